@@ -1,0 +1,136 @@
+"""What agentbatch costs beside the models: wall time against the ideal, CPU, memory, cached input tokens.
+
+    python -m benchmarks.overhead [--tasks 200] [--at-once 100] [--latency 1.0] [--repeat 1]
+
+Each measurement runs in a process of its own against a rehearsal server in another process; nothing is asserted,
+figures are printed. Ideal wall time = tasks / at once x calls a task x latency.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agentbatch.rehearsal.benchmark import LONG_PROMPT, LONG_STEPS, SHORT_PROMPT
+
+CALLS_A_TASK = 3
+"""Two coder steps and one evaluation."""
+
+
+@contextlib.contextmanager
+def server(latency: float) -> Iterator[str]:
+    """A rehearsal server in its own process; gives its base URL."""
+    command = [sys.executable, "-m", "agentbatch.rehearsal", "--benchmark", "--latency", str(latency)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        if process.stdout is None:
+            raise RuntimeError("the server has no output")
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(url: str, prompt: str, tasks: int, mode: str, at_once: int) -> dict[str, Any]:
+    """Run a batch in a process of its own; its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        entries = [{"dir": f"d{n}", "first_prompt": f"{prompt}{n}"} for n in range(tasks)]
+        Path(folder, "task.json").write_text(json.dumps({"tasks": entries}), encoding="utf-8")
+        command = [sys.executable, "-m", "benchmarks.overhead", "--inside", folder, url, mode, str(at_once)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def inside(folder: Path, url: str, mode: str, at_once: int) -> dict[str, Any]:
+    """The measured process: one batch, from a prepared run to the written results."""
+    from agentbatch.api import prepare, run_batch
+    from agentbatch.config import load_settings
+
+    flags = {
+        "mode": mode,
+        "parallel": at_once,
+        "rest_ms": 0,
+        "sandbox": "none",
+        "coder_endpoint": url,
+        "evaluation_base_url": url,
+        "coder_model": "rehearsal-coder",
+        "evaluation_model": "rehearsal-evaluator",
+    }
+    settings = load_settings(flags, {"OPENAI_API_KEY": "benchmark"}, folder=folder)
+    prepared = prepare(settings, folder=folder)
+    cpu, wall = time.process_time(), time.perf_counter()
+    outcome = asyncio.run(run_batch(prepared))
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    state = outcome.state
+    return {
+        "completed": state.count("completed"),
+        "wall": wall,
+        "cpu": cpu,
+        "calls": state.usage.calls,
+        "events": state.last_seq,
+        "input": sum(b.usage.input for b in state.bills if b.role == "coder"),
+        "cached": sum(b.usage.cached for b in state.bills if b.role == "coder"),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def overhead(tasks: int, at_once: int, latency: float) -> None:
+    with server(latency) as url:
+        got = measure(url, SHORT_PROMPT, tasks, "parallel", at_once)
+    ideal = tasks / at_once * CALLS_A_TASK * latency
+    print(f"{tasks} tasks x {CALLS_A_TASK} calls, {latency:g} s each, {at_once} at once")
+    print(f"  completed           {got['completed']} of {tasks}")
+    print(f"  wall time           {got['wall']:.2f} s, ideal {ideal:.2f} s: {got['wall'] / ideal - 1:+.1%}")
+    print(f"  CPU a model call    {1000 * got['cpu'] / got['calls']:.2f} ms ({got['calls']} calls)")
+    print(f"  events              {got['events']}, {got['events'] / got['wall']:.0f}/s")
+    print(f"  peak memory         {got['peak_mb']:.0f} MB")
+
+
+def speed_up(tasks: int = 12, latency: float = 0.3) -> None:
+    with server(latency) as url:
+        serial = measure(url, SHORT_PROMPT, tasks, "serial", 1)["wall"]
+        parallel = measure(url, SHORT_PROMPT, tasks, "parallel", 3)["wall"]
+    print(f"parallel 3 against serial, {tasks} tasks, no rest between starts")
+    print(f"  {serial:.2f} s / {parallel:.2f} s = {serial / parallel:.2f}x (ideal 3x)")
+
+
+def prefix_cache(tasks: int = 10) -> None:
+    with server(0.0) as url:
+        got = measure(url, LONG_PROMPT, tasks, "parallel", 2)
+    print(f"input tokens that a prefix cache serves, {tasks} tasks of {LONG_STEPS} coder steps")
+    print(f"  {got['cached']:,} of {got['input']:,}: {got['cached'] / got['input']:.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--tasks", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=100)
+    parser.add_argument("--latency", type=float, default=1.0, help="seconds a model call takes")
+    parser.add_argument("--repeat", type=int, default=1, help="times to run the first measurement")
+    parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:
+        folder, url, mode, at_once = options.inside
+        print(json.dumps(inside(Path(folder), url, mode, int(at_once))))
+        return
+    print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
+    for _ in range(options.repeat):
+        overhead(options.tasks, options.at_once, options.latency)
+        print()
+    speed_up()
+    print()
+    prefix_cache()
+
+
+if __name__ == "__main__":
+    main()

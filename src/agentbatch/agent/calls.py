@@ -1,0 +1,133 @@
+"""A role's model as its agent uses it: every call becomes events, with its usage and its price."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from agentbatch.model.client import ModelClient
+from agentbatch.model.pricing import Prices
+from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
+from agentbatch.model.usage import Usage
+from agentbatch.store import events as e
+
+Emit = Callable[[e.Event], None]
+
+SHOWN_WAIT = 0.5
+"""Seconds. Shorter waits for a limit are not worth a line."""
+
+
+@dataclass
+class RoleModel:
+    """One role's model within one task."""
+
+    client: ModelClient
+    role: e.Role
+    task_id: str
+    emit: Emit
+    prices: Prices
+    priced_at: str | None
+    """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        purpose: Literal["code", "judge", "compact"],
+        tools: Sequence[ToolSpec] | None = None,
+        schema: tuple[str, dict[str, Any]] | None = None,
+    ) -> Reply:
+        """One call, as `ModelClient.complete`; raises its ModelError."""
+        self.emit(
+            e.ModelCallStarted(task_id=self.task_id, role=self.role, model=self.client.model, purpose=purpose)
+        )
+        watch = _Watch(self.task_id, self.role, self.emit)
+        try:
+            reply = await self.client.complete(messages, tools=tools, schema=schema, observer=watch)
+        except ModelError as error:
+            self._finished(purpose, error=str(error), attempts=error.attempts)
+            raise
+        self._finished(
+            purpose,
+            usage=reply.usage,
+            latency=reply.latency,
+            attempts=reply.attempts,
+            finish_reason=reply.finish_reason,
+        )
+        return reply
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for `usage` at this role's price; None when it is unknown."""
+        price = self._price(usage)
+        return None if price is None else price[2]
+
+    def _price(self, usage: Usage) -> tuple[float, float, float] | None:
+        if self.priced_at is None:
+            return None
+        cost = self.prices.price(
+            self.client.model, usage, datetime.now(timezone.utc), base_url=self.priced_at
+        )
+        return None if cost is None else (cost.input, cost.output, cost.total)
+
+    def _finished(
+        self,
+        purpose: Literal["code", "judge", "compact"],
+        *,
+        usage: Usage | None = None,
+        latency: float = 0.0,
+        attempts: int = 1,
+        finish_reason: str = "",
+        error: str = "",
+    ) -> None:
+        usage = usage or Usage()
+        price = self._price(usage)
+        self.emit(
+            e.ModelCallFinished(
+                task_id=self.task_id,
+                role=self.role,
+                model=self.client.model,
+                purpose=purpose,
+                usage=usage,
+                cost=price[2] if price else None,
+                cost_input=price[0] if price else None,
+                cost_output=price[1] if price else None,
+                latency=latency,
+                attempts=attempts,
+                finish_reason=finish_reason,
+                error=error,
+            )
+        )
+
+
+class _Watch:
+    """Turns a call's updates into events; the first send after a quiet start needs none."""
+
+    def __init__(self, task_id: str, role: e.Role, emit: Emit) -> None:
+        self._task_id = task_id
+        self._role = role
+        self._emit = emit
+        self._held = False
+
+    def __call__(self, update: CallUpdate) -> None:
+        if update.kind == "waiting":
+            if update.seconds >= SHOWN_WAIT:
+                self._held = True
+                self._emit(
+                    e.RateLimited(
+                        task_id=self._task_id, role=self._role, wait=update.seconds, cause=update.reason
+                    )
+                )
+        elif update.kind == "retrying":
+            self._held = True
+            self._emit(
+                e.ModelCallRetried(
+                    task_id=self._task_id,
+                    role=self._role,
+                    attempt=update.attempt,
+                    wait=update.seconds,
+                    error=update.reason,
+                )
+            )
+        elif self._held:
+            self._held = False
+            self._emit(e.ModelCallSent(task_id=self._task_id, role=self._role, attempt=update.attempt))

@@ -1,0 +1,140 @@
+"""The Coder: one genuine conversation a task, driven turn by turn."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from agentbatch.agent import compaction
+from agentbatch.agent.calls import RoleModel
+from agentbatch.agent.conversation import Conversation
+from agentbatch.agent.definition import CoderLimits
+from agentbatch.agent.prompts import Prompts
+from agentbatch.agent.replies import tool_message
+from agentbatch.model.reply import ModelError, Reply, ToolCall
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.redaction import Redactor
+from agentbatch.store import events as e
+from agentbatch.tools.base import CommandRecord, Toolbox, ToolResult
+from agentbatch.tools.toolbox import dispatch, specs, summarise
+from agentbatch.workspace.workspace import Workspace
+
+@dataclass
+class Coder:
+    """One task's coder. `commands` and `active` are what the evaluator looks at."""
+
+    task_id: str
+    model: RoleModel
+    prompts: Prompts
+    system_prompt: str
+    toolbox: Toolbox
+    workspace: Workspace
+    limits: CoderLimits
+    context_window: int
+    """Tokens."""
+    emit: Callable[[e.Event], None]
+    flush: Callable[[], Awaitable[None]]
+    """Waits until the messages so far are stored."""
+    redact: Redactor
+    task_timeout: float | None = None
+    commands: list[CommandRecord] = field(default_factory=list)
+    """Shell commands that ran since the task began."""
+    active: bool = False
+    """A file was written or a command ran since the task began."""
+
+    def __post_init__(self) -> None:
+        self.conversation = Conversation(self._record)
+        self._specs = specs(self.toolbox)
+        self._specs_tokens = estimate_messages([], self._specs)
+        self._scale = 1.0
+        self._began = time.monotonic()
+
+    def hear(self, prompt: str) -> None:
+        """The next prompt: the task itself, or the evaluator's follow-up."""
+        if not self.conversation.messages:
+            self.conversation.add({"role": "system", "content": self.system_prompt})
+        self._say(prompt)
+
+    async def complete(self) -> Reply:
+        """One model call over the conversation; compacts before, and once more on an overflow."""
+        await self._compact_if_long()
+        await self.flush()
+        try:
+            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self._specs)
+        except ModelError as error:
+            if error.kind != "overflow":
+                raise
+            await self._compact()
+            await self.flush()
+            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self._specs)
+        estimate = self.conversation.tokens + self._specs_tokens
+        if reply.usage.input and not reply.usage.estimated and estimate:
+            # The next estimate leans on what the endpoint counted, within reason.
+            self._scale = min(4.0, max(0.25, reply.usage.input / estimate))
+        return reply
+
+    async def run_call(self, call: ToolCall) -> ToolResult:
+        """One tool call, as events and as evidence."""
+        summary = self.redact(summarise(self.toolbox, call.name, call.arguments))
+        self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
+        began = time.monotonic()
+        result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)
+        self.emit(
+            e.ToolFinished(
+                task_id=self.task_id,
+                call_id=call.id,
+                tool=call.name,
+                ok=result.ok,
+                exit_code=result.command.exit_code if result.command else None,
+                seconds=time.monotonic() - began,
+                summary=result.note,
+            )
+        )
+        self.active = self.active or result.changed
+        if result.command is not None:
+            self.commands.append(result.command)
+        return result
+
+    def answer(self, call: ToolCall, text: str) -> None:
+        self.conversation.add(tool_message(call.id, self.redact(text)))
+
+    def nudge(self, kind: str, *, count: int = 0, notice: str = "") -> None:
+        self._say(self.prompts.render("nudge.md", kind=kind, count=count, notice=notice))
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _say(self, text: str) -> None:
+        self.conversation.add({"role": "user", "content": text})
+
+    def _record(self, generation: int, position: int, message: dict[str, object]) -> None:
+        self.emit(
+            e.MessageAdded(task_id=self.task_id, generation=generation, index=position, message=message)
+        )
+
+    def _size(self) -> float:
+        return self._scale * (self.conversation.tokens + self._specs_tokens)
+
+    async def _compact_if_long(self) -> None:
+        if self._size() > compaction.ELIDE_ABOVE * self.context_window:
+            await self._compact()
+
+    async def _compact(self) -> None:
+        """Elide old tool results; when that is not enough, have the middle summarised."""
+        before = self._size()
+        self.conversation.replace(compaction.elide_tool_results(self.conversation.messages))
+        if self._size() > compaction.SUMMARISE_ABOVE * self.context_window or self._size() > 0.9 * before:
+            await self._summarise()
+        text = f"Conversation compacted from about {before:,.0f} to {self._size():,.0f} tokens."
+        self.emit(e.Notice(task_id=self.task_id, text=text))
+
+    async def _summarise(self) -> None:
+        messages = self.conversation.messages
+        sizes = [round(self._scale * estimate_messages([m])) for m in messages]
+        cut = compaction.middle(messages, sizes, int(compaction.KEEP_SHARE * self.context_window))
+        if cut is None:
+            return
+        head = [*messages[: cut[1]], {"role": "user", "content": self.prompts.render("compact.md")}]
+        reply = await self.model.complete(compaction.elide_tool_results(head, 1), purpose="compact")
+        self.conversation.replace(
+            compaction.summarised(messages, cut, self.redact(reply.content) or "(no summary was given)")
+        )

@@ -1,0 +1,57 @@
+"""The coder's conversation: one a task, append-only, so that a provider's prefix cache serves it."""
+
+from collections.abc import Callable, Sequence
+
+from agentbatch.model.reply import Message
+from agentbatch.model.tokens import estimate_messages
+
+
+class Conversation:
+    """The messages as they are sent. `record(generation, position, message)` is told of each one."""
+
+    def __init__(self, record: Callable[[int, int, Message], None]) -> None:
+        self._record = record
+        self._messages: list[Message] = []
+        self.generation = 0
+        self.tokens = 0
+        """Estimated tokens of all messages; kept as they come, so that a long conversation is not measured anew."""
+        self.call_ids: set[str] = set()
+        """Ids of all tool calls so far; an endpoint may repeat itself, the history must not."""
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        return self._messages
+
+    def add(self, message: Message) -> None:
+        self._messages.append(message)
+        self.tokens += estimate_messages([message])
+        self.call_ids.update(call["id"] for call in message.get("tool_calls", ()))
+        self._record(self.generation, len(self._messages) - 1, message)
+
+    def replace(self, messages: Sequence[Message]) -> None:
+        """Compaction: go on from `messages`, as a new generation."""
+        assert_paired(messages)
+        self.generation += 1
+        self.tokens = 0
+        self._messages = []
+        for message in messages:
+            self.add(message)
+
+
+def assert_paired(messages: Sequence[Message]) -> None:
+    """Every tool call is answered once, right after its message, and every answer belongs to a call.
+
+    Endpoints refuse anything else. A violation is a bug of ours, hence AssertionError.
+    """
+    open_ids: set[str] = set()
+    for place, message in enumerate(messages):
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_ids:
+                raise AssertionError(f"message {place} answers no open tool call")
+            open_ids.discard(message["tool_call_id"])
+            continue
+        if open_ids:
+            raise AssertionError(f"message {place} comes before the answers to {sorted(open_ids)}")
+        open_ids = {call["id"] for call in message.get("tool_calls", ())}
+    if open_ids:
+        raise AssertionError(f"the conversation ends without the answers to {sorted(open_ids)}")

@@ -1,0 +1,69 @@
+"""What a coder's reply is, and the form in which it may stand in the history."""
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Literal
+
+from agentbatch.model.reply import Message, Reply, ToolCall
+
+Kind = Literal["calls", "text", "cut_off", "reasoning", "empty"]
+
+
+def classify(reply: Reply) -> Kind:
+    """`cut_off` is text that hit the output limit; calls that did are sorted out one by one, by their JSON."""
+    if reply.tool_calls:
+        return "calls"
+    if reply.content.strip():
+        return "cut_off" if reply.cut_off else "text"
+    if reply.cut_off:
+        return "cut_off"
+    return "reasoning" if reply.reasoning.strip() else "empty"
+
+
+def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tuple[ToolCall, ...]:
+    """Every call with an id of its own: endpoints reject a history with missing or repeated ones."""
+    used = set(taken)
+    fixed = []
+    for call in calls:
+        name, n = call.id, 1
+        while not name or name in used:
+            name, n = f"call_{len(used)}_{n}", n + 1
+        used.add(name)
+        fixed.append(call if name == call.id else replace(call, id=name))
+    return tuple(fixed)
+
+
+def is_json_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False
+
+
+def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
+    """The reply as a message of the history. Arguments that are no JSON object are wrapped into one."""
+    # Some endpoints refuse a history with an empty assistant message.
+    content = reply.content if calls or reply.content.strip() else "(empty reply)"
+    message: Message = {"role": "assistant", "content": content}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {
+                    "name": call.name,
+                    "arguments": call.arguments
+                    if is_json_object(call.arguments)
+                    else json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False),
+                },
+            }
+            for call in calls
+        ]
+    return message
+
+
+def tool_message(call_id: str, text: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "content": text}

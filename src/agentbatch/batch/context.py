@@ -1,0 +1,122 @@
+"""What every task of a run shares, and the making of one task's agents from it. No global state."""
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.agent.calls import RoleModel
+from agentbatch.agent.coder import Coder
+from agentbatch.agent.definition import DEFAULT_CONTEXT_WINDOW, CoderDefinition, EvaluatorDefinition
+from agentbatch.agent.evaluator import Evaluator
+from agentbatch.agent.prompts import Prompts
+from agentbatch.batch.plan import PlannedTask
+from agentbatch.model.client import ModelClient
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.pricing import Prices
+from agentbatch.store.events import Role
+from agentbatch.store.store import Store
+from agentbatch.tools.toolbox import select_tools
+from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox
+from agentbatch.workspace.shell import Shell
+from agentbatch.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RolePlayer:
+    """A role's endpoint and default model."""
+
+    role: Role
+    endpoint: Endpoint
+    model: str
+    priced_at: str | None
+    """The base URL whose prices hold; None for the rehearsal model, which has no price."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    store: Store
+    coder: RolePlayer
+    evaluator: RolePlayer
+    coder_definition: CoderDefinition
+    evaluator_definition: EvaluatorDefinition
+    prompts: Prompts
+    prices: Prices
+    sandbox: SandboxChoice
+    network: bool
+    home: Path
+    environment: Callable[[Mapping[str, str]], dict[str, str]]
+    """The shell's environment for a task's own `env`."""
+    hidden_dirs: tuple[Path, ...]
+    """The directories of all tasks and the folder of the runs: no task sees another's."""
+    hidden_files: tuple[Path, ...]
+    """Env files with keys."""
+    draining: Callable[[], bool]
+    """The run is being interrupted: end after the iteration under way."""
+
+    def workspace(self, planned: PlannedTask) -> Workspace:
+        """Makes the outputs folder; the task's own directory must exist."""
+        outputs = self.store.folder.task(planned.id) / "outputs"
+        outputs.mkdir(exist_ok=True)
+        env = self.environment(planned.task.env)
+        sandbox = build_sandbox(
+            self.sandbox,
+            root=planned.root,
+            home=self.home,
+            path_variable=env.get("PATH", ""),
+            hidden_dirs=self.hidden_dirs,
+            hidden_files=(*self.hidden_files, planned.root / ".env"),
+            readable=(outputs,),
+            network=self.network,
+        )
+        return Workspace(planned.root, Shell(planned.root, sandbox, env, outputs), outputs)
+
+    def make_coder(self, planned: PlannedTask, workspace: Workspace) -> Coder:
+        definition = self.coder_definition
+        model = self._model(self.coder, planned.id, planned.task.coder_model)
+        window = definition.model.context_window or self.prices.context_window(model.client.model)
+        return Coder(
+            task_id=planned.id,
+            model=model,
+            prompts=self.prompts,
+            system_prompt=self.prompts.system(
+                definition.prompt,
+                workdir=str(planned.root),
+                system=f"{platform.system()} {platform.machine()}",
+                sandbox=self.sandbox.name,
+                network=self.network,
+                tools=list(definition.tools),
+                max_steps=definition.limits.steps,
+            ),
+            toolbox=select_tools(definition.tools),
+            workspace=workspace,
+            limits=definition.limits,
+            context_window=window or DEFAULT_CONTEXT_WINDOW,
+            emit=self.store.emit,
+            flush=self.store.flush,
+            redact=self.store.redact,
+            task_timeout=planned.timeout,
+        )
+
+    def make_evaluator(self, planned: PlannedTask) -> Evaluator:
+        return Evaluator(
+            task_id=planned.id,
+            model=self._model(self.evaluator, planned.id, planned.task.evaluator_model),
+            prompts=self.prompts,
+            system_prompt=self.prompts.system(self.evaluator_definition.prompt),
+            limits=self.evaluator_definition.limits,
+            emit=self.store.emit,
+            redact=self.store.redact,
+        )
+
+    def _model(self, player: RolePlayer, task_id: str, model: str | None) -> RoleModel:
+        parameters = (
+            self.coder_definition.model if player.role == "coder" else self.evaluator_definition.model
+        )
+        client = ModelClient(
+            player.endpoint,
+            model or player.model,
+            temperature=parameters.temperature,
+            max_output_tokens=parameters.max_output_tokens,
+        )
+        return RoleModel(client, player.role, task_id, self.store.emit, self.prices, player.priced_at)

@@ -1,0 +1,55 @@
+"""The least a plan will take: one coder call and one evaluation a task, their prompts only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentbatch.agent.definition import CoderDefinition, EvaluatorDefinition
+from agentbatch.agent.evidence import Evidence
+from agentbatch.agent.prompts import Prompts
+from agentbatch.batch.plan import PlannedTask
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.tools.toolbox import select_tools, specs
+from agentbatch.workspace.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class LeastTokens:
+    """Estimated input tokens of a task's first coder call and of its first evaluation."""
+
+    coder: int
+    evaluator: int
+
+
+def least_tokens(
+    tasks: Sequence[PlannedTask], prompts: Prompts, coder: CoderDefinition, evaluator: EvaluatorDefinition
+) -> list[LeastTokens]:
+    """One entry a task, in order. Real runs take more: answers, tool results and follow-ups come on top."""
+    tools = specs(select_tools(coder.tools))
+    judge = prompts.system(evaluator.prompt)
+    found = []
+    for planned in tasks:
+        system = prompts.system(
+            coder.prompt,
+            workdir=str(planned.root),
+            system="",
+            sandbox="none",
+            network=True,
+            tools=list(coder.tools),
+            max_steps=coder.limits.steps,
+        )
+        empty = Snapshot({}, False)
+        evidence = Evidence(
+            1, planned.max_iterations, planned.task.first_prompt, empty, empty, (), (), (), (), "", ""
+        )
+        question = prompts.render("evidence.md", **evidence.variables(evaluator.limits.diff_characters))
+        found.append(
+            LeastTokens(
+                estimate_messages(_conversation(system, planned.task.first_prompt), tools),
+                estimate_messages(_conversation(judge, question)),
+            )
+        )
+    return found
+
+
+def _conversation(system: str, user: str) -> list[dict[str, object]]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]

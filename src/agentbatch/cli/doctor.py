@@ -1,0 +1,204 @@
+"""`agentbatch doctor`: does everything that a run needs work here? Each check says what to do if not."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from agentbatch.cli.flags import add_setting_flags, given_settings
+from agentbatch.config import RoleSettings, Settings, load_settings
+from agentbatch.errors import UserError
+
+if TYPE_CHECKING:
+    from agentbatch.model.client import ModelClient
+
+LOW_DISK = 1024**3
+"""Bytes free below which a run may not be able to store itself."""
+
+ECHO_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "report_number",
+        "description": "Report a number to the user.",
+        "parameters": {
+            "type": "object",
+            "properties": {"number": {"type": "integer"}},
+            "required": ["number"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+ANSWER_SCHEMA = (
+    "answer",
+    {
+        "type": "object",
+        "properties": {"answer": {"type": "integer"}},
+        "required": ["answer"],
+        "additionalProperties": False,
+    },
+)
+
+
+class Check(NamedTuple):
+    result: Literal["ok", "warn", "fail"]
+    name: str
+    detail: str
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "doctor",
+        help="check keys, endpoints, models, sandbox, tokenizer and disk",
+        description="Check what a run needs: keys, endpoints, a model's answer, tool calling, json_schema, "
+        "sandbox, tokenizer, disk. Spends a few hundred tokens for each role.",
+    )
+    add_setting_flags(parser, ("models", "calls", "shell"))
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load_settings(given_settings(args), os.environ, getattr(args, "env_file", None))
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    results: list[str] = []
+    async for check in checks(settings, Path.cwd()):
+        sys.stdout.write(f"{check.result:<5} {check.name:<22} {check.detail}\n")
+        sys.stdout.flush()
+        results.append(check.result)
+    failed, warned = results.count("fail"), results.count("warn")
+    sys.stdout.write(f"\n{failed} failed, {warned} warnings, {results.count('ok')} ok.\n")
+    return 1 if failed else 0
+
+
+async def checks(settings: Settings, folder: Path) -> AsyncIterator[Check]:
+    yield Check("ok", "python", sys.version.split()[0])
+    if settings.rehearsal:
+        yield Check(
+            "warn",
+            "keys",
+            "no key is set: runs use the rehearsal model (scripted replies, no AI). Set CODER_API_KEY and "
+            "EVALUATION_API_KEY, or OPENAI_API_KEY.",
+        )
+    else:
+        yield Check("ok", "keys", "both roles have one")
+        for name, role in (("coder", settings.coder), ("evaluator", settings.evaluator)):
+            async for check in _role(name, role, settings):
+                yield check
+    yield _sandbox(settings)
+    yield await _tokenizer()
+    yield _disk(folder)
+
+
+async def _role(name: str, role: RoleSettings, settings: Settings) -> AsyncIterator[Check]:
+    from agentbatch.model.client import ModelClient
+    from agentbatch.model.endpoint import Endpoint
+    from agentbatch.model.limits import EndpointLimits
+    from agentbatch.model.retry import RetryPolicy
+    from agentbatch.redaction import Redactor
+
+    endpoint = Endpoint(
+        role.base_url,
+        role.api_key.get_secret_value(),
+        limits=EndpointLimits(max_in_flight=1, rpm=settings.rpm, tpm=settings.tpm),
+        retry=RetryPolicy(max_retries=0, delay=0.0),
+        request_timeout=settings.request_timeout,
+        pool=1,
+        redact=Redactor(settings.secrets),
+    )
+    async with endpoint:
+        client = ModelClient(endpoint, role.model, max_output_tokens=2000)
+        answered = False
+        async for check in _answers(name, client):
+            answered = answered or check.result == "ok"
+            yield check
+        if answered:
+            yield await _tools(name, client)
+            yield await _schema(name, client)
+
+
+async def _answers(name: str, client: "ModelClient") -> AsyncIterator[Check]:
+    from agentbatch.model.reply import ModelError
+
+    try:
+        reply = await client.complete([{"role": "user", "content": "Say hello in one word."}])
+    except ModelError as error:
+        reached = "ok" if error.status is not None else "fail"
+        if reached == "ok":
+            yield Check("warn", f"{name} endpoint", f"reached, answered {error.status}")
+        yield Check("fail", f"{name} model", str(error))
+        return
+    yield Check("ok", f"{name} endpoint", client.endpoint.base_url)
+    detail = f"{client.model} answered in {reply.latency:.1f} s"
+    if not reply.content.strip():
+        yield Check("warn", f"{name} model", detail + ", with an empty reply")
+    yield Check("ok", f"{name} model", detail)
+    if reply.usage.estimated:
+        yield Check("warn", f"{name} usage", "the endpoint reports no token counts: they are estimated (≈)")
+
+
+async def _tools(name: str, client: "ModelClient") -> Check:
+    from agentbatch.model.reply import ModelError
+
+    question = {"role": "user", "content": "Call the tool report_number with the number 7."}
+    try:
+        reply = await client.complete([question], tools=[ECHO_TOOL])
+    except ModelError as error:
+        return Check("fail", f"{name} tools", str(error))
+    native = client.endpoint.capabilities(client.model).tools
+    mode = "native tool calls" if native else "text protocol: the endpoint takes no tools"
+    if reply.tool_calls:
+        return Check("ok", f"{name} tools", f"called ({mode})")
+    return Check("warn", f"{name} tools", f"the model did not call the tool it was told to call ({mode})")
+
+
+async def _schema(name: str, client: "ModelClient") -> Check:
+    from agentbatch.model.reply import ModelError
+
+    question = {"role": "user", "content": 'What is 3 + 4? Answer as JSON: {"answer": number}.'}
+    try:
+        reply = await client.complete([question], schema=ANSWER_SCHEMA)
+    except ModelError as error:
+        return Check("fail", f"{name} json_schema", str(error))
+    mode = client.endpoint.capabilities(client.model).output_form
+    if '"answer"' not in reply.content:
+        return Check("warn", f"{name} json_schema", f"the answer does not fit the schema ({mode})")
+    return Check("ok" if mode == "json_schema" else "warn", f"{name} json_schema", f"structured by {mode}")
+
+
+def _sandbox(settings: Settings) -> Check:
+    from agentbatch.workspace.sandbox import choose_sandbox
+
+    try:
+        choice = choose_sandbox(settings.sandbox)
+    except UserError as error:
+        return Check("fail", "sandbox", str(error))
+    if choice.warning:
+        return Check("warn", "sandbox", choice.warning)
+    return Check("ok", "sandbox", f"{choice.name} ({choice.binary})" if choice.binary else choice.name)
+
+
+async def _tokenizer() -> Check:
+    from agentbatch.model.tokens import TokenCounter
+
+    if await TokenCounter().available():
+        return Check("ok", "tokenizer", "tiktoken counts where an endpoint does not")
+    return Check(
+        "warn",
+        "tokenizer",
+        "tiktoken's vocabulary cannot be loaded here; where an endpoint counts no tokens, bytes/4 does (≈)",
+    )
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 1024**3:.1f} GB free in {folder}"
+    if not os.access(folder, os.W_OK):
+        return Check("fail", "disk", f"{folder} is not writable: results and .agentbatch go there")
+    return Check("ok" if free > LOW_DISK else "warn", "disk", detail)

@@ -1,0 +1,67 @@
+"""The `agentbatch` command: parsing, and the exit code. Each command is a module of its own."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from agentbatch import __version__
+from agentbatch.cli import cost, doctor, init, run
+from agentbatch.errors import UserError
+
+DESCRIPTION = """\
+Run batches of coding tasks unattended. For every task in task.json a Coder
+works in the task's own directory with file and shell tools; an Evaluator judges
+the state of that directory and accepts it or writes the next prompt.
+
+  agentbatch                    choose the mode (asks on a terminal)
+  agentbatch --parallel 3       three tasks at a time
+  agentbatch --serial           one after another
+  agentbatch --test             the first three tasks only
+  agentbatch --dry-run          the plan and the least it will cost
+"""
+
+EPILOG = """\
+Every setting can also come from the environment or from .env, under the name in
+parentheses; flags win over the environment, which wins over .env. Keys have no
+flag: set CODER_API_KEY and EVALUATION_API_KEY, or OPENAI_API_KEY for both.
+
+exit codes: 0 all tasks completed; 1 some did not; 2 usage or configuration;
+130 interrupted. `agentbatch COMMAND --help` tells more of a command.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agentbatch",
+        usage="agentbatch [--serial | --parallel [N] | --test] [OPTION ...]\n"
+        "       agentbatch COMMAND [OPTION ...]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"agentbatch {__version__}")
+    run.add_flags(parser)
+    parser.set_defaults(command=run.run)
+    subparsers = parser.add_subparsers(title="other commands", metavar="COMMAND", prog="agentbatch")
+    for module in (cost, doctor, init):
+        module.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`agentbatch ... | head`): nothing is left to say to anybody.
+        sys.stderr.close()
+        return 1

@@ -1,0 +1,102 @@
+"""`agentbatch` without a command: run the batch in a headless face."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentbatch.cli.flags import GROUPS, add_setting_flags, given_settings
+from agentbatch.cli.mode_choice import choose_mode
+from agentbatch.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from agentbatch.api import PreparedRun, RunOutcome
+    from agentbatch.display.face import Face
+    from agentbatch.engine.engine import Engine
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    modes = parser.add_argument_group("mode").add_mutually_exclusive_group()
+    suppress = argparse.SUPPRESS
+    modes.add_argument(
+        "--serial", dest="mode", action="store_const", const="serial", default=suppress,
+        help="one task after another, 2 s rest between starts",
+    )  # fmt: skip
+    modes.add_argument(
+        "--parallel", dest="parallel", metavar="N", nargs="?", default=suppress,
+        help="N tasks at the same time [3] (AGENTBATCH_PARALLEL)",
+    )  # fmt: skip
+    modes.add_argument(
+        "--test", dest="mode", action="store_const", const="test", default=suppress,
+        help="the first 3 tasks only",
+    )  # fmt: skip
+    add_setting_flags(parser, GROUPS)
+
+
+def read_settings(args: argparse.Namespace) -> tuple[Settings, Path | None]:
+    """Settings from flags, environment and env file; and the env file that was named, if any."""
+    flags: dict[str, Any] = given_settings(args)
+    if "parallel" in flags:
+        flags["mode"] = "parallel"
+        if flags["parallel"] is None:
+            del flags["parallel"]
+    env_file: Path | None = getattr(args, "env_file", None)
+    return load_settings(flags, os.environ, env_file), env_file
+
+
+def run(args: argparse.Namespace) -> int:
+    settings, env_file = read_settings(args)
+    from agentbatch.api import prepare  # heavy: only when a batch really runs
+
+    prepared = prepare(settings, env_file=env_file)
+    if settings.dry_run:
+        from agentbatch.display.dry_run import render_dry_run
+
+        sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
+        return 0
+    if settings.mode is None and sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto":
+        chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
+        settings = settings.model_copy(update=chosen)
+        prepared = prepare(settings, env_file=env_file)
+
+    from agentbatch.display.face import choose_face
+
+    face = choose_face(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
+    return asyncio.run(_run(prepared, face))
+
+
+async def _run(prepared: "PreparedRun", face: "Face") -> int:
+    from agentbatch.api import run_batch
+    from agentbatch.display.summary import summarise
+
+    outcome: RunOutcome | None = None
+    face.open()
+    try:
+        outcome = await run_batch(
+            prepared, listeners=[face.on_event], on_start=_stop_on_signals
+        )
+    finally:
+        face.close(
+            summarise(
+                outcome.state, outcome.comparison, outcome.results_file, outcome.run_folder, outcome.exit_code
+            )
+            if outcome is not None
+            else None
+        )
+    return outcome.exit_code
+
+
+def _stop_on_signals(engine: "Engine") -> None:
+    """The first signal drains, the second stops at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        engine.stop()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)

@@ -1,0 +1,320 @@
+"""Settings of a run: flags > environment > .env > defaults, in one pydantic model.
+
+The model's fields are the single table from which the command line makes its flags, so every flag has an
+environment variable and the same checks. Nothing here writes to os.environ.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from agentbatch.errors import UserError
+
+Mode = Literal["serial", "parallel", "test"]
+DisplayName = Literal["auto", "rich", "plain", "json", "none"]
+SandboxName = Literal["auto", "bubblewrap", "none"]
+
+DEFAULT_MODEL = "gpt-5-mini"
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+REHEARSAL_CODER = "rehearsal-coder"
+REHEARSAL_EVALUATOR = "rehearsal-evaluator"
+
+TEST_MODE_TASKS = 3
+"""Test mode runs the first three tasks (the original's)."""
+
+SERIAL_REST_MS = 2000
+"""Rest between task starts in serial mode, ms (the original's)."""
+
+DEFAULT_COMPARISON = (
+    "deepseek-chat",
+    "gpt-4o",
+    "gpt-5",
+    "gpt-3.5-turbo",
+    "claude-3-opus",
+    "claude-3-sonnet",
+    "claude-opus-5",
+    "claude-sonnet-5",
+    "gemini-2.5-pro",
+    "qwen3-coder",
+)
+
+
+class Option(NamedTuple):
+    """How a setting is reached besides its field name."""
+
+    flag: str | None
+    """The command-line flag; None for settings that only have variables."""
+    env: tuple[str, ...]
+    """Environment variables, the first one that is set wins."""
+    metavar: str = ""
+    group: str = "run"
+
+
+def option(flag: str | None, env: str | tuple[str, ...], metavar: str = "", group: str = "run") -> Option:
+    return Option(flag, (env,) if isinstance(env, str) else env, metavar, group)
+
+
+class RoleSettings(BaseModel):
+    """Which model plays a role, and where."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    base_url: str
+    api_key: SecretStr
+
+
+class Settings(BaseModel):
+    """Everything a run can be told. Field metadata holds the flag and the environment variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tasks: Annotated[Path, option("-t/--tasks", "AGENTBATCH_TASKS", "FILE")] = Field(
+        Path("task.json"), description="the task file"
+    )
+    mode: Annotated[Mode | None, option(None, "AGENTBATCH_MODE")] = Field(
+        None, description="serial, parallel or test"
+    )
+    parallel: Annotated[int, option(None, "AGENTBATCH_PARALLEL", "N")] = Field(
+        3, ge=1, le=1000, description="tasks at the same time in parallel mode"
+    )
+    max_iterations: Annotated[int, option("--max-iterations", "AGENTBATCH_MAX_ITERATIONS", "N")] = Field(
+        10, ge=1, le=1000, description="coder turns a task may take"
+    )
+    timeout: Annotated[float | None, option("--timeout", "AGENTBATCH_TIMEOUT", "SECONDS")] = Field(
+        None, gt=0, description="wall clock a task may take; none by default"
+    )
+    filter: Annotated[str | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
+        None, description="only tasks whose id, dir or prompt matches"
+    )
+    rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
+        None, ge=0, le=3_600_000, description="rest between task starts; 2000 in serial mode, else 0"
+    )
+    dry_run: Annotated[bool, option("--dry-run", "AGENTBATCH_DRY_RUN")] = Field(
+        False, description="show the plan, the prompts' tokens and the least cost; run nothing"
+    )
+
+    output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
+        None, description="the results file; named after the mode by default"
+    )
+    display: Annotated[DisplayName, option("--display", "AGENTBATCH_DISPLAY", "", "output")] = Field(
+        "auto", description="face of the run: rich on a terminal, plain elsewhere"
+    )
+    verbose: Annotated[bool, option("-v/--verbose", "AGENTBATCH_VERBOSE", "", "output")] = Field(
+        False, description="also show every step: model calls, tools, verdicts"
+    )
+    compare_models: Annotated[
+        tuple[str, ...], option("--compare-models", "AGENTBATCH_COMPARE_MODELS", "A,B", "output")
+    ] = Field(DEFAULT_COMPARISON, description="models in the cost comparison, comma-separated")
+    prices: Annotated[Path | None, option("--prices", "AGENTBATCH_PRICES", "FILE", "output")] = Field(
+        None, description="your own prices; ./prices.toml when it exists"
+    )
+
+    coder_model: Annotated[
+        str, option("--coder-model", ("CODER_MODEL", "OPENAI_MODEL"), "NAME", "models")
+    ] = Field(DEFAULT_MODEL, min_length=1, description="the coder's model")
+    coder_endpoint: Annotated[
+        str,
+        option("--coder-endpoint", ("CODER_ENDPOINT", "CODER_BASE_URL", "OPENAI_BASE_URL"), "URL", "models"),
+    ] = Field(DEFAULT_BASE_URL, description="the coder's OpenAI-compatible endpoint")
+    coder_api_key: Annotated[SecretStr | None, option(None, ("CODER_API_KEY", "OPENAI_API_KEY"))] = None
+    evaluation_model: Annotated[
+        str,
+        option("--evaluator-model", ("EVALUATION_MODEL", "OPENAI_MODEL"), "NAME", "models"),
+    ] = Field(DEFAULT_MODEL, min_length=1, description="the evaluator's model")
+    evaluation_base_url: Annotated[
+        str, option("--evaluator-endpoint", ("EVALUATION_BASE_URL", "OPENAI_BASE_URL"), "URL", "models")
+    ] = Field(DEFAULT_BASE_URL, description="the evaluator's OpenAI-compatible endpoint")
+    evaluation_api_key: Annotated[
+        SecretStr | None, option(None, ("EVALUATION_API_KEY", "OPENAI_API_KEY"))
+    ] = None
+
+    max_retries: Annotated[int, option("--max-retries", "AGENTBATCH_MAX_RETRIES", "N", "calls")] = Field(
+        3, ge=0, le=20, description="retries of a failed model call"
+    )
+    retry_delay: Annotated[
+        float, option("--retry-delay", "AGENTBATCH_RETRY_DELAY", "SECONDS", "calls")
+    ] = Field(5.0, ge=0, le=3600, description="first wait before a retry; doubles each time")
+    request_timeout: Annotated[
+        float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
+    ] = Field(120.0, gt=0, description="time one request may take")
+    rpm: Annotated[int | None, option("--rpm", "AGENTBATCH_RPM", "N", "calls")] = Field(
+        None, ge=1, description="requests a minute, per endpoint"
+    )
+    tpm: Annotated[int | None, option("--tpm", "AGENTBATCH_TPM", "N", "calls")] = Field(
+        None, ge=1, description="tokens a minute, per endpoint"
+    )
+    throttle_ms: Annotated[int, option("--throttle-ms", "AGENTBATCH_THROTTLE_MS", "MS", "calls")] = Field(
+        0, ge=0, le=60_000, description="least time between two requests to an endpoint"
+    )
+    max_in_flight: Annotated[
+        int | None, option("--max-in-flight", "AGENTBATCH_MAX_IN_FLIGHT", "N", "calls")
+    ] = Field(None, ge=1, description="requests under way at once, per endpoint; as many as tasks by default")
+
+    sandbox: Annotated[SandboxName, option("--sandbox", "AGENTBATCH_SANDBOX", "", "shell")] = Field(
+        "auto", description="where commands run: bubblewrap, or none; auto takes what works"
+    )
+    no_network: Annotated[bool, option("--no-network", "AGENTBATCH_NO_NETWORK", "", "shell")] = Field(
+        False, description="cut the sandbox off from the network"
+    )
+
+    @field_validator("compare_models", mode="before")
+    @classmethod
+    def _split_models(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("filter")
+    @classmethod
+    def _check_filter(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+    @field_validator("coder_endpoint", "evaluation_base_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            valid = False
+        if not valid or re.search(r"\s", value):
+            raise ValueError("not a URL like https://host/v1 or http://localhost:8000/v1")
+        return value.rstrip("/")
+
+    @field_validator("coder_api_key", "evaluation_api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if not key:
+            return None
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("a key is one word of plain ASCII characters")
+        return SecretStr(key)
+
+    @property
+    def rehearsal(self) -> bool:
+        """No key at all: the scripted rehearsal model plays both roles."""
+        return self.coder_api_key is None and self.evaluation_api_key is None
+
+    @property
+    def coder(self) -> RoleSettings:
+        return RoleSettings(
+            model=self.coder_model, base_url=self.coder_endpoint, api_key=self.coder_api_key or SecretStr("")
+        )
+
+    @property
+    def evaluator(self) -> RoleSettings:
+        return RoleSettings(
+            model=self.evaluation_model,
+            base_url=self.evaluation_base_url,
+            api_key=self.evaluation_api_key or SecretStr(""),
+        )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Key values for the redactor, and passwords inside endpoint URLs."""
+        keys = [k.get_secret_value() for k in (self.coder_api_key, self.evaluation_api_key) if k is not None]
+        passwords = [urlsplit(url).password for url in (self.coder_endpoint, self.evaluation_base_url)]
+        return keys + [p for p in passwords if p]
+
+
+def options() -> dict[str, Option]:
+    """Every setting's Option by field name, in the order of `--help`."""
+    return {
+        name: next(m for m in info.metadata if isinstance(m, Option))
+        for name, info in Settings.model_fields.items()
+    }
+
+
+def secret_variables() -> frozenset[str]:
+    """Names of the environment variables that carry keys."""
+    return frozenset(name for field, opt in options().items() if field.endswith("_api_key") for name in opt.env)
+
+
+def read_env_file(path: Path | None, folder: Path) -> dict[str, str]:
+    """The variables of an env file: `path` when named (then it must exist), else `.env` in `folder` if any."""
+    chosen = folder / (path or ".env")
+    if not chosen.is_file():
+        if path is None:
+            return {}
+        raise UserError(f"--env-file: there is no file {chosen}.")
+    try:
+        values = dotenv_values(chosen, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{chosen} cannot be read as a UTF-8 env file: {error}.") from None
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    env_file: Path | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Put the settings together.
+
+    `flags` holds only what was given on the command line, by field name. An empty variable counts as not
+    set. Raises UserError naming the flag or variable that is wrong, or the key that is missing.
+    """
+    folder = folder or Path.cwd()
+    file_values = read_env_file(env_file, folder)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for field, opt in options().items():
+        if field in flags:
+            values[field], sources[field] = flags[field], opt.flag or f"--{field}"
+            continue
+        for name in opt.env:
+            found = environ.get(name) or file_values.get(name)
+            if found:
+                where = "" if environ.get(name) else f" in {env_file or '.env'}"
+                values[field], sources[field] = found, name + where
+                break
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise UserError(_explain(error, sources)) from None
+    _check_keys(settings, sources)
+    return settings
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+    problem = error.errors(include_url=False, include_context=False)[0]
+    field = str(problem["loc"][0])
+    given = problem["input"]
+    shown = "" if field.endswith("_api_key") else f", not {str(given)!r}"
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("must be a valid integer, unable to parse string as an integer", "must be a whole number")
+    message = message.replace("must be a valid number, unable to parse string as a number", "must be a number")
+    return f"{sources.get(field, field)}: {message}{shown}."
+
+
+def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
+    """One role with a key and the other without is a mistake; so is an endpoint without a key."""
+    for role, key, key_name, endpoint in (
+        ("coder", settings.coder_api_key, "CODER_API_KEY", "coder_endpoint"),
+        ("evaluator", settings.evaluation_api_key, "EVALUATION_API_KEY", "evaluation_base_url"),
+    ):
+        if key is None and (not settings.rehearsal or endpoint in sources):
+            why = (
+                f"{sources[endpoint]} is set"
+                if endpoint in sources
+                else "the other role has a key"
+            )
+            raise UserError(
+                f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not. "
+                f"Set it in the environment or in .env; for a server without keys any word will do."
+            )

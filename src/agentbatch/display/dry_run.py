@@ -1,0 +1,43 @@
+"""`agentbatch --dry-run`: the plan and the least it takes, as text."""
+
+from agentbatch.api import REHEARSAL_NOTICE, DryRun
+from agentbatch.store.format import clip, first_line, money, pad, width
+
+WIDTH = 79
+MOST_TASKS = 50
+"""Rows; a longer plan is cut with a line that says so."""
+
+
+def render_dry_run(dry: DryRun) -> list[str]:
+    """Lines of at most 79 columns where names allow it."""
+    prepared = dry.prepared
+    settings, plan = prepared.settings, prepared.plan
+    lines = [f"{len(plan.tasks)} tasks, {prepared.mode} mode, {prepared.max_concurrent} at a time"]
+    if plan.left_out:
+        lines.append(f"{plan.left_out} tasks of the file are left out")
+    if settings.rehearsal:
+        lines.append(f"{REHEARSAL_NOTICE}: set a key to run your own tasks")
+    else:
+        lines.append(f"coder      {settings.coder_model}  {settings.coder_endpoint}")
+        lines.append(f"evaluator  {settings.evaluation_model}  {settings.evaluation_base_url}")
+    lines.append(f"sandbox    {prepared.sandbox.name}")
+    lines.append(f"results    {prepared.results_file}")
+    lines += [f"! {warning}" for warning in prepared.warnings]
+    lines += ["", "  #  task                      checks  least tokens  prompt"]
+    for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MOST_TASKS]:
+        head = (
+            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {len(planned.task.verify):>6}"
+            f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
+        )
+        lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
+    if len(plan.tasks) > MOST_TASKS:
+        lines.append(f"     … and {len(plan.tasks) - MOST_TASKS} more")
+    coder = sum(least.coder for least in dry.least)
+    evaluator = sum(least.evaluator for least in dry.least)
+    return [
+        *lines,
+        "",
+        f"At least ≈{coder:,} tokens in for the coder and ≈{evaluator:,} for the evaluator, {money(dry.least_cost)}:",
+        "one coder call and one evaluation a task, prompts only. Real runs take more.",
+        "Nothing was run.",
+    ]

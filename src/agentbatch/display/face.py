@@ -1,0 +1,81 @@
+"""What a face of a run is, and which one shows it."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TextIO
+
+from agentbatch.config import DisplayName
+from agentbatch.display.json_face import JsonFace
+from agentbatch.display.plain import PlainFace
+from agentbatch.display.summary import Summary
+from agentbatch.display.writer import Writer
+from agentbatch.store.events import Event
+from agentbatch.store.state import RunState
+
+
+class Face(Protocol):
+    """Shows a run. Holds no truth of its own: everything it shows is the state's or the event's."""
+
+    def open(self) -> None:
+        """Before the first event."""
+        ...
+
+    def on_event(self, event: Event, state: RunState) -> None:
+        """Called in the event loop with the state after the event; returns at once."""
+        ...
+
+    def close(self, summary: Summary | None) -> None:
+        """After the last event, also when the run fell: then there is no summary."""
+        ...
+
+
+class NoFace:
+    """`--display none`: nothing at all."""
+
+    def open(self) -> None:
+        pass
+
+    def on_event(self, event: Event, state: RunState) -> None:
+        pass
+
+    def close(self, summary: Summary | None) -> None:
+        pass
+
+
+def choose_face(
+    name: DisplayName,
+    *,
+    verbose: bool,
+    out: TextIO,
+    err: TextIO,
+    environ: Mapping[str, str] | None = None,
+    now: Callable[[], float] = time.time,
+) -> Face:
+    """The face called `name`; `auto` is rich on a terminal that can move its cursor, plain elsewhere.
+
+    NO_COLOR takes the colours, not the table. `err` gets the steps of `--json --verbose`, since stdout holds
+    records only. `now` gives epoch seconds.
+    """
+    environ = os.environ if environ is None else environ
+    writer = Writer(out)
+    if name == "auto":
+        name = "rich" if _can_draw(writer, environ) else "plain"
+    match name:
+        case "rich":
+            from agentbatch.display.rich_face import RichFace
+
+            return RichFace(writer, verbose=verbose, environ=environ, now=now)
+        case "json":
+            return JsonFace(writer, steps=Writer(err) if verbose else None)
+        case "none":
+            return NoFace()
+        case _:
+            return PlainFace(writer, verbose=verbose)
+
+
+def _can_draw(writer: Writer, environ: Mapping[str, str]) -> bool:
+    encoding = writer.encoding.lower().replace("-", "").replace("_", "")
+    return (
+        writer.isatty() and environ.get("TERM", "dumb") not in ("dumb", "unknown", "") and encoding == "utf8"
+    )

@@ -1,0 +1,99 @@
+"""`--json`: two records on stdout for the program that started us, nothing else."""
+
+import json
+from typing import Any
+
+from agentbatch.display.summary import Summary
+from agentbatch.display.writer import Writer
+from agentbatch.model.usage import Usage
+from agentbatch.store.events import Event, RunStarted
+from agentbatch.store.lines import line
+from agentbatch.store.state import RunState
+
+
+class JsonFace:
+    """A `launch` record when the run starts, a `done` record when it ends.
+
+    ASCII only, so that no encoding and no terminal can change or obey what a model wrote.
+    """
+
+    def __init__(self, out: Writer, *, steps: Writer | None = None) -> None:
+        """`steps` gets the verbose lines, when somebody wants to watch as well."""
+        self._out = out
+        self._steps = steps
+        self._launched = False
+
+    def open(self) -> None:
+        pass
+
+    def on_event(self, event: Event, state: RunState) -> None:
+        if isinstance(event, RunStarted) and not self._launched:
+            self._launched = True
+            self._out.line(json.dumps(launch_record(event)))
+        if self._steps is not None:
+            for text in line(event, state, verbose=True):
+                self._steps.line(text)
+
+    def close(self, summary: Summary | None) -> None:
+        if summary is not None:
+            self._out.line(json.dumps(done_record(summary)))
+
+
+def launch_record(info: RunStarted) -> dict[str, Any]:
+    return {
+        "type": "launch",
+        "run_id": info.run_id,
+        "version": info.version,
+        "mode": info.mode,
+        "tasks": info.total_tasks,
+        "max_concurrent": info.max_concurrent,
+        "coder_model": info.coder_model,
+        "evaluator_model": info.evaluator_model,
+        "rehearsal": info.rehearsal,
+        "sandbox": info.sandbox,
+        "warnings": info.warnings,
+    }
+
+
+def done_record(summary: Summary) -> dict[str, Any]:
+    """The end of the run. The summary's keys and meanings are those of the results file: a task that had not
+    ended when the run did counts as cancelled."""
+    return {
+        "type": "done",
+        "run_id": summary.run_id,
+        "summary": {
+            "totalTasks": summary.total,
+            "completedTasks": summary.completed,
+            "failedTasks": summary.failed,
+            "timeoutTasks": summary.timeout,
+            "cancelledTasks": summary.cancelled + summary.unfinished,
+            "skippedTasks": summary.skipped,
+            "successRate": summary.success_rate,
+            "durationSeconds": round(summary.seconds, 3),
+            "totalTokenStats": token_stats(summary.usage),
+            "cost": {"total": summary.cost, "currency": "USD"},
+        },
+        "results_file": str(summary.results_file),
+        "run_folder": str(summary.run_folder),
+        "failedList": [
+            {"id": task.id, "reason": task.reason or "cancelled", "error": task.error}
+            for task in summary.tasks
+            if task.status != "completed"
+        ],
+        "interrupted": summary.interrupted,
+        "error": summary.error,
+        "resume_command": summary.resume_command,
+        "exit_code": summary.exit_code,
+    }
+
+
+def token_stats(usage: Usage) -> dict[str, Any]:
+    return {
+        "totalTokens": usage.total,
+        "promptTokens": usage.input,
+        "completionTokens": usage.output,
+        "calls": usage.calls,
+        "cachedTokens": usage.cached,
+        "reasoningTokens": usage.reasoning,
+        "estimated": usage.estimated,
+    }

@@ -1,0 +1,173 @@
+"""The live screen of a run as rows of styled text. Pure: state, time and size in, rows out."""
+
+import heapq
+from collections.abc import Sequence
+
+from agentbatch.display.signs import SIGNS, STYLES
+from agentbatch.store.format import clip, counted, duration, fold, money, pad, tokens, width
+from agentbatch.store.lines import REHEARSAL
+from agentbatch.store.state import Activity, RunState, TaskState
+
+Span = tuple[str, str]
+"""Text and its rich style."""
+
+Row = list[Span]
+
+FINAL = ("completed", "error", "timeout", "cancelled", "skipped")
+UNDER_WAY = ("coding", "evaluating", "paused")
+
+LEAST_NAME = 12
+"""Cells that a task's id keeps however long the live step is."""
+
+
+def screen(state: RunState, now: float, columns: int, lines: int) -> list[Row]:
+    """The header, the task table and the totals, at most `lines` rows of at most `columns` cells.
+
+    On a low terminal the table goes first, then the header; the totals stay.
+    """
+    header = _header(state, columns) if lines >= 8 else []
+    if lines >= 16:
+        header.insert(0, _rule(columns))
+    totals = _totals(state, now, columns)
+    room = lines - len(header) - len(totals) - 1
+    table = _table(list(state.tasks.values()), now, columns, room) if room >= 2 else []
+    return [*header, *table, *totals][-lines:] if lines > 0 else []
+
+
+def _rule(columns: int) -> Row:
+    return [("─" * columns, "dim")]
+
+
+def _header(state: RunState, columns: int) -> list[Row]:
+    info = state.info
+    if info is None:
+        return []
+    mode = f"parallel {info.max_concurrent}" if info.mode == "parallel" else info.mode
+    first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}"
+    rows: list[Row] = [
+        [("agentbatch ", "bold"), (clip(first, columns - 11), "")],
+        [(clip(f"coder {info.coder_model} · evaluator {info.evaluator_model}", columns), "dim")],
+    ]
+    if info.rehearsal:
+        rows.append([(f" {clip(REHEARSAL, columns - 2)} ", "bold black on yellow")])
+    notices = list(dict.fromkeys(state.notices))
+    if notices:
+        more = f" (+{len(notices) - 1} more)" if len(notices) > 1 else ""
+        text = "! " + clip(notices[-1], 2 * columns - 20 - len(more)) + more
+        rows += [[(part, "yellow")] for part in fold(text, columns, 2)[:2]]
+    return rows
+
+
+def _totals(state: RunState, now: float, columns: int) -> list[Row]:
+    counts = [
+        (state.count("completed"), "done", "green"),
+        (state.count("error", "timeout", "cancelled", "skipped"), "failed", "red"),
+        (state.count(*UNDER_WAY), "running", "cyan"),
+        (state.count("queued"), "queued", ""),
+    ]
+    spans: Row = []
+    for number, word, style in counts:
+        spans += [(" · " if spans else "", ""), (f"{number:,} {word}", style if number else "dim")]
+    usage = state.usage
+    elapsed = duration(now - state.info.ts) if state.info else duration(0)
+    used = f"{tokens(usage.total, estimated=usage.estimated)} tokens · {money(state.cost)} · {elapsed}"
+    left = sum(width(text) for text, _ in spans)
+    if left + width(used) + 3 > columns:
+        used = (
+            f"{tokens(usage.total, estimated=usage.estimated, narrow=True)} · {money(state.cost)} · {elapsed}"
+        )
+    gap = max(1, columns - left - width(used))
+    return [_rule(columns), _cut([*spans, (" " * gap, ""), (used, "bold")], columns)]
+
+
+def choose_rows(tasks: Sequence[TaskState], room: int) -> tuple[list[TaskState], str]:
+    """The tasks to show in `room` rows, and the words for those that have no place.
+
+    All in their order when they fit; else those under way, then the latest finished ones.
+    """
+    if len(tasks) <= room:
+        return list(tasks), ""
+    room -= 1
+    running = [task for task in tasks if task.status in UNDER_WAY]
+    finished = [task for task in tasks if task.finished_at is not None]
+    shown = running[:room]
+    shown += heapq.nlargest(room - len(shown), finished, key=lambda task: task.finished_at or 0.0)
+    hidden = [
+        (len(running) - sum(task.status in UNDER_WAY for task in shown), "running"),
+        (sum(task.status == "queued" for task in tasks), "queued"),
+        (len(finished) - sum(task.finished for task in shown), "finished"),
+    ]
+    return shown, "… " + ", ".join(f"{number:,} more {word}" for number, word in hidden if number)
+
+
+def _table(tasks: Sequence[TaskState], now: float, columns: int, room: int) -> list[Row]:
+    shown, more = choose_rows(tasks, room)
+    heads = ("", "task", "iter", "tokens", "cost", "time", "")
+    cells = [_cells(task, now) for task in shown]
+    widths = [max(width(line[place]) for line in [heads, *cells]) for place in range(7)]
+    # Of what the figures leave, live steps come first, then ids; errors of finished tasks take the rest.
+    left = columns - sum(widths[2:6]) - widths[0] - 6
+    live = [line[6] for task, line in zip(shown, cells, strict=True) if not task.finished]
+    steps = max(map(width, live), default=0)
+    widths[1] = max(4, min(widths[1], max(LEAST_NAME, left - steps)))
+    widths[6] = max(0, left - widths[1])
+    rows = [_cut([(_join(heads, widths), "dim")], columns)]
+    for task, line in zip(shown, cells, strict=True):
+        sign = pad(line[0], widths[0])
+        rest = _join(("", *line[1:]), [0, *widths[1:]])
+        rows.append(
+            _cut([(sign, STYLES[task.status]), (rest, "dim" if task.status == "queued" else "")], columns)
+        )
+    return [*rows, [(clip(more, columns), "dim")]] if more else rows
+
+
+def _join(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Cells side by side; the figures stand at the right of theirs."""
+    return " ".join(
+        pad(cell, wide, right=2 <= place <= 5)
+        for place, (cell, wide) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, str]:
+    started = task.started_at is not None
+    usage = task.usage
+    return (
+        f"{SIGNS[task.status]} {task.status}",
+        clip(task.id, 60),
+        f"{task.iteration}/{task.max_iterations}" if started else "",
+        tokens(usage.total, estimated=usage.estimated, narrow=True) if started else "",
+        money(task.cost) if started else "",
+        duration(task.duration(now)) if started else "",
+        clip(task.error, 120) if task.finished else live_step(task.activity, now),
+    )
+
+
+def live_step(activity: Activity, now: float) -> str:
+    """What a task is doing: `generating 0:41 (2 retries)`, `bash 1:10`, `waiting for rate limit 0:45`."""
+    passed, left = duration(now - activity.since), duration(activity.until - now)
+    retries = f" ({counted(activity.retries, 'retry', 'retries')})" if activity.retries else ""
+    match activity.kind:
+        case "generating" | "judging":
+            return f"{activity.kind} {passed}{retries}"
+        case "waiting":
+            return f"waiting for rate limit {left}"
+        case "retrying":
+            return f"retrying in {left}{retries}"
+        case "tool":
+            return f"{clip(activity.tool, 20)} {passed}"
+        case "verify":
+            return f"verify {passed}"
+        case "idle":
+            return ""
+
+
+def _cut(row: Row, columns: int) -> Row:
+    """The row without what does not fit."""
+    kept: Row = []
+    for text, style in row:
+        room = columns - sum(width(part) for part, _ in kept)
+        while width(text) > room:
+            text = text[:-1]
+        kept.append((text, style))
+    return kept

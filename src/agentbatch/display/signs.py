@@ -1,0 +1,29 @@
+"""The sign and the colour of every status, the same in the table and in the summary."""
+
+from agentbatch.store.events import Status
+
+SIGNS: dict[Status, str] = {
+    "queued": "·",
+    "coding": "●",
+    "evaluating": "◆",
+    "paused": "‖",
+    "completed": "✓",
+    "error": "✗",
+    "timeout": "✗",
+    "cancelled": "○",
+    "skipped": "○",
+}
+"""One cell each. Never alone: the status' word stands beside it."""
+
+STYLES: dict[Status, str] = {
+    "queued": "dim",
+    "coding": "cyan",
+    "evaluating": "magenta",
+    "paused": "yellow",
+    "completed": "green",
+    "error": "bold red",
+    "timeout": "red",
+    "cancelled": "yellow",
+    "skipped": "yellow",
+}
+"""Rich styles, from the terminal's own palette so that they fit light and dark."""

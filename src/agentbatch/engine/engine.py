@@ -1,0 +1,13 @@
+"""What an engine is: where the tasks of a plan run. Local now; a cluster speaks the same protocol later."""
+
+from typing import Protocol
+
+
+class Engine(Protocol):
+    async def run(self) -> None:
+        """Run the plan. Everything that happens is an event in the store; returns when nothing runs any more."""
+        ...
+
+    def stop(self) -> None:
+        """First call: drain (running tasks end after their iteration). Second call: stop at once."""
+        ...

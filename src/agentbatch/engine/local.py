@@ -1,0 +1,92 @@
+"""The local engine: all tasks in this process, on one event loop."""
+
+import asyncio
+import traceback
+
+from agentbatch.batch.context import RunContext
+from agentbatch.batch.loop import EndpointUnusable, TaskLoop
+from agentbatch.batch.plan import Plan, PlannedTask
+from agentbatch.batch.scheduler import Scheduler
+from agentbatch.store import events as e
+
+
+class LocalEngine:
+    """Runs a plan's tasks as coroutines. See `Engine` for the protocol."""
+
+    def __init__(self, context: RunContext, plan: Plan, *, max_concurrent: int, rest: float) -> None:
+        """`rest`: seconds between two task starts."""
+        self._context = context
+        self._plan = plan
+        self._scheduler = Scheduler(plan, self._run_task, max_concurrent=max_concurrent, rest=rest)
+        self._stops = 0
+        self._error = ""
+
+    @property
+    def draining(self) -> bool:
+        return self._stops > 0
+
+    def stop(self) -> None:
+        self._stops += 1
+        if self._stops == 1:
+            self._scheduler.drain()
+        else:
+            self._scheduler.cancel()
+
+    async def run(self) -> None:
+        store = self._context.store
+        for task in self._plan.tasks:
+            store.emit(
+                e.TaskQueued(
+                    task_id=task.id,
+                    index=task.index,
+                    dir=task.shown_dir,
+                    first_prompt=task.task.first_prompt,
+                    max_iterations=task.max_iterations,
+                )
+            )
+        watch = asyncio.ensure_future(self._watch_store())
+        try:
+            await self._scheduler.run()
+        finally:
+            watch.cancel()
+        for task in self._scheduler.pending:
+            store.emit(
+                e.TaskFinished(
+                    task_id=task.id,
+                    status="cancelled",
+                    reason="cancelled",
+                    error="Never started: " + (self._error or "the run was interrupted."),
+                )
+            )
+        store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))
+
+    async def _run_task(self, planned: PlannedTask) -> None:
+        try:
+            await TaskLoop(self._context, planned).run()
+        except EndpointUnusable as error:
+            self._stop_for(str(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
+            self._report_bug(planned, error)
+
+    def _stop_for(self, error: str) -> None:
+        if not self._error:
+            self._error = self._context.store.redact(error)
+            self._scheduler.cancel()
+
+    def _report_bug(self, planned: PlannedTask, error: Exception) -> None:
+        store = self._context.store
+        text = store.redact("".join(traceback.format_exception(error)))
+        store.emit(e.Notice(task_id=planned.id, text=f"Internal error in task {planned.id}:\n{text}"))
+        if not store.state.tasks[planned.id].finished:
+            message = store.redact(f"Internal error: {type(error).__name__}: {error}")
+            store.emit(
+                e.TaskFinished(
+                    task_id=planned.id, status="error", reason="internal_error", error=message
+                )
+            )
+
+    async def _watch_store(self) -> None:
+        """A run whose events cannot be stored must not go on spending money."""
+        self._stop_for(await self._context.store.failed())

@@ -1,0 +1,172 @@
+"""Reading a chat completion defensively: whatever a server sends with status 200 is untrusted."""
+
+import json
+import math
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.model.reply import ToolCall
+from agentbatch.model.server_error import ServerError, error_in
+from agentbatch.model.usage import Usage
+
+MOST_TOKENS = 10_000_000_000
+"""A count above this is nonsense, and taken as not given."""
+
+
+class GarbageError(ValueError):
+    """A 200 that holds no answer. The text says what it holds instead."""
+
+
+class RefusedError(Exception):
+    """An error object inside a 200."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first choice of a completion. `usage` is None where the endpoint gave none that makes sense."""
+
+    content: str
+    tool_calls: tuple[ToolCall, ...]
+    reasoning: str
+    finish_reason: str
+    usage: Usage | None
+
+
+def read_answer(body: bytes) -> Answer:
+    """The answer in a 200's body. Raises GarbageError or RefusedError."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise GarbageError(f"not JSON but {_glimpse(body)}") from None
+    choices = document.get("choices") if isinstance(document, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        error = error_in(200, document)
+        if error is not None:
+            raise RefusedError(_with_own_status(error))
+        raise GarbageError("a document without choices")
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        inner = error_in(200, {"error": choice.get("error")})
+        if inner is not None:
+            raise RefusedError(_with_own_status(inner))
+        raise GarbageError("a choice without a message")
+    calls = _tool_calls(message)
+    content, thoughts = _content(message.get("content"))
+    finish = _string(choice.get("finish_reason"))[:64]
+    return Answer(
+        content=content or _string(message.get("refusal")),
+        tool_calls=calls,
+        reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thoughts,
+        finish_reason=finish or ("tool_calls" if calls else "stop"),
+        usage=read_usage(document.get("usage")),
+    )
+
+
+def read_usage(usage: Any) -> Usage | None:
+    """Token counts in our convention: `input` includes cached, `output` includes reasoning."""
+    if not isinstance(usage, dict):
+        return None
+    given, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if given is None or written is None or given + written == 0:
+        return None
+    # xAI and Google leave reasoning out of completion_tokens, but not out of the total.
+    total = _count(usage.get("total_tokens"))
+    written = max(written, (total or 0) - given)
+    cached = (
+        _count(_inner(usage, "prompt_tokens_details").get("cached_tokens"))
+        or _count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
+        or _count(usage.get("cached_tokens"))  # Moonshot
+        or 0
+    )
+    reasoning = _count(_inner(usage, "completion_tokens_details").get("reasoning_tokens")) or 0
+    return Usage.model_construct(
+        input=given,
+        cached=min(cached, given),
+        output=written,
+        reasoning=min(reasoning, written),
+        calls=1,
+        estimated=False,
+    )
+
+
+def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls that name a function. Ids that are missing or doubled are replaced: each is answered exactly
+    once."""
+    raw = message.get("tool_calls")
+    items = raw if isinstance(raw, list) else []
+    if not items and isinstance(message.get("function_call"), dict):
+        items = [{"function": message["function_call"]}]
+    calls: list[ToolCall] = []
+    seen: set[str] = set()
+    for item in items:
+        function = item.get("function") if isinstance(item, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():
+            continue
+        given = item.get("id")
+        call_id = given if isinstance(given, str) and given and given not in seen else new_call_id()
+        seen.add(call_id)
+        calls.append(ToolCall(call_id, name.strip(), _arguments(function.get("arguments"))))
+    return tuple(calls)
+
+
+def new_call_id() -> str:
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+def _arguments(raw: Any) -> str:
+    if isinstance(raw, str):
+        return raw if raw.strip() else "{}"
+    return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
+
+
+def _content(raw: Any) -> tuple[str, str]:
+    """Text and reasoning of a content that may be a string, null, or a list of parts."""
+    if isinstance(raw, str):
+        return raw, ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in raw if isinstance(raw, list) else []:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict):
+            texts.append(_string(part.get("text")))
+            thinking = part.get("thinking")  # Mistral: a list of parts again
+            thoughts.append(thinking if isinstance(thinking, str) else _content(thinking)[0])
+    return "".join(texts), "".join(thoughts)
+
+
+def _with_own_status(error: ServerError) -> ServerError:
+    """Aggregators put the HTTP status of the provider into the code of an error inside a 200."""
+    status = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 200
+    if not 400 <= status <= 599:
+        return error
+    return ServerError(status, error.message, error.code, error.type, error.param)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _inner(value: dict[str, Any], key: str) -> dict[str, Any]:
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return int(value)
+
+
+def _glimpse(body: bytes) -> str:
+    start = body[:200].decode("utf-8", "replace").strip()
+    return repr(start[:60]) if start else "an empty body"

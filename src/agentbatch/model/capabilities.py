@@ -1,0 +1,125 @@
+"""What an endpoint's model cannot do, learnt from its own refusals and remembered for the next request."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from agentbatch.model.server_error import ServerError
+
+OutputForm = Literal["json_schema", "json_object", "prompt"]
+"""How an answer in JSON is asked for, best first: a schema that the endpoint enforces, JSON that it
+enforces, words."""
+
+LADDER: tuple[OutputForm, ...] = ("json_schema", "json_object", "prompt")
+
+MOST_LESSONS = 10
+"""Requests that one call may spend on learning. Every lesson removes something, so there are no more than
+this."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What we still believe the model to take. Only ever gets less."""
+
+    output_form: OutputForm = "json_schema"
+    output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
+    """Names of the output limit to try, the first one in use; empty: the endpoint takes none."""
+    temperature: bool = True
+    tools: bool = True
+    """False: tools are described in the prompt and answered as JSON text (text_tools.py)."""
+    parallel_tool_calls: bool = True
+    reasoning_history: bool = True
+    """The endpoint takes `reasoning_content` back in assistant messages."""
+    system: bool = True
+    """The model knows the system role; otherwise its text goes into the first user message."""
+
+    def merged(self, other: "Capabilities") -> "Capabilities":
+        """What both allow. Two calls that learnt different things at the same time lose neither lesson."""
+        return Capabilities(
+            output_form=max(self.output_form, other.output_form, key=LADDER.index),
+            output_limits=min(self.output_limits, other.output_limits, key=len),
+            temperature=self.temperature and other.temperature,
+            tools=self.tools and other.tools,
+            parallel_tool_calls=self.parallel_tool_calls and other.parallel_tool_calls,
+            reasoning_history=self.reasoning_history and other.reasoning_history,
+            system=self.system and other.system,
+        )
+
+    def lost(self, after: "Capabilities") -> str:
+        """What `after` no longer has, as words for a person."""
+        words = [
+            (self.output_form != after.output_form, f"{self.output_form} output"),
+            (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
+            (self.temperature != after.temperature, "temperature"),
+            (self.tools != after.tools, "tool calls"),
+            (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),
+            (self.reasoning_history != after.reasoning_history, "reasoning_content in the history"),
+            (self.system != after.system, "the system role"),
+        ]
+        return ", ".join(word for changed, word in words if changed)
+
+
+def first_guess(base_url: str) -> Capabilities:
+    """What to try first. OpenAI's own models want `max_completion_tokens`; elsewhere the older name is
+    safer, since some servers ignore the new one in silence."""
+    host = urlsplit(base_url).hostname or ""
+    if host.endswith(("openai.com", "openai.azure.com")):
+        return Capabilities(output_limits=("max_completion_tokens", "max_tokens"))
+    return Capabilities()
+
+
+LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
+"""404: OpenRouter ("No endpoints found that support tool use"); 500 and 501: llama.cpp."""
+
+_REFUSAL = re.compile(
+    r"not? (be )?(yet )?(supported|support|allowed|permitted|available|enabled|implemented|recognized)"
+    r"|(does|do|is|are)(n't| not) (currently )?(support|allow|accept)|not compatible"
+    r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field"
+    r"|extra_forbidden|extra inputs|extra fields|additional propert"
+    r"|unexpected (keyword|field|property|parameter)|only .{0,40}(allowed|supported|default|single)"
+    r"|requires? |found that support|must be set to|cannot be used"
+)
+_SCHEMA = re.compile(
+    r"response_format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
+)
+_SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
+_TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
+
+
+def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]) -> Capabilities | None:
+    """What to believe after this refusal of `body`, which was built for `capabilities`; None: nothing to
+    learn.
+
+    Only what the request really carried can be refused, so each lesson is worth one more try.
+    """
+    if error.status not in LEARNING_STATUSES:
+        return None
+    words = error.words
+    refusal = _REFUSAL.search(words) is not None
+    if "reasoning_content" in words and any("reasoning_content" in m for m in body["messages"]):
+        return replace(capabilities, reasoning_history=False) if refusal else None
+    if "response_format" in body and (error.param.startswith("response_format") or _SCHEMA.search(words)):
+        if error.status < 500 or refusal:
+            return replace(capabilities, output_form=LADDER[LADDER.index(capabilities.output_form) + 1])
+        return None
+    return _learn_field(capabilities, error, body) if refusal else None
+
+
+def _learn_field(
+    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
+) -> Capabilities | None:
+    words = error.words
+    limit = next(iter(capabilities.output_limits), "")
+    if limit in body and re.search(rf"\b{limit}\b", words):
+        return replace(capabilities, output_limits=capabilities.output_limits[1:])
+    if "parallel_tool_calls" in body and "parallel_tool_calls" in words:
+        return replace(capabilities, parallel_tool_calls=False)
+    if "temperature" in body and "temperature" in words:
+        return replace(capabilities, temperature=False)
+    if _SYSTEM.search(words) and any(m.get("role") == "system" for m in body["messages"]):
+        return replace(capabilities, system=False)
+    if "tools" in body and _TOOLS.search(words):
+        return replace(capabilities, tools=False)
+    return None

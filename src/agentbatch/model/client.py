@@ -1,0 +1,202 @@
+"""Model calls: the one owner of limits, retries, learning and counting around a single HTTP request."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentbatch.model import failure as failures
+from agentbatch.model.answer import Answer, GarbageError, RefusedError, new_call_id, read_answer
+from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, learn
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.limits import Slot
+from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolCall, ToolSpec
+from agentbatch.model.request import Schema, build_body, encode_body
+from agentbatch.model.text_calls import find_calls
+from agentbatch.model.text_tools import tool_names
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.model.transport import HttpAnswer, TransportError
+
+PATH = "/chat/completions"
+
+EXPECTED_OUTPUT = 500
+"""Tokens reserved for an answer whose length nobody knows: a tool call or two."""
+
+
+class ModelClient:
+    """One model on one endpoint. Clients are cheap and keep nothing of a call; the endpoint is shared."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        *,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.model = model
+        self.temperature = temperature
+        self.max_output_tokens = max_output_tokens
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[ToolSpec] | None = None,
+        schema: Schema | None = None,
+        observer: Observer | None = None,
+    ) -> Reply:
+        """The model's reply. Raises ModelError when it failed for good; cancelling it cancels the request at
+        once."""
+        call = _Call(self, messages, tools, schema, observer)
+        answer = await call.run()
+        usage = answer.usage or await self.endpoint.counter.usage(messages, tools, answer)
+        return Reply(
+            content=answer.content,
+            tool_calls=answer.tool_calls,
+            reasoning=answer.reasoning,
+            finish_reason=answer.finish_reason,
+            usage=usage,
+            attempts=call.attempts,
+            latency=call.latency,
+        )
+
+
+class _Call:
+    """One call on its way: its attempts, its retries, its lessons."""
+
+    def __init__(
+        self,
+        client: ModelClient,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] | None,
+        schema: Schema | None,
+        observer: Observer | None,
+    ) -> None:
+        self.attempts = 0
+        self.retries = 0
+        self.lessons = 0
+        self.latency = 0.0
+        self._client = client
+        self._endpoint = client.endpoint
+        self._messages = messages
+        self._tools = tools or None
+        self._schema = schema
+        self._observer = observer
+        self._ticket = client.endpoint.limits.ticket()
+        self._reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
+        self._first_sent: float | None = None
+
+    async def run(self) -> Answer:
+        while True:
+            capabilities = self._endpoint.capabilities(self._client.model)
+            body = self._body(capabilities)
+            async with self._endpoint.limits.slot(self._reserved, self._on_wait, self._ticket) as slot:
+                self.attempts += 1
+                outcome = await self._send(encode_body(body))
+                wait = self._after(outcome, slot)
+            if isinstance(outcome, Answer):
+                return _with_text_calls(outcome, self._tools, native=capabilities.tools)
+            if self._learnt(outcome, capabilities, body):
+                continue
+            if outcome.kind not in ("rate", "transient") or self.retries >= self._endpoint.retry.max_retries:
+                raise self._error(outcome)
+            self.retries += 1
+            self._tell("retrying", wait, self._sentence(outcome))
+            if outcome.kind == "transient":
+                await asyncio.sleep(wait)
+
+    def _body(self, capabilities: Capabilities) -> dict[str, Any]:
+        client = self._client
+        return build_body(
+            client.model,
+            self._messages,
+            capabilities,
+            tools=self._tools,
+            schema=self._schema,
+            temperature=client.temperature,
+            max_output_tokens=client.max_output_tokens,
+        )
+
+    async def _send(self, content: bytes) -> Answer | Failure:
+        self._tell("sent")
+        if self._first_sent is None:
+            self._first_sent = time.monotonic()
+        try:
+            answer = await self._endpoint.post(PATH, content)
+        except TransportError as error:
+            return failures.unanswered(str(error))
+        self.latency = time.monotonic() - self._first_sent
+        return _outcome(answer)
+
+    def _after(self, outcome: Answer | Failure, slot: Slot) -> float:
+        """Tell the limits how it went; seconds to wait before a retry."""
+        if isinstance(outcome, Answer):
+            slot.settle(outcome.usage.total if outcome.usage is not None else self._reserved)
+            return 0.0
+        endpoint = self._endpoint
+        wait = endpoint.retry.backoff(self.retries + 1, endpoint.rng, outcome.wait)
+        if outcome.kind == "rate":
+            slot.refused(wait)
+        elif outcome.kind != "transient":
+            slot.settle(0)
+        return wait
+
+    def _learnt(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
+        """True when the refusal taught us something that makes the same call worth sending in another
+        form."""
+        if failure.error is None or failure.kind in ("overflow", "endpoint", "rate"):
+            return False
+        lesson = learn(capabilities, failure.error, body)
+        if lesson is None or self.lessons >= MOST_LESSONS:
+            return False
+        self.lessons += 1
+        self._endpoint.learn(self._client.model, lesson)
+        self._tell("retrying", 0.0, f"goes on without {capabilities.lost(lesson)}: {self._sentence(failure)}")
+        return True
+
+    def _sentence(self, failure: Failure, attempts: int | None = None) -> str:
+        endpoint = self._endpoint
+        return sentence(failure, endpoint.host, self._client.model, endpoint.redact, attempts)
+
+    def _error(self, failure: Failure) -> ModelError:
+        status = failure.error.status if failure.error is not None else None
+        text = self._sentence(failure, self.attempts)
+        return ModelError(failure.kind, text, status=status, attempts=self.attempts)
+
+    def _on_wait(self, seconds: float, reason: str) -> None:
+        self._tell("waiting", seconds, reason)
+
+    def _tell(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
+        if self._observer is not None:
+            attempt = self.attempts + 1 if kind == "waiting" else self.attempts
+            self._observer(CallUpdate(kind, attempt, seconds, reason))
+
+
+def _outcome(answer: HttpAnswer) -> Answer | Failure:
+    if answer.status != 200:
+        return failures.http_failure(answer, time.time())
+    try:
+        return read_answer(answer.body)
+    except RefusedError as error:
+        return failures.refused(error.error)
+    except GarbageError as error:
+        return failures.unanswered(f"a 200 that is {error}")
+
+
+def _with_text_calls(answer: Answer, tools: Sequence[ToolSpec] | None, native: bool) -> Answer:
+    """The answer with the tool calls that it holds as text.
+
+    Where the endpoint has tool calls of its own, text counts only when the message ends with the call: a
+    call that is followed by more words was an example.
+    """
+    if not tools or answer.tool_calls or not answer.content or answer.finish_reason == "content_filter":
+        return answer
+    found = find_calls(answer.content, tool_names(tools))
+    if found is None or (native and not found.ends_with_call):
+        return answer
+    calls = tuple(ToolCall(new_call_id(), name, arguments) for name, arguments in found.calls)
+    return replace(answer, content=found.prose, tool_calls=calls)

@@ -1,0 +1,88 @@
+"""One endpoint: a base URL and a key, shared by all clients on it with its limits and what was learnt of
+it."""
+
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from agentbatch.model.capabilities import Capabilities, first_guess
+from agentbatch.model.limits import EndpointLimits
+from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.tokens import TokenCounter
+from agentbatch.model.transport import HttpAnswer, Transport
+
+
+class Endpoint:
+    """`async with` it around the calls. `redact` cleans every text that leaves; `on_learnt` gets a sentence
+    when the endpoint turns out not to take something."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        limits: EndpointLimits,
+        retry: RetryPolicy,
+        request_timeout: float = 120.0,
+        connect_timeout: float = 10.0,
+        pool: int = 100,
+        redact: Callable[[str], str],
+        on_learnt: Callable[[str], None] | None = None,
+        counter: TokenCounter | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.limits = limits
+        self.retry = retry
+        self.redact = redact
+        self.counter = counter or TokenCounter()
+        self.rng = random.Random()
+        self._api_key = api_key
+        self._request_timeout = request_timeout
+        self._connect_timeout = connect_timeout
+        self._pool = max(pool, limits.max_in_flight or 0)
+        self._on_learnt = on_learnt
+        self._capabilities: dict[str, Capabilities] = {}
+        self._transport: Transport | None = None
+
+    @property
+    def host(self) -> str:
+        """The host, with its port where it has one; without a user or password of the URL."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
+
+    async def __aenter__(self) -> Self:
+        self._transport = await Transport.open(
+            self.base_url, self._api_key, self._request_timeout, self._connect_timeout, self._pool
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+
+    async def post(self, path: str, content: bytes) -> HttpAnswer:
+        """One request, one answer of any status. Raises TransportError when none came."""
+        if self._transport is None:
+            raise RuntimeError("the endpoint is not open: use `async with endpoint`")
+        return await self._transport.post(path, content)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What we believe the model to take here."""
+        known = self._capabilities.get(model)
+        if known is None:
+            known = self._capabilities[model] = first_guess(self.base_url)
+        return known
+
+    def learn(self, model: str, lesson: Capabilities) -> None:
+        """Remember it, for all clients on this endpoint."""
+        before = self.capabilities(model)
+        after = before.merged(lesson)
+        self._capabilities[model] = after
+        lost = before.lost(after)
+        if lost and self._on_learnt is not None:
+            told = f"{self.host} refuses {lost} for model {model}: going on without."
+            self._on_learnt(self.redact(told))

@@ -1,0 +1,54 @@
+"""An attempt that brought no reply: what it means, and the sentence that says so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agentbatch.model.reply import ErrorKind
+from agentbatch.model.retry import classify, retry_after
+from agentbatch.model.server_error import LONGEST_MATCHED, ServerError, read_error, tidy
+from agentbatch.model.transport import HttpAnswer
+
+
+@dataclass(frozen=True)
+class Failure:
+    kind: ErrorKind
+    words: str
+    """What went wrong in short, as the server or the system put it; not yet redacted."""
+    error: ServerError | None = None
+    """None: no answer, or one that could not be read."""
+    wait: float | None = None
+    """Seconds that the server asks us to wait."""
+
+
+def http_failure(answer: HttpAnswer, now: float) -> Failure:
+    """An answer that is not a 200. `now`: seconds since the epoch."""
+    if 300 <= answer.status < 400:
+        target = answer.headers.get("location", "nowhere")
+        error = ServerError(
+            answer.status, f"it redirects to {target}: set the endpoint's address to the final one"
+        )
+    else:
+        error = read_error(answer.status, answer.body)
+    return Failure(classify(error), error.message, error, retry_after(answer.headers, now))
+
+
+def refused(error: ServerError) -> Failure:
+    """An error inside a 200."""
+    return Failure(classify(error), error.message or error.code, error)
+
+
+def unanswered(words: str) -> Failure:
+    """No connection, no answer in time, or an answer that is none."""
+    return Failure("transient", words)
+
+
+def sentence(
+    failure: Failure, host: str, model: str, redact: Callable[[str], str], attempts: int | None = None
+) -> str:
+    """One sentence for a person: endpoint, model, status, the server's own words; attempts when there were
+    several."""
+    status = failure.error.status if failure.error is not None else None
+    said = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
+    words = tidy(redact(tidy(failure.words, LONGEST_MATCHED))).rstrip(".")
+    tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
+    return f"{host} {said} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."

@@ -1,0 +1,62 @@
+"""The user's own prices: prices.toml, which wins over the built-in ones."""
+
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentbatch.errors import UserError
+
+FIELDS = ("input", "output", "cached")
+
+EXAMPLE = (
+    '[models."name"] with input = 0.27, output = 1.10 and, optionally, cached = 0.07 (US$ per million tokens)'
+)
+
+
+@dataclass(frozen=True)
+class OwnPrice:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    """None: cached input costs what other input costs."""
+
+
+def read_prices(path: Path) -> dict[str, OwnPrice]:
+    """The prices in the file, by model name in lower case. Raises UserError naming the file and the line or
+    field."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: byte {error.start} cannot be read.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    unknown = sorted(set(document) - {"models"})
+    if unknown:
+        raise UserError(f"{path}: unknown key {unknown[0]!r}. A price is {EXAMPLE}.")
+    models = document.get("models", {})
+    if not isinstance(models, dict):
+        raise UserError(f"{path}: models must be a table. A price is {EXAMPLE}.")
+    return {name.lower(): _price(path, name, entry) for name, entry in models.items()}
+
+
+def _price(path: Path, name: str, entry: Any) -> OwnPrice:
+    where = f'{path}: models."{name}"'
+    if not isinstance(entry, dict):
+        raise UserError(f"{where} must be a table. A price is {EXAMPLE}.")
+    for field, value in entry.items():
+        if field not in FIELDS:
+            raise UserError(f"{where}.{field} is not known; the fields are {', '.join(FIELDS)}.")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0:
+            raise UserError(f"{where}.{field} must be a number of 0 or more, not {value!r}.")
+    for field in ("input", "output"):
+        if field not in entry:
+            raise UserError(f"{where}.{field} is missing.")
+    cached = entry.get("cached")
+    return OwnPrice(float(entry["input"]), float(entry["output"]), None if cached is None else float(cached))

@@ -1,0 +1,78 @@
+"""What comes back from a model call, and how a call can fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agentbatch.model.usage import Usage
+
+Message = dict[str, Any]
+"""One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id where they apply."""
+
+ToolSpec = dict[str, Any]
+"""One tool in the OpenAI form: {"type": "function", "function": {"name", "description", "parameters"}}."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One tool call that the model asked for. `arguments` is the JSON text as the model wrote it: never
+    trusted."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answered model call."""
+
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    """`reasoning_content` where the endpoint sent it; sent back with the message."""
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+    attempts: int = 1
+    """Requests sent for this reply, the answered one included."""
+    latency: float = 0.0
+    """Seconds from the first send to the answer, waits between attempts included."""
+
+    @property
+    def cut_off(self) -> bool:
+        """The endpoint stopped at its output limit: content or the last tool call may be incomplete."""
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True)
+class CallUpdate:
+    """What a call is doing while nobody has the answer yet; feeds `generating 0:41 (2 retries)`.
+
+    `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request went out.
+    `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`.
+    """
+
+    kind: Literal["waiting", "sent", "retrying"]
+    attempt: int
+    seconds: float = 0.0
+    reason: str = ""
+
+
+Observer = Callable[[CallUpdate], None]
+
+
+ErrorKind = Literal["rate", "transient", "endpoint", "request", "overflow"]
+"""The retry classes: `rate` and `transient` were retried until the retries ran out; `endpoint` (401, 403, no
+quota) stops the run; `request` (other 4xx) fails the task; `overflow` asks for compaction."""
+
+
+class ModelError(Exception):
+    """A call that failed for good. `str()` is a sentence for a person, without secrets."""
+
+    def __init__(
+        self, kind: ErrorKind, message: str, *, status: int | None = None, attempts: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.kind: ErrorKind = kind
+        self.status = status
+        self.attempts = attempts

@@ -1,0 +1,114 @@
+"""The request body of one call, for what the endpoint's model can do. Pure."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from agentbatch.model import text_tools
+from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.reply import Message, ToolSpec
+
+Schema = tuple[str, dict[str, Any]]
+"""A name and a JSON schema for the answer."""
+
+
+def build_body(
+    model: str,
+    messages: Sequence[Message],
+    capabilities: Capabilities,
+    *,
+    tools: Sequence[ToolSpec] | None = None,
+    schema: Schema | None = None,
+    temperature: float | None = None,
+    max_output_tokens: int | None = None,
+) -> dict[str, Any]:
+    """The body as a dict. History messages are passed as given, but for what the endpoint cannot take."""
+    history = list(messages)
+    body: dict[str, Any] = {"model": model}
+    wanted = schema
+    if tools and not capabilities.tools:
+        history = text_tools.render(history, tools)
+        wanted = schema or ("action", text_tools.action_schema(tools))
+    if not capabilities.reasoning_history:
+        history = [_without_reasoning(message) for message in history]
+    if wanted is not None:
+        form = response_format(wanted, capabilities)
+        if form is not None:
+            body["response_format"] = form
+    if schema is not None and capabilities.output_form != "json_schema":
+        history = _asking_for(schema, history)
+    if not capabilities.system:
+        history = fold_system(history)
+    body["messages"] = history
+    if tools and capabilities.tools:
+        body["tools"] = list(tools)
+        if capabilities.parallel_tool_calls:
+            body["parallel_tool_calls"] = True
+    if temperature is not None and capabilities.temperature:
+        body["temperature"] = temperature
+    if max_output_tokens is not None and capabilities.output_limits:
+        body[capabilities.output_limits[0]] = max_output_tokens
+    return body
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """UTF-8 JSON. Half of a surrogate pair, which a file name or a cut text can hold, becomes a question
+    mark."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def response_format(schema: Schema, capabilities: Capabilities) -> dict[str, Any] | None:
+    """The `response_format` for the rung of the ladder that we are on."""
+    name, document = schema
+    if capabilities.output_form == "json_schema":
+        described = {"name": name, "schema": document, "strict": _can_be_strict(document)}
+        return {"type": "json_schema", "json_schema": described}
+    return {"type": "json_object"} if capabilities.output_form == "json_object" else None
+
+
+def fold_system(messages: Sequence[Message]) -> list[Message]:
+    """The system messages' text in front of the first user message, for models that know no system role."""
+    system = "\n\n".join(m["content"] for m in messages if m.get("role") == "system" and m.get("content"))
+    rest = [m for m in messages if m.get("role") != "system"]
+    if not system:
+        return rest
+    for place, message in enumerate(rest):
+        if message.get("role") == "user" and isinstance(message.get("content"), str):
+            rest[place] = {**message, "content": f"{system}\n\n{message['content']}"}
+            return rest
+    return [{"role": "user", "content": system}, *rest]
+
+
+def _without_reasoning(message: Message) -> Message:
+    if "reasoning_content" not in message:
+        return message
+    return {key: value for key, value in message.items() if key != "reasoning_content"}
+
+
+def _asking_for(schema: Schema, messages: list[Message]) -> list[Message]:
+    """The schema in words at the end of the last user message. Some servers also insist on the word JSON
+    there."""
+    words = "Answer with one JSON object and nothing else. It must match this JSON schema:\n" + json.dumps(
+        schema[1], ensure_ascii=False
+    )
+    for place in range(len(messages) - 1, -1, -1):
+        message = messages[place]
+        if message.get("role") == "user" and isinstance(message.get("content"), str):
+            told = {**message, "content": f"{message['content']}\n\n{words}"}
+            return [*messages[:place], told, *messages[place + 1 :]]
+    return [*messages, {"role": "user", "content": words}]
+
+
+def _can_be_strict(schema: Any) -> bool:
+    """OpenAI's strict mode wants every object closed and every property required; others ignore the flag."""
+    if isinstance(schema, list):
+        return all(_can_be_strict(item) for item in schema)
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or properties is not None:
+        names = set(properties or {})
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != names:
+            return False
+    return all(_can_be_strict(value) for value in schema.values())

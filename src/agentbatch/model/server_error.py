@@ -1,0 +1,103 @@
+"""What an endpoint says when it refuses a request. Every provider has its own shape; all of them are
+untrusted."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST_WORDS = 300
+"""Characters of a server's own words that a person is shown."""
+
+LONGEST_MATCHED = 4_000
+"""Characters of an error text that our patterns look at. An endpoint may send megabytes."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_TAGS = re.compile(r"<[^<>]{0,500}>")
+
+
+@dataclass(frozen=True)
+class ServerError:
+    """An error answer, whatever its shape was. Empty strings where the server said nothing."""
+
+    status: int
+    message: str = ""
+    code: str = ""
+    """`context_length_exceeded`, `insufficient_quota`, …; a number as text where the server sent one."""
+    type: str = ""
+    param: str = ""
+    """The request field that the error is about, as OpenAI names it."""
+
+    @property
+    def words(self) -> str:
+        """Everything the server said, lower case, for patterns."""
+        return f"{self.message} {self.code} {self.type} {self.param}"[:LONGEST_MATCHED].lower()
+
+
+def read_error(status: int, body: bytes) -> ServerError:
+    """The error in an answer's body: OpenAI's {"error": {…}}, Ollama's {"error": "…"}, vLLM's and Cerebras's
+    flat {"message": …}, FastAPI's {"detail": …}, Google's [{"error": …}], or plain text and HTML."""
+    text = body[: 4 * LONGEST_MATCHED].decode("utf-8", "replace")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ServerError(status, message=_plain(text))
+    return error_in(status, document) or ServerError(status, message=_plain(text))
+
+
+def error_in(status: int, document: Any) -> ServerError | None:
+    """The error object in a parsed answer, or None when there is none."""
+    if isinstance(document, list) and document:
+        document = document[0]
+    if not isinstance(document, dict):
+        return None
+    error = document.get("error")
+    if not error:
+        if not any(document.get(key) for key in ("message", "detail", "error_msg")) or "choices" in document:
+            return None
+        error = document
+    if not isinstance(error, dict):
+        return ServerError(status, message=_text(error))
+    message = next((error[key] for key in ("message", "detail", "error_msg", "error") if error.get(key)), "")
+    return ServerError(
+        status,
+        message=_text(message) + _upstream(error),
+        code=_text(error.get("code")),
+        type=_text(error.get("type") or error.get("status")),
+        param=_text(error.get("param")),
+    )
+
+
+def tidy(words: str, limit: int = LONGEST_WORDS) -> str:
+    """A server's words on one line, without control characters, shortened at the end.
+
+    Redact before calling with a limit: half a key would not be recognised.
+    """
+    line = " ".join(_CONTROL.sub(" ", words).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _upstream(error: dict[str, Any]) -> str:
+    """Aggregators (OpenRouter) say "Provider returned error" and keep the provider's words in the
+    metadata."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f": {_text(raw)}" if raw else ""
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, str):
+        return value[: 4 * LONGEST_MATCHED]
+    if isinstance(value, int | float):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)[: 4 * LONGEST_MATCHED]
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _plain(text: str) -> str:
+    """The readable part of an answer that is not JSON, such as a proxy's HTML page."""
+    return tidy(_TAGS.sub(" ", text), LONGEST_MATCHED) if "<" in text else text

@@ -1,0 +1,143 @@
+"""Finding the tool calls that a model wrote as text: the text protocol's answers, and what small local
+models write where they should have used the endpoint's tool calls.
+
+Only what stands like a call counts: a JSON object (or an array of them) that begins a line, fills its lines,
+names a known tool and has an object of arguments; plain, in a ```json fence or in <tool_call> tags. JSON
+inside a sentence or in a fence of another language is an example, and so is anything inside another call's
+arguments.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+_DECODER = json.JSONDecoder(strict=False)
+"""Not strict: small models put real line breaks into JSON strings."""
+
+NAME_KEYS = ("tool", "name", "function", "tool_name", "action")
+ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
+
+JSON_FENCES = frozenset({"", "json", "jsonc", "json5", "tool", "tool_call", "tool_code", "action"})
+
+MOST_CALLS = 32
+"""Calls taken from one reply. A model that repeats itself for ever is cut here."""
+
+LONGEST_READ = 2_000_000
+"""Characters of a reply that are looked at."""
+
+MOST_FAILURES = 32
+"""Beginnings of JSON that turn out broken, before the search ends: each can cost a pass over the whole
+text."""
+
+_BROKEN_CALL = re.compile(r'\s*\{\s*"(tool|name|function|tool_name|action)"')
+_THINK = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_OPENERS = re.compile(r"(<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*")
+_CLOSERS = re.compile(
+    r"[ \t]*(?:\n?[ \t]*(?:</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
+    r"[ \t;,]*(?=\n|\Z|<tool_call>)"
+)
+_FENCE = re.compile(r"(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\Z")
+
+
+class TextCalls(NamedTuple):
+    calls: tuple[tuple[str, str], ...]
+    """Name and arguments (JSON text) of each call."""
+    prose: str
+    """The text in front of the first call."""
+    ends_with_call: bool
+    """Nothing but closing marks follows the last call."""
+
+
+def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
+    """The calls in a reply, or None when there is none."""
+    text = text[:LONGEST_READ]
+    thought = _THINK.match(text)
+    place = first = thought.end() if thought else 0
+    calls: list[tuple[str, str]] = []
+    fence: str | None = None
+    after = failures = 0
+    while place < len(text) and len(calls) < MOST_CALLS and failures < MOST_FAILURES:
+        end_of_line = _end_of_line(text, place)
+        line = text[place:end_of_line].strip()
+        marked = _FENCE.match(line)
+        if marked:
+            fence = marked[2].lower() if fence is None else None
+        elif fence is None or fence in JSON_FENCES:
+            found = _calls_at(text, place, names)
+            if found is not None:
+                actions, end = found
+                first = first if calls else place
+                calls.extend(actions)
+                after = end if actions else after
+                place = end
+                continue
+            if line[:1] in ("{", "["):
+                failures += 1
+                if _BROKEN_CALL.match(text, place):
+                    break  # what follows may be the inside of its arguments, not calls
+        place = end_of_line + 1
+    if not calls:
+        return None
+    return TextCalls(tuple(calls[:MOST_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
+
+
+def _calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:
+    """The calls in the JSON that begins here, and where it ends; None when no JSON stands alone here."""
+    start = place
+    while start < len(text) and text[start] in " \t":
+        start += 1
+    opener = _OPENERS.match(text, start)
+    start = opener.end() if opener else start
+    if text[start : start + 1] not in ("{", "["):
+        return None
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    closer = _CLOSERS.match(text, end)
+    if closer is None:
+        return None
+    items = value if isinstance(value, list) else [value]
+    actions = [_action(item, names) for item in items]
+    whole = [action for action in actions if action is not None]
+    return (whole if len(whole) == len(actions) else []), max(closer.end(), end)
+
+
+def _action(item: Any, names: Collection[str]) -> tuple[str, str] | None:
+    if not isinstance(item, dict):
+        return None
+    inner = item.get("function")
+    if isinstance(inner, dict):
+        item = inner
+    name = next((item[key] for key in NAME_KEYS if isinstance(item.get(key), str)), "")
+    arguments = next((item[key] for key in ARGUMENT_KEYS if key in item), None)
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except (ValueError, RecursionError):
+            return None
+    if name not in names or not isinstance(arguments, dict):
+        return None
+    return str(name), json.dumps(arguments, ensure_ascii=False)
+
+
+def _end_of_line(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
+
+
+def _without_opening_mark(text: str) -> str:
+    """The prose before a call, without the fence or tag that opened it."""
+    lines = text.rstrip().split("\n")
+    while lines and (lines[-1].strip() in ("", "<tool_call>") or _FENCE.match(lines[-1].strip())):
+        lines.pop()
+    return "\n".join(lines).strip()
+
+
+def _words(text: str) -> str:
+    """What is left of a text without fences and closing tags."""
+    lines = (line.strip() for line in text.split("\n"))
+    return "".join(
+        line for line in lines if not _FENCE.match(line) and line not in ("</tool_call>", ";", ",")
+    )

@@ -1,0 +1,36 @@
+"""Tokens of one or more model calls."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Usage(BaseModel):
+    """Token counts as the endpoint reported them, or our estimate where it did not.
+
+    `input` includes `cached`; `output` includes `reasoning` (the OpenAI convention).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    input: int = 0
+    cached: int = 0
+    """The part of `input` that the provider's prefix cache served."""
+    output: int = 0
+    reasoning: int = 0
+    """The part of `output` spent on hidden reasoning."""
+    calls: int = 0
+    estimated: bool = False
+    """True when at least one call's counts are our estimate; shown with ≈."""
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage.model_construct(
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+            calls=self.calls + other.calls,
+            estimated=self.estimated or other.estimated,
+        )

@@ -1,0 +1,27 @@
+"""Keeping key values out of everything that is stored, shown or sent."""
+
+import json
+from collections.abc import Iterable
+
+SHORTEST_SECRET = 8
+"""Characters. A shorter key is a placeholder for a server without keys ("none", "x"): removing it would
+eat ordinary words."""
+
+MASK = "[redacted]"
+
+
+class Redactor:
+    """Replaces the configured key values in text. Built once a run from the settings' secrets."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        keys = {s for s in secrets if len(s) >= SHORTEST_SECRET}
+        # A key with a quote or a backslash looks different inside JSON text.
+        keys |= {json.dumps(key)[1:-1] for key in keys}
+        # Longest first, so that a key that contains another one is masked whole.
+        self._secrets = sorted(keys, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return text

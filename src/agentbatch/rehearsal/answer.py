@@ -1,0 +1,82 @@
+"""From a scripted step to the JSON of a chat completion."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agentbatch.rehearsal.counting import Prompt, text_size, tokens
+from agentbatch.rehearsal.script import Say, ScriptedCall
+
+
+def completion(
+    say: Say, *, number: int, created: int, model: str, step: int, native: bool, prompt: Prompt
+) -> dict[str, Any]:
+    """The body of a chat completion. `native`: tool calls as such; otherwise as JSON in the content."""
+    message = _message(say, step=step, native=native)
+    body: dict[str, Any] = {
+        "id": f"chatcmpl-rehearsal-{number}",
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": say.finish_reason or ("tool_calls" if "tool_calls" in message else "stop"),
+            }
+        ],
+    }
+    if say.usage:
+        body["usage"] = _usage(say, message, prompt)
+    return body
+
+
+def _message(say: Say, *, step: int, native: bool) -> dict[str, Any]:
+    content: str | None = say.content
+    if say.verdict is not None:
+        content = json.dumps(say.verdict, ensure_ascii=False)
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    if say.calls and native:
+        message["content"] = content or None
+        message["tool_calls"] = [
+            {
+                "id": f"call_step{step}_{place}",
+                "type": "function",
+                "function": {"name": call.name, "arguments": _arguments(call)},
+            }
+            for place, call in enumerate(say.calls)
+        ]
+    elif say.calls:
+        message["content"] = action(say.calls[0])
+    if say.reasoning:
+        message["reasoning_content"] = say.reasoning
+    return message
+
+
+def _arguments(call: ScriptedCall) -> str:
+    if isinstance(call.arguments, str):
+        return call.arguments
+    return json.dumps(call.arguments, ensure_ascii=False)
+
+
+def action(call: ScriptedCall) -> str:
+    """A tool call in the text protocol: one JSON object. Malformed arguments make it malformed too."""
+    return f'{{"tool": {json.dumps(call.name)}, "arguments": {_arguments(call)}}}'
+
+
+def _usage(say: Say, message: Mapping[str, Any], prompt: Prompt) -> dict[str, Any]:
+    """OpenAI's usage object: cached is part of prompt, reasoning is part of completion."""
+    reasoning = tokens(text_size(say.reasoning))
+    said = text_size(message["content"])
+    for call in message.get("tool_calls", ()):
+        said += text_size(call["function"]["name"]) + text_size(call["function"]["arguments"])
+    output = reasoning + tokens(said)
+    cached = prompt.cached if say.cached_tokens is None else min(say.cached_tokens, prompt.total)
+    return {
+        "prompt_tokens": prompt.total,
+        "completion_tokens": output,
+        "total_tokens": prompt.total + output,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0},
+    }

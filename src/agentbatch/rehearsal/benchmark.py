@@ -1,0 +1,55 @@
+"""The scripts that benchmarks play: any number of tasks share one."""
+
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+
+SHORT_PROMPT = "bench task "
+"""How the prompt of a short benchmark task begins: two coder steps and one evaluation."""
+
+LONG_PROMPT = "long bench task "
+"""How the prompt of a long one begins: twenty coder steps and one evaluation."""
+
+LONG_STEPS = 20
+
+FILE_LINES = 40
+"""Lines that each writing step of the long script writes, about 2 kB: the size of a small module."""
+
+
+def benchmark_scripts() -> list[Script]:
+    """A short and a long script, for all prompts that begin with SHORT_PROMPT and LONG_PROMPT."""
+    finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "The files are written."})])
+    short = [_write("note.txt", "Written by the benchmark.\n"), finish]
+    long = [step for number in range(1, LONG_STEPS // 2 + 1) for step in _write_and_read(number)]
+    verdict = Say(verdict=_accept())
+    return [
+        Script(prompt=SHORT_PROMPT, match="prefix", coder=short, evaluator=[verdict]),
+        Script(
+            prompt=LONG_PROMPT, match="prefix", coder=[*long[: LONG_STEPS - 1], finish], evaluator=[verdict]
+        ),
+    ]
+
+
+def _write_and_read(number: int) -> list[Say]:
+    path = f"part_{number}.py"
+    lines = [
+        f"VALUE_{line} = {number * line}  # part {number} of the benchmark\n" for line in range(FILE_LINES)
+    ]
+    return [
+        _write(path, "".join(lines)),
+        Say(calls=[ScriptedCall(name="read_file", arguments={"path": path})]),
+    ]
+
+
+def _write(path: str, content: str) -> Say:
+    return Say(calls=[ScriptedCall(name="write_file", arguments={"path": path, "content": content})])
+
+
+def _accept() -> dict[str, object]:
+    requirement = {"text": "Write the files.", "met": True, "evidence": "The tree shows them."}
+    return {
+        "requirements": [requirement],
+        "missing": [],
+        "complete": True,
+        "blocked": False,
+        "score": 1.0,
+        "follow_up_prompt": "",
+    }

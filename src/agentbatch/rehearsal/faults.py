@@ -1,0 +1,56 @@
+"""Scripted failures, played on a real connection."""
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from agentbatch.rehearsal.refusals import Dialect, Problem, error_body
+from agentbatch.rehearsal.script import Fault
+
+USUAL = {
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    403: ("request_forbidden", "unsupported_country_region_territory"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+"""Type and code that OpenAI sends with a status; 5xx come as `server_error` without a code."""
+
+GARBAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+"""What a proxy says with a status of 200."""
+
+
+async def play_fault(fault: Fault, request: web.BaseRequest, dialect: Dialect) -> web.Response | None:
+    """The response to send; None when the connection was closed instead. Hangs until it is cancelled."""
+    if fault.kind == "status" or fault.kind == "garbage":
+        return _response(fault, dialect)
+    if fault.kind == "hang":
+        await asyncio.get_running_loop().create_future()
+    if fault.kind == "cut":
+        await _begin(request)
+    if request.transport is not None:
+        request.transport.abort()
+    return None
+
+
+def _response(fault: Fault, dialect: Dialect) -> web.Response:
+    if fault.kind == "garbage":
+        usual, status = GARBAGE, 200
+    else:
+        usual, status = json.dumps(error_body(_problem(fault), dialect)), fault.status
+    body = usual if fault.body is None else fault.body
+    return web.Response(text=body, status=status, headers=fault.headers, content_type=fault.content_type)
+
+
+def _problem(fault: Fault) -> Problem:
+    kind, code = USUAL.get(fault.status, ("server_error", None))
+    if fault.code == "insufficient_quota":
+        kind = "insufficient_quota"
+    return Problem(fault.status, fault.message, type=kind, code=fault.code or code)
+
+
+async def _begin(request: web.BaseRequest) -> None:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"id": "chatcmpl-rehearsal", "object": "chat.completion", "choices": [{"mess')

@@ -1,0 +1,181 @@
+"""Which scripted step answers a request: pure decisions over the request's messages."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
+
+Role = Literal["coder", "evaluator"]
+
+ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
+"""How the evidence names the iteration that is judged."""
+
+CALL_ID = re.compile(r"call_step(\d{1,6})_\d+")
+"""The ids of scripted calls name their step, so that a compacted history still tells the place."""
+
+DONE = "Done."
+"""What the coder says after its last scripted step."""
+
+
+class Place(NamedTuple):
+    """One step of a role: answers that only the first requests get, then the one that stays."""
+
+    limited: tuple[Step, ...]
+    answer: Say
+
+
+class Places(NamedTuple):
+    """A role's steps in the order of play; a step past the last one is answered by the last."""
+
+    places: tuple[Place, ...]
+
+    def at(self, step: int) -> tuple[int, Place]:
+        index = min(step, len(self.places) - 1)
+        return index, self.places[index]
+
+
+def compile_coder(steps: Sequence[Step], *, flat: bool) -> Places:
+    """The coder's places, closed by a call of finish.
+
+    `flat` is the play without native tools: one call a reply, so that a reply of several calls is spread over
+    as many.
+    """
+    closing = Say(calls=[ScriptedCall(name="finish", arguments={"summary": DONE})])
+    return Places(tuple(_places(_flatten(steps) if flat else steps, closing)))
+
+
+def compile_evaluator(steps: Sequence[Step]) -> Places | None:
+    """The evaluator's places, the last answer repeating; None for a script that has no answer for it."""
+    last = next((s for s in reversed(steps) if isinstance(s, Say) and s.times is None), None)
+    if last is None:
+        return None
+    return Places(tuple(_places(steps, last)))
+
+
+def _places(steps: Iterable[Step], closing: Say) -> Iterator[Place]:
+    limited: list[Step] = []
+    for step in steps:
+        if isinstance(step, Fault) or step.times is not None:
+            limited.append(step)
+        else:
+            yield Place(tuple(limited), step)
+            limited = []
+    yield Place(tuple(limited), closing)
+
+
+def _flatten(steps: Sequence[Step]) -> Iterator[Step]:
+    for step in steps:
+        if isinstance(step, Say) and len(step.calls) > 1:
+            for number, call in enumerate(step.calls):
+                # Words, thoughts and the delay come with the first call.
+                first = number == 0
+                yield step.model_copy(
+                    update={"calls": [call], "delay": step.delay if first else 0.0}
+                    | ({} if first else {"content": "", "reasoning": ""})
+                )
+        else:
+            yield step
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """A message's text, also when its content is a list of parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return ""
+
+
+def coder_step(messages: Sequence[Mapping[str, Any]], start: int) -> int:
+    """The coder's step: the assistant messages after the prompt at `start`.
+
+    A history that was compacted lost some of them; the step in the last scripted call's id makes up for it.
+    """
+    after = 0
+    for message in reversed(messages[start + 1 :]):
+        if message.get("role") != "assistant":
+            continue
+        marked = _marked_step(message)
+        if marked is not None:
+            return marked + 1 + after
+        after += 1
+    return after
+
+
+def _marked_step(message: Mapping[str, Any]) -> int | None:
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not calls or not isinstance(calls[-1], dict):
+        return None
+    found = CALL_ID.fullmatch(str(calls[-1].get("id")))
+    return int(found[1]) if found else None
+
+
+def evaluator_step(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The evaluator's step: the iteration that the first user message to name one names, less one."""
+    for message in messages:
+        if message.get("role") == "user":
+            found = ITERATION.search(text_of(message))
+            if found:
+                return max(0, int(found[1]) - 1)
+    return 0
+
+
+class Match(NamedTuple):
+    """The script that a request belongs to."""
+
+    script: Script
+    start: int
+    """Index of the message that holds the prompt."""
+    task: str
+    """Tells tasks apart that share a script: the line of the prompt."""
+
+
+class Index:
+    """Finds a request's script: a look-up for the coder's, 0.8 ms among 200 for the evaluator's."""
+
+    def __init__(self) -> None:
+        self._whole: dict[str, Script] = {}
+        self._longest_first: list[Script] = []
+        self._prefixes: list[Script] = []
+        """Longest first, too."""
+
+    def add(self, script: Script) -> None:
+        if script.match == "prefix":
+            self._prefixes.append(script)
+            self._prefixes.sort(key=_shortness)
+        else:
+            self._whole[script.prompt] = script
+        self._longest_first.append(script)
+        self._longest_first.sort(key=_shortness)
+
+    def find(self, messages: Sequence[Mapping[str, Any]]) -> Match | None:
+        """The script whose prompt a user message is; else the one with the longest prompt inside one."""
+        for start, message in enumerate(messages):
+            if message.get("role") == "user":
+                text = text_of(message)
+                script = self._whole.get(text) or self._beginning(text)
+                if script:
+                    return Match(script, start, _first_line(text))
+        return self._inside([text_of(message) for message in messages])
+
+    def _beginning(self, text: str) -> Script | None:
+        return next((script for script in self._prefixes if text.startswith(script.prompt)), None)
+
+    def _inside(self, texts: Sequence[str]) -> Match | None:
+        for script in self._longest_first:
+            for place, text in enumerate(texts):
+                at = text.find(script.prompt)
+                if at >= 0:
+                    return Match(script, place, _first_line(text[at:]))
+        return None
+
+
+def _shortness(script: Script) -> int:
+    return -len(script.prompt)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()

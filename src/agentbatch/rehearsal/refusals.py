@@ -1,0 +1,142 @@
+"""The 400s of endpoints that do not take a parameter, in OpenAI's words."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, NamedTuple
+
+Refusal = Literal[
+    "tools",
+    "parallel_tool_calls",
+    "json_schema",
+    "json_object",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "reasoning_content",
+    "system",
+    "seed",
+]
+"""What the server answers 400 to when a request carries it."""
+
+Dialect = Literal["openai", "vllm", "llama.cpp", "ollama", "deepseek"]
+"""Whose shape and words the errors have: they differ, and a client has to understand them all."""
+
+Body = Mapping[str, Any]
+
+
+class Problem(NamedTuple):
+    """One API error: the members of OpenAI's {"error": {...}}, and the HTTP status."""
+
+    status: int
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+    code: str | None = None
+
+
+def error_body(problem: Problem, dialect: Dialect = "openai") -> dict[str, Any]:
+    """The error as the dialect's server writes it."""
+    status, message, kind, param, code = problem
+    if dialect == "vllm":
+        kind = "BadRequestError" if status == 400 else kind
+        return {"object": "error", "message": message, "type": kind, "param": None, "code": status}
+    if dialect == "llama.cpp":
+        return {"error": {"code": status, "message": message, "type": kind}}
+    if dialect == "ollama":
+        return {"error": {"message": message, "type": "api_error", "param": None, "code": None}}
+    if dialect == "deepseek":
+        return {"error": {"message": message, "type": kind, "param": None, "code": code or kind}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+_WORDS: Mapping[tuple[Dialect, Refusal], str] = {
+    (
+        "vllm",
+        "tools",
+    ): '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+    ("llama.cpp", "tools"): "tools param requires --jinja flag",
+    ("ollama", "tools"): "registry.ollama.ai/library/{model} does not support tools",
+    ("deepseek", "json_schema"): "This response_format type is unavailable now",
+}
+"""What these servers really say, from their issue trackers; elsewhere OpenAI's words have to do."""
+
+
+def find_refused(body: Body, refuse: Collection[Refusal], dialect: Dialect = "openai") -> Problem | None:
+    """The first refusal that a request runs into; None when it carries nothing that is refused."""
+    for refusal in refuse:
+        problem = _CHECKS[refusal](body)
+        if problem:
+            words = _WORDS.get((dialect, refusal))
+            if words is None:
+                return problem
+            return Problem(400, words.replace("{model}", str(body.get("model"))))
+    return None
+
+
+def _given(name: str, hint: str = "") -> Callable[[Body], Problem | None]:
+    """Refuses a parameter that is there at all. OpenAI's o-series refuses max_tokens in these words."""
+
+    def check(body: Body) -> Problem | None:
+        if body.get(name) is None:
+            return None
+        message = f"Unsupported parameter: '{name}' is not supported with this model.{hint}"
+        return Problem(400, message, param=name, code="unsupported_parameter")
+
+    return check
+
+
+def _temperature(body: Body) -> Problem | None:
+    """Reasoning models take no temperature but 1."""
+    given = body.get("temperature")
+    if given is None or given == 1:
+        return None
+    message = (
+        f"Unsupported value: 'temperature' does not support {given} with this model. "
+        "Only the default (1) value is supported."
+    )
+    return Problem(400, message, param="temperature", code="unsupported_value")
+
+
+def _response_format(kind: str) -> Callable[[Body], Problem | None]:
+    def check(body: Body) -> Problem | None:
+        wanted = body.get("response_format")
+        if not isinstance(wanted, dict) or wanted.get("type") != kind:
+            return None
+        message = (
+            f"Invalid parameter: 'response_format' of type '{kind}' is not supported with this model. "
+            "Learn more about supported models at the Structured Outputs guide."
+        )
+        return Problem(400, message, param="response_format")
+
+    return check
+
+
+def _reasoning(body: Body) -> Problem | None:
+    for place, message in enumerate(body["messages"]):
+        if message.get("reasoning_content") is not None:
+            text = f"Unsupported parameter: 'messages[{place}].reasoning_content' is not supported."
+            param = f"messages[{place}].reasoning_content"
+            return Problem(400, text, param=param, code="unsupported_parameter")
+    return None
+
+
+def _system(body: Body) -> Problem | None:
+    """o1-mini took no system message."""
+    for place, message in enumerate(body["messages"]):
+        if message.get("role") == "system":
+            text = f"Unsupported value: 'messages[{place}].role' does not support 'system' with this model."
+            return Problem(400, text, param=f"messages[{place}].role", code="unsupported_value")
+    return None
+
+
+_CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
+    "tools": _given("tools"),
+    "parallel_tool_calls": _given("parallel_tool_calls"),
+    "json_schema": _response_format("json_schema"),
+    "json_object": _response_format("json_object"),
+    "temperature": _temperature,
+    "max_tokens": _given("max_tokens", " Use 'max_completion_tokens' instead."),
+    "max_completion_tokens": _given("max_completion_tokens", " Use 'max_tokens' instead."),
+    "reasoning_content": _reasoning,
+    "system": _system,
+    "seed": _given("seed"),
+}

@@ -1,0 +1,57 @@
+"""Reading a chat request: what every OpenAI-compatible endpoint refuses."""
+
+import json
+from typing import Any
+
+from agentbatch.rehearsal.refusals import Problem
+
+
+def parse_request(data: bytes) -> dict[str, Any] | Problem:
+    """The request's body with a `model` and a list of message objects, or the 400 that it earns."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return Problem(400, "We could not parse the JSON body of your request.")
+    if not isinstance(body, dict):
+        return Problem(400, "The JSON body of your request is not an object.")
+    if not isinstance(body.get("model"), str):
+        return Problem(400, "you must provide a model parameter")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        message = "Missing required parameter: 'messages'."
+        return Problem(400, message, param="messages", code="missing_required_parameter")
+    unanswered = _unanswered(messages)
+    if unanswered is not None:
+        return unanswered
+    if body.get("stream"):
+        message = "Unsupported value: 'stream' does not support true with this model."
+        return Problem(400, message, param="stream", code="unsupported_value")
+    return body
+
+
+def _unanswered(messages: list[dict[str, Any]]) -> Problem | None:
+    """OpenAI's check of the pairing: each tool call is answered right after it, and nothing else is."""
+    open_ids: list[str] = []
+    for place, message in enumerate(messages):
+        if message.get("role") == "tool":
+            call_id = message.get("tool_call_id")
+            if call_id not in open_ids:
+                text = (
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
+                    "with 'tool_calls'."
+                )
+                return Problem(400, text, param=f"messages[{place}].role")
+            open_ids.remove(call_id)
+            continue
+        if open_ids:
+            break
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            open_ids = [str(call.get("id")) for call in calls if isinstance(call, dict)]
+    if not open_ids:
+        return None
+    text = (
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+        f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(open_ids)}"
+    )
+    return Problem(400, text, param="messages")

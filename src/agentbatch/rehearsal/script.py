@@ -1,0 +1,86 @@
+"""What a scripted model says: a script a task, a list of steps a role."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScriptedCall(_Part):
+    """One tool call in a scripted reply."""
+
+    name: str
+    arguments: dict[str, Any] | str = {}
+    """A dict is sent as JSON; a str is sent as it is, to play malformed or cut-off arguments."""
+
+
+class Say(_Part):
+    """A scripted answer."""
+
+    do: Literal["say"] = "say"
+    content: str = ""
+    calls: list[ScriptedCall] = []
+    reasoning: str = ""
+    """Sent as `reasoning_content`."""
+    verdict: dict[str, Any] | None = None
+    """For the evaluator: sent as JSON content."""
+    finish_reason: str | None = None
+    """`tool_calls` or `stop` by default; `length` plays a cut-off reply."""
+    usage: bool = True
+    """False: the reply carries no usage."""
+    cached_tokens: int | None = None
+    """None: the server plays a prefix cache (tokens of the longest prefix that an earlier request had)."""
+    delay: float = Field(0.0, ge=0)
+    """Seconds before the answer, on top of the server's latency."""
+    times: int | None = Field(None, ge=1)
+    """None: this is the step's answer. A number: only the first so many requests get it, like a Fault; plays
+    a model that answers badly and, asked again, well."""
+
+
+class Fault(_Part):
+    """A scripted failure: the first `times` requests for this step get it, later ones go on to the next step.
+
+    `status` answers with an HTTP error (`headers` and `code` with it); `hang` never answers; `disconnect`
+    closes the connection without an answer; `cut` closes it in the middle of an answer; `garbage` answers 200
+    with something that is not JSON.
+    """
+
+    do: Literal["fault"] = "fault"
+    kind: Literal["status", "hang", "disconnect", "cut", "garbage"] = "status"
+    status: int = Field(500, ge=400, le=599)
+    code: str | None = None
+    """None: the code that OpenAI sends with this status."""
+    message: str = "scripted fault"
+    headers: dict[str, str] = {}
+    times: int = Field(1, ge=1)
+    body: str | None = None
+    """Sent instead of the usual body of a `status` or `garbage` fault, to play other servers' shapes."""
+    content_type: str = "application/json"
+
+
+def _kind(step: object) -> str:
+    """A step that does not say what it does is a Say, so that script files stay short."""
+    kind = step.get("do", "say") if isinstance(step, dict) else getattr(step, "do", "say")
+    return str(kind)
+
+
+Step = Annotated[Annotated[Say, Tag("say")] | Annotated[Fault, Tag("fault")], Discriminator(_kind)]
+
+
+class Script(_Part):
+    """The scripted replies to one task.
+
+    The server finds the script by `prompt`: the task's first_prompt, word for word, anywhere in the request's
+    messages. It is stateless where it can be: the coder's place is the number of assistant messages in the
+    request, the evaluator's is the iteration that the evidence names ("Iteration k of N"); so a resumed run
+    goes on where it was. The last evaluator step repeats.
+    """
+
+    prompt: str = Field(min_length=1)
+    match: Literal["whole", "prefix"] = "whole"
+    """`prefix`: `prompt` is only how the first_prompt begins, so that many tasks share one script."""
+    coder: list[Step]
+    evaluator: list[Step] = []

@@ -1,0 +1,243 @@
+"""The rehearsal server: an OpenAI-compatible endpoint on loopback whose replies are scripted."""
+
+import asyncio
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
+from agentbatch.rehearsal.answer import completion
+from agentbatch.rehearsal.counting import PrefixCache
+from agentbatch.rehearsal.faults import play_fault
+from agentbatch.rehearsal.rate import RateWindow
+from agentbatch.rehearsal.refusals import Dialect, Problem, Refusal, error_body, find_refused
+from agentbatch.rehearsal.rehearsal_model import RehearsalModel
+from agentbatch.rehearsal.request import parse_request
+from agentbatch.rehearsal.script import Fault, Script
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of a request; far above what a million-token context takes."""
+
+CHAT = "/v1/chat/completions"
+
+
+@dataclass
+class RecordedRequest:
+    """One request as it came, for a test's assertions."""
+
+    at: float
+    """time.monotonic() at its arrival."""
+    path: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: dict[str, Any]
+    """Empty when it was not a JSON object."""
+    status: int | None = None
+    """None while it is under way, and for good where no answer was sent (hang, disconnect)."""
+
+
+class RehearsalServer:
+    """Serves scripts over real HTTP, in the current event loop, on 127.0.0.1. An async context manager.
+
+    `latency`: seconds before every scripted answer. `key`: any other is answered 401. `refuse`: parameters
+    that are answered 400, in the words and shape of `dialect`. `faults`: consumed by the first chat requests,
+    whatever they ask. `rpm`: requests a minute, counted over `rate_window` seconds; past it 429 with
+    Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
+    context_length_exceeded. `any_model`: serve every model name; with tools or "coder" in the name it is the
+    coder. `record`: requests kept in `requests`, the latest ones; 0 for benchmarks.
+    """
+
+    def __init__(
+        self,
+        scripts: Sequence[Script] = (),
+        *,
+        latency: float = 0.0,
+        key: str | None = None,
+        refuse: Collection[Refusal] = (),
+        dialect: Dialect = "openai",
+        faults: Sequence[Fault] = (),
+        rpm: int | None = None,
+        rate_window: float = 60.0,
+        max_in_flight: int | None = None,
+        context_window: int | None = None,
+        any_model: bool = False,
+        record: int = 10_000,
+        port: int = 0,
+    ) -> None:
+        self.requests: list[RecordedRequest] = []
+        self.in_flight = 0
+        self.peak_in_flight = 0
+        """The most chat requests that were under way at once."""
+        self._model = RehearsalModel(scripts, any_model=any_model)
+        self._latency = latency
+        self._authorization = None if key is None else f"Bearer {key}"
+        self._refuse = tuple(refuse)
+        self._dialect: Dialect = dialect
+        self._faults = [fault for fault in faults for _ in range(fault.times)]
+        self._rate = None if rpm is None else RateWindow(rpm * rate_window / 60, rate_window)
+        self._max_in_flight = max_in_flight
+        self._context_window = context_window
+        self._record = record
+        self._port = port
+        self._cache = PrefixCache()
+        self._answered = 0
+        self._runner: web.ServerRunner | None = None
+
+    def add(self, script: Script) -> None:
+        self._model.add(script)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    async def __aenter__(self) -> Self:
+        # The low-level server: no router, no middlewares, half the CPU a request.
+        server = web.Server(
+            self._handle,
+            request_factory=_make_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=600.0,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=2048).start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        recorded = self._note(request)
+        response = await self._route(request, recorded)
+        if response is None:
+            # The connection is gone: aiohttp finds that out when it writes, and ends the handler in silence.
+            return web.Response()
+        if recorded is not None:
+            recorded.status = response.status
+        return response
+
+    def _note(self, request: web.BaseRequest) -> RecordedRequest | None:
+        if not self._record:
+            return None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        recorded = RecordedRequest(time.monotonic(), request.path, headers, {})
+        self.requests.append(recorded)
+        if len(self.requests) > self._record:
+            del self.requests[0]
+        return recorded
+
+    async def _route(self, request: web.BaseRequest, recorded: RecordedRequest | None) -> web.Response | None:
+        path, method = request.path, request.method
+        if path == "/health":
+            return _json(200, {"status": "ok"})
+        if self._authorization is not None and request.headers.get("Authorization") != self._authorization:
+            message = "Incorrect API key provided. The rehearsal server was started with another one."
+            return self._problem(Problem(401, message, code="invalid_api_key"))
+        if path == "/v1/models" and method == "GET":
+            return _json(200, _models())
+        if path == CHAT and method == "POST":
+            self.in_flight += 1
+            self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+            try:
+                return await self._chat(request, recorded)
+            finally:
+                self.in_flight -= 1
+        return self._problem(Problem(404, f"Invalid URL ({method} {path})"))
+
+    async def _chat(self, request: web.BaseRequest, recorded: RecordedRequest | None) -> web.Response | None:
+        body = parse_request(await request.read())
+        if recorded is not None and not isinstance(body, Problem):
+            recorded.body = body
+        if self._faults:
+            return await play_fault(self._faults.pop(0), request, self._dialect)
+        limited = self._limited()
+        if limited is not None:
+            return limited
+        if isinstance(body, Problem):
+            return self._problem(body)
+        return await self._answer(request, body)
+
+    async def _answer(self, request: web.BaseRequest, body: dict[str, Any]) -> web.Response | None:
+        role = self._model.role(body["model"], body)
+        if role is None:
+            message = f"The model `{body['model']}` does not exist or you do not have access to it."
+            return self._problem(Problem(404, message, param="model", code="model_not_found"))
+        refused = find_refused(body, self._refuse, self._dialect)
+        if refused is not None:
+            return self._problem(refused)
+        native = bool(body.get("tools"))
+        turn = self._model.turn(role, body["messages"], native=native)
+        if isinstance(turn, Problem):
+            return self._problem(turn)
+        prompt = self._cache.count(turn.conversation, body["messages"], body.get("tools"))
+        if self._context_window is not None and prompt.total > self._context_window:
+            return self._problem(_overflow(prompt.total, self._context_window))
+        if isinstance(turn.answer, Fault):
+            return await play_fault(turn.answer, request, self._dialect)
+        await asyncio.sleep(self._latency + turn.answer.delay)
+        self._answered += 1
+        answered = completion(
+            turn.answer,
+            number=self._answered,
+            created=int(time.time()),
+            model=body["model"],
+            step=turn.step,
+            native=native,
+            prompt=prompt,
+        )
+        return _json(200, answered)
+
+    def _limited(self) -> web.Response | None:
+        if self._max_in_flight is not None and self.in_flight > self._max_in_flight:
+            message = f"Too many requests at once: this endpoint takes {self._max_in_flight}."
+            problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
+            return self._problem(problem, {"Retry-After": "1", "retry-after-ms": "50"})
+        wait = self._rate.take(time.monotonic()) if self._rate is not None else 0.0
+        if not wait:
+            return None
+        message = f"Rate limit reached on requests per min (RPM). Please try again in {wait:.3f}s."
+        problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
+        headers = {"Retry-After": str(int(-(-wait // 1))), "retry-after-ms": str(int(-(-wait * 1000 // 1)))}
+        return self._problem(problem, headers)
+
+    def _problem(self, problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
+        return _json(problem.status, error_body(problem, self._dialect), headers)
+
+
+def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
+
+
+def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
+    try:
+        data = json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8; as a JSON escape it can be sent.
+        data = json.dumps(body).encode()
+    return web.Response(body=data, status=status, headers=headers, content_type="application/json")
+
+
+def _models() -> dict[str, Any]:
+    names = (REHEARSAL_CODER, REHEARSAL_EVALUATOR)
+    models = [{"id": name, "object": "model", "created": 0, "owned_by": "agentbatch"} for name in names]
+    return {"object": "list", "data": models}
+
+
+def _overflow(used: int, window: int) -> Problem:
+    message = (
+        f"This model's maximum context length is {window} tokens. However, your messages resulted in {used} "
+        "tokens. Please reduce the length of the messages."
+    )
+    return Problem(400, message, param="messages", code="context_length_exceeded")

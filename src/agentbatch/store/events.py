@@ -1,0 +1,256 @@
+"""Everything that can happen in a run. The engine emits these and nothing else; every screen is folded from them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentbatch.model.usage import Usage
+
+Role = Literal["coder", "evaluator"]
+
+Status = Literal[
+    "queued", "coding", "evaluating", "paused", "completed", "error", "timeout", "cancelled", "skipped"
+]
+"""Status of a task. The first four are under way; the others are final."""
+
+FinalStatus = Literal["completed", "error", "timeout", "cancelled", "skipped"]
+
+Reason = Literal[
+    "accepted",
+    "max_iterations",
+    "stalled",
+    "blocked",
+    "wall_clock",
+    "evaluation_failed",
+    "model_error",
+    "workspace_error",
+    "internal_error",
+    "cancelled",
+]
+"""The fine print of a final status."""
+
+
+class EventBase(BaseModel):
+    """`seq` and `ts` (seconds since the epoch) are set by the store when the event is emitted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int = 0
+    ts: float = 0.0
+
+
+class TaskEvent(EventBase):
+    task_id: str
+
+
+class RunStarted(EventBase):
+    type: Literal["run_started"] = "run_started"
+    run_id: str
+    version: str
+    """agentbatch's version."""
+    mode: Literal["serial", "parallel", "test"]
+    max_concurrent: int
+    total_tasks: int
+    coder_model: str
+    evaluator_model: str
+    coder_endpoint: str
+    evaluator_endpoint: str
+    rehearsal: bool = False
+    """Scripted replies, no AI."""
+    sandbox: str = "none"
+    """The sandbox in force: `bubblewrap` or `none`."""
+    prompts_digest: str = ""
+    """sha256 over the prompts in use, prompts/safety.md among them."""
+    warnings: list[str] = []
+
+
+class TaskQueued(TaskEvent):
+    type: Literal["task_queued"] = "task_queued"
+    index: int
+    """Place in task.json, from 0."""
+    dir: str
+    first_prompt: str
+    max_iterations: int
+
+
+class TaskStarted(TaskEvent):
+    type: Literal["task_started"] = "task_started"
+
+
+class IterationStarted(TaskEvent):
+    type: Literal["iteration_started"] = "iteration_started"
+    iteration: int
+    """From 1."""
+    prompt: str
+
+
+class ModelCallStarted(TaskEvent):
+    type: Literal["model_call_started"] = "model_call_started"
+    role: Role
+    model: str
+    purpose: Literal["code", "judge", "compact"] = "code"
+
+
+class ModelCallRetried(TaskEvent):
+    """An attempt failed and another follows in `wait` seconds."""
+
+    type: Literal["model_call_retried"] = "model_call_retried"
+    role: Role
+    attempt: int
+    wait: float
+    error: str
+
+
+class RateLimited(TaskEvent):
+    """A call is held back for about `wait` seconds by a limit of ours or a 429's cooldown."""
+
+    type: Literal["rate_limited"] = "rate_limited"
+    role: Role
+    wait: float
+    cause: str
+
+
+class ModelCallSent(TaskEvent):
+    """A request went out (again): the waiting is over, generating starts."""
+
+    type: Literal["model_call_sent"] = "model_call_sent"
+    role: Role
+    attempt: int
+
+
+class ModelCallFinished(TaskEvent):
+    type: Literal["model_call_finished"] = "model_call_finished"
+    role: Role
+    model: str
+    purpose: Literal["code", "judge", "compact"] = "code"
+    usage: Usage
+    cost: float | None
+    """US dollars; None when the price is unknown (shown as –, never as $0)."""
+    cost_input: float | None = None
+    cost_output: float | None = None
+    latency: float
+    attempts: int
+    finish_reason: str = ""
+    error: str = ""
+    """Not empty: the call failed for good, as the sentence says."""
+
+
+class MessageAdded(TaskEvent):
+    """One message of the coder's conversation. The `messages` table keeps the body, the event its place.
+
+    Compaction starts a new `generation`, whose messages replace those of the one before.
+    """
+
+    type: Literal["message"] = "message"
+    generation: int = 0
+    index: int
+    message: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolCalled(TaskEvent):
+    type: Literal["tool_called"] = "tool_called"
+    call_id: str
+    tool: str
+    summary: str
+    """One line for a person: the command, the path."""
+
+
+class ToolFinished(TaskEvent):
+    type: Literal["tool_finished"] = "tool_finished"
+    call_id: str
+    tool: str
+    ok: bool
+    exit_code: int | None = None
+    seconds: float
+    summary: str = ""
+
+
+class VerifyStarted(TaskEvent):
+    type: Literal["verify_started"] = "verify_started"
+    command: str
+
+
+class VerifyFinished(TaskEvent):
+    type: Literal["verify_finished"] = "verify_finished"
+    command: str
+    exit_code: int | None
+    """None: it did not end within its time."""
+    tail: str
+    seconds: float
+
+
+class VerdictReached(TaskEvent):
+    """The outcome of one evaluation, whoever decided it (gates, verify or the judge)."""
+
+    type: Literal["verdict"] = "verdict"
+    iteration: int
+    accepted: bool
+    verdict: dict[str, Any] | None
+    """The judge's Verdict as it came; None when no judge ran or its answers could not be read."""
+    refusals: list[str] = []
+    """Why it is not accepted, a sentence each: gates, verify, contradictions, missing requirements."""
+    tampering: list[str] = []
+    """Changed test files and restored protected paths."""
+    decision: Literal["continue", "done"]
+    follow_up: str = ""
+
+
+class TaskFinished(TaskEvent):
+    type: Literal["task_finished"] = "task_finished"
+    status: FinalStatus
+    reason: Reason
+    error: str = ""
+    last_response: str = ""
+    last_evaluation: str = ""
+    changed_files: int = 0
+
+
+class Paused(EventBase):
+    type: Literal["paused"] = "paused"
+    task_id: str | None = None
+    cause: str = ""
+
+
+class Resumed(EventBase):
+    type: Literal["resumed"] = "resumed"
+    task_id: str | None = None
+
+
+class Notice(EventBase):
+    """Something a person should know that belongs to no other event: a warning, a learnt limitation."""
+
+    type: Literal["notice"] = "notice"
+    task_id: str | None = None
+    text: str
+
+
+class RunFinished(EventBase):
+    type: Literal["run_finished"] = "run_finished"
+    interrupted: bool = False
+    error: str = ""
+    """Not empty: the run was stopped for this cause (endpoint refused the key, no quota left)."""
+
+
+Event = Annotated[
+    RunStarted
+    | TaskQueued
+    | TaskStarted
+    | IterationStarted
+    | ModelCallStarted
+    | ModelCallRetried
+    | RateLimited
+    | ModelCallSent
+    | ModelCallFinished
+    | MessageAdded
+    | ToolCalled
+    | ToolFinished
+    | VerifyStarted
+    | VerifyFinished
+    | VerdictReached
+    | TaskFinished
+    | Paused
+    | Resumed
+    | Notice
+    | RunFinished,
+    Field(discriminator="type"),
+]

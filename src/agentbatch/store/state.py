@@ -1,0 +1,324 @@
+"""The reducer: a run's state, folded from its events. Every screen, file and command shows a RunState."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agentbatch.model.usage import Usage
+from agentbatch.store import events as e
+
+
+class Bill(BaseModel):
+    """What one role spent on one model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: e.Role
+    model: str
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None as soon as one call's price is unknown."""
+    cost_input: float | None = 0.0
+    cost_output: float | None = 0.0
+
+
+class Activity(BaseModel):
+    """What a task is doing now. `since` is the epoch second it began; a screen shows the time passed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["idle", "generating", "judging", "waiting", "retrying", "tool", "verify"] = "idle"
+    detail: str = ""
+    tool: str = ""
+    """The tool's name, while `kind` is `tool`."""
+    since: float = 0.0
+    until: float = 0.0
+    """For waiting and retrying: the expected end."""
+    retries: int = 0
+
+
+class VerdictRecord(BaseModel):
+    """One evaluation, as the results file lists it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    iteration: int
+    accepted: bool
+    verdict: dict[str, object] | None
+    refusals: list[str]
+    tampering: list[str]
+    follow_up: str
+
+
+class VerifyRecord(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    command: str
+    exit_code: int | None
+    tail: str
+
+
+class TaskState(BaseModel):
+    """One task, as far as its events tell. Frozen: `reduce_task` makes the next one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    index: int
+    dir: str
+    first_prompt: str
+    max_iterations: int
+    status: e.Status = "queued"
+    reason: e.Reason | None = None
+    iteration: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    activity: Activity = Activity()
+    bills: tuple[Bill, ...] = ()
+    attempts: int = 0
+    """Requests sent to models, retries included."""
+    steps: int = 0
+    """Coder calls that were answered."""
+    last_response: str = ""
+    last_evaluation: str = ""
+    error: str = ""
+    verdicts: tuple[VerdictRecord, ...] = ()
+    last_verify: VerifyRecord | None = None
+    changed_files: int = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def usage(self) -> Usage:
+        return total_usage(self.bills)
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars over both roles; None when a part of it is unknown."""
+        return total_cost(self.bills)
+
+    @property
+    def tampering(self) -> list[str]:
+        return sorted({path for record in self.verdicts for path in record.tampering})
+
+    def duration(self, now: float) -> float:
+        """Seconds from the task's start to its end, or to `now`; 0 before the start."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, (self.finished_at if self.finished_at is not None else now) - self.started_at)
+
+
+def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:
+    total = Usage()
+    for bill in bills:
+        if role is None or bill.role == role:
+            total = total + bill.usage
+    return total
+
+
+def total_cost(bills: tuple[Bill, ...], role: e.Role | None = None) -> float | None:
+    """None when a bill with calls has no known price; 0.0 when nothing was spent."""
+    total = 0.0
+    for bill in bills:
+        if role is None or bill.role == role:
+            if bill.cost is None:
+                return None
+            total += bill.cost
+    return total
+
+
+def _sum(known: float | None, more: float | None) -> float | None:
+    return None if known is None or more is None else known + more
+
+
+def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
+    """The bills with one more call on the line of its role and model."""
+    if event.usage.calls == 0:
+        return bills
+    call = Bill.model_construct(
+        role=event.role,
+        model=event.model,
+        usage=event.usage,
+        cost=event.cost,
+        cost_input=event.cost_input,
+        cost_output=event.cost_output,
+    )
+    return merge_bills((bills, (call,)))
+
+
+def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
+    """All lines summed, one a role and model, in the order of their first appearance."""
+    lines: dict[tuple[str, str], Bill] = {}
+    for group in groups:
+        for bill in group:
+            key = (bill.role, bill.model)
+            lines[key] = _add_bills(lines[key], bill) if key in lines else bill
+    return tuple(lines.values())
+
+
+def _add_bills(a: Bill, b: Bill) -> Bill:
+    return Bill.model_construct(
+        role=a.role,
+        model=a.model,
+        usage=a.usage + b.usage,
+        cost=_sum(a.cost, b.cost),
+        cost_input=_sum(a.cost_input, b.cost_input),
+        cost_output=_sum(a.cost_output, b.cost_output),
+    )
+
+
+def _idle(ts: float) -> Activity:
+    return Activity.model_construct(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0)
+
+
+def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
+    """The task after the event. Pure: no clock, no I/O."""
+    changes: dict[str, object]
+    match event:
+        case e.TaskStarted():
+            changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
+        case e.IterationStarted():
+            changes = {"status": "coding", "iteration": event.iteration, "activity": _idle(event.ts)}
+        case e.ModelCallStarted():
+            kind: Literal["generating", "judging"] = "judging" if event.purpose == "judge" else "generating"
+            changes = {
+                "status": "evaluating" if event.role == "evaluator" else "coding",
+                "activity": Activity(kind=kind, detail=event.model, since=event.ts),
+            }
+        case e.RateLimited():
+            changes = {
+                "activity": task.activity.model_copy(
+                    update={"kind": "waiting", "detail": event.cause, "until": event.ts + event.wait}
+                )
+            }
+        case e.ModelCallRetried():
+            changes = {
+                "attempts": task.attempts + 1,
+                "activity": task.activity.model_copy(
+                    update={
+                        "kind": "retrying",
+                        "detail": event.error,
+                        "until": event.ts + event.wait,
+                        "retries": event.attempt,
+                    }
+                ),
+            }
+        case e.ModelCallSent():
+            sent: Literal["generating", "judging"] = "judging" if event.role == "evaluator" else "generating"
+            changes = {"activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})}
+        case e.ModelCallFinished():
+            answered = event.usage.calls > 0
+            changes = {
+                "bills": add_call(task.bills, event),
+                "attempts": task.attempts + 1,
+                "steps": task.steps + (answered and event.purpose == "code"),
+                "activity": _idle(event.ts),
+            }
+        case e.ToolCalled():
+            changes = {"activity": Activity(kind="tool", tool=event.tool, detail=event.summary, since=event.ts)}
+        case e.ToolFinished():
+            changes = {"activity": _idle(event.ts)}
+        case e.VerifyStarted():
+            changes = {
+                "status": "evaluating",
+                "activity": Activity(kind="verify", detail=event.command, since=event.ts),
+            }
+        case e.VerifyFinished():
+            changes = {
+                "activity": _idle(event.ts),
+                "last_verify": VerifyRecord(command=event.command, exit_code=event.exit_code, tail=event.tail),
+            }
+        case e.VerdictReached():
+            record = VerdictRecord(
+                iteration=event.iteration,
+                accepted=event.accepted,
+                verdict=event.verdict,
+                refusals=event.refusals,
+                tampering=event.tampering,
+                follow_up=event.follow_up,
+            )
+            changes = {"status": "evaluating", "verdicts": (*task.verdicts, record)}
+        case e.TaskFinished():
+            changes = {
+                "status": event.status,
+                "reason": event.reason,
+                "error": event.error,
+                "last_response": event.last_response,
+                "last_evaluation": event.last_evaluation,
+                "changed_files": event.changed_files,
+                "finished_at": event.ts,
+                "activity": _idle(event.ts),
+            }
+        case _:
+            return task
+    return task.model_copy(update=changes)
+
+
+@dataclass
+class RunState:
+    """A whole run. `apply` is the only way it changes; it does no I/O and reads no clock."""
+
+    info: e.RunStarted | None = None
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    """By task id, in task order."""
+    bills: tuple[Bill, ...] = ()
+    finished: e.RunFinished | None = None
+    notices: list[str] = field(default_factory=list)
+    last_seq: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """Tasks by status; kept so that a screen over 10,000 tasks need not count them at each event."""
+
+    def apply(self, event: e.EventBase) -> TaskState | None:
+        """Fold one event in; returns the task it changed, if any."""
+        self.last_seq = event.seq
+        match event:
+            case e.RunStarted():
+                self.info = event
+                self.finished = None
+                self.notices = list(event.warnings)
+            case e.RunFinished():
+                self.finished = event
+            case e.Notice():
+                self.notices.append(event.text)
+            case e.TaskQueued():
+                task = TaskState(
+                    id=event.task_id,
+                    index=event.index,
+                    dir=event.dir,
+                    first_prompt=event.first_prompt,
+                    max_iterations=event.max_iterations,
+                )
+                return self.put(task)
+            case e.TaskEvent():
+                if isinstance(event, e.ModelCallFinished):
+                    self.bills = add_call(self.bills, event)
+                before = self.tasks[event.task_id]
+                after = reduce_task(before, event)
+                if after is not before:
+                    return self.put(after)
+        return None
+
+    def put(self, task: TaskState) -> TaskState:
+        """Take a task as it is, keeping the counts true."""
+        before = self.tasks.get(task.id)
+        if before is None or before.status != task.status:
+            if before is not None:
+                self.counts[before.status] -= 1
+            self.counts[task.status] = self.counts.get(task.status, 0) + 1
+        self.tasks[task.id] = task
+        return task
+
+    @property
+    def usage(self) -> Usage:
+        return total_usage(self.bills)
+
+    @property
+    def cost(self) -> float | None:
+        return total_cost(self.bills)
+
+    def count(self, *statuses: str) -> int:
+        return sum(self.counts.get(status, 0) for status in statuses)

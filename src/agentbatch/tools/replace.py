@@ -1,0 +1,33 @@
+"""Writing a whole file at once, so that nobody ever sees half of it."""
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of `path` (resolved; its folder exists), keeping mode and owner.
+
+    Raises OSError; then `path` is as it was. A file that is marked read-only is refused like any shell does.
+    """
+    before = path.stat(follow_symlinks=False) if path.exists() else None
+    if before is not None and not os.access(path, os.W_OK):
+        raise PermissionError(13, "The file is read-only", str(path))
+    fresh = path.parent / f".agentbatch-{secrets.token_hex(8)}"
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            if before is not None:
+                if (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):
+                    with suppress(PermissionError):  # only root may give files away
+                        os.fchown(handle, before.st_uid, before.st_gid)
+                os.fchmod(handle, stat.S_IMODE(before.st_mode))
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        raise

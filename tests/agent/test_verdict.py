@@ -1,0 +1,100 @@
+import json
+from typing import Any
+
+import pytest
+
+from agentbatch.agent.verdict import Facts, NoVerdict, Verdict, parse_verdict, refusals, what_is_missing
+
+GOOD: dict[str, Any] = {
+    "requirements": [{"text": "prints 1", "met": True, "evidence": "ran it, it printed 1"}],
+    "missing": [],
+    "complete": True,
+    "blocked": False,
+    "score": 1,
+    "follow_up_prompt": "",
+}
+
+
+def text(**changes: Any) -> str:
+    return json.dumps({**GOOD, **changes}, ensure_ascii=False)
+
+
+def verdict(**changes: Any) -> Verdict:
+    return parse_verdict(text(**changes))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        text(),
+        f"```json\n{text()}\n```",
+        f"<think>maybe {{\"complete\": false}} {text(complete=False)}</think>\n{text()}",
+        f"a lost opening {text(complete=False)} </think> {text()}",
+        f"First draft: {text(complete=False, score=0.2)}\nOn reflection: {text()}",
+        f"Here you are: {text()} and {{not json}} and {{}}",
+        json.dumps({"verdict": GOOD}),
+        text(extra="ignored"),
+    ],
+)
+def test_a_verdict_is_found_wherever_it_stands(content: str) -> None:
+    found = parse_verdict(content)
+    assert found.complete
+    assert refusals(found, Facts()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "no JSON object"),
+        ("The task is complete, well done!", "no JSON object"),
+        ("there is no evidence that the task is complete", "no JSON object"),
+        ('{"complete": true}', "Field required"),
+        (text(complete="false"), "complete: Input should be a valid boolean"),
+        (text(complete="true"), "complete: Input should be a valid boolean"),
+        (text(score=8), "score"),
+        (text(score=float("nan")), "score"),
+        (text(missing="nothing"), "missing"),
+        (text(requirements=[{"text": "a", "met": 1, "evidence": ""}]), "requirements.0.met"),
+        (text()[:-20], "Field required"),
+        ("{" * 5000, "no JSON object"),
+    ],
+)
+def test_anything_else_is_no_verdict(content: str, problem: str) -> None:
+    with pytest.raises(NoVerdict, match=problem):
+        parse_verdict(content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "why"),
+    [
+        ({"complete": False}, Facts(), "not complete"),
+        ({"blocked": True}, Facts(), "blocked"),
+        ({"missing": ["the tests"]}, Facts(), "something is missing: the tests"),
+        ({"requirements": []}, Facts(), "no requirement was examined"),
+        ({"score": 0.1}, Facts(), "score of 0.1"),
+        ({"requirements": [{"text": "r", "met": False, "evidence": "x"}]}, Facts(), "not met: r"),
+        ({"requirements": [{"text": "r", "met": True, "evidence": " "}]}, Facts(), "no evidence: r"),
+        ({}, Facts(nothing_happened=True), "Nothing was changed"),
+        ({}, Facts(verify_failure="The check failed."), "The check failed."),
+        ({}, Facts(coder_failure="The Coder was stuck."), "stuck"),
+    ],
+)
+def test_a_contradiction_is_not_an_acceptance(changes: dict[str, Any], facts: Facts, why: str) -> None:
+    assert why in " ".join(refusals(verdict(**changes), facts))
+
+
+def test_no_verdict_is_never_an_acceptance() -> None:
+    assert refusals(None, Facts())
+    assert refusals(None, Facts(unjudged="The evaluator could not be asked.")) == [
+        "The evaluator could not be asked."
+    ]
+
+
+def test_what_is_missing_names_unproven_requirements_too() -> None:
+    requirements = [
+        {"text": "a", "met": True, "evidence": "seen"},
+        {"text": "b", "met": False, "evidence": "not there"},
+        {"text": "c", "met": True, "evidence": ""},
+    ]
+    assert what_is_missing(verdict(missing=["b", " d "], requirements=requirements)) == ["b", "d", "c"]
+    assert what_is_missing(None) == []

@@ -1,0 +1,72 @@
+import pytest
+
+from agentbatch.agent.progress import TaskPosition
+from agentbatch.batch.controller import Continue, Done, Evaluated, TaskController
+
+
+def evaluated(
+    digest: str = "d",
+    missing: tuple[str, ...] = ("m",),
+    refusals: tuple[str, ...] = ("not yet",),
+    *,
+    blocked: bool = False,
+    failure: str = "",
+) -> Evaluated:
+    return Evaluated(
+        position=TaskPosition.of(digest, missing),
+        refusals=refusals,
+        judged=not failure,
+        blocked=blocked,
+        failure=failure,
+    )
+
+
+ACCEPTED = evaluated(refusals=())
+FAILED = evaluated(refusals=("no verdict",), failure="no verdict")
+BLOCKED = evaluated(blocked=True, refusals=("blocked",))
+
+
+def moves(n: int) -> list[Evaluated]:
+    return [evaluated(digest=str(i)) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        ([ACCEPTED], [("completed", "accepted")]),
+        ([evaluated(), ACCEPTED], ["follow_up", ("completed", "accepted")]),
+        ([BLOCKED], [("error", "blocked")]),
+        ([evaluated()] * 3, ["follow_up", "change_approach", ("error", "stalled")]),
+        (
+            [evaluated(), evaluated(digest="x"), evaluated(), evaluated()],
+            ["follow_up", "follow_up", "follow_up", "change_approach"],
+        ),
+        (
+            [evaluated(missing=("a  B", "c")), evaluated(missing=("c", "A b"))],
+            ["follow_up", "change_approach"],
+        ),
+        ([FAILED, FAILED], ["unjudged", ("error", "evaluation_failed")]),
+        ([FAILED, evaluated(), FAILED, ACCEPTED], ["unjudged", "follow_up", "unjudged", ("completed", "accepted")]),
+        (moves(5), ["follow_up"] * 4 + [("timeout", "max_iterations")]),
+        ([*moves(4), FAILED], ["follow_up"] * 4 + [("error", "evaluation_failed")]),
+        ([*moves(4), ACCEPTED], ["follow_up"] * 4 + [("completed", "accepted")]),
+        # An evaluation that failed says nothing about progress: it neither counts nor breaks a row.
+        (
+            [evaluated(), FAILED, evaluated(), evaluated()],
+            ["follow_up", "unjudged", "change_approach", ("error", "stalled")],
+        ),
+    ],
+)
+def test_decisions(rounds: list[Evaluated], expected: list[object]) -> None:
+    controller = TaskController(max_iterations=5)
+    got: list[object] = []
+    for round_ in rounds:
+        decision = controller.after_turn(round_)
+        got.append(decision.kind if isinstance(decision, Continue) else (decision.status, decision.reason))
+    assert got == expected
+
+
+def test_an_ending_says_why() -> None:
+    controller = TaskController(max_iterations=1)
+    done = controller.after_turn(evaluated(refusals=("The check `x` failed: exit code 1.", "Not complete.")))
+    assert done == Done("timeout", "max_iterations", "Not accepted after 1 iterations. Not complete.")

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from agentbatch.config import Settings, load_settings, options, secret_variables
+from agentbatch.errors import UserError
+
+KEYS = {"CODER_API_KEY": "sk-coder-12345678", "EVALUATION_API_KEY": "sk-judge-12345678"}
+
+
+def load(
+    tmp_path: Path, environ: dict[str, str], flags: dict[str, str] | None = None, dotenv: str = ""
+) -> Settings:
+    if dotenv:
+        (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
+    return load_settings(flags or {}, environ, folder=tmp_path)
+
+
+def test_flags_win_over_environment_over_env_file_over_defaults(tmp_path: Path) -> None:
+    dotenv = "AGENTBATCH_RPM=1\nAGENTBATCH_TPM=1\nAGENTBATCH_PARALLEL=1\n"
+    environ = {"AGENTBATCH_RPM": "2", "AGENTBATCH_TPM": "2"}
+    settings = load(tmp_path, environ, {"rpm": "3"}, dotenv)
+    assert (settings.rpm, settings.tpm, settings.parallel, settings.max_iterations) == (3, 2, 1, 10)
+
+
+def test_the_roles_own_variables_win_over_the_common_ones(tmp_path: Path) -> None:
+    environ = {
+        "OPENAI_API_KEY": "sk-common-12345678",
+        "OPENAI_BASE_URL": "http://localhost:1/v1/",
+        "OPENAI_MODEL": "common",
+        "CODER_MODEL": "coder",
+        "EVALUATION_BASE_URL": "https://judge.example/v1",
+        "EVALUATION_API_KEY": "sk-judge-12345678",
+    }
+    settings = load(tmp_path, environ)
+    coder, judge = settings.coder, settings.evaluator
+    assert (coder.model, coder.base_url) == ("coder", "http://localhost:1/v1")
+    assert coder.api_key.get_secret_value() == "sk-common-12345678"
+    assert (judge.model, judge.base_url) == ("common", "https://judge.example/v1")
+    assert judge.api_key.get_secret_value() == "sk-judge-12345678"
+    assert not settings.rehearsal
+
+
+def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"OPENAI_API_KEY": "", "AGENTBATCH_RPM": ""}, dotenv="CODER_API_KEY=\n")
+    assert settings.rehearsal
+    assert settings.rpm is None
+
+
+def test_keys_do_not_show(tmp_path: Path) -> None:
+    settings = load(tmp_path, KEYS)
+    assert "sk-coder" not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.secrets == list(KEYS.values())
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "message"),
+    [
+        ({"CODER_API_KEY": "sk-12345678"}, {}, "No API key for the evaluator: .*EVALUATION_API_KEY"),
+        ({"EVALUATION_API_KEY": "sk-12345678"}, {}, "No API key for the coder: .*CODER_API_KEY"),
+        ({"CODER_ENDPOINT": "http://x/v1"}, {}, "No API key for the coder: CODER_ENDPOINT is set"),
+        ({}, {"coder_endpoint": "localhost"}, "--coder-endpoint: not a URL like .*, not 'localhost'"),
+        ({"OPENAI_BASE_URL": "ftp://x"}, {}, "OPENAI_BASE_URL: not a URL"),
+        ({"CODER_ENDPOINT": "http://x:99999/v1"}, {}, "not a URL"),
+        ({}, {"parallel": "0"}, "greater than or equal to 1, not '0'"),
+        ({}, {"parallel": "-1"}, "greater than or equal to 1, not '-1'"),
+        ({}, {"parallel": "x"}, "must be a whole number, not 'x'"),
+        ({"AGENTBATCH_MAX_ITERATIONS": "1.5"}, {}, "AGENTBATCH_MAX_ITERATIONS: must be a"),
+        ({}, {"timeout": "soon"}, "--timeout: must be a number"),
+        ({}, {"filter": "("}, "--filter: not a regular expression"),
+        ({}, {"display": "tv"}, "must be 'auto', 'rich', 'plain', 'json' or 'none'"),
+        ({"CODER_API_KEY": "two words"}, {}, "a key is one word of plain ASCII characters.$"),
+    ],
+)
+def test_a_bad_setting_gets_one_sentence(
+    tmp_path: Path, environ: dict[str, str], flags: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, environ, flags)
+
+
+def test_a_bad_key_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        load(tmp_path, {"CODER_API_KEY": "sk-secret with-a-space"})
+    assert "sk-secret" not in str(error.value)
+
+
+def test_env_files(tmp_path: Path) -> None:
+    (tmp_path / "prod.env").write_text("AGENTBATCH_RPM=9\nX=${HOME}\n", encoding="utf-8")
+    assert load_settings({}, {}, Path("prod.env"), tmp_path).rpm == 9
+    with pytest.raises(UserError, match="--env-file: there is no file"):
+        load_settings({}, {}, Path("none.env"), tmp_path)
+    (tmp_path / "bad.env").write_bytes(b"A=\xff\xfe")
+    with pytest.raises(UserError, match="cannot be read as a UTF-8 env file"):
+        load_settings({}, {}, Path("bad.env"), tmp_path)
+    with pytest.raises(UserError, match="AGENTBATCH_RPM in .*low.env"):
+        (tmp_path / "low.env").write_text("AGENTBATCH_RPM=0\n", encoding="utf-8")
+        load_settings({}, {}, Path("low.env"), tmp_path)
+
+
+def test_every_setting_has_a_variable() -> None:
+    assert all(opt.env for opt in options().values())
+    assert secret_variables() == {"CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"}

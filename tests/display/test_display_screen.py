@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agentbatch.display.screen import Row, live_step, screen
+from agentbatch.store import events as e
+from agentbatch.store.format import width
+from agentbatch.store.state import Activity
+
+
+def text_of(rows: list[Row]) -> list[str]:
+    return ["".join(part for part, _ in row).rstrip() for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("activity", "shown"),
+    [
+        (Activity(kind="generating", since=59), "generating 0:41"),
+        (Activity(kind="generating", since=59, retries=2), "generating 0:41 (2 retries)"),
+        (Activity(kind="judging", since=95), "judging 0:05"),
+        (Activity(kind="tool", tool="bash", since=30), "bash 1:10"),
+        (Activity(kind="tool", tool="\x1b[31mba\nsh", since=30), "ba sh 1:10"),
+        (Activity(kind="waiting", since=30, until=145), "waiting for rate limit 0:45"),
+        (Activity(kind="retrying", until=105, retries=1), "retrying in 0:05 (1 retry)"),
+        (Activity(kind="verify", since=97), "verify 0:03"),
+        (Activity(kind="idle"), ""),
+    ],
+)
+def test_live_step(activity: Activity, shown: str) -> None:
+    assert live_step(activity, 100) == shown
+
+
+def test_the_whole_screen(story: Callable[..., Any], noon: float) -> None:
+    run = story(["parser", "整理数据", "csv", "primes"], rehearsal=True, warnings=["no sandbox", "old tmux"])
+    run.start("parser", 1)
+    run.call("parser", 5)
+    run.finish("parser", 11)
+    run.start("整理数据", 20)
+    run.at(21, e.ToolCalled(task_id="整理数据", call_id="c", tool="bash", summary="sleep 100"))
+    run.start("csv", 30)
+    run.finish("csv", 31, status="error", reason="model_error", error="HTTP 500")
+    assert text_of(screen(run.state, noon + 91, 80, 24)) == [
+        "─" * 80,
+        "agentbatch run 20270115-120000-ab12 · parallel 3 · sandbox bubblewrap",
+        "coder m-coder · evaluator m-judge",
+        " rehearsal model: scripted replies, no AI",
+        "! old tmux (+1 more)",
+        "            task     iter tokens    cost time",
+        "✓ completed parser   1/10  12.6k $0.0300 0:10",
+        "● coding    整理数据 1/10      0   $0.00 1:11 bash 1:10",
+        "✗ error     csv      1/10      0   $0.00 0:01 HTTP 500",
+        "· queued    primes",
+        "─" * 80,
+        "1 done · 1 failed · 1 running · 1 queued          12,600 tokens · $0.0300 · 1:31",
+    ]
+
+
+def test_more_tasks_than_rows(story: Callable[..., Any], noon: float) -> None:
+    names = [f"t{n}" for n in range(200)]
+    run = story(names)
+    for n in range(30):
+        run.start(names[n], n)
+    for n in range(27):
+        run.finish(names[n], 100 - n)
+    lines = text_of(screen(run.state, noon + 200, 80, 18))
+    shown = [text.split()[2] for text in lines[4:-3]]
+    assert shown == ["t27", "t28", "t29", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"]
+    assert lines[-3] == "… 170 more queued, 19 more finished"
+    assert len(lines) == 18
+
+
+def test_more_running_than_rows(story: Callable[..., Any], noon: float) -> None:
+    names = [f"t{n}" for n in range(50)]
+    run = story(names)
+    for name in names[:40]:
+        run.start(name)
+    lines = text_of(screen(run.state, noon, 80, 16))
+    assert lines[-3] == "… 31 more running, 10 more queued"
+    assert len(lines) == 16
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 132])
+@pytest.mark.parametrize("lines", [1, 2, 3, 5, 8, 12, 24])
+def test_never_taller_or_wider_than_the_terminal(
+    story: Callable[..., Any], noon: float, columns: int, lines: int
+) -> None:
+    names = ["整理" * 40, "\x1b[31m[bold]\u202e" * 10, *(f"t{n}" for n in range(30))]
+    run = story(names, warnings=["w" * 500], coder_model="m" * 300, rehearsal=True)
+    for name in names[:8]:
+        run.start(name)
+        run.call(name, 1)
+        run.at(2, e.RateLimited(task_id=name, role="coder", wait=90_000.0, cause="x"))
+    run.finish(names[0], 3, status="error", reason="model_error", error="\x1b[2J整理" * 99)
+    rows = text_of(screen(run.state, noon + 100_000, columns, lines))
+    assert len(rows) <= lines
+    assert max(map(width, rows)) <= columns
+    assert all(text.isprintable() for text in rows)
+
+
+def test_estimates_are_marked(story: Callable[..., Any], noon: float) -> None:
+    from agentbatch.model.usage import Usage
+
+    run = story(["a"])
+    run.start("a")
+    run.call("a", 1, usage=Usage(input=1_000, output=10, calls=1, estimated=True), cost=None)
+    text = "\n".join(text_of(screen(run.state, noon, 80, 24)))
+    assert "≈1.0k    – " in text
+    assert "≈1,010 tokens · –" in text
+
+
+def test_before_the_first_event_there_is_something_to_draw(noon: float) -> None:
+    from agentbatch.store.state import RunState
+
+    assert text_of(screen(RunState(), noon, 80, 24))[-1].startswith(
+        "0 done · 0 failed · 0 running · 0 queued"
+    )

@@ -1,0 +1,191 @@
+import json
+from typing import Any
+
+import pytest
+
+from agentbatch.model.answer import GarbageError, RefusedError, read_answer, read_usage
+from agentbatch.model.usage import Usage
+
+
+def completion(message: Any, **choice: Any) -> bytes:
+    return json.dumps({"choices": [{"message": message, **choice}]}).encode()
+
+
+def test_a_plain_answer() -> None:
+    document = {
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
+    }
+    answer = read_answer(json.dumps(document).encode())
+    assert (answer.content, answer.tool_calls, answer.reasoning, answer.finish_reason) == (
+        "Hi",
+        (),
+        "",
+        "stop",
+    )
+    assert answer.usage == Usage(input=10, output=2, calls=1)
+
+
+@pytest.mark.parametrize(
+    ("message", "content", "reasoning"),
+    [
+        ({"content": None}, "", ""),
+        ({}, "", ""),
+        ({"content": 7}, "", ""),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", ""),
+        ({"content": ["a", {"type": "image_url"}, None, 3]}, "a", ""),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"text": "a"}]},
+            "a",
+            "hm",
+        ),
+        ({"content": "a", "reasoning_content": "hm"}, "a", "hm"),
+        ({"content": "a", "reasoning": "hm"}, "a", "hm"),
+        ({"content": "a", "reasoning_content": None, "reasoning": {"x": 1}}, "a", ""),
+        ({"content": None, "refusal": "I will not."}, "I will not.", ""),
+    ],
+)
+def test_content_of_every_kind(message: dict[str, Any], content: str, reasoning: str) -> None:
+    answer = read_answer(completion(message))
+    assert (answer.content, answer.reasoning) == (content, reasoning)
+
+
+@pytest.mark.parametrize(
+    ("raw", "calls"),
+    [
+        (None, []),
+        ([], []),
+        ({}, []),
+        ("bash", []),
+        ([None, 3, {}, {"function": None}, {"function": {}}, {"function": {"name": 3}}], []),
+        ([{"id": "a", "function": {"name": "bash", "arguments": '{"x": 1}'}}], [("a", "bash", '{"x": 1}')]),
+        ([{"id": "a", "function": {"name": " bash ", "arguments": {"x": 1}}}], [("a", "bash", '{"x": 1}')]),
+        ([{"id": "a", "function": {"name": "bash", "arguments": None}}], [("a", "bash", "{}")]),
+        ([{"id": "a", "function": {"name": "bash", "arguments": " "}}], [("a", "bash", "{}")]),
+        ([{"id": "a", "function": {"name": "bash"}}], [("a", "bash", "{}")]),
+        ([{"id": "a", "function": {"name": "bash", "arguments": '{"x": '}}], [("a", "bash", '{"x": ')]),
+    ],
+)
+def test_tool_calls_of_every_kind(raw: Any, calls: list[tuple[str, str, str]]) -> None:
+    answer = read_answer(completion({"content": None, "tool_calls": raw}))
+    assert [(c.id, c.name, c.arguments) for c in answer.tool_calls] == calls
+
+
+@pytest.mark.parametrize("ids", [[None, None], ["", ""], [3, 3], ["same", "same"]])
+def test_every_call_has_an_id_of_its_own(ids: list[Any]) -> None:
+    raw = [{"id": given, "function": {"name": "bash", "arguments": "{}"}} for given in ids]
+    first, second = read_answer(completion({"tool_calls": raw})).tool_calls
+    assert first.id
+    assert second.id
+    assert first.id != second.id
+
+
+def test_the_old_function_call_is_a_tool_call() -> None:
+    answer = read_answer(completion({"function_call": {"name": "bash", "arguments": "{}"}}))
+    assert [c.name for c in answer.tool_calls] == ["bash"]
+
+
+@pytest.mark.parametrize(
+    ("given", "calls", "expected"),
+    [("length", [], "length"), ("content_filter", [], "content_filter"), (None, [], "stop"), (7, [], "stop"),
+     (None, [{"function": {"name": "bash"}}], "tool_calls"), ("stop", [{"function": {"name": "bash"}}], "stop")],
+)  # fmt: skip
+def test_finish_reason(given: Any, calls: list[Any], expected: str) -> None:
+    assert read_answer(completion({"tool_calls": calls}, finish_reason=given)).finish_reason == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Bad Gateway</html>",
+        b"\xff\xfe\x00",
+        b"null",
+        b"[]",
+        b"3",
+        b'"text"',
+        b"{}",
+        b'{"choices": null}',
+        b'{"choices": []}',
+        b'{"choices": {}}',
+        b'{"choices": [null]}',
+        b'{"choices": [{}]}',
+        b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"message": "Hi"}]}',
+        b'{"choices": [{"message": {"content": "Hi"}}]',
+        b"[" * 100_000,
+    ],
+)
+def test_a_200_without_an_answer_is_garbage(body: bytes) -> None:
+    with pytest.raises(GarbageError):
+        read_answer(body)
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "message"),
+    [
+        ({"error": {"message": "no capacity"}}, 200, "no capacity"),
+        ({"error": {"message": "slow down", "code": 429}}, 429, "slow down"),
+        ({"error": {"message": "odd", "code": 999}}, 200, "odd"),
+        ({"error": "broken"}, 200, "broken"),
+        ({"choices": [{"error": {"message": "upstream", "code": 502}}]}, 502, "upstream"),
+    ],
+)
+def test_an_error_inside_a_200_is_an_error(document: object, status: int, message: str) -> None:
+    with pytest.raises(RefusedError) as raised:
+        read_answer(json.dumps(document).encode())
+    assert (raised.value.error.status, raised.value.error.message) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (None, None),
+        ([], None),
+        ({}, None),
+        ({"prompt_tokens": 5}, None),
+        ({"prompt_tokens": None, "completion_tokens": 3}, None),
+        ({"prompt_tokens": "5", "completion_tokens": "3"}, None),
+        ({"prompt_tokens": True, "completion_tokens": True}, None),
+        ({"prompt_tokens": -5, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 1e300, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": 5.0, "completion_tokens": 3}, Usage(input=5, output=3, calls=1)),
+        (
+            {
+                "prompt_tokens": 50,
+                "completion_tokens": 30,
+                "total_tokens": 80,
+                "prompt_tokens_details": {"cached_tokens": 40},
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(input=50, cached=40, output=30, reasoning=20, calls=1),
+        ),
+        (
+            {
+                "prompt_tokens": 50,
+                "completion_tokens": 30,
+                "prompt_tokens_details": None,
+                "completion_tokens_details": [],
+                "prompt_cache_hit_tokens": 10,
+            },
+            Usage(input=50, cached=10, output=30, calls=1),
+        ),
+        (
+            {"prompt_tokens": 50, "completion_tokens": 30, "cached_tokens": 99},
+            Usage(input=50, cached=50, output=30, calls=1),
+        ),
+        # xAI: reasoning only in the total.
+        (
+            {
+                "prompt_tokens": 50,
+                "completion_tokens": 30,
+                "total_tokens": 100,
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(input=50, output=50, reasoning=20, calls=1),
+        ),
+    ],
+)
+def test_usage_of_every_kind(usage: Any, expected: Usage | None) -> None:
+    assert read_usage(usage) == expected

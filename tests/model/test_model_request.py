@@ -1,0 +1,106 @@
+import json
+from typing import Any
+
+from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.request import build_body, encode_body
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hm", "reasoning_content": "They greet."},
+    {"role": "user", "content": "Well?"},
+]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "bash",
+            "description": "Runs.",
+            "parameters": {"type": "object", "properties": {}},
+        },
+    }
+]
+CLOSED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean"}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+OPEN: dict[str, Any] = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+
+
+def test_history_is_passed_as_given() -> None:
+    body = build_body("m", MESSAGES, Capabilities(), tools=TOOLS, temperature=0.2, max_output_tokens=9)
+    assert body == {
+        "model": "m",
+        "messages": MESSAGES,
+        "tools": TOOLS,
+        "parallel_tool_calls": True,
+        "temperature": 0.2,
+        "max_tokens": 9,
+    }
+
+
+def test_nothing_is_sent_that_nobody_asked_for() -> None:
+    assert build_body("m", MESSAGES, Capabilities()) == {"model": "m", "messages": MESSAGES}
+
+
+def test_what_the_endpoint_cannot_take_is_left_out() -> None:
+    capabilities = Capabilities(
+        output_limits=(), temperature=False, parallel_tool_calls=False, reasoning_history=False
+    )
+    body = build_body("m", MESSAGES, capabilities, tools=TOOLS, temperature=0.2, max_output_tokens=9)
+    assert set(body) == {"model", "messages", "tools"}
+    assert [set(m) for m in body["messages"]] == [{"role", "content"}] * 4
+    assert "reasoning_content" in MESSAGES[2], "the caller's history is not touched"
+
+
+def test_the_output_ladder() -> None:
+    schema = ("verdict", CLOSED)
+    best = build_body("m", MESSAGES, Capabilities(), schema=schema)
+    assert best["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "verdict", "schema": CLOSED, "strict": True},
+    }
+    assert best["messages"] == MESSAGES
+    middle = build_body("m", MESSAGES, Capabilities(output_form="json_object"), schema=schema)
+    assert middle["response_format"] == {"type": "json_object"}
+    last = build_body("m", MESSAGES, Capabilities(output_form="prompt"), schema=schema)
+    assert "response_format" not in last
+    for body in (middle, last):
+        told = body["messages"][-1]["content"]
+        assert told.startswith("Well?")
+        assert json.dumps(CLOSED) in told
+        assert "JSON" in told
+        assert body["messages"][:-1] == MESSAGES[:-1]
+    assert MESSAGES[-1]["content"] == "Well?"
+
+
+def test_a_schema_with_optional_parts_is_not_called_strict() -> None:
+    body = build_body("m", MESSAGES, Capabilities(), schema=("v", OPEN))
+    assert body["response_format"]["json_schema"]["strict"] is False
+    nested = {**CLOSED, "properties": {"ok": {"type": "array", "items": OPEN}}}
+    body = build_body("m", MESSAGES, Capabilities(), schema=("v", nested))
+    assert body["response_format"]["json_schema"]["strict"] is False
+
+
+def test_without_tools_the_calls_are_asked_for_in_text() -> None:
+    body = build_body("m", MESSAGES, Capabilities(tools=False), tools=TOOLS)
+    assert "tools" not in body
+    assert "parallel_tool_calls" not in body
+    assert body["response_format"]["json_schema"]["name"] == "action"
+    assert '"tool"' in body["messages"][0]["content"]
+    assert body["messages"][-1] == MESSAGES[-1], "the instructions stand in the system message, once"
+
+
+def test_without_a_system_role_its_text_goes_to_the_first_user_message() -> None:
+    body = build_body("m", MESSAGES, Capabilities(system=False))
+    assert body["messages"][0] == {"role": "user", "content": "Be brief.\n\nHi"}
+    assert body["messages"][1:] == MESSAGES[2:]
+    alone = build_body("m", MESSAGES[:1], Capabilities(system=False))
+    assert alone["messages"] == [{"role": "user", "content": "Be brief."}]
+
+
+def test_encoding_survives_halves_of_surrogate_pairs() -> None:
+    body = {"messages": [{"role": "user", "content": "caf\u00e9 \udcff \u4e2d"}]}
+    assert json.loads(encode_body(body))["messages"][0]["content"] == "caf\u00e9 ? \u4e2d"
