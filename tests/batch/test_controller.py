@@ -45,15 +45,15 @@ def moves(n: int) -> list[Evaluated]:
             [evaluated(missing=("a  B", "c")), evaluated(missing=("c", "A b"))],
             ["follow_up", "change_approach"],
         ),
-        ([FAILED, FAILED], ["unjudged", ("error", "evaluation_failed")]),
-        ([FAILED, evaluated(), FAILED, ACCEPTED], ["unjudged", "follow_up", "unjudged", ("completed", "accepted")]),
+        ([FAILED, FAILED], ["follow_up", ("error", "evaluation_failed")]),
+        ([FAILED, evaluated(), FAILED, ACCEPTED], ["follow_up", "follow_up", "follow_up", ("completed", "accepted")]),
         (moves(5), ["follow_up"] * 4 + [("timeout", "max_iterations")]),
         ([*moves(4), FAILED], ["follow_up"] * 4 + [("error", "evaluation_failed")]),
         ([*moves(4), ACCEPTED], ["follow_up"] * 4 + [("completed", "accepted")]),
         # An evaluation that failed says nothing about progress: it neither counts nor breaks a row.
         (
             [evaluated(), FAILED, evaluated(), evaluated()],
-            ["follow_up", "unjudged", "change_approach", ("error", "stalled")],
+            ["follow_up", "follow_up", "change_approach", ("error", "stalled")],
         ),
     ],
 )

@@ -110,6 +110,12 @@ def test_the_longest_prompt_wins_where_several_match() -> None:
     assert find(scripts, "Evidence: long bench task 7") == ("long bench task ", 0)
 
 
+def test_a_message_that_is_a_prompt_wins_over_longer_prompts_in_later_messages() -> None:
+    scripts = [script("sieve"), script("a sieve of many"), script("bench ", match="prefix")]
+    assert find(scripts, "sieve", "The file says: a sieve of many") == ("sieve", 0)
+    assert find(scripts, "bench 7", "The file says: a sieve of many") == ("bench ", 0)
+
+
 def test_prompts_in_content_parts_and_odd_messages_are_read() -> None:
     made = index(script("Write a sieve"))
     parts = [{"type": "text", "text": "Write a sieve"}, {"type": "image_url"}, "odd"]

@@ -19,7 +19,7 @@ EVALUATION_FAILURES = 2
 class Continue:
     """Another iteration. `kind` chooses the wording of prompts/follow_up.md."""
 
-    kind: Literal["follow_up", "change_approach", "unjudged"]
+    kind: Literal["follow_up", "change_approach"]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,6 @@ class TaskController:
                 return Done("error", "evaluation_failed", evaluated.failure)
             error = f"Not accepted after {self.iteration} iterations. {_last(evaluated)}"
             return Done("timeout", "max_iterations", error)
-        if failed:
-            return Continue("unjudged")
         return Continue("change_approach" if same >= SAME_STATE_CHANGES_APPROACH else "follow_up")
 
 

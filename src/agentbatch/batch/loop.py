@@ -138,12 +138,10 @@ class TaskLoop:
         verdict = found.judgement.verdict
         follow_up = ""
         if isinstance(decision, Continue):
-            advice = verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else ""
-            nothing_to_say = not (advice or found.missing or found.failed_verify)
             follow_up = self.context.prompts.render(
                 "follow_up.md",
-                kind="unjudged" if nothing_to_say else decision.kind,
-                follow_up=advice,
+                kind=decision.kind,
+                follow_up=verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else "",
                 missing=found.missing,
                 verify_failed=found.failed_verify is not None,
                 verify_command=found.failed_verify.command if found.failed_verify else "",
