@@ -49,6 +49,7 @@ from agentbatch.store.results import results_document
 from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder
 from agentbatch.store.state import RunState
 from agentbatch.store.store import Listener, Store
+from agentbatch.tools.toolbox import select_tools, specs
 from agentbatch.workspace.environment import shell_environment
 from agentbatch.workspace.sandbox import SandboxChoice, choose_sandbox
 
@@ -212,12 +213,15 @@ def _make_engine(
     environ = prepared.environ
     secret_names = secret_variables()
     engine: LocalEngine
+    toolbox = select_tools(prepared.coder.tools)
     context = RunContext(
         store=store,
         coder=coder,
         evaluator=evaluator,
         coder_definition=prepared.coder,
         evaluator_definition=prepared.evaluator,
+        toolbox=toolbox,
+        specs=specs(toolbox),
         prompts=prepared.prompts,
         prices=prepared.prices,
         sandbox=prepared.sandbox,

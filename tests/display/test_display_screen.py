@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from agentbatch.display.screen import Row, live_step, screen
+from agentbatch.model.usage import Usage
 from agentbatch.store import events as e
 from agentbatch.store.format import width
-from agentbatch.store.state import Activity
+from agentbatch.store.state import Activity, RunState
 
 
 def text_of(rows: list[Row]) -> list[str]:
@@ -99,8 +100,6 @@ def test_never_taller_or_wider_than_the_terminal(
 
 
 def test_estimates_are_marked(story: Callable[..., Any], noon: float) -> None:
-    from agentbatch.model.usage import Usage
-
     run = story(["a"])
     run.start("a")
     run.call("a", 1, usage=Usage(input=1_000, output=10, calls=1, estimated=True), cost=None)
@@ -110,8 +109,6 @@ def test_estimates_are_marked(story: Callable[..., Any], noon: float) -> None:
 
 
 def test_before_the_first_event_there_is_something_to_draw(noon: float) -> None:
-    from agentbatch.store.state import RunState
-
     assert text_of(screen(RunState(), noon, 80, 24))[-1].startswith(
         "0 done · 0 failed · 0 running · 0 queued"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agentbatch.display.json_face import done_record
 from agentbatch.display.summary import Summary, summarise
 from agentbatch.display.summary_text import render_text
 from agentbatch.model.pricing import ComparisonRow
@@ -189,8 +190,6 @@ def test_hostile_text_stays_inside_the_summary(story: Callable[..., Any], column
 
 
 def test_summary_is_data_that_json_can_carry(mixed: RunState) -> None:
-    from agentbatch.display.json_face import done_record
-
     record = json.loads(json.dumps(done_record(summary_of(mixed))))
     assert record["summary"] == {
         "totalTasks": 4,

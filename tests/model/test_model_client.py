@@ -56,6 +56,13 @@ def server_with(*coder: Step, **settings: Any) -> RehearsalServer:
     return RehearsalServer([script(*coder)], key=KEY, **settings)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that happens inside the server, which has no event for it."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)  # noqa: ASYNC110
+
+
 def coder(endpoint: Any, **settings: Any) -> ModelClient:
     return ModelClient(endpoint, "rehearsal-coder", **settings)
 
@@ -225,14 +232,12 @@ async def test_cancelling_a_call_cancels_its_request_at_once(open_endpoint: Open
         limits = EndpointLimits(max_in_flight=1)
         endpoint = await open_endpoint(server.base_url, limits=limits)
         task = asyncio.create_task(coder(endpoint).complete(MESSAGES))
-        while not server.in_flight:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.in_flight == 1)
         before = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        while server.in_flight:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.in_flight == 0)
         assert time.monotonic() - before < 10
         assert limits.active == 0
 
@@ -303,8 +308,7 @@ async def test_one_429_cools_the_endpoint_for_all_its_clients_and_a_probe_goes_f
         endpoint = await open_endpoint(server.base_url)
         clients = [coder(endpoint), ModelClient(endpoint, "rehearsal-evaluator")]
         first = asyncio.create_task(clients[0].complete(MESSAGES, tools=TOOLS))
-        while not server.requests or server.requests[0].status is None:
-            await asyncio.sleep(0.005)
+        await until(lambda: bool(server.requests) and server.requests[0].status is not None)
         await asyncio.sleep(0.05)
         judged: list[Message] = [{"role": "user", "content": f"{PROMPT}\nIteration 1 of 3"}]
         herd = [

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from agentbatch.model.cooldown import PROBE_PATIENCE
 from agentbatch.model.limits import (
     COOLDOWN,
     IN_FLIGHT,
-    PROBE_PATIENCE,
     REQUESTS,
     THROTTLE,
     TOKENS,
@@ -83,8 +83,11 @@ class Caller:
             self.started = self._clock.time
             await self._end.wait()
 
-    async def end(self) -> None:
+    def let_go(self) -> None:
         self._end.set()
+
+    async def end(self) -> None:
+        self.let_go()
         await spin()
 
     async def answered(self, tokens: int = 0) -> None:
@@ -216,9 +219,11 @@ async def test_cancelled_waiters_lose_no_permit(clock: HandClock) -> None:
 async def test_a_waiter_cancelled_in_the_moment_of_its_grant_passes_the_permit_on(clock: HandClock) -> None:
     limits = EndpointLimits(max_in_flight=1, rpm=10, tpm=100, clock=clock)
     made = await callers(limits, clock, 3, tokens=50)
-    made[0]._end.set()
-    while limits.waiting > 1:
-        await asyncio.sleep(0)
+    made[0].let_go()
+    for _ in range(10):
+        if limits.waiting > 1:
+            await asyncio.sleep(0)
+    assert limits.waiting == 1
     made[1].task.cancel()  # granted, but its task has not run yet
     await spin()
     assert starts(made) == [0, None, 0]

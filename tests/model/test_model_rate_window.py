@@ -17,6 +17,7 @@ A_MINUTE = WINDOW + MARGIN
         ([(0, 5), (10, 5)], 6, 11, 10 + A_MINUTE),
         ([(0, 8), (10, 2)], 6, 11, A_MINUTE),
         ([(0, 8), (10, 2)], 99, 11, 10 + A_MINUTE),
+        ([(0, 0), (10, 0)], 99, 11, -math.inf),
         ([(0, 8), (10, 2)], 8, A_MINUTE, -math.inf),
     ],
 )
@@ -33,8 +34,18 @@ def test_a_settled_amount_counts_from_then_on() -> None:
     window = RateWindow(10)
     entry = window.spend(10, 0)
     assert window.free_at(4, 1) == A_MINUTE
-    entry.amount = 6
+    window.change(entry, 6)
     assert window.free_at(4, 1) == -math.inf
+    assert window.free_at(5, 1) == A_MINUTE
+
+
+def test_an_amount_that_is_settled_after_its_minute_changes_nothing() -> None:
+    window = RateWindow(10)
+    entry = window.spend(10, 0)
+    assert window.free_at(10, A_MINUTE) == -math.inf
+    window.change(entry, 1)
+    window.spend(10, A_MINUTE)
+    assert window.free_at(1, A_MINUTE + 1) == 2 * A_MINUTE
 
 
 def test_no_limit_never_waits_and_keeps_nothing() -> None:

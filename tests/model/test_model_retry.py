@@ -45,7 +45,7 @@ def test_class_of_a_failure(error: ServerError | None, kind: ErrorKind) -> None:
     [
         (
             400,
-            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+            "This model's maximum context length is 8192 tokens. Your messages resulted in 9000 tokens.",
         ),
         (400, "max_tokens must be at least 1, got -186."),
         (400, "the request exceeds the available context size. try increasing the context size"),

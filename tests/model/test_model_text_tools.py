@@ -53,7 +53,7 @@ def test_without_a_system_message_one_is_made() -> None:
 
 
 def test_a_longer_history_begins_with_the_shorter_one() -> None:
-    step = [
+    step: list[dict[str, Any]] = [
         {"role": "assistant", "content": "", "tool_calls": [call("3", "bash", '{"command": "pwd"}')]},
         {"role": "tool", "tool_call_id": "3", "content": ""},
     ]

@@ -1,7 +1,7 @@
 """The Coder: one genuine conversation a task, driven turn by turn."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from agentbatch.agent import compaction
@@ -10,12 +10,12 @@ from agentbatch.agent.conversation import Conversation
 from agentbatch.agent.definition import CoderLimits
 from agentbatch.agent.prompts import Prompts
 from agentbatch.agent.replies import tool_message
-from agentbatch.model.reply import ModelError, Reply, ToolCall
+from agentbatch.model.reply import ModelError, Reply, ToolCall, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.tools.base import CommandRecord, Toolbox, ToolResult
-from agentbatch.tools.toolbox import dispatch, specs, summarise
+from agentbatch.tools.toolbox import dispatch, summarise
 from agentbatch.workspace.workspace import Workspace
 
 @dataclass
@@ -27,6 +27,8 @@ class Coder:
     prompts: Prompts
     system_prompt: str
     toolbox: Toolbox
+    specs: Sequence[ToolSpec]
+    """The tools as the model is told of them; made once a run."""
     workspace: Workspace
     limits: CoderLimits
     context_window: int
@@ -43,8 +45,7 @@ class Coder:
 
     def __post_init__(self) -> None:
         self.conversation = Conversation(self._record)
-        self._specs = specs(self.toolbox)
-        self._specs_tokens = estimate_messages([], self._specs)
+        self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
         self._began = time.monotonic()
 
@@ -59,13 +60,13 @@ class Coder:
         await self._compact_if_long()
         await self.flush()
         try:
-            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self._specs)
+            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
         except ModelError as error:
             if error.kind != "overflow":
                 raise
             await self._compact()
             await self.flush()
-            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self._specs)
+            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
         estimate = self.conversation.tokens + self._specs_tokens
         if reply.usage.input and not reply.usage.estimated and estimate:
             # The next estimate leans on what the endpoint counted, within reason.

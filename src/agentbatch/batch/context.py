@@ -1,7 +1,7 @@
 """What every task of a run shares, and the making of one task's agents from it. No global state."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.pricing import Prices
+from agentbatch.model.reply import ToolSpec
 from agentbatch.store.events import Role
 from agentbatch.store.store import Store
-from agentbatch.tools.toolbox import select_tools
+from agentbatch.tools.base import Toolbox
 from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell import Shell
 from agentbatch.workspace.workspace import Workspace
@@ -40,6 +41,8 @@ class RunContext:
     evaluator: RolePlayer
     coder_definition: CoderDefinition
     evaluator_definition: EvaluatorDefinition
+    toolbox: Toolbox
+    specs: Sequence[ToolSpec]
     prompts: Prompts
     prices: Prices
     sandbox: SandboxChoice
@@ -88,7 +91,8 @@ class RunContext:
                 tools=list(definition.tools),
                 max_steps=definition.limits.steps,
             ),
-            toolbox=select_tools(definition.tools),
+            toolbox=self.toolbox,
+            specs=self.specs,
             workspace=workspace,
             limits=definition.limits,
             context_window=window or DEFAULT_CONTEXT_WINDOW,

@@ -14,7 +14,7 @@ from agentbatch.batch.controller import Continue, Done, Evaluated, TaskControlle
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.reply import ModelError
 from agentbatch.store import events as e
-from agentbatch.store.documents import write_document, write_json
+from agentbatch.store.documents import write_document
 from agentbatch.store.transcript import trajectory
 from agentbatch.workspace.diff import changes, patch
 from agentbatch.workspace.protect import Protected, test_files
@@ -187,7 +187,7 @@ class TaskLoop:
         )
         messages = self._coder.conversation.messages if self._coder else ()
         document = trajectory(store.state.tasks[self.planned.id], messages)
-        await write_json(folder / "coder.traj.json", document, store.redact, indent=1)
+        await write_document(folder / "coder.traj.json", store.redact(document))
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,13 @@ timers and by calls that end; nothing polls.
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from types import TracebackType
 
 from agentbatch.model.clock import Clock, LoopClock, Timer
+from agentbatch.model.cooldown import PROBE_PATIENCE, Cooldown
 from agentbatch.model.rate_window import WINDOW, RateWindow, Spending
-
-PROBE_PATIENCE = 2.0
-"""Seconds. A 429 comes at once, an answer takes as long as it generates: a probe that is still under way
-after this long was let in, and the others may follow."""
 
 IN_FLIGHT = "in-flight limit"
 REQUESTS = "requests/min"
@@ -46,14 +44,12 @@ class Slot:
 
     def settle(self, actual: int) -> None:
         """Replace the reserved estimate by the tokens that the request really took: it was answered."""
-        if self.spending is not None:
-            self.spending.amount = max(0, actual)
+        self._limits._settle(self, actual)
         self._limits._let_in(self, answered=True)
 
     def refused(self, seconds: float) -> None:
         """The endpoint answered 429: it cools down for everyone, and this request cost no tokens."""
-        if self.spending is not None:
-            self.spending.amount = 0
+        self._limits._settle(self, 0)
         self._limits._refused(self, seconds)
 
     async def __aenter__(self) -> "Slot":
@@ -94,16 +90,9 @@ class EndpointLimits:
         self._tickets = itertools.count()
         self._timer: Timer | None = None
         self._timer_at = 0.0
-        self._last_start = -float("inf")
-        self._cool_until = -float("inf")
-        self._cooled_at = -float("inf")
-        self._probe_due = False
-        self._probe: Slot | None = None
+        self._last_start = -math.inf
+        self._cooldown = Cooldown()
         self._under_way: set[Slot] = set()
-        self._ceiling: float | None = None
-        """Requests under way that we allow ourselves since a 429; it grows with every request that is let in."""
-        self._threshold = 0.0
-        """Up to here the ceiling doubles, above it creeps: half of what was under way at the 429."""
 
     @property
     def active(self) -> int:
@@ -124,16 +113,9 @@ class EndpointLimits:
         return Slot(self, estimate, on_wait, self.ticket() if ticket is None else ticket)
 
     def cool_down(self, seconds: float) -> None:
-        """Start nothing for `seconds`; then one probe goes first, and the others follow when it was let
-        in."""
-        now = self._clock.now()
-        self._cool_until = max(self._cool_until, now + seconds)
-        self._cooled_at = now
-        self._probe_due = True
-        self._probe = None
-        for waiter in self._queue:
-            self._tell(waiter, self._cool_until - now, COOLDOWN)
-        self._pump()
+        """Start nothing for `seconds`; then one probe goes first, and the others follow once it was let in."""
+        self._cooldown.start(self._clock.now(), seconds)
+        self._tell_all_and_pump()
 
     def _enqueue(self, slot: Slot) -> None:
         heapq.heappush(self._queue, slot)
@@ -141,66 +123,57 @@ class EndpointLimits:
         if not slot.granted.done():
             now = self._clock.now()
             until, reason = self._obstacle(slot, now)
-            wait = max(0.0, until - now) if until < float("inf") else 0.0
+            wait = max(0.0, until - now) if until < math.inf else 0.0
             if reason == REQUESTS and self._requests.limit:
                 wait += WINDOW * ((len(self._queue) - 1) // self._requests.limit)
             self._tell(slot, wait, reason)
 
     def _abandon(self, slot: Slot) -> None:
         """A waiting call was cancelled, perhaps in the moment between its grant and its waking."""
-        if slot.spending is not None:
-            slot.spending.amount = 0
+        if slot in self._under_way:
+            self._settle(slot, 0)
             self._release(slot, cancelled=True)
         else:
             self._pump()
 
     def _release(self, slot: Slot, cancelled: bool) -> None:
         self._under_way.discard(slot)
-        if slot is self._probe:
-            self._probe = None
-            self._probe_due = cancelled
+        self._cooldown.ended(slot, cancelled)
         self._pump()
 
     def _let_in(self, slot: Slot, answered: bool) -> None:
-        if slot.let_in or slot not in self._under_way:
-            return
-        slot.let_in = True
-        if self._ceiling is not None:
-            # An answer also frees its own place: either way two requests may follow one.
-            doubling = 1.0 if answered else 2.0
-            self._ceiling += doubling if self._ceiling < self._threshold else 1.0 / self._ceiling
-            if self.max_in_flight is not None and self._ceiling >= self.max_in_flight:
-                self._ceiling = None
-        if slot is self._probe:
-            self._probe = None
-            self._probe_due = False
-        self._pump()
+        if not slot.let_in and slot in self._under_way:
+            slot.let_in = True
+            self._cooldown.let_in(slot, answered, self.max_in_flight)
+            self._pump()
+
+    def _settle(self, slot: Slot, tokens: int) -> None:
+        if slot.spending is not None:
+            self._tokens.change(slot.spending, max(0, tokens))
 
     def _refused(self, slot: Slot, seconds: float) -> None:
-        # Only the first 429 of a burst says how many are too many; a refused probe only says "not yet".
-        if slot.started_at > self._cooled_at and slot is not self._probe:
-            settled = self._clock.now() - PROBE_PATIENCE
-            known = sum(other.let_in or other.started_at <= settled for other in self._under_way)
-            self._threshold = self.active / 2
-            self._ceiling = max(1.0, float(known))
+        self._cooldown.refused(slot, self._clock.now(), seconds, self._under_way)
         self._under_way.discard(slot)
-        self.cool_down(seconds)
+        self._tell_all_and_pump()
+
+    def _tell_all_and_pump(self) -> None:
+        wait = self._cooldown.until - self._clock.now()
+        for waiter in self._queue:
+            self._tell(waiter, wait, COOLDOWN)
+        self._pump()
 
     def _obstacle(self, slot: Slot, now: float) -> tuple[float, str]:
         """Until when, and why, the head of the line has to wait; infinity when only another call's end can
         tell."""
-        if now < self._cool_until:
-            return self._cool_until, COOLDOWN
-        if self._probe is not None:
-            return float("inf"), COOLDOWN
-        if self._ceiling is not None and self.active >= int(self._ceiling):
-            return float("inf"), COOLDOWN
+        cool = self._cooldown.free_at(now, self.active)
+        if cool > now:
+            return cool, COOLDOWN
         if self.max_in_flight is not None and self.active >= self.max_in_flight:
-            return float("inf"), IN_FLIGHT
+            return math.inf, IN_FLIGHT
         return max(
             (self._requests.free_at(1, now), REQUESTS),
             (self._tokens.free_at(slot.tokens, now), TOKENS),
-            (self._last_start + self._throttle if self._throttle else -float("inf"), THROTTLE),
+            (self._last_start + self._throttle if self._throttle else -math.inf, THROTTLE),
         )
 
     def _pump(self) -> None:
@@ -213,8 +186,8 @@ class EndpointLimits:
                 continue
             until, reason = self._obstacle(head, now)
             if until > now:
-                self._tell(head, until - now if until < float("inf") else 0.0, reason)
-                if until < float("inf"):
+                self._tell(head, until - now if until < math.inf else 0.0, reason)
+                if until < math.inf:
                     self._wake_at(until)
                 return
             heapq.heappop(self._queue)
@@ -226,9 +199,7 @@ class EndpointLimits:
         self._last_start = now
         self._requests.spend(1, now)
         slot.spending = self._tokens.spend(slot.tokens, now)
-        if self._probe_due:
-            self._probe = slot
-        if self._probe_due or self._ceiling is not None:
+        if self._cooldown.started(slot):
             self._clock.call_at(now + PROBE_PATIENCE, lambda: self._let_in(slot, answered=False))
         slot.granted.set_result(None)
 

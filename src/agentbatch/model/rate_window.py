@@ -14,10 +14,12 @@ MARGIN = 0.1
 
 @dataclass
 class Spending:
-    """One entry: when, and how much. `amount` changes when an estimate is settled to the actual."""
+    """One entry: when, and how much. An estimate is replaced by the actual with `RateWindow.change`."""
 
     at: float
     amount: float
+    counted: bool = True
+    """False once its minute is over."""
 
 
 class RateWindow:
@@ -26,15 +28,23 @@ class RateWindow:
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
         self._entries: deque[Spending] = deque()
+        self._sum = 0.0
 
     def spend(self, amount: float, now: float) -> Spending:
         entry = Spending(now, amount)
         if self.limit is not None:
             self._entries.append(entry)
+            self._sum += amount
         return entry
 
+    def change(self, entry: Spending, amount: float) -> None:
+        """Correct what an entry has spent."""
+        if self.limit is not None and entry.counted:
+            self._sum += amount - entry.amount
+        entry.amount = amount
+
     def free_at(self, amount: float, now: float) -> float:
-        """The earliest time at which `amount` fits; `now` or earlier when it fits at once.
+        """The earliest time at which `amount` fits; minus infinity when it fits at once.
 
         An amount above the whole limit fits into an empty window: it could never start otherwise.
         """
@@ -42,12 +52,14 @@ class RateWindow:
             return -math.inf
         horizon = WINDOW + MARGIN
         while self._entries and self._entries[0].at + horizon <= now:
-            self._entries.popleft()
-        room = self.limit - sum(entry.amount for entry in self._entries)
-        if amount <= room:
+            gone = self._entries.popleft()
+            gone.counted = False
+            self._sum -= gone.amount
+        room = self.limit - self._sum
+        if amount <= room or not self._sum:
             return -math.inf
         for entry in self._entries:
             room += entry.amount
             if amount <= room:
                 return entry.at + horizon
-        return self._entries[-1].at + horizon if self._entries else -math.inf
+        return self._entries[-1].at + horizon

@@ -25,8 +25,8 @@ async def write_document(path: Path, text: str) -> None:
         raise
 
 
-async def write_json(path: Path, document: Any, redact: Redactor, indent: int = 2) -> None:
-    await write_document(path, redact(json.dumps(document, ensure_ascii=False, indent=indent)) + "\n")
+async def write_json(path: Path, document: Any, redact: Redactor) -> None:
+    await write_document(path, redact(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
 
 
 def check_writable(path: Path) -> None:
