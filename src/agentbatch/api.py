@@ -1,21 +1,23 @@
 """Putting a run together: what the command line, the terminal app and Python users call.
 
-    import asyncio
-    import os
-    from agentbatch.api import prepare, run_batch
-    from agentbatch.config import load_settings
+import asyncio
+import os
+from agentbatch.api import prepare, run_batch
+from agentbatch.config import load_settings
 
-    settings = load_settings({"mode": "parallel", "parallel": 3}, os.environ)
-    outcome = asyncio.run(run_batch(prepare(settings)))
-    print(outcome.state.count("completed"), outcome.results_file)
+settings = load_settings({"mode": "parallel", "parallel": 3}, os.environ)
+outcome = asyncio.run(run_batch(prepare(settings)))
+print(outcome.state.count("completed"), outcome.results_file)
 """
 
+import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agentbatch import __version__
@@ -44,7 +46,7 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
-from agentbatch.store.documents import check_writable, write_json
+from agentbatch.store.documents import check_writable, write_document
 from agentbatch.store.results import results_document
 from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder
 from agentbatch.store.state import RunState
@@ -98,11 +100,10 @@ class PreparedRun:
     def warnings(self) -> list[str]:
         return [w for w in (*self.plan.warnings(), self.sandbox.warning) if w]
 
-
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""
         least = least_tokens(self.plan.tasks, self.prompts, self.coder, self.evaluator)
-        settings, at = self.settings, datetime.now(timezone.utc)
+        settings, at = self.settings, datetime.now(UTC)
         cost: float | None = None if settings.rehearsal else 0.0
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
             for model, url, count in (
@@ -174,7 +175,10 @@ def prepare(
         prices=_load_prices(settings, folder),
         sandbox=choose_sandbox(settings.sandbox),
         env_files=tuple(
-            dict.fromkeys(f.absolute() for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env"))
+            dict.fromkeys(
+                f.absolute()
+                for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
+            )
         ),
     )
     check_writable(prepared.results_file)
@@ -232,9 +236,7 @@ def _make_engine(
         hidden_files=prepared.env_files,
         draining=lambda: engine.draining,
     )
-    engine = LocalEngine(
-        context, prepared.plan, max_concurrent=prepared.max_concurrent, rest=prepared.rest
-    )
+    engine = LocalEngine(context, prepared.plan, max_concurrent=prepared.max_concurrent, rest=prepared.rest)
     return engine
 
 
@@ -314,12 +316,11 @@ async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
     await store.flush()
     state = store.state
     now = store.clock()
-    comparison = compare(
-        prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(timezone.utc)
-    )
+    comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
     document = results_document(state, comparison, now)
-    await write_json(store.folder.path / "results.json", document, store.redact)
-    await write_json(prepared.results_file, document, store.redact)
+    text = store.redact(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
+    await write_document(store.folder.path / "results.json", text)
+    await write_document(prepared.results_file, text)
     interrupted = bool(state.finished and state.finished.interrupted)
     all_completed = state.count("completed") == len(state.tasks)
     exit_code = 130 if interrupted and not all_completed else (0 if all_completed else 1)
@@ -340,12 +341,23 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
 
 
 def _check_directories(plan: Plan) -> None:
+    """Find out before the run whether every task's directory can be made and written to."""
+    checked: set[Path] = set()
     for task in plan.tasks:
         existing = next(p for p in (task.root, *task.root.parents) if p.exists())
+        if existing in checked:
+            continue
+        checked.add(existing)
         if not existing.is_dir():
             raise UserError(f"Task {task.id}: its dir {task.root} cannot be made: {existing} is a file.")
-        if not os.access(existing, os.W_OK | os.X_OK):
-            raise UserError(f"Task {task.id}: its dir {task.root} is not writable ({existing}).")
+        try:
+            with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=existing):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"Task {task.id}: its dir {task.root} cannot be made or written to: "
+                f"{existing}: {error.strerror or error}."
+            ) from None
 
 
 def _without_password(url: str) -> str:

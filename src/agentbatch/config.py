@@ -137,9 +137,9 @@ class Settings(BaseModel):
     max_retries: Annotated[int, option("--max-retries", "AGENTBATCH_MAX_RETRIES", "N", "calls")] = Field(
         3, ge=0, le=20, description="retries of a failed model call"
     )
-    retry_delay: Annotated[
-        float, option("--retry-delay", "AGENTBATCH_RETRY_DELAY", "SECONDS", "calls")
-    ] = Field(5.0, ge=0, le=3600, description="first wait before a retry; doubles each time")
+    retry_delay: Annotated[float, option("--retry-delay", "AGENTBATCH_RETRY_DELAY", "SECONDS", "calls")] = (
+        Field(5.0, ge=0, le=3600, description="first wait before a retry; doubles each time")
+    )
     request_timeout: Annotated[
         float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
     ] = Field(120.0, gt=0, description="time one request may take")
@@ -241,7 +241,9 @@ def options() -> dict[str, Option]:
 
 def secret_variables() -> frozenset[str]:
     """Names of the environment variables that carry keys."""
-    return frozenset(name for field, opt in options().items() if field.endswith("_api_key") for name in opt.env)
+    return frozenset(
+        name for field, opt in options().items() if field.endswith("_api_key") for name in opt.env
+    )
 
 
 def read_env_file(path: Path | None, folder: Path) -> dict[str, str]:
@@ -297,8 +299,12 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     given = problem["input"]
     shown = "" if field.endswith("_api_key") else f", not {str(given)!r}"
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace("must be a valid integer, unable to parse string as an integer", "must be a whole number")
-    message = message.replace("must be a valid number, unable to parse string as a number", "must be a number")
+    message = message.replace(
+        "must be a valid integer, unable to parse string as an integer", "must be a whole number"
+    )
+    message = message.replace(
+        "must be a valid number, unable to parse string as a number", "must be a number"
+    )
     return f"{sources.get(field, field)}: {message}{shown}."
 
 
@@ -309,11 +315,7 @@ def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
         ("evaluator", settings.evaluation_api_key, "EVALUATION_API_KEY", "evaluation_base_url"),
     ):
         if key is None and (not settings.rehearsal or endpoint in sources):
-            why = (
-                f"{sources[endpoint]} is set"
-                if endpoint in sources
-                else "the other role has a key"
-            )
+            why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
             raise UserError(
                 f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not. "
                 f"Set it in the environment or in .env; for a server without keys any word will do."

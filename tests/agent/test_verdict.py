@@ -28,7 +28,7 @@ def verdict(**changes: Any) -> Verdict:
     [
         text(),
         f"```json\n{text()}\n```",
-        f"<think>maybe {{\"complete\": false}} {text(complete=False)}</think>\n{text()}",
+        f'<think>maybe {{"complete": false}} {text(complete=False)}</think>\n{text()}',
         f"a lost opening {text(complete=False)} </think> {text()}",
         f"First draft: {text(complete=False, score=0.2)}\nOn reflection: {text()}",
         f"Here you are: {text()} and {{not json}} and {{}}",

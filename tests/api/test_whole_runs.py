@@ -1,5 +1,6 @@
 """The coder/evaluator loop end to end, on scripted models over real HTTP."""
 
+import itertools
 import json
 import sqlite3
 from pathlib import Path
@@ -18,7 +19,13 @@ COMPLETE: dict[str, Any] = {
     "score": 1.0,
     "follow_up_prompt": "",
 }
-INCOMPLETE = {**COMPLETE, "complete": False, "missing": ["the second file"], "score": 0.5, "follow_up_prompt": "Write b."}
+INCOMPLETE = {
+    **COMPLETE,
+    "complete": False,
+    "missing": ["the second file"],
+    "score": 0.5,
+    "follow_up_prompt": "Write b.",
+}
 
 
 def write(path: str, content: str = "x\n") -> ScriptedCall:
@@ -49,13 +56,23 @@ def script(coder: list[Any], evaluator: list[Any] | None = None, prompt: str = "
 
 
 async def test_a_task_is_done_and_everything_is_left_behind(run_tasks: Any) -> None:
-    ran = await run_tasks([task()], [script([calls(write("hello.txt"), bash("cat hello.txt")), calls(FINISH)])])
+    ran = await run_tasks(
+        [task()], [script([calls(write("hello.txt"), bash("cat hello.txt")), calls(FINISH)])]
+    )
     assert (ran.task.status, ran.task.reason, ran.task.iteration) == ("completed", "accepted", 1)
     assert (ran.folder / "work" / "hello.txt").read_text(encoding="utf-8") == "x\n"
     assert ran.outcome.exit_code == 0
     assert "+++ b/hello.txt" in (ran.task_folder("t") / "changes.patch").read_text(encoding="utf-8")
     document = json.loads((ran.task_folder("t") / "coder.traj.json").read_text(encoding="utf-8"))
-    assert [m["role"] for m in document["messages"]] == ["system", "user", "assistant", "tool", "tool", "assistant", "tool"]
+    assert [m["role"] for m in document["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "assistant",
+        "tool",
+    ]
     assert document["info"]["exit_status"] == "accepted"
     assert ran.results["results"][0]["result"]["lastResponse"] == "All done."
     assert [m["role"] for m in ran.coder_requests()[1]["messages"]][:2] == ["system", "user"]
@@ -71,7 +88,7 @@ async def test_the_conversation_only_ever_grows(run_tasks: Any) -> None:
     ran = await run_tasks([task()], [script(coder, [say(INCOMPLETE), say(COMPLETE)])])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
     requests = [r["messages"] for r in ran.coder_requests()]
-    for before, after in zip(requests, requests[1:], strict=False):
+    for before, after in itertools.pairwise(requests):
         assert after[: len(before)] == before
     assert requests[2][-1]["role"] == "user"
     assert requests[2][-1]["content"].startswith("Write b.")
@@ -103,7 +120,9 @@ YES_MAN = [say(COMPLETE)]
 
 
 async def test_a_yes_man_does_not_pass_a_failing_verify(run_tasks: Any) -> None:
-    coder = [calls(write("a")), calls(FINISH)] + [calls(write("a", f"{n}")) if n % 2 else calls(FINISH) for n in range(1, 9)]
+    coder = [calls(write("a")), calls(FINISH)] + [
+        calls(write("a", f"{n}")) if n % 2 else calls(FINISH) for n in range(1, 9)
+    ]
     ran = await run_tasks([task(verify="echo the-tail; exit 3", max_iterations=2)], [script(coder, YES_MAN)])
     assert (ran.task.status, ran.task.reason) == ("timeout", "max_iterations")
     follow_up = next(m for m in ran.coder_requests()[2]["messages"][::-1] if m["role"] == "user")["content"]
@@ -195,7 +214,9 @@ async def test_every_call_is_answered_once_whatever_its_arguments(run_tasks: Any
 
 
 async def test_a_cut_off_call_is_not_run(run_tasks: Any) -> None:
-    cut = Say(calls=[write("a"), ScriptedCall(name="bash", arguments='{"command": "rm -rf')], finish_reason="length")
+    cut = Say(
+        calls=[write("a"), ScriptedCall(name="bash", arguments='{"command": "rm -rf')], finish_reason="length"
+    )
     ran = await run_tasks([task()], [script([cut, calls(FINISH)])])
     assert ran.task.status == "completed"
     answer = ran.coder_requests()[1]["messages"][-1]
@@ -293,7 +314,10 @@ async def test_same_dirs_never_overlap_and_others_do_without_seeing_each_other(r
     assert spans["t1"][0] >= spans["t0"][1]
     assert spans["t2"][0] < spans["t0"][1]
     for n, folder in enumerate(("same", "same", "other")):
-        assert (ran.folder / folder / f"{n}.txt").read_text().split() == [str(ran.folder / folder), f"value-{n}"]
+        assert (ran.folder / folder / f"{n}.txt").read_text().split() == [
+            str(ran.folder / folder),
+            f"value-{n}",
+        ]
     assert "share the directory same" in ran.results["run"]["warnings"][0]
 
 
@@ -312,9 +336,7 @@ async def test_stop_drains_and_a_second_stop_ends_at_once(run_tasks: Any) -> Non
             engines[0].stop()
 
     stops: list[str] = []
-    ran = await run_tasks(
-        tasks, [slow, quick], parallel="2", on_start=engines.append, on_event=watch
-    )
+    ran = await run_tasks(tasks, [slow, quick], parallel="2", on_start=engines.append, on_event=watch)
     statuses = {t.id: t.status for t in ran.outcome.state.tasks.values()}
     assert statuses == {"t0": "cancelled", "t1": "completed", "t2": "cancelled"}
     assert stops[:2] == ["drain", "now"]
@@ -324,7 +346,16 @@ async def test_stop_drains_and_a_second_stop_ends_at_once(run_tasks: Any) -> Non
 
 async def test_long_conversations_are_compacted(run_tasks: Any, tmp_path: Path) -> None:
     lots = calls(bash("head -c 20000 /dev/zero | tr '\\0' 'x'"))
-    coder = [lots, calls(write("a")), calls(write("b")), calls(write("c")), lots, calls(write("d")), lots, calls(FINISH)]
+    coder = [
+        lots,
+        calls(write("a")),
+        calls(write("b")),
+        calls(write("c")),
+        lots,
+        calls(write("d")),
+        lots,
+        calls(FINISH),
+    ]
     agents = tmp_path / "agents"
     agents.mkdir()
     (agents / "coder.toml").write_text("[model]\ncontext_window = 16000\n", encoding="utf-8")
@@ -333,4 +364,4 @@ async def test_long_conversations_are_compacted(run_tasks: Any, tmp_path: Path) 
     notices = [n.text for n in ran.of_type(e.Notice)]
     assert any("compacted" in text for text in notices)
     sizes = [len(json.dumps(r["messages"])) for r in ran.coder_requests()]
-    assert min(b - a for a, b in zip(sizes, sizes[1:], strict=False)) < 0
+    assert min(b - a for a, b in itertools.pairwise(sizes)) < 0

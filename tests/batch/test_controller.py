@@ -46,7 +46,10 @@ def moves(n: int) -> list[Evaluated]:
             ["follow_up", "change_approach"],
         ),
         ([FAILED, FAILED], ["follow_up", ("error", "evaluation_failed")]),
-        ([FAILED, evaluated(), FAILED, ACCEPTED], ["follow_up", "follow_up", "follow_up", ("completed", "accepted")]),
+        (
+            [FAILED, evaluated(), FAILED, ACCEPTED],
+            ["follow_up", "follow_up", "follow_up", ("completed", "accepted")],
+        ),
         (moves(5), ["follow_up"] * 4 + [("timeout", "max_iterations")]),
         ([*moves(4), FAILED], ["follow_up"] * 4 + [("error", "evaluation_failed")]),
         ([*moves(4), ACCEPTED], ["follow_up"] * 4 + [("completed", "accepted")]),

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 from pathlib import Path
 
 from agentbatch.batch.plan import Plan, PlannedTask, make_plan
@@ -102,4 +103,4 @@ async def test_a_rest_lies_between_two_starts() -> None:
 
     made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
     await Scheduler(made, note, max_concurrent=3, rest=0.05).run()
-    assert all(b - a >= 0.05 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 0.05 for a, b in itertools.pairwise(times))

@@ -54,8 +54,14 @@ def tasks(*entries: Any) -> str:
         ('{"tasks": 3}', "line 1, column 2: tasks: must be"),
         (tasks({"dir": "x"}), "line 3, column 5: tasks[0].first_prompt is missing"),
         (tasks({"first_prompt": "  "}), "tasks[0].first_prompt: the prompt is empty"),
-        (tasks({"first_prompt": "x"}, {"first_prompt": 5}), "line 7, column 7: tasks[1].first_prompt: must be a valid string, not 5"),
-        (tasks({"first_prompt": "x", "dri": "y"}), "line 5, column 7: unknown key tasks[0].dri; did you mean 'dir'?"),
+        (
+            tasks({"first_prompt": "x"}, {"first_prompt": 5}),
+            "line 7, column 7: tasks[1].first_prompt: must be a valid string, not 5",
+        ),
+        (
+            tasks({"first_prompt": "x", "dri": "y"}),
+            "line 5, column 7: unknown key tasks[0].dri; did you mean 'dir'?",
+        ),
         (tasks({"first_prompt": "x", "zzz": 1}), "known keys: id, dir, first_prompt"),
         ('{"tasks": [{"first_prompt": "x"}], "task": 1}', "unknown key task; did you mean 'tasks'?"),
         (tasks({"first_prompt": "x", "max_iterations": 0}), "greater than or equal to 1, not 0"),
@@ -90,6 +96,6 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 def test_positions_survive_tricky_strings() -> None:
     text = '{"a\\"]}": [1, "}]", {"k": []}],\n "b": {"c": 1}}'
-    assert position_of(text, ["a\"]}", 1]) == (1, 15)
+    assert position_of(text, ['a"]}', 1]) == (1, 15)
     assert position_of(text, ["b", "c"]) == (2, 8)
     assert position_of(text, ["b", "missing"]) == (2, 2)

@@ -87,9 +87,15 @@ def test_the_old_function_call_is_a_tool_call() -> None:
 
 @pytest.mark.parametrize(
     ("given", "calls", "expected"),
-    [("length", [], "length"), ("content_filter", [], "content_filter"), (None, [], "stop"), (7, [], "stop"),
-     (None, [{"function": {"name": "bash"}}], "tool_calls"), ("stop", [{"function": {"name": "bash"}}], "stop")],
-)  # fmt: skip
+    [
+        ("length", [], "length"),
+        ("content_filter", [], "content_filter"),
+        (None, [], "stop"),
+        (7, [], "stop"),
+        (None, [{"function": {"name": "bash"}}], "tool_calls"),
+        ("stop", [{"function": {"name": "bash"}}], "stop"),
+    ],
+)
 def test_finish_reason(given: Any, calls: list[Any], expected: str) -> None:
     assert read_answer(completion({"tool_calls": calls}, finish_reason=given)).finish_reason == expected
 

@@ -60,7 +60,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Waits for something that happens inside the server, which has no event for it."""
     async with asyncio.timeout(30):
         while not condition():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 def coder(endpoint: Any, **settings: Any) -> ModelClient:

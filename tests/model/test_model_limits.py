@@ -282,6 +282,9 @@ async def test_calls_that_already_wait_are_told_of_the_cooldown(clock: HandClock
     made = await callers(limits, clock, 2)
     await made[0].refused(12)
     assert made[1].told == [(0.0, IN_FLIGHT), (12.0, COOLDOWN)]
+    limits.cool_down(12.5)
+    limits.cool_down(40)
+    assert made[1].told[2:] == [(40.0, COOLDOWN)], "half a second more is not worth an event"
 
 
 async def test_a_refused_probe_cools_down_again(clock: HandClock) -> None:

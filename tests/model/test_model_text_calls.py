@@ -25,9 +25,9 @@ LS = ("bash", '{"command": "ls"}')
         ('[TOOL_CALLS][{"name": "bash", "arguments": {"command": "ls"}}]', [LS], ""),
         ('{"function": {"name": "bash", "arguments": "{\\"command\\": \\"ls\\"}"}}', [LS], ""),
         (
-            '<think>\n{"tool": "finish", "arguments": {}}\n</think>\n{"tool":"bash","arguments":{"command":"ls"}}',
+            '<think>{"tool": "finish", "arguments": {}}</think>{"tool":"bash","arguments":{"command":"ls"}}',
             [LS],
-            '<think>\n{"tool": "finish", "arguments": {}}\n</think>',
+            '<think>{"tool": "finish", "arguments": {}}</think>',
         ),
         (
             '{"tool":"bash","arguments":{"command":"ls"}}\n{"tool":"finish","arguments":{"summary":"done"}}',

@@ -6,9 +6,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.model.pricing import ComparisonRow
 from agentbatch.model.usage import Usage
-from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
-from agentbatch.store.documents import check_writable, write_json
+from agentbatch.store.documents import check_writable, write_document
 from agentbatch.store.results import results_document
 from agentbatch.store.state import RunState
 
@@ -32,9 +31,7 @@ def queued(task_id: str, index: int) -> e.TaskQueued:
     return e.TaskQueued(task_id=task_id, index=index, dir=f"d/{task_id}", first_prompt="p", max_iterations=3)
 
 
-def finished(
-    task_id: str, status: e.FinalStatus, reason: e.Reason, error: str = ""
-) -> e.TaskFinished:
+def finished(task_id: str, status: e.FinalStatus, reason: e.Reason, error: str = "") -> e.TaskFinished:
     return e.TaskFinished(task_id=task_id, status=status, reason=reason, error=error, last_response="r")
 
 
@@ -97,8 +94,8 @@ async def test_documents_are_put_in_place_whole(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o640)
-    await write_json(path, {"k": "sk-12345678 \ud800"}, Redactor(["sk-12345678"]))
-    assert json.loads(path.read_text(encoding="utf-8"))["k"].startswith("[redacted]")
+    await write_document(path, "new \ud800")
+    assert path.read_text(encoding="utf-8") == "new \\ud800"
     assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
 

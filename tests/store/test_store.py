@@ -57,9 +57,7 @@ def call(task_id: str, role: e.Role, cost: float | None) -> e.ModelCallFinished:
 def play(store: Store) -> None:
     store.emit(started(2))
     for n, task_id in enumerate(("a", "b")):
-        store.emit(
-            e.TaskQueued(task_id=task_id, index=n, dir=task_id, first_prompt="做", max_iterations=4)
-        )
+        store.emit(e.TaskQueued(task_id=task_id, index=n, dir=task_id, first_prompt="做", max_iterations=4))
     store.emit(e.TaskStarted(task_id="a"))
     store.emit(e.IterationStarted(task_id="a", iteration=1, prompt="做"))
     for n, text in enumerate(("hello", f"the key is {KEY}")):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from agentbatch.model.client import ModelClient
@@ -64,9 +64,7 @@ class RoleModel:
     def _price(self, usage: Usage) -> tuple[float, float, float] | None:
         if self.priced_at is None:
             return None
-        cost = self.prices.price(
-            self.client.model, usage, datetime.now(timezone.utc), base_url=self.priced_at
-        )
+        cost = self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.priced_at)
         return None if cost is None else (cost.input, cost.output, cost.total)
 
     def _finished(

@@ -18,6 +18,7 @@ from agentbatch.tools.base import CommandRecord, Toolbox, ToolResult
 from agentbatch.tools.toolbox import dispatch, summarise
 from agentbatch.workspace.workspace import Workspace
 
+
 @dataclass
 class Coder:
     """One task's coder. `commands` and `active` are what the evaluator looks at."""

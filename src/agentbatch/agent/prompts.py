@@ -34,7 +34,7 @@ class Prompts:
     def __init__(self, folder: Path, coder: str, evaluator: str) -> None:
         """Raises UserError: a missing file, a syntax error with its line, an undefined variable."""
         # Prompts are plain text: escaping for HTML would change them.
-        environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)  # noqa: S701
+        environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
         known = {**VARIABLES, coder: CODER_VARIABLES, evaluator: ()}
         self._templates: dict[str, Template] = {}
         digest = hashlib.sha256()

@@ -151,5 +151,3 @@ class _Turn:
         if notice and exceeded(self.coder.limits, self.spent) is None:
             self.warned = True
             self.coder.nudge("limit", notice=notice)
-
-

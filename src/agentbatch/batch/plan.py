@@ -80,9 +80,7 @@ def make_plan(
     chosen = planned
     if pattern is not None:
         wanted = re.compile(pattern)
-        chosen = [
-            p for p in chosen if any(wanted.search(s) for s in (p.id, p.task.dir, p.task.first_prompt))
-        ]
+        chosen = [p for p in chosen if any(wanted.search(s) for s in (p.id, p.task.dir, p.task.first_prompt))]
         if not chosen:
             raise UserError(f"--filter {pattern!r} matches no task's id, dir or prompt in {task_file}.")
     if first_only:

@@ -47,7 +47,9 @@ class Task(BaseModel):
     @classmethod
     def _check_id(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[\w][\w.\-]{0,99}", value):
-            raise ValueError("an id is 1 to 100 letters, digits, '.', '_' or '-' and does not start with '.' or '-'")
+            raise ValueError(
+                "an id is 1 to 100 letters, digits, '.', '_' or '-' and does not start with '.' or '-'"
+            )
         return value
 
     @field_validator("dir")
@@ -100,9 +102,7 @@ def load_tasks(path: Path) -> list[Task]:
     try:
         data = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}: not valid JSON at {position_at(text, error.pos)}: {error.msg}."
-        ) from None
+        raise UserError(f"{path}: not valid JSON at {position_at(text, error.pos)}: {error.msg}.") from None
     except _DuplicateKey as error:
         raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
     except RecursionError:
@@ -137,7 +137,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read(path: Path) -> str:
     try:
         if path.is_dir():
-            raise UserError(f"{path} is a folder; name the task file in it, for example {path / 'task.json'}.")
+            raise UserError(
+                f"{path} is a folder; name the task file in it, for example {path / 'task.json'}."
+            )
         if path.stat().st_size > LARGEST_TASK_FILE:
             raise UserError(f"{path} is larger than 64 MB: this cannot be a task file.")
         text = path.read_bytes().decode("utf-8-sig")

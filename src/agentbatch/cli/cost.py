@@ -27,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "cost",
         help="what tokens cost on many models",
-        description="Compare what the same tokens cost on many models. Prices are built in; yours win.",
+        description="Compare what the same tokens cost on many models.\nPrices are built in; yours win.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -8,6 +8,8 @@ from agentbatch import __version__
 from agentbatch.cli import cost, doctor, init, run
 from agentbatch.errors import UserError
 
+COMMANDS = {"cost": cost, "doctor": doctor, "init": init}
+
 DESCRIPTION = """\
 Run batches of coding tasks unattended. For every task in task.json a Coder
 works in the task's own directory with file and shell tools; an Evaluator judges
@@ -44,15 +46,17 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_flags(parser)
     parser.set_defaults(command=run.run)
     subparsers = parser.add_subparsers(title="other commands", metavar="COMMAND", prog="agentbatch")
-    for module in (cost, doctor, init):
+    for module in COMMANDS.values():
         module.add_parser(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
+        run.check_flags(words, COMMANDS)
+        args = build_parser().parse_args(words)
         code: int = args.command(args)
         sys.stdout.flush()
         return code

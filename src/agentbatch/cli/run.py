@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+import difflib
 import os
 import signal
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli.flags import GROUPS, add_setting_flags, given_settings
 from agentbatch.cli.mode_choice import choose_mode
-from agentbatch.config import Settings, load_settings
+from agentbatch.config import Settings, load_settings, options
+from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.api import PreparedRun, RunOutcome
@@ -36,6 +39,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="the first 3 tasks only",
     )  # fmt: skip
     add_setting_flags(parser, GROUPS)
+
+
+OWN_FLAGS = ("-h", "--help", "--version", "--serial", "--parallel", "--test", "--json", "--env-file")
+
+
+def check_flags(words: Sequence[str], commands: Collection[str]) -> None:
+    """Name an unknown flag before a command; argparse would take the word behind it for a command.
+
+    Raises UserError with the nearest known flag.
+    """
+    known = {name for option in options().values() if option.flag for name in option.flag.split("/")}
+    known |= set(OWN_FLAGS)
+    for word in words:
+        if word in commands or word == "--":
+            return
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in known:
+            close = difflib.get_close_matches(flag, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "see agentbatch --help."
+            raise UserError(f"There is no option {flag}; {hint}")
 
 
 def read_settings(args: argparse.Namespace) -> tuple[Settings, Path | None]:
@@ -77,9 +100,7 @@ async def _run(prepared: "PreparedRun", face: "Face") -> int:
     outcome: RunOutcome | None = None
     face.open()
     try:
-        outcome = await run_batch(
-            prepared, listeners=[face.on_event], on_start=_stop_on_signals
-        )
+        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=_stop_on_signals)
     finally:
         face.close(
             summarise(

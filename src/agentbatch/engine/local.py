@@ -82,9 +82,7 @@ class LocalEngine:
         if not store.state.tasks[planned.id].finished:
             message = store.redact(f"Internal error: {type(error).__name__}: {error}")
             store.emit(
-                e.TaskFinished(
-                    task_id=planned.id, status="error", reason="internal_error", error=message
-                )
+                e.TaskFinished(task_id=planned.id, status="error", reason="internal_error", error=message)
             )
 
     async def _watch_store(self) -> None:

@@ -1,8 +1,9 @@
-"""What an endpoint's 429s mean for the requests after them: a pause, one probe, and a slow return. No I/O, no clock.
+"""What an endpoint's 429s mean for the requests after them: a pause, one probe, and a slow return. No I/O,
+no clock.
 
-A server that refuses because too much is under way would refuse most of a crowd again and again, until its calls run
-out of retries. So after a burst of 429s the number under way starts low, doubles with every round that is let in up
-to half of what was too much, and creeps from there, as TCP does.
+A server that refuses because too much is under way would refuse most of a crowd again and again, until its
+calls run out of retries. So after a burst of 429s the number under way starts low, doubles with every round
+that is let in up to half of what was too much, and creeps from there, as TCP does.
 """
 
 import math
@@ -10,8 +11,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 PROBE_PATIENCE = 2.0
-"""Seconds. A 429 comes at once, an answer takes as long as it generates: a request that is still under way after this
-long was let in."""
+"""Seconds. A 429 comes at once, an answer takes as long as it generates: a request that is still under way
+after this long was let in."""
 
 
 class Started(Protocol):
@@ -41,7 +42,8 @@ class Cooldown:
         self._probe = None
 
     def refused(self, request: Started, now: float, seconds: float, under_way: Collection[Started]) -> None:
-        """A 429. Only the first of a burst says how many are too many; a refused probe only says "not yet"."""
+        """A 429. Only the first of a burst says how many are too many; a refused probe only says "not
+        yet"."""
         if request.started_at > self._since and request is not self._probe:
             settled = now - PROBE_PATIENCE
             self._threshold = len(under_way) / 2
@@ -62,7 +64,8 @@ class Cooldown:
         return self._probe_due or self._ceiling is not None
 
     def let_in(self, request: Started, answered: bool, limit: int | None) -> None:
-        """The request was answered, or outlived PROBE_PATIENCE. Past `limit` the ceiling has nothing left to say."""
+        """The request was answered, or outlived PROBE_PATIENCE. Past `limit` the ceiling has nothing left to
+        say."""
         if self._ceiling is not None:
             # An answer also frees its own place: either way two requests may follow one.
             doubling = 1.0 if answered else 2.0
@@ -74,7 +77,8 @@ class Cooldown:
             self._probe_due = False
 
     def ended(self, request: Started, cancelled: bool) -> None:
-        """A probe that was cancelled says nothing: the next request probes. One that failed otherwise was let in."""
+        """A probe that was cancelled says nothing: the next request probes. One that failed otherwise was
+        let in."""
         if request is self._probe:
             self._probe = None
             self._probe_due = cancelled

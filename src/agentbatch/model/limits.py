@@ -22,9 +22,12 @@ TOKENS = "tokens/min"
 THROTTLE = "throttle"
 COOLDOWN = "rate limit (429)"
 
+WORTH_TELLING = 1.0
+"""Seconds by which a wait has to grow before it is told again."""
+
 OnWait = Callable[[float, str], None]
-"""Told the expected seconds (0: unknown) and the reason, when a call has to wait and when the reason
-changes."""
+"""Told the expected seconds (0: unknown) and the reason, when a call has to wait, and again when the
+reason changes or the wait grows."""
 
 
 class Slot:
@@ -36,7 +39,8 @@ class Slot:
         self.started_at = 0.0
         self.let_in = False
         """Not refused: it was answered, or is under way for longer than a refusal takes."""
-        self.told = ""
+        self.told = ("", -math.inf)
+        """The reason and the time that `on_wait` was last given."""
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.spending: Spending | None = None
         self.on_wait = on_wait
@@ -113,7 +117,7 @@ class EndpointLimits:
         return Slot(self, estimate, on_wait, self.ticket() if ticket is None else ticket)
 
     def cool_down(self, seconds: float) -> None:
-        """Start nothing for `seconds`; then one probe goes first, and the others follow once it was let in."""
+        """Start nothing for `seconds`; then one probe goes first, and the others follow it."""
         self._cooldown.start(self._clock.now(), seconds)
         self._tell_all_and_pump()
 
@@ -126,7 +130,7 @@ class EndpointLimits:
             wait = max(0.0, until - now) if until < math.inf else 0.0
             if reason == REQUESTS and self._requests.limit:
                 wait += WINDOW * ((len(self._queue) - 1) // self._requests.limit)
-            self._tell(slot, wait, reason)
+            self._tell(slot, now, wait, reason)
 
     def _abandon(self, slot: Slot) -> None:
         """A waiting call was cancelled, perhaps in the moment between its grant and its waking."""
@@ -157,9 +161,9 @@ class EndpointLimits:
         self._tell_all_and_pump()
 
     def _tell_all_and_pump(self) -> None:
-        wait = self._cooldown.until - self._clock.now()
+        now = self._clock.now()
         for waiter in self._queue:
-            self._tell(waiter, wait, COOLDOWN)
+            self._tell(waiter, now, self._cooldown.until - now, COOLDOWN)
         self._pump()
 
     def _obstacle(self, slot: Slot, now: float) -> tuple[float, str]:
@@ -186,7 +190,7 @@ class EndpointLimits:
                 continue
             until, reason = self._obstacle(head, now)
             if until > now:
-                self._tell(head, until - now if until < math.inf else 0.0, reason)
+                self._tell(head, now, until - now if until < math.inf else 0.0, reason)
                 if until < math.inf:
                     self._wake_at(until)
                 return
@@ -216,7 +220,10 @@ class EndpointLimits:
         self._pump()
 
     @staticmethod
-    def _tell(slot: Slot, seconds: float, reason: str) -> None:
-        if slot.on_wait is not None and not slot.granted.done() and slot.told != reason:
-            slot.told = reason
+    def _tell(slot: Slot, now: float, seconds: float, reason: str) -> None:
+        if slot.on_wait is None or slot.granted.done():
+            return
+        told, until = slot.told
+        if reason != told or now + seconds > until + WORTH_TELLING:
+            slot.told = (reason, now + seconds)
             slot.on_wait(seconds, reason)

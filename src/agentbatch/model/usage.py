@@ -26,7 +26,7 @@ class Usage(BaseModel):
         return self.input + self.output
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage.model_construct(
+        return Usage(
             input=self.input + other.input,
             cached=self.cached + other.cached,
             output=self.output + other.output,

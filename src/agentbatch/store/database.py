@@ -117,7 +117,9 @@ class Writer(threading.Thread):
                 body = event.model_dump_json(exclude={"message"})
             else:
                 body = self._redact(event.model_dump_json())
-            rows.append((event.seq, event.ts, getattr(event, "task_id", None), getattr(event, "type", ""), body))
+            rows.append(
+                (event.seq, event.ts, getattr(event, "task_id", None), getattr(event, "type", ""), body)
+            )
             if record.task is not None:
                 tasks[record.task.id] = record.task
             lines.extend(record.lines)

@@ -1,15 +1,13 @@
 """Whole-file documents: written beside, then put in place in one step, so that no reader sees half of one."""
 
-import json
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import aiofiles
 
 from agentbatch.errors import UserError
-from agentbatch.redaction import Redactor
 
 
 async def write_document(path: Path, text: str) -> None:
@@ -23,10 +21,6 @@ async def write_document(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-async def write_json(path: Path, document: Any, redact: Redactor) -> None:
-    await write_document(path, redact(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
 
 
 def check_writable(path: Path) -> None:
@@ -45,6 +39,7 @@ def check_writable(path: Path) -> None:
         ) from None
 
 
+@lru_cache(maxsize=1)
 def _umask() -> int:
     """The process's umask, read without changing it where the system tells (Linux)."""
     try:

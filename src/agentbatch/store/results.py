@@ -1,7 +1,7 @@
 """The results file: a superset of the original's keys, so that scripts written for it go on working."""
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from agentbatch.model.pricing import ComparisonRow
@@ -147,4 +147,4 @@ def _causes(tasks: Sequence[TaskState]) -> dict[str, int]:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

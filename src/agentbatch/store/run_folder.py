@@ -37,7 +37,7 @@ class RunFolder:
 
     def lock(self) -> None:
         """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder."""
-        handle = open(self.path / "lock", "a+", encoding="utf-8")
+        handle = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until unlock
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -139,7 +139,7 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
     """The bills with one more call on the line of its role and model."""
     if event.usage.calls == 0:
         return bills
-    call = Bill.model_construct(
+    call = Bill(
         role=event.role,
         model=event.model,
         usage=event.usage,
@@ -161,7 +161,7 @@ def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
 
 
 def _add_bills(a: Bill, b: Bill) -> Bill:
-    return Bill.model_construct(
+    return Bill(
         role=a.role,
         model=a.model,
         usage=a.usage + b.usage,
@@ -172,7 +172,7 @@ def _add_bills(a: Bill, b: Bill) -> Bill:
 
 
 def _idle(ts: float) -> Activity:
-    return Activity.model_construct(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0)
+    return Activity(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0)
 
 
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
@@ -209,7 +209,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             }
         case e.ModelCallSent():
             sent: Literal["generating", "judging"] = "judging" if event.role == "evaluator" else "generating"
-            changes = {"activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})}
+            changes = {
+                "activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})
+            }
         case e.ModelCallFinished():
             answered = event.usage.calls > 0
             changes = {
@@ -219,7 +221,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "activity": _idle(event.ts),
             }
         case e.ToolCalled():
-            changes = {"activity": Activity(kind="tool", tool=event.tool, detail=event.summary, since=event.ts)}
+            changes = {
+                "activity": Activity(kind="tool", tool=event.tool, detail=event.summary, since=event.ts)
+            }
         case e.ToolFinished():
             changes = {"activity": _idle(event.ts)}
         case e.VerifyStarted():
@@ -230,7 +234,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
         case e.VerifyFinished():
             changes = {
                 "activity": _idle(event.ts),
-                "last_verify": VerifyRecord(command=event.command, exit_code=event.exit_code, tail=event.tail),
+                "last_verify": VerifyRecord(
+                    command=event.command, exit_code=event.exit_code, tail=event.tail
+                ),
             }
         case e.VerdictReached():
             record = VerdictRecord(

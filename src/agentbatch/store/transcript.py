@@ -29,4 +29,3 @@ def _info(task: TaskState) -> dict[str, Any]:
         "iterations": task.iteration,
         "verdicts": [record.model_dump() for record in task.verdicts],
     }
-

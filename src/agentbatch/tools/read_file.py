@@ -157,7 +157,8 @@ def _missing(name: str, path: Path, root: Path) -> str:
     with os.scandir(folder) as entries:
         names = sorted(_entry(entry) for entry in entries)
     wanted = path.relative_to(folder).parts[0]
-    near = difflib.get_close_matches(wanted, names[:2000], n=3, cutoff=0.6)
+    shown = {name.rstrip("/"): name for name in names[:2000]}
+    near = [shown[found] for found in difflib.get_close_matches(wanted, shown, n=3, cutoff=0.6)]
     listed = near or names[:20]
     what = "similar names" if near else "the folder holds"
     there = f"{what}: {', '.join(listed)}" if listed else "the folder is empty"

@@ -35,7 +35,7 @@ def select_tools(names: Sequence[str], command_timeout: float = DEFAULT_TIMEOUT)
     for name in names:
         if name not in TOOLS:
             raise UserError(
-                f"There is no tool {name!r}{_nearest(name, TOOLS)}. The tools are {', '.join(TOOLS)}."
+                f"There is no tool {name!r}{_nearest(name, TOOLS)} The tools are {', '.join(TOOLS)}."
             )
     chosen: dict[str, Tool] = {name: tool for name, tool in TOOLS.items() if name in names}
     if Bash.name in chosen:
@@ -63,7 +63,7 @@ async def dispatch(toolbox: Toolbox, name: str, arguments: str, workspace: Works
     tool = toolbox.get(name)
     if tool is None:
         return ToolResult(
-            f"There is no tool {name[:SUMMARY]!r}{_nearest(name, toolbox)}. "
+            f"There is no tool {name[:SUMMARY]!r}{_nearest(name, toolbox)} "
             f"The tools are {', '.join(toolbox)}.",
             ok=False,
             invalid=True,
@@ -101,7 +101,7 @@ def _printable(text: str) -> str:
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name[:SUMMARY], known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}?" if near else "."
 
 
 def _flat(schema: Any) -> Any:

@@ -1,0 +1,49 @@
+"""The command as a user runs it: a process of its own, in a folder of its own, with a HOME of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "NO_COLOR")
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """This process's environment without anything that would configure agentbatch."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
+    return {**environ, "HOME": str(home), "COLUMNS": "80"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "project"
+    place.mkdir()
+    (tmp_path / "home").mkdir()
+    return place
+
+
+@pytest.fixture
+def environ(folder: Path) -> dict[str, str]:
+    return clean_environment(folder.parent / "home")
+
+
+@pytest.fixture
+def agentbatch(folder: Path, environ: dict[str, str]) -> Command:
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "agentbatch", *arguments],
+            cwd=folder,
+            env={**environ, **variables},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+
+    return run

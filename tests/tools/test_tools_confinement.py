@@ -1,0 +1,81 @@
+"""No file tool leaves the task's directory, whatever the path."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.tools.base import ToolResult
+from agentbatch.workspace.workspace import Workspace
+
+Call = Callable[..., Awaitable[ToolResult]]
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "read_file": {},
+    "write_file": {"content": "overwritten"},
+    "edit_file": {"old_string": "secret", "new_string": "overwritten"},
+}
+
+
+@pytest.fixture
+def outside(workspace: Workspace) -> Path:
+    """A folder beside the task's, and links to it from inside."""
+    outside = workspace.root.parent / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("secret")
+    (workspace.root / "link").symlink_to(outside)
+    (workspace.root / "file-link").symlink_to(outside / "file")
+    (workspace.root / "new-link").symlink_to(outside / "new")
+    (workspace.root / "sub").mkdir()
+    (workspace.root / "sub/up").symlink_to("../../outside")
+    return outside
+
+
+@pytest.mark.parametrize("tool", ARGUMENTS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside/file",
+        "sub/../../outside/file",
+        "{outside}/file",
+        "{root}/../outside/file",
+        "link/file",
+        "link/new",
+        "file-link",
+        "new-link",
+        "sub/up/file",
+        "{upper}/../outside/file",
+        "../OUTSIDE/../outside/file",
+        "/proc/self/cwd/file",
+        "/proc/self/root{outside}/file",
+        "~/file",
+    ],
+)
+async def test_refused(call: Call, workspace: Workspace, outside: Path, tool: str, path: str) -> None:
+    full = path.format(outside=outside, root=workspace.root, upper=str(workspace.root).upper())
+    result = await call(tool, path=full, **ARGUMENTS[tool])
+    assert not result.ok
+    assert not result.changed
+    assert "secret" not in result.text
+    assert {entry.name: entry.read_text() for entry in outside.iterdir()} == {"file": "secret"}
+    assert sorted(entry.name for entry in workspace.root.parent.iterdir()) == ["outside", "task"]
+
+
+async def test_outputs_are_for_reading_only(call: Call, workspace: Workspace) -> None:
+    workspace.outputs.mkdir()
+    spilled = workspace.outputs / "output-1.txt"
+    spilled.write_text("long")
+    assert (await call("read_file", path=str(spilled))).text == "     1\tlong"
+    assert not (await call("write_file", path=str(spilled), content="x")).ok
+    assert not (await call("edit_file", path=str(spilled), old_string="long", new_string="x")).ok
+    assert spilled.read_text() == "long"
+
+
+async def test_links_that_stay_inside_are_followed_and_kept(call: Call, workspace: Workspace) -> None:
+    (workspace.root / "real").write_text("one\n")
+    (workspace.root / "alias").symlink_to("real")
+    assert (await call("edit_file", path="alias", old_string="one", new_string="two")).ok
+    assert (await call("read_file", path=str(workspace.root / "alias"))).text == "     1\ttwo"
+    assert (workspace.root / "alias").is_symlink()
+    assert (workspace.root / "real").read_text() == "two\n"
