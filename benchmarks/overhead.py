@@ -3,7 +3,8 @@
     python -m benchmarks.overhead [--tasks 200] [--at-once 100] [--latency 1.0] [--repeat 1]
 
 Each measurement runs in a process of its own against a rehearsal server in another process; nothing is asserted,
-figures are printed. Ideal wall time = tasks / at once x calls a task x latency.
+figures are printed. Ideal wall time = tasks / at once x calls a task x latency. Wall and CPU count from the start of
+the run to its written results; what comes before is printed as start-up.
 """
 
 import argparse
@@ -20,7 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentbatch.api import prepare, run_batch
+from agentbatch.config import load_settings
 from agentbatch.rehearsal.benchmark import LONG_PROMPT, LONG_STEPS, SHORT_PROMPT
+from agentbatch.store import events as e
+from agentbatch.store.state import RunState
 
 CALLS_A_TASK = 3
 """Two coder steps and one evaluation."""
@@ -53,9 +58,6 @@ def measure(url: str, prompt: str, tasks: int, mode: str, at_once: int) -> dict[
 
 def inside(folder: Path, url: str, mode: str, at_once: int) -> dict[str, Any]:
     """The measured process: one batch, from a prepared run to the written results."""
-    from agentbatch.api import prepare, run_batch
-    from agentbatch.config import load_settings
-
     flags = {
         "mode": mode,
         "parallel": at_once,
@@ -68,14 +70,21 @@ def inside(folder: Path, url: str, mode: str, at_once: int) -> dict[str, Any]:
     }
     settings = load_settings(flags, {"OPENAI_API_KEY": "benchmark"}, folder=folder)
     prepared = prepare(settings, folder=folder)
-    cpu, wall = time.process_time(), time.perf_counter()
-    outcome = asyncio.run(run_batch(prepared))
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    begun: list[float] = []
+
+    def note_start(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.RunStarted):
+            begun.extend((time.perf_counter(), time.process_time()))
+
+    called = time.perf_counter()
+    outcome = asyncio.run(run_batch(prepared, listeners=[note_start]))
+    wall, cpu = time.perf_counter() - begun[0], time.process_time() - begun[1]
     state = outcome.state
     return {
         "completed": state.count("completed"),
         "wall": wall,
         "cpu": cpu,
+        "start_up": begun[0] - called,
         "calls": state.usage.calls,
         "events": state.last_seq,
         "input": sum(b.usage.input for b in state.bills if b.role == "coder"),
@@ -91,6 +100,9 @@ def overhead(tasks: int, at_once: int, latency: float) -> None:
     print(f"{tasks} tasks x {CALLS_A_TASK} calls, {latency:g} s each, {at_once} at once")
     print(f"  completed           {got['completed']} of {tasks}")
     print(f"  wall time           {got['wall']:.2f} s, ideal {ideal:.2f} s: {got['wall'] / ideal - 1:+.1%}")
+    print(
+        f"  start-up            {got['start_up']:.2f} s before that (importing the SDK, opening the endpoint)"
+    )
     print(f"  CPU a model call    {1000 * got['cpu'] / got['calls']:.2f} ms ({got['calls']} calls)")
     print(f"  events              {got['events']}, {got['events'] / got['wall']:.0f}/s")
     print(f"  peak memory         {got['peak_mb']:.0f} MB")

@@ -54,6 +54,7 @@ from agentbatch.store.store import Listener, Store
 from agentbatch.tools.toolbox import select_tools, specs
 from agentbatch.workspace.environment import shell_environment
 from agentbatch.workspace.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.walls import covering
 
 RESULTS_FILES: Mapping[Mode, str] = {
     "serial": "batch_results.json",
@@ -232,7 +233,7 @@ def _make_engine(
         network=not prepared.settings.no_network,
         home=Path(environ.get("HOME") or Path.home()),
         environment=lambda extra: shell_environment(environ, extra, secret_names),
-        hidden_dirs=(*(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
+        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
         hidden_files=prepared.env_files,
         draining=lambda: engine.draining,
     )

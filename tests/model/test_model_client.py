@@ -448,6 +448,25 @@ async def test_many_calls_that_learn_at_once_all_succeed(open_endpoint: OpenEndp
     assert len(notices) == 2, "each lesson is told once"
 
 
+async def test_different_lessons_at_the_same_time_are_both_kept(open_endpoint: OpenEndpoint) -> None:
+    async with server_with(Say(content="ok"), refuse=["temperature", "tools"], latency=0.01) as server:
+        endpoint = await open_endpoint(server.base_url)
+        warm, handy = coder(endpoint, temperature=0.2), coder(endpoint)
+        await asyncio.gather(warm.complete(MESSAGES), handy.complete(MESSAGES, tools=TOOLS))
+        learnt = endpoint.capabilities("rehearsal-coder")
+        assert (learnt.temperature, learnt.tools) == (False, False)
+
+
+async def test_an_overflow_teaches_nothing_about_parameters(open_endpoint: OpenEndpoint) -> None:
+    words = "input length and `max_tokens` exceed context limit, which is not allowed: 199000 + 500 > 199100"
+    async with server_with(Fault(status=400, message=words)) as server:
+        endpoint = await open_endpoint(server.base_url)
+        with pytest.raises(ModelError) as raised:
+            await coder(endpoint, max_output_tokens=500).complete(MESSAGES)
+    assert raised.value.kind == "overflow"
+    assert raised.value.attempts == 1
+
+
 @pytest.mark.parametrize("refuse", [[], ["tools"]])
 async def test_a_call_written_as_text_is_a_call(open_endpoint: OpenEndpoint, refuse: list[Refusal]) -> None:
     text = 'I look.\n```json\n{"name": "bash", "arguments": {"command": "ls"}}\n```'

@@ -354,6 +354,23 @@ async def test_after_a_burst_of_429s_the_crowd_comes_back_slowly(clock: HandCloc
     assert 8 < limits.active < 14
 
 
+async def test_a_refused_probe_says_nothing_about_how_many_are_too_many(clock: HandClock) -> None:
+    limits = EndpointLimits(clock=clock)
+    burst = await callers(limits, clock, 16)
+    clock.time = 1.0
+    for caller in burst:
+        await caller.refused(5)
+    herd = await callers(limits, clock, 200)
+    await clock.advance(5)
+    await herd[0].refused(5)
+    await clock.advance(5)
+    under_way = [limits.active]
+    for _ in range(3):
+        await asyncio.gather(*(c.answered() for c in herd if c.started is not None and not c.task.done()))
+        under_way.append(limits.active)
+    assert under_way == [1, 2, 4, 8]
+
+
 async def test_what_is_long_under_way_counts_as_room_after_a_429(clock: HandClock) -> None:
     limits = EndpointLimits(clock=clock)
     long = await callers(limits, clock, 10)

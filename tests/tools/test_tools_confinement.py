@@ -1,5 +1,6 @@
 """No file tool leaves the task's directory, whatever the path."""
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import pytest
 
 from agentbatch.tools.base import ToolResult
+from agentbatch.tools.toolbox import TOOLS, dispatch
+from agentbatch.workspace.sandbox import Sandbox
+from agentbatch.workspace.shell import Shell
 from agentbatch.workspace.workspace import Workspace
 
 Call = Callable[..., Awaitable[ToolResult]]
@@ -70,6 +74,26 @@ async def test_outputs_are_for_reading_only(call: Call, workspace: Workspace) ->
     assert not (await call("write_file", path=str(spilled), content="x")).ok
     assert not (await call("edit_file", path=str(spilled), old_string="long", new_string="x")).ok
     assert spilled.read_text() == "long"
+
+
+@pytest.mark.parametrize("tool", ARGUMENTS)
+@pytest.mark.parametrize("path", [".env", "sub/../.env", "env-link", ".agentbatch/runs/r1/run.db"])
+async def test_keys_and_the_runs_folder_are_out_of_reach(workspace: Workspace, tool: str, path: str) -> None:
+    root = workspace.root
+    (root / "sub").mkdir()
+    (root / ".agentbatch/runs/r1/outputs").mkdir(parents=True)
+    (root / ".agentbatch/runs/r1/run.db").write_text("secret")
+    (root / ".agentbatch/runs/r1/outputs/output-1.txt").write_text("long")
+    (root / ".env").write_text("KEY=secret")
+    (root / "env-link").symlink_to(".env")
+    sandbox = Sandbox("none", root=root, out_of_reach=(root / ".agentbatch/runs", root / ".env"))
+    shell = Shell(root, sandbox, {}, root / "unused")
+    here = Workspace(root, shell, root / ".agentbatch/runs/r1/outputs")
+    result = await dispatch(TOOLS, tool, json.dumps({"path": path, **ARGUMENTS[tool]}), here)
+    assert "is kept out of your reach" in result.text
+    assert (root / ".env").read_text() == "KEY=secret"
+    kept = {"path": ".agentbatch/runs/r1/outputs/output-1.txt"}
+    assert (await dispatch(TOOLS, "read_file", json.dumps(kept), here)).text == "     1\tlong"
 
 
 async def test_links_that_stay_inside_are_followed_and_kept(call: Call, workspace: Workspace) -> None:

@@ -58,9 +58,8 @@ class RunContext:
     """The run is being interrupted: end after the iteration under way."""
 
     def workspace(self, planned: PlannedTask) -> Workspace:
-        """Makes the outputs folder; the task's own directory must exist."""
+        """The task's own directory must exist; the outputs folder is made by the first long output."""
         outputs = self.store.folder.task(planned.id) / "outputs"
-        outputs.mkdir(exist_ok=True)
         env = self.environment(planned.task.env)
         sandbox = build_sandbox(
             self.sandbox,

@@ -80,7 +80,8 @@ class TaskLoop:
         planned.root.mkdir(parents=True, exist_ok=True)
         workspace = self.context.workspace(planned)
         self._before = self._after = await asyncio.to_thread(take_snapshot, planned.root)
-        protected = await asyncio.to_thread(Protected.capture, planned.root, planned.task.protected_paths)
+        patterns = planned.task.protected_paths
+        protected = await asyncio.to_thread(Protected.capture, planned.root, patterns) if patterns else None
         coder = self.context.make_coder(planned, workspace)
         evaluator = self.context.make_evaluator(planned)
         self._coder = coder
@@ -99,10 +100,10 @@ class TaskLoop:
                 return Done("cancelled", "cancelled", "The run was interrupted.")
 
     async def _evaluate(
-        self, coder: Coder, evaluator: Evaluator, outcome: TurnOutcome, protected: Protected
+        self, coder: Coder, evaluator: Evaluator, outcome: TurnOutcome, protected: Protected | None
     ) -> "_Found":
         planned = self.planned
-        restored = await asyncio.to_thread(protected.restore, planned.root)
+        restored = await asyncio.to_thread(protected.restore, planned.root) if protected else []
         self._after = await asyncio.to_thread(take_snapshot, planned.root, self._after)
         difference = changes(self._before, self._after)
         tampering = sorted({*restored, *test_files((*difference.modified, *difference.deleted))})

@@ -18,7 +18,7 @@ MOST_TOKENS = 10**15
 EPILOG = """\
 examples:
   agentbatch cost --input 1200 --output 1250
-  agentbatch cost --input 90000 --cached 80000 --output 4000 --models gpt-5,deepseek-chat
+  agentbatch cost --input 90000 --cached 80000 --output 400 --models gpt-5
   agentbatch cost parallel_batch_results.json
 """
 

@@ -148,7 +148,7 @@ class _Call:
     def _learnt(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
         """True when the refusal taught us something that makes the same call worth sending in another
         form."""
-        if failure.error is None or failure.kind in ("overflow", "endpoint", "rate"):
+        if failure.error is None or failure.kind in ("overflow", "endpoint"):
             return False
         lesson = learn(capabilities, failure.error, body)
         if lesson is None or self.lessons >= MOST_LESSONS:

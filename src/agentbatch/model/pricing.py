@@ -155,9 +155,7 @@ def _book_cost(found: "tuple[Provider, ModelInfo]", usage: Usage, at: datetime) 
     provider, model = found
     moment = at if at.tzinfo is not None else at.astimezone(UTC)
     listed = model.get_prices(moment)
-    if (usage.input and listed.input_mtok is None) or (usage.output and listed.output_mtok is None):
-        return None
-    if listed.input_mtok is None and listed.output_mtok is None:
+    if listed.input_mtok is None or listed.output_mtok is None:
         return None
     calls = max(usage.calls, 1)
     tokens = Tokens(

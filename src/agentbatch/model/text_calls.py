@@ -57,7 +57,7 @@ def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
     calls: list[tuple[str, str]] = []
     fence: str | None = None
     after = failures = 0
-    while place < len(text) and len(calls) < MOST_CALLS and failures < MOST_FAILURES:
+    while place < len(text) and failures < MOST_FAILURES:
         end_of_line = _end_of_line(text, place)
         line = text[place:end_of_line].strip()
         marked = _FENCE.match(line)

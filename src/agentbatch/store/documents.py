@@ -1,8 +1,8 @@
 """Whole-file documents: written beside, then put in place in one step, so that no reader sees half of one."""
 
 import os
+import secrets
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 import aiofiles
@@ -12,14 +12,15 @@ from agentbatch.errors import UserError
 
 async def write_document(path: Path, text: str) -> None:
     """Write `text` to `path` atomically; an existing file keeps its permissions. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
+    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        os.fchmod(handle, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        async with aiofiles.open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        async with aiofiles.open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
             await file.write(text)
-        os.replace(name, path)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
+        os.replace(beside, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
@@ -37,15 +38,3 @@ def check_writable(path: Path) -> None:
         raise UserError(
             f"The results file {path} cannot be written: {error.strerror or error}. Name another with --output."
         ) from None
-
-
-@lru_cache(maxsize=1)
-def _umask() -> int:
-    """The process's umask, read without changing it where the system tells (Linux)."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    except OSError:
-        pass
-    return 0o022

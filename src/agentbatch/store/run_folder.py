@@ -20,6 +20,7 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self._lock: TextIO | None = None
+        self._made: set[str] = set()
 
     @property
     def database(self) -> Path:
@@ -32,7 +33,9 @@ class RunFolder:
     def task(self, task_id: str) -> Path:
         """Folder of a task's transcript, patch and long outputs; made when first asked for."""
         folder = self.path / "tasks" / task_id
-        folder.mkdir(parents=True, exist_ok=True)
+        if task_id not in self._made:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made.add(task_id)
         return folder
 
     def lock(self) -> None:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from agentbatch.tools.base import Arguments, ToolResult
 from agentbatch.tools.closest import SHOWN_LINES, closest_places, numbered
+from agentbatch.tools.locate import to_write
 from agentbatch.tools.replace import replace_file
-from agentbatch.workspace.paths import confine
 from agentbatch.workspace.workspace import Workspace
 
 LARGEST_FILE = 10 * 1024 * 1024
@@ -58,7 +58,7 @@ class _File(NamedTuple):
 
 
 def _edit(arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
-    path = confine(workspace.root, arguments.path)
+    path = to_write(workspace, arguments.path)
     name = arguments.path
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"

@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO, ClassVar
 from pydantic import Field
 
 from agentbatch.tools.base import Arguments, ToolResult
-from agentbatch.workspace.paths import confine
+from agentbatch.tools.locate import to_read
 from agentbatch.workspace.workspace import Workspace
 
 MOST_CHARACTERS = 30_000
@@ -51,7 +51,7 @@ class ReadFile:
 
 
 def _read(arguments: ReadFileArguments, workspace: Workspace) -> ToolResult:
-    path = confine(workspace.root, arguments.path, readable=(workspace.outputs,))
+    path = to_read(workspace, arguments.path)
     if path.is_dir():
         return ToolResult(_listing(arguments.path, path), note="folder")
     if not path.exists():

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from agentbatch.tools.base import Arguments, ToolResult
+from agentbatch.tools.locate import to_write
 from agentbatch.tools.replace import replace_file
-from agentbatch.workspace.paths import confine
 from agentbatch.workspace.workspace import Workspace
 
 NEWLINE = b"\n"
@@ -32,7 +32,7 @@ class WriteFile:
 
 
 def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
-    path = confine(workspace.root, arguments.path)
+    path = to_write(workspace, arguments.path)
     name = arguments.path
     refusal = _refusal(name, path, workspace.root)
     if refusal:

@@ -1,0 +1,20 @@
+"""Where well-known programs keep passwords and keys below HOME."""
+
+from pathlib import Path
+
+_NAMES = """
+.ssh .gnupg .aws .azure .kube .docker .netrc .git-credentials .pypirc .npmrc .yarnrc.yml .vault-token
+.password-store .pgpass .my.cnf .pip .bash_history .zsh_history .python_history .mozilla .thunderbird
+.config/gcloud .config/gh .config/hub .config/pip .config/pypoetry .config/composer/auth.json .config/op
+.config/sops .config/rclone .config/google-chrome .config/chromium .local/share/keyrings
+.local/share/uv/credentials .cargo/credentials .cargo/credentials.toml .gem/credentials .bundle/config
+.m2/settings.xml .m2/settings-security.xml .gradle/gradle.properties .sbt/.credentials
+.nuget/NuGet/NuGet.Config .terraform.d/credentials.tfrc.json .composer/auth.json
+"""
+PLACES = tuple(_NAMES.split())
+"""Relative to HOME; folders and files."""
+
+
+def credential_places(home: Path) -> set[Path]:
+    """Those that exist, resolved."""
+    return {(home / place).resolve() for place in PLACES if (home / place).exists()}

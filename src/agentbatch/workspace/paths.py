@@ -1,0 +1,57 @@
+"""Confinement: turning a path that a model wrote into a place inside the task's directory."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+LONGEST_NAME = 255
+"""Bytes in one file name (NAME_MAX of Linux and macOS)."""
+LONGEST_PATH = 4095
+"""Bytes in one path (PATH_MAX of Linux without its NUL)."""
+
+
+class PathError(ValueError):
+    """A path that is refused. Its text is a sentence for the model: what is wrong and what to do."""
+
+
+def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
+    """The resolved place that `path` means, inside `root` or, for reading, inside one of `readable`.
+
+    What counts is where a path ends after every symlink and `..` has been followed, also one that dangles, so
+    a link to the outside is refused and an absolute path to the inside is not. Comparison is by exact name:
+    on a disk that ignores case, another spelling of the root is refused rather than guessed. The result
+    contains no symlinks. Raises PathError.
+    """
+    _check_form(path)
+    try:
+        resolved = (root / path).resolve()
+        places = [root.resolve(), *(place.resolve() for place in readable)]
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symlinks, until Python 3.13
+        raise PathError(f"The path {path!r} cannot be followed: {error}.") from None
+    if not any(resolved.is_relative_to(place) for place in places):
+        raise PathError(
+            f"The path {path!r} leads to {resolved}, outside the working directory. "
+            "Use a path relative to the working directory."
+        )
+    return resolved
+
+
+def _check_form(path: str) -> None:
+    if not path.strip():
+        raise PathError(
+            "The path is empty. Give a path relative to the working directory, such as src/main.py."
+        )
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise PathError(f"The path {path!r} contains control characters. Give a plain file name.")
+    try:
+        length = len(path.encode("utf-8"))
+        longest = max(len(part.encode("utf-8")) for part in path.split("/"))
+    except UnicodeEncodeError:
+        raise PathError(f"The path {path!r} is not valid Unicode. Give a plain file name.") from None
+    if length > LONGEST_PATH or longest > LONGEST_NAME:
+        raise PathError(
+            f"The path is too long ({length} bytes, longest name {longest}): a name holds at most "
+            f"{LONGEST_NAME} bytes, a path {LONGEST_PATH}. Choose a shorter one."
+        )
+    if path == "~" or path.startswith("~/"):
+        raise PathError(f"{path!r}: ~ stands for nothing here. Use a path relative to the working directory.")

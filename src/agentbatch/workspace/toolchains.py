@@ -1,0 +1,158 @@
+"""What PATH reaches inside hidden trees: the toolchains under HOME that a sandboxed command still needs."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+PROGRAM_FOLDERS = frozenset({"bin", "sbin", "shims", "Scripts"})
+"""A folder of this name belongs to the toolchain in its parent: pyenv/shims, cargo/bin, a venv's bin."""
+
+COMPANIONS = {
+    ".cargo": (".rustup",),
+    ".local": (".local/lib", ".local/share/uv", ".local/share/pipx", ".local/pipx", ".local/share/mise"),
+}
+"""Folders of HOME that belong to programs in another one of its folders but that no link leads to."""
+
+MOST_PROGRAMS = 5_000
+"""Entries of one PATH folder whose links are followed."""
+MOST_LINKS = 40
+"""Symlinks in one path before it counts as a loop (Linux's own limit)."""
+
+
+@dataclass
+class Exposed:
+    """What to show again of hidden trees, read-only."""
+
+    trees: set[Path] = field(default_factory=set)
+    """Folders and single files, resolved."""
+    links: dict[Path, str] = field(default_factory=dict)
+    """Symlinks on the way to them, with their targets as written."""
+
+    def covers(self, path: Path) -> bool:
+        return any(path.is_relative_to(tree) for tree in self.trees)
+
+    def outermost(self) -> list[Path]:
+        """The trees that lie in no other one, in order."""
+        return [tree for tree in sorted(self.trees) if not any(p in self.trees for p in tree.parents)]
+
+
+def exposed_toolchains(
+    path_variable: str, home: Path, hidden: Callable[[Path], bool], off_limits: Sequence[Path]
+) -> Exposed:
+    """Follow PATH's folders, and the links and venvs in them, to what lies where `hidden` is true.
+
+    A tree that contains HOME or one of `off_limits` (the task's directory, what must stay hidden) is never
+    shown as a whole: then only the program folder itself is.
+    """
+    finder = _Finder(home, hidden, [home, *off_limits])
+    for entry in path_variable.split(os.pathsep):
+        if entry.startswith("/"):
+            finder.add_folder(Path(entry))
+    return finder.exposed
+
+
+class _Finder:
+    def __init__(self, home: Path, hidden: Callable[[Path], bool], off_limits: Sequence[Path]) -> None:
+        self._home = home
+        self._hidden = hidden
+        self._off_limits = off_limits
+        self._seen: set[Path] = set()
+        self.exposed = Exposed()
+
+    def add_folder(self, folder: Path) -> None:
+        """A folder of programs: its toolchain, and the toolchains that its entries point to."""
+        real = self._reach(folder)
+        if real is None or real in self._seen or not real.is_dir():
+            return
+        self._seen.add(real)
+        if self._hidden(real):
+            self._expose(self._toolchain(real))
+            for program in _links_in(real):
+                self._add_program(program)
+        for start in _venv_homes(real):
+            self.add_folder(start)
+
+    def _add_program(self, program: Path) -> None:
+        real = self._reach(program)
+        if real is None or not self._hidden(real) or self.exposed.covers(real):
+            return
+        if real.parent.name in PROGRAM_FOLDERS:
+            self.add_folder(real.parent)
+        else:
+            self._expose(real)
+
+    def _reach(self, path: Path) -> Path | None:
+        """Where `path` ends; notes the hidden links on the way."""
+        walked = _walk(path)
+        if walked is None:
+            return None
+        links, real = walked
+        self.exposed.links.update({link: target for link, target in links if self._hidden(link)})
+        return real
+
+    def _toolchain(self, folder: Path) -> Path:
+        parent = folder.parent
+        whole = folder.name in PROGRAM_FOLDERS and parent != self._home / ".local" and self._allowed(parent)
+        return parent if whole else folder
+
+    def _allowed(self, tree: Path) -> bool:
+        return not any(place.is_relative_to(tree) for place in self._off_limits)
+
+    def _expose(self, tree: Path) -> None:
+        if not self._allowed(tree):
+            return
+        self.exposed.trees.add(tree)
+        for name, companions in COMPANIONS.items():
+            if tree.is_relative_to(self._home / name):
+                extra = [self._home / companion for companion in companions]
+                self.exposed.trees.update(t for t in extra if t.is_dir() and self._allowed(t))
+
+
+def _links_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in islice(entries, MOST_PROGRAMS) if entry.is_symlink()]
+    except OSError:
+        return []  # a PATH entry that cannot be read serves no command either
+
+
+def _venv_homes(folder: Path) -> Iterator[Path]:
+    """Of a venv's bin: the folder of the Python that it was made from, also where that one was copied."""
+    try:
+        lines = (folder.parent / "pyvenv.cfg").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key.strip() == "home" and value.strip().startswith("/"):
+            yield Path(value.strip())
+
+
+def _walk(path: Path) -> tuple[list[tuple[Path, str]], Path] | None:
+    """The symlinks met in following `path`, with their targets, and where it ends; None: nowhere."""
+    links: list[tuple[Path, str]] = []
+    todo = list(reversed(path.parts[1:]))
+    at = Path("/")
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            at = at.parent
+            continue
+        step = at / part
+        try:
+            target = os.readlink(step)
+        except OSError:
+            if not step.exists():
+                return None
+            at = step
+            continue
+        links.append((step, target))
+        if len(links) > MOST_LINKS:
+            return None
+        parts = Path(target).parts
+        if parts and parts[0] == "/":
+            at, parts = Path("/"), parts[1:]
+        todo.extend(reversed(parts))
+    return links, at

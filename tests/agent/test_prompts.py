@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from agentbatch.agent.definition import load_coder, load_evaluator
+from agentbatch.agent.prompts import Prompts
+from agentbatch.agent.resources import find_resource, resource_folders
+from agentbatch.errors import UserError
+
+VALUES = {
+    "workdir": "/w",
+    "system": "Linux",
+    "sandbox": "none",
+    "network": True,
+    "tools": ["bash"],
+    "max_steps": 7,
+}
+
+
+def own(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_safety_stands_in_front_of_every_system_prompt(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, "coder.md", "evaluator.md")
+    for system in (prompts.system("coder.md", **VALUES), prompts.system("evaluator.md")):
+        assert system.startswith("Rules that stand above everything")
+    assert "You have 7 steps" in prompts.system("coder.md", **VALUES)
+
+
+def test_the_users_own_files_win_one_by_one(tmp_path: Path) -> None:
+    before = Prompts(tmp_path, "coder.md", "evaluator.md")
+    own(tmp_path, "prompts/safety.md", "Be kind.")
+    prompts = Prompts(tmp_path, "coder.md", "evaluator.md")
+    assert prompts.system("coder.md", **VALUES).startswith("Be kind.\n\nYou are the Coder")
+    assert prompts.digest != before.digest
+    own(
+        tmp_path, "agents/coder.toml", 'prompt = "mine.md"\ntools = ["bash", "finish"]\n[limits]\nsteps = 3\n'
+    )
+    own(tmp_path, "prompts/mine.md", "I am {{ workdir }}.")
+    coder = load_coder(tmp_path)
+    assert (coder.tools, coder.limits.steps, coder.limits.format_errors) == (("bash", "finish"), 3, 3)
+    assert Prompts(tmp_path, coder.prompt, "evaluator.md").render("mine.md", **VALUES) == "I am /w."
+    assert load_evaluator(tmp_path).limits.attempts == 3
+
+
+def test_untrusted_text_in_a_prompt_is_not_a_template(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, "coder.md", "evaluator.md")
+    values = {**VALUES, "workdir": "{{ 7 * 7 }} <b>&</b>"}
+    assert "{{ 7 * 7 }} <b>&</b>" in prompts.render("coder.md", **values)
+
+
+@pytest.mark.parametrize("name", ["../x.md", "sub/x.md", "/etc/passwd"])
+def test_a_resource_lies_directly_in_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="directly in prompts/"):
+        find_resource("prompts", name, tmp_path)
+
+
+def test_the_order_of_the_folders(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    folders = resource_folders("agents", tmp_path)
+    assert folders[0] == tmp_path / "agents"
+    assert len(folders) >= 2
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({"kind": "follow_up", "follow_up": "Do b."}, "Do b."),
+        ({"kind": "follow_up"}, "Your work is not accepted yet. Go through the task once more"),
+        ({"kind": "change_approach", "follow_up": "Do b."}, "change your approach"),
+        ({"kind": "follow_up", "missing": ["one", "two"]}, "Still missing:\n- one\n- two"),
+        (
+            {"kind": "follow_up", "verify_failed": True, "verify_command": "make", "verify_tail": "E", "verify_end": "exit code 1"},
+            "$ make\nE\n(exit code 1)",
+        ),
+    ],
+)  # fmt: skip
+def test_follow_ups(tmp_path: Path, values: dict[str, object], shown: str) -> None:
+    defaults: dict[str, object] = {"follow_up": "", "missing": [], "verify_failed": False}
+    text = Prompts(tmp_path, "coder.md", "evaluator.md").render("follow_up.md", **{**defaults, **values})
+    assert shown in text
+    assert "None" not in text

@@ -1,0 +1,73 @@
+"""Shells as a run makes them, with the sandbox and without."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from agentbatch.workspace.environment import shell_environment
+from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox, choose_sandbox
+from agentbatch.workspace.shell import Shell
+
+MakeShell = Callable[..., Shell]
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> SandboxChoice:
+    choice = choose_sandbox("auto")
+    if choice.name == "none":
+        pytest.skip(choice.warning)
+    return choice
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "task"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(params=["bubblewrap", "none"])
+def choice(request: pytest.FixtureRequest) -> SandboxChoice:
+    if request.param == "none":
+        return choose_sandbox("none")
+    found: SandboxChoice = request.getfixturevalue("bubblewrap")
+    return found
+
+
+@pytest.fixture
+def make_shell(tmp_path: Path) -> MakeShell:
+    def make(
+        choice: SandboxChoice,
+        root: Path,
+        *,
+        home: Path | None = None,
+        path: str | None = None,
+        hidden_dirs: Sequence[Path] = (),
+        hidden_files: Sequence[Path] = (),
+        network: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> Shell:
+        environ = shell_environment(os.environ, env or {}, ())
+        environ["HOME"] = str(home or Path.home())
+        environ["PATH"] = path or environ["PATH"]
+        outputs = tmp_path / "outputs"
+        sandbox = build_sandbox(
+            choice,
+            root=root,
+            home=home or Path.home(),
+            path_variable=environ["PATH"],
+            hidden_dirs=hidden_dirs,
+            hidden_files=hidden_files,
+            readable=(outputs,),
+            network=network,
+        )
+        return Shell(root, sandbox, environ, outputs)
+
+    return make
+
+
+@pytest.fixture
+def shell(choice: SandboxChoice, root: Path, make_shell: MakeShell) -> Shell:
+    return make_shell(choice, root)
