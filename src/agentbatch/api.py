@@ -198,12 +198,12 @@ async def run_batch(
     """
     redact = Redactor(prepared.settings.secrets)
     async with AsyncExitStack() as stack:
-        coder, evaluator, base_urls = await _open_endpoints(prepared, redact, stack)
         folder = create_run_folder(prepared.folder, datetime.now())
         store = Store(folder, redact)
         stack.push_async_callback(store.close)
         for listener in listeners:
             store.listen(listener)
+        coder, evaluator, base_urls = await _open_endpoints(prepared, store, stack)
         engine = _make_engine(prepared, store, coder, evaluator)
         store.emit(_run_started(prepared, folder, coder, evaluator, base_urls))
         if on_start is not None:
@@ -242,7 +242,7 @@ def _make_engine(
 
 
 async def _open_endpoints(
-    prepared: PreparedRun, redact: Redactor, stack: AsyncExitStack
+    prepared: PreparedRun, store: Store, stack: AsyncExitStack
 ) -> tuple[RolePlayer, RolePlayer, tuple[str, str]]:
     """Both roles' endpoints: one shared when they are the same, the rehearsal server when there is no key."""
     settings = prepared.settings
@@ -261,7 +261,7 @@ async def _open_endpoints(
     for name, role in zip(("coder", "evaluator"), roles, strict=True):
         key = (role.base_url, role.api_key.get_secret_value())
         if key not in endpoints:
-            endpoints[key] = await stack.enter_async_context(_endpoint(prepared, *key, redact))
+            endpoints[key] = await stack.enter_async_context(_endpoint(prepared, *key, store))
         players.append(
             RolePlayer(
                 "coder" if name == "coder" else "evaluator",
@@ -273,7 +273,7 @@ async def _open_endpoints(
     return players[0], players[1], (roles[0].base_url, roles[1].base_url)
 
 
-def _endpoint(prepared: PreparedRun, base_url: str, api_key: str, redact: Redactor) -> Endpoint:
+def _endpoint(prepared: PreparedRun, base_url: str, api_key: str, store: Store) -> Endpoint:
     settings = prepared.settings
     in_flight = settings.max_in_flight or prepared.max_concurrent
     return Endpoint(
@@ -285,7 +285,8 @@ def _endpoint(prepared: PreparedRun, base_url: str, api_key: str, redact: Redact
         retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
         request_timeout=settings.request_timeout,
         pool=in_flight,
-        redact=redact,
+        redact=store.redact,
+        on_learnt=lambda sentence: store.emit(e.Notice(text=sentence)),
     )
 
 

@@ -365,3 +365,66 @@ async def test_long_conversations_are_compacted(run_tasks: Any, tmp_path: Path) 
     assert any("compacted" in text for text in notices)
     sizes = [len(json.dumps(r["messages"])) for r in ran.coder_requests()]
     assert min(b - a for a, b in itertools.pairwise(sizes)) < 0
+
+
+async def test_what_an_endpoint_cannot_do_is_learnt_and_told(run_tasks: Any) -> None:
+    refuse = {"tools", "json_schema", "json_object", "temperature", "max_tokens", "parallel_tool_calls"}
+    coder = [calls(write("a")), calls(bash("cat a")), calls(FINISH)]
+    ran = await run_tasks([task()], [script(coder)], server={"refuse": refuse})
+    assert ran.task.status == "completed", ran.task.error
+    told = " ".join(n.text for n in ran.of_type(e.Notice))
+    assert "tool calls" in told
+    assert "json_schema" in told
+    assert ran.task.usage.calls == 4
+
+
+async def test_missing_usage_is_estimated_and_marked(run_tasks: Any) -> None:
+    coder = [Say(calls=[write("a")], usage=False), calls(FINISH)]
+    ran = await run_tasks([task()], [script(coder)])
+    assert ran.task.usage.estimated
+    assert ran.task.usage.input > 100
+    assert ran.results["results"][0]["result"]["tokenStats"]["estimated"] is True
+
+
+async def test_reasoning_is_sent_back(run_tasks: Any) -> None:
+    coder = [Say(calls=[write("a")], reasoning="First the file."), calls(FINISH)]
+    ran = await run_tasks([task()], [script(coder)])
+    assert ran.coder_requests()[1]["messages"][2]["reasoning_content"] == "First the file."
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, headers={"retry-after-ms": "20"}),
+        Fault(status=503),
+        Fault(kind="disconnect"),
+        Fault(kind="garbage"),
+    ],
+    ids=["429", "503", "disconnect", "garbage"],
+)
+async def test_passing_faults_are_retried_and_counted(run_tasks: Any, fault: Fault) -> None:
+    ran = await run_tasks([task()], [script([fault, calls(write("a")), calls(FINISH)])])
+    assert ran.task.status == "completed"
+    assert ran.task.attempts == 4
+    assert len(ran.of_type(e.ModelCallRetried)) == 1
+    assert ran.task.usage.calls == 3
+
+
+async def test_no_quota_stops_the_run(run_tasks: Any) -> None:
+    quota = Fault(status=429, code="insufficient_quota", message="You exceeded your quota.", times=1000)
+    tasks = [{"id": f"t{n}", "dir": f"d{n}", "first_prompt": "Do it."} for n in range(3)]
+    ran = await run_tasks(tasks, [script([quota, calls(FINISH)])], parallel="1")
+    assert len(ran.server.requests) == 1
+    assert "quota" in ran.results["run"]["error"]
+    assert ran.outcome.exit_code == 1
+
+
+async def test_two_models_and_their_bills(run_tasks: Any, tmp_path: Path) -> None:
+    prices = '[models."rehearsal-coder"]\ninput = 1.0\noutput = 2.0\n'
+    prices += '[models."rehearsal-evaluator"]\ninput = 10.0\noutput = 20.0\n'
+    (tmp_path / "prices.toml").write_text(prices, encoding="utf-8")
+    ran = await run_tasks([task()], [script([calls(write("a")), calls(FINISH)])])
+    coder, judge = ran.task.bills
+    assert coder.cost == pytest.approx((coder.usage.input + 2 * coder.usage.output) / 1e6)
+    assert judge.cost == pytest.approx((10 * judge.usage.input + 20 * judge.usage.output) / 1e6)
+    assert ran.results["summary"]["cost"]["total"] == pytest.approx(ran.task.cost)

@@ -108,7 +108,7 @@ class _Watch:
 
     def __call__(self, update: CallUpdate) -> None:
         if update.kind == "waiting":
-            if update.seconds >= SHOWN_WAIT:
+            if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: nobody knows how long
                 self._held = True
                 self._emit(
                     e.RateLimited(

@@ -45,14 +45,15 @@ class Evaluator:
         """Run the task's verify commands in turn, in the orchestrator's shell; stop at the first failure."""
         results = []
         for command in commands:
-            self.emit(e.VerifyStarted(task_id=self.task_id, command=command))
+            shown = self.redact(command)
+            self.emit(e.VerifyStarted(task_id=self.task_id, command=shown))
             done = await shell.run(command, timeout=self.limits.verify_timeout)
             tail = self.redact(done.tail(VERIFY_TAIL_LINES))
-            result = VerifyResult(command, done.exit_code, tail, done.seconds)
+            result = VerifyResult(shown, done.exit_code, tail, done.seconds)
             self.emit(
                 e.VerifyFinished(
                     task_id=self.task_id,
-                    command=command,
+                    command=shown,
                     exit_code=result.exit_code,
                     tail=tail,
                     seconds=result.seconds,
