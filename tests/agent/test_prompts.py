@@ -73,7 +73,10 @@ def test_the_order_of_the_folders(tmp_path: Path) -> None:
         ({"kind": "change_approach", "follow_up": "Do b."}, "change your approach"),
         ({"kind": "follow_up", "missing": ["one", "two"]}, "Still missing:\n- one\n- two"),
         (
-            {"kind": "follow_up", "verify_failed": True, "verify_command": "make", "verify_tail": "E", "verify_end": "exit code 1"},
+            {
+                "kind": "follow_up", "verify_failed": True, "verify_command": "make", "verify_tail": "E",
+                "verify_end": "exit code 1",
+            },
             "$ make\nE\n(exit code 1)",
         ),
     ],
