@@ -198,7 +198,12 @@ def test_the_worst_case_is_bounded() -> None:
     mixed = lines[:]
     chance.shuffle(mixed)
     found = hunks("".join(lines), "".join(mixed))
-    assert len(found) >= len(lines)
+    assert sum(line.startswith("-") for line in found) == len(lines)
+
+
+def test_names_with_blanks_end_in_a_tab_as_gits_do() -> None:
+    text = patch(of(**{"a b": "1\n"}), of(**{"a b": "2\n"}))
+    assert "--- a/a b\t\n+++ b/a b\t\n" in text
 
 
 def test_only_newlines_end_lines() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.workspace.output import Collector
+from agentbatch.workspace.processes import CommandProcess
 from agentbatch.workspace.shell import CommandResult, Shell
 
 PROMPT = 20.0
@@ -128,6 +130,36 @@ async def test_cancelled_at_any_moment_it_leaves_nothing(shell: Shell, word: str
 
 
 @linux_only
+async def test_cancelled_again_while_it_cleans_up(shell: Shell, word: str) -> None:
+    await shell.run("true")
+    handles = len(os.listdir("/proc/self/fd"))
+    task = asyncio.create_task(shell.run(f"seq 1 50000; exec -a {word} sleep 300", timeout=300))
+    while not running(f"{word}\0"):
+        await asyncio.sleep(0.02)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    assert task.cancelled()
+    await assert_gone(word)
+    assert len(os.listdir("/proc/self/fd")) == handles
+
+
+async def test_the_group_dies_without_a_sweep(root: Path) -> None:
+    """What systems without /proc and pid namespaces get: all but what left the group."""
+    collector = Collector(root / "outputs")
+    command = "trap '' TERM HUP INT; (trap '' TERM HUP INT; sleep 300; echo late) & sleep 300; echo late"
+    process = CommandProcess(["bash", "-c", command], root, dict(os.environ), sweep=False)
+    try:
+        assert await process.watch(collector, timeout=1) is False
+    finally:
+        begun = time.monotonic()
+        await process.end()
+    assert time.monotonic() - begun < PROMPT
+    assert process.exit_code == 128 + 9
+    assert collector.finish() == ""
+
+
+@linux_only
 async def test_many_commands_leave_no_handles(shell: Shell) -> None:
     await shell.run("true")
     handles = len(os.listdir("/proc/self/fd"))
@@ -145,20 +177,23 @@ async def test_a_flood_is_killed(shell: Shell, command: str) -> None:
 
 
 FLAT = """
-import asyncio, resource, sys
+import asyncio, re, sys
 from pathlib import Path
 from agentbatch.workspace.sandbox import Sandbox
 from agentbatch.workspace.shell import Shell
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 async def main():
     root = Path(sys.argv[1])
     shell = Shell(root, Sandbox("none"), {"PATH": "/usr/bin:/bin"}, root / "outputs")
     await shell.run("seq 1 20000")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     for command in ("head -c 1000000000 /dev/zero", "yes | head -c 1000000000", "yes | tr -d '\\\\n'"):
         result = await shell.run(command)
         assert result.flooded, result
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    print(peak() - before)
 
 asyncio.run(main())
 """
@@ -197,6 +232,25 @@ async def test_one_huge_line(shell: Shell) -> None:
 async def test_who_reads_input_gets_its_end(shell: Shell) -> None:
     result = await shell.run("cat; read -r x; echo $?; python3 -c 'input()' 2>&1 | tail -1", timeout=60)
     assert result.output == "1\nEOFError: EOF when reading a line\n"
+
+
+INPUT = """
+import asyncio, sys
+from pathlib import Path
+from agentbatch.workspace.sandbox import Sandbox
+from agentbatch.workspace.shell import Shell
+
+shell = Shell(Path(sys.argv[1]), Sandbox("none"), {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1]) / "outputs")
+print(asyncio.run(shell.run("cat", timeout=30)).exit_code)
+"""
+
+
+def test_our_own_input_is_never_a_commands(root: Path) -> None:
+    """Also while somebody keeps ours open, as a terminal does."""
+    command = [sys.executable, "-c", INPUT, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == "0\n"
 
 
 async def test_there_is_no_terminal(shell: Shell) -> None:

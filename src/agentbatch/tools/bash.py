@@ -41,7 +41,7 @@ class Bash:
         return arguments.command
 
     async def run(self, arguments: BashArguments, workspace: Workspace) -> ToolResult:
-        timeout = min(arguments.timeout or self._default_timeout, LONGEST_TIMEOUT)
+        timeout = allowed_timeout(arguments.timeout, self._default_timeout)
         result = await workspace.shell.run(arguments.command, timeout)
         end = _end(result, timeout)
         hint = _hint(arguments.command, result)
@@ -53,6 +53,11 @@ class Bash:
             changed=True,
             note=end,
         )
+
+
+def allowed_timeout(asked: float | None, default: float) -> float:
+    """Seconds that a command gets: what the model asked for, as far as that is allowed."""
+    return min(default if asked is None else asked, LONGEST_TIMEOUT)
 
 
 def _end(result: CommandResult, timeout: float) -> str:

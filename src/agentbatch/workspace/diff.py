@@ -53,16 +53,14 @@ def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
 
 
 def patch(before: Snapshot, after: Snapshot) -> str:
-    """Everything, for `git apply`; files whose text is not known are named in a comment at its head.
-
-    Deletions come first, so that a folder can take the place of a file.
-    """
+    """Everything, for `git apply`; files whose text is not known are named in a comment at its head."""
     touched = _touched(before, after)
     unknown = [path for path in touched if not _known(path, before, after)]
     comment = [f"# {line}" for path in unknown for line in _named(path, before, after).splitlines()]
     if comment:
         comment.insert(0, "# Not in this patch, because they are binary or large:")
-    known = sorted((path for path in touched if path not in set(unknown)), key=lambda p: p in after.files)
+    skipped = set(unknown)
+    known = [path for path in touched if path not in skipped]
     diffs = [file_diff(path, before.files.get(path), after.files.get(path)) for path in known]
     return "".join([*(f"{line}\n" for line in comment), *diffs])
 
