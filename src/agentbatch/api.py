@@ -182,6 +182,8 @@ def prepare(
             )
         ),
     )
+    if settings.no_network and prepared.sandbox.name == "none":
+        raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
     check_writable(prepared.results_file)
     return prepared
 
@@ -218,7 +220,7 @@ def _make_engine(
     environ = prepared.environ
     secret_names = secret_variables()
     engine: LocalEngine
-    toolbox = select_tools(prepared.coder.tools)
+    toolbox = select_tools(prepared.coder.tools, prepared.coder.limits.command_timeout)
     context = RunContext(
         store=store,
         coder=coder,

@@ -7,15 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from agentbatch import __version__
+
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncOpenAI
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of an answer. A model's longest output is under one; more than this is not an answer."""
-
-LARGEST_COMPRESSED = 1024 * 1024
-"""Bytes of an answer that is compressed although we asked for none: a small one can unpack to gigabytes."""
 
 KEEPALIVE = 30.0
 """Seconds that an idle connection is kept: about a tool call, less than the minute after which servers hang
@@ -33,10 +31,18 @@ class TransportError(Exception):
 
 
 class Transport:
-    """The connection pool of one endpoint. `open` needs the event loop; `close` ends every connection."""
+    """The connection pool of one endpoint. `open` needs the event loop; `close` ends every connection.
 
-    def __init__(self, client: "AsyncOpenAI", request_timeout: float) -> None:
-        self._client = client
+    Requests go through the openai package's HTTP client but not through its request layer: copying options and
+    building request objects there costs as much CPU again as the request itself.
+    """
+
+    def __init__(
+        self, http: "httpx2.AsyncClient", url: str, headers: Mapping[str, str], request_timeout: float
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._headers = headers
         self._request_timeout = request_timeout
 
     @classmethod
@@ -54,47 +60,45 @@ class Transport:
             follow_redirects=False,
             # A proxy of the environment cannot reach this machine's own servers.
             trust_env=not _is_loopback(base_url),
-            event_hooks={"response": [_limit_body]},
         )
-        ours = (urlsplit(base_url).hostname or "").endswith("openai.com")
-        foreign: dict[str, openai.Omit] = {
-            "OpenAI-Organization": openai.Omit(),
-            "OpenAI-Project": openai.Omit(),
+        headers = {
+            "authorization": f"Bearer {api_key or 'none'}",
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": f"agentbatch/{__version__} openai/{openai.__version__}",
         }
-        client = openai.AsyncOpenAI(
-            api_key=api_key
-            or "none",  # an empty one would make the package look for others in the environment
-            base_url=base_url,
-            max_retries=0,
-            http_client=http,
-            default_headers=None if ours else foreign,  # type: ignore[arg-type]
-        )
-        return cls(client, request_timeout)
+        return cls(http, base_url, headers, request_timeout)
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._http.aclose()
 
     async def post(self, path: str, content: bytes) -> HttpAnswer:
         """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when none
         came."""
         import httpx2
-        import openai
 
-        headers = {"content-type": "application/json", "accept-encoding": "identity"}
         try:
             async with asyncio.timeout(self._request_timeout):
-                response = await self._client.post(
-                    path, cast_to=httpx2.Response, content=content, options={"headers": headers}
+                request = self._http.build_request(
+                    "POST", _joined(self._url, path), content=content, headers=self._headers
                 )
+                response = await self._http.send(request, stream=True)
+                try:
+                    body = await _read(response)
+                finally:
+                    await response.aclose()
         except TimeoutError:
             raise TransportError(f"no answer within {self._request_timeout:g} s") from None
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.APIConnectionError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise TransportError(_cause(error, self._request_timeout)) from None
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.DecodingError) as error:
-            raise TransportError(str(error) or type(error).__name__) from None
-        return HttpAnswer(response.status_code, response.headers, response.content)
+        return HttpAnswer(response.status_code, response.headers, body)
+
+
+def _joined(base_url: str, path: str) -> str:
+    """The path below the base URL; a query of the base URL (some gateways' API version) stays behind it."""
+    base, mark, query = base_url.partition("?")
+    return base.rstrip("/") + path + mark + query
 
 
 def _is_loopback(base_url: str) -> bool:
@@ -105,29 +109,20 @@ def _is_loopback(base_url: str) -> bool:
         return host == "localhost"
 
 
-async def _limit_body(response: "httpx2.Response") -> None:
-    """A response hook of the HTTP client, run before the body is read."""
-    compressed = response.headers.get("content-encoding", "identity") != "identity"
-    limit = LARGEST_COMPRESSED if compressed else LARGEST_BODY
-    response.stream = _limited(response.stream, limit)  # type: ignore[arg-type]
-
-
-def _limited(stream: "httpx2.AsyncByteStream", limit: int) -> "httpx2.AsyncByteStream":
+async def _read(response: "httpx2.Response") -> bytes:
+    """The body, as long as it can be an answer. Raises httpx2.ReadError when it is longer."""
     import httpx2
 
-    class Limited(httpx2.AsyncByteStream):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            size = 0
-            async for chunk in stream:
-                size += len(chunk)
-                if size > limit:
-                    raise httpx2.ReadError(f"the answer is longer than {limit // (1024 * 1024)} MB")
-                yield chunk
-
-        async def aclose(self) -> None:
-            await stream.aclose()
-
-    return Limited()
+    # Compressed although we asked for none: unpacked piece by piece, so that the limit holds for a bomb too.
+    compressed = response.headers.get("content-encoding", "identity") != "identity"
+    pieces: list[bytes] = []
+    received = 0
+    async for piece in response.aiter_bytes() if compressed else response.aiter_raw():
+        received += len(piece)
+        if received > LARGEST_BODY:
+            raise httpx2.ReadError(f"the answer is longer than {LARGEST_BODY // (1024 * 1024)} MB")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _cause(error: BaseException, seconds: float) -> str:
