@@ -428,3 +428,12 @@ async def test_two_models_and_their_bills(run_tasks: Any, tmp_path: Path) -> Non
     assert coder.cost == pytest.approx((coder.usage.input + 2 * coder.usage.output) / 1e6)
     assert judge.cost == pytest.approx((10 * judge.usage.input + 20 * judge.usage.output) / 1e6)
     assert ran.results["summary"]["cost"]["total"] == pytest.approx(ran.task.cost)
+
+
+async def test_lone_surrogates_and_control_characters_do_no_harm(run_tasks: Any) -> None:
+    odd = "half \ud800 of a pair, \x00 and \x1b[31m"
+    coder = [Say(content=odd, calls=[write("a", odd), bash("echo " + odd)]), Say(content=odd), calls(FINISH)]
+    judge = [say({**INCOMPLETE, "follow_up_prompt": odd, "missing": [odd]}), say(COMPLETE)]
+    ran = await run_tasks([task()], [script([*coder, calls(write("b")), calls(FINISH)], judge)])
+    assert ran.task.status == "completed", ran.task.error
+    assert ran.results["summary"]["completedTasks"] == 1

@@ -1,6 +1,7 @@
 """One task from start to end: coder turn, evidence, evaluation, decision, until it is done."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 
 from agentbatch.agent.coder import Coder
@@ -14,7 +15,8 @@ from agentbatch.batch.controller import Continue, Done, Evaluated, TaskControlle
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.reply import ModelError
 from agentbatch.store import events as e
-from agentbatch.store.documents import write_document
+from agentbatch.store.documents import put_document
+from agentbatch.store.state import TaskState, reduce_task
 from agentbatch.store.transcript import trajectory
 from agentbatch.workspace.diff import changes, patch
 from agentbatch.workspace.protect import Protected, test_files
@@ -77,9 +79,11 @@ class TaskLoop:
 
     async def _work(self) -> Done:
         planned = self.planned
+        new = not planned.root.exists()
         planned.root.mkdir(parents=True, exist_ok=True)
         workspace = self.context.workspace(planned)
-        self._before = self._after = await asyncio.to_thread(take_snapshot, planned.root)
+        if not new:
+            self._before = self._after = await asyncio.to_thread(take_snapshot, planned.root)
         patterns = planned.task.protected_paths
         protected = await asyncio.to_thread(Protected.capture, planned.root, patterns) if patterns else None
         coder = self.context.make_coder(planned, workspace)
@@ -151,7 +155,9 @@ class TaskLoop:
             )
         self._missing = found.missing
         self._last_evaluation = (
-            verdict.model_dump_json() if verdict else found.judgement.failure or " ".join(found.refusals)
+            json.dumps(verdict.model_dump(), ensure_ascii=False)
+            if verdict
+            else found.judgement.failure or " ".join(found.refusals)
         )
         self._emit(
             e.VerdictReached(
@@ -168,27 +174,29 @@ class TaskLoop:
         return follow_up
 
     async def _finish(self, done: Done) -> None:
-        """Leave the patch, say that the task has ended, leave the transcript with its end."""
+        """Leave the patch and the transcript, then say that the task has ended."""
+        store = self.context.store
+        event = e.TaskFinished(
+            task_id=self.planned.id,
+            status=done.status,
+            reason=done.reason,
+            error=store.redact(done.error),
+            last_response=self._last_text,
+            last_evaluation=self._last_evaluation,
+            changed_files=changes(self._before, self._after).total,
+        )
+        state = reduce_task(store.state.tasks[self.planned.id], event)
+        await asyncio.to_thread(self._leave_files, state)
+        self._emit(event)
+
+    def _leave_files(self, state: TaskState) -> None:
+        """Write changes.patch, when there are changes, and the transcript of the task in its final `state`."""
         store = self.context.store
         folder = store.folder.task(self.planned.id)
-        difference = changes(self._before, self._after)
-        if difference:
-            text = await asyncio.to_thread(patch, self._before, self._after)
-            await write_document(folder / "changes.patch", store.redact(text))
-        self._emit(
-            e.TaskFinished(
-                task_id=self.planned.id,
-                status=done.status,
-                reason=done.reason,
-                error=store.redact(done.error),
-                last_response=self._last_text,
-                last_evaluation=self._last_evaluation,
-                changed_files=difference.total,
-            )
-        )
+        if state.changed_files:
+            put_document(folder / "changes.patch", store.redact(patch(self._before, self._after)))
         messages = self._coder.conversation.messages if self._coder else ()
-        document = trajectory(store.state.tasks[self.planned.id], messages)
-        await write_document(folder / "coder.traj.json", store.redact(document))
+        put_document(folder / "coder.traj.json", store.redact(trajectory(state, messages)))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TextIO
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -47,6 +48,35 @@ class Record:
     event: EventBase
     task: TaskState | None
     lines: list[str]
+
+
+ROWS_A_STATEMENT = 1000
+"""Rows of one INSERT; SQLite takes 32,766 values."""
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: list[tuple[object, ...]]) -> None:
+    """Insert or replace the rows with as few statements as possible.
+
+    Python gives up its lock at every step of SQLite and has to queue for it again: with a row a step, a busy event
+    loop would keep its own writer waiting at each of them.
+    """
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        part = rows[start : start + ROWS_A_STATEMENT]
+        row = f"({', '.join('?' * len(part[0]))})"
+        values = [value for entry in part for value in entry]
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * len(part))}", values)
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates (odd model output, file names that are no UTF-8) become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def as_json(model: BaseModel) -> str:
+    try:
+        return model.model_dump_json()
+    except PydanticSerializationError:  # a lone surrogate somewhere in it
+        return storable(json.dumps(model.model_dump(), ensure_ascii=False))
 
 
 class Writer(threading.Thread):
@@ -100,7 +130,7 @@ class Writer(threading.Thread):
         if records and not self.failure:
             try:
                 self._write(connection, records)
-            except (sqlite3.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a dead writer would leave every flush waiting for ever
                 self.failure = f"The run's files cannot be written ({self._path.parent}): {error}."
                 self._on_failure()
         for callback in callbacks:
@@ -108,15 +138,18 @@ class Writer(threading.Thread):
         return running
 
     def _write(self, connection: sqlite3.Connection, records: list[Record]) -> None:
-        rows, messages, tasks, lines = [], [], {}, []
+        rows: list[tuple[object, ...]] = []
+        messages: list[tuple[object, ...]] = []
+        tasks: dict[str, TaskState] = {}
+        lines: list[str] = []
         for record in records:
             event = record.event
             if isinstance(event, MessageAdded):
-                text = self._redact(json.dumps(event.message, ensure_ascii=False))
+                text = self._redact(storable(json.dumps(event.message, ensure_ascii=False)))
                 messages.append((event.task_id, event.generation, event.index, text))
                 body = event.model_dump_json(exclude={"message"})
             else:
-                body = self._redact(event.model_dump_json())
+                body = self._redact(as_json(event))
             rows.append(
                 (event.seq, event.ts, getattr(event, "task_id", None), getattr(event, "type", ""), body)
             )
@@ -125,12 +158,10 @@ class Writer(threading.Thread):
             lines.extend(record.lines)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
-            connection.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?)", messages)
-            connection.executemany(
-                "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)",
-                [(t.id, t.index, t.status, self._redact(t.model_dump_json())) for t in tasks.values()],
-            )
+            insert(connection, "events", rows)
+            insert(connection, "messages", messages)
+            states = [(t.id, t.index, t.status, self._redact(as_json(t))) for t in tasks.values()]
+            insert(connection, "tasks", states)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -5,23 +5,27 @@ import secrets
 import tempfile
 from pathlib import Path
 
-import aiofiles
+import aiofiles.os
 
 from agentbatch.errors import UserError
 
 
-async def write_document(path: Path, text: str) -> None:
+def put_document(path: Path, text: str) -> None:
     """Write `text` to `path` atomically; an existing file keeps its permissions. Raises OSError."""
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        async with aiofiles.open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
-            await file.write(text)
+        with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o777)
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+write_document = aiofiles.os.wrap(put_document)
+"""`put_document` off the event loop, in one go: every await under many tasks is a turn in the loop's queue."""
 
 
 def check_writable(path: Path) -> None:

@@ -34,7 +34,7 @@ class Store:
 
         folder.lock()
         create_database(folder.database)
-        self._log = open(folder.log, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+        self._log = open(folder.log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed by close()
         self._writer = Writer(folder.database, self._log, redact, notice_failure)
         self._writer.start()
 

@@ -28,7 +28,14 @@ class WriteFile:
         return f"{arguments.path} ({_lines(arguments.content)})"
 
     async def run(self, arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
+        if len(arguments.content) <= SMALL:
+            return _write(arguments, workspace)
         return await asyncio.to_thread(_write, arguments, workspace)
+
+
+SMALL = 64 * 1024
+"""Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
+loop's queue takes longer than the disk."""
 
 
 def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:

@@ -1,5 +1,6 @@
 """Where well-known programs keep passwords and keys below HOME."""
 
+from functools import lru_cache
 from pathlib import Path
 
 _NAMES = """
@@ -15,6 +16,7 @@ PLACES = tuple(_NAMES.split())
 """Relative to HOME; folders and files."""
 
 
-def credential_places(home: Path) -> set[Path]:
-    """Those that exist, resolved."""
-    return {(home / place).resolve() for place in PLACES if (home / place).exists()}
+@lru_cache(maxsize=8)
+def credential_places(home: Path) -> frozenset[Path]:
+    """Those that exist, resolved; looked up once, since every task of a run asks."""
+    return frozenset((home / place).resolve() for place in PLACES if (home / place).exists())
