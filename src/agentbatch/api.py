@@ -317,7 +317,7 @@ def _run_started(
 
 
 async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
-    await store.flush()
+    store.flush()
     state = store.state
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))

@@ -86,7 +86,7 @@ def reopened(folder: RunFolder) -> RunState:
 async def test_what_is_read_back_is_what_was_folded(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     play(store)
-    await store.flush()
+    store.flush()
     read = reopened(store.folder)
     # The key is masked on its way to disk, and only there.
     assert read.tasks["b"] == store.state.tasks["b"]
@@ -126,7 +126,7 @@ async def test_messages_of_the_last_generation_are_the_conversation(tmp_path: Pa
     store = a_store(tmp_path)
     play(store)
     store.emit(e.MessageAdded(task_id="a", generation=1, index=0, message={"role": "user", "content": "x"}))
-    await store.flush()
+    store.flush()
     connection = open_database(store.folder.database)
     assert load_messages(connection, "a") == [{"role": "user", "content": "x"}]
     assert load_messages(connection, "b") == []
@@ -149,14 +149,14 @@ async def test_a_second_engine_is_kept_out_and_told_by_whom(tmp_path: Path) -> N
 async def test_a_full_disk_is_noticed_and_told(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     store.emit(started(0))
-    await store.flush()
+    store.flush()
     connection = sqlite3.connect(store.folder.database)
     connection.execute("DROP TABLE events")
     connection.close()
     watch = asyncio.ensure_future(store.failed())
     store.emit(e.Notice(text="lost"))
     with pytest.raises(OSError, match="cannot be written"):
-        await store.flush()
+        store.flush()
     assert "cannot be written" in await watch
     await store.close()
 

@@ -1,7 +1,7 @@
 """The Coder: one genuine conversation a task, driven turn by turn."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agentbatch.agent import compaction
@@ -35,8 +35,8 @@ class Coder:
     context_window: int
     """Tokens."""
     emit: Callable[[e.Event], None]
-    flush: Callable[[], Awaitable[None]]
-    """Waits until the messages so far are stored."""
+    flush: Callable[[], None]
+    """Stores the messages so far; raises OSError when that fails."""
     redact: Redactor
     task_timeout: float | None = None
     commands: list[CommandRecord] = field(default_factory=list)
@@ -59,14 +59,14 @@ class Coder:
     async def complete(self) -> Reply:
         """One model call over the conversation; compacts before, and once more on an overflow."""
         await self._compact_if_long()
-        await self.flush()
+        self.flush()
         try:
             reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
         except ModelError as error:
             if error.kind != "overflow":
                 raise
             await self._compact()
-            await self.flush()
+            self.flush()
             reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
         estimate = self.conversation.tokens + self._specs_tokens
         if reply.usage.input and not reply.usage.estimated and estimate:

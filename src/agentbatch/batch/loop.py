@@ -15,12 +15,11 @@ from agentbatch.batch.controller import Continue, Done, Evaluated, TaskControlle
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.reply import ModelError
 from agentbatch.store import events as e
-from agentbatch.store.documents import put_document
-from agentbatch.store.state import TaskState, reduce_task
+from agentbatch.store.documents import put_document, write_document
 from agentbatch.store.transcript import trajectory
 from agentbatch.workspace.diff import changes, patch
 from agentbatch.workspace.protect import Protected, test_files
-from agentbatch.workspace.snapshot import Snapshot, take_snapshot
+from agentbatch.workspace.snapshot import Snapshot, snapshot
 
 TURN_ENDS: dict[TurnEnd, str] = {
     "finished": "The Coder called `finish`.",
@@ -83,7 +82,7 @@ class TaskLoop:
         planned.root.mkdir(parents=True, exist_ok=True)
         workspace = self.context.workspace(planned)
         if not new:
-            self._before = self._after = await asyncio.to_thread(take_snapshot, planned.root)
+            self._before = self._after = await snapshot(planned.root)
         patterns = planned.task.protected_paths
         protected = await asyncio.to_thread(Protected.capture, planned.root, patterns) if patterns else None
         coder = self.context.make_coder(planned, workspace)
@@ -108,7 +107,7 @@ class TaskLoop:
     ) -> "_Found":
         planned = self.planned
         restored = await asyncio.to_thread(protected.restore, planned.root) if protected else []
-        self._after = await asyncio.to_thread(take_snapshot, planned.root, self._after)
+        self._after = await snapshot(planned.root, self._after)
         difference = changes(self._before, self._after)
         tampering = sorted({*restored, *test_files((*difference.modified, *difference.deleted))})
         verify = await evaluator.verify(planned.task.verify, coder.workspace.shell)
@@ -174,29 +173,35 @@ class TaskLoop:
         return follow_up
 
     async def _finish(self, done: Done) -> None:
-        """Leave the patch and the transcript, then say that the task has ended."""
+        """Leave the patch, say that the task has ended, have its transcript written."""
         store = self.context.store
-        event = e.TaskFinished(
-            task_id=self.planned.id,
-            status=done.status,
-            reason=done.reason,
-            error=store.redact(done.error),
-            last_response=self._last_text,
-            last_evaluation=self._last_evaluation,
-            changed_files=changes(self._before, self._after).total,
+        difference = changes(self._before, self._after)
+        if difference:
+            text = store.redact(patch(self._before, self._after))
+            folder = store.folder.task(self.planned.id)
+            folder.mkdir(parents=True, exist_ok=True)
+            await write_document(folder / "changes.patch", text)
+        self._emit(
+            e.TaskFinished(
+                task_id=self.planned.id,
+                status=done.status,
+                reason=done.reason,
+                error=store.redact(done.error),
+                last_response=self._last_text,
+                last_evaluation=self._last_evaluation,
+                changed_files=difference.total,
+            )
         )
-        state = reduce_task(store.state.tasks[self.planned.id], event)
-        await asyncio.to_thread(self._leave_files, state)
-        self._emit(event)
+        # Not awaited here: the next task need not wait for it, and run.db has the conversation.
+        store.in_background(self._leave_transcript)
 
-    def _leave_files(self, state: TaskState) -> None:
-        """Write changes.patch, when there are changes, and the transcript of the task in its final `state`."""
+    def _leave_transcript(self) -> None:
         store = self.context.store
         folder = store.folder.task(self.planned.id)
-        if state.changed_files:
-            put_document(folder / "changes.patch", store.redact(patch(self._before, self._after)))
+        folder.mkdir(parents=True, exist_ok=True)
         messages = self._coder.conversation.messages if self._coder else ()
-        put_document(folder / "coder.traj.json", store.redact(trajectory(state, messages)))
+        text = trajectory(store.state.tasks[self.planned.id], messages)
+        put_document(folder / "coder.traj.json", store.redact(text))
 
 
 @dataclass(frozen=True)

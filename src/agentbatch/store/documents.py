@@ -24,8 +24,19 @@ def put_document(path: Path, text: str) -> None:
         raise
 
 
-write_document = aiofiles.os.wrap(put_document)
-"""`put_document` off the event loop, in one go: every await under many tasks is a turn in the loop's queue."""
+_write_in_thread = aiofiles.os.wrap(put_document)
+
+SMALL = 64 * 1024
+"""Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
+loop's queue takes longer than the disk."""
+
+
+async def write_document(path: Path, text: str) -> None:
+    """`put_document`, a large one off the event loop."""
+    if len(text) <= SMALL:
+        put_document(path, text)
+    else:
+        await _write_in_thread(path, text)
 
 
 def check_writable(path: Path) -> None:

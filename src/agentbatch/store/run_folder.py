@@ -20,7 +20,6 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self._lock: TextIO | None = None
-        self._made: set[str] = set()
 
     @property
     def database(self) -> Path:
@@ -31,12 +30,8 @@ class RunFolder:
         return self.path / "run.log"
 
     def task(self, task_id: str) -> Path:
-        """Folder of a task's transcript, patch and long outputs; made when first asked for."""
-        folder = self.path / "tasks" / task_id
-        if task_id not in self._made:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._made.add(task_id)
-        return folder
+        """Folder of a task's transcript, patch and long outputs; made by whoever writes into it first."""
+        return self.path / "tasks" / task_id
 
     def lock(self) -> None:
         """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder."""

@@ -5,18 +5,29 @@ import time
 from collections.abc import Callable
 
 from agentbatch.redaction import Redactor
-from agentbatch.store.database import Record, Writer, create_database
+from agentbatch.store.database import create_database
 from agentbatch.store.events import Event
 from agentbatch.store.lines import line
 from agentbatch.store.run_folder import RunFolder
 from agentbatch.store.state import RunState
+from agentbatch.store.writer import Record, Writer
 
 Listener = Callable[[Event, RunState], None]
 """Called in the event loop after each event has been folded in; must be quick."""
 
+COMMIT_WITHIN = 0.2
+"""Seconds after which an event is on disk, when nobody flushes before."""
+
+CHECKPOINT_EVERY = 5000
+"""Events between two checkpoints of the write-ahead log: some megabytes."""
+
 
 class Store:
-    """Gives each event its number and time, folds it into `state`, tells the listeners, queues it for disk."""
+    """Gives each event its number and time, folds it into `state`, tells the listeners, writes it.
+
+    Commits happen on the event loop, at `flush` and shortly after an event. A writer thread was measured and left:
+    with a hundred tasks at work the way to it and back cost each step more than a hundred commits.
+    """
 
     def __init__(
         self, folder: RunFolder, redact: Redactor, *, clock: Callable[[], float] = time.time
@@ -26,49 +37,77 @@ class Store:
         self.state = RunState()
         self.clock = clock
         self._listeners: list[Listener] = []
+        self._pending: list[Record] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._since_checkpoint = 0
+        self._background: set[asyncio.Future[None]] = set()
+        self._failure = ""
         self._failed = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def notice_failure() -> None:
-            loop.call_soon_threadsafe(self._failed.set)
-
         folder.lock()
         create_database(folder.database)
-        self._log = open(folder.log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed by close()
-        self._writer = Writer(folder.database, self._log, redact, notice_failure)
-        self._writer.start()
+        log = open(folder.log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the writer closes it
+        self._writer = Writer(folder.database, log, redact)
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def emit(self, event: Event) -> None:
-        """Take an event in. Returns at once; `flush` waits for the disk."""
+        """Take an event in."""
         event = event.model_copy(update={"seq": self.state.last_seq + 1, "ts": self.clock()})
         task = self.state.apply(event)
-        self._writer.put(Record(event, task, line(event, self.state, verbose=True)))
+        self._pending.append(Record(event, task, line(event, self.state, verbose=True)))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COMMIT_WITHIN, self._commit)
         for listener in self._listeners:
             listener(event, self.state)
 
-    async def flush(self) -> None:
-        """Wait until everything emitted so far is committed. Raises OSError when it cannot be."""
-        loop = asyncio.get_running_loop()
-        done = asyncio.Event()
+    def flush(self) -> None:
+        """Commit everything emitted so far. Raises OSError when it cannot be written, now or ever again."""
+        self._commit()
+        if self._failure:
+            raise OSError(self._failure)
 
-        def tell() -> None:
-            loop.call_soon_threadsafe(done.set)
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Run `work`, which writes files, in a thread; `close` waits for it."""
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        self._background.add(running)
+        running.add_done_callback(self._ended)
 
-        self._writer.when_committed(tell)
-        await done.wait()
-        if self._writer.failure:
-            raise OSError(self._writer.failure)
+    def _ended(self, work: "asyncio.Future[None]") -> None:
+        self._background.discard(work)
+        error = None if work.cancelled() else work.exception()
+        if error is not None:
+            self._fail(str(error))
 
     async def failed(self) -> str:
         """Wait until writing fails, if ever; returns the sentence that says why."""
         await self._failed.wait()
-        return self._writer.failure
+        return self._failure
 
     async def close(self) -> None:
-        """Commit what is queued, end the writer, give the lock back."""
-        await asyncio.to_thread(self._writer.stop)
-        self._log.close()
+        """Commit what is pending, close the files, give the lock back."""
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._commit()
+        await asyncio.to_thread(self._writer.close)
         self.folder.unlock()
+
+    def _commit(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        records, self._pending = self._pending, []
+        if not records or self._failure:
+            return
+        try:
+            self._writer.commit(records)
+        except OSError as error:
+            self._fail(str(error))
+            return
+        self._since_checkpoint += len(records)
+        if self._since_checkpoint >= CHECKPOINT_EVERY:
+            self._since_checkpoint = 0
+            self.in_background(self._writer.checkpoint)
+
+    def _fail(self, cause: str) -> None:
+        self._failure = self._failure or f"The run's files cannot be written ({self.folder.path}): {cause}."
+        self._failed.set()
