@@ -10,7 +10,6 @@ outcome = asyncio.run(run_batch(prepare(settings)))
 print(outcome.state.count("completed"), outcome.results_file)
 """
 
-import json
 import os
 import re
 import tempfile
@@ -46,7 +45,7 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
-from agentbatch.store.documents import check_writable, write_document
+from agentbatch.store.documents import as_json, check_writable, write_document
 from agentbatch.store.results import results_document
 from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder
 from agentbatch.store.state import RunState
@@ -322,7 +321,7 @@ async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
     document = results_document(state, comparison, now)
-    text = store.redact(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
+    text = store.redact(as_json(document)) + "\n"
     await write_document(store.folder.path / "results.json", text)
     await write_document(prepared.results_file, text)
     interrupted = bool(state.finished and state.finished.interrupted)

@@ -30,7 +30,7 @@ class Recorder:
             if gate is not None:
                 await gate.wait()
             else:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
         finally:
             self.running.discard(task.id)
             self.log.append(f"-{task.id}")

@@ -69,6 +69,8 @@ class Scheduler:
                     pause = max(0.0, next_start - clock())
                     if pause == 0.0 and self._start_next():
                         next_start = clock() + self._rest
+                        # Let its first request go out before the next task takes the loop's time.
+                        await asyncio.sleep(0)
                         continue
                 await self._wait(pause or None)
         finally:

@@ -1,11 +1,14 @@
 """Whole-file documents: written beside, then put in place in one step, so that no reader sees half of one."""
 
+import json
 import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import aiofiles.os
+from pydantic_core import PydanticSerializationError, to_json
 
 from agentbatch.errors import UserError
 
@@ -22,6 +25,15 @@ def put_document(path: Path, text: str) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def as_json(document: Any) -> str:
+    """Indented JSON. pydantic's encoder is twenty times faster at it than the standard library's, but takes no lone
+    surrogates."""
+    try:
+        return to_json(document, indent=2).decode("utf-8")
+    except PydanticSerializationError:
+        return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 _write_in_thread = aiofiles.os.wrap(put_document)

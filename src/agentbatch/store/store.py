@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from agentbatch.redaction import Redactor
 from agentbatch.store.database import create_database
@@ -40,6 +41,8 @@ class Store:
         self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
         self._since_checkpoint = 0
+        # One thread: several would fight the event loop for Python's lock whenever many tasks end together.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agentbatch-files")
         self._background: set[asyncio.Future[None]] = set()
         self._failure = ""
         self._failed = asyncio.Event()
@@ -69,7 +72,7 @@ class Store:
 
     def in_background(self, work: Callable[[], None]) -> None:
         """Run `work`, which writes files, in a thread; `close` waits for it."""
-        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running = asyncio.get_running_loop().run_in_executor(self._thread, work)
         self._background.add(running)
         running.add_done_callback(self._ended)
 
@@ -89,6 +92,7 @@ class Store:
         await asyncio.gather(*self._background, return_exceptions=True)
         self._commit()
         await asyncio.to_thread(self._writer.close)
+        self._thread.shutdown()
         self.folder.unlock()
 
     def _commit(self) -> None:
