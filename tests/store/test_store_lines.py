@@ -216,8 +216,8 @@ def test_verbose_shows_every_step() -> None:
         "  boom",
         "verify out of time, 9.0s: make",
         "verdict 1: not accepted",
-        "  missing: verify failed",
-        "  missing: no README",
+        "  because: verify failed",
+        "  because: no README",
         "  follow-up: Fix the build.",
         "changed tests or protected files: tests/test_a.py",
     ]

@@ -76,7 +76,9 @@ class Coder:
 
     async def run_call(self, call: ToolCall) -> ToolResult:
         """One tool call, as events and as evidence."""
-        summary = self.redact(summarise(self.toolbox, call.name, call.arguments))
+        summary = self.redact(
+            summarise(self.toolbox, call.name, call.arguments).removeprefix(f"{call.name} ")
+        )
         self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
         began = time.monotonic()
         result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)

@@ -67,9 +67,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings) -> int:
+    from agentbatch.store.format import fold, harmless
+
     results: list[str] = []
+    width = shutil.get_terminal_size().columns
     async for check in checks(settings, Path.cwd()):
-        sys.stdout.write(f"{check.result:<5} {check.name:<22} {check.detail}\n")
+        head = f"{check.result:<5} {check.name:<22} "
+        lines = fold(harmless(check.detail), max(20, width - len(head)))
+        sys.stdout.write(head + ("\n" + " " * len(head)).join(lines) + "\n")
         sys.stdout.flush()
         results.append(check.result)
     failed, warned = results.count("fail"), results.count("warn")

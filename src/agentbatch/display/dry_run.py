@@ -34,10 +34,12 @@ def render_dry_run(dry: DryRun) -> list[str]:
         lines.append(f"     … and {len(plan.tasks) - MOST_TASKS} more")
     coder = sum(least.coder for least in dry.least)
     evaluator = sum(least.evaluator for least in dry.least)
+    cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"
     return [
         *lines,
         "",
-        f"At least ≈{coder:,} tokens in for the coder and ≈{evaluator:,} for the evaluator, {money(dry.least_cost)}:",
-        "one coder call and one evaluation a task, prompts only. Real runs take more.",
+        f"At least   ≈{coder:,} tokens in for the coder, ≈{evaluator:,} for the evaluator",
+        f"Least cost {cost}",
+        "           one coder call and one evaluation a task, prompts only; real runs take more",
         "Nothing was run.",
     ]

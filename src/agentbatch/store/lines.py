@@ -204,7 +204,7 @@ def _tool_end(event: e.ToolFinished) -> str:
 
 def _verdict(event: e.VerdictReached) -> list[str]:
     lines = [f"verdict {event.iteration}: {'accepted' if event.accepted else 'not accepted'}"]
-    lines += [f"  missing: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
+    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
     return lines
