@@ -1,7 +1,8 @@
 """`agentbatch --dry-run`: the plan and the least it takes, as text."""
 
-from agentbatch.api import REHEARSAL_NOTICE, DryRun
+from agentbatch.api import DryRun
 from agentbatch.store.format import clip, first_line, money, pad, width
+from agentbatch.store.lines import REHEARSAL
 
 WIDTH = 79
 MOST_TASKS = 50
@@ -16,7 +17,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if plan.left_out:
         lines.append(f"{plan.left_out} tasks of the file are left out")
     if settings.rehearsal:
-        lines.append(f"{REHEARSAL_NOTICE}: set a key to run your own tasks")
+        lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
         lines.append(f"coder      {settings.coder_model}  {settings.coder_endpoint}")
         lines.append(f"evaluator  {settings.evaluation_model}  {settings.evaluation_base_url}")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from agentbatch.model.pricing import ComparisonRow
 from agentbatch.model.usage import Usage
+from agentbatch.store.bills import total_cost, total_usage
 from agentbatch.store.events import Role, Status
 from agentbatch.store.format import first_line
 from agentbatch.store.lines import reason_text
-from agentbatch.store.state import RunState, TaskState, total_cost, total_usage
+from agentbatch.store.state import RunState, TaskState
 
 
 @dataclass(frozen=True)

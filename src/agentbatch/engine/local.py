@@ -28,7 +28,9 @@ class LocalEngine:
     def stop(self) -> None:
         self._stops += 1
         if self._stops == 1:
-            text = "Stopping: nothing new starts, running iterations end first. Interrupt again to stop at once."
+            text = (
+                "Stopping: nothing new starts, running iterations end first. Interrupt again to stop at once."
+            )
             self._context.store.emit(e.Notice(text=text))
             self._scheduler.drain()
         else:

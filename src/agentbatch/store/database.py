@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from agentbatch.errors import UserError
+from agentbatch.store.bills import merge_bills
 from agentbatch.store.events import Event
-from agentbatch.store.state import RunState, TaskState, merge_bills
+from agentbatch.store.state import RunState, TaskState
 
 SCHEMA_VERSION = 1
 

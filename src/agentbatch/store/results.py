@@ -7,7 +7,8 @@ from typing import Any
 from agentbatch.model.pricing import ComparisonRow
 from agentbatch.model.usage import Usage
 from agentbatch.store import events as e
-from agentbatch.store.state import Bill, RunState, TaskState, total_cost, total_usage
+from agentbatch.store.bills import Bill, total_cost, total_usage
+from agentbatch.store.state import RunState, TaskState
 
 
 def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: float) -> dict[str, Any]:

@@ -1,133 +1,37 @@
-"""Putting a run together: what the command line, the terminal app and Python users call.
+"""Running a prepared batch: endpoints, store and engine put together, results written."""
 
-import asyncio
-import os
-from agentbatch.api import prepare, run_batch
-from agentbatch.config import load_settings
-
-settings = load_settings({"mode": "parallel", "parallel": 3}, os.environ)
-outcome = asyncio.run(run_batch(prepare(settings)))
-print(outcome.state.count("completed"), outcome.results_file)
-"""
-
-import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agentbatch import __version__
-from agentbatch.agent.definition import CoderDefinition, EvaluatorDefinition, load_coder, load_evaluator
-from agentbatch.agent.prompts import Prompts
+from agentbatch.api.prepare import PreparedRun
 from agentbatch.batch.context import RolePlayer, RunContext
-from agentbatch.batch.estimate import LeastTokens, least_tokens
-from agentbatch.batch.plan import Plan, make_plan
-from agentbatch.batch.task import load_tasks
 from agentbatch.config import (
     REHEARSAL_CODER,
     REHEARSAL_EVALUATOR,
-    SERIAL_REST_MS,
-    Mode,
     RoleSettings,
-    Settings,
     secret_variables,
 )
 from agentbatch.engine.engine import Engine
 from agentbatch.engine.local import LocalEngine
-from agentbatch.errors import UserError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
-from agentbatch.model.pricing import ComparisonRow, Prices, compare
+from agentbatch.model.pricing import ComparisonRow, compare
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
-from agentbatch.store.documents import as_json, check_writable, write_document
+from agentbatch.store.documents import as_json, write_document
 from agentbatch.store.results import results_document
 from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder
 from agentbatch.store.state import RunState
 from agentbatch.store.store import Listener, Store
 from agentbatch.tools.toolbox import select_tools, specs
 from agentbatch.workspace.environment import shell_environment
-from agentbatch.workspace.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.walls import covering
-
-RESULTS_FILES: Mapping[Mode, str] = {
-    "serial": "batch_results.json",
-    "parallel": "parallel_batch_results.json",
-    "test": "test_results.json",
-}
-"""The original's names."""
-
-REHEARSAL_NOTICE = "rehearsal model: scripted replies, no AI"
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """Everything that could be checked before a run, checked. Making one spends nothing and writes nothing."""
-
-    settings: Settings
-    folder: Path
-    """Where the command runs: results, .agentbatch, ./agents, ./prompts."""
-    environ: Mapping[str, str]
-    mode: Mode
-    plan: Plan
-    coder: CoderDefinition
-    evaluator: EvaluatorDefinition
-    prompts: Prompts
-    prices: Prices
-    sandbox: SandboxChoice
-    env_files: tuple[Path, ...]
-
-    @property
-    def max_concurrent(self) -> int:
-        return 1 if self.mode == "serial" else self.settings.parallel
-
-    @property
-    def rest(self) -> float:
-        """Seconds between two task starts."""
-        default = SERIAL_REST_MS if self.mode == "serial" else 0
-        return (self.settings.rest_ms if self.settings.rest_ms is not None else default) / 1000
-
-    @property
-    def results_file(self) -> Path:
-        return (self.folder / (self.settings.output or RESULTS_FILES[self.mode])).absolute()
-
-    @property
-    def warnings(self) -> list[str]:
-        return [w for w in (*self.plan.warnings(), self.sandbox.warning) if w]
-
-    def dry_run(self) -> "DryRun":
-        """What this run would do, and the least that it takes."""
-        least = least_tokens(self.plan.tasks, self.prompts, self.coder, self.evaluator)
-        settings, at = self.settings, datetime.now(UTC)
-        cost: float | None = None if settings.rehearsal else 0.0
-        for planned, tokens in zip(self.plan.tasks, least, strict=True):
-            for model, url, count in (
-                (planned.task.coder_model or settings.coder_model, settings.coder_endpoint, tokens.coder),
-                (
-                    planned.task.evaluator_model or settings.evaluation_model,
-                    settings.evaluation_base_url,
-                    tokens.evaluator,
-                ),
-            ):
-                price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
-                cost = None if cost is None or price is None else cost + price.total
-        return DryRun(self, least, cost)
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """A plan with the least it takes: each task's first coder call and first evaluation, prompts only."""
-
-    prepared: PreparedRun
-    least: list[LeastTokens]
-    """One entry a task, in order."""
-    least_cost: float | None
-    """US dollars; None when a model's price is unknown."""
 
 
 @dataclass(frozen=True)
@@ -140,51 +44,6 @@ class RunOutcome:
     run_folder: Path
     exit_code: int
     """0 all completed; 1 some did not; 130 interrupted."""
-
-
-def prepare(
-    settings: Settings,
-    *,
-    folder: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    env_file: Path | None = None,
-) -> PreparedRun:
-    """Check everything. Raises UserError for the first thing that a person has to mend."""
-    folder = (folder or Path.cwd()).resolve()
-    mode: Mode = settings.mode or "parallel"
-    task_file = folder / settings.tasks
-    plan = make_plan(
-        load_tasks(task_file),
-        task_file,
-        max_iterations=settings.max_iterations,
-        timeout=settings.timeout,
-        first_only=mode == "test",
-        pattern=settings.filter,
-    )
-    _check_directories(plan)
-    coder, evaluator = load_coder(folder), load_evaluator(folder)
-    prepared = PreparedRun(
-        settings=settings,
-        folder=folder,
-        environ=dict(os.environ if environ is None else environ),
-        mode=mode,
-        plan=plan,
-        coder=coder,
-        evaluator=evaluator,
-        prompts=Prompts(folder, coder.prompt, evaluator.prompt),
-        prices=_load_prices(settings, folder),
-        sandbox=choose_sandbox(settings.sandbox),
-        env_files=tuple(
-            dict.fromkeys(
-                f.absolute()
-                for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
-            )
-        ),
-    )
-    if settings.no_network and prepared.sandbox.name == "none":
-        raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    check_writable(prepared.results_file)
-    return prepared
 
 
 async def run_batch(
@@ -328,39 +187,6 @@ async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
     all_completed = state.count("completed") == len(state.tasks)
     exit_code = 130 if interrupted and not all_completed else (0 if all_completed else 1)
     return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code)
-
-
-def _load_prices(settings: Settings, folder: Path) -> Prices:
-    own = folder / (settings.prices or "prices.toml")
-    if settings.prices is not None and not own.is_file():
-        raise UserError(f"--prices: there is no file {own}.")
-    prices = Prices.load(own if own.is_file() else None)
-    for name in settings.compare_models:
-        if not prices.known(name):
-            near = prices.nearest(name)
-            hint = f"did you mean {near!r}?" if near else "add it to prices.toml."
-            raise UserError(f"--compare-models: no price is known for {name!r}; {hint}")
-    return prices
-
-
-def _check_directories(plan: Plan) -> None:
-    """Find out before the run whether every task's directory can be made and written to."""
-    checked: set[Path] = set()
-    for task in plan.tasks:
-        existing = next(p for p in (task.root, *task.root.parents) if p.exists())
-        if existing in checked:
-            continue
-        checked.add(existing)
-        if not existing.is_dir():
-            raise UserError(f"Task {task.id}: its dir {task.root} cannot be made: {existing} is a file.")
-        try:
-            with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=existing):
-                pass
-        except OSError as error:
-            raise UserError(
-                f"Task {task.id}: its dir {task.root} cannot be made or written to: "
-                f"{existing}: {error.strerror or error}."
-            ) from None
 
 
 def _without_password(url: str) -> str:

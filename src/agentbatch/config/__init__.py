@@ -1,0 +1,36 @@
+"""Settings of a run: flags > environment > .env > defaults, in one pydantic model."""
+
+from agentbatch.config.loading import load_settings, read_env_file
+from agentbatch.config.settings import (
+    DEFAULT_COMPARISON,
+    REHEARSAL_CODER,
+    REHEARSAL_EVALUATOR,
+    SERIAL_REST_MS,
+    TEST_MODE_TASKS,
+    DisplayName,
+    Mode,
+    Option,
+    RoleSettings,
+    SandboxName,
+    Settings,
+    options,
+    secret_variables,
+)
+
+__all__ = [
+    "DEFAULT_COMPARISON",
+    "REHEARSAL_CODER",
+    "REHEARSAL_EVALUATOR",
+    "SERIAL_REST_MS",
+    "TEST_MODE_TASKS",
+    "DisplayName",
+    "Mode",
+    "Option",
+    "RoleSettings",
+    "SandboxName",
+    "Settings",
+    "load_settings",
+    "options",
+    "read_env_file",
+    "secret_variables",
+]
