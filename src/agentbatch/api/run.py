@@ -1,5 +1,6 @@
 """Running a prepared batch: endpoints, store and engine put together, results written."""
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from agentbatch.config import (
 )
 from agentbatch.engine.engine import Engine
 from agentbatch.engine.local import LocalEngine
+from agentbatch.errors import RunError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
 from agentbatch.model.pricing import ComparisonRow, compare
@@ -175,14 +177,23 @@ def _run_started(
 
 
 async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
-    store.flush()
+    with contextlib.suppress(
+        OSError
+    ):  # the engine has noticed and said so: what is known is written all the same
+        store.flush()
     state = store.state
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
     document = results_document(state, comparison, now)
     text = store.redact(as_json(document)) + "\n"
-    await write_document(store.folder.path / "results.json", text)
-    await write_document(prepared.results_file, text)
+    problem = ""
+    for path in (store.folder.path / "results.json", prepared.results_file):
+        try:
+            await write_document(path, text)
+        except OSError as error:
+            problem = f"The results could not be written to {path}: {error.strerror or error}."
+    if problem:
+        raise RunError(f"{problem} {state.finished.error if state.finished else ''}".strip())
     interrupted = bool(state.finished and state.finished.interrupted)
     all_completed = state.count("completed") == len(state.tasks)
     exit_code = 130 if interrupted and not all_completed else (0 if all_completed else 1)

@@ -52,6 +52,8 @@ class TaskLoop:
         self._after = self._before
         self._missing: list[str] = []
         self._coder: Coder | None = None
+        self._judged = True
+        """The latest snapshot is that of the latest evaluation: nothing was done since."""
         self._last_text = ""
         self._last_evaluation = ""
 
@@ -92,11 +94,13 @@ class TaskLoop:
         while True:
             iteration = self._controller.iteration + 1
             self._emit(e.IterationStarted(task_id=planned.id, iteration=iteration, prompt=prompt))
+            self._judged = False
             outcome = await run_turn(coder, prompt)
             self._last_text = outcome.text
             found = await self._evaluate(coder, evaluator, outcome, protected)
             decision = self._controller.after_turn(found.evaluated)
             prompt = self._report(iteration, found, decision)
+            self._judged = True
             if isinstance(decision, Done):
                 return decision
             if self.context.draining():
@@ -175,6 +179,8 @@ class TaskLoop:
     async def _finish(self, done: Done) -> None:
         """Leave the patch, say that the task has ended, have its transcript written."""
         store = self.context.store
+        if not self._judged:
+            self._after = await snapshot(self.planned.root, self._after)
         difference = changes(self._before, self._after)
         if difference:
             text = store.redact(patch(self._before, self._after))

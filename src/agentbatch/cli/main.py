@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agentbatch import __version__
 from agentbatch.cli import cost, doctor, init, run
-from agentbatch.errors import UserError
+from agentbatch.errors import RunError, UserError
 
 COMMANDS = {"cost": cost, "doctor": doctor, "init": init}
 
@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except RunError as error:
+        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -71,6 +71,8 @@ class LocalEngine:
             self._stop_for(str(error))
         except asyncio.CancelledError:
             raise
+        except OSError as error:
+            self._end(planned, "workspace_error", f"The task's files could not be written: {error}")
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             self._report_bug(planned, error)
 
@@ -83,10 +85,13 @@ class LocalEngine:
         store = self._context.store
         text = store.redact("".join(traceback.format_exception(error)))
         store.emit(e.Notice(task_id=planned.id, text=f"Internal error in task {planned.id}:\n{text}"))
+        self._end(planned, "internal_error", f"Internal error: {type(error).__name__}: {error}")
+
+    def _end(self, planned: PlannedTask, reason: e.Reason, error: str) -> None:
+        store = self._context.store
         if not store.state.tasks[planned.id].finished:
-            message = store.redact(f"Internal error: {type(error).__name__}: {error}")
             store.emit(
-                e.TaskFinished(task_id=planned.id, status="error", reason="internal_error", error=message)
+                e.TaskFinished(task_id=planned.id, status="error", reason=reason, error=store.redact(error))
             )
 
     async def _watch_store(self) -> None:
