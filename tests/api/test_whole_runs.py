@@ -437,3 +437,14 @@ async def test_lone_surrogates_and_control_characters_do_no_harm(run_tasks: Any)
     ran = await run_tasks([task()], [script([*coder, calls(write("b")), calls(FINISH)], judge)])
     assert ran.task.status == "completed", ran.task.error
     assert ran.results["summary"]["completedTasks"] == 1
+
+
+async def test_an_overflow_teaches_the_window_and_is_retried_once(run_tasks: Any) -> None:
+    lots = [calls(bash(f"head -c 9000 /dev/zero | tr '\\0' '{digit}'")) for digit in "12345678"]
+    ran = await run_tasks(
+        [task()], [script([calls(write("a")), *lots, calls(FINISH)])], server={"context_window": 12_000}
+    )
+    assert ran.task.status == "completed", ran.task.error
+    refused = [r for r in ran.server.requests if r.status == 400]
+    assert len(refused) == 1
+    assert any("compacted" in n.text for n in ran.of_type(e.Notice))

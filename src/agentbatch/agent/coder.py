@@ -65,6 +65,8 @@ class Coder:
         except ModelError as error:
             if error.kind != "overflow":
                 raise
+            # The endpoint knows its window better than the price list.
+            self.context_window = min(self.context_window, int(self._size()))
             await self._compact()
             self.flush()
             reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
