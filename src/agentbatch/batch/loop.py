@@ -13,6 +13,7 @@ from agentbatch.agent.verdict import LONGEST_FOLLOW_UP, Facts, refusals, what_is
 from agentbatch.batch.context import RunContext
 from agentbatch.batch.controller import Continue, Done, Evaluated, TaskController
 from agentbatch.batch.plan import PlannedTask
+from agentbatch.errors import UserError
 from agentbatch.model.reply import ModelError
 from agentbatch.store import events as e
 from agentbatch.store.documents import put_document, write_document
@@ -62,18 +63,19 @@ class TaskLoop:
         self._emit(e.TaskStarted(task_id=self.planned.id))
         stop_run = ""
         try:
-            async with asyncio.timeout(self.planned.timeout):
+            async with asyncio.timeout(self.planned.timeout) as wall_clock:
                 done = await self._work()
-        except TimeoutError:
-            seconds = f"{self.planned.timeout:g}"
-            done = Done("timeout", "wall_clock", f"The task ran out of its {seconds} seconds.")
         except asyncio.CancelledError:
             done = Done("cancelled", "cancelled", "The run was interrupted.")
         except ModelError as error:
             done = Done("error", "model_error", str(error))
             stop_run = str(error) if error.kind == "endpoint" else ""
-        except OSError as error:
-            done = Done("error", "workspace_error", f"{type(error).__name__}: {error}")
+        except (OSError, UserError) as error:
+            if wall_clock.expired():
+                seconds = f"{self.planned.timeout:g}"
+                done = Done("timeout", "wall_clock", f"The task ran out of its {seconds} seconds.")
+            else:
+                done = Done("error", "workspace_error", str(error) or type(error).__name__)
         await self._finish(done)
         if stop_run:
             raise EndpointUnusable(stop_run)
