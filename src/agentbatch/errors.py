@@ -1,4 +1,4 @@
-"""The errors that end a command with a sentence instead of a traceback."""
+"""The one error that a person can mend."""
 
 
 class UserError(Exception):
@@ -6,7 +6,3 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with 2.
     """
-
-
-class RunError(Exception):
-    """A run that could not leave what it owes, for example on a full disk: one sentence, exit code 1."""

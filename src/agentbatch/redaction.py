@@ -20,6 +20,16 @@ class Redactor:
         # Longest first, so that a key that contains another one is masked whole.
         self._secrets = sorted(keys, key=len, reverse=True)
 
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest secret; 0 when there is none."""
+        return max((len(secret.encode()) for secret in self._secrets), default=0)
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        for secret in self._secrets:
+            data = data.replace(secret.encode(), MASK.encode())
+        return data
+
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
             if secret in text:

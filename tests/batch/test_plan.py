@@ -39,7 +39,9 @@ def test_same_and_nested_dirs_are_grouped_and_announced() -> None:
         Task(id="e", dir="xx", first_prompt="p"),
     )
     assert made.shared == (("a", "c", "d"),)
-    assert made.warnings() == ["3 tasks share the directory x and run one after another: a, c, d."]
+    assert made.warnings() == [
+        "3 tasks share the directory x or lie in it; those that overlap run one after another: a, c, d."
+    ]
 
 
 def test_an_empty_dir_is_the_files_folder_and_holds_all_others() -> None:
@@ -69,3 +71,9 @@ def test_overlap() -> None:
     assert overlap(Path("/a/b"), Path("/a/b"))
     assert overlap(Path("/a"), Path("/a/b/c"))
     assert not overlap(Path("/a/b"), Path("/a/bc"))
+
+
+def test_a_loop_of_links_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="leads nowhere|cannot be made"):
+        make_plan([Task(id="a", dir="loop/x", first_prompt="p")], tmp_path / "task.json", max_iterations=1)

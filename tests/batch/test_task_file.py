@@ -77,6 +77,10 @@ def tasks(*entries: Any) -> str:
         ),
         ('{"tasks": [{"first_prompt": "x", "first_prompt": "y"}]}', "'first_prompt' is given twice"),
         ("[" * 100_000, "nested too deeply"),
+        (tasks({"first_prompt": "x", "id": "名" * 100}), "an id takes at most 240 bytes"),
+        (tasks({"first_prompt": "x", "dir": "x" * 300}), "a directory name takes at most 240 bytes"),
+        (tasks({"first_prompt": "x", "dir": "~/x"}), "~ is not expanded here"),
+        (tasks({"first_prompt": "half \ud800"}), "\\ud800 is half of a surrogate pair"),
     ],
 )
 def test_a_bad_file_gets_one_sentence(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -62,6 +62,7 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({}, {"coder_endpoint": "localhost"}, "--coder-endpoint: not a URL like .*, not 'localhost'"),
         ({"OPENAI_BASE_URL": "ftp://x"}, {}, "OPENAI_BASE_URL: not a URL"),
         ({"CODER_ENDPOINT": "http://x:99999/v1"}, {}, "not a URL"),
+        ({"CODER_ENDPOINT": "http://me:pw@x/v1"}, {}, "a URL with a user or password in it is not taken"),
         ({}, {"parallel": "0"}, "greater than or equal to 1, not '0'"),
         ({}, {"parallel": "-1"}, "greater than or equal to 1, not '-1'"),
         ({}, {"parallel": "x"}, "must be a whole number, not 'x'"),

@@ -110,3 +110,14 @@ def test_a_results_file_that_cannot_be_written_is_found_out_before(tmp_path: Pat
         check_writable(tmp_path / "file" / "results.json")
     with pytest.raises(UserError, match="cannot be written"):
         check_writable(Path("/proc/results.json"))
+
+
+async def test_a_link_stays_a_link_and_a_device_is_refused(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    await write_document(link, "new")
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == "new"
+    with pytest.raises(UserError, match="is a device or a pipe"):
+        check_writable(Path("/dev/null"))

@@ -42,10 +42,10 @@ async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, workspace: Wo
     assert outside.read_text() == "mine"
 
 
-async def test_the_same_content_is_no_change(call: Call, workspace: Workspace) -> None:
+async def test_the_same_content_is_said_and_still_an_act(call: Call, workspace: Workspace) -> None:
     (workspace.root / "file").write_text("same")
     result = await call("write_file", path="file", content="same")
-    assert (result.ok, result.changed) == (True, False)
+    assert (result.ok, result.changed) == (True, True)
     assert "already held exactly this" in result.text
 
 

@@ -56,15 +56,22 @@ def test_what_is_in_it(tmp_path: Path) -> None:
 def test_what_is_left_out(tmp_path: Path) -> None:
     for folder in (".git", "node_modules", "a/__pycache__", ".venv", ".agentbatch/runs"):
         write(tmp_path / folder / "file", "x")
-    write(tmp_path / "myenv/pyvenv.cfg", "home = /usr/bin")
-    write(tmp_path / "rust/target/CACHEDIR.TAG", "Signature: x")
+    write(tmp_path / "rust/Cargo.toml", "")
+    write(tmp_path / "rust/target/debug/a.o", "x")
+    write(tmp_path / "hidden/CACHEDIR.TAG", "")
     write(tmp_path / "target/kept.txt", "x")
     write(tmp_path / "build/kept.txt", "x")
     write(tmp_path / "excluded/file", "x")
     write(tmp_path / "results.json", "x")
     write(tmp_path / ".gitignore", "x")
     found = take_snapshot(tmp_path, exclude=[tmp_path / "excluded", tmp_path / "results.json"])
-    assert list(found.files) == [".gitignore", "build/kept.txt", "target/kept.txt"]
+    assert list(found.files) == [
+        ".gitignore",
+        "build/kept.txt",
+        "hidden/CACHEDIR.TAG",
+        "rust/Cargo.toml",
+        "target/kept.txt",
+    ]
 
 
 def test_the_digest_follows_content_names_and_modes(tmp_path: Path) -> None:

@@ -130,8 +130,9 @@ class Coder:
         self.conversation.replace(compaction.elide_tool_results(self.conversation.messages))
         if self._size() > compaction.SUMMARISE_ABOVE * self.context_window or self._size() > 0.9 * before:
             await self._summarise()
-        text = f"Conversation compacted from about {before:,.0f} to {self._size():,.0f} tokens."
-        self.emit(e.Notice(task_id=self.task_id, text=text))
+        if self._size() < before:
+            text = f"Conversation compacted from about {before:,.0f} to {self._size():,.0f} tokens."
+            self.emit(e.Notice(task_id=self.task_id, text=text, warning=False))
 
     async def _summarise(self) -> None:
         messages = self.conversation.messages

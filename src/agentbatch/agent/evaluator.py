@@ -7,13 +7,16 @@ from agentbatch.agent.calls import RoleModel
 from agentbatch.agent.definition import EvaluatorLimits
 from agentbatch.agent.evidence import Evidence, VerifyResult
 from agentbatch.agent.prompts import Prompts
-from agentbatch.agent.verdict import NoVerdict, Verdict, parse_verdict, verdict_schema
+from agentbatch.agent.verdict import NoVerdict, Verdict, parse_verdict, redacted, verdict_schema
 from agentbatch.model.reply import Message, ModelError
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.workspace.shell import Shell
 
 VERIFY_TAIL_LINES = 60
+
+UNFINISHED = frozenset(("length", "content_filter"))
+"""Finish reasons of replies that are not the judge's whole answer, however whole they look."""
 
 SHORTER_DIFF = 6
 """The diff is cut to this part of its length when the evidence overflows the judge's context window."""
@@ -87,10 +90,13 @@ class Evaluator:
                 return Judgement(None, f"The evaluator could not be asked: {error}", answer)
             asked += 1
             answer = self.redact(reply.content)
-            try:
-                return Judgement(parse_verdict(answer), last_answer=answer)
-            except NoVerdict as error:
-                problem = "the answer was cut off" if reply.cut_off else str(error)
+            if reply.finish_reason in UNFINISHED:
+                problem = f"it was not finished ({reply.finish_reason})"
+            else:
+                try:
+                    return Judgement(redacted(parse_verdict(reply.content), self.redact), last_answer=answer)
+                except NoVerdict as error:
+                    problem = str(error)
             again = f"That is not a valid verdict: {problem}. Answer with the JSON object only."
             messages += [
                 {"role": "assistant", "content": answer or "(empty reply)"},

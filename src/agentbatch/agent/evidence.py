@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agentbatch.tools.base import CommandRecord
 from agentbatch.workspace.diff import tree, unified_diff
+from agentbatch.workspace.file_diff import quoted
 from agentbatch.workspace.snapshot import Snapshot
 
 SHOWN_COMMANDS = 30
@@ -62,7 +63,7 @@ class Evidence:
             "diff": unified_diff(self.before, self.after, diff_characters) or "(no changes)",
             "commands": _commands(self.commands),
             "verify": "\n\n".join(_verify(result) for result in self.verify),
-            "tampering": list(self.tampering),
+            "tampering": [quoted(path) for path in self.tampering],
             "turn_end": self.turn_end,
             "claim": _end(self.claim, LONGEST_CLAIM) or "(nothing)",
         }

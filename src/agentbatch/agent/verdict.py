@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,40 +64,82 @@ def verdict_schema() -> tuple[str, dict[str, Any]]:
     }
 
 
+def redacted(verdict: Verdict, redact: Callable[[str], str]) -> Verdict:
+    """The verdict with every text of it cleaned. After parsing: a key may be a word that JSON needs."""
+    requirements = [
+        Requirement(text=redact(r.text), met=r.met, evidence=redact(r.evidence)) for r in verdict.requirements
+    ]
+    changes = {
+        "requirements": requirements,
+        "missing": [redact(item) for item in verdict.missing],
+        "follow_up_prompt": redact(verdict.follow_up_prompt),
+    }
+    return verdict.model_copy(update=changes)
+
+
 class NoVerdict(ValueError):
     """The reply holds no valid verdict; the text says what is wrong, for the judge to mend."""
 
 
 def parse_verdict(content: str) -> Verdict:
-    """The last JSON object of the reply that is a valid verdict, wherever it stands. Raises NoVerdict."""
-    text = re.sub(r"<think(?:ing)?>.*?</think(?:ing)?>", "", content, flags=re.DOTALL)
-    text = re.sub(r"^.*</think(?:ing)?>", "", text, flags=re.DOTALL)
-    problem = "there is no JSON object in it"
-    found: Verdict | None = None
-    for candidate in _json_objects(text):
-        try:
-            found = Verdict.model_validate(candidate)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            problem = f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
-    if found is None:
-        raise NoVerdict(problem)
-    return found
+    """The verdict in which the reply ends. Raises NoVerdict.
+
+    Prose or thoughts may stand before it, nothing after it: a judge quotes what it judges, so a verdict somewhere in
+    the text need not be the judge's own. For the same reason two that disagree, and a broken one, are none.
+    """
+    text = _without_thoughts(content)
+    objects, between, after = _top_level_objects(text)
+    if not objects:
+        raise NoVerdict("there is no JSON object in it")
+    if after.strip(" \t\r\n`])."):
+        raise NoVerdict("something follows the JSON object")
+    if '"complete"' in between:
+        raise NoVerdict("a JSON object in it is broken")
+    *others, last = (_unwrapped(found) for found in objects)
+    try:
+        verdict = Verdict.model_validate(last)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise NoVerdict(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+    if any(other.get("complete", verdict.complete) != verdict.complete for other in others):
+        raise NoVerdict("two verdicts in it disagree")
+    return verdict
 
 
-def _json_objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every outermost JSON object in the text, in order, each after the objects that it wraps."""
+def _without_thoughts(content: str) -> str:
+    """The reply without the thinking in front of it; some servers swallow the opening tag."""
+    text = content.strip()
+    opened = re.match(r"<(think|thinking)>.*?</\1>", text, flags=re.DOTALL)
+    if opened:
+        return text[opened.end() :]
+    if not text.startswith(("{", "`")):
+        closing = list(re.finditer(r"</think(?:ing)?>", text))
+        return text[closing[-1].end() :] if closing and "{" in text[closing[-1].end() :] else text
+    return text
+
+
+def _top_level_objects(text: str) -> tuple[list[dict[str, Any]], str, str]:
+    """Every outermost JSON object in the text, in order; the text before and between them; the text after."""
     decoder = json.JSONDecoder()
-    place = text.find("{")
+    found: list[dict[str, Any]] = []
+    between = ""
+    start, place = 0, text.find("{")
     while place != -1:
         try:
             value, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             place = text.find("{", place + 1)
             continue
-        yield from (inner for inner in value.values() if isinstance(inner, dict))
-        yield value
-        place = text.find("{", end)
+        between += text[start:place]
+        found.append(value)
+        start, place = end, text.find("{", end)
+    return found, between, text[start:]
+
+
+def _unwrapped(found: dict[str, Any]) -> dict[str, Any]:
+    """`{"verdict": {...}}` is the verdict in it."""
+    inner = next(iter(found.values()), None)
+    return inner if len(found) == 1 and isinstance(inner, dict) else found
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,12 @@ def _check_directories(plan: Plan) -> None:
     """Find out before the run whether every task's directory can be made and written to."""
     checked: set[Path] = set()
     for task in plan.tasks:
-        existing = next(p for p in (task.root, *task.root.parents) if p.exists())
+        try:
+            existing = next(p for p in (task.root, *task.root.parents) if p.exists())
+        except OSError as error:
+            raise UserError(f"Task {task.id}: its dir cannot be made: {error}.") from None
+        if task.root == Path("/"):
+            raise UserError(f"Task {task.id}: its dir is /; give it a directory of its own.")
         if existing in checked:
             continue
         checked.add(existing)

@@ -1,7 +1,6 @@
 """Running a prepared batch: endpoints, store and engine put together, results written."""
 
 import contextlib
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from agentbatch.config import (
 )
 from agentbatch.engine.engine import Engine
 from agentbatch.engine.local import LocalEngine
-from agentbatch.errors import RunError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
 from agentbatch.model.pricing import ComparisonRow, compare
@@ -46,6 +44,8 @@ class RunOutcome:
     run_folder: Path
     exit_code: int
     """0 all completed; 1 some did not; 130 interrupted."""
+    problem: str = ""
+    """Why results could not be written, as a sentence; empty when they were."""
 
 
 async def run_batch(
@@ -98,6 +98,7 @@ def _make_engine(
         hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
         hidden_files=prepared.env_files,
         draining=lambda: engine.draining,
+        stop_cause=lambda: engine.stop_cause,
     )
     engine = LocalEngine(context, prepared.plan, max_concurrent=prepared.max_concurrent, rest=prepared.rest)
     return engine
@@ -167,8 +168,8 @@ def _run_started(
         total_tasks=len(prepared.plan.tasks),
         coder_model=coder.model,
         evaluator_model=evaluator.model,
-        coder_endpoint=_without_password(base_urls[0]),
-        evaluator_endpoint=_without_password(base_urls[1]),
+        coder_endpoint=base_urls[0],
+        evaluator_endpoint=base_urls[1],
         rehearsal=prepared.settings.rehearsal,
         sandbox=prepared.sandbox.name,
         prompts_digest=prepared.prompts.digest,
@@ -192,13 +193,7 @@ async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
             await write_document(path, text)
         except OSError as error:
             problem = f"The results could not be written to {path}: {error.strerror or error}."
-    if problem:
-        raise RunError(f"{problem} {state.finished.error if state.finished else ''}".strip())
     interrupted = bool(state.finished and state.finished.interrupted)
     all_completed = state.count("completed") == len(state.tasks)
-    exit_code = 130 if interrupted and not all_completed else (0 if all_completed else 1)
-    return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code)
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", url)
+    exit_code = 130 if interrupted and not all_completed else (0 if all_completed and not problem else 1)
+    return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code, problem)

@@ -56,6 +56,8 @@ class RunContext:
     """Env files with keys."""
     draining: Callable[[], bool]
     """The run is being interrupted: end after the iteration under way."""
+    stop_cause: Callable[[], str]
+    """Why the run stops before its end, as a sentence."""
 
     def workspace(self, planned: PlannedTask) -> Workspace:
         """The task's own directory must exist; the outputs folder is made by the first long output."""
@@ -71,7 +73,8 @@ class RunContext:
             readable=(outputs,),
             network=self.network,
         )
-        return Workspace(planned.root, Shell(planned.root, sandbox, env, outputs), outputs)
+        shell = Shell(planned.root, sandbox, env, outputs, self.store.redact)
+        return Workspace(planned.root, shell, outputs)
 
     def make_coder(self, planned: PlannedTask, workspace: Workspace) -> Coder:
         definition = self.coder_definition

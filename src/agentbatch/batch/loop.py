@@ -66,7 +66,7 @@ class TaskLoop:
             async with asyncio.timeout(self.planned.timeout) as wall_clock:
                 done = await self._work()
         except asyncio.CancelledError:
-            done = Done("cancelled", "cancelled", "The run was interrupted.")
+            done = Done("cancelled", "cancelled", self.context.stop_cause())
         except ModelError as error:
             done = Done("error", "model_error", str(error))
             stop_run = str(error) if error.kind == "endpoint" else ""
@@ -106,7 +106,7 @@ class TaskLoop:
             if isinstance(decision, Done):
                 return decision
             if self.context.draining():
-                return Done("cancelled", "cancelled", "The run was interrupted.")
+                return Done("cancelled", "cancelled", self.context.stop_cause())
 
     async def _evaluate(
         self, coder: Coder, evaluator: Evaluator, outcome: TurnOutcome, protected: Protected | None

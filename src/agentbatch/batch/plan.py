@@ -46,7 +46,10 @@ class Plan:
         for group in self.shared:
             names = ", ".join(group[:5]) + (f" and {len(group) - 5} more" if len(group) > 5 else "")
             root = min((by_id[i] for i in group), key=lambda t: len(t.root.parts)).shown_dir
-            lines.append(f"{len(group)} tasks share the directory {root} and run one after another: {names}.")
+            lines.append(
+                f"{len(group)} tasks share the directory {root} or lie in it; those that overlap run one after "
+                f"another: {names}."
+            )
         return lines
 
 
@@ -71,7 +74,7 @@ def make_plan(
             id=ids[index],
             index=index,
             task=task,
-            root=(base / task.dir).resolve(),
+            root=_resolved(base, task, ids[index]),
             max_iterations=task.max_iterations or max_iterations,
             timeout=task.timeout or timeout,
         )
@@ -86,6 +89,13 @@ def make_plan(
     if first_only:
         chosen = chosen[:TEST_MODE_TASKS]
     return Plan(tuple(chosen), shared_directories(chosen), len(planned) - len(chosen))
+
+
+def _resolved(base: Path, task: Task, task_id: str) -> Path:
+    try:
+        return (base / task.dir).resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
+        raise UserError(f"Task {task_id}: its dir {task.dir!r} leads nowhere: {error}.") from None
 
 
 def task_ids(tasks: Sequence[Task]) -> list[str]:

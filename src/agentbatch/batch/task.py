@@ -19,6 +19,10 @@ def _as_commands(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+LONGEST_NAME = 240
+"""Bytes of a file name that every common file system takes, with room for a suffix."""
+
+
 class Task(BaseModel):
     """One entry of task.json as the user wrote it."""
 
@@ -50,6 +54,8 @@ class Task(BaseModel):
             raise ValueError(
                 "an id is 1 to 100 letters, digits, '.', '_' or '-' and does not start with '.' or '-'"
             )
+        if value is not None and len(value.encode("utf-8")) > LONGEST_NAME:
+            raise ValueError(f"an id takes at most {LONGEST_NAME} bytes, since a folder is named after it")
         return value
 
     @field_validator("dir")
@@ -57,6 +63,10 @@ class Task(BaseModel):
     def _check_dir(cls, value: str) -> str:
         if "\0" in value:
             raise ValueError("a directory name cannot contain NUL")
+        if value.startswith("~"):
+            raise ValueError("~ is not expanded here; write the whole path, or one relative to the task file")
+        if any(len(part.encode("utf-8")) > LONGEST_NAME for part in value.split("/")):
+            raise ValueError(f"a directory name takes at most {LONGEST_NAME} bytes")
         return value
 
     @field_validator("first_prompt")
@@ -107,6 +117,8 @@ def load_tasks(path: Path) -> list[Task]:
         raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
     except RecursionError:
         raise UserError(f"{path}: nested too deeply to be a task file.") from None
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        _refuse_lone_surrogates(path, data)
     if isinstance(data, list):
         raise UserError(f'{path}: the top level must be an object: {{"tasks": [...]}}, not a list.')
     try:
@@ -117,6 +129,16 @@ def load_tasks(path: Path) -> list[Task]:
         raise UserError(f"{path}: there are no tasks in it.")
     _check_unique_ids(path, text, tasks)
     return tasks
+
+
+def _refuse_lone_surrogates(path: Path, data: object) -> None:
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise UserError(
+            f"{path}: {half} is half of a surrogate pair and no character; write the pair."
+        ) from None
 
 
 class _DuplicateKey(Exception):

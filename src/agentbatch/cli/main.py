@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agentbatch import __version__
 from agentbatch.cli import cost, doctor, init, run
-from agentbatch.errors import RunError, UserError
+from agentbatch.errors import UserError
 
 COMMANDS = {"cost": cost, "doctor": doctor, "init": init}
 
@@ -58,17 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         run.check_flags(words, COMMANDS)
         args = build_parser().parse_args(words)
         code: int = args.command(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except UserError as error:
         print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    except RunError as error:
-        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
-        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader went away (`agentbatch ... | head`): nothing is left to say to anybody.
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        # A full disk, a closed output: nothing of ours to trace.
+        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
         return 1

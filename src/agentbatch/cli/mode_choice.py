@@ -14,7 +14,12 @@ def choose_mode(plan: "Plan", parallel: int, source: TextIO, out: TextIO) -> dic
     out.write(f"{count} task{'s' if count != 1 else ''} to run. How?\n\n")
     out.write("  1  serial    one after another\n")
     out.write(f"  2  parallel  {parallel} at the same time\n")
-    out.write(f"  3  test      the first {min(TEST_MODE_TASKS, count)} only\n\n")
+    first = (
+        f"the first {TEST_MODE_TASKS} only"
+        if count > TEST_MODE_TASKS
+        else "all of them: there are no more than 3"
+    )
+    out.write(f"  3  test      {first}\n\n")
     names = {"1": "serial", "2": "parallel", "3": "test", "": "parallel"}
     names |= {name: name for name in ("serial", "parallel", "test")}
     while (mode := names.get(_ask("Mode [2]: ", source, out).lower())) is None:

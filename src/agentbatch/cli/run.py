@@ -82,25 +82,34 @@ def run(args: argparse.Namespace) -> int:
 
         sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
         return 0
-    if settings.mode is None and sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto":
+    if settings.mode is None and _on_terminal() and settings.display == "auto":
         chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
         settings = settings.model_copy(update=chosen)
         prepared = prepare(settings, env_file=env_file)
 
     from agentbatch.display.face import choose_face
 
-    face = choose_face(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
-    return asyncio.run(_run(prepared, face))
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # for a closed stdout or stderr
+        face = choose_face(
+            settings.display, verbose=settings.verbose, out=sys.stdout or nowhere, err=sys.stderr or nowhere
+        )
+        return asyncio.run(_run(prepared, face))
+
+
+def _on_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 async def _run(prepared: "PreparedRun", face: "Face") -> int:
+    stopper = _Stopper()
+    # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
     from agentbatch.display.summary import summarise
 
     outcome: RunOutcome | None = None
     face.open()
     try:
-        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=_stop_on_signals)
+        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=stopper.attach)
     finally:
         face.close(
             summarise(
@@ -109,15 +118,28 @@ async def _run(prepared: "PreparedRun", face: "Face") -> int:
             if outcome is not None
             else None
         )
+    if outcome.problem:
+        sys.stderr.write(f"agentbatch: {outcome.problem}\n")
     return outcome.exit_code
 
 
-def _stop_on_signals(engine: "Engine") -> None:
-    """The first signal drains, the second stops at once."""
-    loop = asyncio.get_running_loop()
+class _Stopper:
+    """Hands signals on to the engine: the first drains, the second stops at once. Those that come before there is an
+    engine are kept for it."""
 
-    def stop() -> None:
-        engine.stop()
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._early = 0
+        for number in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
 
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+    def attach(self, engine: "Engine") -> None:
+        self._engine = engine
+        for _ in range(self._early):
+            engine.stop()
+
+    def _stop(self) -> None:
+        if self._engine is None:
+            self._early += 1
+        else:
+            self._engine.stop()

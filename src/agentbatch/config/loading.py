@@ -83,5 +83,5 @@ def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
             why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
             raise UserError(
                 f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not. "
-                f"Set it in the environment or in .env; for a server without keys any word will do."
+                f"Set it in the environment or in .env; for a server without keys write `none`."
             )

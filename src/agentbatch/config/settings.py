@@ -180,6 +180,10 @@ class Settings(BaseModel):
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             valid = False
+        if valid and (parts.username or parts.password):
+            raise ValueError(
+                "a URL with a user or password in it is not taken; put the key into its variable"
+            )
         if not valid or re.search(r"\s", value):
             raise ValueError("not a URL like https://host/v1 or http://localhost:8000/v1")
         return value.rstrip("/")
@@ -217,10 +221,8 @@ class Settings(BaseModel):
 
     @property
     def secrets(self) -> list[str]:
-        """Key values for the redactor, and passwords inside endpoint URLs."""
-        keys = [k.get_secret_value() for k in (self.coder_api_key, self.evaluation_api_key) if k is not None]
-        passwords = [urlsplit(url).password for url in (self.coder_endpoint, self.evaluation_base_url)]
-        return keys + [p for p in passwords if p]
+        """Key values for the redactor."""
+        return [k.get_secret_value() for k in (self.coder_api_key, self.evaluation_api_key) if k is not None]
 
 
 def options() -> dict[str, Option]:

@@ -1,7 +1,7 @@
 """`agentbatch --dry-run`: the plan and the least it takes, as text."""
 
 from agentbatch.api import DryRun
-from agentbatch.store.format import clip, first_line, money, pad, width
+from agentbatch.store.format import clip, counted, first_line, money, pad, width
 from agentbatch.store.lines import REHEARSAL
 
 WIDTH = 79
@@ -13,7 +13,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     """Lines of at most 79 columns where names allow it."""
     prepared = dry.prepared
     settings, plan = prepared.settings, prepared.plan
-    lines = [f"{len(plan.tasks)} tasks, {prepared.mode} mode, {prepared.max_concurrent} at a time"]
+    count = counted(len(plan.tasks), "task")
+    lines = [f"{count}, {prepared.mode} mode, {prepared.max_concurrent} at a time"]
     if plan.left_out:
         lines.append(f"{plan.left_out} tasks of the file are left out")
     if settings.rehearsal:

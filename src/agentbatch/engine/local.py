@@ -25,13 +25,17 @@ class LocalEngine:
     def draining(self) -> bool:
         return self._stops > 0
 
+    @property
+    def stop_cause(self) -> str:
+        return self._error or "The run was interrupted."
+
     def stop(self) -> None:
         self._stops += 1
         if self._stops == 1:
             text = (
                 "Stopping: nothing new starts, running iterations end first. Interrupt again to stop at once."
             )
-            self._context.store.emit(e.Notice(text=text))
+            self._context.store.emit(e.Notice(text=text, warning=False))
             self._scheduler.drain()
         else:
             self._scheduler.cancel()
@@ -59,7 +63,7 @@ class LocalEngine:
                     task_id=task.id,
                     status="cancelled",
                     reason="cancelled",
-                    error="Never started: " + (self._error or "the run was interrupted."),
+                    error=f"Never started. {self.stop_cause}",
                 )
             )
         store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))

@@ -222,6 +222,8 @@ class Notice(EventBase):
     type: Literal["notice"] = "notice"
     task_id: str | None = None
     text: str
+    warning: bool = True
+    """False: worth a line when it happens, not worth repeating at the end."""
 
 
 class RunFinished(EventBase):

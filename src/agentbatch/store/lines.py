@@ -21,7 +21,7 @@ _REASONS = {
     "stalled": "no progress: the same files and the same findings three times",
     "blocked": "blocked: the evaluator sees no way to do it",
     "wall_clock": "time limit reached",
-    "evaluation_failed": "the evaluator's answers could not be read",
+    "evaluation_failed": "no verdict was to be had from the evaluator",
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
     "internal_error": "internal error",

@@ -216,7 +216,8 @@ class RunState:
             case e.RunFinished():
                 self.finished = event
             case e.Notice():
-                self.notices.append(event.text)
+                if event.warning:
+                    self.notices.append(event.text)
             case e.TaskQueued():
                 task = TaskState(
                     id=event.task_id,

@@ -42,7 +42,7 @@ class ToolResult:
     """What the coder told `finish`."""
     command: CommandRecord | None = None
     changed: bool = False
-    """A file was written or a command ran: something happened in the workspace."""
+    """A file was written (if with what it held already) or a command ran: the coder did something."""
     note: str = ""
     """One line for a person beside the call, e.g. `exit 1`."""
 

@@ -54,7 +54,9 @@ def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
         )
     before = path.read_bytes() if path.exists() else None
     if before == content:
-        return ToolResult(f"{name} already held exactly this: nothing was changed.", note="unchanged")
+        return ToolResult(
+            f"{name} already held exactly this: nothing was changed.", changed=True, note="unchanged"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, content)
     was = "new file" if before is None else f"replaced, had {_count(before.count(NEWLINE), before)}"

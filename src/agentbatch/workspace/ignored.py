@@ -10,10 +10,9 @@ _NAMES = """
 """
 IGNORED_FOLDERS = frozenset([*_NAMES.split(), STATE_FOLDER])
 
-MARKERS = ("pyvenv.cfg", "CACHEDIR.TAG")
-"""Files that say so of a folder of any name: a Python venv; a cache, such as Rust's target/ (by
-bford.info/cachedir)."""
-
 
 def is_ignored(folder: Path) -> bool:
-    return folder.name in IGNORED_FOLDERS or any((folder / marker).is_file() for marker in MARKERS)
+    """By its name alone: a file inside that says so (CACHEDIR.TAG, pyvenv.cfg) can be put anywhere by the coder, to
+    hide from the evaluator what is there."""
+    rust = folder.name == "target" and (folder.parent / "Cargo.toml").is_file()
+    return rust or folder.name in IGNORED_FOLDERS

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from agentbatch.redaction import Redactor
+
 SHOWN = 30_000
 """Characters of output that a reader gets. Longer output is cut in its middle and kept whole in a file."""
 SPLIT = SHOWN // 2
@@ -39,8 +41,12 @@ class Collector:
     file is made in `folder` (also the folder) only when it is needed, and holds the cleaned output.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, redact: Redactor | None = None) -> None:
         self._folder = folder
+        self._redact = redact or Redactor(())
+        self._overlap = max(0, self._redact.longest - 1)
+        self._unmasked = b""
+        """The last bytes taken, which may be the beginning of a key."""
         self._held = b""
         self._head = bytearray()
         """All of the output while it is short, later its beginning."""
@@ -64,12 +70,13 @@ class Collector:
 
     def feed(self, data: bytes) -> None:
         self.received += len(data)
-        self._take(self._clean(data))
+        self._take(self._masked(self._clean(data)))
 
     def finish(self) -> str:
         """Close the file and give the text: at most SHOWN characters."""
         rest, self._held = self._held, b""
-        self._take(_ESCAPES.sub(b"", rest).translate(None, _CONTROLS).replace(b"\r", b"\n"))
+        rest = _ESCAPES.sub(b"", rest).translate(None, _CONTROLS).replace(b"\r", b"\n")
+        self._take(self._redact.mask_bytes(self._unmasked + rest))
         if not self._split and len(self._head.decode(errors="replace")) > SHOWN:
             self._spill()  # few characters by their count, many once stray bytes are shown
         if self._file is not None:
@@ -86,6 +93,14 @@ class Collector:
         self._held = data[cut:]
         data = _C1_CONTROLS.sub(b"", _ESCAPES.sub(b"", data[:cut])).translate(None, _CONTROLS)
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+    def _masked(self, data: bytes) -> bytes:
+        """Keys go before anything is cut or kept, also one that comes in two pieces."""
+        if not self._overlap:
+            return data
+        data = self._redact.mask_bytes(self._unmasked + data)
+        self._unmasked = data[-self._overlap :]
+        return data[: -self._overlap]
 
     def _take(self, data: bytes) -> None:
         self.characters += len(data.translate(None, _CONTINUATIONS))

@@ -93,10 +93,11 @@ def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
     if not patterns:
         return []
     matches = matcher(patterns)
+    named = {part for pattern in patterns for part in pattern.split("/")}
     found = []
     for folder, folders, names in os.walk(root):
         inner = Path(folder)
-        folders[:] = sorted(name for name in folders if not is_ignored(inner / name))
+        folders[:] = sorted(name for name in folders if name in named or not is_ignored(inner / name))
         links = [name for name in folders if (inner / name).is_symlink()]
         found += [(inner / name).relative_to(root).as_posix() for name in (*names, *links)]
     return sorted(path for path in found if matches(path))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentbatch.redaction import Redactor
 from agentbatch.workspace.output import Collector
 from agentbatch.workspace.processes import CommandProcess, to_the_end
 from agentbatch.workspace.sandbox import Sandbox
@@ -48,7 +49,16 @@ class CommandResult:
 class Shell:
     """Runs commands with `bash -c` in one directory, one environment, one sandbox."""
 
-    def __init__(self, root: Path, sandbox: Sandbox, env: Mapping[str, str], outputs: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sandbox: Sandbox,
+        env: Mapping[str, str],
+        outputs: Path,
+        redact: Redactor | None = None,
+    ) -> None:
+        """`redact` masks keys in what commands print, before it is cut or kept."""
+        self._redact = redact
         self._root = root
         self._sandbox = sandbox
         self._env = dict(env)
@@ -67,7 +77,7 @@ class Shell:
         refusal = _refusal(command)
         if refusal:
             return _not_started(refusal)
-        collector = Collector(self._outputs)
+        collector = Collector(self._outputs, self._redact)
         argv = self._sandbox.wrap(["bash", "-c", _script(), "bash", command])
         try:
             process = CommandProcess(argv, self._root, self._env, sweep=self._sandbox.name == "none")

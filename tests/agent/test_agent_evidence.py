@@ -1,0 +1,63 @@
+"""What the judge is shown of a turn."""
+
+from typing import Any
+
+import pytest
+
+from agentbatch.agent.evidence import (
+    LATEST_COMMAND_TAIL,
+    LONGEST_CLAIM,
+    SHOWN_COMMANDS,
+    Evidence,
+    VerifyResult,
+)
+from agentbatch.tools.base import CommandRecord
+from agentbatch.workspace.snapshot import Snapshot
+
+EMPTY = Snapshot({}, False)
+
+
+def shown(
+    *commands: CommandRecord, verify: tuple[VerifyResult, ...] = (), claim: str = "", **lists: Any
+) -> dict[str, Any]:
+    given = {"tampering": (), "missing_before": (), **lists}
+    evidence = Evidence(
+        1, 10, "task", EMPTY, EMPTY, commands, verify, turn_end="It ended.", claim=claim, **given
+    )
+    return evidence.variables(30_000)
+
+
+@pytest.mark.parametrize(("code", "end"), [(0, "[exit 0]"), (3, "[exit 3]"), (None, "[killed]")])
+def test_a_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
+    assert shown(CommandRecord("make", code, "out", 1.0))["commands"] == f"$ make\nout\n{end}"
+
+
+@pytest.mark.parametrize(("code", "end"), [(0, "[exit code 0]"), (None, "[ran out of time]")])
+def test_a_verify_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
+    assert shown(verify=(VerifyResult("make", code, "out", 1.0),))["verify"] == f"$ make\nout\n{end}"
+
+
+def test_the_latest_commands_stay_and_the_others_are_counted() -> None:
+    records = [CommandRecord(f"run-{n}.", 0, "", 1.0) for n in range(SHOWN_COMMANDS + 2)]
+    text = shown(*records)["commands"]
+    assert text.startswith("(2 earlier commands left out)")
+    assert "run-1." not in text
+    assert f"run-{SHOWN_COMMANDS + 1}." in text
+
+
+def test_of_long_texts_the_end_is_kept() -> None:
+    record = CommandRecord("c", 1, "x" * 2 * LATEST_COMMAND_TAIL + "THE END", 1.0)
+    found = shown(record, claim="y" * 2 * LONGEST_CLAIM + "MY END")
+    assert "THE END\n[exit 1]" in found["commands"]
+    assert len(found["commands"]) < LATEST_COMMAND_TAIL + 100
+    assert found["claim"].endswith("MY END")
+    assert len(found["claim"]) < LONGEST_CLAIM + 100
+
+
+def test_what_was_missing_and_tampered_with() -> None:
+    found = shown(tampering=("test_a.py",), missing_before=("the port",))
+    assert (found["tampering"], found["missing_before"]) == (["test_a.py"], ["the port"])
+
+
+def test_no_text_can_know_the_fence() -> None:
+    assert shown()["nonce"] != shown()["nonce"]
