@@ -136,3 +136,51 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, environ: dict[str
     )
     assert done.stdout.startswith("10 tasks")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"), [(">&-", 0), ("2>&-", 0), (">/dev/full", None), ("--dry-run >/dev/full", 1)]
+)
+def test_an_output_that_takes_nothing_gets_no_traceback(
+    folder: Path, environ: dict[str, str], redirection: str, code: int | None
+) -> None:
+    shutil.copy(SAMPLE, folder)
+    command = f"{sys.executable} -m agentbatch --test --filter roman {redirection}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    if code is not None:
+        assert done.returncode == code, done.stderr
+
+
+def test_an_interrupt_right_after_the_start_still_leaves_results(
+    folder: Path, environ: dict[str, str]
+) -> None:
+    shutil.copy(SAMPLE, folder)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentbatch", "--serial"],
+        cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (folder / ".agentbatch").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    results = json.loads((folder / "batch_results.json").read_text(encoding="utf-8"))
+    assert results["run"]["interrupted"] is True
+
+
+def test_a_second_run_in_the_same_directories_is_refused(
+    folder: Path, environ: dict[str, str], agentbatch: Any
+) -> None:
+    shutil.copy(SAMPLE, folder)
+    process = started(folder, environ, "--serial")
+    refused = agentbatch("--parallel")
+    assert refused.returncode == 2
+    assert f"(process {process.pid} on " in refused.stderr
+    assert agentbatch("--dry-run").returncode == 0
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130

@@ -12,7 +12,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.store.database import create_database, open_database
 from agentbatch.store.documents import put_document, write_document
-from agentbatch.store.run_folder import create_run_folder
+from agentbatch.store.run_folder import create_run_folder, refuse_overlap
 from agentbatch.store.store import CHECKPOINT_EVERY, Store
 
 
@@ -129,3 +129,15 @@ async def test_a_large_document_is_written_whole(tmp_path: Path) -> None:
     text = "x" * 1_000_000
     await write_document(tmp_path / "large", text)
     assert (tmp_path / "large").read_text(encoding="utf-8") == text
+
+
+def test_two_runs_do_not_work_in_one_directory(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    folder = create_run_folder(tmp_path, datetime(2026, 1, 1), [work / "a", work / "b"])
+    folder.lock()
+    for roots in ([work / "a"], [work / "x", work], [work / "b" / "deep"]):
+        with pytest.raises(UserError, match=r"is working in .*/work/[ab], as this one would"):
+            refuse_overlap(tmp_path, roots)
+    refuse_overlap(tmp_path, [work / "c", tmp_path / "other"])
+    folder.unlock()
+    refuse_overlap(tmp_path, [work / "a"])

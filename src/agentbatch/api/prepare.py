@@ -63,8 +63,21 @@ class PreparedRun:
         return (self.folder / (self.settings.output or RESULTS_FILES[self.mode])).absolute()
 
     @property
+    def own_files(self) -> tuple[Path, ...]:
+        """What a next run would read from here."""
+        names = ("agents", "prompts", "prices.toml", ".env")
+        return (*(self.folder / name for name in names), (self.folder / self.settings.tasks).resolve())
+
+    @property
     def warnings(self) -> list[str]:
-        return [w for w in (*self.plan.warnings(), self.sandbox.warning) if w]
+        above = [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
+        exposed = (
+            f"The directory of {', '.join(above[:5])} holds this folder: the coder can change agents/, prompts/, .env "
+            "and the task file, and with them the next run. Changes are reported; a dir of its own is safer."
+            if above
+            else ""
+        )
+        return [w for w in (*self.plan.warnings(), exposed, self.sandbox.warning) if w]
 
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""

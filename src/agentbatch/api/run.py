@@ -26,7 +26,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.store.documents import as_json, write_document
 from agentbatch.store.results import results_document
-from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder
+from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder, refuse_overlap
 from agentbatch.store.state import RunState
 from agentbatch.store.store import Listener, Store
 from agentbatch.tools.toolbox import select_tools, specs
@@ -60,7 +60,9 @@ async def run_batch(
     """
     redact = Redactor(prepared.settings.secrets)
     async with AsyncExitStack() as stack:
-        folder = create_run_folder(prepared.folder, datetime.now())
+        roots = [task.root for task in prepared.plan.tasks]
+        refuse_overlap(prepared.folder, roots)
+        folder = create_run_folder(prepared.folder, datetime.now(), roots)
         store = Store(folder, redact)
         stack.push_async_callback(store.close)
         for listener in listeners:
@@ -97,6 +99,7 @@ def _make_engine(
         environment=lambda extra: shell_environment(environ, extra, secret_names),
         hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
         hidden_files=prepared.env_files,
+        own_files=prepared.own_files,
         draining=lambda: engine.draining,
         stop_cause=lambda: engine.stop_cause,
     )

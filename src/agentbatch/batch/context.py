@@ -54,6 +54,9 @@ class RunContext:
     """The directories of all tasks and the folder of the runs: no task sees another's."""
     hidden_files: tuple[Path, ...]
     """Env files with keys."""
+    own_files: tuple[Path, ...]
+    """What agentbatch itself reads: agents/, prompts/, .env and the like. A coder that changes them steers the next
+    run, which is reported."""
     draining: Callable[[], bool]
     """The run is being interrupted: end after the iteration under way."""
     stop_cause: Callable[[], str]

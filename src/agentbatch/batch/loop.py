@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentbatch.agent.coder import Coder
 from agentbatch.agent.evaluator import Evaluator, Judgement
@@ -115,7 +116,9 @@ class TaskLoop:
         restored = await asyncio.to_thread(protected.restore, planned.root) if protected else []
         self._after = await snapshot(planned.root, self._after)
         difference = changes(self._before, self._after)
-        tampering = sorted({*restored, *test_files((*difference.modified, *difference.deleted))})
+        touched = (*difference.added, *difference.modified, *difference.deleted)
+        ours = [path for path in touched if self._is_ours(planned.root / path)]
+        tampering = sorted({*restored, *ours, *test_files((*difference.modified, *difference.deleted))})
         verify = await evaluator.verify(planned.task.verify, coder.workspace.shell)
         failed = next((result for result in verify if not result.passed), None)
         facts = Facts(
@@ -142,6 +145,9 @@ class TaskLoop:
                 )
             )
         return _Found.of(judgement, facts, failed, tampering, self._after.digest)
+
+    def _is_ours(self, path: Path) -> bool:
+        return any(path.is_relative_to(own) for own in self.context.own_files)
 
     def _report(self, iteration: int, found: "_Found", decision: Continue | Done) -> str:
         """Emit the verdict; returns the next prompt, empty when done."""

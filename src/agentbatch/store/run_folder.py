@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -56,12 +57,48 @@ class RunFolder:
             self._lock = None
 
 
-def create_run_folder(base: Path, now: datetime) -> RunFolder:
-    """A new run folder below `base`/.agentbatch/runs, named after the time (readable, sortable, unique)."""
+def refuse_overlap(base: Path, roots: Collection[Path]) -> None:
+    """Two runs must not work in the same directories either. Raises UserError naming a living run below `base`
+    that works in one of `roots`, or above or below one."""
+    mine = set(roots)
+    above = {parent for root in mine for parent in root.parents}
+    for folder in sorted((base / STATE_FOLDER / "runs").glob("*/roots")):
+        holder = _holder(folder.parent / "lock")
+        if not holder:
+            continue
+        for line in folder.read_text(encoding="utf-8", errors="surrogateescape").split("\0"):
+            theirs = Path(line)
+            if line and (theirs in mine or theirs in above or mine.intersection(theirs.parents)):
+                raise UserError(
+                    f"The run {folder.parent.name} ({holder}) is working in {theirs}, as this one would. "
+                    "Wait for it, or stop it first."
+                )
+
+
+def _holder(lock: Path) -> str:
+    """Who holds the lock; empty when nobody does."""
+    try:
+        with open(lock, encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return handle.read().strip() or "another process"
+    except OSError:
+        pass
+    return ""
+
+
+def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -> RunFolder:
+    """A new run folder below `base`/.agentbatch/runs, named after the time (readable, sortable, unique).
+
+    `roots`: the directories that the run works in, for `refuse_overlap` of the next one.
+    """
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     path = base / STATE_FOLDER / "runs" / run_id
     try:
         path.mkdir(parents=True)
+        names = "\0".join(str(root) for root in roots)
+        (path / "roots").write_text(names, encoding="utf-8", errors="surrogateescape")
         ignore = base / STATE_FOLDER / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
