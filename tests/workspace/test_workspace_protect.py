@@ -171,3 +171,8 @@ def test_which_files_look_like_tests() -> None:
     ]  # fmt: skip
     others = ["contest.py", "latest.py", "src/main.py", "attest/a.py", "test.md", "protest.go"]
     assert protect.test_files([*tests, *others]) == tests
+
+
+def test_what_stands_in_for_the_standard_library() -> None:
+    paths = ["unittest.py", "json/__init__.py", "sitecustomize.py", "app/json.py", "app.py", "json.txt"]
+    assert protect.shadowing(paths) == ["unittest.py", "json/__init__.py", "sitecustomize.py"]

@@ -20,7 +20,7 @@ from agentbatch.store import events as e
 from agentbatch.store.documents import put_document, write_document
 from agentbatch.store.transcript import trajectory
 from agentbatch.workspace.diff import changes, patch
-from agentbatch.workspace.protect import Protected, test_files
+from agentbatch.workspace.protect import Protected, shadowing, test_files
 from agentbatch.workspace.snapshot import Snapshot, snapshot
 
 TURN_ENDS: dict[TurnEnd, str] = {
@@ -118,7 +118,8 @@ class TaskLoop:
         difference = changes(self._before, self._after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
-        tampering = sorted({*restored, *ours, *test_files((*difference.modified, *difference.deleted))})
+        suspicious = [*test_files((*difference.modified, *difference.deleted)), *shadowing(difference.added)]
+        tampering = sorted({*restored, *ours, *suspicious})
         verify = await evaluator.verify(planned.task.verify, coder.workspace.shell)
         failed = next((result for result in verify if not result.passed), None)
         facts = Facts(

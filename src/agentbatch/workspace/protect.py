@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -82,6 +83,15 @@ class Protected:
 def test_files(paths: Iterable[str]) -> list[str]:
     """Which of `paths` look like tests or what steers them."""
     return [path for path in paths if _is_test(path)]
+
+
+def shadowing(paths: Iterable[str]) -> list[str]:
+    """Which of `paths` a Python check would import in the place of the standard library: `unittest.py` beside the
+    tests decides what they say."""
+    names = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}
+    return [
+        path for path in paths if path.endswith(".py") and path.split("/")[0].removesuffix(".py") in names
+    ]
 
 
 def _is_test(path: str) -> bool:
