@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from agentbatch.batch.task import Task
 from agentbatch.config import TEST_MODE_TASKS
 from agentbatch.errors import UserError
+from agentbatch.workspace.paths import resolved
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def make_plan(
 
 def _resolved(base: Path, task: Task, task_id: str) -> Path:
     try:
-        return (base / task.dir).resolve()
-    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
+        return resolved(base / task.dir)
+    except OSError as error:
         raise UserError(f"Task {task_id}: its dir {task.dir!r} leads nowhere: {error}.") from None
 
 

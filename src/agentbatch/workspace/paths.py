@@ -1,5 +1,7 @@
 """Confinement: turning a path that a model wrote into a place inside the task's directory."""
 
+import errno
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,22 @@ class PathError(ValueError):
     """A path that is refused. Its text is a sentence for the model: what is wrong and what to do."""
 
 
+def resolved(path: Path) -> Path:
+    """The path with every link followed. Raises OSError, also for a loop of links: `Path.resolve` raises RuntimeError
+    for one up to Python 3.12, and leaves it in the path from 3.13 on."""
+    try:
+        place = path.resolve()
+        os.stat(place)
+    except FileNotFoundError:
+        return place
+    except RuntimeError:
+        raise OSError(errno.ELOOP, "a loop of symlinks", str(path)) from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    return place
+
+
 def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
     """The resolved place that `path` means, inside `root` or, for reading, inside one of `readable`.
 
@@ -24,16 +42,16 @@ def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
     """
     _check_form(path)
     try:
-        resolved = (root / path).resolve()
+        target = resolved(root / path)
         places = [root.resolve(), *(place.resolve() for place in readable)]
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symlinks, until Python 3.13
+    except OSError as error:
         raise PathError(f"The path {path!r} cannot be followed: {error}.") from None
-    if not any(resolved.is_relative_to(place) for place in places):
+    if not any(target.is_relative_to(place) for place in places):
         raise PathError(
-            f"The path {path!r} leads to {resolved}, outside the working directory. "
+            f"The path {path!r} leads to {target}, outside the working directory. "
             "Use a path relative to the working directory."
         )
-    return resolved
+    return target
 
 
 def _check_form(path: str) -> None:
