@@ -139,7 +139,14 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, environ: dict[str
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code"), [(">&-", 0), ("2>&-", 0), (">/dev/full", None), ("--dry-run >/dev/full", 1)]
+    ("redirection", "code"),
+    [
+        (">&-", 0),
+        ("2>&-", 0),
+        ("<&- --dry-run >&-", 0),
+        (">/dev/full", None),
+        ("--dry-run >/dev/full", 1),
+    ],
 )
 def test_an_output_that_takes_nothing_gets_no_traceback(
     folder: Path, environ: dict[str, str], redirection: str, code: int | None

@@ -73,3 +73,9 @@ def test_a_foreign_task_is_told_which_settings_to_fill_in(agentbatch: Any, folde
     assert done.returncode == 1
     for name in ("CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"):
         assert name in done.stdout
+
+
+def test_a_dry_run_leaves_no_folder_for_its_results(agentbatch: Any, folder: Path) -> None:
+    shutil.copy(SAMPLE, folder)
+    assert agentbatch("--dry-run", "--output", "a/b/c.json").returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["task.json"]

@@ -102,7 +102,7 @@ async def test_documents_are_put_in_place_whole(tmp_path: Path) -> None:
 
 def test_a_results_file_that_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "results.json")
-    assert list((tmp_path / "new").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match="is a folder; name a file"):
         check_writable(tmp_path)
     (tmp_path / "file").write_text("", encoding="utf-8")

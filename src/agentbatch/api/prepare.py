@@ -65,8 +65,9 @@ class PreparedRun:
     @property
     def own_files(self) -> tuple[Path, ...]:
         """What a next run would read from here."""
-        names = ("agents", "prompts", "prices.toml", ".env")
-        return (*(self.folder / name for name in names), (self.folder / self.settings.tasks).resolve())
+        names = ("agents", "prompts", self.settings.prices or "prices.toml")
+        task_file = (self.folder / self.settings.tasks).resolve()
+        return (*(self.folder / name for name in names), *self.env_files, task_file)
 
     @property
     def warnings(self) -> list[str]:

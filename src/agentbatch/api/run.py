@@ -124,18 +124,13 @@ async def _open_endpoints(
         )
     endpoints: dict[tuple[str, str], Endpoint] = {}
     players: list[RolePlayer] = []
-    for name, role in zip(("coder", "evaluator"), roles, strict=True):
+    names: tuple[e.Role, e.Role] = ("coder", "evaluator")
+    for name, role in zip(names, roles, strict=True):
         key = (role.base_url, role.api_key.get_secret_value())
         if key not in endpoints:
             endpoints[key] = await stack.enter_async_context(_endpoint(prepared, *key, store))
-        players.append(
-            RolePlayer(
-                "coder" if name == "coder" else "evaluator",
-                endpoints[key],
-                role.model,
-                None if settings.rehearsal else role.base_url,
-            )
-        )
+        priced_at = None if settings.rehearsal else role.base_url
+        players.append(RolePlayer(name, endpoints[key], role.model, priced_at))
     return players[0], players[1], (roles[0].base_url, roles[1].base_url)
 
 
@@ -144,7 +139,7 @@ def _endpoint(prepared: PreparedRun, base_url: str, api_key: str, store: Store) 
     in_flight = settings.max_in_flight or prepared.max_concurrent
     return Endpoint(
         base_url,
-        api_key or "none",
+        api_key,
         limits=EndpointLimits(
             max_in_flight=in_flight, rpm=settings.rpm, tpm=settings.tpm, throttle_ms=settings.throttle_ms
         ),
@@ -181,9 +176,8 @@ def _run_started(
 
 
 async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
-    with contextlib.suppress(
-        OSError
-    ):  # the engine has noticed and said so: what is known is written all the same
+    # A failure has been noticed and told by the engine: what is known is written all the same.
+    with contextlib.suppress(OSError):
         store.flush()
     state = store.state
     now = store.clock()

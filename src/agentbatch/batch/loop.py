@@ -193,9 +193,7 @@ class TaskLoop:
         difference = changes(self._before, self._after)
         if difference:
             text = store.redact(patch(self._before, self._after))
-            folder = store.folder.task(self.planned.id)
-            folder.mkdir(parents=True, exist_ok=True)
-            await write_document(folder / "changes.patch", text)
+            await write_document(store.folder.task(self.planned.id) / "changes.patch", text)
         self._emit(
             e.TaskFinished(
                 task_id=self.planned.id,
@@ -212,11 +210,9 @@ class TaskLoop:
 
     def _leave_transcript(self) -> None:
         store = self.context.store
-        folder = store.folder.task(self.planned.id)
-        folder.mkdir(parents=True, exist_ok=True)
         messages = self._coder.conversation.messages if self._coder else ()
         text = trajectory(store.state.tasks[self.planned.id], messages)
-        put_document(folder / "coder.traj.json", store.redact(text))
+        put_document(store.folder.task(self.planned.id) / "coder.traj.json", store.redact(text))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The `agentbatch` command: parsing, and the exit code. Each command is a module of its own."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -51,15 +52,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _open_closed_streams() -> None:
+    """A stream that was closed when we started (`>&-`) is None; everything below may write to one, or ask it."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - open as long as we are
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     try:
         run.check_flags(words, COMMANDS)
         args = build_parser().parse_args(words)
         code: int = args.command(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except UserError as error:
         print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201

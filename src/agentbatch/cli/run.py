@@ -82,22 +82,15 @@ def run(args: argparse.Namespace) -> int:
 
         sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
         return 0
-    if settings.mode is None and _on_terminal() and settings.display == "auto":
+    if settings.mode is None and sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto":
         chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
         settings = settings.model_copy(update=chosen)
         prepared = prepare(settings, env_file=env_file)
 
     from agentbatch.display.face import choose_face
 
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # for a closed stdout or stderr
-        face = choose_face(
-            settings.display, verbose=settings.verbose, out=sys.stdout or nowhere, err=sys.stderr or nowhere
-        )
-        return asyncio.run(_run(prepared, face))
-
-
-def _on_terminal() -> bool:
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    face = choose_face(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
+    return asyncio.run(_run(prepared, face))
 
 
 async def _run(prepared: "PreparedRun", face: "Face") -> int:

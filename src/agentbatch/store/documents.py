@@ -16,6 +16,7 @@ from agentbatch.errors import UserError
 def put_document(path: Path, text: str) -> None:
     """Write `text` to `path` atomically; an existing file keeps its permissions, a link stays one. Raises OSError."""
     path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
@@ -53,17 +54,18 @@ async def write_document(path: Path, text: str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before a run whether its results can be written. Raises UserError saying why not."""
+    """Find out before a run whether its results can be written; leaves nothing behind. Raises UserError saying why
+    not."""
     if path.is_dir():
         raise UserError(f"The results file {path} is a folder; name a file with --output FILE.")
     if path.exists() and not path.is_file():
         raise UserError(f"The results file {path} is a device or a pipe; name a file with --output FILE.")
     path = path.resolve()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(parent for parent in path.parents if parent.exists())
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "it is write-protected")
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name[:40]}.", dir=path.parent):
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name[:40]}.", dir=folder):
             pass
     except OSError as error:
         raise UserError(
