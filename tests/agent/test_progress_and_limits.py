@@ -1,22 +1,8 @@
 import pytest
 
 from agentbatch.agent.definition import CoderLimits
-from agentbatch.agent.progress import RepeatDetector, TaskPosition, times_seen_in_a_row
+from agentbatch.agent.progress import TaskPosition, times_seen_in_a_row
 from agentbatch.agent.turn_limits import Spent, exceeded, near
-
-
-def test_equal_steps_in_a_row_are_counted() -> None:
-    detector = RepeatDetector()
-    same = ["bash", '{"command": "ls"}', "a"]
-    seen = [detector.observe(parts) for parts in [same, same, same, same, [*same[:2], "b"], *[same] * 5]]
-    assert seen == ["new", "new", "nudge", "new", "new", "new", "new", "nudge", "new", "stuck"]
-
-
-def test_parts_do_not_run_into_each_other() -> None:
-    detector = RepeatDetector()
-    for parts in (["ab", "c"], ["a", "bc"], ["abc"], ["\ud800"]):
-        assert detector.observe(parts) == "new"
-        assert detector.count == 1
 
 
 def test_positions() -> None:

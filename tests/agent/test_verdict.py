@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from agentbatch.agent.verdict import Facts, NoVerdict, Verdict, parse_verdict, refusals, what_is_missing
+from agentbatch.agent.verdict import (
+    Facts,
+    NoVerdict,
+    Verdict,
+    parse_verdict,
+    refusals,
+    verdict_schema,
+    what_is_missing,
+)
 
 GOOD: dict[str, Any] = {
     "requirements": [{"text": "prints 1", "met": True, "evidence": "ran it, it printed 1"}],
@@ -96,6 +104,25 @@ def test_no_verdict_is_never_an_acceptance() -> None:
     assert refusals(None, Facts(unjudged="The evaluator could not be asked.")) == [
         "The evaluator could not be asked."
     ]
+
+
+def test_where_the_checks_decide_the_gates_hold_all_the_same() -> None:
+    assert refusals(None, Facts(checks_decide=True)) == []
+    for facts in (
+        Facts(checks_decide=True, verify_failure="no"),
+        Facts(checks_decide=True, coder_failure="no"),
+        Facts(checks_decide=True, nothing_happened=True),
+    ):
+        assert len(refusals(None, facts)) == 1
+
+
+@pytest.mark.parametrize("brief", [False, True])
+def test_the_schema_is_closed_and_bounded_for_small_windows(brief: bool) -> None:
+    _, schema = verdict_schema(brief=brief)
+    assert set(schema["required"]) == set(schema["properties"]) == set(GOOD)
+    assert schema["additionalProperties"] is False
+    for name in ("requirements", "missing"):
+        assert schema["properties"][name].get("maxItems") == (8 if brief else None)
 
 
 def test_what_is_missing_names_unproven_requirements_too() -> None:

@@ -79,10 +79,12 @@ def run_tasks(tmp_path: Path) -> RunTasks:
                 "coder_model": "rehearsal-coder",
                 "evaluation_model": "rehearsal-evaluator",
                 "retry_delay": "0.01",
+                "tool_mode": "native",
                 "mode": "parallel",
                 **flags,
             }
-            environment = {**os.environ, "OPENAI_API_KEY": KEY, **(environ or {})}
+            cache = {"XDG_CACHE_HOME": f"{tmp_path}-cache"}
+            environment = {**os.environ, **cache, "OPENAI_API_KEY": KEY, **(environ or {})}
             settings = load_settings(given, environment, folder=tmp_path)
             prepared = prepare(settings, folder=tmp_path, environ=environment)
             listeners = [lambda event, _: events.append(event)]

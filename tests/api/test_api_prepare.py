@@ -8,6 +8,7 @@ import pytest
 
 from agentbatch.api import PreparedRun, prepare
 from agentbatch.config import load_settings
+from agentbatch.display.dry_run import render_dry_run
 from agentbatch.errors import UserError
 
 PRICES = '[models."one"]\ninput = 1.0\noutput = 0.0\n[models."ten"]\ninput = 10.0\noutput = 0.0\n'
@@ -57,3 +58,26 @@ def test_files_with_keys_are_known_to_the_walls(tmp_path: Path) -> None:
     settings = load_settings({"tasks": "sub/task.json"}, {}, Path("prod.env"), tmp_path)
     found = prepare(settings, folder=tmp_path, environ={}, env_file=Path("prod.env")).env_files
     assert set(found) == {tmp_path / "prod.env", tmp_path / ".env", tmp_path / "sub" / ".env"}
+
+
+def test_without_an_evaluator_a_dry_run_leaves_it_out(tmp_path: Path) -> None:
+    ones = {**ONE, "evaluation_model": "nobody-knows"}
+    dry = prepared(tmp_path, {"verify": "true"}, environ=KEYS, judge="none", **ones).dry_run()
+    assert [least.evaluator for least in dry.least] == [0]
+    assert dry.least_cost == pytest.approx(dry.least[0].coder / 1e6)
+    told = "\n".join(render_dry_run(dry))
+    assert "evaluator  none: each task's own checks decide" in told
+    assert "for the evaluator" not in told
+    assert "one coder call a task" in told
+
+
+def test_a_local_model_for_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leave out one"):
+        prepared(
+            tmp_path,
+            {"verify": "true"},
+            environ=KEYS,
+            judge="none",
+            local="x.gguf",
+            coder_endpoint="http://h/v1",
+        )

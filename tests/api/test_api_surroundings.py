@@ -119,7 +119,7 @@ async def test_a_follow_up_without_end_is_cut(run_tasks: Any) -> None:
     judge = (Say(verdict=INCOMPLETE), Say(verdict=COMPLETE))
     ran = await run_tasks([task()], [script(bash("touch a"), FINISH, bash("touch b"), FINISH, judge=judge)])
     assert ran.task.status == "completed"
-    assert 3000 < len(ran.task.verdicts[0].follow_up) < 5000
+    assert 1500 < len(ran.task.verdicts[0].follow_up) < 3000
 
 
 async def test_a_directory_that_cannot_be_made_fails_its_task_only(run_tasks: Any, tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ def calls(*scripted: ScriptedCall) -> Say:
     return Say(calls=list(scripted))
 
 
+def made(path: str) -> Say:
+    """A file that is written and then used, so that `finish` is taken at once."""
+    return calls(write(path), bash(f"cat {path}"))
+
+
 FINISH = calls(ScriptedCall(name="finish", arguments={"summary": "Done."}))
 BROKEN = calls(ScriptedCall(name="bash", arguments="{"))
 
@@ -86,7 +91,7 @@ async def test_a_near_limit_is_told_once(run_tasks: Any, tmp_path: Path) -> None
 
 
 async def test_format_errors_count_only_in_a_row(run_tasks: Any) -> None:
-    coder = [BROKEN, BROKEN, calls(write("a")), BROKEN, BROKEN, FINISH]
+    coder = [BROKEN, BROKEN, made("a"), BROKEN, BROKEN, FINISH]
     ran = await run_tasks([task()], [script(*coder)])
     assert (ran.task.status, ran.task.iteration) == ("completed", 1)
 
@@ -98,14 +103,14 @@ async def test_one_good_call_makes_a_reply_good(run_tasks: Any) -> None:
 
 
 async def test_text_that_was_cut_off_is_no_report(run_tasks: Any) -> None:
-    coder = [calls(write("a")), Say(content="And then I", finish_reason="length"), FINISH]
+    coder = [made("a"), Say(content="And then I", finish_reason="length"), FINISH]
     ran = await run_tasks([task()], [script(*coder)])
     assert ran.task.last_response == "Done."
     assert "cut off at the output limit" in ran.coder_requests()[2]["messages"][-1]["content"]
 
 
 async def test_text_without_tools_ends_the_turn_the_second_time(run_tasks: Any) -> None:
-    coder = [Say(content="I would."), Say(content="I really would."), calls(write("a"))]
+    coder = [Say(content="I would."), Say(content="I really would."), made("a")]
     ran = await run_tasks([task(max_iterations=1)], [script(*coder)])
     assert (len(ran.coder_requests()), ran.task.last_response) == (2, "I really would.")
 
@@ -144,14 +149,14 @@ async def test_the_judge_sees_the_commands_and_the_checks(run_tasks: Any) -> Non
 
 async def test_verify_stops_at_the_first_failure(run_tasks: Any) -> None:
     checks = ["true", "exit 5", "touch too-far"]
-    ran = await run_tasks([task(verify=checks, max_iterations=1)], [script(calls(write("a")), FINISH)])
+    ran = await run_tasks([task(verify=checks, max_iterations=1)], [script(made("a"), FINISH)])
     assert [event.exit_code for event in ran.of_type(e.VerifyFinished)] == [0, 5]
     assert not (ran.folder / "work" / "too-far").exists()
 
 
 async def test_verify_has_its_own_time_limit(run_tasks: Any, tmp_path: Path) -> None:
     agent(tmp_path, "evaluator", "[limits]\nverify_timeout = 0.3\n")
-    ran = await run_tasks([task(verify="sleep 30", max_iterations=1)], [script(calls(write("a")), FINISH)])
+    ran = await run_tasks([task(verify="sleep 30", max_iterations=1)], [script(made("a"), FINISH)])
     assert ran.task.reason == "max_iterations"
     assert ran.task.verdicts[0].refusals == ["The check `sleep 30` failed: ran out of time."]
 
@@ -159,13 +164,13 @@ async def test_verify_has_its_own_time_limit(run_tasks: Any, tmp_path: Path) -> 
 async def test_a_judge_with_an_unusable_key_stops_the_run(run_tasks: Any) -> None:
     tasks = [task(), {**task(), "id": "u", "dir": "other"}]
     refused = Fault(status=401, message="No such key.", times=1000)
-    ran = await run_tasks(tasks, [script(calls(write("a")), FINISH, judge=(refused,))], parallel="1")
+    ran = await run_tasks(tasks, [script(made("a"), FINISH, judge=(refused,))], parallel="1")
     assert [t.reason for t in ran.outcome.state.tasks.values()] == ["model_error", "cancelled"]
     assert "401" in ran.results["run"]["error"]
 
 
 async def test_a_retried_call_is_seen_waiting_and_going_on(run_tasks: Any) -> None:
-    ran = await run_tasks([task()], [script(Fault(status=503), calls(write("a")), FINISH)])
+    ran = await run_tasks([task()], [script(Fault(status=503), made("a"), FINISH)])
     assert ran.task.status == "completed"
     kinds = (e.ModelCallRetried, e.ModelCallSent, e.ModelCallFinished)
     seen = [type(event) for event in ran.events if isinstance(event, kinds)]
@@ -190,15 +195,13 @@ async def test_a_request_may_take_only_so_long(run_tasks: Any) -> None:
 async def test_no_more_requests_at_once_than_allowed(run_tasks: Any) -> None:
     tasks = [{**task(), "id": f"t{n}", "dir": f"d{n}"} for n in range(3)]
     server = {"latency": 0.05}
-    ran = await run_tasks(
-        tasks, [script(calls(write("a")), FINISH)], server=server, parallel="3", max_in_flight="1"
-    )
+    ran = await run_tasks(tasks, [script(made("a"), FINISH)], server=server, parallel="3", max_in_flight="1")
     assert (ran.outcome.state.count("completed"), ran.server.peak_in_flight) == (3, 1)
 
 
 @pytest.mark.parametrize("limit", [{"rpm": "1"}, {"tpm": "1500"}])
 async def test_a_rate_limit_is_kept_and_its_wait_is_seen(run_tasks: Any, limit: dict[str, str]) -> None:
-    ran = await run_tasks([task(timeout=0.8)], [script(calls(write("a")), FINISH)], **limit)
+    ran = await run_tasks([task(timeout=0.8)], [script(made("a"), FINISH)], **limit)
     assert (ran.task.reason, len(ran.server.requests)) == ("wall_clock", 1)
     assert [event.wait > 10 for event in ran.of_type(e.RateLimited)] == [True]
 

@@ -43,6 +43,11 @@ def calls(*scripted: ScriptedCall) -> Say:
     return Say(calls=list(scripted))
 
 
+def made(path: str) -> Say:
+    """A file that is written and then used, so that `finish` is taken at once."""
+    return calls(write(path), bash(f"cat {path}"))
+
+
 def say(verdict: dict[str, Any]) -> Say:
     return Say(verdict=verdict)
 
@@ -84,7 +89,7 @@ async def test_a_task_is_done_and_everything_is_left_behind(run_tasks: Any) -> N
 
 
 async def test_the_conversation_only_ever_grows(run_tasks: Any) -> None:
-    coder = [calls(write("a")), calls(FINISH), calls(write("b")), calls(FINISH)]
+    coder = [made("a"), calls(FINISH), made("b"), calls(FINISH)]
     ran = await run_tasks([task()], [script(coder, [say(INCOMPLETE), say(COMPLETE)])])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
     requests = [r["messages"] for r in ran.coder_requests()]
@@ -120,7 +125,7 @@ YES_MAN = [say(COMPLETE)]
 
 
 async def test_a_yes_man_does_not_pass_a_failing_verify(run_tasks: Any) -> None:
-    coder = [calls(write("a")), calls(FINISH)] + [
+    coder = [made("a"), calls(FINISH)] + [
         calls(write("a", f"{n}")) if n % 2 else calls(FINISH) for n in range(1, 9)
     ]
     ran = await run_tasks([task(verify="echo the-tail; exit 3", max_iterations=2)], [script(coder, YES_MAN)])
@@ -152,7 +157,7 @@ async def test_a_yes_man_does_not_pass_a_task_where_nothing_was_done(run_tasks: 
     ids=["prose", "wrong type", "empty", "only in thoughts", "500s", "400s", "garbage"],
 )
 async def test_a_judge_without_a_verdict_never_completes_a_task(run_tasks: Any, judge: list[Any]) -> None:
-    coder = [calls(write("a")), calls(FINISH), calls(FINISH)]
+    coder = [made("a"), calls(FINISH), calls(FINISH)]
     ran = await run_tasks([task()], [script(coder, judge)], max_retries="1")
     assert (ran.task.status, ran.task.reason, ran.task.iteration) == ("error", "evaluation_failed", 2)
     second_prompt = ran.coder_requests()[2]["messages"][-1]["content"]
@@ -162,7 +167,7 @@ async def test_a_judge_without_a_verdict_never_completes_a_task(run_tasks: Any, 
 
 async def test_a_low_score_contradicts_complete(run_tasks: Any) -> None:
     low = {**COMPLETE, "score": 0.1}
-    ran = await run_tasks([task(max_iterations=1)], [script([calls(write("a")), calls(FINISH)], [say(low)])])
+    ran = await run_tasks([task(max_iterations=1)], [script([made("a"), calls(FINISH)], [say(low)])])
     assert ran.task.status == "timeout"
     assert "score of 0.1" in ran.task.error
 
@@ -170,7 +175,7 @@ async def test_a_low_score_contradicts_complete(run_tasks: Any) -> None:
 async def test_a_bad_verdict_is_asked_for_again(run_tasks: Any) -> None:
     judge = [Say(content="I think it is fine."), say(COMPLETE)]
     # The evaluator's step follows the iteration, so a second answer needs a second iteration.
-    ran = await run_tasks([task()], [script([calls(write("a")), calls(FINISH), calls(FINISH)], judge)])
+    ran = await run_tasks([task()], [script([made("a"), calls(FINISH), calls(FINISH)], judge)])
     assert ran.task.status == "completed"
     first, second, third = (r["messages"] for r in ran.evaluator_requests()[:3])
     assert [len(m) for m in (first, second, third)] == [2, 4, 6]
@@ -187,7 +192,7 @@ async def test_a_question_is_answered_by_the_evaluator(run_tasks: Any) -> None:
 
 
 async def test_text_without_any_tool_is_nudged_once(run_tasks: Any) -> None:
-    coder = [Say(content="I would do it like this."), calls(write("a")), calls(FINISH)]
+    coder = [Say(content="I would do it like this."), made("a"), calls(FINISH)]
     ran = await run_tasks([task()], [script(coder)])
     assert ran.task.status == "completed"
     assert "text alone changes nothing" in ran.coder_requests()[1]["messages"][-1]["content"]
@@ -200,17 +205,19 @@ async def test_every_call_is_answered_once_whatever_its_arguments(run_tasks: Any
         ScriptedCall(name="bash", arguments={"cmd": "touch no"}),
         write("a"),
         FINISH,
-        bash("touch after-finish"),
+        bash("touch after-the-refusal"),
     ]
-    ran = await run_tasks([task()], [script([Say(calls=broken)])])
+    last = calls(FINISH, bash("touch after-finish"))
+    ran = await run_tasks([task()], [script([Say(calls=broken), last])])
     assert ran.task.status == "completed"
     document = json.loads((ran.task_folder("t") / "coder.traj.json").read_text(encoding="utf-8"))
-    assistant = next(m for m in document["messages"] if m["role"] == "assistant")
-    answers = [m["tool_call_id"] for m in document["messages"] if m["role"] == "tool"]
-    assert answers == [c["id"] for c in assistant["tool_calls"]]
-    for call in assistant["tool_calls"]:
+    called = [c for m in document["messages"] for c in m.get("tool_calls", ())]
+    answers = [m for m in document["messages"] if m["role"] == "tool"]
+    assert [m["tool_call_id"] for m in answers] == [c["id"] for c in called]
+    assert answers[4]["content"].startswith("Not finished: a call before this one failed.")
+    for call in called:
         json.loads(call["function"]["arguments"])
-    assert sorted(p.name for p in (ran.folder / "work").iterdir()) == ["a"]
+    assert sorted(p.name for p in (ran.folder / "work").iterdir()) == ["a", "after-the-refusal"]
 
 
 async def test_a_cut_off_call_is_not_run(run_tasks: Any) -> None:
@@ -282,7 +289,7 @@ async def test_an_unusable_key_stops_the_run_and_the_key_shows_nowhere(run_tasks
 async def test_a_failing_request_fails_its_task_only(run_tasks: Any) -> None:
     tasks = [{"id": f"t{n}", "dir": f"d{n}", "first_prompt": f"Do {n}."} for n in range(2)]
     bad = script([Fault(status=400, code="weird", message="I do not like it", times=1000)], prompt="Do 0.")
-    good = script([calls(write("a")), calls(FINISH)], prompt="Do 1.")
+    good = script([made("a"), calls(FINISH)], prompt="Do 1.")
     ran = await run_tasks(tasks, [bad, good])
     t0, t1 = ran.outcome.state.tasks.values()
     assert (t0.status, t0.reason, t1.status) == ("error", "model_error", "completed")
@@ -290,7 +297,7 @@ async def test_a_failing_request_fails_its_task_only(run_tasks: Any) -> None:
 
 
 async def test_the_key_is_not_in_the_coders_environment(run_tasks: Any) -> None:
-    coder = [calls(bash("env; cat /proc/self/environ | tr '\\0' '\\n'")), calls(write("a")), calls(FINISH)]
+    coder = [calls(bash("env; cat /proc/self/environ | tr '\\0' '\\n'")), made("a"), calls(FINISH)]
     ran = await run_tasks([task()], [script(coder)])
     assert ran.task.status == "completed"
     output = ran.coder_requests()[1]["messages"][-1]["content"]
@@ -325,7 +332,7 @@ async def test_stop_drains_and_a_second_stop_ends_at_once(run_tasks: Any) -> Non
     engines: list[Any] = []
     tasks = [{"id": f"t{n}", "dir": f"d{n}", "first_prompt": f"Do {n}."} for n in range(3)]
     slow = script([calls(bash("sleep 600"))], prompt="Do 0.")
-    quick = script([calls(bash("sleep 0.5")), calls(write("a")), calls(FINISH)], prompt="Do 1.")
+    quick = script([calls(bash("sleep 0.5")), made("a"), calls(FINISH)], prompt="Do 1.")
 
     def watch(event: e.Event, state: Any) -> None:
         if isinstance(event, e.ToolCalled) and state.count("coding") == 2 and len(stops) == 0:
@@ -348,8 +355,8 @@ async def test_long_conversations_are_compacted(run_tasks: Any, tmp_path: Path) 
     lots = calls(bash("head -c 20000 /dev/zero | tr '\\0' 'x'"))
     coder = [
         lots,
-        calls(write("a")),
-        calls(write("b")),
+        made("a"),
+        made("b"),
         calls(write("c")),
         lots,
         calls(write("d")),
@@ -403,7 +410,7 @@ async def test_reasoning_is_sent_back(run_tasks: Any) -> None:
     ids=["429", "503", "disconnect", "garbage"],
 )
 async def test_passing_faults_are_retried_and_counted(run_tasks: Any, fault: Fault) -> None:
-    ran = await run_tasks([task()], [script([fault, calls(write("a")), calls(FINISH)])])
+    ran = await run_tasks([task()], [script([fault, made("a"), calls(FINISH)])])
     assert ran.task.status == "completed"
     assert ran.task.attempts == 4
     assert len(ran.of_type(e.ModelCallRetried)) == 1
@@ -423,7 +430,7 @@ async def test_two_models_and_their_bills(run_tasks: Any, tmp_path: Path) -> Non
     prices = '[models."rehearsal-coder"]\ninput = 1.0\noutput = 2.0\n'
     prices += '[models."rehearsal-evaluator"]\ninput = 10.0\noutput = 20.0\n'
     (tmp_path / "prices.toml").write_text(prices, encoding="utf-8")
-    ran = await run_tasks([task()], [script([calls(write("a")), calls(FINISH)])])
+    ran = await run_tasks([task()], [script([made("a"), calls(FINISH)])])
     coder, judge = ran.task.bills
     assert coder.cost == pytest.approx((coder.usage.input + 2 * coder.usage.output) / 1e6)
     assert judge.cost == pytest.approx((10 * judge.usage.input + 20 * judge.usage.output) / 1e6)
@@ -434,7 +441,7 @@ async def test_lone_surrogates_and_control_characters_do_no_harm(run_tasks: Any)
     odd = "half \ud800 of a pair, \x00 and \x1b[31m"
     coder = [Say(content=odd, calls=[write("a", odd), bash("echo " + odd)]), Say(content=odd), calls(FINISH)]
     judge = [say({**INCOMPLETE, "follow_up_prompt": odd, "missing": [odd]}), say(COMPLETE)]
-    ran = await run_tasks([task()], [script([*coder, calls(write("b")), calls(FINISH)], judge)])
+    ran = await run_tasks([task()], [script([*coder, made("b"), calls(FINISH)], judge)])
     assert ran.task.status == "completed", ran.task.error
     assert ran.results["summary"]["completedTasks"] == 1
 
@@ -442,7 +449,7 @@ async def test_lone_surrogates_and_control_characters_do_no_harm(run_tasks: Any)
 async def test_an_overflow_teaches_the_window_and_is_retried_once(run_tasks: Any) -> None:
     lots = [calls(bash(f"head -c 9000 /dev/zero | tr '\\0' '{digit}'")) for digit in "12345678"]
     ran = await run_tasks(
-        [task()], [script([calls(write("a")), *lots, calls(FINISH)])], server={"context_window": 12_000}
+        [task()], [script([made("a"), *lots, calls(FINISH)])], server={"context_window": 12_000}
     )
     assert ran.task.status == "completed", ran.task.error
     refused = [r for r in ran.server.requests if r.status == 400]

@@ -11,19 +11,32 @@ def evaluated(
     *,
     blocked: bool = False,
     failure: str = "",
+    failed_check: str = "",
+    stuck: bool = False,
 ) -> Evaluated:
     return Evaluated(
         position=TaskPosition.of(digest, missing),
         refusals=refusals,
-        judged=not failure,
+        judged=not failure and not failed_check,
         blocked=blocked,
         failure=failure,
+        failed_check=failed_check,
+        stuck=stuck,
     )
 
 
 ACCEPTED = evaluated(refusals=())
 FAILED = evaluated(refusals=("no verdict",), failure="no verdict")
 BLOCKED = evaluated(blocked=True, refusals=("blocked",))
+
+
+def circles(digest: str) -> Evaluated:
+    return evaluated(digest=digest, stuck=True)
+
+
+def check_fails(digest: str = "d", check: str = "make") -> Evaluated:
+    """A failed check that went back without the judge."""
+    return evaluated(digest=digest, missing=(check,), failed_check=check)
 
 
 def moves(n: int) -> list[Evaluated]:
@@ -58,6 +71,19 @@ def moves(n: int) -> list[Evaluated]:
             [evaluated(), FAILED, evaluated(), evaluated()],
             ["follow_up", "follow_up", "change_approach", ("error", "stalled")],
         ),
+        ([check_fails()] * 3, ["follow_up", "change_approach", ("error", "stalled")]),
+        ([check_fails(), check_fails("x"), ACCEPTED], ["follow_up", "follow_up", ("completed", "accepted")]),
+        # A round without the judge says nothing about the evaluator.
+        ([FAILED, check_fails(), FAILED], ["follow_up", "follow_up", ("error", "evaluation_failed")]),
+        # Turns that go in circles, whatever they do to the files.
+        (
+            [circles("1"), circles("2"), circles("3")],
+            ["follow_up", "change_approach", ("error", "stalled")],
+        ),
+        (
+            [circles("1"), circles("2"), evaluated(digest="3"), circles("4"), circles("5")],
+            ["follow_up", "change_approach", "follow_up", "follow_up", ("timeout", "max_iterations")],
+        ),
     ],
 )
 def test_decisions(rounds: list[Evaluated], expected: list[object]) -> None:
@@ -73,3 +99,25 @@ def test_an_ending_says_why() -> None:
     controller = TaskController(max_iterations=1)
     done = controller.after_turn(evaluated(refusals=("The check `x` failed: exit code 1.", "Not complete.")))
     assert done == Done("timeout", "max_iterations", "Not accepted after 1 iterations. Not complete.")
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "check", "needed"),
+    [
+        (1, [], "make", False),
+        (1, ["make"], "make", True),
+        (1, ["make", "make"], "make", True),
+        (1, ["make"], "test", False),
+        (1, ["make", "", ], "make", False),
+        (2, ["make"], "make", False),
+        (2, ["make", "make"], "make", True),
+        (0, [], "make", True),
+    ],
+)  # fmt: skip
+def test_a_failed_check_goes_back_without_the_judge(
+    limit: int, before: list[str], check: str, needed: bool
+) -> None:
+    controller = TaskController(max_iterations=10, unjudged_failed_checks=limit)
+    for place, earlier in enumerate(before):
+        controller.after_turn(evaluated(digest=str(place), failed_check=earlier))
+    assert controller.judge_is_needed(check) is needed

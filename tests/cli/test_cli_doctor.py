@@ -2,18 +2,27 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cli.doctor import Check, checks
+from agentbatch.cli.check import Check
+from agentbatch.cli.doctor import checks
 from agentbatch.config import load_settings
+from agentbatch.model.probe import FILE, LINES, MESSAGES
 from agentbatch.rehearsal.refusals import Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 
 HELLO, TOOL, JSON = (
     "Say hello in one word.",
-    "Call the tool report_number with the number 7.",
+    str(MESSAGES[-1]["content"]),
     'What is 3 + 4? Answer as JSON: {"answer": number}.',
 )
-CALL = Say(calls=[ScriptedCall(name="report_number", arguments={"number": 7})])
+CALL = Say(calls=[ScriptedCall(name="write_file", arguments={"path": FILE, "content": "\n".join(LINES)})])
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own: doctor remembers what it finds."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def scripts(hello: Say | Fault, tool: Say, json: Say) -> list[Script]:
@@ -42,9 +51,10 @@ async def test_all_is_well(tmp_path: Path) -> None:
     async with RehearsalServer(GOOD, key="sk-12345678") as server:
         found = await examine(tmp_path, server)
     for role in ("coder", "evaluator"):
-        for name in ("endpoint", "model", "tools", "json_schema"):
+        for name in ("endpoint", "model", "json_schema"):
             assert found[f"{role} {name}"].result == "ok", found
-    assert "native tool calls" in found["coder tools"].detail
+    assert found["coder tools"].result == "ok"
+    assert found["coder tools"].detail.startswith("native mode:")
     assert found["disk"].result in ("ok", "warn")
     assert found["sandbox"].result == "warn"
 
@@ -54,7 +64,7 @@ async def test_what_an_endpoint_cannot_do_is_said(tmp_path: Path) -> None:
     async with RehearsalServer(GOOD, refuse=refuse) as server:
         found = await examine(tmp_path, server)
     assert found["coder tools"].result == "ok"
-    assert "text protocol" in found["coder tools"].detail
+    assert found["coder tools"].detail.startswith("text mode:")
     assert found["coder json_schema"] == Check("warn", "coder json_schema", "structured by json_object")
 
 

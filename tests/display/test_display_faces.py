@@ -133,6 +133,46 @@ def test_json_verbose_keeps_stdout_clean(story: Callable[..., Any]) -> None:
     assert "task 1/2: coder call" in err.getvalue()
 
 
+def long_call(make: Callable[..., Any], name: DisplayName, out: io.StringIO, *, verbose: bool) -> str:
+    """Two tasks whose calls tell their tokens twice a second for 70 and 20 seconds; what both outputs show of it."""
+    err = io.StringIO()
+    face = choose_face(name, verbose=verbose, out=out, err=err, environ={"TERM": "xterm"}, now=lambda: 0.0)
+    face.open()
+    run = make(["a", "b"], face)
+    for task, length in (("a", 70), ("b", 20), ("a", 35)):
+        run.start(task)
+        run.at(0, e.ModelCallStarted(task_id=task, role="coder", model="m-coder"))
+        for half in range(2, 2 * length):
+            told = e.ModelCallProgressed(task_id=task, role="coder", tokens=half, seconds=half / 2)
+            run.at(100 * (length == 35) + half / 2, told)
+    face.close(None)
+    return "".join(
+        f"{line}\n" for line in (out.getvalue() + err.getvalue()).splitlines() if "generating" in line
+    )
+
+
+def test_plain_verbose_tells_rarely_that_tokens_come(story: Callable[..., Any]) -> None:
+    assert long_call(story, "plain", io.StringIO(), verbose=True).splitlines() == [
+        "[12:00:30] task 1/2: coder: generating ≈60 tokens, 0:30",
+        "[12:01:00] task 1/2: coder: generating ≈120 tokens, 1:00",
+        "[12:02:10] task 1/2: coder: generating ≈60 tokens, 0:30",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "verbose"),
+    [
+        ("plain", io.StringIO(), False),
+        ("json", io.StringIO(), True),
+        ("rich", io.StringIO(), True),
+    ],
+)
+def test_no_other_output_that_stays_does(
+    story: Callable[..., Any], name: DisplayName, out: io.StringIO, verbose: bool
+) -> None:
+    assert long_call(story, name, out, verbose=verbose) == ""
+
+
 def test_none_is_silent(story: Callable[..., Any]) -> None:
     out = io.StringIO()
     assert whole_run(story, "none", out).getvalue() == out.getvalue() == ""

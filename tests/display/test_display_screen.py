@@ -108,6 +108,30 @@ def test_estimates_are_marked(story: Callable[..., Any], noon: float) -> None:
     assert "≈1,010 tokens · –" in text
 
 
+def test_tokens_are_shown_as_they_come(story: Callable[..., Any], noon: float) -> None:
+    run = story(["a"])
+    run.start("a")
+    run.at(0, e.ModelCallStarted(task_id="a", role="coder", model="m"))
+
+    def step(second: float) -> str:
+        return live_step(run.state.tasks["a"].activity, noon + second)
+
+    assert step(1) == "generating 0:01"
+    run.at(18, e.ModelCallProgressed(task_id="a", role="coder", tokens=1212, seconds=18.0))
+    assert step(18) == "generating 1,212 tokens, 0:18"
+    run.at(20, e.ModelCallRetried(task_id="a", role="coder", attempt=1, wait=5.0, error="cut"))
+    run.at(25, e.ModelCallSent(task_id="a", role="coder", attempt=2))
+    assert step(26) == "generating 0:26 (1 retry)"
+    run.at(30, e.ModelCallProgressed(task_id="a", role="coder", tokens=40, seconds=5.0))
+    assert step(30) == "generating 40 tokens, 0:30 (1 retry)"
+    run.call("a", 31)
+    assert step(31) == ""
+    run.at(32, e.ModelCallStarted(task_id="a", role="evaluator", model="m", purpose="judge"))
+    assert step(33) == "judging 0:01"
+    run.at(34, e.ModelCallProgressed(task_id="a", role="evaluator", tokens=7, seconds=2.0))
+    assert step(34) == "judging 7 tokens, 0:02"
+
+
 def test_before_the_first_event_there_is_something_to_draw(noon: float) -> None:
     assert text_of(screen(RunState(), noon, 80, 24))[-1].startswith(
         "0 done · 0 failed · 0 running · 0 queued"

@@ -157,11 +157,21 @@ def test_over_fifty_tasks_only_failures_are_listed(story: Callable[..., Any]) ->
     listed = lines[lines.index("Tasks") + 1 : lines.index("Causes of errors") - 1]
     assert [text.split()[:3] for text in listed] == [
         ["✗", "51", "task-50"],
-        ["no", "progress:", "the"],
+        ["no", "progress", "in"],
         ["…", "and", "50"],
         ["…", "and", "9"],
     ]
     assert listed[2:] == ["  … and 50 completed", "  … and 9 not finished"]
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_run_without_an_evaluator_says_so(story: Callable[..., Any], judged: bool) -> None:
+    run = story(["a"], judged=judged)
+    run.start("a", 1)
+    run.finish("a", 2)
+    text = "\n".join(render_text(summary_of(run.state), 80))
+    assert ("verified by the tasks' own checks, no evaluator" in text) is not judged
+    assert ("  evaluator " in text) is judged
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 132])

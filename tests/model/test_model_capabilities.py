@@ -3,10 +3,12 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.capabilities import LADDER, Capabilities, first_guess, learn
+from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, first_guess, learn, stepped_down
 from agentbatch.model.server_error import ServerError
 
 FULL = Capabilities()
+SCHEMA_MODE = Capabilities(tool_mode="schema")
+TEXT_MODE = Capabilities(tool_mode="text")
 
 BODY: dict[str, Any] = {
     "model": "m",
@@ -21,6 +23,7 @@ BODY: dict[str, Any] = {
     "max_tokens": 100,
 }
 WITH_SCHEMA = {**BODY, "response_format": {"type": "json_schema"}}
+WITH_STOP: dict[str, Any] = {"messages": BODY["messages"], "stop": ["x"]}
 
 REASONING = (
     "messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is unsupported"
@@ -93,18 +96,22 @@ REASONING = (
         (
             ServerError(400, "registry.ollama.ai/library/gemma does not support tools"),
             BODY,
-            {"tools": False},
+            {"tool_mode": "schema"},
         ),
         (
             ServerError(
                 400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
             ),
             BODY,
-            {"tools": False},
+            {"tool_mode": "schema"},
         ),
-        (ServerError(500, "tools param requires --jinja flag"), BODY, {"tools": False}),
-        (ServerError(400, "This model only supports single tool-calls at once!"), BODY, {"tools": False}),
-        (ServerError(404, "No endpoints found that support tool use."), BODY, {"tools": False}),
+        (ServerError(500, "tools param requires --jinja flag"), BODY, {"tool_mode": "schema"}),
+        (
+            ServerError(400, "This model only supports single tool-calls at once!"),
+            BODY,
+            {"tool_mode": "schema"},
+        ),
+        (ServerError(404, "No endpoints found that support tool use."), BODY, {"tool_mode": "schema"}),
         (ServerError(400, "System role not supported"), BODY, {"system": False}),
         # Cerebras, Groq, Mistral
         (ServerError(400, REASONING), BODY, {"reasoning_history": False}),
@@ -168,15 +175,44 @@ def test_two_refused_names_of_the_output_limit_leave_none() -> None:
 
 
 def test_lessons_of_two_calls_at_once_are_both_kept() -> None:
-    one = replace(FULL, tools=False, output_form="prompt")
-    two = replace(FULL, temperature=False, output_form="json_object", output_limits=())
-    both = replace(FULL, tools=False, temperature=False, output_form="prompt", output_limits=())
+    one = replace(FULL, tool_mode="schema", output_form="prompt", stop=False)
+    two = replace(FULL, temperature=False, tool_mode="text", output_form="json_object", output_limits=())
+    both = replace(two, output_form="prompt", stop=False)
     assert one.merged(two) == both == two.merged(one)
 
 
 def test_what_was_lost_is_named() -> None:
-    assert FULL.lost(replace(FULL, tools=False, output_form="prompt")) == "json_schema output, tool calls"
+    assert (
+        FULL.lost(replace(FULL, tool_mode="schema", output_form="prompt")) == "json_schema output, tool calls"
+    )
+    assert (
+        SCHEMA_MODE.lost(replace(SCHEMA_MODE, tool_mode="text", stop=False))
+        == "actions of a JSON schema, stop"
+    )
     assert FULL.lost(FULL) == ""
+
+
+def test_the_modes_are_stepped_down_one_by_one() -> None:
+    assert stepped_down(FULL) == SCHEMA_MODE
+    assert stepped_down(SCHEMA_MODE) == TEXT_MODE == stepped_down(TEXT_MODE)
+    forms: tuple[OutputForm, ...] = ("json_object", "prompt")
+    for form in forms:
+        no_schema = replace(FULL, output_form=form)
+        assert stepped_down(no_schema) == replace(no_schema, tool_mode="text"), "a schema cannot be had"
+
+
+def test_what_schema_and_text_mode_are_refused() -> None:
+    no_schema = ServerError(400, "response_format is not supported")
+    assert learn(SCHEMA_MODE, no_schema, WITH_SCHEMA) == replace(TEXT_MODE, output_form="json_object")
+    words = (
+        "Unsupported parameter: 'stop' is not supported with this model.",
+        "stop sequences are not supported by this backend",
+        "Unrecognized request argument supplied: `stop`",
+    )
+    for text in words:
+        assert learn(TEXT_MODE, ServerError(400, text), WITH_STOP) == replace(TEXT_MODE, stop=False)
+        assert learn(TEXT_MODE, ServerError(400, text), {"messages": []}) is None
+    assert learn(TEXT_MODE, ServerError(400, "'stop' must have at most 4 elements"), WITH_STOP) is None
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ async def test_a_reply_with_everything(open_endpoint: OpenEndpoint) -> None:
         "messages": MESSAGES,
         "tools": TOOLS,
         "parallel_tool_calls": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -395,9 +397,11 @@ async def test_everything_refused_at_once_is_learnt_without_spending_retries(
         "max_completion_tokens",
         "parallel_tool_calls",
         "tools",
-        "json_schema",
-        "json_object",
+        "json_schema",  # with it the actions of a schema: what follows is text, and json_object is never asked for
+        "stop",
         "system",
+        "stream_options",
+        "stream",
     ]
     async with server_with(Say(calls=[LS]), refuse=everything) as server:
         endpoint = await open_endpoint(server.base_url, retry=RetryPolicy(max_retries=0))
@@ -407,6 +411,46 @@ async def test_everything_refused_at_once_is_learnt_without_spending_retries(
         assert [c.name for c in reply.tool_calls] == ["bash"]
         assert set(server.requests[-1].body) == {"model", "messages"}
         assert (await client.complete(MESSAGES, tools=TOOLS)).attempts == 1
+
+
+async def test_the_tool_mode_steps_down_with_what_is_refused_and_tells(open_endpoint: OpenEndpoint) -> None:
+    changes: list[tuple[str, str, str]] = []
+    notices: list[str] = []
+    async with server_with(Say(calls=[LS]), refuse=["tools", "json_schema", "stop"]) as server:
+        endpoint = await open_endpoint(
+            server.base_url, on_learnt=notices.append, on_tool_mode=lambda *change: changes.append(change)
+        )
+        reply = await coder(endpoint).complete(MESSAGES, tools=TOOLS)
+        assert "stop" not in server.requests[-1].body
+    assert [(c.name, json.loads(c.arguments)) for c in reply.tool_calls] == [("bash", {"command": "ls"})]
+    assert [change[:2] for change in changes] == [("rehearsal-coder", "schema"), ("rehearsal-coder", "text")]
+    assert [change[2] for change in changes] == ["native tool calls were refused", "schema tool calls were refused"]
+    assert len(notices) == 3
+    assert "stop" in notices[-1]
+    assert endpoint.capabilities("rehearsal-evaluator").tool_mode == "native"
+
+
+async def test_stepping_down_on_failures_goes_one_mode_at_a_time(open_endpoint: OpenEndpoint) -> None:
+    changes: list[tuple[str, str, str]] = []
+    endpoint = await open_endpoint("http://127.0.0.1:9/v1", on_tool_mode=lambda *change: changes.append(change))
+    assert endpoint.step_down("m", "native", "two broken calls")
+    assert endpoint.step_down("m", "native", "two broken calls"), "another task was first: go on in the new mode"
+    assert endpoint.step_down("m", "schema", "two more")
+    assert not endpoint.step_down("m", "text", "and two more"), "there is nothing simpler"
+    assert changes == [("m", "schema", "two broken calls"), ("m", "text", "two more")]
+    assert endpoint.capabilities("other").tool_mode == "native"
+
+
+async def test_a_lone_block_of_code_is_read_with_the_task_in_mind(open_endpoint: OpenEndpoint) -> None:
+    say = Say(content="```python\nprint('hello')\n```")
+    write = {"type": "function", "function": {"name": "write_file", "description": "", "parameters": {}}}
+    async with server_with(say) as server:
+        endpoint = await open_endpoint(server.base_url)
+        endpoint.use_tool_mode("rehearsal-coder", "text")
+        reply = await coder(endpoint).complete(MESSAGES, tools=[*TOOLS, write])
+    assert [(c.name, json.loads(c.arguments)) for c in reply.tool_calls] == [
+        ("write_file", {"path": "hello.py", "content": "print('hello')\n"})
+    ]
 
 
 @pytest.mark.parametrize(
@@ -454,7 +498,7 @@ async def test_different_lessons_at_the_same_time_are_both_kept(open_endpoint: O
         warm, handy = coder(endpoint, temperature=0.2), coder(endpoint)
         await asyncio.gather(warm.complete(MESSAGES), handy.complete(MESSAGES, tools=TOOLS))
         learnt = endpoint.capabilities("rehearsal-coder")
-        assert (learnt.temperature, learnt.tools) == (False, False)
+        assert (learnt.temperature, learnt.tool_mode) == (False, "schema")
 
 
 async def test_an_overflow_teaches_nothing_about_parameters(open_endpoint: OpenEndpoint) -> None:

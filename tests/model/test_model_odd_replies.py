@@ -175,7 +175,7 @@ async def test_surrogates_in_the_history_do_not_break_a_call(
         bodies.append(await request.json())
         return web.Response(body=GOOD)
 
-    endpoint = await open_endpoint(await serve(handle))
+    endpoint = await open_endpoint(await serve(handle), stream=False)
     await ModelClient(endpoint, "m").complete([{"role": "user", "content": "name \udcff.txt"}])
     assert bodies == [{"model": "m", "messages": [{"role": "user", "content": "name ?.txt"}]}]
 

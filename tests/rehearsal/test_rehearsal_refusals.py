@@ -60,6 +60,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": {}
         ),
         ("system", {"messages": [SYSTEM, PROMPT]}, "messages[0].role", "unsupported_value"),
         ("seed", {"seed": 1}, "seed", "unsupported_parameter"),
+        ("stop", {"stop": ["x"]}, "stop", "unsupported_parameter"),
     ],
 )
 async def test_refusals(refusal: Refusal, body: dict[str, Any], param: str, code: str | None) -> None:
@@ -113,7 +114,7 @@ TOOL_RESULT = {"role": "tool", "tool_call_id": "a", "content": ""}
 @pytest.mark.parametrize(
     "body",
     [
-        {"stream": True},
+        {"stream_options": {"include_usage": True}},
         {"messages": []},
         {"messages": "do it"},
         {"messages": [7]},

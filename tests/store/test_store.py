@@ -101,6 +101,26 @@ async def test_what_is_read_back_is_what_was_folded(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_is_only_for_watchers_is_seen_and_not_written(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    seen: list[tuple[str, int, float, int]] = []
+    store.listen(lambda event, state: seen.append((event.type, event.seq, event.ts, state.last_seq)))
+    play(store)
+    store.flush()
+    log = store.folder.log.read_bytes()
+    store.emit(e.ModelCallProgressed(task_id="b", role="coder", tokens=212, seconds=18.0))
+    assert store.state.tasks["b"].activity.tokens == 212
+    assert seen[-1] == ("model_call_progressed", 14, 1_000_014.0, 14)
+    store.flush()
+    assert store.folder.log.read_bytes() == log
+    store.emit(e.Notice(text="after it"))
+    await store.close()
+    with sqlite3.connect(store.folder.database) as connection:
+        rows = connection.execute("SELECT seq, type FROM events ORDER BY seq").fetchall()
+    assert [seq for seq, _ in rows] == list(range(1, 16)), "no hole in the numbers"
+    assert "model_call_progressed" not in {kind for _, kind in rows}
+
+
 async def test_costs_add_up_and_an_unknown_price_is_never_nothing(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     play(store)

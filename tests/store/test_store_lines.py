@@ -262,3 +262,9 @@ def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) ->
             assert text.startswith("[12:00:00] ")
             assert len(text) < 700
     assert len(log.lines) >= (20 if verbose else 8)
+
+
+def test_tokens_that_come_have_a_line_in_the_verbose_form_only() -> None:
+    event = e.ModelCallProgressed(task_id="t1", role="coder", tokens=1212, seconds=18.0)
+    assert Log(verbose=True).at(18, event) == ["[12:00:18] task 1/2: coder: generating ≈1,212 tokens, 0:18"]
+    assert Log(verbose=False).at(18, event) == []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
 from agentbatch.model.pricing import Prices
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
@@ -28,6 +29,8 @@ class RoleModel:
     prices: Prices
     priced_at: str | None
     """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
+    _used_mode: ToolMode = "native"
+    """The form of the latest reply's calls; other tasks may have stepped down since."""
 
     async def complete(
         self,
@@ -36,6 +39,7 @@ class RoleModel:
         purpose: Literal["code", "judge", "compact"],
         tools: Sequence[ToolSpec] | None = None,
         schema: tuple[str, dict[str, Any]] | None = None,
+        temperature: float | None = None,
     ) -> Reply:
         """One call, as `ModelClient.complete`; raises its ModelError."""
         self.emit(
@@ -43,10 +47,13 @@ class RoleModel:
         )
         watch = _Watch(self.task_id, self.role, self.emit)
         try:
-            reply = await self.client.complete(messages, tools=tools, schema=schema, observer=watch)
+            reply = await self.client.complete(
+                messages, tools=tools, schema=schema, temperature=temperature, observer=watch
+            )
         except ModelError as error:
             self._finished(purpose, error=str(error), attempts=error.attempts)
             raise
+        self._used_mode = self.tool_mode
         self._finished(
             purpose,
             usage=reply.usage,
@@ -55,6 +62,16 @@ class RoleModel:
             finish_reason=reply.finish_reason,
         )
         return reply
+
+    def step_down(self, why: str) -> bool:
+        """Have this model's tools called in a simpler form from now on; false when there is none, or when the user
+        has chosen."""
+        return self.client.endpoint.step_down(self.client.model, self._used_mode, why)
+
+    @property
+    def tool_mode(self) -> ToolMode:
+        """The form in which this model's tools are called now."""
+        return self.client.endpoint.capabilities(self.client.model).tool_mode
 
     def cost(self, usage: Usage) -> float | None:
         """US dollars for `usage` at this role's price; None when it is unknown."""
@@ -124,6 +141,12 @@ class _Watch:
                     attempt=update.attempt,
                     wait=update.seconds,
                     error=update.reason,
+                )
+            )
+        elif update.kind == "generating":
+            self._emit(
+                e.ModelCallProgressed(
+                    task_id=self._task_id, role=self._role, tokens=update.tokens, seconds=update.seconds
                 )
             )
         elif self._held:

@@ -1,22 +1,35 @@
 """The Coder: one genuine conversation a task, driven turn by turn."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from agentbatch.agent import compaction
+from agentbatch.agent.action_words import action_words
 from agentbatch.agent.calls import RoleModel
 from agentbatch.agent.conversation import Conversation
 from agentbatch.agent.definition import CoderLimits
 from agentbatch.agent.prompts import Prompts
 from agentbatch.agent.replies import tool_message
-from agentbatch.model.reply import ModelError, Reply, ToolCall, ToolSpec
+from agentbatch.model.reply import Message, ModelError, Reply, ToolCall, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.tools.base import CommandRecord, Toolbox, ToolResult
 from agentbatch.tools.toolbox import dispatch, summarise
 from agentbatch.workspace.workspace import Workspace
+
+MISFORMED_REPLIES = 2
+"""In a row, before the form of the calls changes."""
+
+PROSE = frozenset((".md", ".txt", ".rst", ".adoc"))
+"""Suffixes of files that nobody runs."""
+
+
+def can_be_run(path: str) -> bool:
+    """Whether a change of this file asks for a run before it is called done."""
+    return PurePath(path).suffix.lower() not in PROSE
 
 
 @dataclass
@@ -39,15 +52,22 @@ class Coder:
     """Stores the messages so far; raises OSError when that fails."""
     redact: Redactor
     task_timeout: float | None = None
+    brief: bool = False
+    """A small model: it gets few words, and begins anew where a larger one would go on."""
+    has_checks: bool = False
+    """Verify commands run after the turn: what the coder made is run in any case."""
     commands: list[CommandRecord] = field(default_factory=list)
     """Shell commands that ran since the task began."""
     active: bool = False
     """A file was written or a command ran since the task began."""
+    untried: bool = False
+    """Nothing ran since a file was changed that can be run."""
 
     def __post_init__(self) -> None:
         self.conversation = Conversation(self._record)
         self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
+        self._misformed = 0
         self._began = time.monotonic()
 
     def hear(self, prompt: str) -> None:
@@ -56,12 +76,21 @@ class Coder:
             self.conversation.add({"role": "system", "content": self.system_prompt})
         self._say(prompt)
 
-    async def complete(self) -> Reply:
-        """One model call over the conversation; compacts before, and once more on an overflow."""
+    def begin_anew(self, prompt: str) -> None:
+        """A new conversation with this as its first prompt: a small model repeats what it finds in its old one. What
+        it wrote is in the directory."""
+        system: Message = {"role": "system", "content": self.system_prompt}
+        self.conversation.replace([system, {"role": "user", "content": prompt}])
+
+    async def complete(self, temperature: float | None = None) -> Reply:
+        """One model call over the conversation; compacts before, and once more on an overflow.
+
+        `temperature`: for this call alone; None: the definition's.
+        """
         await self._compact_if_long()
         self.flush()
         try:
-            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
+            reply = await self._ask(temperature)
         except ModelError as error:
             if error.kind != "overflow":
                 raise
@@ -69,21 +98,28 @@ class Coder:
             self.context_window = min(self.context_window, int(self._size()))
             await self._compact()
             self.flush()
-            reply = await self.model.complete(self.conversation.messages, purpose="code", tools=self.specs)
+            reply = await self._ask(temperature)
         estimate = self.conversation.tokens + self._specs_tokens
         if reply.usage.input and not reply.usage.estimated and estimate:
             # The next estimate leans on what the endpoint counted, within reason.
             self._scale = min(4.0, max(0.25, reply.usage.input / estimate))
         return reply
 
-    async def run_call(self, call: ToolCall) -> ToolResult:
-        """One tool call, as events and as evidence."""
+    async def _ask(self, temperature: float | None) -> Reply:
+        return await self.model.complete(
+            self.conversation.messages, purpose="code", tools=self.specs, temperature=temperature
+        )
+
+    async def run_call(self, call: ToolCall, *, refusal: str = "") -> ToolResult:
+        """One tool call, as events and as evidence. `refusal`: the answer to a `finish` that is not taken."""
         summary = self.redact(
             summarise(self.toolbox, call.name, call.arguments).removeprefix(f"{call.name} ")
         )
         self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
         began = time.monotonic()
         result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)
+        if result.finished and refusal:
+            result = ToolResult(refusal, ok=False, note="not taken")
         self.emit(
             e.ToolFinished(
                 task_id=self.task_id,
@@ -98,13 +134,49 @@ class Coder:
         self.active = self.active or result.changed
         if result.command is not None:
             self.commands.append(result.command)
+            self.untried = False
+        elif result.file is not None and not result.file.unchanged:
+            self.untried = self.untried or can_be_run(result.file.path)
         return result
+
+    def misformed(self) -> bool:
+        """A reply held no call that could be carried out, though one was meant. After two in a row the model's tools
+        are called in a simpler form from now on; true when that has just come about."""
+        self._misformed += 1
+        if self._misformed < MISFORMED_REPLIES:
+            return False
+        self._misformed = 0
+        return self.model.step_down(
+            f"{MISFORMED_REPLIES} replies in a row held no call that could be carried out"
+        )
+
+    def wellformed(self) -> None:
+        """A call was carried out."""
+        self._misformed = 0
 
     def answer(self, call: ToolCall, text: str) -> None:
         self.conversation.add(tool_message(call.id, self.redact(text)))
 
-    def nudge(self, kind: str, *, count: int = 0, notice: str = "") -> None:
-        self._say(self.prompts.render("nudge.md", kind=kind, count=count, notice=notice))
+    def nudge(self, kind: str, **values: object) -> None:
+        """A word beside the conversation's own prompts: one kind of prompts/nudge.md."""
+        self._say(self.nudge_text(kind, **values))
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """How prompts name what this coder can do."""
+        return action_words(self.model.tool_mode)
+
+    def nudge_text(self, kind: str, **values: object) -> str:
+        given = {
+            "words": self.words,
+            "count": 0,
+            "notice": "",
+            "subject": "",
+            "error": "",
+            "place": "",
+            **values,
+        }
+        return self.redact(self.prompts.render("nudge.md", kind=kind, **given))
 
     def seconds(self) -> float:
         return time.monotonic() - self._began

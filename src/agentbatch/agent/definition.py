@@ -38,9 +38,15 @@ class CoderLimits(_Part):
 
 class CoderDefinition(_Part):
     prompt: str = "coder.md"
+    brief_prompt: str = "coder_brief.md"
+    """For models that are told of their tools in text, or whose window is small: few and plain words."""
     tools: tuple[str, ...] = Field(("bash", "read_file", "write_file", "edit_file", "finish"), strict=False)
     limits: CoderLimits = CoderLimits()
     model: ModelParameters = ModelParameters()
+
+    @property
+    def prompts(self) -> tuple[str, str]:
+        return self.prompt, self.brief_prompt
 
 
 class EvaluatorLimits(_Part):
@@ -48,14 +54,21 @@ class EvaluatorLimits(_Part):
     """Answers that are no valid verdict before an evaluation counts as failed."""
     verify_timeout: float = Field(600.0, gt=0)
     diff_characters: int = Field(30_000, ge=1000)
+    unjudged_failed_checks: int = Field(2, ge=0)
+    """Failures of a verify command in a row that go back to the coder without the judge."""
 
 
 class EvaluatorDefinition(_Part):
     prompt: str = "evaluator.md"
+    brief_prompt: str = "evaluator_brief.md"
     tools: tuple[str, ...] = Field((), strict=False, max_length=0)
     """The evaluator judges evidence that was gathered for it; it has no tools."""
     limits: EvaluatorLimits = EvaluatorLimits()
     model: ModelParameters = ModelParameters()
+
+    @property
+    def prompts(self) -> tuple[str, str]:
+        return self.prompt, self.brief_prompt
 
 
 DEFAULT_CONTEXT_WINDOW = 131_072

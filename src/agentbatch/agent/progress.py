@@ -1,38 +1,10 @@
-"""Going in circles: a coder that repeats a call, a task whose state does not move."""
+"""Whether a task gets anywhere from iteration to iteration. Circles within a turn: loops.py."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
-
-NUDGE_AT = 3
-"""Equal calls with equal results in a row before the coder is told."""
-STUCK_AT = 5
-"""… before its turn ends."""
 
 SAME_STATE_CHANGES_APPROACH = 2
 SAME_STATE_STALLS = 3
-
-
-class RepeatDetector:
-    """Watches one turn for the same step again and again: same tools, same arguments, same results."""
-
-    def __init__(self) -> None:
-        self._last = b""
-        self.count = 0
-        """How many times in a row the last step has been seen."""
-
-    def observe(self, parts: Iterable[str]) -> Literal["new", "nudge", "stuck"]:
-        """Take in a finished step as its tool names, arguments and results."""
-        digest = hashlib.sha256()
-        for part in parts:
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-        key = digest.digest()
-        self.count = self.count + 1 if key == self._last else 1
-        self._last = key
-        if self.count >= STUCK_AT:
-            return "stuck"
-        return "nudge" if self.count == NUDGE_AT else "new"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
@@ -16,13 +16,16 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),
     "evidence.md": (
         "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
-        "verify", "tampering", "turn_end", "claim",
+        "verify", "tampering", "turn_end", "claim", "brief",
     ),
+    "checks.md": ("checks", "brief"),
+    "anew.md": ("output", "end", "said"),
     "follow_up.md": (
         "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end",
+        "question", "circles", "words",
     ),
     "compact.md": (),
-    "nudge.md": ("kind", "count", "notice"),
+    "nudge.md": ("kind", "count", "notice", "subject", "error", "place", "words"),
 }  # fmt: skip
 """The variables that each template is given; the two role prompts come on top, under the names that
 agents/*.toml give them."""
@@ -31,11 +34,14 @@ agents/*.toml give them."""
 class Prompts:
     """The templates of a run, read and checked once."""
 
-    def __init__(self, folder: Path, coder: str, evaluator: str) -> None:
-        """Raises UserError: a missing file, a syntax error with its line, an undefined variable."""
+    def __init__(self, folder: Path, coder: Sequence[str], evaluator: Sequence[str]) -> None:
+        """`coder`, `evaluator`: the names of each role's own templates.
+
+        Raises UserError: a missing file, a syntax error with its line, an undefined variable."""
         # Prompts are plain text: escaping for HTML would change them.
         environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-        known = {**VARIABLES, coder: CODER_VARIABLES, evaluator: ()}
+        own = {**dict.fromkeys(coder, CODER_VARIABLES), **dict.fromkeys(evaluator, ())}
+        known: dict[str, Collection[str]] = {**VARIABLES, **own}
         self._templates: dict[str, Template] = {}
         digest = hashlib.sha256()
         for name, variables in known.items():

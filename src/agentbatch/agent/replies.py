@@ -1,6 +1,7 @@
 """What a coder's reply is, and the form in which it may stand in the history."""
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
@@ -19,6 +20,14 @@ def classify(reply: Reply) -> Kind:
     if reply.cut_off:
         return "cut_off"
     return "reasoning" if reply.reasoning.strip() else "empty"
+
+
+_CALL_LIKE = re.compile(r"^\s*(?:```|~~~|\{|\[\{|<\w*(?:tool|function)|FILE:|EDIT:|DONE:)", re.MULTILINE)
+
+
+def looks_like_call(content: str) -> bool:
+    """Whether words alone look like a call in a form that was not understood: code, JSON or a tag stands in them."""
+    return _CALL_LIKE.search(content) is not None
 
 
 def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tuple[ToolCall, ...]:

@@ -1,15 +1,25 @@
 """One turn of the coder: from a prompt to `finish`, to plain text, or to a limit."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agentbatch.agent.coder import Coder
-from agentbatch.agent.progress import RepeatDetector
-from agentbatch.agent.replies import assistant_message, classify, is_json_object, with_usable_ids
+from agentbatch.agent.loops import LoopDetector, Pattern
+from agentbatch.agent.replies import (
+    assistant_message,
+    classify,
+    is_json_object,
+    looks_like_call,
+    with_usable_ids,
+)
+from agentbatch.agent.shorten import shortened
 from agentbatch.agent.turn_limits import Spent, exceeded, near
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.tools.base import ToolResult
+from agentbatch.tools.bash import Bash
+from agentbatch.tools.finish import Finish
 
 TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "token_limit", "cost_limit"]
 """How a turn ended: `finish` was called; plain text (a question, a report); going in circles; too many empty
@@ -21,12 +31,37 @@ class TurnOutcome:
     end: TurnEnd
     text: str
     """The summary given to `finish`, or the last thing the coder said."""
+    circle: Pattern | None = None
+    """How a stuck turn went in circles."""
 
 
-async def run_turn(coder: Coder, prompt: str) -> TurnOutcome:
-    """All that the coder does in answer to one prompt. Raises ModelError when a call fails for good."""
-    coder.hear(prompt)
-    return await _Turn(coder).run()
+FRESH_TEMPERATURE = 0.8
+"""For the call after a nudge about a circle, where the model's own is lower: at the usual 0 to 0.2 it would say the
+same again."""
+
+LONGEST_SUBJECT = 200
+"""Characters of a command or path that a nudge names."""
+
+
+def must_run_first(coder: Coder) -> bool:
+    """Whether `finish` comes too early: what can be run was not, or nothing was done, and no check will tell."""
+    unseen = coder.untried or not coder.active
+    return unseen and not coder.has_checks and Bash.name in coder.toolbox
+
+
+async def run_turn(coder: Coder, prompt: str, *, anew: bool = False) -> TurnOutcome:
+    """All that the coder does in answer to one prompt. Raises ModelError when a call fails for good.
+
+    `anew`: the prompt opens a new conversation, and the first reply may differ more from what the model would most
+    likely say, which has failed.
+    """
+    turn = _Turn(coder)
+    if anew:
+        coder.begin_anew(prompt)
+        turn.vary()
+    else:
+        coder.hear(prompt)
+    return await turn.run()
 
 
 class _Turn:
@@ -35,10 +70,12 @@ class _Turn:
     def __init__(self, coder: Coder) -> None:
         self.coder = coder
         self.spent = Spent(task_seconds=coder.seconds())
-        self.repeats = RepeatDetector()
+        self.loops = LoopDetector(str(coder.workspace.root))
         self.tools_used = False
         self.format_errors = 0
         self.nudged_for_text = False
+        self.nudged_to_run = False
+        self.next_temperature: float | None = None
         self.warned = False
         self.last_text = ""
 
@@ -47,7 +84,8 @@ class _Turn:
             limit = exceeded(self.coder.limits, self.spent)
             if limit is not None:
                 return TurnOutcome(limit, self.last_text)
-            reply = await self.coder.complete()
+            reply = await self.coder.complete(self.next_temperature)
+            self.next_temperature = None
             self._account(reply)
             end = await self._take(reply)
             if end is not None:
@@ -72,19 +110,26 @@ class _Turn:
         match classify(reply):
             case "calls":
                 return await self._run_calls(calls, reply.cut_off)
-            case "text" if self.tools_used or self.nudged_for_text:
-                return TurnOutcome("text", self.last_text)
             case "text":
-                self.nudged_for_text = True
-                self.coder.nudge("no_tools")
-                return None
+                return self._text(reply)
             case "cut_off":
                 return self._format_error("cut_off")
             case _:
-                return self._format_error("empty")
+                return self._format_error("empty", self.coder.misformed())
 
-    def _format_error(self, nudge: str | None) -> TurnOutcome | None:
-        self.format_errors += 1
+    def _text(self, reply: Reply) -> TurnOutcome | None:
+        """Words alone: a question or a report, or a call in a form that nobody understood."""
+        if not self.tools_used and looks_like_call(reply.content) and self.coder.misformed():
+            self.nudged_for_text = False
+        if self.tools_used or self.nudged_for_text:
+            return TurnOutcome("text", self.last_text)
+        self.nudged_for_text = True
+        self.coder.nudge("no_tools")
+        return None
+
+    def _format_error(self, nudge: str | None, stepped_down: bool = False) -> TurnOutcome | None:
+        """`stepped_down`: the model goes on in a simpler form, and begins anew."""
+        self.format_errors = 0 if stepped_down else self.format_errors + 1
         if self.format_errors >= self.coder.limits.format_errors:
             return TurnOutcome("format_errors", self.last_text)
         if nudge is not None:
@@ -93,56 +138,77 @@ class _Turn:
 
     async def _run_calls(self, calls: tuple[ToolCall, ...], cut_off: bool) -> TurnOutcome | None:
         results: list[ToolResult] = []
-        answered = 0
         try:
             for call in calls:
-                last = answered == len(calls) - 1
-                result = await self._run_call(call, cut_off=cut_off and last)
+                last = len(results) == len(calls) - 1
+                result = await self._run_call(call, results, cut_off=cut_off and last)
                 self.coder.answer(call, result.text)
-                answered += 1
                 results.append(result)
                 if result.finished:
                     break
         except asyncio.CancelledError:
-            self._answer_rest(calls[answered:], "Interrupted: the outcome of this call is unknown.")
+            self._answer_rest(calls[len(results) :], "Interrupted: the outcome of this call is unknown.")
             raise
         if results[-1].finished:
-            self._answer_rest(calls[answered:], "Skipped: the turn ended with `finish` before this call.")
+            self._answer_rest(
+                calls[len(results) :], "Skipped: the turn ended with `finish` before this call."
+            )
             return TurnOutcome("finished", self.coder.redact(results[-1].summary.strip()))
         if all(result.invalid for result in results):
-            return self._format_error(None)
+            return self._format_error(None, not cut_off and self.coder.misformed())
         self.format_errors = 0
+        self.coder.wellformed()
         self.tools_used = True
-        return self._check_repeats(calls, results)
+        return self._check_loops(calls, results)
 
-    async def _run_call(self, call: ToolCall, *, cut_off: bool) -> ToolResult:
+    async def _run_call(self, call: ToolCall, before: Sequence[ToolResult], *, cut_off: bool) -> ToolResult:
         if cut_off and not is_json_object(call.arguments):
             text = (
                 "Nothing was done: your reply hit the output limit inside this call. "
                 "Write in smaller pieces, one call each."
             )
             return ToolResult(text, ok=False, invalid=True)
-        return await self.coder.run_call(call)
+        return await self.coder.run_call(
+            call, refusal=self._finish_refusal(before) if call.name == Finish.name else ""
+        )
+
+    def _finish_refusal(self, before: Sequence[ToolResult]) -> str:
+        """Why a `finish` after these calls of its reply is not taken; empty when it is.
+
+        Where checks run after the turn, they tell what a failed call may have meant.
+        """
+        if not self.coder.has_checks and not all(result.ok for result in before):
+            return self.coder.nudge_text("unseen_failure")
+        if not must_run_first(self.coder) or self.nudged_to_run:
+            return ""
+        self.nudged_to_run = True
+        self.coder.untried = False  # It has been told; what it changes after this is another matter.
+        return self.coder.nudge_text("run_first")
 
     def _answer_rest(self, calls: tuple[ToolCall, ...], text: str) -> None:
         for call in calls:
             self.coder.answer(call, text)
 
-    def _check_repeats(self, calls: tuple[ToolCall, ...], results: list[ToolResult]) -> TurnOutcome | None:
-        parts: list[str] = []
-        for call, result in zip(calls, results, strict=True):
-            # A command's text tells its seconds, which differ from run to run.
-            command = result.command
-            seen = f"{command.exit_code}\0{command.tail}" if command else result.text
-            parts += [call.name, call.arguments, seen]
-        match self.repeats.observe(parts):
-            case "stuck":
-                return TurnOutcome("stuck", self.last_text)
-            case "nudge":
-                self.coder.nudge("repeat", count=self.repeats.count)
-            case "new":
-                pass
+    def _check_loops(self, calls: tuple[ToolCall, ...], results: list[ToolResult]) -> TurnOutcome | None:
+        circle = self.loops.observe(list(zip(calls, results, strict=True)))
+        if circle is None:
+            return None
+        if circle.stuck:
+            return TurnOutcome("stuck", self.last_text, circle.pattern)
+        self.vary()
+        self.coder.nudge(
+            circle.pattern,
+            count=circle.count,
+            subject=shortened(circle.subject, LONGEST_SUBJECT),
+            error=circle.spot.error,
+            place=circle.spot.place,
+        )
         return None
+
+    def vary(self) -> None:
+        """Let the next reply be less likely than the ones before it."""
+        own = self.coder.model.client.temperature
+        self.next_temperature = None if own is not None and own > FRESH_TEMPERATURE else FRESH_TEMPERATURE
 
     def _warn_when_near(self) -> None:
         if self.warned:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 LOWEST_COMPLETE_SCORE = 0.5
 """A verdict that says "complete" below this score contradicts itself."""
 
-LONGEST_FOLLOW_UP = 4000
+LONGEST_FOLLOW_UP = 2000
 """Characters sent on to the coder; the prompt asks for at most 200 words."""
 
 
@@ -36,8 +36,16 @@ class Verdict(BaseModel):
     follow_up_prompt: str
 
 
-def verdict_schema() -> tuple[str, dict[str, Any]]:
-    """Name and JSON schema for endpoints that can constrain their output: flat, all required, closed."""
+BRIEF_ITEMS = 8
+"""Requirements, and missing things, of a brief verdict. (Lengths of strings would blow llama.cpp's grammar up.)"""
+
+
+def verdict_schema(*, brief: bool = False) -> tuple[str, dict[str, Any]]:
+    """Name and JSON schema for endpoints that can constrain their output: flat, all required, closed.
+
+    `brief` bounds the lists, so that a small model that has begun to repeat itself comes to an end.
+    """
+    most = {"maxItems": BRIEF_ITEMS} if brief else {}
     requirement = {
         "type": "object",
         "properties": {
@@ -49,8 +57,8 @@ def verdict_schema() -> tuple[str, dict[str, Any]]:
         "additionalProperties": False,
     }
     properties = {
-        "requirements": {"type": "array", "items": requirement},
-        "missing": {"type": "array", "items": {"type": "string"}},
+        "requirements": {"type": "array", "items": requirement, **most},
+        "missing": {"type": "array", "items": {"type": "string"}, **most},
         "complete": {"type": "boolean"},
         "blocked": {"type": "boolean"},
         "score": {"type": "number"},
@@ -154,19 +162,22 @@ class Facts:
     """A sentence when a verify command did not exit with 0."""
     unjudged: str = ""
     """A sentence when no valid verdict was to be had."""
+    checks_decide: bool = False
+    """The run has no evaluator, and the task's own checks ran: they decide, with the gates."""
 
 
 def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:
     """Why the work is not accepted, a sentence each; empty means accepted.
 
     Accepted = the gates and verify hold, and a verdict that is complete, not blocked, with nothing missing,
-    at least one requirement and every one met with evidence. A contradiction is not an acceptance.
+    at least one requirement and every one met with evidence. A contradiction is not an acceptance. Where the checks
+    decide there is no verdict, and the gates and verify are all.
     """
     found = [s for s in (facts.coder_failure, facts.verify_failure, facts.unjudged) if s]
     if facts.nothing_happened:
         found.append("Nothing was changed and nothing ran since the task began.")
     if verdict is None:
-        return found or ["There is no verdict."]
+        return found or ([] if facts.checks_decide else ["There is no verdict."])
     if verdict.blocked:
         found.append("The evaluator says that the task is blocked.")
     if not verdict.complete:

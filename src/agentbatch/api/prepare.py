@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +18,12 @@ from agentbatch.config import (
     Settings,
 )
 from agentbatch.errors import UserError
+from agentbatch.local.models_folder import find_model
+from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.model.pricing import Prices
 from agentbatch.model.usage import Usage
 from agentbatch.store.documents import check_writable
+from agentbatch.store.format import counted
 from agentbatch.workspace.sandbox import SandboxChoice, choose_sandbox
 
 RESULTS_FILES: Mapping[Mode, str] = {
@@ -29,6 +32,9 @@ RESULTS_FILES: Mapping[Mode, str] = {
     "test": "test_results.json",
 }
 """The original's names."""
+
+LOOPBACK = "http://127.0.0.1"
+"""Where a local model is served, before there is a port."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,13 @@ class PreparedRun:
     prices: Prices
     sandbox: SandboxChoice
     env_files: tuple[Path, ...]
+    local: ServerPlan | None = None
+    """The server of `--local`."""
+
+    @property
+    def judged(self) -> bool:
+        """False: there is no evaluator, each task's own checks decide."""
+        return self.settings.judge == "model"
 
     @property
     def max_concurrent(self) -> int:
@@ -78,22 +91,46 @@ class PreparedRun:
             if above
             else ""
         )
-        return [w for w in (*self.plan.warnings(), exposed, self.sandbox.warning) if w]
+        local = self.local.warning if self.local is not None else ""
+        return [
+            w for w in (*self.plan.warnings(), exposed, self.sandbox.warning, local, self._other_models()) if w
+        ]
+
+    def _other_models(self) -> str:
+        """Tasks that ask for a model which the local server does not have."""
+        if self.local is None:
+            return ""
+        settings = self.settings
+        others = [
+            planned.id
+            for planned in self.plan.tasks
+            if (settings.coder_is_local and planned.task.coder_model)
+            or (settings.evaluator_is_local and planned.task.evaluator_model)
+        ]
+        named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"
+        return f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
 
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""
-        least = least_tokens(self.plan.tasks, self.prompts, self.coder, self.evaluator)
+        evaluator = self.evaluator if self.judged else None
+        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator)
         settings, at = self.settings, datetime.now(UTC)
         cost: float | None = None if settings.rehearsal else 0.0
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
             for model, url, count in (
-                (planned.task.coder_model or settings.coder_model, settings.coder_endpoint, tokens.coder),
+                (
+                    planned.task.coder_model or settings.coder_model,
+                    LOOPBACK if settings.coder_is_local else settings.coder_endpoint,
+                    tokens.coder,
+                ),
                 (
                     planned.task.evaluator_model or settings.evaluation_model,
-                    settings.evaluation_base_url,
+                    LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url,
                     tokens.evaluator,
                 ),
             ):
+                if not count:
+                    continue
                 price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
                 cost = None if cost is None or price is None else cost + price.total
         return DryRun(self, least, cost)
@@ -130,6 +167,8 @@ def prepare(
         pattern=settings.filter,
     )
     _check_directories(plan)
+    if settings.judge == "none":
+        _check_verified(plan)
     coder, evaluator = load_coder(folder), load_evaluator(folder)
     prepared = PreparedRun(
         settings=settings,
@@ -139,7 +178,7 @@ def prepare(
         plan=plan,
         coder=coder,
         evaluator=evaluator,
-        prompts=Prompts(folder, coder.prompt, evaluator.prompt),
+        prompts=Prompts(folder, coder.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
         sandbox=choose_sandbox(settings.sandbox),
         env_files=tuple(
@@ -152,7 +191,19 @@ def prepare(
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
     check_writable(prepared.results_file)
-    return prepared
+    return replace(prepared, local=_plan_local(prepared))
+
+
+def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
+    """The server of `--local`, with a slot for each task that may run at the same time."""
+    settings = prepared.settings
+    if settings.local is None:
+        return None
+    if settings.judge == "none" and not settings.coder_is_local:
+        raise UserError("--local would play only the evaluator, and --evaluator none leaves that out: leave out one.")
+    name, path = find_model(settings.local, prepared.folder, prepared.environ)
+    slots = max(1, min(prepared.max_concurrent, len(prepared.plan.tasks)))
+    return plan_server(path, name, slots, context=settings.local_context, threads=settings.local_threads)
 
 
 def _load_prices(settings: Settings, folder: Path) -> Prices:
@@ -166,6 +217,17 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
             hint = f"did you mean {near!r}?" if near else "add it to prices.toml."
             raise UserError(f"--compare-models: no price is known for {name!r}; {hint}")
     return prices
+
+
+def _check_verified(plan: Plan) -> None:
+    """Without an evaluator, every task needs checks of its own."""
+    bare = [task.id for task in plan.tasks if not task.task.verify]
+    if bare:
+        more = f" and {len(bare) - 5} more" if len(bare) > 5 else ""
+        raise UserError(
+            f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
+            f"{', '.join(bare[:5])}{more}. Give each a `verify`, or leave the flag out."
+        )
 
 
 def _check_directories(plan: Plan) -> None:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 from agentbatch.agent.calls import RoleModel
 from agentbatch.agent.coder import Coder
-from agentbatch.agent.definition import DEFAULT_CONTEXT_WINDOW, CoderDefinition, EvaluatorDefinition
-from agentbatch.agent.evaluator import Evaluator
+from agentbatch.agent.definition import (
+    DEFAULT_CONTEXT_WINDOW,
+    CoderDefinition,
+    EvaluatorDefinition,
+    ModelParameters,
+)
+from agentbatch.agent.evaluator import ANSWER_ROOM, MARGIN, SMALL_WINDOW, Evaluator
 from agentbatch.agent.prompts import Prompts
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.client import ModelClient
@@ -22,6 +27,9 @@ from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell import Shell
 from agentbatch.workspace.workspace import Workspace
 
+LONGEST_BRIEF_REPLY = 4096
+"""Tokens that a small model's reply may have where nothing else is said."""
+
 
 @dataclass(frozen=True)
 class RolePlayer:
@@ -32,6 +40,10 @@ class RolePlayer:
     model: str
     priced_at: str | None
     """The base URL whose prices hold; None for the rehearsal model, which has no price."""
+    context_window: int | None = None
+    """Tokens of the server's context, where it is known."""
+    only_model: bool = False
+    """The endpoint has this one model: a task's own choice is not heeded."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class RunContext:
     toolbox: Toolbox
     specs: Sequence[ToolSpec]
     prompts: Prompts
+    judged: bool
+    """False: there is no evaluator, each task's own checks decide."""
     prices: Prices
     sandbox: SandboxChoice
     network: bool
@@ -82,13 +96,17 @@ class RunContext:
     def make_coder(self, planned: PlannedTask, workspace: Workspace) -> Coder:
         definition = self.coder_definition
         model = self._model(self.coder, planned.id, planned.task.coder_model)
-        window = definition.model.context_window or self.prices.context_window(model.client.model)
+        window = self._window(self.coder, definition.model, model)
+        brief = self._is_brief(model.client, window)
+        if brief and model.client.max_output_tokens is None:
+            # A small model that does not find the end of its answer would fill the whole window.
+            model.client.max_output_tokens = min(LONGEST_BRIEF_REPLY, max(ANSWER_ROOM, window // 4))
         return Coder(
             task_id=planned.id,
             model=model,
             prompts=self.prompts,
             system_prompt=self.prompts.system(
-                definition.prompt,
+                definition.brief_prompt if brief else definition.prompt,
                 workdir=str(planned.root),
                 system=f"{platform.system()} {platform.machine()}",
                 sandbox=self.sandbox.name,
@@ -100,23 +118,44 @@ class RunContext:
             specs=self.specs,
             workspace=workspace,
             limits=definition.limits,
-            context_window=window or DEFAULT_CONTEXT_WINDOW,
+            context_window=window,
             emit=self.store.emit,
             flush=self.store.flush,
             redact=self.store.redact,
             task_timeout=planned.timeout,
+            brief=brief,
+            has_checks=bool(planned.task.verify),
         )
 
     def make_evaluator(self, planned: PlannedTask) -> Evaluator:
+        definition = self.evaluator_definition
+        model = self._model(self.evaluator, planned.id, planned.task.evaluator_model)
+        window = self._window(self.evaluator, definition.model, model)
+        brief = self._is_brief(model.client, window)
+        if brief and model.client.max_output_tokens is None:
+            model.client.max_output_tokens = max(ANSWER_ROOM, window // MARGIN)
         return Evaluator(
             task_id=planned.id,
-            model=self._model(self.evaluator, planned.id, planned.task.evaluator_model),
+            model=model if self.judged else None,
             prompts=self.prompts,
-            system_prompt=self.prompts.system(self.evaluator_definition.prompt),
-            limits=self.evaluator_definition.limits,
+            system_prompt=self.prompts.system(definition.brief_prompt if brief else definition.prompt),
+            brief=brief,
+            limits=definition.limits,
+            context_window=window,
+            max_output_tokens=model.client.max_output_tokens,
             emit=self.store.emit,
             redact=self.store.redact,
         )
+
+    def _window(self, player: RolePlayer, parameters: ModelParameters, model: RoleModel) -> int:
+        """Tokens: the definition's figure, the server's own, the price list's, or what most models have."""
+        known = parameters.context_window or player.context_window
+        return known or self.prices.context_window(model.client.model) or DEFAULT_CONTEXT_WINDOW
+
+    def _is_brief(self, client: ModelClient, window: int) -> bool:
+        """A model for few and plain words: its window is small, or it is told of its tools in text."""
+        text = client.endpoint.capabilities(client.model).tool_mode == "text"
+        return text or window <= SMALL_WINDOW
 
     def _model(self, player: RolePlayer, task_id: str, model: str | None) -> RoleModel:
         parameters = (
@@ -124,7 +163,7 @@ class RunContext:
         )
         client = ModelClient(
             player.endpoint,
-            model or player.model,
+            player.model if player.only_model else model or player.model,
             temperature=parameters.temperature,
             max_output_tokens=parameters.max_output_tokens,
         )

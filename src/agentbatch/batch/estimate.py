@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from agentbatch.agent.definition import CoderDefinition, EvaluatorDefinition
 from agentbatch.agent.evidence import Evidence
 from agentbatch.agent.prompts import Prompts
+from agentbatch.batch.opening import opening_prompt
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.tokens import estimate_messages
+from agentbatch.redaction import Redactor
 from agentbatch.tools.toolbox import select_tools, specs
 from agentbatch.workspace.snapshot import Snapshot
 
@@ -21,11 +23,16 @@ class LeastTokens:
 
 
 def least_tokens(
-    tasks: Sequence[PlannedTask], prompts: Prompts, coder: CoderDefinition, evaluator: EvaluatorDefinition
+    tasks: Sequence[PlannedTask],
+    prompts: Prompts,
+    coder: CoderDefinition,
+    evaluator: EvaluatorDefinition | None,
 ) -> list[LeastTokens]:
-    """One entry a task, in order. Real runs take more: answers, tool results and follow-ups come on top."""
+    """One entry a task, in order. Real runs take more: answers, tool results and follow-ups come on top.
+
+    `evaluator` None: there is no evaluation by a model.
+    """
     tools = specs(select_tools(coder.tools))
-    judge = prompts.system(evaluator.prompt)
     found = []
     for planned in tasks:
         system = prompts.system(
@@ -37,18 +44,24 @@ def least_tokens(
             tools=list(coder.tools),
             max_steps=coder.limits.steps,
         )
-        empty = Snapshot({}, False)
-        evidence = Evidence(
-            1, planned.max_iterations, planned.task.first_prompt, empty, empty, (), (), (), (), "", ""
-        )
-        question = prompts.render("evidence.md", **evidence.variables(evaluator.limits.diff_characters))
+        opening = opening_prompt(prompts, planned.task, Redactor([]))
         found.append(
             LeastTokens(
-                estimate_messages(_conversation(system, planned.task.first_prompt), tools),
-                estimate_messages(_conversation(judge, question)),
+                estimate_messages(_conversation(system, opening), tools),
+                _least_evaluation(planned, prompts, evaluator) if evaluator else 0,
             )
         )
     return found
+
+
+def _least_evaluation(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:
+    empty = Snapshot({}, False)
+    evidence = Evidence(
+        1, planned.max_iterations, planned.task.first_prompt, empty, empty, (), (), (), (), "", ""
+    )
+    pieces = evidence.pieces(evaluator.limits.diff_characters)
+    question = prompts.render("evidence.md", brief=False, **evidence.variables(pieces))
+    return estimate_messages(_conversation(prompts.system(evaluator.prompt), question))
 
 
 def _conversation(system: str, user: str) -> list[dict[str, object]]:

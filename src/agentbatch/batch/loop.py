@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 from agentbatch.agent.coder import Coder
-from agentbatch.agent.evaluator import Evaluator, Judgement
-from agentbatch.agent.evidence import Evidence, VerifyResult
-from agentbatch.agent.progress import TaskPosition
-from agentbatch.agent.turn import TurnEnd, TurnOutcome, run_turn
-from agentbatch.agent.verdict import LONGEST_FOLLOW_UP, Facts, refusals, what_is_missing
+from agentbatch.agent.shorten import last_lines, shortened
+from agentbatch.agent.turn import TurnOutcome, run_turn
+from agentbatch.agent.verdict import LONGEST_FOLLOW_UP
 from agentbatch.batch.context import RunContext
-from agentbatch.batch.controller import Continue, Done, Evaluated, TaskController
+from agentbatch.batch.controller import Continue, Done, TaskController
+from agentbatch.batch.evaluation import CIRCLES, Evaluation, Found
+from agentbatch.batch.opening import opening_anew, opening_prompt
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.errors import UserError
 from agentbatch.model.reply import ModelError
@@ -20,22 +19,25 @@ from agentbatch.store import events as e
 from agentbatch.store.documents import put_document, write_document
 from agentbatch.store.transcript import trajectory
 from agentbatch.workspace.diff import changes, patch
-from agentbatch.workspace.protect import Protected, shadowing, test_files
-from agentbatch.workspace.snapshot import Snapshot, snapshot
+from agentbatch.workspace.protect import Protected
+from agentbatch.workspace.snapshot import Snapshot
 
-TURN_ENDS: dict[TurnEnd, str] = {
-    "finished": "The Coder called `finish`.",
-    "text": "The Coder ended its turn with plain text: a question or a report.",
-    "stuck": "The Coder repeated the same call with the same result until its turn was ended.",
-    "format_errors": "The Coder's replies were empty or malformed until its turn was ended.",
-    "step_limit": "The Coder used up its steps before it finished.",
-    "token_limit": "The Coder used up its tokens before it finished.",
-    "cost_limit": "The Coder used up its money before it finished.",
-}
+CHECK_LINES = 25
+CHECK_CHARACTERS = 1500
+"""Of a failed check's output, its end, as the coder is shown it."""
+LONGEST_CHECK = 600
+"""Characters of a check's command that the coder is shown."""
+MOST_MISSING = 8
+LONGEST_MISSING = 300
+"""Characters of one thing that is missing, as the coder is told it."""
 
-FAILED_ENDS: frozenset[TurnEnd] = frozenset(
-    ("stuck", "format_errors", "step_limit", "token_limit", "cost_limit")
-)
+VERIFIED_ALONE = "Verified by its own checks, no evaluator."
+
+
+def begins_anew(coder: Coder, outcome: TurnOutcome, found: Found) -> bool:
+    """Whether the next turn opens a new conversation: a small model whose check failed repeats what it finds in its
+    old one (measured: docs/models.md). A question gets its answer where it was asked."""
+    return coder.brief and found.failed_check is not None and outcome.end != "text"
 
 
 class EndpointUnusable(Exception):
@@ -49,10 +51,18 @@ class TaskLoop:
         self.context = context
         self.planned = planned
         self._emit = context.store.emit
-        self._controller = TaskController(planned.max_iterations)
-        self._before = Snapshot({}, False)
-        self._after = self._before
-        self._missing: list[str] = []
+        self._controller = TaskController(
+            planned.max_iterations, context.evaluator_definition.limits.unjudged_failed_checks
+        )
+        empty = Snapshot({}, False)
+        self._evaluation = Evaluation(
+            planned,
+            context.make_evaluator(planned),
+            self._controller,
+            context.own_files,
+            before=empty,
+            after=empty,
+        )
         self._coder: Coder | None = None
         self._judged = True
         """The latest snapshot is that of the latest evaluation: nothing was done since."""
@@ -86,96 +96,59 @@ class TaskLoop:
         new = not planned.root.exists()
         planned.root.mkdir(parents=True, exist_ok=True)
         workspace = self.context.workspace(planned)
+        evaluation = self._evaluation
         if not new:
-            self._before = self._after = await snapshot(planned.root)
+            await evaluation.look()
+            evaluation.before = evaluation.after
         patterns = planned.task.protected_paths
-        protected = await asyncio.to_thread(Protected.capture, planned.root, patterns) if patterns else None
+        if patterns:
+            evaluation.protected = await asyncio.to_thread(Protected.capture, planned.root, patterns)
         coder = self.context.make_coder(planned, workspace)
-        evaluator = self.context.make_evaluator(planned)
         self._coder = coder
-        prompt = planned.task.first_prompt
+        context = self.context
+        prompt = opening_prompt(context.prompts, planned.task, context.store.redact, brief=coder.brief)
+        anew = False
         while True:
             iteration = self._controller.iteration + 1
             self._emit(e.IterationStarted(task_id=planned.id, iteration=iteration, prompt=prompt))
             self._judged = False
-            outcome = await run_turn(coder, prompt)
+            outcome = await run_turn(coder, prompt, anew=anew)
             self._last_text = outcome.text
-            found = await self._evaluate(coder, evaluator, outcome, protected)
+            found = await evaluation.run(coder, outcome)
             decision = self._controller.after_turn(found.evaluated)
-            prompt = self._report(iteration, found, decision)
+            anew = begins_anew(coder, outcome, found)
+            prompt = self._report(coder, iteration, outcome, found, decision)
             self._judged = True
             if isinstance(decision, Done):
                 return decision
             if self.context.draining():
                 return Done("cancelled", "cancelled", self.context.stop_cause())
 
-    async def _evaluate(
-        self, coder: Coder, evaluator: Evaluator, outcome: TurnOutcome, protected: Protected | None
-    ) -> "_Found":
-        planned = self.planned
-        restored = await asyncio.to_thread(protected.restore, planned.root) if protected else []
-        self._after = await snapshot(planned.root, self._after)
-        difference = changes(self._before, self._after)
-        touched = (*difference.added, *difference.modified, *difference.deleted)
-        ours = [path for path in touched if self._is_ours(planned.root / path)]
-        suspicious = [*test_files((*difference.modified, *difference.deleted)), *shadowing(difference.added)]
-        tampering = sorted({*restored, *ours, *suspicious})
-        verify = await evaluator.verify(planned.task.verify, coder.workspace.shell)
-        failed = next((result for result in verify if not result.passed), None)
-        facts = Facts(
-            nothing_happened=not difference and not coder.active,
-            coder_failure=TURN_ENDS[outcome.end] if outcome.end in FAILED_ENDS else "",
-            verify_failure=f"The check `{failed.command}` failed: {failed.end}." if failed else "",
-        )
-        if facts.nothing_happened and not outcome.text:
-            judgement = Judgement(None)  # There is nothing to judge and no question to answer.
-        else:
-            judgement = await evaluator.judge(
-                Evidence(
-                    iteration=self._controller.iteration + 1,
-                    max_iterations=planned.max_iterations,
-                    task=planned.task.first_prompt,
-                    before=self._before,
-                    after=self._after,
-                    commands=coder.commands,
-                    verify=verify,
-                    tampering=tampering,
-                    missing_before=self._missing,
-                    turn_end=TURN_ENDS[outcome.end],
-                    claim=outcome.text,
-                )
-            )
-        return _Found.of(judgement, facts, failed, tampering, self._after.digest)
-
-    def _is_ours(self, path: Path) -> bool:
-        return any(path.is_relative_to(own) for own in self.context.own_files)
-
-    def _report(self, iteration: int, found: "_Found", decision: Continue | Done) -> str:
+    def _report(
+        self, coder: Coder, iteration: int, outcome: TurnOutcome, found: Found, decision: Continue | Done
+    ) -> str:
         """Emit the verdict; returns the next prompt, empty when done."""
         verdict = found.judgement.verdict
         follow_up = ""
         if isinstance(decision, Continue):
-            follow_up = self.context.prompts.render(
-                "follow_up.md",
-                kind=decision.kind,
-                follow_up=verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else "",
-                missing=found.missing,
-                verify_failed=found.failed_verify is not None,
-                verify_command=found.failed_verify.command if found.failed_verify else "",
-                verify_tail=found.failed_verify.tail if found.failed_verify else "",
-                verify_end=found.failed_verify.end if found.failed_verify else "",
-            )
-        self._missing = found.missing
-        self._last_evaluation = (
-            json.dumps(verdict.model_dump(), ensure_ascii=False)
-            if verdict
-            else found.judgement.failure or " ".join(found.refusals)
-        )
+            failed = found.failed_check
+            if failed is not None and begins_anew(coder, outcome, found):
+                said = found.judgement.verdict.follow_up_prompt if found.judgement.verdict else ""
+                follow_up = opening_anew(
+                    self.context.prompts, self.planned.task, self.context.store.redact, failed, said
+                )
+            else:
+                follow_up = self._follow_up(outcome, found, decision, coder.words)
+        if verdict:
+            self._last_evaluation = json.dumps(verdict.model_dump(), ensure_ascii=False)
+        else:
+            self._last_evaluation = found.judgement.failure or " ".join(found.refusals) or VERIFIED_ALONE
         self._emit(
             e.VerdictReached(
                 task_id=self.planned.id,
                 iteration=iteration,
                 accepted=not found.refusals,
+                decided_by=found.decided_by,
                 verdict=verdict.model_dump() if verdict else None,
                 refusals=found.refusals,
                 tampering=found.tampering,
@@ -185,14 +158,34 @@ class TaskLoop:
         )
         return follow_up
 
+    def _follow_up(
+        self, outcome: TurnOutcome, found: Found, decision: Continue, words: Mapping[str, str]
+    ) -> str:
+        """The coder's next prompt."""
+        verdict, failed = found.judgement.verdict, found.failed_check
+        return self.context.prompts.render(
+            "follow_up.md",
+            kind=decision.kind,
+            follow_up=verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else "",
+            missing=[shortened(item, LONGEST_MISSING) for item in found.missing[:MOST_MISSING]],
+            verify_failed=failed is not None,
+            verify_command=shortened(failed.command, LONGEST_CHECK) if failed else "",
+            verify_tail=last_lines(failed.tail, CHECK_LINES, CHECK_CHARACTERS) if failed else "",
+            verify_end=failed.end if failed else "",
+            question=outcome.end == "text" and not self.context.judged,
+            words=words,
+            circles=CIRCLES[outcome.circle] if outcome.circle else "",
+        )
+
     async def _finish(self, done: Done) -> None:
         """Leave the patch, say that the task has ended, have its transcript written."""
         store = self.context.store
+        evaluation = self._evaluation
         if not self._judged:
-            self._after = await snapshot(self.planned.root, self._after)
-        difference = changes(self._before, self._after)
+            await evaluation.look()
+        difference = changes(evaluation.before, evaluation.after)
         if difference:
-            text = store.redact(patch(self._before, self._after))
+            text = store.redact(patch(evaluation.before, evaluation.after))
             await write_document(store.folder.task(self.planned.id) / "changes.patch", text)
         self._emit(
             e.TaskFinished(
@@ -213,40 +206,3 @@ class TaskLoop:
         messages = self._coder.conversation.messages if self._coder else ()
         text = trajectory(store.state.tasks[self.planned.id], messages)
         put_document(store.folder.task(self.planned.id) / "coder.traj.json", store.redact(text))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """All that an evaluation found."""
-
-    judgement: Judgement
-    evaluated: Evaluated
-    refusals: list[str]
-    missing: list[str]
-    tampering: list[str]
-    failed_verify: VerifyResult | None
-
-    @classmethod
-    def of(
-        cls,
-        judgement: Judgement,
-        facts: Facts,
-        failed_verify: VerifyResult | None,
-        tampering: list[str],
-        digest: str,
-    ) -> "_Found":
-        verdict = judgement.verdict
-        facts = Facts(
-            facts.nothing_happened, facts.coder_failure, facts.verify_failure, unjudged=judgement.failure
-        )
-        refused = refusals(verdict, facts)
-        missing = what_is_missing(verdict)
-        unmet = [*missing, *((failed_verify.command,) if failed_verify else ())]
-        evaluated = Evaluated(
-            position=TaskPosition.of(digest, unmet),
-            refusals=tuple(refused),
-            judged=verdict is not None,
-            blocked=verdict is not None and verdict.blocked,
-            failure=judgement.failure,
-        )
-        return cls(judgement, evaluated, refused, missing, tampering, failed_verify)

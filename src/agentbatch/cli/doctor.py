@@ -3,12 +3,15 @@
 import argparse
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from agentbatch.cli import doctor_local
+from agentbatch.cli.check import Check
 from agentbatch.cli.flags import add_setting_flags, given_settings
 from agentbatch.config import RoleSettings, Settings, load_settings
 from agentbatch.errors import UserError
@@ -18,20 +21,6 @@ if TYPE_CHECKING:
 
 LOW_DISK = 1024**3
 """Bytes free below which a run may not be able to store itself."""
-
-ECHO_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "report_number",
-        "description": "Report a number to the user.",
-        "parameters": {
-            "type": "object",
-            "properties": {"number": {"type": "integer"}},
-            "required": ["number"],
-            "additionalProperties": False,
-        },
-    },
-}
 
 ANSWER_SCHEMA = (
     "answer",
@@ -44,34 +33,33 @@ ANSWER_SCHEMA = (
 )
 
 
-class Check(NamedTuple):
-    result: Literal["ok", "warn", "fail"]
-    name: str
-    detail: str
-
-
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="check keys, endpoints, models, sandbox, tokenizer and disk",
         description="Check what a run needs: keys, endpoints, a model's answer, tool calling, json_schema, "
-        "sandbox, tokenizer, disk. Spends a few hundred tokens for each role.",
+        "sandbox, tokenizer, disk. Spends a few hundred tokens for each role. --local looks at this machine, and "
+        "with a model named starts it and times it.",
     )
-    add_setting_flags(parser, ("models", "calls", "shell"))
+    add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local",))
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = load_settings(given_settings(args), os.environ, getattr(args, "env_file", None))
-    return asyncio.run(_run(settings))
+    given = given_settings(args)
+    machine = "local" in given
+    if given.get("local") == "":
+        del given["local"]
+    settings = load_settings(given, os.environ, getattr(args, "env_file", None))
+    return asyncio.run(_run(settings, machine))
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, machine: bool) -> int:
     from agentbatch.store.format import fold, harmless
 
     results: list[str] = []
     width = shutil.get_terminal_size().columns
-    async for check in checks(settings, Path.cwd()):
+    async for check in checks(settings, Path.cwd(), machine=machine):
         head = f"{check.result:<5} {check.name:<22} "
         lines = fold(harmless(check.detail), max(20, width - len(head)))
         sys.stdout.write(head + ("\n" + " " * len(head)).join(lines) + "\n")
@@ -82,9 +70,16 @@ async def _run(settings: Settings) -> int:
     return 1 if failed else 0
 
 
-async def checks(settings: Settings, folder: Path) -> AsyncIterator[Check]:
+async def checks(settings: Settings, folder: Path, *, machine: bool = False) -> AsyncIterator[Check]:
+    """`machine`: also what local models need."""
     yield Check("ok", "python", sys.version.split()[0])
-    if settings.rehearsal:
+    if machine or settings.local is not None:
+        for check in doctor_local.machine_checks():
+            yield check
+    if settings.local is not None:
+        async for check in _local(settings, folder):
+            yield check
+    elif settings.rehearsal:
         yield Check(
             "warn",
             "keys",
@@ -92,16 +87,41 @@ async def checks(settings: Settings, folder: Path) -> AsyncIterator[Check]:
             "EVALUATION_API_KEY, or OPENAI_API_KEY.",
         )
     else:
-        yield Check("ok", "keys", "both roles have one")
-        for name, role in (("coder", settings.coder), ("evaluator", settings.evaluator)):
-            async for check in _role(name, role, settings):
+        judged = settings.judge == "model"
+        yield Check("ok", "keys", "both roles have one" if judged else "the coder has one")
+        for name, role in (("coder", settings.coder), ("evaluator", settings.evaluator))[: 1 + judged]:
+            async for check in _role(name, role, settings, folder):
                 yield check
     yield _sandbox(settings)
     yield await _tokenizer()
     yield _disk(folder)
 
 
-async def _role(name: str, role: RoleSettings, settings: Settings) -> AsyncIterator[Check]:
+async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:
+    """The local model really started, and the role that is played elsewhere, if any."""
+    key = secrets.token_urlsafe(24)
+    try:
+        async with doctor_local.started(settings, folder, key) as server:
+            yield Check("ok", "local model", server.plan.describe())
+            yield await doctor_local.speed(server, settings)
+            own = doctor_local.role(server)
+            name = "coder" if settings.coder_is_local else "evaluator"
+            async for check in _role(name, own, settings, folder, server.identity):
+                yield check
+    except UserError as error:
+        yield Check("fail", "local model", str(error))
+    for name, role, here in (
+        ("coder", settings.coder, settings.coder_is_local),
+        ("evaluator", settings.evaluator, settings.evaluator_is_local),
+    ):
+        if not here and (name == "coder" or settings.judge == "model"):
+            async for check in _role(name, role, settings, folder):
+                yield check
+
+
+async def _role(
+    name: str, role: RoleSettings, settings: Settings, folder: Path, identity: str = ""
+) -> AsyncIterator[Check]:
     from agentbatch.model.client import ModelClient
     from agentbatch.model.endpoint import Endpoint
     from agentbatch.model.limits import EndpointLimits
@@ -111,11 +131,13 @@ async def _role(name: str, role: RoleSettings, settings: Settings) -> AsyncItera
     endpoint = Endpoint(
         role.base_url,
         role.api_key.get_secret_value(),
+        identity=identity,
         limits=EndpointLimits(max_in_flight=1, rpm=settings.rpm, tpm=settings.tpm),
         retry=RetryPolicy(max_retries=0, delay=0.0),
         request_timeout=settings.request_timeout,
+        stream=not settings.no_stream,
         pool=1,
-        redact=Redactor(settings.secrets),
+        redact=Redactor([*settings.secrets, role.api_key.get_secret_value()]),
     )
     async with endpoint:
         client = ModelClient(endpoint, role.model, max_output_tokens=2000)
@@ -124,7 +146,8 @@ async def _role(name: str, role: RoleSettings, settings: Settings) -> AsyncItera
             answered = answered or check.result == "ok"
             yield check
         if answered:
-            yield await _tools(name, client)
+            if name == "coder":
+                yield await _tools(client, settings, folder)
             yield await _schema(name, client)
 
 
@@ -148,19 +171,30 @@ async def _answers(name: str, client: "ModelClient") -> AsyncIterator[Check]:
         yield Check("warn", f"{name} usage", "the endpoint reports no token counts: they are estimated (≈)")
 
 
-async def _tools(name: str, client: "ModelClient") -> Check:
+async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Check:
+    """How the coder's model calls tools, found out anew and remembered for the runs to come."""
+    from agentbatch.agent.definition import load_coder
+    from agentbatch.api.tool_modes import keep
+    from agentbatch.model.probe import probe_tools
+    from agentbatch.model.remembered import ToolModeMemory, memory_file
     from agentbatch.model.reply import ModelError
+    from agentbatch.tools.toolbox import select_tools, specs
 
-    question = {"role": "user", "content": "Call the tool report_number with the number 7."}
+    name = "coder tools"
+    tools = specs(select_tools(load_coder(folder).tools))
+    if not any(spec["function"]["name"] == "write_file" for spec in tools):
+        return Check("warn", name, "not tried: agents/coder.toml leaves write_file out")
+    memory = ToolModeMemory(memory_file(os.environ))
+    known = memory.get(client.endpoint.identity, client.model)
     try:
-        reply = await client.complete([question], tools=[ECHO_TOOL])
+        probe = await probe_tools(client, tools)
     except ModelError as error:
-        return Check("fail", f"{name} tools", str(error))
-    native = client.endpoint.capabilities(client.model).tools
-    mode = "native tool calls" if native else "text protocol: the endpoint takes no tools"
-    if reply.tool_calls:
-        return Check("ok", f"{name} tools", f"called ({mode})")
-    return Check("warn", f"{name} tools", f"the model did not call the tool it was told to call ({mode})")
+        return Check("fail", name, str(error))
+    keep(memory, client.endpoint, client.model, probe)
+    before = f"; was {known.mode} on {known.at:%Y-%m-%d}" if known and known.mode != probe.mode else ""
+    chosen = "" if settings.tool_mode == "auto" else f"; --tool-mode {settings.tool_mode} overrides it"
+    detail = f"{probe.mode} mode: {probe.found}{before}{chosen}"
+    return Check("ok" if probe.works else "warn", name, detail)
 
 
 async def _schema(name: str, client: "ModelClient") -> Check:

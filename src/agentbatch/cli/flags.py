@@ -16,15 +16,18 @@ GROUPS: Mapping[str, str] = {
 }
 
 
-def add_setting_flags(parser: argparse.ArgumentParser, groups: Collection[str]) -> None:
-    """Add the flags of the named groups. Values stay text here; the settings check them."""
+def add_setting_flags(
+    parser: argparse.ArgumentParser, groups: Collection[str], value_optional: Collection[str] = ()
+) -> None:
+    """Add the flags of the named groups. Values stay text here; the settings check them. A field of `value_optional` is
+    empty when its flag stands alone."""
     for group, title in GROUPS.items():
         if group not in groups:
             continue
         section = parser.add_argument_group(title)
         for field, option in options().items():
             if option.flag is not None and option.group == group:
-                _add_flag(section, field, option)
+                _add_flag(section, field, option, alone=field in value_optional)
         if group == "models":
             section.add_argument(
                 "--env-file",
@@ -44,7 +47,7 @@ def add_setting_flags(parser: argparse.ArgumentParser, groups: Collection[str]) 
             )
 
 
-def _add_flag(section: argparse._ArgumentGroup, field: str, option: Option) -> None:
+def _add_flag(section: argparse._ArgumentGroup, field: str, option: Option, *, alone: bool) -> None:
     info = Settings.model_fields[field]
     names = (option.flag or "").split("/")
     text = f"{info.description}{_default(info.default)} ({option.env[0]})"
@@ -55,7 +58,8 @@ def _add_flag(section: argparse._ArgumentGroup, field: str, option: Option) -> N
     for part in (info.annotation, *get_args(info.annotation)):
         if getattr(part, "__origin__", None) is Literal:
             metavar = "|".join(get_args(part))
-    section.add_argument(*names, dest=field, metavar=metavar, default=argparse.SUPPRESS, help=text)
+    many: dict[str, Any] = {"nargs": "?", "const": ""} if alone else {}
+    section.add_argument(*names, dest=field, metavar=metavar, default=argparse.SUPPRESS, help=text, **many)
 
 
 def _default(value: object) -> str:

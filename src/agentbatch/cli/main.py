@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from agentbatch import __version__
-from agentbatch.cli import cost, doctor, init, run
+from agentbatch.cli import cost, doctor, init, models, run
 from agentbatch.errors import UserError
 
-COMMANDS = {"cost": cost, "doctor": doctor, "init": init}
+COMMANDS = {"cost": cost, "doctor": doctor, "init": init, "models": models}
 
 DESCRIPTION = """\
 Run batches of coding tasks unattended. For every task in task.json a Coder

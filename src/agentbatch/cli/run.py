@@ -90,11 +90,14 @@ def run(args: argparse.Namespace) -> int:
     from agentbatch.display.face import choose_face
 
     face = choose_face(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
-    return asyncio.run(_run(prepared, face))
+    try:
+        return asyncio.run(_run(prepared, face))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _run(prepared: "PreparedRun", face: "Face") -> int:
-    stopper = _Stopper()
+    stopper = _Stopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
     from agentbatch.display.summary import summarise
@@ -118,11 +121,12 @@ async def _run(prepared: "PreparedRun", face: "Face") -> int:
 
 class _Stopper:
     """Hands signals on to the engine: the first drains, the second stops at once. Those that come before there is an
-    engine are kept for it."""
+    engine are kept for it, except while a model loads (`loading`), which takes long: that they end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loading: bool) -> None:
         self._engine: Engine | None = None
         self._early = 0
+        self._run = asyncio.current_task() if loading else None
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._stop)
 
@@ -134,5 +138,7 @@ class _Stopper:
     def _stop(self) -> None:
         if self._engine is None:
             self._early += 1
+            if self._run is not None:
+                self._run.cancel()
         else:
             self._engine.stop()

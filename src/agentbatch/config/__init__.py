@@ -13,6 +13,7 @@ from agentbatch.config.settings import (
     RoleSettings,
     SandboxName,
     Settings,
+    ToolModeChoice,
     options,
     secret_variables,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "RoleSettings",
     "SandboxName",
     "Settings",
+    "ToolModeChoice",
     "load_settings",
     "options",
     "read_env_file",

@@ -50,6 +50,7 @@ def load_settings(
                 where = "" if environ.get(name) else f" in {env_file or '.env'}"
                 values[field], sources[field] = found, name + where
                 break
+    _leave_roles_to_local(values, sources, flags)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -73,12 +74,48 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     return f"{sources.get(field, field)}: {message}{shown}."
 
 
+def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags: Mapping[str, Any]) -> None:
+    """With `--local` only a role whose endpoint has a flag is played elsewhere: variables of the other are not used.
+
+    Raises UserError when nothing is left to the local model, or a flag names another model for its role.
+    """
+    if "local" not in values:
+        return
+    roles = {
+        "coder_endpoint": ("coder_model", "coder_api_key"),
+        "evaluation_base_url": ("evaluation_model", "evaluation_api_key"),
+    }
+    if flags.keys() >= roles.keys():
+        if "local" in flags:
+            raise UserError(
+                "--local plays the roles that have no endpoint flag, and here both have one: leave out --local, "
+                "--coder-endpoint or --evaluator-endpoint."
+            )
+        del values["local"]  # a variable's; the flags win
+        return
+    for endpoint, (model, key) in roles.items():
+        if endpoint in flags:
+            continue
+        if model in flags:
+            raise UserError(
+                f"{sources[model]}: with --local this role is played by the local model; name the role's endpoint too, "
+                "or leave the flag out."
+            )
+        for field in (endpoint, model, key):
+            values.pop(field, None)
+            sources.pop(field, None)
+
+
 def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
     """One role with a key and the other without is a mistake; so is an endpoint without a key."""
     for role, key, key_name, endpoint in (
         ("coder", settings.coder_api_key, "CODER_API_KEY", "coder_endpoint"),
         ("evaluator", settings.evaluation_api_key, "EVALUATION_API_KEY", "evaluation_base_url"),
     ):
+        if settings.local is not None and endpoint not in sources:
+            continue
+        if role == "evaluator" and settings.judge == "none":
+            continue
         if key is None and (not settings.rehearsal or endpoint in sources):
             why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
             raise UserError(

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "rich", "plain", "json", "none"]
 SandboxName = Literal["auto", "bubblewrap", "none"]
+JudgeName = Literal["model", "none"]
+ToolModeChoice = Literal["auto", "native", "schema", "text"]
 
 DEFAULT_MODEL = "gpt-5-mini"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -126,6 +128,24 @@ class Settings(BaseModel):
         SecretStr | None, option(None, ("EVALUATION_API_KEY", "OPENAI_API_KEY"))
     ] = None
 
+    local: Annotated[str | None, option("--local", "AGENTBATCH_LOCAL", "FILE|NAME", "models")] = Field(
+        None, min_length=1, description="a model on this machine (a .gguf file, or a name of `agentbatch models`)"
+    )
+    local_context: Annotated[
+        int | None, option("--local-context", "AGENTBATCH_LOCAL_CONTEXT", "TOKENS", "models")
+    ] = Field(None, ge=1024, le=10_000_000, description="its context a task; what fits by default")
+    local_threads: Annotated[
+        int | None, option("--local-threads", "AGENTBATCH_LOCAL_THREADS", "N", "models")
+    ] = Field(None, ge=1, le=512, description="its threads; the physical cores by default")
+
+    judge: Annotated[JudgeName, option("--evaluator", "AGENTBATCH_EVALUATOR", "", "models")] = Field(
+        "model", description="who judges; none: each task's verify alone decides"
+    )
+
+    tool_mode: Annotated[ToolModeChoice, option("--tool-mode", "AGENTBATCH_TOOL_MODE", "", "models")] = Field(
+        "auto", description="how the coder's model calls tools; auto remembers and finds out"
+    )
+
     max_retries: Annotated[int, option("--max-retries", "AGENTBATCH_MAX_RETRIES", "N", "calls")] = Field(
         3, ge=0, le=20, description="retries of a failed model call"
     )
@@ -134,7 +154,10 @@ class Settings(BaseModel):
     )
     request_timeout: Annotated[
         float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
-    ] = Field(120.0, gt=0, description="time one request may take")
+    ] = Field(120.0, gt=0, description="time without any data of an answer")
+    no_stream: Annotated[bool, option("--no-stream", "AGENTBATCH_NO_STREAM", "", "calls")] = Field(
+        False, description="ask for whole answers instead of streams"
+    )
     rpm: Annotated[int | None, option("--rpm", "AGENTBATCH_RPM", "N", "calls")] = Field(
         None, ge=1, description="requests a minute, per endpoint"
     )
@@ -202,8 +225,17 @@ class Settings(BaseModel):
 
     @property
     def rehearsal(self) -> bool:
-        """No key at all: the scripted rehearsal model plays both roles."""
-        return self.coder_api_key is None and self.evaluation_api_key is None
+        """No key and no local model: the scripted rehearsal model plays both roles."""
+        return self.local is None and self.coder_api_key is None and self.evaluation_api_key is None
+
+    @property
+    def coder_is_local(self) -> bool:
+        """`local` plays the roles that no endpoint was named for."""
+        return self.local is not None and "coder_endpoint" not in self.model_fields_set
+
+    @property
+    def evaluator_is_local(self) -> bool:
+        return self.local is not None and "evaluation_base_url" not in self.model_fields_set
 
     @property
     def coder(self) -> RoleSettings:

@@ -2,7 +2,7 @@
 
 from agentbatch.api import DryRun
 from agentbatch.store.format import clip, counted, first_line, money, pad, width
-from agentbatch.store.lines import REHEARSAL
+from agentbatch.store.lines import NO_EVALUATOR, REHEARSAL
 
 WIDTH = 79
 MOST_TASKS = 50
@@ -21,7 +21,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
         lines.append(f"coder      {settings.coder_model}  {settings.coder_endpoint}")
-        lines.append(f"evaluator  {settings.evaluation_model}  {settings.evaluation_base_url}")
+        judge = f"{settings.evaluation_model}  {settings.evaluation_base_url}"
+        lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
@@ -37,11 +38,13 @@ def render_dry_run(dry: DryRun) -> list[str]:
     coder = sum(least.coder for least in dry.least)
     evaluator = sum(least.evaluator for least in dry.least)
     cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"
+    judged = f", ≈{evaluator:,} for the evaluator" if prepared.judged else ""
+    calls = "one coder call and one evaluation a task" if prepared.judged else "one coder call a task"
     return [
         *lines,
         "",
-        f"At least   ≈{coder:,} tokens in for the coder, ≈{evaluator:,} for the evaluator",
+        f"At least   ≈{coder:,} tokens in for the coder{judged}",
         f"Least cost {cost}",
-        "           one coder call and one evaluation a task, prompts only; real runs take more",
+        f"           {calls}, prompts only; real runs take more",
         "Nothing was run.",
     ]

@@ -6,7 +6,7 @@ from typing import Any
 from agentbatch.display.summary import Summary
 from agentbatch.display.writer import Writer
 from agentbatch.model.usage import Usage
-from agentbatch.store.events import Event, RunStarted
+from agentbatch.store.events import Event, ModelCallProgressed, RunStarted
 from agentbatch.store.lines import line
 from agentbatch.store.state import RunState
 
@@ -30,7 +30,7 @@ class JsonFace:
         if isinstance(event, RunStarted) and not self._launched:
             self._launched = True
             self._out.line(json.dumps(launch_record(event)))
-        if self._steps is not None:
+        if self._steps is not None and not isinstance(event, ModelCallProgressed):
             for text in line(event, state, verbose=True):
                 self._steps.line(text)
 

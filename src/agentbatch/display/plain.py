@@ -3,13 +3,16 @@
 from agentbatch.display.summary import Summary
 from agentbatch.display.summary_text import render_text
 from agentbatch.display.writer import Writer
-from agentbatch.store.events import Event
+from agentbatch.store.events import Event, ModelCallProgressed
 from agentbatch.store.format import fold
 from agentbatch.store.lines import line
 from agentbatch.store.state import RunState
 
 STAMP_WIDTH = 11
 """Cells of `[HH:MM:SS] `: lines that go on do so under the text."""
+
+PROGRESS_EVERY = 30.0
+"""Seconds of a call after which a line tells how many tokens have come."""
 
 SUMMARY_WIDTH = 80
 """Columns of a summary that goes to a pipe or a file."""
@@ -22,14 +25,26 @@ class PlainFace:
         self._out = out
         self._verbose = verbose
         self._terminal = out.isatty()
+        self._told: dict[str, float] = {}
+        """By task, when a call last told its progress."""
 
     def open(self) -> None:
         pass
 
     def on_event(self, event: Event, state: RunState) -> None:
+        if isinstance(event, ModelCallProgressed) and not self._progress_is_due(event):
+            return
         for text in line(event, state, self._verbose):
             for part in fold(text, self._out.size()[0], STAMP_WIDTH) if self._terminal else [text]:
                 self._out.line(part)
+
+    def _progress_is_due(self, event: ModelCallProgressed) -> bool:
+        """Rarely: lines stay, unlike the table of the rich face."""
+        sent = event.ts - event.seconds
+        if event.ts - max(sent, self._told.get(event.task_id, sent)) < PROGRESS_EVERY:
+            return False
+        self._told[event.task_id] = event.ts
+        return True
 
     def close(self, summary: Summary | None) -> None:
         if summary is not None:

@@ -14,7 +14,15 @@ from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.display.summary import Summary
 from agentbatch.display.summary_text import render_text
 from agentbatch.display.writer import Writer
-from agentbatch.store.events import Event, Notice, Paused, Resumed, RunFinished, TaskFinished
+from agentbatch.store.events import (
+    Event,
+    ModelCallProgressed,
+    Notice,
+    Paused,
+    Resumed,
+    RunFinished,
+    TaskFinished,
+)
 from agentbatch.store.format import fold
 from agentbatch.store.lines import line
 from agentbatch.store.state import RunState
@@ -63,6 +71,8 @@ class RichFace:
 
     def on_event(self, event: Event, state: RunState) -> None:
         self._state = state
+        if isinstance(event, ModelCallProgressed):
+            return
         if self._verbose or not self._draws or isinstance(event, _SCROLLING):
             texts = line(event, state, self._verbose)
             with self._lock:

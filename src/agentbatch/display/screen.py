@@ -144,12 +144,13 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
 
 
 def live_step(activity: Activity, now: float) -> str:
-    """What a task is doing: `generating 0:41 (2 retries)`, `bash 1:10`, `waiting for rate limit 0:45`."""
+    """What a task is doing: `generating 212 tokens, 0:41 (2 retries)`, `bash 1:10`, `waiting for rate limit 0:45`."""
     passed, left = duration(now - activity.since), duration(activity.until - now)
     retries = f" ({counted(activity.retries, 'retry', 'retries')})" if activity.retries else ""
     match activity.kind:
         case "generating" | "judging":
-            return f"{activity.kind} {passed}{retries}"
+            told = f"{activity.tokens:,} tokens, " if activity.tokens else ""
+            return f"{activity.kind} {told}{passed}{retries}"
         case "waiting":
             return f"waiting for rate limit {left}"
         case "retrying":

@@ -58,6 +58,8 @@ class Summary:
 
     run_id: str
     rehearsal: bool
+    judged: bool
+    """False: there was no evaluator, each task's own checks decided."""
     total: int
     completed: int
     failed: int
@@ -104,10 +106,12 @@ def summarise(
     """The summary of a run that ended. `resume_command` is empty when there is nothing to resume."""
     info, end = state.info, state.finished
     tasks = tuple(_task_line(task) for task in sorted(state.tasks.values(), key=lambda task: task.index))
-    roles: tuple[Role, ...] = ("coder", "evaluator")
+    judged = info is None or info.judged
+    roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
     return Summary(
         run_id=info.run_id if info else run_folder.name,
         rehearsal=bool(info and info.rehearsal),
+        judged=judged,
         total=max(len(tasks), info.total_tasks if info else 0),
         completed=state.count("completed"),
         failed=state.count("error"),

@@ -56,6 +56,8 @@ def _headline(summary: Summary, width: int) -> list[str]:
     lines = [f"Summary of run {clip(summary.run_id, width - 15)}"]
     if summary.rehearsal:
         lines.append(f"  {REHEARSAL}")
+    if not summary.judged:
+        lines.append("  verified by the tasks' own checks, no evaluator")
     if summary.error:
         lines += fold(f"  the run was stopped: {clip(summary.error, 1_000)}", width, 4)
     elif summary.interrupted:

@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from collections.abc import Awaitable, Callable
 
 from agentbatch.batch.context import RunContext
 from agentbatch.batch.loop import EndpointUnusable, TaskLoop
@@ -13,11 +14,22 @@ from agentbatch.store import events as e
 class LocalEngine:
     """Runs a plan's tasks as coroutines. See `Engine` for the protocol."""
 
-    def __init__(self, context: RunContext, plan: Plan, *, max_concurrent: int, rest: float) -> None:
-        """`rest`: seconds between two task starts."""
+    def __init__(
+        self,
+        context: RunContext,
+        plan: Plan,
+        *,
+        max_concurrent: int,
+        rest: float,
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`rest`: seconds between two task starts. `first` is done before any task starts; stopping ends it at
+        once."""
         self._context = context
         self._plan = plan
         self._scheduler = Scheduler(plan, self._run_task, max_concurrent=max_concurrent, rest=rest)
+        self._first = first
+        self._doing_first: asyncio.Future[None] | None = None
         self._stops = 0
         self._error = ""
 
@@ -37,8 +49,13 @@ class LocalEngine:
             )
             self._context.store.emit(e.Notice(text=text, warning=False))
             self._scheduler.drain()
+            self._end_first()
         else:
             self._scheduler.cancel()
+
+    def abort(self, error: str) -> None:
+        """Stop everything at once for this cause."""
+        self._stop_for(error)
 
     async def run(self) -> None:
         store = self._context.store
@@ -54,6 +71,7 @@ class LocalEngine:
             )
         watch = asyncio.ensure_future(self._watch_store())
         try:
+            await self._do_first()
             await self._scheduler.run()
         finally:
             watch.cancel()
@@ -67,6 +85,19 @@ class LocalEngine:
                 )
             )
         store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))
+
+    async def _do_first(self) -> None:
+        if self._first is None or self.draining or self._error:
+            return
+        self._doing_first = asyncio.ensure_future(self._first())
+        try:
+            await asyncio.wait({self._doing_first})
+        except asyncio.CancelledError:
+            self._doing_first.cancel()
+            raise
+        if not self._doing_first.cancelled():
+            self._doing_first.result()
+        self._doing_first = None
 
     async def _run_task(self, planned: PlannedTask) -> None:
         try:
@@ -84,6 +115,11 @@ class LocalEngine:
         if not self._error:
             self._error = self._context.store.redact(error)
             self._scheduler.cancel()
+            self._end_first()
+
+    def _end_first(self) -> None:
+        if self._doing_first is not None:
+            self._doing_first.cancel()
 
     def _report_bug(self, planned: PlannedTask, error: Exception) -> None:
         store = self._context.store

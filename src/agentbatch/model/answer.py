@@ -3,12 +3,29 @@
 import json
 import math
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.model.usage import Usage
+
+GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
+"""Finish reasons of answers that the server did not finish: OpenRouter's and vLLM's, vLLM's and SGLang's,
+DeepSeek's."""
+
+STATUS_OF: Mapping[str, int] = {
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "insufficient_quota": 429,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "invalid_request_error": 400,
+    "overloaded_error": 503,
+}
+"""The HTTP status that goes with an error's code or type: OpenAI's and Anthropic's names."""
 
 MOST_TOKENS = 10_000_000_000
 """A count above this is nonsense, and taken as not given."""
@@ -16,6 +33,10 @@ MOST_TOKENS = 10_000_000_000
 
 class GarbageError(ValueError):
     """A 200 that holds no answer. The text says what it holds instead."""
+
+
+class CutError(Exception):
+    """An answer that broke off before its end. Never a short answer: it has to be asked for again."""
 
 
 class RefusedError(Exception):
@@ -46,26 +67,36 @@ def read_answer(body: bytes) -> Answer:
     choices = document.get("choices") if isinstance(document, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        error = error_in(200, document)
-        if error is not None:
-            raise RefusedError(_with_own_status(error))
+        raise_error(document)
         raise GarbageError("a document without choices")
+    raise_error({"error": choice.get("error")})
     message = choice.get("message")
     if not isinstance(message, dict):
-        inner = error_in(200, {"error": choice.get("error")})
-        if inner is not None:
-            raise RefusedError(_with_own_status(inner))
         raise GarbageError("a choice without a message")
+    return answer_of(message, _string(choice.get("finish_reason")), read_usage(document.get("usage")))
+
+
+def answer_of(message: dict[str, Any], finish_reason: str, usage: Usage | None) -> Answer:
+    """The answer in an assistant message. `finish_reason`: empty where the server gave none. Raises CutError
+    for one that says that the server gave up."""
+    if finish_reason in GAVE_UP:
+        raise CutError(f"the endpoint gave up in the middle of its answer ({finish_reason})")
     calls = _tool_calls(message)
-    content, thoughts = _content(message.get("content"))
-    finish = _string(choice.get("finish_reason"))[:64]
+    content, thoughts = split_content(message.get("content"))
     return Answer(
         content=content or _string(message.get("refusal")),
         tool_calls=calls,
         reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thoughts,
-        finish_reason=finish or ("tool_calls" if calls else "stop"),
-        usage=read_usage(document.get("usage")),
+        finish_reason=finish_reason[:64] or ("tool_calls" if calls else "stop"),
+        usage=usage,
     )
+
+
+def raise_error(document: Any) -> None:
+    """Raises RefusedError when the document holds an error."""
+    error = error_in(200, document)
+    if error is not None:
+        raise RefusedError(with_own_status(error))
 
 
 def read_usage(usage: Any) -> Usage | None:
@@ -126,7 +157,7 @@ def _arguments(raw: Any) -> str:
     return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
 
 
-def _content(raw: Any) -> tuple[str, str]:
+def split_content(raw: Any) -> tuple[str, str]:
     """Text and reasoning of a content that may be a string, null, or a list of parts."""
     if isinstance(raw, str):
         return raw, ""
@@ -138,16 +169,17 @@ def _content(raw: Any) -> tuple[str, str]:
         elif isinstance(part, dict):
             texts.append(_string(part.get("text")))
             thinking = part.get("thinking")  # Mistral: a list of parts again
-            thoughts.append(thinking if isinstance(thinking, str) else _content(thinking)[0])
+            thoughts.append(thinking if isinstance(thinking, str) else split_content(thinking)[0])
     return "".join(texts), "".join(thoughts)
 
 
-def _with_own_status(error: ServerError) -> ServerError:
-    """Aggregators put the HTTP status of the provider into the code of an error inside a 200."""
-    status = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 200
+def with_own_status(error: ServerError) -> ServerError:
+    """The error with the status that it would have had on its own: aggregators put the provider's into the code,
+    others name a code or type that always comes with the same one."""
+    status = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 0
     if not 400 <= status <= 599:
-        return error
-    return ServerError(status, error.message, error.code, error.type, error.param)
+        status = STATUS_OF.get(error.code) or STATUS_OF.get(error.type) or error.status
+    return replace(error, status=status)
 
 
 def _string(value: Any) -> str:

@@ -14,7 +14,13 @@ enforces, words."""
 
 LADDER: tuple[OutputForm, ...] = ("json_schema", "json_object", "prompt")
 
-MOST_LESSONS = 10
+ToolMode = Literal["native", "schema", "text"]
+"""How tools are called, best first: the endpoint's own tool calls; one JSON action of a schema that the endpoint
+enforces (json_actions.py); blocks of text (blocks.py)."""
+
+TOOL_MODES: tuple[ToolMode, ...] = ("native", "schema", "text")
+
+MOST_LESSONS = 14
 """Requests that one call may spend on learning. Every lesson removes something, so there are no more than
 this."""
 
@@ -27,13 +33,24 @@ class Capabilities:
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Names of the output limit to try, the first one in use; empty: the endpoint takes none."""
     temperature: bool = True
-    tools: bool = True
-    """False: tools are described in the prompt and answered as JSON text (text_tools.py)."""
+    tool_mode: ToolMode = "native"
+    stop: bool = True
+    """The endpoint takes `stop`, which the text protocol asks for."""
     parallel_tool_calls: bool = True
     reasoning_history: bool = True
     """The endpoint takes `reasoning_content` back in assistant messages."""
     system: bool = True
     """The model knows the system role; otherwise its text goes into the first user message."""
+    stream: bool = True
+    whole: bool = True
+    """The endpoint also answers in one piece."""
+    stream_usage: bool = True
+    """The endpoint takes `stream_options`, by which usage comes with a stream."""
+
+    @property
+    def streams(self) -> bool:
+        """Ask for a stream. Of two refusals the one of answers in one piece came second, and counts."""
+        return self.stream or not self.whole
 
     def merged(self, other: "Capabilities") -> "Capabilities":
         """What both allow. Two calls that learnt different things at the same time lose neither lesson."""
@@ -41,10 +58,14 @@ class Capabilities:
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
             temperature=self.temperature and other.temperature,
-            tools=self.tools and other.tools,
+            tool_mode=max(self.tool_mode, other.tool_mode, key=TOOL_MODES.index),
+            stop=self.stop and other.stop,
             parallel_tool_calls=self.parallel_tool_calls and other.parallel_tool_calls,
             reasoning_history=self.reasoning_history and other.reasoning_history,
             system=self.system and other.system,
+            stream=self.stream and other.stream,
+            whole=self.whole and other.whole,
+            stream_usage=self.stream_usage and other.stream_usage,
         )
 
     def lost(self, after: "Capabilities") -> str:
@@ -53,12 +74,30 @@ class Capabilities:
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
             (self.temperature != after.temperature, "temperature"),
-            (self.tools != after.tools, "tool calls"),
+            (self.tool_mode != after.tool_mode, _MODE_WORDS[self.tool_mode]),
+            (self.stop != after.stop, "stop"),
             (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),
             (self.reasoning_history != after.reasoning_history, "reasoning_content in the history"),
             (self.system != after.system, "the system role"),
+            (self.stream != after.stream, "streaming"),
+            (self.whole != after.whole, "answers in one piece"),
+            (self.stream_usage != after.stream_usage, "stream_options"),
         ]
         return ", ".join(word for changed, word in words if changed)
+
+
+_MODE_WORDS: Mapping[ToolMode, str] = {
+    "native": "tool calls",
+    "schema": "actions of a JSON schema",
+    "text": "blocks of text",
+}
+
+
+def stepped_down(capabilities: Capabilities) -> Capabilities:
+    """The next tool mode that can still be had. The last one stays."""
+    if capabilities.tool_mode == "native" and capabilities.output_form == "json_schema":
+        return replace(capabilities, tool_mode="schema")
+    return replace(capabilities, tool_mode="text")
 
 
 def first_guess(base_url: str) -> Capabilities:
@@ -85,6 +124,23 @@ _SCHEMA = re.compile(
     r"response_format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
 )
 _SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
+_STOP = re.compile(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
+_NO_STREAM = re.compile(
+    r"\bstream(ing|ed)?\b[^.]{0,40}(\bnot\b|n't|cannot)[^.]{0,30}"
+    r"(support|allow|permit|available|enabled|implement|used|combined)"
+    r"|(\bnot\b|n't|cannot|unable to) (yet )?(support|allow|use|be used|enable|combine)[^.]{0,60}\bstream"
+    r"|\bstream(ing)?\b[^.]{0,20}(unsupported|disabled|must be (set to )?false)"
+    r"|(unsupported|unknown|unrecognized|unexpected|forbidden|invalid)\b[^.]{0,60}\bstream\b"
+    r"|verified to stream"
+)
+"""OpenAI, llama.cpp ("Cannot use tools with stream"), pydantic's 422, and gateways."""
+_MUST_STREAM = re.compile(
+    r"only (supports? )?(the )?stream|(must|requires?|need)[^.]{0,20}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,20}"
+    r"(is required|must be (set to )?(true|enabled))|non-stream[^.]{0,60}(not|n't|unsupported)"
+    r"|(not|n't) support[^.]{0,20}non-stream|enable the stream|for non-streaming calls"
+)
+"""DashScope ("This model only support stream mode, please enable the stream parameter"), OpenAI's Codex backend
+("Stream must be set to true"), and gateways."""
 _TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
 
 
@@ -96,15 +152,34 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
     """
     if error.status not in LEARNING_STATUSES:
         return None
+    about_stream = _learn_stream(capabilities, error, body)
+    if about_stream is not None:
+        return about_stream
     words = error.words
     refusal = _REFUSAL.search(words) is not None
     if "reasoning_content" in words and any("reasoning_content" in m for m in body["messages"]):
         return replace(capabilities, reasoning_history=False) if refusal else None
     if "response_format" in body and (error.param.startswith("response_format") or _SCHEMA.search(words)):
         if error.status < 500 or refusal:
-            return replace(capabilities, output_form=LADDER[LADDER.index(capabilities.output_form) + 1])
+            lower = LADDER[LADDER.index(capabilities.output_form) + 1]
+            lesson = replace(capabilities, output_form=lower)
+            return stepped_down(lesson) if lesson.tool_mode == "schema" else lesson
         return None
     return _learn_field(capabilities, error, body) if refusal else None
+
+
+def _learn_stream(
+    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
+) -> Capabilities | None:
+    """What the refusal teaches about streaming. Either way can be lost once, so that there is no going back and
+    forth."""
+    words = error.words
+    if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
+        return replace(capabilities, stream_usage=False)
+    if not body.get("stream"):
+        return replace(capabilities, whole=False) if _MUST_STREAM.search(words) else None
+    refused = _NO_STREAM.search(words) or (error.param == "stream" and error.status < 500)
+    return replace(capabilities, stream=False) if refused and capabilities.stream else None
 
 
 def _learn_field(
@@ -121,5 +196,7 @@ def _learn_field(
     if _SYSTEM.search(words) and any(m.get("role") == "system" for m in body["messages"]):
         return replace(capabilities, system=False)
     if "tools" in body and _TOOLS.search(words):
-        return replace(capabilities, tools=False)
+        return stepped_down(capabilities)
+    if "stop" in body and _STOP.search(words):
+        return replace(capabilities, stop=False)
     return None

@@ -3,23 +3,28 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentbatch.model import failure as failures
-from agentbatch.model.answer import Answer, GarbageError, RefusedError, new_call_id, read_answer
+from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
 from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, learn
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits import Slot
-from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolCall, ToolSpec
+from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
-from agentbatch.model.text_calls import find_calls
-from agentbatch.model.text_tools import tool_names
+from agentbatch.model.stream import StreamedAnswer
+from agentbatch.model.text_answer import with_text_calls
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.model.transport import HttpAnswer, TransportError
 
 PATH = "/chat/completions"
+
+QUIET = 1.0
+"""Seconds before a call tells that tokens are coming; most are answered by then."""
+
+TOLD_EVERY = 0.5
+"""Seconds between two tellings."""
 
 EXPECTED_OUTPUT = 500
 """Tokens reserved for an answer whose length nobody knows: a tool call or two."""
@@ -47,11 +52,12 @@ class ModelClient:
         *,
         tools: Sequence[ToolSpec] | None = None,
         schema: Schema | None = None,
+        temperature: float | None = None,
         observer: Observer | None = None,
     ) -> Reply:
-        """The model's reply. Raises ModelError when it failed for good; cancelling it cancels the request at
-        once."""
-        call = _Call(self, messages, tools, schema, observer)
+        """The model's reply; `temperature` counts for this call only. Raises ModelError when it failed for good;
+        cancelling it cancels the request at once."""
+        call = _Call(self, messages, tools, schema, temperature, observer)
         answer = await call.run()
         usage = answer.usage or await self.endpoint.counter.usage(messages, tools, answer)
         return Reply(
@@ -74,6 +80,7 @@ class _Call:
         messages: Sequence[Message],
         tools: Sequence[ToolSpec] | None,
         schema: Schema | None,
+        temperature: float | None,
         observer: Observer | None,
     ) -> None:
         self.attempts = 0
@@ -85,10 +92,13 @@ class _Call:
         self._messages = messages
         self._tools = tools or None
         self._schema = schema
+        self._temperature = client.temperature if temperature is None else temperature
         self._observer = observer
         self._ticket = client.endpoint.limits.ticket()
         self._reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
         self._first_sent: float | None = None
+        self._sent = 0.0
+        self._tell_after = 0.0
 
     async def run(self) -> Answer:
         while True:
@@ -96,10 +106,10 @@ class _Call:
             body = self._body(capabilities)
             async with self._endpoint.limits.slot(self._reserved, self._on_wait, self._ticket) as slot:
                 self.attempts += 1
-                outcome = await self._send(encode_body(body))
+                outcome = await self._send(encode_body(body), bool(body.get("stream")))
                 wait = self._after(outcome, slot)
             if isinstance(outcome, Answer):
-                return _with_text_calls(outcome, self._tools, native=capabilities.tools)
+                return with_text_calls(outcome, self._tools, capabilities.tool_mode, self._messages)
             if self._learnt(outcome, capabilities, body):
                 continue
             if outcome.kind not in ("rate", "transient") or self.retries >= self._endpoint.retry.max_retries:
@@ -117,20 +127,27 @@ class _Call:
             capabilities,
             tools=self._tools,
             schema=self._schema,
-            temperature=client.temperature,
+            temperature=self._temperature,
             max_output_tokens=client.max_output_tokens,
         )
 
-    async def _send(self, content: bytes) -> Answer | Failure:
+    async def _send(self, content: bytes, streams: bool) -> Answer | Failure:
         self._tell("sent")
+        self._sent = time.monotonic()
+        self._tell_after = self._sent + QUIET
         if self._first_sent is None:
-            self._first_sent = time.monotonic()
+            self._first_sent = self._sent
+        reader = StreamedAnswer(self._on_tokens) if streams else None
         try:
-            answer = await self._endpoint.post(PATH, content)
-        except TransportError as error:
+            answer = await self._endpoint.post(PATH, content, reader)
+            self.latency = time.monotonic() - self._first_sent
+            return _outcome(answer, reader)
+        except (TransportError, CutError) as error:
             return failures.unanswered(str(error))
-        self.latency = time.monotonic() - self._first_sent
-        return _outcome(answer)
+        except RefusedError as error:
+            return failures.refused(error.error)
+        except GarbageError as error:
+            return failures.unanswered(f"a 200 that is {error}")
 
     def _after(self, outcome: Answer | Failure, slot: Slot) -> float:
         """Tell the limits how it went; seconds to wait before a retry."""
@@ -170,33 +187,19 @@ class _Call:
     def _on_wait(self, seconds: float, reason: str) -> None:
         self._tell("waiting", seconds, reason)
 
+    def _on_tokens(self, tokens: int) -> None:
+        now = time.monotonic()
+        if self._observer is not None and now >= self._tell_after:
+            self._tell_after = now + TOLD_EVERY
+            self._observer(CallUpdate("generating", self.attempts, now - self._sent, tokens=tokens))
+
     def _tell(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
         if self._observer is not None:
             attempt = self.attempts + 1 if kind == "waiting" else self.attempts
             self._observer(CallUpdate(kind, attempt, seconds, reason))
 
 
-def _outcome(answer: HttpAnswer) -> Answer | Failure:
+def _outcome(answer: HttpAnswer, reader: StreamedAnswer | None) -> Answer | Failure:
     if answer.status != 200:
         return failures.http_failure(answer, time.time())
-    try:
-        return read_answer(answer.body)
-    except RefusedError as error:
-        return failures.refused(error.error)
-    except GarbageError as error:
-        return failures.unanswered(f"a 200 that is {error}")
-
-
-def _with_text_calls(answer: Answer, tools: Sequence[ToolSpec] | None, native: bool) -> Answer:
-    """The answer with the tool calls that it holds as text.
-
-    Where the endpoint has tool calls of its own, text counts only when the message ends with the call: a
-    call that is followed by more words was an example.
-    """
-    if not tools or answer.tool_calls or not answer.content or answer.finish_reason == "content_filter":
-        return answer
-    found = find_calls(answer.content, tool_names(tools))
-    if found is None or (native and not found.ends_with_call):
-        return answer
-    calls = tuple(ToolCall(new_call_id(), name, arguments) for name, arguments in found.calls)
-    return replace(answer, content=found.prose, tool_calls=calls)
+    return read_answer(answer.body) if reader is None else reader.answer()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify, retry_after
 from agentbatch.model.server_error import LONGEST_MATCHED, ServerError, read_error, tidy
+from agentbatch.model.sse import unwrapped
 from agentbatch.model.transport import HttpAnswer
 
 
@@ -28,7 +29,7 @@ def http_failure(answer: HttpAnswer, now: float) -> Failure:
             answer.status, f"it redirects to {target}: set the endpoint's address to the final one"
         )
     else:
-        error = read_error(answer.status, answer.body)
+        error = read_error(answer.status, unwrapped(answer.body))
     return Failure(classify(error), error.message, error, retry_after(answer.headers, now))
 
 

@@ -46,16 +46,19 @@ class Reply:
 
 @dataclass(frozen=True)
 class CallUpdate:
-    """What a call is doing while nobody has the answer yet; feeds `generating 0:41 (2 retries)`.
+    """What a call is doing while nobody has the answer yet; feeds `generating 212 tokens, 0:41 (2 retries)`.
 
     `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request went out.
-    `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`.
+    `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`. `generating`: `tokens`
+    of output have come in the `seconds` since the request went out.
     """
 
-    kind: Literal["waiting", "sent", "retrying"]
+    kind: Literal["waiting", "sent", "retrying", "generating"]
     attempt: int
     seconds: float = 0.0
     reason: str = ""
+    tokens: int = 0
+    """An estimate."""
 
 
 Observer = Callable[[CallUpdate], None]

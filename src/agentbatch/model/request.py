@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from agentbatch.model import text_tools
+from agentbatch.model import blocks, json_actions
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.reply import Message, ToolSpec
 
@@ -26,9 +26,12 @@ def build_body(
     history = list(messages)
     body: dict[str, Any] = {"model": model}
     wanted = schema
-    if tools and not capabilities.tools:
-        history = text_tools.render(history, tools)
-        wanted = schema or ("action", text_tools.action_schema(tools))
+    if capabilities.tool_mode != "native":
+        history = _in_text(history, capabilities, tools or ())
+        if tools and capabilities.tool_mode == "schema":
+            wanted = schema or ("action", json_actions.action_schema(tools))
+        elif tools and capabilities.stop:
+            body["stop"] = list(blocks.STOP)
     if not capabilities.reasoning_history:
         history = [_without_reasoning(message) for message in history]
     if wanted is not None:
@@ -40,7 +43,7 @@ def build_body(
     if not capabilities.system:
         history = fold_system(history)
     body["messages"] = history
-    if tools and capabilities.tools:
+    if tools and capabilities.tool_mode == "native":
         body["tools"] = list(tools)
         if capabilities.parallel_tool_calls:
             body["parallel_tool_calls"] = True
@@ -48,6 +51,10 @@ def build_body(
         body["temperature"] = temperature
     if max_output_tokens is not None and capabilities.output_limits:
         body[capabilities.output_limits[0]] = max_output_tokens
+    if capabilities.streams:
+        body["stream"] = True
+        if capabilities.stream_usage:
+            body["stream_options"] = {"include_usage": True}
     return body
 
 
@@ -78,6 +85,17 @@ def fold_system(messages: Sequence[Message]) -> list[Message]:
             rest[place] = {**message, "content": f"{system}\n\n{message['content']}"}
             return rest
     return [{"role": "user", "content": system}, *rest]
+
+
+def _in_text(
+    history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec]
+) -> list[Message]:
+    """Without the endpoint's own tool calls; also where no tools are offered but the history holds calls."""
+    if not tools and not any(message.get("tool_calls") for message in history):
+        return history
+    if capabilities.tool_mode == "schema":
+        return json_actions.render(history, tools)
+    return blocks.render(history, tools)
 
 
 def _without_reasoning(message: Message) -> Message:

@@ -12,6 +12,7 @@ from agentbatch.rehearsal.benchmark import benchmark_scripts
 from agentbatch.rehearsal.library import load_scripts, sample_scripts
 from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.rehearsal.streaming import Streaming
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=0, metavar="N", help="port on 127.0.0.1; a free one by default"
     )
     parser.add_argument("--latency", type=float, default=0.0, metavar="S", help="seconds before each answer")
+    parser.add_argument(
+        "--tokens-per-second", type=float, metavar="N", help="pace of streamed answers; at once by default"
+    )
     library = parser.add_mutually_exclusive_group()
     library.add_argument("--scripts", type=Path, metavar="DIR", help="your own scripts, *.toml")
     library.add_argument("--benchmark", action="store_true", help="play the benchmark scripts")
@@ -54,7 +58,12 @@ async def _serve(scripts: Sequence[Script], options: argparse.Namespace) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     server = RehearsalServer(
-        scripts, latency=options.latency, any_model=options.any_model, record=0, port=options.port
+        scripts,
+        latency=options.latency,
+        streaming=Streaming(tokens_per_second=options.tokens_per_second),
+        any_model=options.any_model,
+        record=0,
+        port=options.port,
     )
     async with server:
         sys.stdout.write(f"{server.base_url}\n")

@@ -29,7 +29,7 @@ def benchmark_scripts() -> list[Script]:
 
 
 def _write_and_read(number: int) -> list[Say]:
-    path = f"part_{number}.py"
+    path = f"part_{number}.txt"  # prose: a program would be asked to be run before the end
     lines = [
         f"VALUE_{line} = {number * line}  # part {number} of the benchmark\n" for line in range(FILE_LINES)
     ]

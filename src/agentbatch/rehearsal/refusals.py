@@ -14,8 +14,12 @@ Refusal = Literal[
     "reasoning_content",
     "system",
     "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "whole",
 ]
-"""What the server answers 400 to when a request carries it."""
+"""What the server answers 400 to when a request carries it; `whole`: when it does not ask for a stream."""
 
 Dialect = Literal["openai", "vllm", "llama.cpp", "ollama", "deepseek"]
 """Whose shape and words the errors have: they differ, and a client has to understand them all."""
@@ -55,6 +59,7 @@ _WORDS: Mapping[tuple[Dialect, Refusal], str] = {
     ): '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
     ("llama.cpp", "tools"): "tools param requires --jinja flag",
     ("ollama", "tools"): "registry.ollama.ai/library/{model} does not support tools",
+    ("llama.cpp", "stream"): "Cannot use tools with stream",
     ("deepseek", "json_schema"): "This response_format type is unavailable now",
 }
 """What these servers really say, from their issue trackers; elsewhere OpenAI's words have to do."""
@@ -128,6 +133,21 @@ def _system(body: Body) -> Problem | None:
     return None
 
 
+def _stream(body: Body) -> Problem | None:
+    if not body.get("stream"):
+        return None
+    message = "Unsupported value: 'stream' does not support true with this model."
+    return Problem(400, message, param="stream", code="unsupported_value")
+
+
+def _whole(body: Body) -> Problem | None:
+    """Alibaba's Model Studio, for its models that only stream."""
+    if body.get("stream"):
+        return None
+    message = "This model only support stream mode, please enable the stream parameter to access the model. "
+    return Problem(400, message, code="invalid_parameter_error")
+
+
 _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
     "tools": _given("tools"),
     "parallel_tool_calls": _given("parallel_tool_calls"),
@@ -139,4 +159,8 @@ _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
     "reasoning_content": _reasoning,
     "system": _system,
     "seed": _given("seed"),
+    "stop": _given("stop"),
+    "stream": _stream,
+    "stream_options": _given("stream_options"),
+    "whole": _whole,
 }

@@ -23,9 +23,9 @@ def parse_request(data: bytes) -> dict[str, Any] | Problem:
     unanswered = _unanswered(messages)
     if unanswered is not None:
         return unanswered
-    if body.get("stream"):
-        message = "Unsupported value: 'stream' does not support true with this model."
-        return Problem(400, message, param="stream", code="unsupported_value")
+    if body.get("stream_options") is not None and not body.get("stream"):
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        return Problem(400, message, param="stream_options")
     return body
 
 

@@ -44,12 +44,13 @@ class Fault(_Part):
     """A scripted failure: the first `times` requests for this step get it, later ones go on to the next step.
 
     `status` answers with an HTTP error (`headers` and `code` with it); `hang` never answers; `disconnect`
-    closes the connection without an answer; `cut` closes it in the middle of an answer; `garbage` answers 200
-    with something that is not JSON.
+    closes the connection without an answer; `cut` closes it in the middle of an answer, `short` ends the answer there
+    as if it were whole, `stall` says no more and keeps the connection; `error` sends an error with `status` as its
+    code after a 200, in the middle of a stream; `garbage` answers 200 with something that is not JSON.
     """
 
     do: Literal["fault"] = "fault"
-    kind: Literal["status", "hang", "disconnect", "cut", "garbage"] = "status"
+    kind: Literal["status", "hang", "disconnect", "cut", "short", "stall", "error", "garbage"] = "status"
     status: int = Field(500, ge=400, le=599)
     code: str | None = None
     """None: the code that OpenAI sends with this status."""

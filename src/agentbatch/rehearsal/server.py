@@ -19,6 +19,7 @@ from agentbatch.rehearsal.refusals import Dialect, Problem, Refusal, error_body,
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.script import Fault, Script
+from agentbatch.rehearsal.streaming import Streaming, stream_answer
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a request; far above what a million-token context takes."""
@@ -48,8 +49,9 @@ class RehearsalServer:
     that are answered 400, in the words and shape of `dialect`. `faults`: consumed by the first chat requests,
     whatever they ask. `rpm`: requests a minute, counted over `rate_window` seconds; past it 429 with
     Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
-    context_length_exceeded. `any_model`: serve every model name; with tools or "coder" in the name it is the
-    coder. `record`: requests kept in `requests`, the latest ones; 0 for benchmarks.
+    context_length_exceeded. `streaming`: how it streams where that is asked for. `any_model`: serve every model
+    name; with tools or "coder" in the name it is the coder. `record`: requests kept in `requests`, the latest
+    ones; 0 for benchmarks.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class RehearsalServer:
         rate_window: float = 60.0,
         max_in_flight: int | None = None,
         context_window: int | None = None,
+        streaming: Streaming | None = None,
         any_model: bool = False,
         record: int = 10_000,
         port: int = 0,
@@ -82,6 +85,7 @@ class RehearsalServer:
         self._rate = None if rpm is None else RateWindow(rpm * rate_window / 60, rate_window)
         self._max_in_flight = max_in_flight
         self._context_window = context_window
+        self._streaming = streaming or Streaming()
         self._record = record
         self._port = port
         self._cache = PrefixCache()
@@ -137,7 +141,9 @@ class RehearsalServer:
             del self.requests[0]
         return recorded
 
-    async def _route(self, request: web.BaseRequest, recorded: RecordedRequest | None) -> web.Response | None:
+    async def _route(
+        self, request: web.BaseRequest, recorded: RecordedRequest | None
+    ) -> web.StreamResponse | None:
         path, method = request.path, request.method
         if path == "/health":
             return _json(200, {"status": "ok"})
@@ -155,12 +161,15 @@ class RehearsalServer:
                 self.in_flight -= 1
         return self._problem(Problem(404, f"Invalid URL ({method} {path})"))
 
-    async def _chat(self, request: web.BaseRequest, recorded: RecordedRequest | None) -> web.Response | None:
+    async def _chat(
+        self, request: web.BaseRequest, recorded: RecordedRequest | None
+    ) -> web.StreamResponse | None:
         body = parse_request(await request.read())
         if recorded is not None and not isinstance(body, Problem):
             recorded.body = body
         if self._faults:
-            return await play_fault(self._faults.pop(0), request, self._dialect)
+            streams = not isinstance(body, Problem) and self._streams(body)
+            return await play_fault(self._faults.pop(0), request, self._dialect, streams)
         limited = self._limited()
         if limited is not None:
             return limited
@@ -168,7 +177,10 @@ class RehearsalServer:
             return self._problem(body)
         return await self._answer(request, body)
 
-    async def _answer(self, request: web.BaseRequest, body: dict[str, Any]) -> web.Response | None:
+    def _streams(self, body: Mapping[str, Any]) -> bool:
+        return bool(body.get("stream")) and not self._streaming.ignored
+
+    async def _answer(self, request: web.BaseRequest, body: dict[str, Any]) -> web.StreamResponse | None:
         role = self._model.role(body["model"], body)
         if role is None:
             message = f"The model `{body['model']}` does not exist or you do not have access to it."
@@ -184,8 +196,8 @@ class RehearsalServer:
         if self._context_window is not None and prompt.total > self._context_window:
             return self._problem(_overflow(prompt.total, self._context_window))
         if isinstance(turn.answer, Fault):
-            return await play_fault(turn.answer, request, self._dialect)
-        await asyncio.sleep(self._latency + turn.answer.delay)
+            return await play_fault(turn.answer, request, self._dialect, self._streams(body))
+        latency = self._latency + turn.answer.delay
         self._answered += 1
         answered = completion(
             turn.answer,
@@ -196,6 +208,11 @@ class RehearsalServer:
             native=native,
             prompt=prompt,
         )
+        if self._streams(body):
+            options = body.get("stream_options")
+            usage = isinstance(options, dict) and options.get("include_usage") is True
+            return await stream_answer(request, answered, usage, self._streaming, latency)
+        await asyncio.sleep(latency)
         return _json(200, answered)
 
     def _limited(self) -> web.Response | None:

@@ -1,6 +1,6 @@
 """Everything that can happen in a run. The engine emits these and nothing else; every screen is folded from them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,10 +30,17 @@ Reason = Literal[
 """The fine print of a final status."""
 
 
+DecidedBy = Literal["judge", "verify", "gates"]
+"""Who decided an iteration: the judge was asked; the task's own checks alone; nothing had been done or said."""
+
+
 class EventBase(BaseModel):
     """`seq` and `ts` (seconds since the epoch) are set by the store when the event is emitted."""
 
     model_config = ConfigDict(frozen=True)
+
+    stored: ClassVar[bool] = True
+    """False: for whoever watches; it has the number of the event before it and is not written anywhere."""
 
     seq: int = 0
     ts: float = 0.0
@@ -55,6 +62,8 @@ class RunStarted(EventBase):
     evaluator_model: str
     coder_endpoint: str
     evaluator_endpoint: str
+    judged: bool = True
+    """False: there is no evaluator, each task's own checks decide."""
     rehearsal: bool = False
     """Scripted replies, no AI."""
     sandbox: str = "none"
@@ -116,6 +125,18 @@ class ModelCallSent(TaskEvent):
     type: Literal["model_call_sent"] = "model_call_sent"
     role: Role
     attempt: int
+
+
+class ModelCallProgressed(TaskEvent):
+    """A reply is streaming in."""
+
+    stored: ClassVar[bool] = False
+    type: Literal["model_call_progressed"] = "model_call_progressed"
+    role: Role
+    tokens: int
+    """Output tokens so far, estimated."""
+    seconds: float
+    """Since the request went out."""
 
 
 class ModelCallFinished(TaskEvent):
@@ -185,6 +206,7 @@ class VerdictReached(TaskEvent):
     type: Literal["verdict"] = "verdict"
     iteration: int
     accepted: bool
+    decided_by: DecidedBy = "judge"
     verdict: dict[str, Any] | None
     """The judge's Verdict as it came; None when no judge ran or its answers could not be read."""
     refusals: list[str] = []
@@ -242,6 +264,7 @@ Event = Annotated[
     | ModelCallRetried
     | RateLimited
     | ModelCallSent
+    | ModelCallProgressed
     | ModelCallFinished
     | MessageAdded
     | ToolCalled

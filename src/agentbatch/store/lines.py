@@ -15,10 +15,13 @@ SHORT_WIDTH = 120
 
 REHEARSAL = "rehearsal model: scripted replies, no AI"
 
+NO_EVALUATOR = "none: each task's own checks decide"
+VERIFIED_ALONE = "verified by its own checks, no evaluator"
+
 _REASONS = {
     "accepted": "accepted by the evaluator",
     "max_iterations": "iteration limit reached",
-    "stalled": "no progress: the same files and the same findings three times",
+    "stalled": "no progress in three iterations",
     "blocked": "blocked: the evaluator sees no way to do it",
     "wall_clock": "time limit reached",
     "evaluation_failed": "no verdict was to be had from the evaluator",
@@ -92,12 +95,18 @@ def run_header(info: e.RunStarted) -> list[str]:
         f"agentbatch {info.version}, run {clip(info.run_id, 60)}: "
         f"{counted(info.total_tasks, 'task')}, {mode}",
         f"coder {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
-        f"evaluator {clip(info.evaluator_model, 60)}{_host(info.evaluator_endpoint, info.rehearsal)}",
+        f"evaluator {_evaluator(info)}",
         f"sandbox {clip(info.sandbox, 40)}",
     ]
     if info.rehearsal:
         lines.append(REHEARSAL)
     return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
+
+
+def _evaluator(info: e.RunStarted) -> str:
+    if not info.judged:
+        return NO_EVALUATOR
+    return f"{clip(info.evaluator_model, 60)}{_host(info.evaluator_endpoint, info.rehearsal)}"
 
 
 def _host(endpoint: str, rehearsal: bool) -> str:
@@ -114,6 +123,8 @@ def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
         lines.append(f"iteration limit reached ({task.max_iterations}){_because(event.error)}")
     elif event.error:
         lines.append(f"{event.status}: {clip(event.error, TEXT_WIDTH)}")
+    elif event.status == "completed" and task.verified_alone:
+        lines.append(VERIFIED_ALONE)
     elif event.status != "completed" and event.status != event.reason:
         lines.append(f"{event.status}: {reason_text(event.reason)}")
     return [*lines, _finish_line(task, state)]
@@ -164,6 +175,9 @@ def _step(event: e.Event) -> list[str]:
             ]
         case e.RateLimited():
             return [f"{event.role}: waiting about {duration(event.wait)}: {clip(event.cause, SHORT_WIDTH)}"]
+        case e.ModelCallProgressed():
+            told = f"{tokens(event.tokens, estimated=True)} tokens"
+            return [f"{event.role}: generating {told}, {duration(event.seconds)}"]
         case e.ModelCallFinished():
             return [_call(event)]
         case e.ToolCalled():
@@ -203,7 +217,10 @@ def _tool_end(event: e.ToolFinished) -> str:
 
 
 def _verdict(event: e.VerdictReached) -> list[str]:
-    lines = [f"verdict {event.iteration}: {'accepted' if event.accepted else 'not accepted'}"]
+    outcome = "accepted" if event.accepted else "not accepted"
+    if event.decided_by == "verify":
+        outcome = f"checks {'passed' if event.accepted else 'failed'}, {outcome} (no evaluator asked)"
+    lines = [f"verdict {event.iteration}: {outcome}"]
     lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")

@@ -23,6 +23,8 @@ class Activity(BaseModel):
     until: float = 0.0
     """For waiting and retrying: the expected end."""
     retries: int = 0
+    tokens: int = 0
+    """Output tokens of the call under way, estimated; 0 until the first ones are told."""
 
 
 class VerdictRecord(BaseModel):
@@ -32,6 +34,7 @@ class VerdictRecord(BaseModel):
 
     iteration: int
     accepted: bool
+    decided_by: e.DecidedBy = "judge"
     verdict: dict[str, object] | None
     refusals: list[str]
     tampering: list[str]
@@ -91,6 +94,11 @@ class TaskState(BaseModel):
     def tampering(self) -> list[str]:
         return sorted({path for record in self.verdicts for path in record.tampering})
 
+    @property
+    def verified_alone(self) -> bool:
+        """No judge was asked about the latest iteration: its own checks decided."""
+        return bool(self.verdicts) and self.verdicts[-1].decided_by == "verify"
+
     def duration(self, now: float) -> float:
         """Seconds from the task's start to its end, or to `now`; 0 before the start."""
         if self.started_at is None:
@@ -99,7 +107,7 @@ class TaskState(BaseModel):
 
 
 def _idle(ts: float) -> Activity:
-    return Activity(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0)
+    return Activity(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0, tokens=0)
 
 
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
@@ -131,6 +139,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                         "detail": event.error,
                         "until": event.ts + event.wait,
                         "retries": event.attempt,
+                        "tokens": 0,
                     }
                 ),
             }
@@ -139,6 +148,8 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             changes = {
                 "activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})
             }
+        case e.ModelCallProgressed():
+            changes = {"activity": task.activity.model_copy(update={"tokens": event.tokens})}
         case e.ModelCallFinished():
             answered = event.usage.calls > 0
             changes = {
@@ -169,6 +180,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             record = VerdictRecord(
                 iteration=event.iteration,
                 accepted=event.accepted,
+                decided_by=event.decided_by,
                 verdict=event.verdict,
                 refusals=event.refusals,
                 tampering=event.tampering,

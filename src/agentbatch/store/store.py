@@ -56,11 +56,13 @@ class Store:
 
     def emit(self, event: Event) -> None:
         """Take an event in."""
-        event = event.model_copy(update={"seq": self.state.last_seq + 1, "ts": self.clock()})
+        seq = self.state.last_seq + event.stored
+        event = event.model_copy(update={"seq": seq, "ts": self.clock()})
         task = self.state.apply(event)
-        self._pending.append(Record(event, task, line(event, self.state, verbose=True)))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COMMIT_WITHIN, self._commit)
+        if event.stored:
+            self._pending.append(Record(event, task, line(event, self.state, verbose=True)))
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(COMMIT_WITHIN, self._commit)
         for listener in self._listeners:
             listener(event, self.state)
 

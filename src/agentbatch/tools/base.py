@@ -28,6 +28,18 @@ class CommandRecord:
 
 
 @dataclass(frozen=True)
+class FileRecord:
+    """One file as a tool left it."""
+
+    path: str
+    """As the model named it."""
+    digest: str
+    """sha256 of its content."""
+    unchanged: bool = False
+    """It held exactly this already."""
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """The answer to one tool call."""
 
@@ -41,6 +53,8 @@ class ToolResult:
     summary: str = ""
     """What the coder told `finish`."""
     command: CommandRecord | None = None
+    file: FileRecord | None = None
+    """The file that was written."""
     changed: bool = False
     """A file was written (if with what it held already) or a command ran: the coder did something."""
     note: str = ""

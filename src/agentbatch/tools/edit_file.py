@@ -1,13 +1,14 @@
 """The tool `edit_file`: an exact replacement, and an answer that helps where there is none."""
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from agentbatch.tools.base import Arguments, ToolResult
+from agentbatch.tools.base import Arguments, FileRecord, ToolResult
 from agentbatch.tools.closest import SHOWN_LINES, closest_places, numbered
 from agentbatch.tools.locate import to_write
 from agentbatch.tools.replace import replace_file
@@ -80,7 +81,9 @@ def _edit(arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
     except UnicodeEncodeError:
         return _no("new_string is not valid Unicode (a lone surrogate). Nothing was changed.")
     replace_file(path, content)
-    return ToolResult(_done(name, edited, first, new, count), changed=True, note=f"{count} replaced")
+    done = _done(name, edited, first, new, count)
+    record = FileRecord(name, hashlib.sha256(content).hexdigest())
+    return ToolResult(done, file=record, changed=True, note=f"{count} replaced")
 
 
 def _load(name: str, path: Path) -> _File | str:

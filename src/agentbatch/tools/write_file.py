@@ -1,12 +1,13 @@
 """The tool `write_file`: a whole file, new or in the place of an old one."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.tools.base import Arguments, ToolResult
+from agentbatch.tools.base import Arguments, FileRecord, ToolResult
 from agentbatch.tools.locate import to_write
 from agentbatch.tools.replace import replace_file
 from agentbatch.workspace.workspace import Workspace
@@ -53,15 +54,22 @@ def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
             ok=False,
         )
     before = path.read_bytes() if path.exists() else None
-    if before == content:
+    file = FileRecord(name, hashlib.sha256(content).hexdigest(), unchanged=before == content)
+    if file.unchanged:
         return ToolResult(
-            f"{name} already held exactly this: nothing was changed.", changed=True, note="unchanged"
+            f"{name} already held exactly this: nothing was changed.",
+            file=file,
+            changed=True,
+            note="unchanged",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, content)
     was = "new file" if before is None else f"replaced, had {_count(before.count(NEWLINE), before)}"
     return ToolResult(
-        f"Wrote {name}: {_lines(arguments.content)}, {len(content):,} bytes ({was}).", changed=True, note=was
+        f"Wrote {name}: {_lines(arguments.content)}, {len(content):,} bytes ({was}).",
+        file=file,
+        changed=True,
+        note=was,
     )
 
 

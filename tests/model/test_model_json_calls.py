@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from agentbatch.model.text_calls import MOST_CALLS, find_calls
+from agentbatch.model.json_calls import MOST_CALLS, find_calls
 
 NAMES = frozenset({"bash", "write_file", "finish"})
 LS = ("bash", '{"command": "ls"}')
@@ -36,6 +36,14 @@ LS = ("bash", '{"command": "ls"}')
         ),
         ('{"tool": "finish", "arguments": {"summary": "a\nb"}}', [("finish", '{"summary": "a\\nb"}')], ""),
         ('{"tool": "finish", "arguments": {}}', [("finish", "{}")], ""),
+        # Qwen2.5-Coder: two braces for one, and tags of its prompt.
+        ('{{"name": "bash", "arguments": {"command": "ls"}}}', [LS], ""),
+        ('```json\n{{"name": "bash", "arguments": {"command": "ls"}}}\n```', [LS], ""),
+        ('<tools>\n{"name": "bash", "arguments": {"command": "ls"}}\n</tools>', [LS], ""),
+        ('<tool>\n{"name": "bash", "arguments": {"command": "ls"}}\n</tool>', [LS], ""),
+        ('I look.\n<tools>\n{{"name": "bash", "arguments": {"command": "ls"}}}\n</tools>', [LS], "I look."),
+        # The arguments beside the name.
+        ('{"tool": "bash", "command": "ls"}', [LS], ""),
     ],
 )
 def test_calls_in_text_are_found(text: str, calls: list[tuple[str, str]], prose: str) -> None:
@@ -61,6 +69,10 @@ def test_calls_in_text_are_found(text: str, calls: list[tuple[str, str]], prose:
         '{"tool": "bash", "arguments": "ls"}',
         '{"tool": "bash", "arguments": ["ls"]}',
         '{"tool": "bash"}',
+        '{"name": "bash", "command": "ls"}',
+        '{{"name": "bash", "arguments": {"command": "ls"}}',
+        '{{"name": "bash", "arguments": {"command": "ls"}} }',
+        '{{"name": "bash"}}',
         '{"tool": ["bash"], "arguments": {}}',
         '{"complete": true, "score": 1.0}',
         '["bash", {"command": "ls"}]',

@@ -1,12 +1,12 @@
-"""Tools for a model whose endpoint takes none: described in the prompt, called by one JSON object, answered
-in text.
+"""Tools for a model whose endpoint takes none but can constrain what the model writes: described in the prompt,
+called by one JSON object of a schema, answered in text.
 
 Rendering is a pure function of the history, message by message, so that the next request is still the last
-one plus new messages and a prefix cache goes on working. Reading the calls out of a reply is text_calls.py's.
+one plus new messages and a prefix cache goes on working. Reading the calls out of a reply is json_calls.py's.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentbatch.model.reply import Message, ToolSpec
@@ -24,7 +24,7 @@ def tool_names(tools: Sequence[ToolSpec]) -> frozenset[str]:
 
 def instructions(tools: Sequence[ToolSpec]) -> str:
     """What the model is told about its tools."""
-    return INSTRUCTIONS.format(tools="\n".join(_described(spec["function"]) for spec in tools))
+    return INSTRUCTIONS.format(tools="\n".join(described(spec["function"]) for spec in tools))
 
 
 def action_schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
@@ -34,30 +34,37 @@ def action_schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
 
 def render(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Message]:
     """The history without `tool_calls` and `tool` messages, and with the tools described in the system
-    message.
+    message."""
+    return render_with(messages, instructions(tools) if tools else "", _written)
+
+
+def render_with(messages: Sequence[Message], told: str, written: Callable[[str, Any], str]) -> list[Message]:
+    """The history as plain text: calls as `written(name, arguments)` puts them, results as the user's words, and
+    `told` behind the system message.
 
     Neighbouring user messages are joined: many chat templates insist on user and assistant taking turns.
     """
     names: dict[str, str] = {}
     rendered: list[Message] = []
     for message in messages:
-        plain = _plain(message, names)
+        plain = _plain(message, names, written)
         last = rendered[-1] if rendered else None
         if last is not None and last["role"] == plain["role"] == "user" and _are_texts(last, plain):
             rendered[-1] = {**last, "content": f"{last['content']}\n\n{plain['content']}"}
         else:
             rendered.append(plain)
-    told = instructions(tools)
+    if not told:
+        return rendered
     if rendered and rendered[0].get("role") == "system" and isinstance(rendered[0].get("content"), str):
         return [{**rendered[0], "content": f"{rendered[0]['content']}\n\n{told}"}, *rendered[1:]]
     return [{"role": "system", "content": told}, *rendered]
 
 
-def _plain(message: Message, names: dict[str, str]) -> Message:
+def _plain(message: Message, names: dict[str, str], written: Callable[[str, Any], str]) -> Message:
     role = message.get("role")
     if role == "tool":
         name = names.get(str(message.get("tool_call_id")), "the tool")
-        return {"role": "user", "content": f"Result of {name}:\n{message.get('content') or '(nothing)'}"}
+        return {"role": "user", "content": f"[Result of {name}]\n{message.get('content') or '(nothing)'}"}
     calls = message.get("tool_calls")
     if role != "assistant" or not calls:
         return message
@@ -66,27 +73,34 @@ def _plain(message: Message, names: dict[str, str]) -> Message:
         function = call.get("function") or {}
         name = str(function.get("name", ""))
         names[str(call.get("id"))] = name
-        action = {"tool": name, "arguments": _parsed(function.get("arguments"))}
-        lines.append(json.dumps(action, ensure_ascii=False))
+        lines.append(written(name, _parsed(function.get("arguments"))))
     kept = {key: value for key, value in message.items() if key not in ("tool_calls", "content")}
     return {**kept, "content": "\n".join(line for line in lines if line)}
 
 
+def _written(name: str, arguments: Any) -> str:
+    return json.dumps({"tool": name, "arguments": arguments}, ensure_ascii=False)
+
+
 def _parsed(arguments: Any) -> Any:
-    """Arguments as JSON where they are; a broken call of the past is shown as the text that it was."""
+    """Arguments as JSON where they are; a broken call of the past is shown as the text that it was, also where the
+    history had to wrap it (`invalid_json`)."""
     if not isinstance(arguments, str):
         return arguments or {}
     try:
-        return json.loads(arguments)
+        parsed = json.loads(arguments)
     except (ValueError, RecursionError):
         return arguments
+    if isinstance(parsed, dict) and set(parsed) == {"invalid_json"}:
+        return parsed["invalid_json"]
+    return parsed
 
 
 def _are_texts(*messages: Message) -> bool:
     return all(isinstance(message.get("content"), str) for message in messages)
 
 
-def _described(function: dict[str, Any]) -> str:
+def described(function: dict[str, Any]) -> str:
     parameters = json.dumps(function.get("parameters") or {}, ensure_ascii=False)
     return f"- {function['name']}: {function.get('description', '')}\n  {parameters}"
 

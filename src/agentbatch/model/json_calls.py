@@ -30,11 +30,15 @@ MOST_FAILURES = 32
 """Beginnings of JSON that turn out broken, before the search ends: each can cost a pass over the whole
 text."""
 
-_BROKEN_CALL = re.compile(r'\s*\{\s*"(tool|name|function|tool_name|action)"')
+_BROKEN_CALL = re.compile(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
 _THINK = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_OPENERS = re.compile(r"(<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*")
+_OPENERS = re.compile(
+    r"(<tools?>|<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*"
+)
+_DOUBLED = re.compile(r'\{\{\s*"')
+"""Two braces for one, as the chat template of Qwen2.5-Coder shows its calls."""
 _CLOSERS = re.compile(
-    r"[ \t]*(?:\n?[ \t]*(?:</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
+    r"[ \t]*(?:\n?[ \t]*(?:</tools?>|</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
     r"[ \t;,]*(?=\n|\Z|<tool_call>)"
 )
 _FENCE = re.compile(r"(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\Z")
@@ -64,7 +68,7 @@ def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
         if marked:
             fence = marked[2].lower() if fence is None else None
         elif fence is None or fence in JSON_FENCES:
-            found = _calls_at(text, place, names)
+            found = calls_at(text, place, names)
             if found is not None:
                 actions, end = found
                 first = first if calls else place
@@ -82,7 +86,7 @@ def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
     return TextCalls(tuple(calls[:MOST_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
 
 
-def _calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:
+def calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:
     """The calls in the JSON that begins here, and where it ends; None when no JSON stands alone here."""
     start = place
     while start < len(text) and text[start] in " \t":
@@ -91,10 +95,15 @@ def _calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple
     start = opener.end() if opener else start
     if text[start : start + 1] not in ("{", "["):
         return None
+    doubled = _DOUBLED.match(text, start) is not None
     try:
-        value, end = _DECODER.raw_decode(text, start)
+        value, end = _DECODER.raw_decode(text, start + doubled)
     except (ValueError, RecursionError):
         return None
+    if doubled:
+        if text[end : end + 1] != "}":
+            return None
+        end += 1
     closer = _CLOSERS.match(text, end)
     if closer is None:
         return None
@@ -112,6 +121,10 @@ def _action(item: Any, names: Collection[str]) -> tuple[str, str] | None:
         item = inner
     name = next((item[key] for key in NAME_KEYS if isinstance(item.get(key), str)), "")
     arguments = next((item[key] for key in ARGUMENT_KEYS if key in item), None)
+    if arguments is None and isinstance(item.get("tool"), str) and len(item) > 1:
+        arguments = {
+            key: value for key, value in item.items() if key != "tool"
+        }  # beside the name, not in an object
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
@@ -130,7 +143,9 @@ def _end_of_line(text: str, place: int) -> int:
 def _without_opening_mark(text: str) -> str:
     """The prose before a call, without the fence or tag that opened it."""
     lines = text.rstrip().split("\n")
-    while lines and (lines[-1].strip() in ("", "<tool_call>") or _FENCE.match(lines[-1].strip())):
+    while lines and (
+        lines[-1].strip() in ("", "<tool_call>", "<tools>", "<tool>") or _FENCE.match(lines[-1].strip())
+    ):
         lines.pop()
     return "\n".join(lines).strip()
 
@@ -139,5 +154,7 @@ def _words(text: str) -> str:
     """What is left of a text without fences and closing tags."""
     lines = (line.strip() for line in text.split("\n"))
     return "".join(
-        line for line in lines if not _FENCE.match(line) and line not in ("</tool_call>", ";", ",")
+        line
+        for line in lines
+        if not _FENCE.match(line) and line not in ("</tool_call>", "</tools>", "</tool>", ";", ",")
     )

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from agentbatch.model.text_tools import action_schema, instructions, render
+from agentbatch.model.json_actions import action_schema, instructions, render
 
 PARAMETERS = {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
 TOOLS = [
@@ -45,7 +45,7 @@ def test_a_history_with_tool_calls_becomes_plain_text() -> None:
         "content": 'I look.\n{"tool": "bash", "arguments": {"command": "ls"}}\n'
         '{"tool": "bash", "arguments": "{\\"command\\": "}',
     }
-    assert rendered[3]["content"] == "Result of bash:\na.py\n\nResult of bash:\nnot JSON\n\nGo on."
+    assert rendered[3]["content"] == "[Result of bash]\na.py\n\n[Result of bash]\nnot JSON\n\nGo on."
 
 
 def test_without_a_system_message_one_is_made() -> None:
@@ -59,7 +59,16 @@ def test_a_longer_history_begins_with_the_shorter_one() -> None:
     ]
     before, after = render(HISTORY, TOOLS), render(HISTORY + step, TOOLS)
     assert after[: len(before)] == before
-    assert after[-1] == {"role": "user", "content": "Result of bash:\n(nothing)"}
+    assert after[-1] == {"role": "user", "content": "[Result of bash]\n(nothing)"}
+
+
+def test_a_broken_call_is_shown_as_the_text_that_it_was() -> None:
+    """The conversation keeps it wrapped, so that the history holds JSON; the model never wrote the wrapping."""
+    wrapped = json.dumps({"invalid_json": '{"command": "l'})
+    message = {"role": "assistant", "content": "", "tool_calls": [call("1", "bash", wrapped)]}
+    assert render([message], []) == [
+        {"role": "assistant", "content": '{"tool": "bash", "arguments": "{\\"command\\": \\"l"}'}
+    ]
 
 
 def test_the_action_schema_allows_each_tool_with_its_own_arguments() -> None:

@@ -1,0 +1,243 @@
+"""The three that benchmarks.competence compares: the bare model, agentbatch, and mini-swe-agent.
+
+Each gets a task, a new folder with an empty directory `work` in it, the server, and the same limits; each says what the
+model was asked and answered. None sees the hidden tests.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentbatch.workspace.sandbox import SandboxChoice
+from benchmarks.competence_server import Server
+from benchmarks.competence_tasks import Task, kill_group, walls
+
+STEPS = 15
+"""Model steps: of one coder turn of agentbatch (all of a task's turns are reported), of all of mini-swe-agent."""
+SECONDS = 240
+"""Wall clock of a task."""
+ITERATIONS = 3
+"""Coder turns of agentbatch."""
+START_UP = 20
+"""Seconds more that a program gets to start and to end by itself before it is ended."""
+
+AGENTS = Path(__file__).parents[1] / "agents"
+NOT_OURS = ("OPENAI_", "CODER_", "EVALUATION_", "AGENTBATCH_", "MSWEA_", "LITELLM_", "XDG_")
+"""Variables of the person who measures, which would change what is measured."""
+
+
+class Outcome(NamedTuple):
+    """What a contestant did with a task; tokens are those that the server counted."""
+
+    status: str
+    reason: str = ""
+    input: int = 0
+    cached: int = 0
+    """Those of `input` that the server had already."""
+    output: int = 0
+    calls: int = 0
+    steps: int = 0
+    """Calls that did work on the task, not judged it."""
+    seconds: float = 0.0
+    detail: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+class Conditions(NamedTuple):
+    server: Server
+    temperature: float
+    sandbox: SandboxChoice
+    home: Path
+    """A folder for caches and settings that lasts for one contestant's repetition."""
+
+
+def bare(task: Task, folder: Path, given: Conditions) -> Outcome:
+    """One prompt, no tools: the first fenced block of the answer is the file."""
+    request = f"{task.prompt.strip()}\n\nReply with the whole of {task.file} in one fenced code block."
+    body = {
+        "model": given.server.model,
+        "messages": [{"role": "user", "content": request}],
+        "temperature": given.temperature,
+    }
+    post = urllib.request.Request(
+        f"{given.server.url}/chat/completions",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {given.server.key}", "Content-Type": "application/json"},
+    )
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(post, timeout=SECONDS) as reply:
+            answer = json.load(reply)
+    except TimeoutError:
+        return Outcome("timeout", seconds=time.monotonic() - began, calls=1)
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
+        return Outcome("error", str(error), seconds=time.monotonic() - began, calls=1)
+    seconds = time.monotonic() - began
+    (folder / "answer.json").write_text(json.dumps(answer, indent=1), encoding="utf-8")
+    text = answer["choices"][0]["message"]["content"] or ""
+    block = re.search(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    if block:
+        (folder / "work" / task.file).write_text(block[1], encoding="utf-8")
+    outcome = Outcome("answered" if block else "no block", steps=1, calls=1, seconds=seconds)
+    return _with_tokens(outcome, [answer.get("usage")])
+
+
+def agentbatch(task: Task, folder: Path, given: Conditions) -> Outcome:
+    """The command, on a batch of one task, with verify and both roles on the server."""
+    entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt, "verify": task.verify_command}
+    (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
+    _copy_agents(folder / "agents", given)
+    server = given.server
+    command = [sys.executable, "-m", "agentbatch", "--serial", "--json", "--output", "results.json"]
+    command += ["--max-iterations", str(ITERATIONS), "--timeout", str(SECONDS)]
+    for role in ("coder", "evaluator"):
+        command += [f"--{role}-model", server.model, f"--{role}-endpoint", server.url]
+    environment = _environment(given, {"OPENAI_API_KEY": server.key})
+    began = time.monotonic()
+    code = _run(command, folder, environment, folder / "agentbatch.log")
+    seconds = time.monotonic() - began
+    results = folder / "results.json"
+    if not results.is_file():
+        return Outcome("crashed", _end_of(folder / "agentbatch.log", code), seconds=seconds)
+    entry = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
+    stats = entry["tokenStats"]
+    return Outcome(
+        entry["status"],
+        f"{entry['reason']}: {entry['error']}" if entry.get("error") else entry["reason"],
+        input=stats["promptTokens"],
+        cached=stats["cachedTokens"],
+        output=stats["completionTokens"],
+        calls=stats["calls"],
+        steps=entry["steps"],
+        seconds=seconds,
+        detail={
+            "iterations": entry["iterations"],
+            "estimated": stats["estimated"],
+            "evaluator_calls": stats["byRole"].get("evaluator", {}).get("calls", 0),
+            "evaluator_tokens": stats["byRole"].get("evaluator", {}).get("totalTokens", 0),
+        },
+    )
+
+
+def mini(task: Task, folder: Path, given: Conditions, python: Path) -> Outcome:
+    """mini-swe-agent with its text-based configuration; `python` is that of the environment it is installed in."""
+    trajectory = folder / "traj.json"
+    server = given.server
+    options: dict[str, Any] = {
+        "agent.step_limit": STEPS,
+        "agent.wall_time_limit_seconds": SECONDS,
+        "agent.cost_limit": 0,
+        "model.model_class": "litellm_textbased",
+        "model.model_kwargs.api_base": server.url,
+        "model.model_kwargs.temperature": given.temperature,
+        "environment.cwd": str(folder / "work"),
+    }
+    command = [str(python), "-m", "minisweagent.run.mini", "--yolo", "--exit-immediately"]
+    command += [
+        "-m",
+        f"openai/{server.model}",
+        "-t",
+        task.prompt,
+        "-o",
+        str(trajectory),
+        "-c",
+        "mini_textbased.yaml",
+    ]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    variables = {
+        "OPENAI_API_KEY": server.key,
+        "MSWEA_CONFIGURED": "true",
+        "MSWEA_COST_TRACKING": "ignore_errors",
+        "MSWEA_GLOBAL_CONFIG_DIR": str(folder),
+        "MSWEA_SILENT_STARTUP": "1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    installed = [python.parent.parent.resolve(), python.resolve().parent.parent]
+    sandbox = walls(given.sandbox, folder.resolve(), network=True, readable=installed)
+    began = time.monotonic()
+    code = _run(sandbox.wrap(command), folder, _environment(given, variables), folder / "mini.log")
+    seconds = time.monotonic() - began
+    if not trajectory.is_file():
+        return Outcome("crashed", _end_of(folder / "mini.log", code), seconds=seconds)
+    document = json.loads(trajectory.read_text(encoding="utf-8"))
+    status = document["info"]["exit_status"] or ("timeout" if code is None else "crashed")
+    replies = [message.get("extra", {}).get("response") for message in document["messages"]]
+    usages = [reply.get("usage") for reply in replies if isinstance(reply, dict)]
+    calls = document["info"]["model_stats"]["api_calls"]
+    return _with_tokens(Outcome(status, calls=calls, steps=calls, seconds=seconds), usages)
+
+
+def _copy_agents(agents: Path, given: Conditions) -> None:
+    """Our agents/, with the limits and the model's parameters of this measurement."""
+    shutil.copytree(AGENTS, agents)
+    parameters = f"temperature = {given.temperature}\ncontext_window = {given.server.context}\n"
+    for path in agents.glob("*.toml"):
+        text = re.sub(
+            r"^(temperature|context_window) *=.*\n", "", path.read_text("utf-8"), flags=re.MULTILINE
+        )
+        text = re.sub(r"^\[model\]\n", lambda found: found[0] + parameters, text, flags=re.MULTILINE)
+        if path.stem == "coder":
+            text = re.sub(r"^steps *=.*$", f"steps = {STEPS}", text, flags=re.MULTILINE)
+        path.write_text(text, encoding="utf-8")
+        set_to = tomllib.loads(text)
+        if set_to["model"].get("temperature") != given.temperature:
+            raise RuntimeError(f"{path}: the temperature could not be set")
+        if path.stem == "coder" and set_to["limits"]["steps"] != STEPS:
+            raise RuntimeError(f"{path}: the limit of steps could not be set")
+
+
+def _environment(given: Conditions, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a contestant: ours without those that would configure it, its folders of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
+    own = {
+        f"XDG_{name}_HOME": str(given.home / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")
+    }
+    return {**kept, **own, **variables}
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int | None:
+    """Run to the end, at most SECONDS and START_UP; the exit code, or None when it had to be ended."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout=SECONDS + START_UP)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            kill_group(process)
+
+
+def _end_of(log: Path, code: int | None) -> str:
+    how = "it did not end" if code is None else f"exit code {code}"
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    return f"{how}: {''.join(said)[:300]}"
+
+
+def _with_tokens(outcome: Outcome, usages: Sequence[Any]) -> Outcome:
+    """With the sum of what an OpenAI server reported call by call."""
+    found = [usage for usage in usages if isinstance(usage, dict)]
+    cached = [(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0 for usage in found]
+    return outcome._replace(
+        input=sum(usage.get("prompt_tokens") or 0 for usage in found),
+        cached=sum(cached),
+        output=sum(usage.get("completion_tokens") or 0 for usage in found),
+    )

@@ -1,0 +1,158 @@
+"""The tasks of benchmarks.competence, one TOML file each, and how a finished directory is checked.
+
+A file has `name`, `file` (what is to be written), `prompt` (as a user would write it), `verify` (the user's own check,
+Python, run in the task's directory), `hidden` (more checks, for nobody but the benchmark) and `solution` (proof that
+the task can be done: `python -m benchmarks.competence --check-tasks`).
+"""
+
+import contextlib
+import hashlib
+import os
+import resource
+import secrets
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from agentbatch.workspace.sandbox import Sandbox, SandboxChoice, build_sandbox
+
+FOLDER = Path(__file__).parent
+CHECK_SECONDS = 30.0
+"""Wall clock of one check; a right program needs less than one."""
+MOST_BYTES = 16_000_000
+"""Largest file that a check may write, and that is copied for it."""
+MOST_MEMORY = 2_000_000_000
+"""Bytes of address space of a check."""
+
+
+class Task(NamedTuple):
+    number: int
+    name: str
+    file: str
+    prompt: str
+    verify: str
+    hidden: str
+    solution: str
+
+    @property
+    def verify_command(self) -> str:
+        """One shell command without a file of its own, so that no agent can edit it."""
+        return f"python3 -c {shlex.quote(self.verify)}"
+
+    @property
+    def digest(self) -> str:
+        """Changes with all that a result depends on: results of different digests must not be mixed."""
+        text = "\0".join((self.prompt, self.verify, self.hidden))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_tasks() -> list[Task]:
+    tasks = []
+    for path in sorted(FOLDER.glob("*.toml")):
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        tasks.append(Task(number=int(path.name[:2]), **fields))
+    return tasks
+
+
+class Checker:
+    """Runs model-written programs: on a copy, in the sandbox when there is one, without network, within limits."""
+
+    def __init__(self, choice: SandboxChoice) -> None:
+        self._choice = choice
+
+    def check(self, source: str, files: Path) -> str:
+        """Run `source` in a copy of the directory `files`. Empty: passed; otherwise the error's last line."""
+        with tempfile.TemporaryDirectory(prefix="competence-check-") as scratch:
+            root = Path(scratch, "work").resolve()
+            shutil.copytree(files, root, ignore=_unfit, symlinks=True)
+            return self._run(source, root, Path(scratch, "output"))
+
+    def _run(self, source: str, root: Path, output: Path) -> str:
+        passed = secrets.token_hex(16)
+        program = f"{source}\nprint()\nprint({passed!r})\n"
+        command = walls(self._choice, root, network=False).wrap([sys.executable, "-B", "-c", program])
+        with output.open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                cwd=root,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_limit,
+            )
+            try:
+                process.wait(timeout=CHECK_SECONDS)
+            except subprocess.TimeoutExpired:
+                return f"it did not end within {CHECK_SECONDS:g} s"
+            finally:
+                kill_group(process)
+        lines = output.read_bytes()[-4000:].decode(errors="replace").split("\n")
+        told = [line.strip() for line in lines if line.strip()]
+        if process.returncode == 0 and told[-1:] == [passed]:
+            return ""
+        return (
+            told[-1][:300] if told else f"it ended with exit code {process.returncode} before its last line"
+        )
+
+
+def walls(choice: SandboxChoice, root: Path, *, network: bool, readable: Iterable[Path] = ()) -> Sandbox:
+    """The sandbox with `root` writable and this repository's tasks out of sight."""
+    return build_sandbox(
+        choice,
+        root=root,
+        home=Path.home(),
+        path_variable=os.environ.get("PATH", os.defpath),
+        hidden_dirs=[FOLDER.resolve()] if choice.binary else [],
+        hidden_files=[],
+        readable=[Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), *readable],
+        network=network or choice.binary is None,
+    )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its own session, and what it started and left behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (int(CHECK_SECONDS), int(CHECK_SECONDS)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def _unfit(folder: str, names: list[str]) -> set[str]:
+    """What a model may have left that a copy must not follow, wait for or be filled by."""
+    kept = set()
+    for name in names:
+        found = Path(folder, name).lstat()
+        if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES):
+            kept.add(name)
+    return {*names} - kept | {"__pycache__", ".git"}
+
+
+def check_tasks(tasks: Iterable[Task], checker: Checker) -> list[str]:
+    """What is wrong with the tasks: a solution must pass both checks, an empty file neither."""
+    problems = []
+    for task in tasks:
+        for content, right in ((task.solution, True), ("", False)):
+            with tempfile.TemporaryDirectory() as folder:
+                Path(folder, task.file).write_text(content, encoding="utf-8")
+                for kind, source in (("verify", task.verify), ("hidden", task.hidden)):
+                    failed = checker.check(source, Path(folder))
+                    if right and failed:
+                        problems.append(f"{task.name}: {kind} fails on the solution: {failed}")
+                    if not right and not failed:
+                        problems.append(f"{task.name}: {kind} passes on an empty file")
+    return problems

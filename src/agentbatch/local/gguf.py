@@ -1,0 +1,255 @@
+"""The header of a GGUF model file: as much of it as sizing a server takes. The file is not trusted.
+
+The format is described in ggml's docs/gguf.md. Reads are bounded: nothing is allocated by a length that the file names,
+and what is not needed is stepped over.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from agentbatch.errors import UserError
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+
+LARGEST_HEADER = 256 * 1024**2
+"""Bytes. The vocabulary is the most of a header: about 10 MB for 250,000 tokens with their merges."""
+
+MOST_ENTRIES = 65_536
+"""Metadata entries, and tensors. Real files have some dozens, and at most some thousands."""
+
+LONGEST_KEY = 1024
+LONGEST_TEXT = 256
+"""Bytes that are kept of a text value."""
+
+MOST_LAYERS = 1024
+"""Entries that are kept of an array with one number a layer."""
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
+    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
+    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
+    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+}  # fmt: skip
+"""`general.file_type` -> the name that file names use (llama.cpp's llama_ftype)."""
+
+Value = int | float | bool | str | list[int | float | bool] | None
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """What a model file says of itself."""
+
+    architecture: str
+    name: str
+    file_type: str
+    """`Q4_K_M` and the like; empty when the file does not say."""
+    file_bytes: int
+    parameters: int
+    """Weights in the file, counted from its tensors."""
+    layers: int
+    kv_heads: tuple[int, ...]
+    """Heads with a key and a value, a layer."""
+    key_length: int
+    value_length: int
+    context_length: int
+    """Tokens it was trained on; 0 when the file does not say."""
+    vocabulary: int
+    """Tokens it knows."""
+    chat_template: bool
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of key-value cache a token of context takes, 16 bits a number. Where a model keeps less than that
+        (sliding windows, recurrent layers), this is the upper bound."""
+        return 2 * sum(self.kv_heads) * (self.key_length + self.value_length)
+
+
+def read_header(path: Path) -> ModelHeader:
+    """Raises UserError when the file cannot be read, is no GGUF file, is cut off, or is one part of a split one."""
+    try:
+        with open(path, "rb") as file:
+            return _Reader(file, path).header()
+    except OSError as error:
+        raise UserError(f"The model file {path} cannot be read: {error.strerror or error}.") from None
+
+
+class _Reader:
+    """Walks through the header once, front to back."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._size = file.seek(0, 2)
+        file.seek(0)
+        self._read = 0
+
+    def header(self) -> ModelHeader:
+        magic = self._file.read(4)
+        if magic != MAGIC:
+            raise self._wrong("is no GGUF model file: it does not begin with GGUF")
+        version = self._number("I")
+        if version not in VERSIONS:
+            raise self._wrong(f"has GGUF version {version}; versions 2 and 3 are read")
+        tensors, entries = self._count("Q"), self._count("Q")
+        values: dict[str, Value] = {}
+        lengths: dict[str, int] = {}
+        for _ in range(entries):
+            key = self._text(LONGEST_KEY)
+            values[key], lengths[key] = self._value(self._number("I"))
+        if _int(values.get("split.count")) > 1:
+            raise self._wrong(
+                f"is one part of a model in {_int(values.get('split.count'))} files; join them first with "
+                "`llama-gguf-split --merge`, or take a file that holds the whole model"
+            )
+        return self._assemble(values, lengths, self._parameters(tensors))
+
+    def _assemble(self, values: dict[str, Value], lengths: dict[str, int], parameters: int) -> ModelHeader:
+        architecture = _text(values.get("general.architecture"))
+        layers = _int(values.get(f"{architecture}.block_count"))
+        heads = _per_layer(values.get(f"{architecture}.attention.head_count"), layers)
+        if not 0 < layers <= MOST_LAYERS or len(heads) != layers or max(heads) < 1:
+            raise self._wrong(
+                f"holds no language model (architecture {architecture or 'unknown'}): it names no layers with attention"
+            )
+        kv_heads = _per_layer(values.get(f"{architecture}.attention.head_count_kv"), layers) or heads
+        embedding = _int(values.get(f"{architecture}.embedding_length"))
+        key_length = _int(values.get(f"{architecture}.attention.key_length")) or embedding // max(heads)
+        return ModelHeader(
+            architecture=architecture,
+            name=_text(values.get("general.name")),
+            file_type=FILE_TYPES.get(_int(values.get("general.file_type"), -1), ""),
+            file_bytes=self._size,
+            parameters=parameters,
+            layers=layers,
+            kv_heads=kv_heads,
+            key_length=key_length,
+            value_length=_int(values.get(f"{architecture}.attention.value_length")) or key_length,
+            context_length=_int(values.get(f"{architecture}.context_length")),
+            vocabulary=lengths.get("tokenizer.ggml.tokens", 0)
+            or _int(values.get(f"{architecture}.vocab_size")),
+            chat_template=bool(_text(values.get("tokenizer.chat_template"))),
+        )
+
+    def _parameters(self, tensors: int) -> int:
+        total, last = 0, 0
+        for _ in range(tensors):
+            self._text(LONGEST_KEY)
+            dimensions = self._number("I")
+            if dimensions > 8:
+                raise self._wrong(f"is damaged: a tensor has {dimensions} dimensions")
+            total += math.prod(self._number("Q") for _ in range(dimensions))
+            self._number("I")
+            last = max(last, self._number("Q"))
+        if tensors and self._file.tell() + last >= self._size:
+            raise self._wrong("is cut off: its tensors lie behind its end. Download it again")
+        return total
+
+    def _value(self, kind: int) -> tuple[Value, int]:
+        """A value and, for an array, its length. Texts are shortened, arrays kept only where they can be one number a
+        layer."""
+        if kind in _SCALARS:
+            return self._scalar(_SCALARS[kind]), 0
+        if kind == _STRING:
+            return self._text(None), 0
+        if kind != _ARRAY:
+            raise self._wrong(f"is damaged: there is no value type {kind}")
+        inner, length = self._number("I"), self._number("Q")
+        if inner == _STRING:
+            self._skip_texts(length)
+            return None, length
+        if inner not in _SCALARS:
+            raise self._wrong(f"is damaged: an array holds values of type {inner}")
+        if length > MOST_LAYERS:
+            self._skip(length * struct.calcsize(_SCALARS[inner]))
+            return None, length
+        return [self._scalar(_SCALARS[inner]) for _ in range(length)], length
+
+    def _scalar(self, form: str) -> int | float | bool:
+        value: int | float | bool = struct.unpack("<" + form, self._take(struct.calcsize("<" + form)))[0]
+        return value
+
+    def _number(self, form: str) -> int:
+        return int(self._scalar(form))
+
+    def _count(self, form: str) -> int:
+        count = self._number(form)
+        if count > MOST_ENTRIES:
+            raise self._wrong(f"is damaged: it claims to have {count:,} entries")
+        return count
+
+    def _text(self, longest: int | None) -> str:
+        """A text; with `longest` a longer one is an error, without it is shortened to LONGEST_TEXT bytes."""
+        length = self._number("Q")
+        if longest is not None and length > longest:
+            raise self._wrong(f"is damaged: a name in it is {length:,} bytes long")
+        kept = min(length, longest or LONGEST_TEXT)
+        text = self._take(kept).decode("utf-8", "replace")
+        self._skip(length - kept)
+        return text
+
+    def _skip_texts(self, count: int) -> None:
+        """Step over `count` texts. A vocabulary has some 100,000, so this loop is a tight one."""
+        if count * 8 > self._size:
+            raise self._wrong("is cut off, or damaged: a list in it is longer than the file")
+        read, seek, unpack = self._file.read, self._file.seek, struct.Struct("<Q").unpack
+        start = self._file.tell()
+        for _ in range(count):
+            head = read(8)
+            if len(head) < 8:
+                raise self._wrong("is cut off")
+            length = unpack(head)[0]
+            if length > LARGEST_HEADER:
+                raise self._wrong(f"is damaged: a text in it is {length:,} bytes long")
+            if length < 4096:
+                read(length)
+            else:
+                seek(length, 1)
+        self._count_read(self._file.tell() - start)
+
+    def _take(self, length: int) -> bytes:
+        data = self._file.read(length)
+        if len(data) < length:
+            raise self._wrong("is cut off")
+        self._count_read(length)
+        return data
+
+    def _skip(self, length: int) -> None:
+        if self._file.tell() + length > self._size:
+            raise self._wrong("is cut off, or damaged")
+        self._file.seek(length, 1)
+        self._count_read(length)
+
+    def _count_read(self, length: int) -> None:
+        self._read += length
+        if self._read > LARGEST_HEADER:
+            raise self._wrong(f"is damaged: its header is over {LARGEST_HEADER // 1024**2} MB")
+
+    def _wrong(self, what: str) -> UserError:
+        return UserError(f"The file {self._path} {what}.")
+
+
+def _text(value: Value) -> str:
+    """A text of the file, fit to be shown: one line, printable."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+
+
+def _int(value: Value, default: int = 0) -> int:
+    """A count; the default for anything else, and for what no model has."""
+    ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if ok and isinstance(value, int) else default
+
+
+def _per_layer(value: Value, layers: int) -> tuple[int, ...]:
+    """One number a layer, from one for all or from a list; empty when there is neither."""
+    if isinstance(value, list):
+        return tuple(_int(entry) for entry in value) if len(value) == layers else ()
+    return (_int(value),) * layers if _int(value) and layers <= MOST_LAYERS else ()

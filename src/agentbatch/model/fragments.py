@@ -1,0 +1,121 @@
+"""Tool calls that come in fragments: which fragment belongs to which call. Pure."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Call:
+    """A call so far."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+        self._whole: bool | None = None
+
+    def add(self, call_id: str, name: str, arguments: str) -> None:
+        # Some servers repeat the name, some make up a new id for each fragment: the first ones count.
+        self.id = self.id or call_id
+        self.name = self.name or name
+        if arguments:
+            self.arguments.append(arguments)
+
+    @property
+    def came_whole(self) -> bool:
+        """Its arguments came as one fragment that is a JSON object: nothing can follow."""
+        if len(self.arguments) != 1:
+            return False
+        if self._whole is None:
+            self._whole = _is_object(self.arguments[0])
+        return self._whole
+
+
+class Fragments:
+    """The tool calls of one streamed answer."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def add(self, fragment: Any) -> int:
+        """Take one entry of a delta's `tool_calls`; returns the characters that it brought."""
+        if not isinstance(fragment, dict):
+            return 0
+        function = fragment.get("function")
+        function = function if isinstance(function, dict) else {}
+        call_id, name = _text(fragment.get("id")), _text(function.get("name"))
+        arguments = _arguments(function.get("arguments"))
+        index = _number(fragment.get("index"))
+        known = self._unnumbered(call_id) if index is None else self._by_index.get(index)
+        call = (
+            self._begin(index) if known is None or _begins_another(known, call_id, name, arguments) else known
+        )
+        call.add(call_id, name, arguments)
+        return len(name) + len(arguments)
+
+    def whole(self) -> list[dict[str, Any]]:
+        """The calls as a message's `tool_calls`, in the order in which they began."""
+        return [
+            {"id": call.id, "function": {"name": call.name, "arguments": joined(call.arguments)}}
+            for call in self._calls
+        ]
+
+    def _begin(self, index: int | None) -> _Call:
+        call = _Call()
+        self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+    def _unnumbered(self, call_id: str) -> _Call | None:
+        """The call that a fragment without an index goes on with: the one that has its id, or the last one."""
+        last = self._calls[-1] if self._calls else None
+        if last is None or not call_id or call_id == last.id:
+            return last
+        return next((call for call in self._calls if call.id == call_id), last)
+
+
+def _begins_another(call: _Call, call_id: str, name: str, arguments: str) -> bool:
+    """True when a fragment in the call's place is another call: Google's endpoint sends whole calls, all of them as
+    number 0."""
+    if not name or not call.name:
+        return False
+    if call_id and call.id:
+        return call_id != call.id
+    return bool(arguments) and call.came_whole
+
+
+def _number(index: Any) -> int | None:
+    return index if isinstance(index, int) and not isinstance(index, bool) else None
+
+
+def _arguments(raw: Any) -> str:
+    if raw is None or isinstance(raw, str):
+        return raw or ""
+    return json.dumps(raw, ensure_ascii=False)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Fragments as one text. A character that the server cut into the two escapes of a surrogate pair is one again."""
+    text = "".join(texts)
+    if not text.isascii() and _SURROGATE.search(text):
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text

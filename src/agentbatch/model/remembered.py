@@ -1,0 +1,103 @@
+"""What was found out about endpoints, kept from run to run in one small file of the user's."""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from agentbatch.model.capabilities import TOOL_MODES, ToolMode
+
+KEPT = timedelta(days=30)
+"""After this a server may well be another; it is found out again."""
+
+MOST_ENTRIES = 500
+
+LARGEST_FILE = 1024 * 1024
+"""Characters; more was not written by us."""
+
+LONGEST_WHY = 300
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    mode: ToolMode
+    why: str
+    at: datetime
+
+
+def memory_file(environ: Mapping[str, str]) -> Path:
+    """Where it is kept: the user's cache folder, for it can always be found out again."""
+    named = environ.get("XDG_CACHE_HOME", "")  # the specification: a relative one does not count
+    base = named if os.path.isabs(named) else os.path.join(environ.get("HOME") or str(Path.home()), ".cache")
+    return Path(base) / "agentbatch" / "tool-modes.json"
+
+
+class ToolModeMemory:
+    """Tool modes by endpoint and model. A file that cannot be read or written is as good as none: nothing depends
+    on it but a few calls."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._clock = clock
+
+    def get(self, endpoint: str, model: str) -> Remembered | None:
+        """What is known of `model` there, unless it is too old."""
+        entry = self._read().get(_key(endpoint, model))
+        if not isinstance(entry, dict) or entry.get("mode") not in TOOL_MODES:
+            return None
+        try:
+            at = datetime.fromisoformat(str(entry.get("at")))
+        except ValueError:
+            return None
+        if at.tzinfo is None or not timedelta(0) <= self._clock() - at <= KEPT:
+            return None
+        return Remembered(cast(ToolMode, entry["mode"]), _words(entry.get("why")), at)
+
+    def put(self, endpoint: str, model: str, mode: ToolMode, why: str) -> None:
+        entries = self._read()
+        entries.pop(_key(endpoint, model), None)
+        entries[_key(endpoint, model)] = {
+            "mode": mode,
+            "why": why,
+            "at": self._clock().isoformat(timespec="seconds"),
+        }
+        kept = dict(list(entries.items())[-MOST_ENTRIES:])
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".tool-modes-", dir=self._path.parent)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(kept, file, ensure_ascii=True, indent=1)
+                os.replace(name, self._path)
+            except OSError:
+                os.unlink(name)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                document = json.loads(file.read(LARGEST_FILE))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+
+def _key(endpoint: str, model: str) -> str:
+    """Without what may be secret in an address: a user, a password, a query."""
+    if "://" in endpoint:
+        scheme, _, rest = endpoint.partition("://")
+        host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+        endpoint = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return f"{endpoint} {model}"
+
+
+def _words(value: Any) -> str:
+    """A sentence for the screen, whatever the file holds."""
+    text = value if isinstance(value, str) else ""
+    return "".join(character if character.isprintable() else " " for character in text[:LONGEST_WHY]).strip()

@@ -1,0 +1,130 @@
+"""A chat completion as a stream of chunks, the way OpenAI sends it."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from agentbatch.rehearsal.counting import BYTES_PER_TOKEN
+
+DONE = b"data: [DONE]\n\n"
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """How the server streams. `ignored`: a request for a stream is answered in one piece."""
+
+    ignored: bool = False
+    tokens_per_second: float | None = None
+    """None: all at once after the latency."""
+    keep_alive: float | None = None
+    """Seconds between the comments that are sent until the first token."""
+    bytes_a_write: int | None = None
+    """Cuts the stream at odd places, inside characters and lines."""
+    usage: bool = True
+    """False: `stream_options` is taken and ignored."""
+    done: bool = True
+    """False: the stream ends without [DONE]."""
+
+
+async def stream_answer(
+    request: web.BaseRequest, completion: Mapping[str, Any], usage: bool, streaming: Streaming, latency: float
+) -> web.StreamResponse:
+    """Send a completion as a stream, its first token after `latency` seconds. `usage`: it was asked for."""
+    response = web.StreamResponse(headers=HEADERS)
+    if streaming.keep_alive is None:
+        await asyncio.sleep(latency)
+        await response.prepare(request)
+    else:
+        await response.prepare(request)
+        await _keep_alive(response, latency, streaming.keep_alive)
+    chunks = list(events(completion, usage=usage and streaming.usage))
+    if streaming.done:
+        chunks.append(DONE)
+    if streaming.tokens_per_second is None:
+        await _write(response, b"".join(chunks), streaming.bytes_a_write)
+        return response
+    for chunk in chunks:
+        await _write(response, chunk, streaming.bytes_a_write)
+        await asyncio.sleep(1 / streaming.tokens_per_second)
+    return response
+
+
+async def begin(request: web.BaseRequest) -> web.StreamResponse:
+    """The first chunks of a stream, cut in the middle of a word."""
+    response = web.StreamResponse(headers=HEADERS)
+    await response.prepare(request)
+    message = {"role": "assistant", "content": "I look at the files fir"}
+    completion = {"id": "chatcmpl-rehearsal", "choices": [{"message": message, "finish_reason": None}]}
+    *chunks, _ = events(completion, usage=False)
+    await response.write(b"".join(chunks))
+    return response
+
+
+def event(document: Mapping[str, Any]) -> bytes:
+    return b"data: " + _encode(document) + b"\n\n"
+
+
+def events(completion: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
+    """The chunks of a completion: the role, the reasoning, the text and the calls token by token, the finish reason,
+    and the usage where it was asked for."""
+    choice = completion["choices"][0]
+    frame = {name: completion[name] for name in ("id", "created", "model") if name in completion}
+    frame["object"] = "chat.completion.chunk"
+    for delta in _deltas(choice["message"]):
+        yield event(frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    yield event(frame | {"choices": [last]})
+    if usage and "usage" in completion:
+        yield event(frame | {"choices": [], "usage": completion["usage"]})
+
+
+def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    content = message["content"]
+    yield {"role": "assistant", "content": None if content is None else ""}
+    for piece in _pieces(message.get("reasoning_content") or ""):
+        yield {"reasoning_content": piece}
+    for piece in _pieces(content or ""):
+        yield {"content": piece}
+    for index, call in enumerate(message.get("tool_calls", ())):
+        function = call["function"]
+        head = {"name": function["name"], "arguments": ""}
+        yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head}]}
+        for piece in _pieces(function["arguments"]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for start in range(0, len(text), BYTES_PER_TOKEN):
+        yield text[start : start + BYTES_PER_TOKEN]
+
+
+async def _keep_alive(response: web.StreamResponse, seconds: float, every: float) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    await response.write(KEEP_ALIVE)
+    while loop.time() < until:
+        await asyncio.sleep(min(every, until - loop.time()))
+        await response.write(KEEP_ALIVE)
+
+
+async def _write(response: web.StreamResponse, data: bytes, step: int | None) -> None:
+    for start in range(0, len(data), step or len(data)):
+        await response.write(data[start : start + (step or len(data))])
+        if step:
+            await asyncio.sleep(0)
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8; as a JSON escape it can be sent.
+        return json.dumps(document).encode()
