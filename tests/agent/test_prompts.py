@@ -27,7 +27,7 @@ def own(folder: Path, name: str, text: str) -> None:
 def test_safety_stands_in_front_of_every_system_prompt(tmp_path: Path) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     for system in (prompts.system("coder.md", **VALUES), prompts.system("evaluator.md")):
-        assert system.startswith("Rules that stand above everything")
+        assert system.startswith("Rules above everything")
     assert "You have 7 steps" in prompts.system("coder.md", **VALUES)
 
 

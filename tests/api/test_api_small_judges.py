@@ -58,13 +58,13 @@ async def test_the_evidence_shrinks_to_a_small_window(run_tasks: Any, tmp_path: 
     assert f"word for word]\nDo it. {'Well. ' * 100}\n[/" in shown
     for whole in (
         "+print(1)\n",
-        "the end of it\n[exit 0]",
         "3000\n[exit code 0]",
         "small.py (9 bytes)",
         " much.\n",
     ):
         assert whole in shown
-    assert shown.count("left out") >= 4
+    assert shown.count("left out") >= 3
+    assert "the end of it" not in shown, "its own checks have passed, which tells more than its commands"
     assert "briefly" in shown
 
 
@@ -149,3 +149,16 @@ async def test_a_window_that_nobody_knew_is_learnt(run_tasks: Any) -> None:
     assert len(sizes) == 4
     assert sizes[0] / 2 > sizes[1] > 2 * sizes[2]
     assert sizes[3] <= sizes[1]
+
+
+async def test_without_checks_a_small_judge_sees_the_latest_command_in_short(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    window(tmp_path, 8192)
+    long = say(call("bash", command="echo first"), call("bash", command="echo last #" + "x" * 2000))
+    script = Script(prompt="Do it.", coder=[WORK, long, FINISH], evaluator=[Say(verdict=COMPLETE)])
+    ran = await run_tasks([task()], [script])
+    shown = ran.evaluator_requests()[0]["messages"][1]["content"]
+    assert "echo first" not in shown
+    assert "last\n[exit 0]" in shown
+    assert "x" * 300 not in shown

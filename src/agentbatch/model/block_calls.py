@@ -37,7 +37,8 @@ def find_blocks(text: str, names: Collection[str], setting: Setting = NOTHING_KN
     file's use, and no call in front of it.
     """
     lines, too_long = _lines(text)
-    reader = Reader(lines, frozenset(names), setting)
+    lines, start = _behind_thoughts(lines)
+    reader = Reader(lines, start, frozenset(names), setting)
     reader.read()
     loose = _lone_file(reader, setting) if "write_file" in names else None
     taken = [*([loose] if loose is not None else []), *reader.calls.taken]
@@ -79,3 +80,15 @@ def _lone_file(reader: Reader, setting: Setting) -> Taken | None:
         return None
     arguments = {"path": path, "content": joined(loose.block.body)}
     return Taken("write_file", arguments, loose.begin, not loose.block.whole)
+
+
+def _behind_thoughts(lines: list[str]) -> tuple[list[str], int]:
+    """The lines, and the first one of the answer proper. Thoughts without an end leave none."""
+    first = next((at for at, line in enumerate(lines) if line.strip()), None)
+    if first is None or not lines[first].lstrip().startswith("<think>"):
+        return lines, 0
+    for at in range(first, len(lines)):
+        _, end, rest = lines[at].partition("</think>")
+        if end:
+            return [*lines[:at], rest, *lines[at + 1 :]], at
+    return lines, len(lines)

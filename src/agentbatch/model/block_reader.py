@@ -21,7 +21,7 @@ from agentbatch.model.labels import (
     suffix_of,
 )
 from agentbatch.model.taken_calls import TakenCalls, language_of
-from agentbatch.model.whole_file import Setting, is_fragment, is_whole
+from agentbatch.model.whole_file import Setting, first_text, is_fragment, is_whole
 
 MOST_FAILURES = 32
 """Places that look like JSON and are none, before no more is looked for."""
@@ -43,11 +43,11 @@ class Loose:
 
 
 class Reader:
-    """One pass over the lines of a reply. `names`: the tools that there are."""
+    """One pass over the lines of a reply, from line `start` on. `names`: the tools that there are."""
 
-    def __init__(self, lines: Sequence[str], names: frozenset[str], setting: Setting) -> None:
-        self.lines, self.start = _behind_thoughts(lines)
-        """`start`: the line that the answer proper begins in."""
+    def __init__(self, lines: Sequence[str], start: int, names: frozenset[str], setting: Setting) -> None:
+        self.lines = lines
+        self.start = start
         self.calls = TakenCalls(names)
         self.loose: list[Loose] = []
         self._names = names
@@ -290,20 +290,3 @@ class Reader:
 
     def _language(self, place: int) -> str:
         return language_of(self._info(place))
-
-
-def first_text(lines: Sequence[str]) -> str:
-    """The first line that is not empty."""
-    return next((line for line in lines if line.strip()), "")
-
-
-def _behind_thoughts(lines: Sequence[str]) -> tuple[Sequence[str], int]:
-    """The lines, and the first one of the answer proper. Thoughts without an end leave none."""
-    first = next((at for at, line in enumerate(lines) if line.strip()), None)
-    if first is None or not lines[first].lstrip().startswith("<think>"):
-        return lines, 0
-    for at in range(first, len(lines)):
-        _, end, rest = lines[at].partition("</think>")
-        if end:
-            return [*lines[:at], rest, *lines[at + 1 :]], at
-    return lines, len(lines)

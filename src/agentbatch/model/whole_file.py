@@ -70,7 +70,7 @@ def can_be_file(body: Sequence[str], path: str, language: str) -> bool:
     shell's language where the file is a program of another."""
     if language in ("diff", "patch"):
         return suffix_of(path) in (".diff", ".patch")
-    first = next((line for line in body if line.strip()), "")
+    first = first_text(body)
     return not _DIFF.match(first) or suffix_of(path) in (".diff", ".patch")
 
 
@@ -89,6 +89,11 @@ def is_whole(body: Sequence[str], path: str, language: str, setting: Setting) ->
         and (before := setting.last_seen(path)) is not None
         and not is_fragment(body, before)
     )
+
+
+def first_text(lines: Sequence[str]) -> str:
+    """The first line that is not empty."""
+    return next((line for line in lines if line.strip()), "")
 
 
 def uses_itself(lines: Sequence[str], path: str) -> bool:
