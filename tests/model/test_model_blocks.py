@@ -258,9 +258,11 @@ def test_a_call_that_cannot_be_read_is_only_mentioned() -> None:
 def test_the_instructions_are_an_example_that_is_read() -> None:
     found = find_blocks(instructions(TOOLS), NAMES)
     assert found is not None
-    assert {name for name, _ in found.calls} >= {"write_file", "bash", "edit_file", "finish"}
+    assert {name for name, _ in found.calls} == {"write_file", "edit_file", "finish"}
+    assert "```bash" in instructions(TOOLS)
     only = [tool for tool in TOOLS if tool["function"]["name"] in ("bash", "finish")]
     assert "FILE:" not in instructions(only)
+    assert "```bash\npython3 hello.py\n```" in instructions(only)
     assert "EDIT" not in instructions(only)
     unknown = {
         "type": "function",

@@ -424,7 +424,10 @@ async def test_the_tool_mode_steps_down_with_what_is_refused_and_tells(open_endp
         assert "stop" not in server.requests[-1].body
     assert [(c.name, json.loads(c.arguments)) for c in reply.tool_calls] == [("bash", {"command": "ls"})]
     assert [change[:2] for change in changes] == [("rehearsal-coder", "schema"), ("rehearsal-coder", "text")]
-    assert [change[2] for change in changes] == ["native tool calls were refused", "schema tool calls were refused"]
+    assert [change[2] for change in changes] == [
+        "native tool calls were refused",
+        "schema tool calls were refused",
+    ]
     assert len(notices) == 3
     assert "stop" in notices[-1]
     assert endpoint.capabilities("rehearsal-evaluator").tool_mode == "native"
@@ -432,9 +435,13 @@ async def test_the_tool_mode_steps_down_with_what_is_refused_and_tells(open_endp
 
 async def test_stepping_down_on_failures_goes_one_mode_at_a_time(open_endpoint: OpenEndpoint) -> None:
     changes: list[tuple[str, str, str]] = []
-    endpoint = await open_endpoint("http://127.0.0.1:9/v1", on_tool_mode=lambda *change: changes.append(change))
+    endpoint = await open_endpoint(
+        "http://127.0.0.1:9/v1", on_tool_mode=lambda *change: changes.append(change)
+    )
     assert endpoint.step_down("m", "native", "two broken calls")
-    assert endpoint.step_down("m", "native", "two broken calls"), "another task was first: go on in the new mode"
+    assert endpoint.step_down("m", "native", "two broken calls"), (
+        "another task was first: go on in the new mode"
+    )
     assert endpoint.step_down("m", "schema", "two more")
     assert not endpoint.step_down("m", "text", "and two more"), "there is nothing simpler"
     assert changes == [("m", "schema", "two broken calls"), ("m", "text", "two more")]

@@ -93,7 +93,9 @@ class PreparedRun:
         )
         local = self.local.warning if self.local is not None else ""
         return [
-            w for w in (*self.plan.warnings(), exposed, self.sandbox.warning, local, self._other_models()) if w
+            w
+            for w in (*self.plan.warnings(), exposed, self.sandbox.warning, local, self._other_models())
+            if w
         ]
 
     def _other_models(self) -> str:
@@ -108,7 +110,9 @@ class PreparedRun:
             or (settings.evaluator_is_local and planned.task.evaluator_model)
         ]
         named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"
-        return f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
+        return (
+            f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
+        )
 
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""
@@ -200,7 +204,9 @@ def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
     if settings.local is None:
         return None
     if settings.judge == "none" and not settings.coder_is_local:
-        raise UserError("--local would play only the evaluator, and --evaluator none leaves that out: leave out one.")
+        raise UserError(
+            "--local would play only the evaluator, and --evaluator none leaves that out: leave out one."
+        )
     name, path = find_model(settings.local, prepared.folder, prepared.environ)
     slots = max(1, min(prepared.max_concurrent, len(prepared.plan.tasks)))
     return plan_server(path, name, slots, context=settings.local_context, threads=settings.local_threads)

@@ -33,7 +33,9 @@ class ToolModes:
             elif known := self.memory.get(endpoint.identity, model):
                 endpoint.use_tool_mode(model, known.mode)
                 if known.mode != "native":
-                    self.say(f"{model} calls tools in {known.mode} mode, as on {known.at:%Y-%m-%d}: {known.why}.")
+                    self.say(
+                        f"{model} calls tools in {known.mode} mode, as on {known.at:%Y-%m-%d}: {known.why}."
+                    )
             elif probing:
                 await self._probe(endpoint, model, tools)
 

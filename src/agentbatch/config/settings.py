@@ -129,7 +129,9 @@ class Settings(BaseModel):
     ] = None
 
     local: Annotated[str | None, option("--local", "AGENTBATCH_LOCAL", "FILE|NAME", "models")] = Field(
-        None, min_length=1, description="a model on this machine (a .gguf file, or a name of `agentbatch models`)"
+        None,
+        min_length=1,
+        description="a model on this machine (a .gguf file, or a name of `agentbatch models`)",
     )
     local_context: Annotated[
         int | None, option("--local-context", "AGENTBATCH_LOCAL_CONTEXT", "TOKENS", "models")

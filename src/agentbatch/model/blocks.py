@@ -36,10 +36,7 @@ def greet(name):
 ```""",
     "bash": """\
 ```bash
-python3 - <<'END'
-from hello import greet
-print(greet("Bo"))
-END
+python3 hello.py
 ```""",
     "finish": "DONE: greet is in hello.py and works.",
 }
@@ -47,7 +44,7 @@ END
 
 _MEANING: Mapping[str, str] = {
     "write_file": "`FILE: name` and a fence write a whole file, new or anew.",
-    "bash": "A bash fence runs a command; you are told what it prints.",
+    "bash": "A ```bash fence runs a command; you are told what it prints.",
     "read_file": "`READ: name` shows a file.",
     "edit_file": f"""\
 `EDIT: name` replaces lines of a file:
@@ -75,7 +72,9 @@ _FENCES = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 def instructions(tools: Sequence[ToolSpec]) -> str:
     """What the model is told about its tools: one reply as an example, then what the blocks mean."""
     functions = {spec["function"]["name"]: spec["function"] for spec in tools}
-    example = [text for name, text in _EXAMPLE.items() if name in functions]
+    # A model that has seen a command in the example writes one each time, also where the task's own checks follow.
+    left_out = "bash" if "write_file" in functions else ""
+    example = [text for name, text in _EXAMPLE.items() if name in functions and name != left_out]
     meaning = [text for name, text in _MEANING.items() if name in functions]
     others = [described(function) for name, function in functions.items() if name not in _MEANING]
     if others:

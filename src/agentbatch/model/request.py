@@ -87,9 +87,7 @@ def fold_system(messages: Sequence[Message]) -> list[Message]:
     return [{"role": "user", "content": system}, *rest]
 
 
-def _in_text(
-    history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec]
-) -> list[Message]:
+def _in_text(history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec]) -> list[Message]:
     """Without the endpoint's own tool calls; also where no tools are offered but the history holds calls."""
     if not tools and not any(message.get("tool_calls") for message in history):
         return history
