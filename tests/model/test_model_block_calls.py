@@ -209,9 +209,25 @@ def test_a_markdown_file_holds_blocks() -> None:
     ]
 
 
-def test_a_docstring_with_a_block_is_no_end() -> None:
-    code = '"""Use:\n\n```python\nf()\n```\n"""\n'
+@pytest.mark.parametrize(
+    "code",
+    [
+        '"""Use:\n\n```python\nf()\n```\n"""\n',
+        'def f():\n    """Use:\n\n    ```\n    f()\n    ```\n    """\n',
+    ],
+)
+def test_a_docstring_with_a_block_is_no_end(code: str) -> None:
     assert calls_in(f"FILE: a.py\n```python\n{code}```\nDONE: ok") == [file(code), done("ok")]
+
+
+def test_a_longer_fence_holds_whatever_is_shorter() -> None:
+    for content in ("```python\nx = 1\n```\n", "```\n", "```bash\n"):
+        assert calls_in(f"FILE: a.py\n````python\n{content}````\nDONE: ok") == [file(content), done("ok")]
+
+
+def test_marks_of_an_edit_in_a_whole_file_are_content() -> None:
+    content = "How to edit:\n" + MARKS.format("a\n", "b\n")
+    assert calls_in(f"FILE: a.txt\n```\n{content}```") == [file(content, "a.txt")]
 
 
 @pytest.mark.parametrize(
@@ -261,6 +277,8 @@ def test_reading(text: str, calls: list[Call]) -> None:
             "```bash\ncat > R.md <<'EOF'\n# T\n```bash\npip\n```\nEOF\nls\n```",
             "cat > R.md <<'EOF'\n# T\n```bash\npip\n```\nEOF\nls",
         ),
+        ("```bash\ncat > a <<'EOF'\n```\nEOF\nls\n```", "cat > a <<'EOF'\n```\nEOF\nls"),
+        ("FILE: a.txt\nNow run this:\n```bash\nls\n```", "ls"),
         ("RUN: ls -la", "ls -la"),
         ("RUN: `ls -la`", "ls -la"),
         ("RUN: $ ls -la", "ls -la"),
@@ -382,6 +400,7 @@ def test_json_stands_beside_blocks() -> None:
         "# numpy.array\n```python\nx\n```",
         "```python\n# os.path\nx\n```",
         "### Node.js\n```js\nx\n```",
+        "### a\u202e.py\n```python\nx\n```",
         "See https://example.com/a.py:\n```python\nx\n```",
         "FILE: a.py\n```diff\n-x\n+y\n```",
         "FILE: a.py\n```\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n```",

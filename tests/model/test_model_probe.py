@@ -152,6 +152,23 @@ async def test_a_file_that_comes_whole_in_no_way(open_endpoint: OpenEndpoint, se
     assert endpoint.capabilities("m").tool_mode == "text"
 
 
+async def test_refusals_that_teach_nothing_are_refusals_of_the_mode(
+    open_endpoint: OpenEndpoint, serve: Serve
+) -> None:
+    model = Model(None, None, as_block(CHANGED))
+
+    async def handle(request: web.Request) -> web.Response:
+        answer = await model.answer(request)
+        return (
+            answer if answer.status == 200 else web.json_response({"error": {"message": "boom"}}, status=400)
+        )
+
+    endpoint = await open_endpoint(await serve(handle), stream=False)
+    probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
+    assert "(native: refused; schema: refused; text: content changed)" in probe.found
+    assert not probe.works
+
+
 async def test_a_reply_without_room_is_told_as_such(open_endpoint: OpenEndpoint, serve: Serve) -> None:
     cut = '{"path": "probe.py", "content": "print('
     model = Model(

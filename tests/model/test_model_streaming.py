@@ -347,7 +347,7 @@ async def test_keep_alives_are_no_data(start: Start, open_endpoint: OpenEndpoint
     async def alive(connection: Connection) -> None:
         nonlocal sent
         await connection.head()
-        while True:
+        while sent < 200:
             await connection.send(b": keep-alive\n\nevent: ping\ndata: {}\n\n")
             sent += 1
             await asyncio.sleep(0.02)
@@ -375,7 +375,7 @@ async def test_a_long_answer_may_take_longer_than_the_timeout(
     assert reply.latency > 2.0
 
 
-@pytest.mark.parametrize(("last", "timeout"), [(say("Hi", "stop"), 1.0), (say("Hi") + DONE, 300.0)])
+@pytest.mark.parametrize(("last", "timeout"), [(say("Hi", "stop"), 1.0), (say("Hi") + DONE, 20.0)])
 async def test_a_connection_that_stays_open_after_the_end_holds_nobody_up(
     start: Start, open_endpoint: OpenEndpoint, last: bytes, timeout: float
 ) -> None:
@@ -390,7 +390,7 @@ async def test_a_connection_that_stays_open_after_the_end_holds_nobody_up(
         MESSAGES
     )
     assert (reply.content, reply.attempts) == ("Hi", 1)
-    assert time.monotonic() - before < 100
+    assert time.monotonic() - before < 15
 
 
 async def test_a_reset_after_the_end_is_no_failure(start: Start, open_endpoint: OpenEndpoint) -> None:

@@ -118,7 +118,12 @@ def test_a_call_in_front_or_another_file_leaves_it_open() -> None:
 
 
 def test_a_block_for_another_file_is_not_taken_for_this_one() -> None:
-    assert calls_in("Change helper.py:\n```python\n    x = 1\n```", asked()) == []
+    helper = did("write_file", path="helper.py", content="def a(): ...\ndef b(): ...\n")
+    text = "Change helper.py:\n```python\ndef a(): return 1\n```"
+    assert calls_in(text, asked(TASK, *helper)) == [], "it is a part of helper.py, and no roman.py"
+    assert calls_in(text, asked()) == [
+        ("write_file", {"path": "helper.py", "content": "def a(): return 1\n"})
+    ]
 
 
 def test_a_part_of_what_the_file_held_is_not_the_file() -> None:
