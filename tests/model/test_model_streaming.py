@@ -445,7 +445,7 @@ async def test_a_flood_is_cut_off(
     async def flood(connection: Connection) -> None:
         nonlocal sent
         await connection.head()
-        while sent < 10 * limit * 1_000_000:
+        while sent < 4 * limit * 1_000_000:
             await connection.send(piece)
             sent += len(piece)
 

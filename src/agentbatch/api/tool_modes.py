@@ -55,8 +55,8 @@ class ToolModes:
         self.say(f"{model} calls tools in {probe.mode} mode: {probe.found}; {probe.usage.total:,} tokens.")
 
 
-PROBE_TOKENS = 160
-"""Output tokens that an answer to the probe may have: two to three times what it needs."""
+PROBE_TOKENS = 600
+"""Output tokens that an answer to the probe may have: a file of two lines, and some thought before it."""
 
 
 def keep(memory: ToolModeMemory, endpoint: Endpoint, model: str, probe: Probe) -> None:
@@ -69,5 +69,8 @@ def is_private(base_url: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".lan", ".internal"))
+        # A name without a dot is one of this machine or of its network: localhost, a container.
+        return (bool(host) and "." not in host) or host.endswith((".localhost", ".local", ".lan", ".internal"))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     return address.is_loopback or address.is_private

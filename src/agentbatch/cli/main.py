@@ -59,6 +59,14 @@ def _open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
+def _let_go_of_stdout() -> None:
+    """What is still in its buffer goes nowhere: Python would try again at its end, and leave with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
@@ -81,4 +89,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A full disk, a closed output: nothing of ours to trace.
         print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
+        _let_go_of_stdout()
         return 1

@@ -96,16 +96,16 @@ def render(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Messa
 def written(name: str, arguments: Any) -> str:
     """One call as the model would write it, and as find_blocks reads it back. What a block has no place for is left
     out (a command's timeout, an edit's replace_all); what no block can hold stands as JSON."""
-    if isinstance(arguments, str):
-        arguments = _recovered(arguments)
-        if arguments is None:
-            return f"(a call of {' '.join(name.split())[:40]} that could not be read)"
+    broken = isinstance(arguments, str)
+    arguments = _recovered(arguments) if broken else arguments
     form = _WRITERS.get(name)
     if form is not None and isinstance(arguments, dict):
         try:
             return _checked(form(arguments), name, arguments)
         except (KeyError, TypeError, ValueError):
             pass  # a call of the past that was wrong, or that no block can hold
+    if broken:
+        return f"(a call of {' '.join(name.split())[:40]} that could not be read)"
     return json.dumps({"tool": name, "arguments": arguments}, ensure_ascii=False)
 
 
