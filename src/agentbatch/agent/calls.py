@@ -1,5 +1,6 @@
 """A role's model as its agent uses it: every call becomes events, with its usage and its price."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
 from agentbatch.model.pricing import Prices
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
+from agentbatch.model.tokens import estimate_messages
 from agentbatch.model.usage import Usage
 from agentbatch.store import events as e
 
@@ -52,6 +54,13 @@ class RoleModel:
             )
         except ModelError as error:
             self._finished(purpose, error=str(error), attempts=error.attempts)
+            raise
+        except asyncio.CancelledError:
+            if watch.under_way:  # The endpoint bills what it has read and written so far.
+                spent = Usage(
+                    input=estimate_messages(messages, tools), output=watch.tokens, calls=1, estimated=True
+                )
+                self._finished(purpose, usage=spent, error="Interrupted.")
             raise
         self._used_mode = self.tool_mode
         self._finished(
@@ -122,8 +131,14 @@ class _Watch:
         self._role = role
         self._emit = emit
         self._held = False
+        self.under_way = False
+        """A request is out and its answer is not whole."""
+        self.tokens = 0
+        """Tokens that its answer has so far, about."""
 
     def __call__(self, update: CallUpdate) -> None:
+        self.under_way = update.kind in ("sent", "generating")
+        self.tokens = update.tokens if update.kind == "generating" else 0
         if update.kind == "waiting":
             if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: nobody knows how long
                 self._held = True
