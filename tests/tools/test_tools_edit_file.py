@@ -142,3 +142,14 @@ async def test_searching_a_large_file_for_the_closest_lines_is_bounded(
     result = await call("edit_file", path="big.py", old_string=old, new_string="x")
     assert "  5001\tvalue_5000 = compute(5000, 35000)" in result.text
     assert len(result.text) < 10_000
+
+
+async def test_whole_lines_match_the_end_of_a_file_that_has_no_last_newline(
+    call: Call, workspace: Workspace
+) -> None:
+    file = workspace.root / "a.txt"
+    file.write_text("one\ntwo")
+    result = await call("edit_file", path="a.txt", old_string="two\n", new_string="three\n")
+    assert result.ok
+    assert file.read_text() == "one\nthree"
+    assert not (await call("edit_file", path="a.txt", old_string="one\nx\n", new_string="y\n")).ok

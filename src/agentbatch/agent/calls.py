@@ -62,7 +62,7 @@ class RoleModel:
                 )
                 self._finished(purpose, usage=spent, error="Interrupted.")
             raise
-        self._used_mode = self.tool_mode
+        self._used_mode = reply.tool_mode
         self._finished(
             purpose,
             usage=reply.usage,

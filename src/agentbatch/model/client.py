@@ -7,7 +7,7 @@ from typing import Any
 
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
-from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, learn
+from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, ToolMode, learn
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits import Slot
@@ -68,6 +68,7 @@ class ModelClient:
             usage=usage,
             attempts=call.attempts,
             latency=call.latency,
+            tool_mode=call.tool_mode,
         )
 
 
@@ -87,6 +88,8 @@ class _Call:
         self.retries = 0
         self.lessons = 0
         self.latency = 0.0
+        self.tool_mode: ToolMode = "native"
+        """Of the latest attempt."""
         self._client = client
         self._endpoint = client.endpoint
         self._messages = messages
@@ -103,6 +106,7 @@ class _Call:
     async def run(self) -> Answer:
         while True:
             capabilities = self._endpoint.capabilities(self._client.model)
+            self.tool_mode = capabilities.tool_mode
             body = self._body(capabilities)
             async with self._endpoint.limits.slot(self._reserved, self._on_wait, self._ticket) as slot:
                 self.attempts += 1

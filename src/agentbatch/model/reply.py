@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.usage import Usage
 
 Message = dict[str, Any]
@@ -37,6 +38,8 @@ class Reply:
     """Requests sent for this reply, the answered one included."""
     latency: float = 0.0
     """Seconds from the first send to the answer, waits between attempts included."""
+    tool_mode: ToolMode = "native"
+    """The form of tool calls that was asked for."""
 
     @property
     def cut_off(self) -> bool:

@@ -70,6 +70,8 @@ def _edit(arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
     old, new = arguments.old_string, arguments.new_string
     if file.crlf:
         old, new = old.replace("\r\n", "\n"), new.replace("\r\n", "\n")
+    if old not in file.text and old.endswith("\n") and file.text.endswith(old[:-1]):
+        old, new = old[:-1], new.removesuffix("\n")  # whole lines, of a file whose last one has no end
     refusal = _refusal(name, file.text, old, new, arguments.replace_all)
     if refusal:
         return _no(refusal)
