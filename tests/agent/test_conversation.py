@@ -1,10 +1,11 @@
+import json
 from typing import Any
 
 import pytest
 
 from agentbatch.agent.compaction import elide_tool_results, middle, summarised
 from agentbatch.agent.conversation import Conversation, assert_paired
-from agentbatch.agent.replies import assistant_message, classify, with_usable_ids
+from agentbatch.agent.replies import assistant_message, classify, is_json_object, with_usable_ids
 from agentbatch.model.reply import Reply, ToolCall
 
 
@@ -104,3 +105,10 @@ def test_ids_are_made_unique_and_arguments_kept_valid() -> None:
 )
 def test_replies_are_classified(reply: Reply, kind: str) -> None:
     assert classify(reply) == kind
+
+
+def test_arguments_nested_deeper_than_can_be_read_are_no_object() -> None:
+    assert not is_json_object('{"a": ' + "[" * 200_000)
+    deep = Reply("", (ToolCall("c", "bash", '{"a": ' + "[" * 200_000),))
+    (call,) = assistant_message(deep, deep.tool_calls)["tool_calls"]
+    assert list(json.loads(call["function"]["arguments"])) == ["invalid_json"]

@@ -10,6 +10,7 @@ from agentbatch.api import PreparedRun, prepare
 from agentbatch.config import load_settings
 from agentbatch.display.dry_run import render_dry_run
 from agentbatch.errors import UserError
+from tests.local.gguf_bytes import gguf
 
 PRICES = '[models."one"]\ninput = 1.0\noutput = 0.0\n[models."ten"]\ninput = 10.0\noutput = 0.0\n'
 KEYS = {"OPENAI_API_KEY": "sk-test-0123456789"}
@@ -81,3 +82,18 @@ def test_a_local_model_for_nobody_is_refused(tmp_path: Path) -> None:
             local="x.gguf",
             coder_endpoint="http://h/v1",
         )
+
+
+def test_a_dry_run_names_the_local_model_and_its_price(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    (tmp_path / "one.gguf").write_bytes(gguf())
+    environ = {"EVALUATION_API_KEY": "sk-test-0123456789"}
+    flags = {"local": "one.gguf", "evaluation_base_url": "https://judge.example/v1"}
+    found = prepared(tmp_path, environ=environ, evaluation_model="ten", **flags)
+    dry = found.dry_run()
+    lines = render_dry_run(dry)
+    assert "coder      one  llama.cpp on this machine" in lines
+    assert "evaluator  ten  https://judge.example/v1" in lines
+    (first,) = (at for at, line in enumerate(lines) if line.startswith("local      one.gguf: "))
+    assert all(len(line) <= 79 for line in lines[: first + 2])
+    assert dry.least_cost == pytest.approx(sum(t.coder + 10 * t.evaluator for t in dry.least) / 1e6)

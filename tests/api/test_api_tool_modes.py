@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from agentbatch.agent.calls import RoleModel
 from agentbatch.api.tool_modes import ToolModes, is_private
 from agentbatch.config import ToolModeChoice
 from agentbatch.model.blocks import written
+from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
+from agentbatch.model.pricing import Prices
 from agentbatch.model.probe import FILE, LINES
 from agentbatch.model.remembered import ToolModeMemory
 from agentbatch.model.retry import RetryPolicy
@@ -294,3 +297,17 @@ async def test_a_run_goes_on_when_nothing_could_be_found_out(run_tasks: Any) -> 
     )
     assert ran.task.status == "completed"
     assert any("could not be found out" in event.text for event in ran.of_type(e.Notice))
+
+
+async def test_a_reply_counts_in_the_mode_that_it_was_asked_for_in(stack: AsyncExitStack) -> None:
+    server = await served(stack, Say(content="late", delay=1))
+    endpoint = await opened(stack, server.base_url)
+    model = RoleModel(ModelClient(endpoint, "coder"), "coder", "t", lambda _: None, Prices.load(None), None)
+    messages = [{"role": "user", "content": f"Write the file {FILE}"}]
+    reply = asyncio.ensure_future(model.complete(messages, purpose="code", tools=TOOLS))
+    while not server.requests:
+        await asyncio.sleep(0.01)
+    assert endpoint.step_down("coder", "native", "another task's replies"), "while the reply is on its way"
+    assert (await reply).content == "late"
+    assert model.step_down("two broken calls")
+    assert mode(endpoint) == "schema", "nothing has failed in this mode yet"

@@ -46,7 +46,7 @@ def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tupl
 def is_json_object(arguments: str) -> bool:
     try:
         return isinstance(json.loads(arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

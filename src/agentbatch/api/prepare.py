@@ -120,15 +120,18 @@ class PreparedRun:
         least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator)
         settings, at = self.settings, datetime.now(UTC)
         cost: float | None = None if settings.rehearsal else 0.0
+        local = self.local.name if self.local is not None else ""
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
             for model, url, count in (
                 (
-                    planned.task.coder_model or settings.coder_model,
+                    local if settings.coder_is_local else planned.task.coder_model or settings.coder_model,
                     LOOPBACK if settings.coder_is_local else settings.coder_endpoint,
                     tokens.coder,
                 ),
                 (
-                    planned.task.evaluator_model or settings.evaluation_model,
+                    local
+                    if settings.evaluator_is_local
+                    else planned.task.evaluator_model or settings.evaluation_model,
                     LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url,
                     tokens.evaluator,
                 ),

@@ -1,5 +1,7 @@
 """`agentbatch --dry-run`: the plan and the least it takes, as text."""
 
+import textwrap
+
 from agentbatch.api import DryRun
 from agentbatch.store.format import clip, counted, first_line, money, pad, width
 from agentbatch.store.lines import NO_EVALUATOR, REHEARSAL
@@ -20,8 +22,15 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
-        lines.append(f"coder      {settings.coder_model}  {settings.coder_endpoint}")
+        worker = f"{settings.coder_model}  {settings.coder_endpoint}"
         judge = f"{settings.evaluation_model}  {settings.evaluation_base_url}"
+        if prepared.local is not None:
+            server = f"local      {prepared.local.describe()}"
+            lines += textwrap.wrap(server, WIDTH, subsequent_indent=" " * 11)
+            local = f"{prepared.local.name}  llama.cpp on this machine"
+            worker = local if settings.coder_is_local else worker
+            judge = local if settings.evaluator_is_local else judge
+        lines.append(f"coder      {worker}")
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
