@@ -85,3 +85,9 @@ def test_catalogue_is_sound() -> None:
 def test_addresses_that_are_none(given: str) -> None:
     with pytest.raises(UserError, match="names no model"):
         HubFile.parse(given)
+
+
+def test_a_folder_in_the_place_of_a_model_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    with pytest.raises(UserError, match="is a folder; name a .gguf file in it"):
+        find_model("./models", tmp_path, {"HOME": str(tmp_path)})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.fragments import Fragments, joined
+from agentbatch.model.fragments import MOST_CALLS, Fragments, joined
 
 
 def part(index: Any = None, call_id: Any = None, name: Any = None, arguments: Any = None) -> dict[str, Any]:
@@ -124,3 +124,10 @@ def test_a_character_cut_in_two_inside_of_arguments() -> None:
     for piece in json.loads('["{\\"a\\": \\"\\ud83d", "\\ude42\\"}"]'):
         together.add(part(0, "a", "bash", piece))
     assert json.loads(together.whole()[0]["function"]["arguments"]) == {"a": "🙂"}
+
+
+def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:
+    fragments = Fragments()
+    for number in range(MOST_CALLS + 500):
+        fragments.add({"index": number, "id": f"c{number}", "function": {"name": "bash", "arguments": "{}"}})
+    assert [call["id"] for call in fragments.whole()] == [f"c{number}" for number in range(MOST_CALLS)]

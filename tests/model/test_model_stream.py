@@ -344,3 +344,13 @@ def test_the_text_has_a_longest_length() -> None:
         answer.feed(chunk)
     with pytest.raises(GarbageError, match="longer than 32 MB"):
         answer.feed(chunk)
+
+
+def test_chunks_that_bring_nothing_are_silence() -> None:
+    answer = StreamedAnswer()
+    assert answer.feed(sse(delta(role="assistant", content=""))) == "data"
+    assert answer.feed(sse(delta(content="Hi"))) == "data"
+    for _ in range(3):
+        assert answer.feed(sse(delta(content=""))) == "nothing"
+    assert answer.feed(sse(delta("stop"))) == "last words"
+    assert answer.feed(sse(delta("stop", content=""))) == "nothing"

@@ -31,7 +31,7 @@ class RoleModel:
     prices: Prices
     priced_at: str | None
     """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
-    _used_mode: ToolMode = "native"
+    used_mode: ToolMode = "native"
     """The form of the latest reply's calls; other tasks may have stepped down since."""
 
     async def complete(
@@ -62,7 +62,7 @@ class RoleModel:
                 )
                 self._finished(purpose, usage=spent, error="Interrupted.")
             raise
-        self._used_mode = reply.tool_mode
+        self.used_mode = reply.tool_mode
         self._finished(
             purpose,
             usage=reply.usage,
@@ -75,7 +75,7 @@ class RoleModel:
     def step_down(self, why: str) -> bool:
         """Have this model's tools called in a simpler form from now on; false when there is none, or when the user
         has chosen."""
-        return self.client.endpoint.step_down(self.client.model, self._used_mode, why)
+        return self.client.endpoint.step_down(self.client.model, self.used_mode, why)
 
     @property
     def tool_mode(self) -> ToolMode:

@@ -68,6 +68,7 @@ class Coder:
         self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
         self._misformed = 0
+        self._misformed_mode = self.model.used_mode
         self._began = time.monotonic()
 
     def hear(self, prompt: str) -> None:
@@ -142,6 +143,8 @@ class Coder:
     def misformed(self) -> bool:
         """A reply held no call that could be carried out, though one was meant. After two in a row the model's tools
         are called in a simpler form from now on; true when that has just come about."""
+        if self.model.used_mode != self._misformed_mode:
+            self._misformed, self._misformed_mode = 0, self.model.used_mode
         self._misformed += 1
         if self._misformed < MISFORMED_REPLIES:
             return False

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOW_DISK = 1024**3
 """Bytes free below which a run may not be able to store itself."""
 
+ANSWER_TOKENS = 1000
+"""Of an answer to one of the questions: enough for a thought before it, and bounded for a model that rambles."""
+
 ANSWER_SCHEMA = (
     "answer",
     {
@@ -140,7 +143,7 @@ async def _role(
         redact=Redactor([*settings.secrets, role.api_key.get_secret_value()]),
     )
     async with endpoint:
-        client = ModelClient(endpoint, role.model, max_output_tokens=2000)
+        client = ModelClient(endpoint, role.model, max_output_tokens=ANSWER_TOKENS)
         answered = False
         async for check in _answers(name, client):
             answered = answered or check.result == "ok"
@@ -174,7 +177,8 @@ async def _answers(name: str, client: "ModelClient") -> AsyncIterator[Check]:
 async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Check:
     """How the coder's model calls tools, found out anew and remembered for the runs to come."""
     from agentbatch.agent.definition import load_coder
-    from agentbatch.api.tool_modes import keep
+    from agentbatch.api.tool_modes import PROBE_TOKENS, keep
+    from agentbatch.model.client import ModelClient
     from agentbatch.model.probe import probe_tools
     from agentbatch.model.remembered import ToolModeMemory, memory_file
     from agentbatch.model.reply import ModelError
@@ -185,6 +189,7 @@ async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Che
     if not any(spec["function"]["name"] == "write_file" for spec in tools):
         return Check("warn", name, "not tried: agents/coder.toml leaves write_file out")
     memory = ToolModeMemory(memory_file(os.environ))
+    client = ModelClient(client.endpoint, client.model, max_output_tokens=PROBE_TOKENS)
     known = memory.get(client.endpoint.identity, client.model)
     try:
         probe = await probe_tools(client, tools)

@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return asyncio.run(_run(prepared, face))
     except asyncio.CancelledError:
+        sys.stderr.write("agentbatch: stopped while the model was loading; no task has begun.\n")
         raise KeyboardInterrupt from None
 
 

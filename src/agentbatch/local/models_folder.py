@@ -32,6 +32,8 @@ def find_model(given: str, folder: Path, environ: Mapping[str, str]) -> tuple[st
     """
     if given.lower().endswith(SUFFIX) or "/" in given:
         path = (folder / Path(given).expanduser()).absolute()
+        if path.is_dir():
+            raise UserError(f"--local: {path} is a folder; name a .gguf file in it.")
         if not path.is_file():
             raise UserError(f"--local: there is no file {path}.")
         return path.name.removesuffix(SUFFIX), path

@@ -126,6 +126,10 @@ def read_usage(usage: Any) -> Usage | None:
     )
 
 
+MOST_CALLS = 128
+"""Tool calls taken from one reply. OpenAI's own limit of tools in a request; a reply with more is out of its mind."""
+
+
 def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
     """The calls that name a function. Ids that are missing or doubled are replaced: each is answered exactly
     once."""
@@ -135,7 +139,7 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
         items = [{"function": message["function_call"]}]
     calls: list[ToolCall] = []
     seen: set[str] = set()
-    for item in items:
+    for item in items[:MOST_CALLS]:
         function = item.get("function") if isinstance(item, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():

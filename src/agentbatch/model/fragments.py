@@ -5,6 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+MOST_CALLS = 128
+"""Calls kept of one reply, as answer.py takes them."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -69,6 +72,8 @@ class Fragments:
 
     def _begin(self, index: int | None) -> _Call:
         call = _Call()
+        if len(self._calls) >= MOST_CALLS:
+            return call  # written into, and forgotten
         self._calls.append(call)
         if index is not None:
             self._by_index[index] = call

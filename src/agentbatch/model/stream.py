@@ -136,12 +136,12 @@ class StreamedAnswer:
         groq = document.get("x_groq")
         if isinstance(groq, dict):
             self._take_usage(groq.get("usage"))
-        heard = False
+        before = (self._begun, self._size, self._finish_reason)
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("index") in (0, None):
                 self._choice(choice)
-                heard = True
-        return heard
+        # A chunk that brings nothing is silence: it could come for ever.
+        return (self._begun, self._size, self._finish_reason) != before
 
     def _choice(self, choice: dict[str, Any]) -> None:
         if choice.get("error"):
