@@ -70,7 +70,9 @@ def is_private(base_url: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         # A name without a dot is one of this machine or of its network: localhost, a container.
-        return (bool(host) and "." not in host) or host.endswith((".localhost", ".local", ".lan", ".internal"))
+        return (bool(host) and "." not in host) or host.endswith(
+            (".localhost", ".local", ".lan", ".internal")
+        )
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address.is_loopback or address.is_private

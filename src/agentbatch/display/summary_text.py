@@ -82,7 +82,9 @@ def _token_table(summary: Summary, width: int) -> list[str]:
         mark = "≈" if summary.usage.estimated else ""
         lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(calls, 'call')}")
     if summary.usage.estimated:
-        lines += fold("  ≈ some usage figures are our estimates: calls cut short, or the endpoint told none", width, 4)
+        lines += fold(
+            "  ≈ some usage figures are our estimates: calls cut short, or the endpoint told none", width, 4
+        )
     return [clip_right(line, width) for line in lines]
 
 
