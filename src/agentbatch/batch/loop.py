@@ -135,7 +135,12 @@ class TaskLoop:
             if failed is not None and begins_anew(coder, outcome, found):
                 said = found.judgement.verdict.follow_up_prompt if found.judgement.verdict else ""
                 follow_up = opening_anew(
-                    self.context.prompts, self.planned.task, self.context.store.redact, failed, said
+                    self.context.prompts,
+                    self.planned.task,
+                    self.context.store.redact,
+                    failed,
+                    said,
+                    str(self.planned.root),
                 )
             else:
                 follow_up = self._follow_up(outcome, found, decision, coder.words)

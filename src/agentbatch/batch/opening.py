@@ -1,5 +1,6 @@
 """The first thing that a coder is told: the task word for word, and what its work will be checked by."""
 
+from agentbatch.agent.error_lines import find_spot
 from agentbatch.agent.evidence import VerifyResult
 from agentbatch.agent.prompts import Prompts
 from agentbatch.agent.shorten import last_lines, shortened
@@ -25,10 +26,15 @@ def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, *, brief: boo
     return f"{task.first_prompt}\n\n{prompts.render('checks.md', checks=checks, brief=brief)}"
 
 
-def opening_anew(prompts: Prompts, task: Task, redact: Redactor, failed: VerifyResult, said: str) -> str:
+def opening_anew(
+    prompts: Prompts, task: Task, redact: Redactor, failed: VerifyResult, said: str, root: str
+) -> str:
     """The first prompt of a new conversation, after a check of the earlier one's work has failed. `said`: what the
-    judge says to it, if it was asked."""
+    judge says to it, if it was asked; `root`: the task's directory."""
     output = last_lines(failed.tail, LAST_LINES, LAST_WORDS)
+    spot = find_spot(failed.tail, root)
+    if spot.error not in output:  # a test runner's last lines are its counts
+        output = "\n".join(part for part in (spot.place, spot.error, output) if part)
     said = said.strip()[:LONGEST_FOLLOW_UP]
     opening = opening_prompt(prompts, task, redact, brief=True)
     return f"{opening}\n\n{prompts.render('anew.md', output=output, end=failed.end, said=said)}"
