@@ -127,5 +127,7 @@ def test_nudges(tmp_path: Path, kind: str, values: dict[str, object], shown: str
 )
 def test_the_coder_is_told_of_its_checks(tmp_path: Path, checks: list[str], shown: str) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
-    assert prompts.render("checks.md", checks=checks, brief=False) == shown
-    assert "is checked for you" in prompts.render("checks.md", checks=checks, brief=True)
+    assert prompts.render("checks.md", words=action_words("native"), checks=checks, brief=False) == shown
+    assert "is checked for you" in prompts.render(
+        "checks.md", words=action_words("native"), checks=checks, brief=True
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.agent.evidence import VerifyResult
 from agentbatch.agent.prompts import Prompts
-from agentbatch.batch.opening import opening_anew
+from agentbatch.batch.opening import opening_anew, opening_prompt
 from agentbatch.batch.task import Task
 from agentbatch.redaction import Redactor
 
@@ -42,8 +42,16 @@ def test_beginning_anew_tells_the_error_and_not_only_the_counts(
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     task = Task(dir="t", first_prompt="Write words.py.", verify=("python3 -m unittest",))
     failed = VerifyResult("python3 -m unittest", 1, tail, 0.1)
-    told = opening_anew(prompts, task, Redactor([]), failed, "", "/work/t")
+    told = opening_anew(prompts, task, Redactor([]), failed, "", "/work/t", "text")
     assert told.startswith("Write words.py.\n\nWhen you write `DONE:`")
     assert shown in told
     assert told.count(shown) == 1
     assert told.index("An earlier attempt") < told.index("Error: ")
+
+
+def test_a_small_coder_with_tool_calls_is_told_of_finish_and_not_of_blocks(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+    task = Task(dir="t", first_prompt="Write words.py.", verify=("make",))
+    told = opening_prompt(prompts, task, Redactor([]), brief=True, mode="native")
+    assert "When you call `finish`, your work is checked" in told
+    assert "DONE" not in told

@@ -18,7 +18,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
         "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
         "verify", "tampering", "turn_end", "claim", "brief",
     ),
-    "checks.md": ("checks", "brief"),
+    "checks.md": ("checks", "brief", "words"),
     "anew.md": ("output", "end", "said"),
     "follow_up.md": (
         "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end",

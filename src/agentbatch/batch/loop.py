@@ -106,7 +106,9 @@ class TaskLoop:
         coder = self.context.make_coder(planned, workspace)
         self._coder = coder
         context = self.context
-        prompt = opening_prompt(context.prompts, planned.task, context.store.redact, brief=coder.brief)
+        prompt = opening_prompt(
+            context.prompts, planned.task, context.store.redact, brief=coder.brief, mode=coder.model.tool_mode
+        )
         anew = False
         while True:
             iteration = self._controller.iteration + 1
@@ -141,6 +143,7 @@ class TaskLoop:
                     failed,
                     said,
                     str(self.planned.root),
+                    coder.model.tool_mode,
                 )
             else:
                 follow_up = self._follow_up(outcome, found, decision, coder.words)

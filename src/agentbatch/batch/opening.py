@@ -1,11 +1,13 @@
 """The first thing that a coder is told: the task word for word, and what its work will be checked by."""
 
+from agentbatch.agent.action_words import action_words
 from agentbatch.agent.error_lines import find_spot
 from agentbatch.agent.evidence import VerifyResult
 from agentbatch.agent.prompts import Prompts
 from agentbatch.agent.shorten import last_lines, shortened
 from agentbatch.agent.verdict import LONGEST_FOLLOW_UP
 from agentbatch.batch.task import Task
+from agentbatch.model.capabilities import ToolMode
 from agentbatch.redaction import Redactor
 
 LONGEST_CHECKS = 2000
@@ -17,17 +19,19 @@ LAST_WORDS = 300
 """Lines and characters of a failed check's output that open a new conversation."""
 
 
-def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, *, brief: bool = False) -> str:
+def opening_prompt(
+    prompts: Prompts, task: Task, redact: Redactor, *, brief: bool = False, mode: ToolMode = "native"
+) -> str:
     """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
     if not task.verify:
         return task.first_prompt
     share = max(LONGEST_CHECKS // len(task.verify), 100)
     checks = [shortened(redact(command), share) for command in task.verify]
-    return f"{task.first_prompt}\n\n{prompts.render('checks.md', checks=checks, brief=brief)}"
+    return f"{task.first_prompt}\n\n{prompts.render('checks.md', checks=checks, brief=brief, words=action_words(mode))}"
 
 
 def opening_anew(
-    prompts: Prompts, task: Task, redact: Redactor, failed: VerifyResult, said: str, root: str
+    prompts: Prompts, task: Task, redact: Redactor, failed: VerifyResult, said: str, root: str, mode: ToolMode
 ) -> str:
     """The first prompt of a new conversation, after a check of the earlier one's work has failed. `said`: what the
     judge says to it, if it was asked; `root`: the task's directory."""
@@ -36,5 +40,5 @@ def opening_anew(
     if spot.error not in output:  # a test runner's last lines are its counts
         output = "\n".join(part for part in (spot.place, spot.error, output) if part)
     said = said.strip()[:LONGEST_FOLLOW_UP]
-    opening = opening_prompt(prompts, task, redact, brief=True)
+    opening = opening_prompt(prompts, task, redact, brief=True, mode=mode)
     return f"{opening}\n\n{prompts.render('anew.md', output=output, end=failed.end, said=said)}"

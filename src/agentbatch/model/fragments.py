@@ -5,8 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-MOST_CALLS = 128
-"""Calls kept of one reply, as answer.py takes them."""
+from agentbatch.model.answer import MOST_CALLS
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
