@@ -8,15 +8,8 @@ from typing import Any
 from agentbatch.model.probe import FILE, LINES, MESSAGES
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.store import events as e
+from tests.api.verdicts import COMPLETE
 
-COMPLETE = {
-    "requirements": [{"text": "the file", "met": True, "evidence": "out.txt"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 PROMPT = "Write out.txt with yes in it."
 TASK = {"id": "t", "dir": "work", "first_prompt": PROMPT, "verify": "grep yes out.txt"}
 

@@ -14,15 +14,8 @@ from agentbatch.errors import UserError
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.store import events as e
+from tests.api.verdicts import COMPLETE
 
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "it ran"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 INCOMPLETE = {**COMPLETE, "complete": False, "missing": ["the rest"], "follow_up_prompt": "Look again."}
 CHECK = "grep -q yes a || { for n in $(seq 60); do echo /some/path/line$n; done; exit 3; }"
 

@@ -9,15 +9,7 @@ import pytest
 from agentbatch.agent.conversation import assert_paired
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.store import events as e
-
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "it ran"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
+from tests.api.verdicts import COMPLETE
 
 
 def call(name: str, **arguments: Any) -> ScriptedCall:

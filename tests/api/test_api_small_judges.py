@@ -9,15 +9,7 @@ import pytest
 from agentbatch.agent.evaluator import ANSWER_ROOM
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
-
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "it ran"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
+from tests.api.verdicts import COMPLETE
 
 
 def call(name: str, **arguments: Any) -> ScriptedCall:

@@ -8,15 +8,8 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.store import events as e
 from agentbatch.workspace.sandbox import choose_sandbox
+from tests.api.verdicts import COMPLETE
 
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "a is there"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 INCOMPLETE = {**COMPLETE, "complete": False, "missing": ["more"], "follow_up_prompt": "Go on. " * 1000}
 
 walled = pytest.mark.skipif(choose_sandbox("auto").name == "none", reason="needs bubblewrap")

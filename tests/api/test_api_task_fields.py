@@ -10,15 +10,8 @@ from agentbatch.api import prepare
 from agentbatch.config import load_settings
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.store import events as e
+from tests.api.verdicts import COMPLETE
 
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "a is there"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 INCOMPLETE = {**COMPLETE, "complete": False, "missing": ["more"], "follow_up_prompt": "Do more."}
 
 

@@ -9,15 +9,8 @@ import pytest
 from agentbatch.agent.conversation import assert_paired
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.store import events as e
+from tests.api.verdicts import COMPLETE
 
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "a is there"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 OVERFLOW = Fault(status=400, code="context_length_exceeded", message="This is too long.")
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.fragments import MOST_CALLS, Fragments, joined
+from agentbatch.model.answer import MOST_CALLS
+from agentbatch.model.fragments import Fragments, joined
 
 
 def part(index: Any = None, call_id: Any = None, name: Any = None, arguments: Any = None) -> dict[str, Any]:
