@@ -4,11 +4,12 @@ import difflib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from agentbatch.batch.json_position import position_at, position_of
+from agentbatch.config import Isolation
 from agentbatch.errors import UserError
 
 LARGEST_TASK_FILE = 64 * 1024 * 1024
@@ -40,6 +41,17 @@ class Task(BaseModel):
     max_iterations: int | None = Field(None, ge=1, le=1000)
     timeout: float | None = Field(None, gt=0)
     """Seconds of wall clock."""
+    max_cost: float | None = Field(None, gt=0)
+    """US dollars, both roles."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Input and output, both roles."""
+    depends_on: Annotated[tuple[str, ...], Field(strict=False)] | Literal["children"] = ()
+    """Ids of tasks that must be completed before this one starts; `children`: see generate.py."""
+    isolation: Isolation | None = None
+    """Where it works; the run's choice when it says nothing."""
+    inputs: tuple[str, ...] = Field((), strict=False)
+    outputs: tuple[str, ...] = Field((), strict=False)
+    """Glob patterns relative to the task file: what it reads and what it makes, for --stale and --missing."""
     coder_model: str | None = Field(None, min_length=1)
     evaluator_model: str | None = Field(None, min_length=1)
     env: dict[str, str] = {}

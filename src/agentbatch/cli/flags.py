@@ -9,6 +9,8 @@ from agentbatch.config import Option, Settings, options
 
 GROUPS: Mapping[str, str] = {
     "run": "what runs",
+    "resume": "going on, and in the background",
+    "budget": "budgets (a run that reaches one can go on with a higher one)",
     "models": "models (the rehearsal model plays both roles when no key is set)",
     "calls": "model calls",
     "shell": "shell",

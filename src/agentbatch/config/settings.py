@@ -11,6 +11,8 @@ Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "rich", "plain", "json", "none"]
 SandboxName = Literal["auto", "bubblewrap", "none"]
 JudgeName = Literal["model", "none"]
+Isolation = Literal["none", "copy", "worktree"]
+"""Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""
 ToolModeChoice = Literal["auto", "native", "schema", "text"]
 
 DEFAULT_MODEL = "gpt-5-mini"
@@ -86,11 +88,76 @@ class Settings(BaseModel):
     filter: Annotated[str | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
         None, description="only tasks whose id, dir or prompt matches"
     )
+    slice: Annotated[str | None, option("--slice", "AGENTBATCH_SLICE", "A:B")] = Field(
+        None,
+        pattern=r"^(\d+)?:(\d+)?$",
+        description="only tasks A to B-1 of those chosen, counted from 0",
+    )
+    limit: Annotated[int | None, option("--limit", "AGENTBATCH_LIMIT", "N")] = Field(
+        None, ge=1, description="at most N tasks"
+    )
+    stale: Annotated[bool, option("--stale", "AGENTBATCH_STALE")] = Field(
+        False, description="only tasks with an input newer than an output (or without outputs)"
+    )
+    missing: Annotated[bool, option("--missing", "AGENTBATCH_MISSING")] = Field(
+        False, description="only tasks with an output that is missing"
+    )
+    paths: Annotated[tuple[str, ...], option(None, "AGENTBATCH_PATHS")] = Field(
+        (), description="only tasks whose directory or generated path lies in one of these"
+    )
+    isolation: Annotated[Isolation, option("--isolation", "AGENTBATCH_ISOLATION")] = Field(
+        "none", description="where tasks work that do not say it themselves"
+    )
+    apply: Annotated[bool, option("--apply", "AGENTBATCH_APPLY")] = Field(
+        False,
+        description="bring back what a completed task changed in its copy, where nothing else changed it",
+    )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None, ge=0, le=3_600_000, description="rest between task starts; 2000 in serial mode, else 0"
     )
     dry_run: Annotated[bool, option("--dry-run", "AGENTBATCH_DRY_RUN")] = Field(
         False, description="show the plan, the prompts' tokens and the least cost; run nothing"
+    )
+
+    resume: Annotated[bool, option("--resume", "AGENTBATCH_RESUME", "", "resume")] = Field(
+        False, description="go on with the latest run of this task file, if there is one"
+    )
+    retry_failed: Annotated[bool, option("--retry-failed", "AGENTBATCH_RETRY_FAILED", "", "resume")] = Field(
+        False, description="go on, and run what failed again from its start"
+    )
+    force: Annotated[bool, option("--force", "AGENTBATCH_FORCE", "", "resume")] = Field(
+        False, description="go on, and run every task again from its start, completed ones too"
+    )
+    daemon: Annotated[bool, option("--daemon", "AGENTBATCH_DAEMON", "", "resume")] = Field(
+        False, description="run in the background; returns when the run can be watched"
+    )
+
+    max_cost: Annotated[float | None, option("--max-cost", "AGENTBATCH_MAX_COST", "USD", "budget")] = Field(
+        None, gt=0, description="US dollars that the run may spend"
+    )
+    max_tokens: Annotated[int | None, option("--max-tokens", "AGENTBATCH_MAX_TOKENS", "N", "budget")] = Field(
+        None, ge=1, description="tokens that the run may use, in and out"
+    )
+    max_time: Annotated[float | None, option("--max-time", "AGENTBATCH_MAX_TIME", "SECONDS", "budget")] = (
+        Field(None, gt=0, description="wall clock after which the run makes no more model calls")
+    )
+    task_max_cost: Annotated[
+        float | None, option("--task-max-cost", "AGENTBATCH_TASK_MAX_COST", "USD", "budget")
+    ] = Field(None, gt=0, description="US dollars for each task that does not say max_cost itself")
+    task_max_tokens: Annotated[
+        int | None, option("--task-max-tokens", "AGENTBATCH_TASK_MAX_TOKENS", "N", "budget")
+    ] = Field(None, ge=1, description="tokens for each task that does not say max_tokens itself")
+    fail_fast: Annotated[bool, option("--fail-fast", "AGENTBATCH_FAIL_FAST", "", "budget")] = Field(
+        False, description="stop after the first task that fails (as --max-failures 1)"
+    )
+    max_failures: Annotated[
+        str | None, option("--max-failures", "AGENTBATCH_MAX_FAILURES", "N|P%", "budget")
+    ] = Field(None, description="stop after N failed tasks, or P percent of all")
+
+    notify: Annotated[tuple[SecretStr, ...], option("--notify", "AGENTBATCH_NOTIFY", "URL", "output")] = (
+        Field(
+            (), description="tell this apprise URL of the end and of the first failure; several with spaces"
+        )
     )
 
     output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
@@ -187,6 +254,18 @@ class Settings(BaseModel):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("paths", "notify", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("max_failures")
+    @classmethod
+    def _check_failures(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[1-9]\d{0,6}|(100|[1-9]?\d)(\.\d+)?%", value):
+            raise ValueError("must be a number of tasks, or a part of them like 10%")
+        return value
+
     @field_validator("filter")
     @classmethod
     def _check_filter(cls, value: str | None) -> str | None:
@@ -255,8 +334,9 @@ class Settings(BaseModel):
 
     @property
     def secrets(self) -> list[str]:
-        """Key values for the redactor."""
-        return [k.get_secret_value() for k in (self.coder_api_key, self.evaluation_api_key) if k is not None]
+        """Key values for the redactor; the addresses of notifications carry tokens."""
+        keys = (self.coder_api_key, self.evaluation_api_key, *self.notify)
+        return [k.get_secret_value() for k in keys if k is not None]
 
 
 def options() -> dict[str, Option]:

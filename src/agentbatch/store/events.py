@@ -21,13 +21,18 @@ Reason = Literal[
     "stalled",
     "blocked",
     "wall_clock",
+    "budget",
     "evaluation_failed",
     "model_error",
     "workspace_error",
     "internal_error",
     "cancelled",
+    "interrupted",
+    "dependency_failed",
+    "left_out",
 ]
-"""The fine print of a final status."""
+"""The fine print of a final status. `cancelled`: somebody asked for it; `interrupted`: the run ended before the task
+did; `left_out`: the task is not in the task file any more."""
 
 
 DecidedBy = Literal["judge", "verify", "gates"]
@@ -51,8 +56,20 @@ class TaskEvent(EventBase):
 
 
 class RunStarted(EventBase):
+    """A run begins, or goes on in another process: everything here is as it is from now on."""
+
     type: Literal["run_started"] = "run_started"
     run_id: str
+    session: int = 1
+    """2 and more: the run goes on after an interruption."""
+    seconds_before: float = 0.0
+    """Wall clock of the sessions before this one."""
+    settings: dict[str, Any] = {}
+    """What was set by flags, variables and .env, without keys: what a resumption compares itself with."""
+    flags: dict[str, Any] = {}
+    """The part of the settings that came from the command line: a resumption starts from these."""
+    task_file: str = ""
+    """Resolved."""
     version: str
     """agentbatch's version."""
     mode: Literal["serial", "parallel", "test"]
@@ -74,16 +91,47 @@ class RunStarted(EventBase):
 
 
 class TaskQueued(TaskEvent):
+    """A task waits for its start. Told of a task that has ended, it is to run again, from its beginning."""
+
     type: Literal["task_queued"] = "task_queued"
     index: int
     """Place in task.json, from 0."""
     dir: str
     first_prompt: str
     max_iterations: int
+    definition: str = ""
+    """A digest of what the task asks for and how it is checked: a task whose digest changed is run afresh."""
+    depends_on: list[str] = []
 
 
 class TaskStarted(TaskEvent):
     type: Literal["task_started"] = "task_started"
+
+
+class TaskRequeued(TaskEvent):
+    """A task that an interruption ended waits for its turn again; `TaskResumed` follows when it goes on."""
+
+    type: Literal["task_requeued"] = "task_requeued"
+
+
+class TaskResumed(TaskEvent):
+    """A task goes on where an earlier session of the run left it."""
+
+    type: Literal["task_resumed"] = "task_resumed"
+    seconds_before: float
+    """What it had been at work before."""
+
+
+class TurnFinished(TaskEvent):
+    """The coder's turn is over; its evaluation follows."""
+
+    type: Literal["turn_finished"] = "turn_finished"
+    iteration: int
+    end: str
+    """How: see agent.turn.TurnEnd."""
+    text: str
+    circle: str = ""
+    """How a stuck turn went in circles."""
 
 
 class IterationStarted(TaskEvent):
@@ -184,6 +232,12 @@ class ToolFinished(TaskEvent):
     exit_code: int | None = None
     seconds: float
     summary: str = ""
+    changed: bool = False
+    """A file was written or a command ran."""
+    command: dict[str, Any] | None = None
+    """What ran, as evidence: command, exit_code, tail, seconds."""
+    file: str = ""
+    """The path of a file that has a new content."""
 
 
 class VerifyStarted(TaskEvent):
@@ -215,6 +269,10 @@ class VerdictReached(TaskEvent):
     """Changed test files and restored protected paths."""
     decision: Literal["continue", "done"]
     follow_up: str = ""
+    anew: bool = False
+    """`follow_up` opens a new conversation."""
+    evaluated: dict[str, Any] = {}
+    """What the decision was made from (batch.controller.Evaluated), so that a resumption can make it again."""
 
 
 class TaskFinished(TaskEvent):
@@ -225,6 +283,15 @@ class TaskFinished(TaskEvent):
     last_response: str = ""
     last_evaluation: str = ""
     changed_files: int = 0
+    resumable: bool = False
+    """The task was not at its end: a resumption goes on with it."""
+    branch: str = ""
+    """The git branch that holds its work, with isolation `worktree`."""
+
+
+class ConcurrencyChanged(EventBase):
+    type: Literal["concurrency_changed"] = "concurrency_changed"
+    max_concurrent: int
 
 
 class Paused(EventBase):
@@ -259,6 +326,9 @@ Event = Annotated[
     RunStarted
     | TaskQueued
     | TaskStarted
+    | TaskRequeued
+    | TaskResumed
+    | TurnFinished
     | IterationStarted
     | ModelCallStarted
     | ModelCallRetried
@@ -273,6 +343,7 @@ Event = Annotated[
     | VerifyFinished
     | VerdictReached
     | TaskFinished
+    | ConcurrencyChanged
     | Paused
     | Resumed
     | Notice

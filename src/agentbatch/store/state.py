@@ -59,11 +59,18 @@ class TaskState(BaseModel):
     dir: str
     first_prompt: str
     max_iterations: int
+    definition: str = ""
+    depends_on: tuple[str, ...] = ()
+    reruns: int = 0
+    """How often it was begun again from its start."""
     status: e.Status = "queued"
     reason: e.Reason | None = None
     iteration: int = 0
     started_at: float | None = None
+    """When it began, or went on, last."""
     finished_at: float | None = None
+    seconds_before: float = 0.0
+    """What it was at work before `started_at`, in earlier sessions of the run."""
     activity: Activity = Activity()
     bills: tuple[Bill, ...] = ()
     attempts: int = 0
@@ -76,6 +83,12 @@ class TaskState(BaseModel):
     verdicts: tuple[VerdictRecord, ...] = ()
     last_verify: VerifyRecord | None = None
     changed_files: int = 0
+    resumable: bool = False
+    """It has ended before its end: a resumption goes on with it."""
+    branch: str = ""
+    """The git branch that holds its work."""
+    paused: bool = False
+    """It is held before its next model call."""
 
     @property
     def finished(self) -> bool:
@@ -100,10 +113,33 @@ class TaskState(BaseModel):
         return bool(self.verdicts) and self.verdicts[-1].decided_by == "verify"
 
     def duration(self, now: float) -> float:
-        """Seconds from the task's start to its end, or to `now`; 0 before the start."""
+        """Seconds that it was at work until its end, or until `now`; 0 before the start."""
         if self.started_at is None:
-            return 0.0
-        return max(0.0, (self.finished_at if self.finished_at is not None else now) - self.started_at)
+            return self.seconds_before
+        end = self.finished_at if self.finished_at is not None else now
+        return self.seconds_before + max(0.0, end - self.started_at)
+
+
+_UNFINISHED = {
+    "finished_at": None,
+    "reason": None,
+    "error": "",
+    "resumable": False,
+    "paused": False,
+}  # fmt: skip
+"""A task that had ended is under way again."""
+
+
+def _new_task(event: e.TaskQueued) -> TaskState:
+    return TaskState(
+        id=event.task_id,
+        index=event.index,
+        dir=event.dir,
+        first_prompt=event.first_prompt,
+        max_iterations=event.max_iterations,
+        definition=event.definition,
+        depends_on=tuple(event.depends_on),
+    )
 
 
 def _idle(ts: float) -> Activity:
@@ -114,8 +150,23 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     """The task after the event. Pure: no clock, no I/O."""
     changes: dict[str, object]
     match event:
+        case e.TaskQueued():
+            # The bills stay: what was spent was spent.
+            return _new_task(event).model_copy(
+                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + 1}
+            )
         case e.TaskStarted():
             changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
+        case e.TaskRequeued():
+            changes = {**_UNFINISHED, "status": "queued", "activity": _idle(event.ts)}
+        case e.TaskResumed():
+            changes = {
+                **_UNFINISHED,
+                "status": "coding",
+                "started_at": event.ts,
+                "seconds_before": event.seconds_before,
+                "activity": _idle(event.ts),
+            }
         case e.IterationStarted():
             changes = {"status": "coding", "iteration": event.iteration, "activity": _idle(event.ts)}
         case e.ModelCallStarted():
@@ -197,6 +248,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "changed_files": event.changed_files,
                 "finished_at": event.ts,
                 "activity": _idle(event.ts),
+                "resumable": event.resumable,
+                "branch": event.branch,
+                "paused": False,
             }
         case _:
             return task
@@ -214,6 +268,9 @@ class RunState:
     finished: e.RunFinished | None = None
     notices: list[str] = field(default_factory=list)
     last_seq: int = 0
+    paused: bool = False
+    """No task starts, and those under way stop before their next model call."""
+    max_concurrent: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     """Tasks by status; kept so that a screen over 10,000 tasks need not count them at each event."""
 
@@ -223,6 +280,8 @@ class RunState:
         match event:
             case e.RunStarted():
                 self.info = event
+                self.max_concurrent = event.max_concurrent
+                self.paused = False
                 self.finished = None
                 self.notices = list(event.warnings)
             case e.RunFinished():
@@ -230,15 +289,15 @@ class RunState:
             case e.Notice():
                 if event.warning:
                     self.notices.append(event.text)
-            case e.TaskQueued():
-                task = TaskState(
-                    id=event.task_id,
-                    index=event.index,
-                    dir=event.dir,
-                    first_prompt=event.first_prompt,
-                    max_iterations=event.max_iterations,
-                )
-                return self.put(task)
+            case e.ConcurrencyChanged():
+                self.max_concurrent = event.max_concurrent
+            case e.Paused(task_id=None) | e.Resumed(task_id=None):
+                self.paused = isinstance(event, e.Paused)
+            case e.Paused(task_id=str(task_id)) | e.Resumed(task_id=str(task_id)):
+                held = self.tasks[task_id].model_copy(update={"paused": isinstance(event, e.Paused)})
+                return self.put(held)
+            case e.TaskQueued() if event.task_id not in self.tasks:
+                return self.put(_new_task(event))
             case e.TaskEvent():
                 if isinstance(event, e.ModelCallFinished):
                     self.bills = add_call(self.bills, event)
