@@ -15,6 +15,7 @@ from agentbatch.engine.engine import Engine
 from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.store.events import Event
+from agentbatch.store.run_folder import RunFolder
 from agentbatch.store.state import RunState, TaskState
 
 KEY = "sk-test-0123456789abcdef"
@@ -58,7 +59,8 @@ RunTasks = Callable[..., Awaitable[Ran]]
 
 @pytest.fixture
 def run_tasks(tmp_path: Path) -> RunTasks:
-    """`await run_tasks(tasks, scripts, server={...}, on_event=..., parallel=2, ...)`: flags by setting name."""
+    """`await run_tasks(tasks, scripts, server={...}, on_event=..., parallel=2, ...)`: flags by setting name;
+    `resume_run`: the folder of the run that goes on."""
 
     async def run(
         tasks: Sequence[dict[str, Any]],
@@ -68,6 +70,7 @@ def run_tasks(tmp_path: Path) -> RunTasks:
         on_start: Callable[[Engine], None] | None = None,
         on_event: Callable[[Event, RunState], None] | None = None,
         environ: dict[str, str] | None = None,
+        resume_run: Path | None = None,
         **flags: Any,
     ) -> Ran:
         (tmp_path / "task.json").write_text(json.dumps({"tasks": list(tasks)}), encoding="utf-8")
@@ -86,7 +89,8 @@ def run_tasks(tmp_path: Path) -> RunTasks:
             cache = {"XDG_CACHE_HOME": f"{tmp_path}-cache"}
             environment = {**os.environ, **cache, "OPENAI_API_KEY": KEY, **(environ or {})}
             settings = load_settings(given, environment, folder=tmp_path)
-            prepared = prepare(settings, folder=tmp_path, environ=environment)
+            resumed = RunFolder(resume_run) if resume_run is not None else None
+            prepared = prepare(settings, folder=tmp_path, environ=environment, resume=resumed)
             listeners = [lambda event, _: events.append(event)]
             if on_event is not None:
                 listeners.append(on_event)

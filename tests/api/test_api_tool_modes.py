@@ -272,7 +272,7 @@ async def test_the_search_ends_at_once_when_the_run_does(run_tasks: Any, end: st
             on_start=engines.append,
             on_event=watch,
         )
-    assert (ran.task.status, ran.task.reason) == ("cancelled", "cancelled")
+    assert (ran.task.status, ran.task.reason) == ("cancelled", "interrupted")
     assert len(ran.coder_requests()) == 1
     (finished,) = ran.of_type(e.RunFinished)
     assert finished.interrupted == (end == "stop")

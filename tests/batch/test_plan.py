@@ -1,16 +1,16 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentbatch.batch.plan import Plan, make_plan, overlap, task_ids
+from agentbatch.batch.plan import Plan, make_plan, task_ids
+from agentbatch.batch.shared_directories import overlap, shared_directories
 from agentbatch.batch.task import Task
 from agentbatch.errors import UserError
 
 
-def plan(*tasks: Task, first_only: bool = False, pattern: str | None = None) -> Plan:
-    return make_plan(
-        tasks, Path("/base/task.json"), max_iterations=10, first_only=first_only, pattern=pattern
-    )
+def plan(*tasks: Task, **given: Any) -> Plan:
+    return make_plan(tasks, Path("/base/task.json"), max_iterations=10, **given)
 
 
 def test_ids_are_given_or_made_and_stable() -> None:
@@ -57,14 +57,77 @@ def test_links_do_not_hide_that_two_dirs_are_one(tmp_path: Path) -> None:
     assert make_plan(tasks, tmp_path / "task.json", max_iterations=1).shared == (("a", "b"),)
 
 
-def test_selection() -> None:
-    tasks = [Task(id=f"t{n}", dir=f"d{n}", first_prompt=f"prompt {n}") for n in range(5)]
-    assert [t.id for t in plan(*tasks, first_only=True).tasks] == ["t0", "t1", "t2"]
-    chosen = plan(*tasks, pattern="d[34]|prompt 1")
-    assert [(t.id, t.index) for t in chosen.tasks] == [("t1", 1), ("t3", 3), ("t4", 4)]
-    assert chosen.left_out == 2
-    with pytest.raises(UserError, match="matches no task"):
-        plan(*tasks, pattern="nothing")
+def test_what_a_task_does_not_say_the_run_says() -> None:
+    made = plan(
+        Task(id="a", dir="a", first_prompt="p"),
+        Task(
+            id="b",
+            dir="b",
+            first_prompt="p",
+            isolation="none",
+            max_cost=1.0,
+            max_tokens=5,
+            timeout=7,
+            max_iterations=2,
+            inputs=("i",),
+            outputs=("o",),
+        ),
+        isolation="copy",
+        max_cost=2.5,
+        max_tokens=10,
+        timeout=60,
+    )
+    told = [
+        (t.isolation, t.max_cost, t.max_tokens, t.timeout, t.max_iterations, t.inputs, t.outputs)
+        for t in made.tasks
+    ]
+    assert told == [("copy", 2.5, 10, 60, 10, (), ()), ("none", 1.0, 5, 7, 2, ("i",), ("o",))]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"first_prompt": "other"}, False),
+        ({"dir": "other"}, False),
+        ({"verify": ("true",)}, False),
+        ({"env": {"A": "1"}}, False),
+        ({"protected_paths": ("x",)}, False),
+        ({"coder_model": "m"}, False),
+        ({"evaluator_model": "m"}, False),
+        ({"isolation": "copy"}, False),
+        ({"dir": "./d"}, True),
+        ({"id": "other"}, True),
+        ({"isolation": "none"}, True),
+        ({"priority": 3, "timeout": 5.0, "max_iterations": 2, "max_cost": 1.0, "max_tokens": 5}, True),
+        ({"inputs": ("x",), "outputs": ("y",)}, True),
+    ],
+)
+def test_the_definition_is_what_makes_the_result(change: dict[str, Any], same: bool) -> None:
+    task = Task(id="t", dir="d", first_prompt="p")
+    (before,), (after,) = plan(task).tasks, plan(task.model_copy(update=change)).tasks
+    assert len(before.definition) == 64
+    assert (before.definition == after.definition) is same
+
+
+@pytest.mark.parametrize(
+    ("places", "groups"),
+    [
+        ("a b/c b", [[1, 2]]),
+        ("a+ a+ a/x+", []),
+        ("a+ a a+", [[0, 1, 2]]),
+        ("a+ a/x a/y+ a/z", [[0, 1, 3]]),
+        ("a a/x+ a/x+ b+ b+", [[0, 1, 2]]),
+        ("a+ a/b+ a/b/c a/d+", [[0, 1, 2]]),
+        ("a/b a/c a", [[0, 1, 2]]),
+        ("a/b a/c a+", [[0, 1, 2]]),
+        ("a/b+ a/c+ a+", []),
+    ],
+)
+def test_groups_of_shared_directories(places: str, groups: list[list[int]]) -> None:
+    """`+`: works in a copy."""
+    names = places.split()
+    roots = [Path("/base") / name.rstrip("+") for name in names]
+    assert shared_directories(roots, [name.endswith("+") for name in names]) == groups
 
 
 def test_overlap() -> None:

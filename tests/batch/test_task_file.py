@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.batch.json_position import position_of
-from agentbatch.batch.task import load_tasks
+from agentbatch.batch.task_file import load_tasks
 from agentbatch.errors import UserError
 
 
@@ -81,6 +81,20 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "dir": "x" * 300}), "a directory name takes at most 240 bytes"),
         (tasks({"first_prompt": "x", "dir": "~/x"}), "~ is not expanded here"),
         (tasks({"first_prompt": "half \ud800"}), "\\ud800 is half of a surrogate pair"),
+        (tasks(5), "line 3, column 5: tasks[0]: must be an object, not 5"),
+        (
+            tasks({"first_prompt": "x"}, {"first_prompt": "x", "depends_on": "a"}),
+            'line 8, column 7: tasks[1].depends_on: must be a list of ids, or "children", not "a"',
+        ),
+        (tasks({"first_prompt": "x", "depends_on": ["a", 3]}), 'a list of ids, or "children", not ["a", 3]'),
+        (tasks({"first_prompt": "x", "depends_on": "children"}), '"children" needs foreach.dirs'),
+        (tasks({"first_prompt": "x", "outputs": ["../x"]}), "tasks[0].outputs: '../x' does not stay inside"),
+        (
+            tasks({"first_prompt": "x", "inputs": ["/etc/x"]}),
+            "tasks[0].inputs: '/etc/x' does not stay inside",
+        ),
+        (tasks({"first_prompt": "x", "inputs": [""]}), "'' names no file"),
+        (tasks({"first_prompt": "x", "forech": {}}), "unknown key tasks[0].forech; did you mean 'foreach'?"),
     ],
 )
 def test_a_bad_file_gets_one_sentence(tmp_path: Path, content: str | bytes, message: str) -> None:

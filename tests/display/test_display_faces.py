@@ -87,7 +87,10 @@ def test_plain_prints_the_lines_and_the_summary(story: Callable[..., Any]) -> No
         "",
         "Summary of run 20270115-120000-ab12",
     ]
-    assert lines[-1] == "Log          runs/r1/run.log"
+    assert lines[-2:] == [
+        "Log          runs/r1/run.log",
+        "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
+    ]
     assert err.getvalue() == ""
 
 

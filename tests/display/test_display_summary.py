@@ -58,7 +58,7 @@ def mixed(story: Callable[..., Any]) -> RunState:
 
 
 def test_the_whole_summary(mixed: RunState) -> None:
-    assert render_text(summary_of(mixed, resume_command="agentbatch resume r1"), 80) == [
+    assert render_text(summary_of(mixed), 80) == [
         "Summary of run 20270115-120000-ab12",
         "  4 tasks: 1 completed, 2 failed, 1 timed out",
         "  success rate 25%, total time 1:02",
@@ -98,8 +98,17 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "Results      parallel_batch_results.json",
         "Transcripts  .agentbatch/runs/r1/tasks",
         "Log          .agentbatch/runs/r1/run.log",
-        "Resume with  agentbatch resume r1",
+        "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
     ]
+
+
+def test_an_interrupted_run_tells_the_command_that_goes_on(story: Callable[..., Any]) -> None:
+    run = story(["a", "b"])
+    run.finish("a", 1, status="cancelled", reason="interrupted", resumable=True)
+    run.finish("b", 2, status="error", reason="stalled")
+    run.at(3, e.RunFinished(interrupted=True))
+    lines = render_text(summary_of(run.state), 80)
+    assert lines[-1] == "Resume with  agentbatch resume 20270115-120000-ab12"
 
 
 def test_causes_keep_different_errors_apart(story: Callable[..., Any]) -> None:
@@ -194,7 +203,8 @@ def test_hostile_text_stays_inside_the_summary(story: Callable[..., Any], column
     run.finish(bad, 1, status="error", reason="model_error", error=bad)
     lines = render_text(summary_of(run.state, comparison=[ComparisonRow(bad, 1, 2, 3)]), columns)
     assert all(text.isprintable() for text in lines)
-    assert max(width(text) for text in lines if not text.startswith(("Trans", "Log"))) <= columns
+    copied = ("Results", "Trans", "Log", "Resume", "Retry")  # somebody will copy them: never cut
+    assert max(width(text) for text in lines if not text.startswith(copied)) <= columns
     assert lines.count("Tasks") == 1
     assert "[bold]" in "".join(lines)
 

@@ -97,7 +97,7 @@ def test_the_run_stops_when_the_server_dies(start: Start, folder: Path, batch: P
     assert engine.returncode == 1
     assert "The local model's server ended (killed, perhaps for want of memory)" in told
     (result,) = json.loads((folder / "batch_results.json").read_text())["results"]
-    assert (result["result"]["status"], result["result"]["reason"]) == ("cancelled", "cancelled")
+    assert (result["result"]["status"], result["result"]["reason"]) == ("cancelled", "interrupted")
 
 
 def test_ctrl_c_while_the_model_loads(start: Start, folder: Path, batch: Path) -> None:

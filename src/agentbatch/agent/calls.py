@@ -1,10 +1,10 @@
 """A role's model as its agent uses it: every call becomes events, with its usage and its price."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
@@ -18,6 +18,28 @@ Emit = Callable[[e.Event], None]
 
 SHOWN_WAIT = 0.5
 """Seconds. Shorter waits for a limit are not worth a line."""
+
+EXPECTED_OUTPUT = 1000
+"""Tokens held for an answer before the role's first one has come."""
+
+Purpose = Literal["code", "judge", "compact"]
+
+
+class Reservation(Protocol):
+    """What a budget holds for one call."""
+
+    def settle(self, role: e.Role, usage: Usage, cost: float | None) -> None:
+        """The call is over, with this bill."""
+
+
+class Budget(Protocol):
+    """What a task may spend (batch/budget.py)."""
+
+    def expected_output(self, role: e.Role) -> int | None:
+        """Tokens of the role's answers on average; None before the first."""
+
+    async def reserve(self, model: str, tokens: int, cost: float | None) -> Reservation:
+        """Wait until there is room for such a call. Raises when there will be none any more."""
 
 
 @dataclass
@@ -33,22 +55,32 @@ class RoleModel:
     """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
     used_mode: ToolMode = "native"
     """The form of the latest reply's calls; other tasks may have stepped down since."""
+    budget: Budget | None = None
+    """None: nothing limits what is spent."""
+    gate: Callable[[], Awaitable[None]] | None = None
+    """Passed before each call: what holds a paused task."""
 
     async def complete(
         self,
         messages: Sequence[Message],
         *,
-        purpose: Literal["code", "judge", "compact"],
+        purpose: Purpose,
         tools: Sequence[ToolSpec] | None = None,
         schema: tuple[str, dict[str, Any]] | None = None,
         temperature: float | None = None,
     ) -> Reply:
-        """One call, as `ModelClient.complete`; raises its ModelError."""
-        self.emit(
-            e.ModelCallStarted(task_id=self.task_id, role=self.role, model=self.client.model, purpose=purpose)
-        )
+        """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up."""
+        if self.gate is not None:
+            await self.gate()
+        held = await self._reserved(messages, tools)
+        billed = Usage()
         watch = _Watch(self.task_id, self.role, self.emit)
         try:
+            self.emit(
+                e.ModelCallStarted(
+                    task_id=self.task_id, role=self.role, model=self.client.model, purpose=purpose
+                )
+            )
             reply = await self.client.complete(
                 messages, tools=tools, schema=schema, temperature=temperature, observer=watch
             )
@@ -57,20 +89,46 @@ class RoleModel:
             raise
         except asyncio.CancelledError:
             if watch.under_way:  # The endpoint bills what it has read and written so far.
-                spent = Usage(
+                billed = Usage(
                     input=estimate_messages(messages, tools), output=watch.tokens, calls=1, estimated=True
                 )
-                self._finished(purpose, usage=spent, error="Interrupted.")
+                self._finished(purpose, usage=billed, error="Interrupted.")
             raise
-        self.used_mode = reply.tool_mode
-        self._finished(
-            purpose,
-            usage=reply.usage,
-            latency=reply.latency,
-            attempts=reply.attempts,
-            finish_reason=reply.finish_reason,
+        else:
+            billed = reply.usage
+            self.used_mode = reply.tool_mode
+            self._finished(
+                purpose,
+                usage=billed,
+                latency=reply.latency,
+                attempts=reply.attempts,
+                finish_reason=reply.finish_reason,
+            )
+            return reply
+        finally:
+            if held is not None:
+                held.settle(self.role, billed, self.cost(billed))
+
+    async def _reserved(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] | None
+    ) -> Reservation | None:
+        """Wait for room in the budget for what this call is expected to take; told when it takes a while."""
+        if self.budget is None:
+            return None
+        most = self.client.max_output_tokens
+        output = self.budget.expected_output(self.role) or EXPECTED_OUTPUT
+        expected = Usage(
+            input=estimate_messages(messages, tools),
+            output=output if most is None else min(output, most),
+            calls=1,
+            estimated=True,
         )
-        return reply
+        waiting = e.RateLimited(task_id=self.task_id, role=self.role, wait=0.0, cause="budget")
+        timer = asyncio.get_running_loop().call_later(SHOWN_WAIT, self.emit, waiting)
+        try:
+            return await self.budget.reserve(self.client.model, expected.total, self.cost(expected))
+        finally:
+            timer.cancel()
 
     def step_down(self, why: str) -> bool:
         """Have this model's tools called in a simpler form from now on; false when there is none, or when the user
@@ -95,7 +153,7 @@ class RoleModel:
 
     def _finished(
         self,
-        purpose: Literal["code", "judge", "compact"],
+        purpose: Purpose,
         *,
         usage: Usage | None = None,
         latency: float = 0.0,

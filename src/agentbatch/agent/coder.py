@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from agentbatch.agent import compaction
 from agentbatch.agent.action_words import action_words
@@ -65,11 +66,18 @@ class Coder:
 
     def __post_init__(self) -> None:
         self.conversation = Conversation(self._record)
+        self._seconds_before = 0.0
         self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
         self._misformed = 0
         self._misformed_mode = self.model.used_mode
         self._began = time.monotonic()
+
+    def take_up(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
+        """Go on from the conversation that an earlier session of the run left, or begin one that follows on
+        `generation`s before. `seconds`: what the task was at work."""
+        self.conversation = Conversation(self._record, generation, stored)
+        self._seconds_before = seconds
 
     def hear(self, prompt: str) -> None:
         """The next prompt: the task itself, or the evaluator's follow-up."""
@@ -117,10 +125,13 @@ class Coder:
             summarise(self.toolbox, call.name, call.arguments).removeprefix(f"{call.name} ")
         )
         self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
+        # On disk before it is done: after a kill -9 it is known that this call may have happened.
+        self.flush()
         began = time.monotonic()
         result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)
         if result.finished and refusal:
             result = ToolResult(refusal, ok=False, note="not taken")
+        file = result.file.path if result.file and not result.file.unchanged else ""
         self.emit(
             e.ToolFinished(
                 task_id=self.task_id,
@@ -130,15 +141,25 @@ class Coder:
                 exit_code=result.command.exit_code if result.command else None,
                 seconds=time.monotonic() - began,
                 summary=result.note,
+                changed=result.changed,
+                command=self._as_evidence(result.command) if result.command else None,
+                file=file,
             )
         )
-        self.active = self.active or result.changed
-        if result.command is not None:
-            self.commands.append(result.command)
-            self.untried = False
-        elif result.file is not None and not result.file.unchanged:
-            self.untried = self.untried or can_be_run(result.file.path)
+        self.note(result.changed, result.command, file)
         return result
+
+    def _as_evidence(self, command: CommandRecord) -> dict[str, Any]:
+        return {**asdict(command), "command": self.redact(command.command), "tail": self.redact(command.tail)}
+
+    def note(self, changed: bool, command: CommandRecord | None, file: str) -> None:
+        """What a tool call has done, now or in an earlier session. `file`: the path of a file with a new content."""
+        self.active = self.active or changed
+        if command is not None:
+            self.commands.append(command)
+            self.untried = False
+        elif file:
+            self.untried = self.untried or can_be_run(file)
 
     def misformed(self) -> bool:
         """A reply held no call that could be carried out, though one was meant. After two in a row the model's tools
@@ -157,8 +178,8 @@ class Coder:
         """A call was carried out."""
         self._misformed = 0
 
-    def answer(self, call: ToolCall, text: str) -> None:
-        self.conversation.add(tool_message(call.id, self.redact(text)))
+    def answer(self, call_id: str, text: str) -> None:
+        self.conversation.add(tool_message(call_id, self.redact(text)))
 
     def nudge(self, kind: str, **values: object) -> None:
         """A word beside the conversation's own prompts: one kind of prompts/nudge.md."""
@@ -182,7 +203,8 @@ class Coder:
         return self.redact(self.prompts.render("nudge.md", kind=kind, **given))
 
     def seconds(self) -> float:
-        return time.monotonic() - self._began
+        """What the task has been at work."""
+        return self._seconds_before + time.monotonic() - self._began
 
     def _say(self, text: str) -> None:
         self.conversation.add({"role": "user", "content": text})

@@ -1,6 +1,7 @@
 """The coder's conversation: one a task, append-only, so that a provider's prefix cache serves it."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from agentbatch.model.reply import Message
 from agentbatch.model.tokens import estimate_messages
@@ -9,24 +10,32 @@ from agentbatch.model.tokens import estimate_messages
 class Conversation:
     """The messages as they are sent. `record(generation, position, message)` is told of each one."""
 
-    def __init__(self, record: Callable[[int, int, Message], None]) -> None:
+    def __init__(
+        self, record: Callable[[int, int, Message], None], generation: int = 0, stored: Sequence[Message] = ()
+    ) -> None:
+        """`generation`: that of `stored`, messages of an earlier session, which are not recorded again."""
         self._record = record
         self._messages: list[Message] = []
-        self.generation = 0
+        self.generation = generation
         self.tokens = 0
         """Estimated tokens of all messages; kept as they come, so that a long conversation is not measured anew."""
         self.call_ids: set[str] = set()
         """Ids of all tool calls so far; an endpoint may repeat itself, the history must not."""
+        for message in stored:
+            self._take(message)
 
     @property
     def messages(self) -> Sequence[Message]:
         return self._messages
 
     def add(self, message: Message) -> None:
+        self._take(message)
+        self._record(self.generation, len(self._messages) - 1, message)
+
+    def _take(self, message: Message) -> None:
         self._messages.append(message)
         self.tokens += estimate_messages([message])
         self.call_ids.update(call["id"] for call in message.get("tool_calls", ()))
-        self._record(self.generation, len(self._messages) - 1, message)
 
     def replace(self, messages: Sequence[Message]) -> None:
         """Compaction: go on from `messages`, as a new generation."""
@@ -36,6 +45,16 @@ class Conversation:
         self._messages = []
         for message in messages:
             self.add(message)
+
+
+def unanswered(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The latest message's tool calls, in the OpenAI form, that have no answer: the run ended in their midst."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if message["role"] != "tool":
+            return [call for call in message.get("tool_calls", ()) if call["id"] not in answered]
+        answered.add(message["tool_call_id"])
+    return []
 
 
 def assert_paired(messages: Sequence[Message]) -> None:

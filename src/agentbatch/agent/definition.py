@@ -2,10 +2,11 @@
 
 import difflib
 import tomllib
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentbatch.agent.resources import find_resource, read_resource
 from agentbatch.errors import UserError
@@ -36,6 +37,22 @@ class CoderLimits(_Part):
     command_timeout: int = Field(120, ge=1, le=3600)
 
 
+class Escalation(_Part):
+    """A stronger model for a task that does not get done."""
+
+    after: int = Field(ge=1)
+    """Iterations that were not accepted; the next one is this model's."""
+    model: str = Field(min_length=1)
+    """On the same endpoint."""
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must name a model")
+        return value
+
+
 class CoderDefinition(_Part):
     prompt: str = "coder.md"
     brief_prompt: str = "coder_brief.md"
@@ -43,6 +60,18 @@ class CoderDefinition(_Part):
     tools: tuple[str, ...] = Field(("bash", "read_file", "write_file", "edit_file", "finish"), strict=False)
     limits: CoderLimits = CoderLimits()
     model: ModelParameters = ModelParameters()
+    escalate: tuple[Escalation, ...] = Field((), strict=False)
+    """Whose the later iterations are, also of a task with a model of its own."""
+
+    @field_validator("escalate")
+    @classmethod
+    def _check_escalate(cls, value: tuple[Escalation, ...]) -> tuple[Escalation, ...]:
+        for earlier, later in pairwise(value):
+            if later.after <= earlier.after:
+                raise ValueError(
+                    f"each `after` must be greater than the one before it ({later.after} follows {earlier.after})"
+                )
+        return value
 
     @property
     def prompts(self) -> tuple[str, str]:
@@ -101,20 +130,44 @@ def _load(path: Path, kind: type[Definition]) -> Definition:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}.") from None
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _known_names(kind, problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
-            raise UserError(f"{path}: unknown setting {name}; {hint}") from None
-        message = str(problem["msg"]).replace("Input should be", "must be")
-        raise UserError(f"{path}: {name}: {message}, not {problem['input']!r}.") from None
+        raise UserError(f"{path}: {_explain(kind, error)}") from None
+
+
+PLAIN_WORDS = (
+    ("Value error, ", ""),
+    ("Input should be", "must be"),
+    ("String should have", "must have"),
+    ("a valid tuple", "a list"),
+)
+"""Of pydantic's words, those that a TOML file's author would not use."""
+
+
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
+    """The first problem as a sentence; a name that is not known comes first, since others follow from it."""
+    problems = error.errors(include_url=False, include_context=False)
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    location = problem["loc"]
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if problem["type"] == "extra_forbidden":
+        known = _known_names(kind, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+        return f"unknown setting {name}; {hint}"
+    if problem["type"] == "missing":
+        return f"{name} is missing."
+    message = "must be a table" if problem["type"] == "model_type" else str(problem["msg"])
+    for theirs, ours in PLAIN_WORDS:
+        message = message.replace(theirs, ours)
+    shown = "" if problem["type"] == "value_error" else f", not {problem['input']!r}"
+    return f"{name}: {message}{shown}."
 
 
 def _known_names(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        inner = kind.model_fields[str(part)].annotation
+        if isinstance(part, int):
+            continue
+        annotation = kind.model_fields[part].annotation
+        inner = next(iter(get_args(annotation)), annotation)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             break
         kind = inner

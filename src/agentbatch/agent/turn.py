@@ -1,11 +1,12 @@
 """One turn of the coder: from a prompt to `finish`, to plain text, or to a limit."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agentbatch.agent.coder import Coder
+from agentbatch.agent.conversation import unanswered
 from agentbatch.agent.loops import LoopDetector, Pattern
 from agentbatch.agent.replies import (
     assistant_message,
@@ -39,6 +40,10 @@ FRESH_TEMPERATURE = 0.8
 """For the call after a nudge about a circle, where the model's own is lower: at the usual 0 to 0.2 it would say the
 same again."""
 
+IN_FLIGHT = "Interrupted: the outcome of this call is unknown. Look at what is there before you repeat it."
+NOT_BEGUN = "Not run: the run was interrupted before this call. Repeat it if it is still to be done."
+"""Answers to the tool calls that an interruption met under way, or waiting behind one that was."""
+
 LONGEST_SUBJECT = 200
 """Characters of a command or path that a nudge names."""
 
@@ -64,12 +69,32 @@ async def run_turn(coder: Coder, prompt: str, *, anew: bool = False) -> TurnOutc
     return await turn.run()
 
 
+async def resume_turn(
+    coder: Coder, spent: Spent, *, begun: Collection[str], tools_used: bool
+) -> TurnOutcome:
+    """The rest of a turn that an earlier session of the run began. No finished call is repeated.
+
+    `spent`: what the turn has used up; `begun`: ids of the tool calls that were started; `tools_used`: some of them
+    were carried out. What it was told about going in circles is forgotten.
+    """
+    turn = _Turn(coder, spent)
+    turn.tools_used = tools_used
+    answered = False
+    for call in unanswered(coder.conversation.messages):
+        coder.answer(call["id"], IN_FLIGHT if call["id"] in begun else NOT_BEGUN)
+        answered = True
+    last = coder.conversation.messages[-1]
+    if last["role"] == "assistant" and not answered:
+        return TurnOutcome("text", coder.redact(str(last.get("content") or "").strip()))
+    return await turn.run()
+
+
 class _Turn:
     """The state of one turn, from a prompt to its end."""
 
-    def __init__(self, coder: Coder) -> None:
+    def __init__(self, coder: Coder, spent: Spent | None = None) -> None:
         self.coder = coder
-        self.spent = Spent(task_seconds=coder.seconds())
+        self.spent = spent or Spent(task_seconds=coder.seconds())
         self.loops = LoopDetector(str(coder.workspace.root))
         self.tools_used = False
         self.format_errors = 0
@@ -142,12 +167,13 @@ class _Turn:
             for call in calls:
                 last = len(results) == len(calls) - 1
                 result = await self._run_call(call, results, cut_off=cut_off and last)
-                self.coder.answer(call, result.text)
+                self.coder.answer(call.id, result.text)
                 results.append(result)
                 if result.finished:
                     break
         except asyncio.CancelledError:
-            self._answer_rest(calls[len(results) :], "Interrupted: the outcome of this call is unknown.")
+            self._answer_rest(calls[len(results) : len(results) + 1], IN_FLIGHT)
+            self._answer_rest(calls[len(results) + 1 :], NOT_BEGUN)
             raise
         if results[-1].finished:
             self._answer_rest(
@@ -187,7 +213,7 @@ class _Turn:
 
     def _answer_rest(self, calls: tuple[ToolCall, ...], text: str) -> None:
         for call in calls:
-            self.coder.answer(call, text)
+            self.coder.answer(call.id, text)
 
     def _check_loops(self, calls: tuple[ToolCall, ...], results: list[ToolResult]) -> TurnOutcome | None:
         circle = self.loops.observe(list(zip(calls, results, strict=True)))

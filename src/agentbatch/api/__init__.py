@@ -9,7 +9,8 @@ outcome = asyncio.run(run_batch(prepare(settings)))
 print(outcome.state.count("completed"), outcome.results_file)
 """
 
-from agentbatch.api.prepare import DryRun, PreparedRun, prepare
+from agentbatch.api.prepare import prepare
+from agentbatch.api.prepared_run import DryRun, PreparedRun
 from agentbatch.api.run import RunOutcome, run_batch
 
 __all__ = ["DryRun", "PreparedRun", "RunOutcome", "prepare", "run_batch"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
-from agentbatch.api.prepare import PreparedRun
+from agentbatch.api.prepared_run import PreparedRun
 from agentbatch.api.tool_modes import ToolModes
 from agentbatch.batch.context import RolePlayer
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
@@ -15,6 +15,9 @@ from agentbatch.model.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.store import events as e
 from agentbatch.store.store import Store
+
+LEAST_POOL = 1000
+"""Connections that an endpoint may have: `agentbatch set concurrency` can raise what is needed."""
 
 LOCAL_REQUEST_TIMEOUT = 600.0
 """Seconds, with `--local` and no word from the user: a processor reads some 50 tokens a second, and other tasks'
@@ -68,7 +71,9 @@ async def open_endpoints(
             endpoints[key] = await stack.enter_async_context(endpoint)
         priced_at = None if settings.rehearsal else role.base_url
         player = RolePlayer(name, endpoints[key], role.model, priced_at)
-        if server is not None and is_local:
+        if settings.rehearsal:
+            player = replace(player, only_model=True)
+        elif server is not None and is_local:
             player = replace(player, context_window=server.plan.size.context, only_model=True)
         players.append(player)
     return players[0], players[1], (roles[0].base_url, roles[1].base_url)
@@ -98,7 +103,7 @@ def _endpoint(
         retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
         request_timeout=timeout,
         stream=not settings.no_stream,
-        pool=in_flight,
+        pool=max(in_flight, LEAST_POOL),
         redact=store.redact,
         on_learnt=lambda sentence: store.emit(e.Notice(text=sentence)),
         on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),

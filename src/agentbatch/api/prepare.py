@@ -3,155 +3,28 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from agentbatch.agent.definition import CoderDefinition, EvaluatorDefinition, load_coder, load_evaluator
+from agentbatch.agent.definition import load_coder, load_evaluator
 from agentbatch.agent.prompts import Prompts
-from agentbatch.batch.estimate import LeastTokens, least_tokens
+from agentbatch.api.notify import check_notify
+from agentbatch.api.prepared_run import PreparedRun
+from agentbatch.api.priced import check_priced
 from agentbatch.batch.plan import Plan, make_plan
-from agentbatch.batch.task import load_tasks
-from agentbatch.config import (
-    SERIAL_REST_MS,
-    Mode,
-    Settings,
-)
+from agentbatch.batch.selection import Selection
+from agentbatch.batch.task_file import load_tasks
+from agentbatch.config import Mode, Settings
 from agentbatch.errors import UserError
 from agentbatch.local.models_folder import find_model
 from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.model.pricing import Prices
-from agentbatch.model.usage import Usage
 from agentbatch.store.documents import check_writable
 from agentbatch.store.format import counted
-from agentbatch.workspace.sandbox import SandboxChoice, choose_sandbox
-
-RESULTS_FILES: Mapping[Mode, str] = {
-    "serial": "batch_results.json",
-    "parallel": "parallel_batch_results.json",
-    "test": "test_results.json",
-}
-"""The original's names."""
-
-LOOPBACK = "http://127.0.0.1"
-"""Where a local model is served, before there is a port."""
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """Everything that could be checked before a run, checked. Making one spends nothing and writes nothing."""
-
-    settings: Settings
-    folder: Path
-    """Where the command runs: results, .agentbatch, ./agents, ./prompts."""
-    environ: Mapping[str, str]
-    mode: Mode
-    plan: Plan
-    coder: CoderDefinition
-    evaluator: EvaluatorDefinition
-    prompts: Prompts
-    prices: Prices
-    sandbox: SandboxChoice
-    env_files: tuple[Path, ...]
-    local: ServerPlan | None = None
-    """The server of `--local`."""
-
-    @property
-    def judged(self) -> bool:
-        """False: there is no evaluator, each task's own checks decide."""
-        return self.settings.judge == "model"
-
-    @property
-    def max_concurrent(self) -> int:
-        return 1 if self.mode == "serial" else self.settings.parallel
-
-    @property
-    def rest(self) -> float:
-        """Seconds between two task starts."""
-        default = SERIAL_REST_MS if self.mode == "serial" else 0
-        return (self.settings.rest_ms if self.settings.rest_ms is not None else default) / 1000
-
-    @property
-    def results_file(self) -> Path:
-        return (self.folder / (self.settings.output or RESULTS_FILES[self.mode])).absolute()
-
-    @property
-    def own_files(self) -> tuple[Path, ...]:
-        """What a next run would read from here."""
-        names = ("agents", "prompts", self.settings.prices or "prices.toml")
-        task_file = (self.folder / self.settings.tasks).resolve()
-        return (*(self.folder / name for name in names), *self.env_files, task_file)
-
-    @property
-    def warnings(self) -> list[str]:
-        above = [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
-        exposed = (
-            f"The directory of {', '.join(above[:5])} holds this folder: the coder can change agents/, prompts/, .env "
-            "and the task file, and with them the next run. Changes are reported; a dir of its own is safer."
-            if above
-            else ""
-        )
-        local = self.local.warning if self.local is not None else ""
-        return [
-            w
-            for w in (*self.plan.warnings(), exposed, self.sandbox.warning, local, self._other_models())
-            if w
-        ]
-
-    def _other_models(self) -> str:
-        """Tasks that ask for a model which the local server does not have."""
-        if self.local is None:
-            return ""
-        settings = self.settings
-        others = [
-            planned.id
-            for planned in self.plan.tasks
-            if (settings.coder_is_local and planned.task.coder_model)
-            or (settings.evaluator_is_local and planned.task.evaluator_model)
-        ]
-        named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"
-        return (
-            f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
-        )
-
-    def dry_run(self) -> "DryRun":
-        """What this run would do, and the least that it takes."""
-        evaluator = self.evaluator if self.judged else None
-        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator)
-        settings, at = self.settings, datetime.now(UTC)
-        cost: float | None = None if settings.rehearsal else 0.0
-        local = self.local.name if self.local is not None else ""
-        for planned, tokens in zip(self.plan.tasks, least, strict=True):
-            for model, url, count in (
-                (
-                    local if settings.coder_is_local else planned.task.coder_model or settings.coder_model,
-                    LOOPBACK if settings.coder_is_local else settings.coder_endpoint,
-                    tokens.coder,
-                ),
-                (
-                    local
-                    if settings.evaluator_is_local
-                    else planned.task.evaluator_model or settings.evaluation_model,
-                    LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url,
-                    tokens.evaluator,
-                ),
-            ):
-                if not count:
-                    continue
-                price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
-                cost = None if cost is None or price is None else cost + price.total
-        return DryRun(self, least, cost)
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """A plan with the least it takes: each task's first coder call and first evaluation, prompts only."""
-
-    prepared: PreparedRun
-    least: list[LeastTokens]
-    """One entry a task, in order."""
-    least_cost: float | None
-    """US dollars; None when a model's price is unknown."""
+from agentbatch.store.run_folder import RunFolder
+from agentbatch.workspace.repository import check_worktrees
+from agentbatch.workspace.sandbox import choose_sandbox
 
 
 def prepare(
@@ -160,9 +33,15 @@ def prepare(
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
     env_file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    resume: RunFolder | None = None,
 ) -> PreparedRun:
-    """Check everything. Raises UserError for the first thing that a person has to mend."""
+    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to go on with.
+
+    Raises UserError for the first thing that a person has to mend.
+    """
     folder = (folder or Path.cwd()).resolve()
+    environ = dict(os.environ if environ is None else environ)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
     plan = make_plan(
@@ -170,17 +49,29 @@ def prepare(
         task_file,
         max_iterations=settings.max_iterations,
         timeout=settings.timeout,
-        first_only=mode == "test",
-        pattern=settings.filter,
+        isolation=settings.isolation,
+        max_cost=settings.task_max_cost,
+        max_tokens=settings.task_max_tokens,
+        selection=Selection(
+            paths=settings.paths,
+            folder=folder,
+            pattern=settings.filter,
+            stale=settings.stale,
+            missing=settings.missing,
+            first_only=mode == "test",
+            part=settings.slice,
+            limit=settings.limit,
+        ),
     )
     _check_directories(plan)
+    uncommitted = _check_isolation(plan, settings, environ)
     if settings.judge == "none":
         _check_verified(plan)
     coder, evaluator = load_coder(folder), load_evaluator(folder)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
-        environ=dict(os.environ if environ is None else environ),
+        environ=environ,
         mode=mode,
         plan=plan,
         coder=coder,
@@ -194,11 +85,17 @@ def prepare(
                 for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
             )
         ),
+        flags=dict(flags or {}),
+        resumed=resume,
+        uncommitted=uncommitted,
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
     check_writable(prepared.results_file)
-    return replace(prepared, local=_plan_local(prepared))
+    prepared = replace(prepared, local=_plan_local(prepared))
+    check_priced(prepared)
+    check_notify(settings.notify)
+    return prepared
 
 
 def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
@@ -228,6 +125,19 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
     return prices
 
 
+def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Whether every task with isolation `worktree` can have one; what the user may not expect of them."""
+    if settings.apply and all(task.isolation != "copy" for task in plan.tasks):
+        raise UserError("--apply brings changes back from copies, and no task has isolation copy.")
+    sources = [task.root for task in plan.tasks if task.isolation == "worktree"]
+    if not sources:
+        return ()
+    checked = check_worktrees(sources, environ)
+    if checked.refusal:
+        raise UserError(checked.refusal)
+    return checked.warnings
+
+
 def _check_verified(plan: Plan) -> None:
     """Without an evaluator, every task needs checks of its own."""
     bare = [task.id for task in plan.tasks if not task.task.verify]
@@ -239,12 +149,17 @@ def _check_verified(plan: Plan) -> None:
         )
 
 
+TRIED = 20
+"""Directories that are written to before the run; of more, the permissions have to do."""
+
+
 def _check_directories(plan: Plan) -> None:
     """Find out before the run whether every task's directory can be made and written to."""
+    known: dict[Path, Path] = {}
     checked: set[Path] = set()
     for task in plan.tasks:
         try:
-            existing = next(p for p in (task.root, *task.root.parents) if p.exists())
+            existing = _existing(task.root, known)
         except OSError as error:
             raise UserError(f"Task {task.id}: its dir cannot be made: {error}.") from None
         if task.root == Path("/"):
@@ -254,11 +169,29 @@ def _check_directories(plan: Plan) -> None:
         checked.add(existing)
         if not existing.is_dir():
             raise UserError(f"Task {task.id}: its dir {task.root} cannot be made: {existing} is a file.")
-        try:
-            with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=existing):
-                pass
-        except OSError as error:
+        problem = _write_problem(existing, tried=len(checked) <= TRIED)
+        if problem:
             raise UserError(
-                f"Task {task.id}: its dir {task.root} cannot be made or written to: "
-                f"{existing}: {error.strerror or error}."
-            ) from None
+                f"Task {task.id}: its dir {task.root} cannot be made or written to: {existing}: {problem}."
+            )
+
+
+def _existing(path: Path, known: dict[Path, Path]) -> Path:
+    """The path, or the nearest one above that exists. `known`: those of folders that were looked at."""
+    if path.exists():
+        return path
+    parent = path.parent
+    if parent not in known:
+        known[parent] = _existing(parent, known)
+    return known[parent]
+
+
+def _write_problem(folder: Path, *, tried: bool) -> str:
+    """Why nothing can be made in the folder; empty: something can."""
+    if not tried:
+        return "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=folder):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error)

@@ -4,34 +4,37 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agentbatch import __version__
+from agentbatch.api.assemble import make_engine
 from agentbatch.api.endpoints import open_endpoints, start_local
-from agentbatch.api.prepare import PreparedRun
+from agentbatch.api.notify import Notifier
+from agentbatch.api.prepared_run import PreparedRun
+from agentbatch.api.recorded import differences, recorded_flags, recorded_settings
+from agentbatch.api.take_up import seconds_at_work, take_up
 from agentbatch.api.tool_modes import ToolModes
-from agentbatch.batch.context import RolePlayer, RunContext
-from agentbatch.config import (
-    secret_variables,
-)
+from agentbatch.batch.context import RolePlayer
+from agentbatch.engine.control import Control
 from agentbatch.engine.engine import Engine
 from agentbatch.engine.local import LocalEngine
+from agentbatch.engine.steering import Steering
+from agentbatch.errors import UserError
 from agentbatch.local.server import LocalServer
 from agentbatch.model.pricing import ComparisonRow, compare
 from agentbatch.model.remembered import ToolModeMemory, memory_file
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
+from agentbatch.store.commands import CommandQueue
 from agentbatch.store.documents import as_json, write_document
+from agentbatch.store.mending import mend_run
 from agentbatch.store.results import results_document
-from agentbatch.store.run_folder import STATE_FOLDER, RunFolder, create_run_folder, refuse_overlap
+from agentbatch.store.run_folder import create_run_folder, refuse_overlap
 from agentbatch.store.state import RunState
 from agentbatch.store.store import Listener, Store
-from agentbatch.tools.toolbox import select_tools, specs
-from agentbatch.workspace.environment import shell_environment
-from agentbatch.workspace.walls import covering
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,19 @@ async def run_batch(
     local_key = secrets.token_urlsafe(24)
     redact = Redactor([*prepared.settings.secrets, local_key])
     async with AsyncExitStack() as stack:
-        roots = [task.root for task in prepared.plan.tasks]
-        refuse_overlap(prepared.folder, roots)
-        folder = create_run_folder(prepared.folder, datetime.now(), roots)
-        store = Store(folder, redact)
+        store = _open_store(prepared, redact)
         stack.push_async_callback(store.close)
         for listener in listeners:
             store.listen(listener)
+        if prepared.settings.notify:
+            notifier = Notifier(prepared.settings.notify, store, prepared.results_file)
+            store.listen(notifier)
+            stack.push_async_callback(notifier.finish)
+        beginnings = take_up(prepared, store)
+        before = store.state.info
+        if before is not None and store.state.finished is None:  # it was killed
+            tasks = list(store.state.tasks.values())
+            await asyncio.to_thread(mend_run, store.folder, tasks, redact, prepared.results_file)
         server = await start_local(prepared, store, local_key, stack)
         modes = ToolModes(
             prepared.settings.tool_mode,
@@ -75,58 +84,54 @@ async def run_batch(
             lambda text: store.emit(e.Notice(text=redact(text), warning=False)),
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
-        engine = _make_engine(prepared, store, coder, evaluator, modes)
-        store.emit(_run_started(prepared, folder, coder, evaluator, base_urls))
+        engine = make_engine(prepared, store, coder, evaluator, modes, beginnings)
+        started = _run_started(prepared, store, coder, evaluator, base_urls)
+        store.emit(started)
+        if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):
+            text = f"Settings differ from those of the run so far; the new ones hold: {', '.join(changed)}."
+            store.emit(e.Notice(text=text, warning=False))
+        store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with _watching(server, engine):
+        async with _watching(server, engine), _steered(store, engine):
             await engine.run()
         return await _write_results(prepared, store)
 
 
-def _make_engine(
-    prepared: PreparedRun, store: Store, coder: RolePlayer, evaluator: RolePlayer, modes: ToolModes
-) -> LocalEngine:
-    environ = prepared.environ
-    secret_names = secret_variables()
-    engine: LocalEngine
-    toolbox = select_tools(prepared.coder.tools, prepared.coder.limits.command_timeout)
-    told = specs(toolbox)
-    models = [coder.model, *(task.task.coder_model for task in prepared.plan.tasks if task.task.coder_model)]
+def _open_store(prepared: PreparedRun, redact: Redactor) -> Store:
+    """The folder of a new run, or of the one that goes on."""
+    roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
+    refuse_overlap(prepared.folder, roots, prepared.resumed)
+    if prepared.resumed is None:
+        return Store(create_run_folder(prepared.folder, datetime.now(), roots), redact)
+    store = Store(prepared.resumed, redact, resume=True)
+    try:
+        prepared.resumed.write_roots(roots)
+    except OSError as error:
+        prepared.resumed.unlock()
+        raise UserError(
+            f"The run's folder {prepared.resumed.path} cannot be written to: {error.strerror or error}."
+        ) from None
+    return store
 
-    async def settle_tool_modes() -> None:
-        if not prepared.settings.rehearsal:
-            await modes.settle(coder.endpoint, models[:1] if coder.only_model else models, told)
 
-    context = RunContext(
-        store=store,
-        coder=coder,
-        evaluator=evaluator,
-        coder_definition=prepared.coder,
-        evaluator_definition=prepared.evaluator,
-        toolbox=toolbox,
-        specs=told,
-        prompts=prepared.prompts,
-        judged=prepared.judged,
-        prices=prepared.prices,
-        sandbox=prepared.sandbox,
-        network=not prepared.settings.no_network,
-        home=Path(environ.get("HOME") or Path.home()),
-        environment=lambda extra: shell_environment(environ, extra, secret_names),
-        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
-        hidden_files=prepared.env_files,
-        own_files=prepared.own_files,
-        draining=lambda: engine.draining,
-        stop_cause=lambda: engine.stop_cause,
-    )
-    engine = LocalEngine(
-        context,
-        prepared.plan,
-        max_concurrent=prepared.max_concurrent,
-        rest=prepared.rest,
-        first=settle_tool_modes,
-    )
-    return engine
+@contextlib.asynccontextmanager
+async def _steered(store: Store, engine: LocalEngine) -> AsyncIterator[None]:
+    """Commands from other processes reach the engine."""
+    with closing(CommandQueue(store.folder.database)) as queue:
+        control = asyncio.ensure_future(Control(queue, Steering(engine)).run())
+
+        def ended(control: "asyncio.Future[None]") -> None:
+            error = None if control.cancelled() else control.exception()
+            if error is not None:  # a bug of ours must not end the tasks
+                store.emit(e.Notice(text=store.redact(f"Commands are not taken any more: {error!r}")))
+
+        control.add_done_callback(ended)
+        try:
+            yield
+        finally:
+            control.cancel()
+            await asyncio.wait({control})
 
 
 @contextlib.asynccontextmanager
@@ -148,17 +153,23 @@ async def _watching(server: LocalServer | None, engine: LocalEngine) -> AsyncIte
 
 def _run_started(
     prepared: PreparedRun,
-    folder: RunFolder,
+    store: Store,
     coder: RolePlayer,
     evaluator: RolePlayer,
     base_urls: tuple[str, str],
 ) -> e.RunStarted:
+    before = store.state.info
     return e.RunStarted(
-        run_id=folder.run_id,
+        run_id=store.folder.run_id,
+        session=before.session + 1 if before else 1,
+        seconds_before=seconds_at_work(store.state) if before else 0.0,
+        settings=recorded_settings(prepared.settings),
+        flags=recorded_flags(prepared.flags),
+        task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
         version=__version__,
         mode=prepared.mode,
         max_concurrent=prepared.max_concurrent,
-        total_tasks=len(prepared.plan.tasks),
+        total_tasks=len({*store.state.tasks, *(task.id for task in prepared.plan.tasks)}),
         coder_model=coder.model,
         evaluator_model=evaluator.model if prepared.judged else "none",
         coder_endpoint=base_urls[0],

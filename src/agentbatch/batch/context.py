@@ -1,8 +1,9 @@
 """What every task of a run shares, and the making of one task's agents from it. No global state."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agentbatch.agent.calls import RoleModel
@@ -15,6 +16,8 @@ from agentbatch.agent.definition import (
 )
 from agentbatch.agent.evaluator import ANSWER_ROOM, MARGIN, SMALL_WINDOW, Evaluator
 from agentbatch.agent.prompts import Prompts
+from agentbatch.batch.budget import RunBudget, TaskBudget
+from agentbatch.batch.escalation import escalated
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
@@ -23,6 +26,8 @@ from agentbatch.model.reply import ToolSpec
 from agentbatch.store.events import Role
 from agentbatch.store.store import Store
 from agentbatch.tools.base import Toolbox
+from agentbatch.workspace.isolation import Places
+from agentbatch.workspace.place_record import Place
 from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell import Shell
 from agentbatch.workspace.workspace import Workspace
@@ -75,11 +80,20 @@ class RunContext:
     """The run is being interrupted: end after the iteration under way."""
     stop_cause: Callable[[], str]
     """Why the run stops before its end, as a sentence."""
+    budget: RunBudget | None = None
+    """None: neither the run nor its tasks have limits on what they spend."""
+    gate: Callable[[str], Awaitable[None]] | None = None
+    """Each task, by its id, passes it before each model call: what holds a paused one."""
+    places: Places | None = None
+    """Where isolated tasks work; None: there are none."""
+    apply: bool = False
+    """What a completed task changed in its copy is brought back into its directory."""
 
-    def workspace(self, planned: PlannedTask) -> Workspace:
-        """The task's own directory must exist; the outputs folder is made by the first long output."""
+    def workspace(self, planned: PlannedTask, place: Place | None = None) -> Workspace:
+        """The task's own directory must exist; the outputs folder is made by the first long output. `place`: where an
+        isolated task works."""
         outputs = self.store.folder.task(planned.id) / "outputs"
-        env = self.environment(planned.task.env)
+        env = {**self.environment(planned.task.env), **(place.env if place is not None else {})}
         sandbox = build_sandbox(
             self.sandbox,
             root=planned.root,
@@ -87,7 +101,7 @@ class RunContext:
             path_variable=env.get("PATH", ""),
             hidden_dirs=self.hidden_dirs,
             hidden_files=(*self.hidden_files, planned.root / ".env"),
-            readable=(outputs,),
+            readable=(outputs, *(place.readable if place is not None else ())),
             network=self.network,
         )
         shell = Shell(planned.root, sandbox, env, outputs, self.store.redact)
@@ -95,12 +109,11 @@ class RunContext:
 
     def make_coder(self, planned: PlannedTask, workspace: Workspace) -> Coder:
         definition = self.coder_definition
-        model = self._model(self.coder, planned.id, planned.task.coder_model)
+        model = self._model(self.coder, planned, planned.task.coder_model)
         window = self._window(self.coder, definition.model, model)
         brief = self._is_brief(model.client, window)
-        if brief and model.client.max_output_tokens is None:
-            # A small model that does not find the end of its answer would fill the whole window.
-            model.client.max_output_tokens = min(LONGEST_BRIEF_REPLY, max(ANSWER_ROOM, window // 4))
+        if brief:
+            _keep_short(model.client, window)
         return Coder(
             task_id=planned.id,
             model=model,
@@ -127,9 +140,28 @@ class RunContext:
             has_checks=bool(planned.task.verify),
         )
 
+    def coder_model_for(self, planned: PlannedTask, iteration: int) -> str:
+        """The coder's model in this iteration, counted from 1: a stronger one after some that were not accepted."""
+        if self.coder.only_model:
+            return self.coder.model
+        first = planned.task.coder_model or self.coder.model
+        return escalated(self.coder_definition.escalate, first, iteration)
+
+    def escalate(self, coder: Coder, planned: PlannedTask, iteration: int) -> str:
+        """Give the coder its model for this iteration. The model's name when that is another than it had, else
+        empty."""
+        name = self.coder_model_for(planned, iteration)
+        if name == coder.model.client.model:
+            return ""
+        coder.model = self._model(self.coder, planned, name)
+        coder.context_window = self._window(self.coder, self.coder_definition.model, coder.model)
+        if coder.brief:
+            _keep_short(coder.model.client, coder.context_window)
+        return name
+
     def make_evaluator(self, planned: PlannedTask) -> Evaluator:
         definition = self.evaluator_definition
-        model = self._model(self.evaluator, planned.id, planned.task.evaluator_model)
+        model = self._model(self.evaluator, planned, planned.task.evaluator_model)
         window = self._window(self.evaluator, definition.model, model)
         brief = self._is_brief(model.client, window)
         if brief and model.client.max_output_tokens is None:
@@ -157,7 +189,7 @@ class RunContext:
         text = client.endpoint.capabilities(client.model).tool_mode == "text"
         return text or window <= SMALL_WINDOW
 
-    def _model(self, player: RolePlayer, task_id: str, model: str | None) -> RoleModel:
+    def _model(self, player: RolePlayer, planned: PlannedTask, model: str | None) -> RoleModel:
         parameters = (
             self.coder_definition.model if player.role == "coder" else self.evaluator_definition.model
         )
@@ -167,4 +199,32 @@ class RunContext:
             temperature=parameters.temperature,
             max_output_tokens=parameters.max_output_tokens,
         )
-        return RoleModel(client, player.role, task_id, self.store.emit, self.prices, player.priced_at)
+        return RoleModel(
+            client,
+            player.role,
+            planned.id,
+            self.store.emit,
+            self.prices,
+            player.priced_at,
+            budget=self._budget(planned),
+            gate=None if self.gate is None else partial(self.gate, planned.id),
+        )
+
+    def _budget(self, planned: PlannedTask) -> TaskBudget | None:
+        """The task's part of the run's budget, less what earlier sessions spent on it."""
+        if self.budget is None:
+            return None
+        before = self.store.state.tasks.get(planned.id)
+        return self.budget.task(
+            planned.id,
+            max_cost=planned.max_cost,
+            max_tokens=planned.max_tokens,
+            spent_cost=before.cost if before is not None else 0.0,
+            spent_tokens=before.usage.total if before is not None else 0,
+        )
+
+
+def _keep_short(client: ModelClient, window: int) -> None:
+    """Limit a small model's replies: one that does not find the end of its answer would fill the whole window."""
+    if client.max_output_tokens is None:
+        client.max_output_tokens = min(LONGEST_BRIEF_REPLY, max(ANSWER_ROOM, window // 4))

@@ -1,7 +1,8 @@
 """What happens after an iteration: accept, go on with which prompt, or end. Pure; tests are tables."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from agentbatch.agent.progress import (
     SAME_STATE_CHANGES_APPROACH,
@@ -50,6 +51,17 @@ class Evaluated:
     """The verify command that failed."""
     stuck: bool = False
     """The turn was ended because the coder went in circles."""
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it; `evaluated_from` reads it."""
+        position = {"digest": self.position.digest, "missing": sorted(self.position.missing)}
+        return {**asdict(self), "position": position, "refusals": list(self.refusals)}
+
+
+def evaluated_from(record: Mapping[str, Any]) -> Evaluated:
+    """What `Evaluated.record` made."""
+    position = TaskPosition(record["position"]["digest"], frozenset(record["position"]["missing"]))
+    return Evaluated(**{**record, "position": position, "refusals": tuple(record["refusals"])})
 
 
 class TaskController:

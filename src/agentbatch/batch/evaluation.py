@@ -14,6 +14,7 @@ from agentbatch.agent.verdict import Facts, refusals, what_is_missing
 from agentbatch.batch.controller import Evaluated, TaskController
 from agentbatch.batch.plan import PlannedTask
 from agentbatch.store.events import DecidedBy
+from agentbatch.workspace.beginning import Beginning
 from agentbatch.workspace.diff import changes
 from agentbatch.workspace.protect import Protected, shadowing, test_files
 from agentbatch.workspace.snapshot import Snapshot, snapshot
@@ -76,6 +77,10 @@ class Evaluation:
     protected: Protected | None = None
     missing: tuple[str, ...] = ()
     """By the latest verdict."""
+
+    @property
+    def beginning(self) -> Beginning:
+        return Beginning(self.before, self.protected)
 
     async def look(self) -> None:
         """See the directory as it is now."""

@@ -2,42 +2,37 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 
 from agentbatch.agent.coder import Coder
-from agentbatch.agent.shorten import last_lines, shortened
-from agentbatch.agent.turn import TurnOutcome, run_turn
-from agentbatch.agent.verdict import LONGEST_FOLLOW_UP
+from agentbatch.agent.turn import TurnOutcome, resume_turn, run_turn
+from agentbatch.batch.budget import BudgetExhausted
 from agentbatch.batch.context import RunContext
 from agentbatch.batch.controller import Continue, Done, TaskController
-from agentbatch.batch.evaluation import CIRCLES, Evaluation, Found
-from agentbatch.batch.opening import opening_anew, opening_prompt
+from agentbatch.batch.evaluation import Evaluation, Found
+from agentbatch.batch.follow_up import begins_anew, next_prompt
+from agentbatch.batch.isolated import IsolatedWork
+from agentbatch.batch.opening import opening_prompt
 from agentbatch.batch.plan import PlannedTask
+from agentbatch.batch.resumption import Resumption, resumption_of
+from agentbatch.batch.set_up import replay, set_up
 from agentbatch.errors import UserError
 from agentbatch.model.reply import ModelError
 from agentbatch.store import events as e
 from agentbatch.store.documents import put_document, write_document
-from agentbatch.store.transcript import trajectory
+from agentbatch.store.history import TaskHistory
+from agentbatch.store.transcript import TRANSCRIPT, trajectory
 from agentbatch.workspace.diff import changes, patch
-from agentbatch.workspace.protect import Protected
 from agentbatch.workspace.snapshot import Snapshot
-
-CHECK_LINES = 25
-CHECK_CHARACTERS = 1500
-"""Of a failed check's output, its end, as the coder is shown it."""
-LONGEST_CHECK = 600
-"""Characters of a check's command that the coder is shown."""
-MOST_MISSING = 8
-LONGEST_MISSING = 300
-"""Characters of one thing that is missing, as the coder is told it."""
 
 VERIFIED_ALONE = "Verified by its own checks, no evaluator."
 
 
-def begins_anew(coder: Coder, outcome: TurnOutcome, found: Found) -> bool:
-    """Whether the next turn opens a new conversation: a small model whose check failed repeats what it finds in its
-    old one (measured: docs/models.md). A question gets its answer where it was asked."""
-    return coder.brief and found.failed_check is not None and outcome.end != "text"
+def _as_last_evaluation(event: e.VerdictReached) -> str:
+    """What the results tell as the last evaluation."""
+    if event.verdict is not None:
+        return json.dumps(event.verdict, ensure_ascii=False)
+    return event.evaluated["failure"] or " ".join(event.refusals) or VERIFIED_ALONE
 
 
 class EndpointUnusable(Exception):
@@ -47,9 +42,14 @@ class EndpointUnusable(Exception):
 class TaskLoop:
     """One task. `run` emits everything that happens and leaves the task's files."""
 
-    def __init__(self, context: RunContext, planned: PlannedTask) -> None:
+    def __init__(self, context: RunContext, planned: PlannedTask, history: TaskHistory | None = None) -> None:
+        """`history`: what an earlier session of the run left of this task, which goes on."""
         self.context = context
         self.planned = planned
+        self._resumption = resumption_of(history) if history else None
+        self._wall_clock: asyncio.Timeout | None = None
+        self.cancelled = False
+        """Somebody asked for this task's end, not for the run's."""
         self._emit = context.store.emit
         self._controller = TaskController(
             planned.max_iterations, context.evaluator_definition.limits.unjudged_failed_checks
@@ -64,59 +64,88 @@ class TaskLoop:
             after=empty,
         )
         self._coder: Coder | None = None
+        self._isolated = IsolatedWork(context, planned)
         self._judged = True
         """The latest snapshot is that of the latest evaluation: nothing was done since."""
         self._last_text = ""
         self._last_evaluation = ""
 
-    async def run(self) -> None:
-        """Raises EndpointUnusable when the run should stop; every other ending is an event."""
-        self._emit(e.TaskStarted(task_id=self.planned.id))
+    async def run(self) -> bool:
+        """Whether it was completed. Raises EndpointUnusable when the run should stop; every other ending is an
+        event."""
+        planned, state = self.planned, self.context.store.state.tasks[self.planned.id]
+        before = state.seconds_before
+        if self._resumption is not None:
+            self._emit(e.TaskResumed(task_id=planned.id))
+        else:
+            self._emit(e.TaskStarted(task_id=planned.id))
         stop_run = ""
+        resumable = False
+        left = None if planned.timeout is None else max(0.0, planned.timeout - before)
         try:
-            async with asyncio.timeout(self.planned.timeout) as wall_clock:
-                done = await self._work()
+            async with asyncio.timeout(left) as self._wall_clock:
+                done = await self._work(before)
+                resumable = done.reason == "interrupted"
         except asyncio.CancelledError:
-            done = Done("cancelled", "cancelled", self.context.stop_cause())
+            done, resumable = self._interrupted(), not self.cancelled
         except ModelError as error:
             done = Done("error", "model_error", str(error))
             stop_run = str(error) if error.kind == "endpoint" else ""
+            # Nothing is wrong with the task: with its endpoint back, it goes on.
+            resumable = error.kind in ("endpoint", "transient", "rate")
+        except BudgetExhausted as error:
+            resumable = error.scope == "run"
+            done = Done("cancelled" if resumable else "timeout", "budget", str(error))
         except (OSError, UserError) as error:
-            if wall_clock.expired():
-                seconds = f"{self.planned.timeout:g}"
-                done = Done("timeout", "wall_clock", f"The task ran out of its {seconds} seconds.")
+            if self._wall_clock is not None and self._wall_clock.expired():
+                done = Done("timeout", "wall_clock", f"The task ran out of its {planned.timeout:g} seconds.")
             else:
                 done = Done("error", "workspace_error", str(error) or type(error).__name__)
-        await self._finish(done)
+        await self._finish(done, resumable)
         if stop_run:
             raise EndpointUnusable(stop_run)
+        return done.status == "completed"
 
-    async def _work(self) -> Done:
-        planned = self.planned
-        new = not planned.root.exists()
-        planned.root.mkdir(parents=True, exist_ok=True)
-        workspace = self.context.workspace(planned)
-        evaluation = self._evaluation
-        if not new:
-            await evaluation.look()
-            evaluation.before = evaluation.after
-        patterns = planned.task.protected_paths
-        if patterns:
-            evaluation.protected = await asyncio.to_thread(Protected.capture, planned.root, patterns)
-        coder = self.context.make_coder(planned, workspace)
-        self._coder = coder
-        context = self.context
-        prompt = opening_prompt(
-            context.prompts, planned.task, context.store.redact, brief=coder.brief, mode=coder.model.tool_mode
+    def prolong(self, seconds: float) -> None:
+        """The task was held for so long: its time limit moves."""
+        when = self._wall_clock.when() if self._wall_clock is not None else None
+        if self._wall_clock is not None and when is not None:
+            self._wall_clock.reschedule(when + seconds)
+
+    def _interrupted(self) -> Done:
+        if self.cancelled:
+            return Done("cancelled", "cancelled", "Cancelled by command.")
+        return Done("cancelled", "interrupted", self.context.stop_cause())
+
+    async def _work(self, seconds: float) -> Done:
+        resumption, self._resumption = self._resumption, None
+        coder, self.planned = await set_up(
+            self.context, self._isolated, self._evaluation, resumption, seconds
         )
-        anew = False
+        self._coder = coder
+        prompt, anew = "", False
+        if resumption is None:
+            prompt = self._opening(coder)
+        elif not resumption.under_way:
+            decision = self._catch_up(resumption)
+            if isinstance(decision, Done):
+                return decision
+            prompt, anew = resumption.prompt or " ".join(resumption.evaluated[-1].refusals), resumption.anew
+            resumption = None
+        else:
+            self._catch_up(resumption)
         while True:
             iteration = self._controller.iteration + 1
-            self._emit(e.IterationStarted(task_id=planned.id, iteration=iteration, prompt=prompt))
             self._judged = False
-            outcome = await run_turn(coder, prompt, anew=anew)
+            if stronger := self.context.escalate(coder, self.planned, iteration):
+                text = f"{stronger} goes on with it from iteration {iteration}."
+                self._emit(e.Notice(task_id=self.planned.id, text=text, warning=False))
+            outcome = resumption.outcome if resumption else None
+            if outcome is None:
+                outcome = await self._turn(coder, iteration, prompt, anew, resumption)
+            resumption = None
             self._last_text = outcome.text
-            found = await evaluation.run(coder, outcome)
+            found = await self._evaluation.run(coder, outcome)
             decision = self._controller.after_turn(found.evaluated)
             anew = begins_anew(coder, outcome, found)
             prompt = self._report(coder, iteration, outcome, found, decision)
@@ -124,68 +153,87 @@ class TaskLoop:
             if isinstance(decision, Done):
                 return decision
             if self.context.draining():
-                return Done("cancelled", "cancelled", self.context.stop_cause())
+                return self._interrupted()
+
+    async def _turn(
+        self, coder: Coder, iteration: int, prompt: str, anew: bool, resumption: Resumption | None
+    ) -> TurnOutcome:
+        """A whole turn, or the rest of one."""
+        if resumption is not None:
+            spent = replace(resumption.spent, task_seconds=coder.seconds())
+            outcome = await resume_turn(
+                coder, spent, begun=resumption.begun, tools_used=resumption.tools_used
+            )
+        else:
+            self._emit(e.IterationStarted(task_id=self.planned.id, iteration=iteration, prompt=prompt))
+            outcome = await run_turn(coder, prompt, anew=anew)
+        self._emit(
+            e.TurnFinished(
+                task_id=self.planned.id,
+                iteration=iteration,
+                end=outcome.end,
+                text=outcome.text,
+                circle=outcome.circle or "",
+            )
+        )
+        # The evaluation begins: the turn is not to be repeated.
+        self.context.store.flush()
+        return outcome
+
+    def _opening(self, coder: Coder) -> str:
+        context = self.context
+        return opening_prompt(
+            context.prompts,
+            self.planned.task,
+            context.store.redact,
+            brief=coder.brief,
+            mode=coder.model.tool_mode,
+        )
+
+    def _catch_up(self, resumption: Resumption) -> Continue | Done:
+        """Know what was known of the iterations that are over; returns what was decided after the last of them."""
+        if resumption.verdicts:
+            self._last_evaluation = _as_last_evaluation(resumption.verdicts[-1])
+        self._last_text = resumption.last_text
+        return replay(resumption, self._controller, self._evaluation)
 
     def _report(
         self, coder: Coder, iteration: int, outcome: TurnOutcome, found: Found, decision: Continue | Done
     ) -> str:
         """Emit the verdict; returns the next prompt, empty when done."""
-        verdict = found.judgement.verdict
+        verdict, context = found.judgement.verdict, self.context
         follow_up = ""
         if isinstance(decision, Continue):
-            failed = found.failed_check
-            if failed is not None and begins_anew(coder, outcome, found):
-                said = found.judgement.verdict.follow_up_prompt if found.judgement.verdict else ""
-                follow_up = opening_anew(
-                    self.context.prompts,
-                    self.planned.task,
-                    self.context.store.redact,
-                    failed,
-                    said,
-                    str(self.planned.root),
-                    coder.model.tool_mode,
-                )
-            else:
-                follow_up = self._follow_up(outcome, found, decision, coder.words)
-        if verdict:
-            self._last_evaluation = json.dumps(verdict.model_dump(), ensure_ascii=False)
-        else:
-            self._last_evaluation = found.judgement.failure or " ".join(found.refusals) or VERIFIED_ALONE
-        self._emit(
-            e.VerdictReached(
-                task_id=self.planned.id,
-                iteration=iteration,
-                accepted=not found.refusals,
-                decided_by=found.decided_by,
-                verdict=verdict.model_dump() if verdict else None,
-                refusals=found.refusals,
-                tampering=found.tampering,
-                decision="done" if isinstance(decision, Done) else "continue",
-                follow_up=follow_up,
+            follow_up = next_prompt(
+                context.prompts,
+                self.planned,
+                coder,
+                outcome,
+                found,
+                decision,
+                judged=context.judged,
+                redact=context.store.redact,
             )
+        event = e.VerdictReached(
+            task_id=self.planned.id,
+            iteration=iteration,
+            accepted=not found.refusals,
+            decided_by=found.decided_by,
+            verdict=verdict.model_dump() if verdict else None,
+            refusals=found.refusals,
+            tampering=found.tampering,
+            decision="done" if isinstance(decision, Done) else "continue",
+            follow_up=follow_up,
+            anew=begins_anew(coder, outcome, found),
+            evaluated=found.evaluated.record(),
         )
+        self._last_evaluation = _as_last_evaluation(event)
+        self._emit(event)
+        # The judge's answer is paid for: it is not to be asked again.
+        self.context.store.flush()
         return follow_up
 
-    def _follow_up(
-        self, outcome: TurnOutcome, found: Found, decision: Continue, words: Mapping[str, str]
-    ) -> str:
-        """The coder's next prompt."""
-        verdict, failed = found.judgement.verdict, found.failed_check
-        return self.context.prompts.render(
-            "follow_up.md",
-            kind=decision.kind,
-            follow_up=verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else "",
-            missing=[shortened(item, LONGEST_MISSING) for item in found.missing[:MOST_MISSING]],
-            verify_failed=failed is not None,
-            verify_command=shortened(failed.command, LONGEST_CHECK) if failed else "",
-            verify_tail=last_lines(failed.tail, CHECK_LINES, CHECK_CHARACTERS) if failed else "",
-            verify_end=failed.end if failed else "",
-            question=outcome.end == "text" and not self.context.judged,
-            words=words,
-            circles=CIRCLES[outcome.circle] if outcome.circle else "",
-        )
-
-    async def _finish(self, done: Done) -> None:
+    async def _finish(self, done: Done, resumable: bool) -> None:
         """Leave the patch, say that the task has ended, have its transcript written."""
         store = self.context.store
         evaluation = self._evaluation
@@ -195,6 +243,9 @@ class TaskLoop:
         if difference:
             text = store.redact(patch(evaluation.before, evaluation.after))
             await write_document(store.folder.task(self.planned.id) / "changes.patch", text)
+        branch = await self._isolated.leave(
+            evaluation.before, evaluation.after, completed=done.status == "completed", resumable=resumable
+        )
         self._emit(
             e.TaskFinished(
                 task_id=self.planned.id,
@@ -204,13 +255,19 @@ class TaskLoop:
                 last_response=self._last_text,
                 last_evaluation=self._last_evaluation,
                 changed_files=difference.total,
+                resumable=resumable,
+                branch=branch,
             )
         )
+        store.flush()
+        await self._isolated.tidy()
         # Not awaited here: the next task need not wait for it, and run.db has the conversation.
         store.in_background(self._leave_transcript)
 
     def _leave_transcript(self) -> None:
         store = self.context.store
+        if self._coder is None and store.state.tasks[self.planned.id].iteration:
+            return  # interrupted before it went on: what is there is whole
         messages = self._coder.conversation.messages if self._coder else ()
         text = trajectory(store.state.tasks[self.planned.id], messages)
-        put_document(store.folder.task(self.planned.id) / "coder.traj.json", store.redact(text))
+        put_document(store.folder.task(self.planned.id) / TRANSCRIPT, store.redact(text))

@@ -1,16 +1,23 @@
-"""The plan: which tasks run, under which ids, where, and which of them can never run at the same time."""
+"""The plan: which tasks run, under which ids, where, after which others, and which never run at the same time."""
 
 import hashlib
+import json
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from agentbatch.batch.dependencies import settle_dependencies
+from agentbatch.batch.selection import Selection, select
+from agentbatch.batch.shared_directories import shared_directories
 from agentbatch.batch.task import Task
-from agentbatch.config import TEST_MODE_TASKS
+from agentbatch.config import Isolation
 from agentbatch.errors import UserError
-from agentbatch.workspace.paths import resolved
+from agentbatch.store.format import counted
+from agentbatch.workspace.paths import Resolver
+
+MOST_NAMED = 5
+"""Tasks that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +26,48 @@ class PlannedTask:
 
     id: str
     index: int
-    """Place in the task file, from 0."""
+    """Place among all tasks of the file, generated ones included, from 0."""
     task: Task
     root: Path
     """The working directory, resolved."""
     max_iterations: int
     timeout: float | None
     """Seconds of wall clock; None: no limit."""
+    depends_on: tuple[str, ...] = ()
+    """Ids of tasks of this plan that have to be completed first."""
+    isolation: Isolation = "none"
+    max_cost: float | None = None
+    """US dollars; None: no limit of its own."""
+    max_tokens: int | None = None
+    """Input and output; None: no limit of its own."""
 
     @property
     def shown_dir(self) -> str:
         return self.task.dir or "."
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.task.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.task.outputs
+
+    @property
+    def definition(self) -> str:
+        """sha256 of what makes the task's result: a task with another one is another task, to be run afresh."""
+        task = self.task
+        parts = {
+            "root": str(self.root),
+            "first_prompt": task.first_prompt,
+            "verify": task.verify,
+            "env": task.env,
+            "protected_paths": task.protected_paths,
+            "coder_model": task.coder_model,
+            "evaluator_model": task.evaluator_model,
+            "isolation": self.isolation,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -37,21 +75,33 @@ class Plan:
     tasks: tuple[PlannedTask, ...]
     shared: tuple[tuple[str, ...], ...]
     """Groups of task ids whose directories are equal or nested: they run one after another."""
-    left_out: int = 0
-    """Tasks of the file that the mode or --filter left out."""
+    left_out: frozenset[str] = field(default_factory=frozenset)
+    """Ids of the file's tasks that the mode or a flag left out."""
+    assumed: tuple[str, ...] = ()
+    """Those of them that chosen tasks depend on: they count as done."""
 
     def warnings(self) -> list[str]:
-        """One sentence a group of tasks that share a directory."""
+        """One sentence a group of tasks that share a directory, and one for dependencies that were left out."""
         by_id = {task.id: task for task in self.tasks}
         lines = []
         for group in self.shared:
-            names = ", ".join(group[:5]) + (f" and {len(group) - 5} more" if len(group) > 5 else "")
             root = min((by_id[i] for i in group), key=lambda t: len(t.root.parts)).shown_dir
             lines.append(
                 f"{len(group)} tasks share the directory {root} or lie in it; those that overlap run one after "
-                f"another: {names}."
+                f"another: {_named(group)}."
+            )
+        if self.assumed:
+            count = counted(len(self.assumed), "task")
+            lines.append(
+                f"{count} that others depend on {'is' if len(self.assumed) == 1 else 'are'} left out and "
+                f"taken for done: {_named(self.assumed)}."
             )
         return lines
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return ", ".join(ids[:MOST_NAMED]) + more
 
 
 def make_plan(
@@ -60,41 +110,55 @@ def make_plan(
     *,
     max_iterations: int,
     timeout: float | None = None,
-    first_only: bool = False,
-    pattern: str | None = None,
+    isolation: Isolation = "none",
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
+    selection: Selection | None = None,
 ) -> Plan:
-    """Settle ids and directories, select, and find the tasks that share a directory.
+    """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    `first_only` keeps the first three (test mode); `pattern` keeps tasks whose id, dir or prompt it finds.
-    Raises UserError when nothing is left to run.
+    The limits and `isolation` hold for tasks that say nothing themselves. Raises UserError for what a person has to
+    mend, also when nothing is left to run, and NothingToDo when everything is up to date.
     """
-    base = task_file.resolve().parent
+    task_file = task_file.resolve()
     ids = task_ids(tasks)
+    resolve = Resolver()
     planned = [
         PlannedTask(
-            id=ids[index],
+            id=task_id,
             index=index,
             task=task,
-            root=_resolved(base, task, ids[index]),
+            root=_resolved(resolve, task_file.parent, task, task_id),
             max_iterations=task.max_iterations or max_iterations,
             timeout=task.timeout or timeout,
+            depends_on=depends_on,
+            isolation=task.isolation or isolation,
+            max_cost=task.max_cost or max_cost,
+            max_tokens=task.max_tokens or max_tokens,
         )
-        for index, task in enumerate(tasks)
+        for index, (task, task_id, depends_on) in enumerate(
+            zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
+        )
     ]
-    chosen = planned
-    if pattern is not None:
-        wanted = re.compile(pattern)
-        chosen = [p for p in chosen if any(wanted.search(s) for s in (p.id, p.task.dir, p.task.first_prompt))]
-        if not chosen:
-            raise UserError(f"--filter {pattern!r} matches no task's id, dir or prompt in {task_file}.")
-    if first_only:
-        chosen = chosen[:TEST_MODE_TASKS]
-    return Plan(tuple(chosen), shared_directories(chosen), len(planned) - len(chosen))
+    chosen = select(planned, selection or Selection(), task_file)
+    left_out = frozenset(ids).difference(task.id for task in chosen)
+    assumed = dict.fromkeys(d for task in chosen for d in task.depends_on if d in left_out)
+    if assumed:
+        chosen = [
+            replace(task, depends_on=tuple(d for d in task.depends_on if d not in assumed)) for task in chosen
+        ]
+    groups = shared_directories([task.root for task in chosen], [task.isolation != "none" for task in chosen])
+    return Plan(
+        tuple(chosen),
+        tuple(tuple(chosen[place].id for place in group) for group in groups),
+        left_out,
+        tuple(assumed),
+    )
 
 
-def _resolved(base: Path, task: Task, task_id: str) -> Path:
+def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
     try:
-        return resolved(base / task.dir)
+        return resolve(base / task.dir)
     except OSError as error:
         raise UserError(f"Task {task_id}: its dir {task.dir!r} leads nowhere: {error}.") from None
 
@@ -106,6 +170,7 @@ def task_ids(tasks: Sequence[Task]) -> list[str]:
     are numbered in the order of the file.
     """
     taken = {task.id.casefold() for task in tasks if task.id}
+    copies: dict[str, int] = {}
     ids = []
     for task in tasks:
         if task.id:
@@ -114,27 +179,12 @@ def task_ids(tasks: Sequence[Task]) -> list[str]:
         digest = hashlib.sha256(f"{task.dir}\0{task.first_prompt}".encode()).hexdigest()[:8]
         source = PurePath(task.dir).name or task.first_prompt
         slug = re.sub(r"[^\w]+", "-", source.casefold()).strip("-_")[:32].rstrip("-_") or "task"
-        name, copy = f"{slug}-{digest}", 2
+        plain = name = f"{slug}-{digest}"
+        copy = copies.get(plain, 1)
         while name in taken:
-            name, copy = f"{slug}-{digest}-{copy}", copy + 1
+            copy += 1
+            name = f"{plain}-{copy}"
+        copies[plain] = copy
         taken.add(name)
         ids.append(name)
     return ids
-
-
-def overlap(a: Path, b: Path) -> bool:
-    """Equal or nested directories: two tasks there would see each other's half-done work."""
-    return a == b or a in b.parents or b in a.parents
-
-
-def shared_directories(tasks: Sequence[PlannedTask]) -> tuple[tuple[str, ...], ...]:
-    """Groups of tasks connected by equal or nested directories, in task order."""
-    by_root: dict[Path, list[PlannedTask]] = defaultdict(list)
-    for task in tasks:
-        by_root[task.root].append(task)
-    groups: dict[Path, list[PlannedTask]] = defaultdict(list)
-    for root, members in by_root.items():
-        top = next((parent for parent in reversed(root.parents) if parent in by_root), root)
-        groups[top].extend(members)
-    found = [sorted(group, key=lambda t: t.index) for group in groups.values() if len(group) > 1]
-    return tuple(tuple(t.id for t in group) for group in sorted(found, key=lambda g: g[0].index))

@@ -1,23 +1,22 @@
-"""The task file: its schema, and reading it with errors that name file, line and column."""
+"""What a task may say: the schema of an entry in task.json."""
 
-import difflib
-import json
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agentbatch.batch.json_position import position_at, position_of
 from agentbatch.config import Isolation
-from agentbatch.errors import UserError
-
-LARGEST_TASK_FILE = 64 * 1024 * 1024
-"""Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""
 
 
 def _as_commands(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _check_dependencies(value: object) -> object:
+    names = value if isinstance(value, list | tuple) else ()
+    if value != "children" and (names is not value or not all(isinstance(name, str) for name in names)):
+        raise ValueError('must be a list of ids, or "children"')
+    return value
 
 
 LONGEST_NAME = 240
@@ -45,8 +44,11 @@ class Task(BaseModel):
     """US dollars, both roles."""
     max_tokens: int | None = Field(None, ge=1)
     """Input and output, both roles."""
-    depends_on: Annotated[tuple[str, ...], Field(strict=False)] | Literal["children"] = ()
-    """Ids of tasks that must be completed before this one starts; `children`: see generate.py."""
+    depends_on: Annotated[
+        Annotated[tuple[str, ...], Field(strict=False)] | Literal["children"],
+        BeforeValidator(_check_dependencies),
+    ] = ()
+    """Ids of tasks that must be completed before this one starts; `children`: see dependencies.py."""
     isolation: Isolation | None = None
     """Where it works; the run's choice when it says nothing."""
     inputs: tuple[str, ...] = Field((), strict=False)
@@ -111,115 +113,35 @@ class Task(BaseModel):
                 raise ValueError(f"{pattern!r} does not stay inside the task's directory")
         return value
 
-
-class TaskFile(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    tasks: tuple[Task, ...] = Field(strict=False)
-
-
-def load_tasks(path: Path) -> list[Task]:
-    """Read and check a task file. Raises UserError: what is wrong, in which file, line and column."""
-    text = _read(path)
-    try:
-        data = json.loads(text, object_pairs_hook=_unique_keys)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON at {position_at(text, error.pos)}: {error.msg}.") from None
-    except _DuplicateKey as error:
-        raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply to be a task file.") from None
-    if re.search(r"\\u[dD][89a-fA-F]", text):
-        _refuse_lone_surrogates(path, data)
-    if isinstance(data, list):
-        raise UserError(f'{path}: the top level must be an object: {{"tasks": [...]}}, not a list.')
-    try:
-        tasks = list(TaskFile.model_validate(data).tasks)
-    except ValidationError as error:
-        raise UserError(_explain(path, text, error)) from None
-    if not tasks:
-        raise UserError(f"{path}: there are no tasks in it.")
-    _check_unique_ids(path, text, tasks)
-    return tasks
+    @field_validator("inputs", "outputs")
+    @classmethod
+    def _check_files(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            check_file_pattern(pattern)
+        return value
 
 
-def _refuse_lone_surrogates(path: Path, data: object) -> None:
-    try:
-        json.dumps(data, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = f"\\u{ord(error.object[error.start]):04x}"
-        raise UserError(
-            f"{path}: {half} is half of a surrogate pair and no character; write the pair."
-        ) from None
+def check_file_pattern(pattern: str) -> None:
+    """Raises ValueError for a pattern that does not name something below the task file's folder."""
+    parts = pattern.split("/")
+    if not pattern.strip("/.") or "\0" in pattern:
+        raise ValueError(f"{pattern!r} names no file")
+    if pattern.startswith("/") or parts[0] == "~" or ".." in parts:
+        raise ValueError(f"{pattern!r} does not stay inside the task file's folder")
 
 
-class _DuplicateKey(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class Origin(NamedTuple):
+    """Where a generated task comes from."""
+
+    entry: int
+    """Place of its entry in the file, from 0."""
+    path: str = ""
+    """The file or folder that it was made for, relative to the task file, `/`-separated; empty: for none."""
+    number: int = 1
+    """Of those that `count` made of one match."""
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _DuplicateKey(key)
-        found[key] = value
-    return found
+class GeneratedTask(Task):
+    """A task that `foreach` made."""
 
-
-def _read(path: Path) -> str:
-    try:
-        if path.is_dir():
-            raise UserError(
-                f"{path} is a folder; name the task file in it, for example {path / 'task.json'}."
-            )
-        if path.stat().st_size > LARGEST_TASK_FILE:
-            raise UserError(f"{path} is larger than 64 MB: this cannot be a task file.")
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(
-            f"There is no task file {path}. Make one with `agentbatch init`, or name yours with -t FILE."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}).") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from None
-    if not text.strip():
-        raise UserError(f'{path} is empty. A task file looks like {{"tasks": [{{"first_prompt": "..."}}]}}.')
-    return text
-
-
-def _explain(path: Path, text: str, error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_context=False)[0]
-    location = tuple(problem["loc"])
-    where = position_of(text, location)
-    name = ".".join(str(part) for part in location).replace("tasks.", "tasks[", 1)
-    name = re.sub(r"^tasks\[(\d+)", r"tasks[\1]", name) or "the file"
-    if problem["type"] == "extra_forbidden":
-        known = Task.model_fields if len(location) > 1 else TaskFile.model_fields
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}."
-        return f"{path}: {where}: unknown key {name}; {hint}"
-    if problem["type"] == "missing":
-        return f"{path}: {where}: {name} is missing."
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{path}: {where}: {name}: {message}, not {_short(problem['input'])}."
-
-
-def _short(value: object) -> str:
-    shown = json.dumps(value, ensure_ascii=False, default=str)
-    return shown if len(shown) <= 40 else shown[:37] + "..."
-
-
-def _check_unique_ids(path: Path, text: str, tasks: list[Task]) -> None:
-    seen: dict[str, int] = {}
-    for index, task in enumerate(tasks):
-        if task.id is None:
-            continue
-        # Folders are named after ids, and some file systems ignore case.
-        key = task.id.casefold()
-        if key in seen:
-            where = position_of(text, ("tasks", index, "id"))
-            raise UserError(f"{path}: {where}: the id {task.id!r} is already that of tasks[{seen[key]}].")
-        seen[key] = index
+    origin: Origin

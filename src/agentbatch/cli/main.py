@@ -1,15 +1,27 @@
 """The `agentbatch` command: parsing, and the exit code. Each command is a module of its own."""
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
 
 from agentbatch import __version__
-from agentbatch.cli import cost, doctor, init, models, run
+from agentbatch.cli import control, cost, doctor, init, logs, models, prune, resume, run, runs, status
 from agentbatch.errors import UserError
 
-COMMANDS = {"cost": cost, "doctor": doctor, "init": init, "models": models}
+COMMANDS = {
+    "resume": resume,
+    "status": status,
+    "logs": logs,
+    "runs": runs,
+    "prune": prune,
+    **dict.fromkeys(control.NAMES, control),
+    "cost": cost,
+    "doctor": doctor,
+    "init": init,
+    "models": models,
+}
 
 DESCRIPTION = """\
 Run batches of coding tasks unattended. For every task in task.json a Coder
@@ -21,6 +33,8 @@ the state of that directory and accepts it or writes the next prompt.
   agentbatch --serial           one after another
   agentbatch --test             the first three tasks only
   agentbatch --dry-run          the plan and the least it will cost
+  agentbatch src/api            only tasks that lie in there
+  agentbatch resume             go on with what was interrupted
 """
 
 EPILOG = """\
@@ -33,10 +47,11 @@ exit codes: 0 all tasks completed; 1 some did not; 2 usage or configuration;
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(*, with_paths: bool = False) -> argparse.ArgumentParser:
+    """The parser of everything, or, `with_paths`, that of a run whose words are paths and no command."""
     parser = argparse.ArgumentParser(
         prog="agentbatch",
-        usage="agentbatch [--serial | --parallel [N] | --test] [OPTION ...]\n"
+        usage="agentbatch [--serial | --parallel [N] | --test] [OPTION ...] [PATH ...]\n"
         "       agentbatch COMMAND [OPTION ...]",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -46,10 +61,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"agentbatch {__version__}")
     run.add_flags(parser)
     parser.set_defaults(command=run.run)
+    if with_paths:
+        parser.add_argument("paths", nargs="*", metavar="PATH")
+        return parser
     subparsers = parser.add_subparsers(title="other commands", metavar="COMMAND", prog="agentbatch")
-    for module in COMMANDS.values():
+    for module in dict.fromkeys(COMMANDS.values()):
         module.add_parser(subparsers)
     return parser
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line. Raises UserError for a first word that is neither a command nor a path."""
+    word = run.first_word(words)
+    if word is None or word in COMMANDS:
+        return build_parser().parse_args(words)
+    if not os.path.lexists(word) and os.sep not in word:
+        close = difflib.get_close_matches(word, COMMANDS, n=1)
+        hint = f"did you mean `agentbatch {close[0]}`?" if close else f"The commands: {', '.join(COMMANDS)}."
+        raise UserError(f"There is no command and no path {word!r}; {hint}")
+    return build_parser(with_paths=True).parse_intermixed_args(words)
 
 
 def _open_closed_streams() -> None:
@@ -73,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     try:
         run.check_flags(words, COMMANDS)
-        args = build_parser().parse_args(words)
+        args = parse(words)
         code: int = args.command(args)
         sys.stdout.flush()
         return code

@@ -3,13 +3,16 @@
 import argparse
 import asyncio
 import difflib
+import gc
 import os
 import signal
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentbatch.cli import daemon
+from agentbatch.cli.earlier_runs import latest_run
 from agentbatch.cli.flags import GROUPS, add_setting_flags, given_settings
 from agentbatch.cli.mode_choice import choose_mode
 from agentbatch.config import Settings, load_settings, options
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from agentbatch.api import PreparedRun, RunOutcome
     from agentbatch.display.face import Face
     from agentbatch.engine.engine import Engine
+    from agentbatch.store.run_folder import RunFolder
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,31 +65,81 @@ def check_flags(words: Sequence[str], commands: Collection[str]) -> None:
             raise UserError(f"There is no option {flag}; {hint}")
 
 
-def read_settings(args: argparse.Namespace) -> tuple[Settings, Path | None]:
-    """Settings from flags, environment and env file; and the env file that was named, if any."""
+def first_word(words: Sequence[str]) -> str | None:
+    """The first word that is neither a flag nor the value of one: a command, or a path."""
+    takes_value = {
+        name
+        for field, option in options().items()
+        if option.flag and Settings.model_fields[field].annotation is not bool
+        for name in option.flag.split("/")
+    } | {"--env-file"}
+    rest = iter(words)
+    before = ""
+    for word in rest:
+        before, latest = word, before
+        if latest == "--parallel" and not word.startswith("-"):
+            continue  # its number, right or wrong
+        if word in takes_value:
+            next(rest, None)
+        elif word == "--":
+            return next(rest, None)
+        elif not word.startswith("-") or word == "-":
+            return word
+    return None
+
+
+def given_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the command line named; `env_file` and the mode that a flag implies among them."""
     flags: dict[str, Any] = given_settings(args)
     if "parallel" in flags:
         flags["mode"] = "parallel"
         if flags["parallel"] is None:
             del flags["parallel"]
     env_file: Path | None = getattr(args, "env_file", None)
-    return load_settings(flags, os.environ, env_file), env_file
+    return {**flags, **({"env_file": str(env_file)} if env_file is not None else {})}
+
+
+def read_settings(flags: Mapping[str, Any]) -> tuple[Settings, Path | None]:
+    """Settings from flags, environment and env file; and the env file that was named, if any."""
+    env_file = Path(flags["env_file"]) if "env_file" in flags else None
+    named = {name: value for name, value in flags.items() if name != "env_file"}
+    return load_settings(named, os.environ, env_file), env_file
 
 
 def run(args: argparse.Namespace) -> int:
-    settings, env_file = read_settings(args)
+    return start(given_flags(args))
+
+
+def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
+    """Run the batch that the flags ask for; `folder`: go on with this run."""
+    settings, env_file = read_settings(flags)
+    if folder is None and (settings.resume or settings.retry_failed or settings.force):
+        folder = latest_run(settings)
+        if folder is None:
+            sys.stderr.write(
+                "agentbatch: there is no run of this task file to go on with: a new one starts.\n"
+            )
+    if settings.daemon:
+        return daemon.start(sys.argv[1:])
+    gc.disable()  # until the run begins: what is loaded here stays, and looking for garbage in it doubles the time
     from agentbatch.api import prepare  # heavy: only when a batch really runs
+    from agentbatch.batch.selection import NothingToDo
 
-    prepared = prepare(settings, env_file=env_file)
-    if settings.dry_run:
-        from agentbatch.display.dry_run import render_dry_run
+    try:
+        prepared = prepare(settings, env_file=env_file, flags=flags, resume=folder)
+        if settings.dry_run:
+            from agentbatch.display.dry_run import render_dry_run
 
-        sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
+            sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
+            return 0
+        asks = sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto" and folder is None
+        if settings.mode is None and asks:
+            chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
+            settings = settings.model_copy(update=chosen)
+            prepared = prepare(settings, env_file=env_file, flags={**flags, **chosen})
+    except NothingToDo as nothing:  # --stale, --missing: all is up to date
+        sys.stdout.write(f"{nothing}\n")
         return 0
-    if settings.mode is None and sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto":
-        chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
-        settings = settings.model_copy(update=chosen)
-        prepared = prepare(settings, env_file=env_file)
 
     from agentbatch.display.face import choose_face
 
@@ -103,10 +157,16 @@ async def _run(prepared: "PreparedRun", face: "Face") -> int:
     from agentbatch.api import run_batch
     from agentbatch.display.summary import summarise
 
+    def begun(engine: "Engine") -> None:
+        gc.freeze()
+        gc.enable()
+        stopper.attach(engine)
+        daemon.tell_ready(engine.run_folder)
+
     outcome: RunOutcome | None = None
     face.open()
     try:
-        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=stopper.attach)
+        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=begun)
     finally:
         face.close(
             summarise(

@@ -18,7 +18,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     count = counted(len(plan.tasks), "task")
     lines = [f"{count}, {prepared.mode} mode, {prepared.max_concurrent} at a time"]
     if plan.left_out:
-        lines.append(f"{plan.left_out} tasks of the file are left out")
+        verb = "is" if len(plan.left_out) == 1 else "are"
+        lines.append(f"{counted(len(plan.left_out), 'task')} of the file {verb} left out")
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:

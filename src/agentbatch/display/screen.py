@@ -69,7 +69,7 @@ def _totals(state: RunState, now: float, columns: int) -> list[Row]:
     for number, word, style in counts:
         spans += [(" · " if spans else "", ""), (f"{number:,} {word}", style if number else "dim")]
     usage = state.usage
-    elapsed = duration(now - state.info.ts) if state.info else duration(0)
+    elapsed = duration(state.seconds(now))
     used = f"{tokens(usage.total, estimated=usage.estimated)} tokens · {money(state.cost)} · {elapsed}"
     left = sum(width(text) for text, _ in spans)
     if left + width(used) + 3 > columns:

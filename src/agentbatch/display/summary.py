@@ -11,6 +11,7 @@ from agentbatch.store.bills import total_cost, total_usage
 from agentbatch.store.events import Role, Status
 from agentbatch.store.format import first_line
 from agentbatch.store.lines import reason_text
+from agentbatch.store.next_step import resume_command, retry_command
 from agentbatch.store.state import RunState, TaskState
 
 
@@ -83,6 +84,9 @@ class Summary:
     error: str
     """Not empty: why the whole run was stopped."""
     resume_command: str
+    """Empty when there is nothing to go on with."""
+    retry_command: str
+    """Runs what failed again; empty when nothing failed for good."""
 
     @property
     def unfinished(self) -> int:
@@ -101,9 +105,8 @@ def summarise(
     results_file: Path,
     run_folder: Path,
     exit_code: int,
-    resume_command: str = "",
 ) -> Summary:
-    """The summary of a run that ended. `resume_command` is empty when there is nothing to resume."""
+    """The summary of a run that ended."""
     info, end = state.info, state.finished
     tasks = tuple(_task_line(task) for task in sorted(state.tasks.values(), key=lambda task: task.index))
     judged = info is None or info.judged
@@ -118,7 +121,7 @@ def summarise(
         timeout=state.count("timeout"),
         cancelled=state.count("cancelled"),
         skipped=state.count("skipped"),
-        seconds=_seconds(state),
+        seconds=state.seconds(info.ts if info else 0.0),
         usage=state.usage,
         cost=state.cost,
         roles=tuple(_role_line(state, role) for role in roles),
@@ -131,17 +134,9 @@ def summarise(
         exit_code=exit_code,
         interrupted=bool(end and end.interrupted),
         error=end.error if end else "",
-        resume_command=resume_command,
+        resume_command=resume_command(state),
+        retry_command=retry_command(state),
     )
-
-
-def _seconds(state: RunState) -> float:
-    if state.info is None:
-        return 0.0
-    ends = [task.finished_at for task in state.tasks.values() if task.finished_at is not None]
-    if state.finished is not None:
-        ends.append(state.finished.ts)
-    return max(0.0, max(ends, default=state.info.ts) - state.info.ts)
 
 
 def _task_line(task: TaskState) -> TaskLine:

@@ -157,4 +157,6 @@ def _places(summary: Summary) -> list[str]:
     ]
     if summary.resume_command:
         lines.append(f"Resume with  {summary.resume_command}")
+    elif summary.retry_command:
+        lines.append(f"Retry with   {summary.retry_command}")
     return lines

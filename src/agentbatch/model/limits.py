@@ -116,6 +116,11 @@ class EndpointLimits:
         ends."""
         return Slot(self, estimate, on_wait, self.ticket() if ticket is None else ticket)
 
+    def set_max_in_flight(self, number: int) -> None:
+        """How many requests may be under way from now on; those that are go on."""
+        self.max_in_flight = number
+        self._pump()
+
     def cool_down(self, seconds: float) -> None:
         """Start nothing for `seconds`; then one probe goes first, and the others follow it."""
         self._cooldown.start(self._clock.now(), seconds)

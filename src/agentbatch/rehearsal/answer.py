@@ -9,10 +9,19 @@ from agentbatch.rehearsal.script import Say, ScriptedCall
 
 
 def completion(
-    say: Say, *, number: int, created: int, model: str, step: int, native: bool, prompt: Prompt
+    say: Say,
+    *,
+    number: int,
+    created: int,
+    model: str,
+    step: int,
+    native: bool,
+    prompt: Prompt,
+    first_call: int = 0,
 ) -> dict[str, Any]:
-    """The body of a chat completion. `native`: tool calls as such; otherwise as JSON in the content."""
-    message = _message(say, step=step, native=native)
+    """The body of a chat completion. `native`: tool calls as such; otherwise as JSON in the content. `first_call`: the
+    number in the id of the first one."""
+    message = _message(say, step=step, native=native, first_call=first_call)
     body: dict[str, Any] = {
         "id": f"chatcmpl-rehearsal-{number}",
         "object": "chat.completion",
@@ -32,7 +41,7 @@ def completion(
     return body
 
 
-def _message(say: Say, *, step: int, native: bool) -> dict[str, Any]:
+def _message(say: Say, *, step: int, native: bool, first_call: int) -> dict[str, Any]:
     content: str | None = say.content
     if say.verdict is not None:
         content = json.dumps(say.verdict, ensure_ascii=False)
@@ -45,7 +54,7 @@ def _message(say: Say, *, step: int, native: bool) -> dict[str, Any]:
                 "type": "function",
                 "function": {"name": call.name, "arguments": _arguments(call)},
             }
-            for place, call in enumerate(say.calls)
+            for place, call in enumerate(say.calls, first_call)
         ]
     elif say.calls:
         message["content"] = action(say.calls[0])

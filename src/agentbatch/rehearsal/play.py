@@ -113,6 +113,32 @@ def _marked_step(message: Mapping[str, Any]) -> int | None:
     return int(found[1]) if found else None
 
 
+UNDONE = ("Interrupted:", "Not run:")
+"""How the answer to a tool call begins that an interruption met."""
+
+
+def undone_calls(messages: Sequence[Mapping[str, Any]]) -> tuple[ScriptedCall, ...]:
+    """The calls of the latest reply that an interruption met, as they were: a careful model makes them again.
+
+    Scripts for runs that are interrupted have calls that may be made twice.
+    """
+    undone = set()
+    for message in reversed(messages):
+        if message.get("role") == "tool":
+            if text_of(message).startswith(UNDONE):
+                undone.add(message.get("tool_call_id"))
+        elif message.get("role") == "assistant":
+            calls = message.get("tool_calls")
+            return tuple(
+                ScriptedCall(name=call["function"]["name"], arguments=call["function"]["arguments"])
+                for call in (calls if isinstance(calls, list) else ())
+                if call.get("id") in undone
+            )
+        else:
+            break
+    return ()
+
+
 def evaluator_step(messages: Sequence[Mapping[str, Any]]) -> int:
     """The evaluator's step: the iteration that the first user message to name one names, less one."""
     for message in messages:

@@ -14,9 +14,10 @@ from agentbatch.rehearsal.play import (
     compile_coder,
     compile_evaluator,
     evaluator_step,
+    undone_calls,
 )
 from agentbatch.rehearsal.refusals import Problem
-from agentbatch.rehearsal.script import Script, Step
+from agentbatch.rehearsal.script import Say, Script, Step
 
 UNKNOWN_TASK = (
     "The rehearsal model only plays the sample tasks of task.json. To run your own tasks set CODER_API_KEY "
@@ -34,6 +35,8 @@ class Turn(NamedTuple):
     step: int
     conversation: tuple[str, Role]
     """What the prefix cache remembers the request under."""
+    first_call: int = 0
+    """The number in the id of its first tool call."""
 
 
 class _Compiled(NamedTuple):
@@ -80,6 +83,10 @@ class RehearsalModel:
         if role == "coder":
             places: Places | None = compiled.native if native else compiled.flat
             step = coder_step(messages, match.start)
+            if undone := undone_calls(messages):
+                # In the step that they belong to, under ids of their own.
+                answer = Say(content="Once more.", calls=list(undone))
+                return Turn(answer, step - 1, (match.task, role), first_call=len(messages))
         else:
             places, step = compiled.evaluator, evaluator_step(messages)
         if places is None:

@@ -123,7 +123,10 @@ class RehearsalServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         recorded = self._note(request)
-        response = await self._route(request, recorded)
+        try:
+            response = await self._route(request, recorded)
+        except ConnectionResetError:  # the client went away before the answer began
+            response = None
         if response is None:
             # The connection is gone: aiohttp finds that out when it writes, and ends the handler in silence.
             return web.Response()
@@ -207,6 +210,7 @@ class RehearsalServer:
             step=turn.step,
             native=native,
             prompt=prompt,
+            first_call=turn.first_call,
         )
         if self._streams(body):
             options = body.get("stream_options")

@@ -1,6 +1,6 @@
 """What was spent: a bill a role and model, summed call by call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,10 +41,6 @@ def total_cost(bills: tuple[Bill, ...], role: e.Role | None = None) -> float | N
     return total
 
 
-def _sum(known: float | None, more: float | None) -> float | None:
-    return None if known is None or more is None else known + more
-
-
 def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
     """The bills with one more call on the line of its role and model."""
     if event.usage.calls == 0:
@@ -62,20 +58,35 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
 
 def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
     """All lines summed, one a role and model, in the order of their first appearance."""
-    lines: dict[tuple[str, str], Bill] = {}
+    lines: dict[tuple[str, str], list[Bill]] = {}
     for group in groups:
         for bill in group:
-            key = (bill.role, bill.model)
-            lines[key] = _add_bills(lines[key], bill) if key in lines else bill
-    return tuple(lines.values())
+            lines.setdefault((bill.role, bill.model), []).append(bill)
+    return tuple(_merged(bills) for bills in lines.values())
 
 
-def _add_bills(a: Bill, b: Bill) -> Bill:
+def _merged(bills: Sequence[Bill]) -> Bill:
+    """One line of many, summed field by field: a run of ten thousand tasks has as many lines."""
+    if len(bills) == 1:
+        return bills[0]
+    usages = [bill.usage for bill in bills]
     return Bill(
-        role=a.role,
-        model=a.model,
-        usage=a.usage + b.usage,
-        cost=_sum(a.cost, b.cost),
-        cost_input=_sum(a.cost_input, b.cost_input),
-        cost_output=_sum(a.cost_output, b.cost_output),
+        role=bills[0].role,
+        model=bills[0].model,
+        usage=Usage(
+            input=sum(usage.input for usage in usages),
+            cached=sum(usage.cached for usage in usages),
+            output=sum(usage.output for usage in usages),
+            reasoning=sum(usage.reasoning for usage in usages),
+            calls=sum(usage.calls for usage in usages),
+            estimated=any(usage.estimated for usage in usages),
+        ),
+        cost=_sum([bill.cost for bill in bills]),
+        cost_input=_sum([bill.cost_input for bill in bills]),
+        cost_output=_sum([bill.cost_output for bill in bills]),
     )
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

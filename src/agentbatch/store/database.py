@@ -5,23 +5,30 @@ the events that made it; `messages` holds the coders' conversations; `commands` 
 engine. Each document of a task is one JSON text.
 """
 
+import gc
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from agentbatch.errors import UserError
 from agentbatch.store.bills import merge_bills
-from agentbatch.store.events import Event
+from agentbatch.store.events import Event, RunStarted
 from agentbatch.store.state import RunState, TaskState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-SCHEMA = """
+_RUN_EVENTS = "type IN ('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
+"""What a state holds beside its tasks. Word for word in the index and in the query, else SQLite reads every event."""
+
+SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY, ts REAL NOT NULL, task_id TEXT, type TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX run_events ON events (type) WHERE {_RUN_EVENTS};
 CREATE TABLE tasks (
   id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE messages (
@@ -56,28 +63,79 @@ def open_database(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, TypeError) as error:
         connection.close()
         raise UserError(f"{path} is not a run database of agentbatch: {error}.") from None
-    if int(version) != SCHEMA_VERSION:
+    if str(version) != str(SCHEMA_VERSION):
         connection.close()
         raise UserError(f"{path} was written by another version of agentbatch (schema {version}).")
     return connection
 
 
-def load_state(connection: sqlite3.Connection) -> RunState:
-    """The run's state from its folded tasks: as many rows as tasks, however long the history."""
+def load_info(connection: sqlite3.Connection) -> RunStarted | None:
+    """What the run said of itself when it began, or went on, last."""
+    row = connection.execute(
+        f"SELECT body FROM events WHERE {_RUN_EVENTS} AND type = 'run_started' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    return RunStarted.model_validate_json(row[0]) if row else None
+
+
+_OUTLINE = (
+    "json_set(json_remove(body, '$.last_response', '$.last_evaluation', '$.verdicts', '$.last_verify'), "
+    "'$.first_prompt', '')"
+)
+"""A task without what was said in it: a quarter of the time and the memory."""
+
+
+def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunState:
+    """The run's state from its folded tasks: as many rows as tasks, however long the history.
+
+    `outline` leaves prompts, answers, verdicts and the check's output out of the tasks: for looking at many.
+    """
     state = RunState()
-    for kind in ("run_started", "run_finished"):
-        row = connection.execute(
-            "SELECT body FROM events WHERE type = ? ORDER BY seq DESC LIMIT 1", (kind,)
-        ).fetchone()
-        if row:
-            state.apply(_events.validate_json(row[0]))
-    for (body,) in connection.execute("SELECT body FROM events WHERE type = 'notice' ORDER BY seq"):
-        state.apply(_events.validate_json(body))
-    for (body,) in connection.execute("SELECT body FROM tasks ORDER BY position"):
-        state.put(TaskState.model_validate_json(body))
-    state.bills = merge_bills(task.bills for task in state.tasks.values())
-    (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    body = _OUTLINE if outline else "body"
+    with _snapshot(connection), _collector_at_rest():
+        for kind, task_id, text in connection.execute(
+            f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
+        ):
+            if task_id is None or kind == "notice":  # a held task says so itself
+                state.apply(_events.validate_json(text))
+        # Sorted here: SQLite would sort whole bodies, through files.
+        rows = connection.execute(f"SELECT {body} FROM tasks")
+        for task in sorted((TaskState.model_validate_json(text) for (text,) in rows), key=_place):
+            state.put(task)
+        state.bills = merge_bills(task.bills for task in state.tasks.values())
+        (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
     return state
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All reads see the same moment, though an engine writes meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Ten thousand tasks are many objects and no garbage; looking for some took four times as long as making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _place(task: TaskState) -> int:
+    return task.index
+
+
+def read_state(path: Path) -> RunState:
+    """The state of the run whose database this is. Raises UserError."""
+    with closing(open_database(path)) as connection:
+        return load_state(connection)
 
 
 def load_messages(connection: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:

@@ -102,6 +102,9 @@ class TaskQueued(TaskEvent):
     definition: str = ""
     """A digest of what the task asks for and how it is checked: a task whose digest changed is run afresh."""
     depends_on: list[str] = []
+    max_cost: float | None = None
+    """US dollars; None: the task has no budget of its own."""
+    max_tokens: int | None = None
 
 
 class TaskStarted(TaskEvent):
@@ -112,14 +115,17 @@ class TaskRequeued(TaskEvent):
     """A task that an interruption ended waits for its turn again; `TaskResumed` follows when it goes on."""
 
     type: Literal["task_requeued"] = "task_requeued"
+    seconds_before: float = 0.0
+    """What it was at work in earlier sessions of the run."""
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    """Its own budget from now on."""
 
 
 class TaskResumed(TaskEvent):
     """A task goes on where an earlier session of the run left it."""
 
     type: Literal["task_resumed"] = "task_resumed"
-    seconds_before: float
-    """What it had been at work before."""
 
 
 class TurnFinished(TaskEvent):

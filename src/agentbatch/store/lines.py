@@ -28,6 +28,10 @@ _REASONS = {
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
     "internal_error": "internal error",
+    "budget": "its budget is used up",
+    "interrupted": "the run ended before it did",
+    "dependency_failed": "what it depends on is not completed",
+    "left_out": "not in the task file any more",
 }
 
 
@@ -64,6 +68,10 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
     match event:
         case e.RunStarted():
             return run_header(event)
+        case e.TaskResumed():
+            task = state.tasks[event.task_id]
+            place = f" in iteration {task.iteration}" if task.iteration else ""
+            return [f"goes on{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
         case e.TaskStarted():
             task = state.tasks[event.task_id]
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
@@ -77,6 +85,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"changed tests or protected files: {_names(event.tampering)}"]
         case e.TaskFinished():
             return _finish(event, state)
+        case e.ConcurrencyChanged():
+            return [f"{event.max_concurrent} at a time from now on"]
         case e.Paused():
             return [f"paused: {clip(event.cause, TEXT_WIDTH)}" if event.cause else "paused"]
         case e.Resumed():
@@ -91,8 +101,9 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
 def run_header(info: e.RunStarted) -> list[str]:
     """What a run is: its id and mode, its models, its sandbox, its warnings."""
     mode = f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
+    again = f" goes on (session {info.session})" if info.session > 1 else ""
     lines = [
-        f"agentbatch {info.version}, run {clip(info.run_id, 60)}: "
+        f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
         f"{counted(info.total_tasks, 'task')}, {mode}",
         f"coder {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
         f"evaluator {_evaluator(info)}",

@@ -31,10 +31,10 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "successRate": completed / total if total else 0.0,
             "maxConcurrent": info.max_concurrent,
             "mode": info.mode,
-            "timestamp": _iso(now),
-            "durationSeconds": round(now - info.ts, 3),
-            "totalTokenStats": _tokens(state.bills),
-            "cost": _cost(state.bills),
+            "timestamp": iso_time(now),
+            "durationSeconds": round(state.seconds(now), 3),
+            "totalTokenStats": token_document(state.bills),
+            "cost": cost_document(state.bills),
             "costComparison": [
                 {
                     "model": row.model,
@@ -72,14 +72,17 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "reason": task.reason,
         "iterations": task.iteration,
         "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
-        "tokenStats": _tokens(task.bills),
-        "cost": _cost(task.bills),
+        "tokenStats": token_document(task.bills),
+        "cost": cost_document(task.bills),
         "lastResponse": task.last_response,
         "lastEvaluation": task.last_evaluation,
         "verdicts": [record.model_dump() for record in task.verdicts],
         "verify": task.last_verify.model_dump() if task.last_verify else None,
         "tampering": task.tampering,
         "changedFiles": task.changed_files,
+        "branch": task.branch or None,
+        "resumable": task.resumable or not task.finished,
+        "reruns": task.reruns,
         "steps": task.steps,
         "attempts": task.attempts,
     }
@@ -92,11 +95,11 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "result": result,
         "duration": round(seconds * 1000),
         "durationSeconds": round(seconds, 3),
-        "timestamp": _iso(task.finished_at if task.finished_at is not None else now),
+        "timestamp": iso_time(task.finished_at if task.finished_at is not None else now),
     }
 
 
-def _tokens(bills: Sequence[Bill]) -> dict[str, Any]:
+def token_document(bills: Sequence[Bill]) -> dict[str, Any]:
     usage = total_usage(tuple(bills))
     return {
         **_usage(usage),
@@ -117,7 +120,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _cost(bills: Sequence[Bill]) -> dict[str, Any]:
+def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
     return {
         "total": total_cost(tuple(bills)),
         "currency": "USD",
@@ -149,5 +152,5 @@ def _causes(tasks: Sequence[TaskState]) -> dict[str, int]:
     return causes
 
 
-def _iso(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

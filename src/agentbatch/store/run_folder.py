@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import socket
+import time
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import TextIO
 from agentbatch.errors import UserError
 
 STATE_FOLDER = ".agentbatch"
+
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE = 0.02
+"""Seconds. Whoever asks for a run's `holder` has its lock for a moment, and keeps no engine out by that."""
 
 
 class RunFolder:
@@ -34,18 +39,21 @@ class RunFolder:
         """Folder of a task's transcript, patch and long outputs; made by whoever writes into it first."""
         return self.path / "tasks" / task_id
 
+    def write_roots(self, roots: Collection[Path]) -> None:
+        """The directories that the run works in, for `refuse_overlap` of another. Raises OSError."""
+        names = "\0".join(str(root) for root in roots)
+        (self.path / "roots").write_text(names, encoding="utf-8", errors="surrogateescape")
+
     def lock(self) -> None:
         """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder."""
         handle = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until unlock
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(handle):
             handle.seek(0)
-            holder = handle.read().strip() or "another process"
+            other = handle.read().strip() or "another process"
             handle.close()
             raise UserError(
-                f"The run {self.run_id} is already being worked on by {holder}. Wait for it, or stop it first."
-            ) from None
+                f"The run {self.run_id} is already being worked on by {other}. Wait for it, or stop it first."
+            )
         handle.truncate(0)
         handle.write(f"process {os.getpid()} on {socket.gethostname()}")
         handle.flush()
@@ -57,32 +65,45 @@ class RunFolder:
             self._lock = None
 
 
-def refuse_overlap(base: Path, roots: Collection[Path]) -> None:
-    """Two runs must not work in the same directories either. Raises UserError naming a living run below `base`
-    that works in one of `roots`, or above or below one."""
-    mine = set(roots)
-    above = {parent for root in mine for parent in root.parents}
+def _locked(handle: TextIO) -> bool:
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return False
+
+
+def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = None) -> None:
+    """Two runs must not work in the same directories either. Raises UserError naming a living run below `base`, not
+    `but`, that works in one of `roots`, or above or below one."""
+    mine: set[Path] = set()
+    above: set[Path] = set()  # made when it is needed: of ten thousand directories it takes its time
     for folder in sorted((base / STATE_FOLDER / "runs").glob("*/roots")):
-        holder = _holder(folder.parent / "lock")
-        if not holder:
+        other = holder(RunFolder(folder.parent))
+        if not other or (but is not None and folder.parent.name == but.run_id):
             continue
+        mine = mine or set(roots)
+        above = above or {parent for root in mine for parent in root.parents}
         for line in folder.read_text(encoding="utf-8", errors="surrogateescape").split("\0"):
             theirs = Path(line)
             if line and (theirs in mine or theirs in above or mine.intersection(theirs.parents)):
                 raise UserError(
-                    f"The run {folder.parent.name} ({holder}) is working in {theirs}, as this one would. "
+                    f"The run {folder.parent.name} ({other}) is working in {theirs}, as this one would. "
                     "Wait for it, or stop it first."
                 )
 
 
-def _holder(lock: Path) -> str:
-    """Who holds the lock; empty when nobody does."""
+def holder(folder: RunFolder) -> str:
+    """Who works on the run, like `process 4711 on host`; empty when nobody does."""
     try:
-        with open(lock, encoding="utf-8") as handle:
+        with open(folder.path / "lock", encoding="utf-8", errors="replace") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return handle.read().strip() or "another process"
+                return handle.read(500).strip() or "another process"
     except OSError:
         pass
     return ""
@@ -95,13 +116,13 @@ def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -
     """
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     path = base / STATE_FOLDER / "runs" / run_id
+    folder = RunFolder(path)
     try:
         path.mkdir(parents=True)
-        names = "\0".join(str(root) for root in roots)
-        (path / "roots").write_text(names, encoding="utf-8", errors="surrogateescape")
+        folder.write_roots(roots)
         ignore = base / STATE_FOLDER / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"The run's folder {path} cannot be made: {error.strerror or error}.") from None
-    return RunFolder(path)
+    return folder

@@ -61,8 +61,13 @@ class TaskState(BaseModel):
     max_iterations: int
     definition: str = ""
     depends_on: tuple[str, ...] = ()
+    max_cost: float | None = None
+    """US dollars that it may spend; None: no budget of its own."""
+    max_tokens: int | None = None
     reruns: int = 0
     """How often it was begun again from its start."""
+    since: int = 0
+    """The number of the event that queued it, the last time."""
     status: e.Status = "queued"
     reason: e.Reason | None = None
     iteration: int = 0
@@ -139,6 +144,9 @@ def _new_task(event: e.TaskQueued) -> TaskState:
         max_iterations=event.max_iterations,
         definition=event.definition,
         depends_on=tuple(event.depends_on),
+        max_cost=event.max_cost,
+        max_tokens=event.max_tokens,
+        since=event.seq,
     )
 
 
@@ -152,21 +160,24 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     match event:
         case e.TaskQueued():
             # The bills stay: what was spent was spent.
+            begun = task.started_at is not None or task.seconds_before > 0
             return _new_task(event).model_copy(
-                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + 1}
+                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + begun}
             )
         case e.TaskStarted():
             changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
         case e.TaskRequeued():
-            changes = {**_UNFINISHED, "status": "queued", "activity": _idle(event.ts)}
-        case e.TaskResumed():
             changes = {
                 **_UNFINISHED,
-                "status": "coding",
-                "started_at": event.ts,
+                "status": "queued",
+                "started_at": None,
                 "seconds_before": event.seconds_before,
+                "max_cost": event.max_cost,
+                "max_tokens": event.max_tokens,
                 "activity": _idle(event.ts),
             }
+        case e.TaskResumed():
+            changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
         case e.IterationStarted():
             changes = {"status": "coding", "iteration": event.iteration, "activity": _idle(event.ts)}
         case e.ModelCallStarted():
@@ -316,6 +327,13 @@ class RunState:
             self.counts[task.status] = self.counts.get(task.status, 0) + 1
         self.tasks[task.id] = task
         return task
+
+    def seconds(self, now: float) -> float:
+        """Wall clock of all its sessions until its end, or until `now`."""
+        if self.info is None:
+            return 0.0
+        end = self.finished.ts if self.finished is not None else now
+        return self.info.seconds_before + max(0.0, end - self.info.ts)
 
     @property
     def usage(self) -> Usage:

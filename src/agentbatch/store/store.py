@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from agentbatch.redaction import Redactor
-from agentbatch.store.database import create_database
+from agentbatch.store.database import create_database, read_state
 from agentbatch.store.events import Event
 from agentbatch.store.lines import line
 from agentbatch.store.run_folder import RunFolder
@@ -31,8 +31,15 @@ class Store:
     """
 
     def __init__(
-        self, folder: RunFolder, redact: Redactor, *, clock: Callable[[], float] = time.time
+        self,
+        folder: RunFolder,
+        redact: Redactor,
+        *,
+        clock: Callable[[], float] = time.time,
+        resume: bool = False,
     ) -> None:
+        """`resume`: the folder holds a run, which goes on. Raises UserError when another engine works on it, or when
+        its database cannot be read."""
         self.folder = folder
         self.redact = redact
         self.state = RunState()
@@ -47,7 +54,14 @@ class Store:
         self._failure = ""
         self._failed = asyncio.Event()
         folder.lock()
-        create_database(folder.database)
+        try:
+            if resume:
+                self.state = read_state(folder.database)
+            else:
+                create_database(folder.database)
+        except BaseException:
+            folder.unlock()
+            raise
         log = open(folder.log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the writer closes it
         self._writer = Writer(folder.database, log, redact)
 

@@ -7,6 +7,9 @@ from typing import Any
 from agentbatch import __version__
 from agentbatch.store.state import TaskState
 
+TRANSCRIPT = "coder.traj.json"
+"""In the task's folder."""
+
 TRAJECTORY_FORMAT = "mini-swe-agent-1.1"
 """messages + info, as mini-swe-agent's inspector and others of this field read them."""
 

@@ -32,6 +32,24 @@ def resolved(path: Path) -> Path:
     return place
 
 
+class Resolver:
+    """`resolved` for many paths: what lies in one directory is looked up by its last part only."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Path] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """Raises OSError, as `resolved` does."""
+        parent, name = os.path.split(path)
+        if not parent or name in ("", ".", ".."):
+            return resolved(path)
+        folder = self._known.get(parent)
+        if folder is None:
+            folder = self._known[parent] = resolved(Path(parent))
+        place = folder / name
+        return resolved(place) if place.is_symlink() else place
+
+
 def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
     """The resolved place that `path` means, inside `root` or, for reading, inside one of `readable`.
 

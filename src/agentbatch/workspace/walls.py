@@ -59,21 +59,26 @@ def plan_walls(
     """Hide first, then show again what is needed, the task's own directory last; all paths resolved.
 
     A task whose directory is HOME or above it keeps it, writable; only the well-known places of passwords and
-    keys in it are covered.
+    keys in it are covered. A readable folder around the task's directory is shown before that.
     """
     private = _private(home)
     others = [place for place in hidden_dirs if not place.is_relative_to(root)]
     others = [place for place in covering(others) if not _inside(place, private)]
     hidden = [*private, *others]
     exposed = exposed_toolchains(path_variable, home, lambda p: _inside(p, hidden), [root, *others])
-    trees = [tree for tree in exposed.outermost() if not tree.is_relative_to(root)]
+    around = [place for place in readable if root != place and root.is_relative_to(place)]
+    trees = [*around, *(tree for tree in exposed.outermost() if not tree.is_relative_to(root))]
     links = [link for link in exposed.links if not _inside(link, [*trees, root])]
     secret = [*credential_places(home), *(path.resolve() for path in hidden_files if path.is_file())]
     outside = {
         p for p in secret if not p.is_relative_to(root) and (_inside(p, trees) or not _inside(p, hidden))
     }
     inside = out_of_reach(root, home, hidden_dirs, hidden_files)
-    shown = [place for place in readable if not place.is_relative_to(root) or _inside(place, inside)]
+    shown = [
+        place
+        for place in readable
+        if place not in around and (not place.is_relative_to(root) or _inside(place, inside))
+    ]
     return [
         *(Mount("covered", place) for place in sorted(hidden)),
         *(Mount("read-only", place) for place in (*_dns_files(hidden), *trees)),

@@ -1,0 +1,29 @@
+"""Going on with a run: what its database says of each task."""
+
+from contextlib import closing
+
+from agentbatch.api.prepared_run import PreparedRun
+from agentbatch.batch.dispositions import dispositions
+from agentbatch.engine.local import Beginnings
+from agentbatch.store.database import open_database
+from agentbatch.store.history import load_histories
+from agentbatch.store.state import RunState
+from agentbatch.store.store import Store
+
+
+def take_up(prepared: PreparedRun, store: Store) -> Beginnings:
+    """How the tasks of the plan go on; of a new run, nothing."""
+    if prepared.resumed is None:
+        return Beginnings()
+    settings, known = prepared.settings, store.state.tasks
+    found = dispositions(prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force)
+    under_way = [known[task_id] for task_id, disposition in found.items() if disposition == "continue"]
+    with closing(open_database(store.folder.database)) as connection:
+        return Beginnings(found, load_histories(connection, under_way))
+
+
+def seconds_at_work(state: RunState) -> float:
+    """Wall clock of all sessions of a run that is not running now; of one that was killed, until the last that is
+    known of it."""
+    seen = [task.finished_at or task.activity.since for task in state.tasks.values()]
+    return state.seconds(max(seen, default=0.0))

@@ -1,0 +1,70 @@
+"""What a resumption does with each task. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from agentbatch.batch.plan import PlannedTask
+from agentbatch.store.state import TaskState
+
+Disposition = Literal["new", "keep", "start", "continue", "rerun", "changed"]
+"""`new`: the run does not know it yet, at least not as it is now; `keep`: it is over; `start`: it had not begun;
+`continue`: it goes on where it was; `rerun`: it begins again, as was asked; `changed`: it begins again, since it is
+another task now."""
+
+
+def dispositions(
+    tasks: Sequence[PlannedTask],
+    known: Mapping[str, TaskState],
+    *,
+    retry_failed: bool = False,
+    force: bool = False,
+) -> dict[str, Disposition]:
+    """By task id. `known`: the run's tasks as its earlier sessions left them."""
+    found: dict[str, Disposition] = {}
+    for planned in tasks:
+        state = known.get(planned.id)
+        found[planned.id] = "new" if state is None else _disposition(planned, state, retry_failed, force)
+    _revive_skipped(tasks, known, found)
+    return found
+
+
+def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> Disposition:
+    begun = state.started_at is not None or state.seconds_before > 0
+    if force and begun:
+        return "rerun"
+    if state.definition and state.definition != planned.definition:
+        return "changed" if begun else "new"
+    if state.finished and not state.resumable and not _has_more_budget(planned, state):
+        if state.status == "completed" or not (retry_failed or force) or state.reason == "dependency_failed":
+            return "keep"
+        return "rerun"
+    return "continue" if begun else "start"
+
+
+def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
+    """It was ended by a budget of its own, which has been raised."""
+    if state.status != "timeout" or state.reason != "budget":
+        return False
+    return _is_higher(planned.max_cost, state.max_cost) or _is_higher(planned.max_tokens, state.max_tokens)
+
+
+def _is_higher(limit: float | None, before: float | None) -> bool:
+    return before is not None and (limit is None or limit > before)
+
+
+def _revive_skipped(
+    tasks: Sequence[PlannedTask], known: Mapping[str, TaskState], found: dict[str, Disposition]
+) -> None:
+    """Tasks that were skipped get another chance when something they depend on does."""
+    dependents: dict[str, list[str]] = defaultdict(list)
+    for planned in tasks:
+        for dependency in planned.depends_on:
+            dependents[dependency].append(planned.id)
+    waiting = [task_id for task_id, disposition in found.items() if disposition != "keep"]
+    while waiting:
+        for dependent in dependents[waiting.pop()]:
+            state = known.get(dependent)
+            if found[dependent] == "keep" and state is not None and state.reason == "dependency_failed":
+                found[dependent] = "start"
+                waiting.append(dependent)

@@ -1,0 +1,135 @@
+"""The list of runs: a line each, as text and as JSON. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.display.cost_table import clip_right
+from agentbatch.store.bills import Bill, total_cost
+from agentbatch.store.events import RunStarted
+from agentbatch.store.format import clip, money, pad, width
+from agentbatch.store.results import cost_document, iso_time
+from agentbatch.store.runs import Run, RunCondition
+
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
+LEAST_MODELS = 8
+"""Cells."""
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """What the list says of a run. A run itself holds all its tasks, and there may be many runs."""
+
+    run_id: str
+    folder: str
+    condition: RunCondition
+    process: int | None
+    begun: float
+    """Epoch second; 0 when it has not begun."""
+    seconds: float
+    """Wall clock of all its sessions."""
+    total: int
+    completed: int
+    bills: tuple[Bill, ...]
+    info: RunStarted | None
+
+
+def run_line(run: Run, now: float) -> RunLine:
+    info = run.state.info
+    return RunLine(
+        run_id=run.folder.run_id,
+        folder=str(run.folder.path.absolute()),
+        condition=run.condition,
+        process=run.process,
+        begun=run.begun,
+        seconds=run.seconds(now),
+        total=max(len(run.state.tasks), info.total_tasks if info else 0),
+        completed=run.state.count("completed"),
+        bills=run.state.bills,
+        info=info,
+    )
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A folder that should be a run's."""
+
+    run_id: str
+    folder: str
+    problem: str
+
+
+def ago(seconds: float) -> str:
+    """How long ago in one figure: `3 d ago`, `5 min ago`, `now`."""
+    for size, unit in _AGES:
+        if seconds >= size:
+            return f"{int(seconds // size):,} {unit} ago"
+    return "now"
+
+
+def render_runs(
+    runs: Sequence[RunLine], unreadable: Sequence[Unreadable], now: float, columns: int = 80
+) -> list[str]:
+    """The runs as they come, then what could not be read."""
+    columns = max(40, columns)
+    lines = []
+    if runs:
+        heads = ("run", "condition", "started", "tasks", "cost", "models")
+        cells = [heads, *(_cells(run, now) for run in runs)]
+        widths = [max(width(line[place]) for line in cells) for place in range(6)]
+        widths[5] = max(LEAST_MODELS, columns - sum(widths[:5]) - 5)
+        lines = [clip_right(_line(line, widths), columns) for line in cells]
+    return lines + [f"{clip(bad.run_id, 60)}: {clip(bad.problem, 1_000)}" for bad in unreadable]
+
+
+def _cells(run: RunLine, now: float) -> tuple[str, ...]:
+    return (
+        clip(run.run_id, 30),
+        run.condition,
+        ago(now - run.begun) if run.begun else "",
+        f"{run.completed}/{run.total}",
+        money(total_cost(run.bills)),
+        clip(_models(run.info), 60) if run.info else "",
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The figures stand at the right of their cells."""
+    shown = [
+        pad(cell, wide, right=place in (3, 4))
+        for place, (cell, wide) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return " ".join(shown).rstrip()
+
+
+def _models(info: RunStarted) -> str:
+    if info.rehearsal:
+        return "rehearsal"
+    other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
+    return info.coder_model + (f", {other}" if other else "")
+
+
+def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+    """The keys are those of `agentbatch status --json`."""
+    return {
+        "runs": [_record(run) for run in runs],
+        "unreadable": [
+            {"run": bad.run_id, "folder": bad.folder, "problem": bad.problem} for bad in unreadable
+        ],
+    }
+
+
+def _record(run: RunLine) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "folder": run.folder,
+        "condition": run.condition,
+        "process": run.process,
+        "startedAt": iso_time(run.begun) if run.begun else None,
+        "seconds": round(run.seconds, 3),
+        "tasks": {"total": run.total, "completed": run.completed},
+        "cost": cost_document(run.bills),
+        "coderModel": run.info.coder_model if run.info else None,
+        "evaluatorModel": run.info.evaluator_model if run.info else None,
+        "rehearsal": bool(run.info and run.info.rehearsal),
+    }

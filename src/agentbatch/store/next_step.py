@@ -1,0 +1,23 @@
+"""The exact command that goes on with a run."""
+
+from agentbatch.store.format import clip
+from agentbatch.store.state import RunState
+
+LONGEST_ID = 60
+"""Cells. Ours are shorter."""
+
+
+def resume_command(state: RunState) -> str:
+    """`agentbatch resume RUN` when tasks are not at their end; empty when there is nothing to go on with."""
+    if state.info is None or not any(not task.finished or task.resumable for task in state.tasks.values()):
+        return ""
+    return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)}"
+
+
+def retry_command(state: RunState) -> str:
+    """The command that runs what failed again; empty when nothing failed for good."""
+    failed = any(
+        task.finished and not task.resumable and task.status in ("error", "timeout", "cancelled")
+        for task in state.tasks.values()
+    )
+    return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)} --retry-failed" if state.info and failed else ""

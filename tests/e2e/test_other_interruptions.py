@@ -1,0 +1,124 @@
+"""Interruptions that are no signal: a full disk, a server that is gone, a clock that is set back."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentbatch.rehearsal.server import RehearsalServer
+from tests.e2e.interrupted_batch import KEY, InterruptedBatch, script
+
+COUNT = 8
+
+
+def serve(port: int = 0) -> RehearsalServer:
+    return RehearsalServer([script(n) for n in range(COUNT)], key=KEY, latency=0.02, port=port)
+
+
+async def undisturbed(folder: Path, environ: dict[str, str]) -> dict[str, bytes]:
+    async with serve() as server:
+        batch = InterruptedBatch(folder, server, environ, count=COUNT)
+        assert await batch.finish() == 0, batch.output
+    return batch.files()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_full_disk(tmp_path: Path, small_disk: Path, environ: dict[str, str]) -> None:
+    expected = await undisturbed(tmp_path / "undisturbed", environ)
+    async with serve() as server:
+        batch = InterruptedBatch(small_disk / "batch", server, environ, count=COUNT)
+        for calls in (6, 9):
+            await batch.start()
+            assert await batch.until_calls(calls), batch.output
+            ballast = small_disk / "ballast"
+            with open(ballast, "wb") as file:
+                try:
+                    while True:
+                        file.write(bytes(65536))
+                        file.flush()
+                except OSError:
+                    pass
+            assert batch.process is not None
+            assert await batch.process.wait() == 1, batch.output
+            assert "Traceback" not in batch.output
+            ballast.unlink()
+        assert await batch.finish() == 0, batch.output
+        batch.check_finished()
+        assert batch.files() == expected
+
+
+async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[str, str]) -> None:
+    expected = await undisturbed(tmp_path / "undisturbed", environ)
+    async with serve() as server:
+        batch = InterruptedBatch(
+            tmp_path / "batch", server, environ, count=COUNT, flags=("--max-retries", "2")
+        )
+        await batch.start()
+        assert await batch.until_calls(8)
+        port = int(server.base_url.split(":")[2].split("/")[0])
+    process = batch.process
+    assert process is not None
+    async with asyncio.timeout(120):
+        assert await process.wait() == 1
+    assert "The model cannot be reached: 3 tasks in a row have failed" in batch.output
+    assert f"agentbatch resume {batch.database.parent.name}" in batch.output
+    async with serve(port) as server:
+        batch.server = server
+        assert await batch.finish("resume") == 0, batch.output
+    batch.check_finished()
+    assert batch.files() == expected
+
+
+async def test_a_server_that_comes_back_while_calls_are_retried(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    async with serve() as server:
+        batch = InterruptedBatch(
+            tmp_path / "batch", server, environ, count=COUNT, flags=("--max-retries", "9")
+        )
+        await batch.start()
+        assert await batch.until_calls(8)
+        port = int(server.base_url.split(":")[2].split("/")[0])
+    await asyncio.sleep(2)
+    async with serve(port):
+        assert batch.process is not None
+        async with asyncio.timeout(120):
+            assert await batch.process.wait() == 0, batch.output
+    batch.check_finished()
+
+
+async def test_a_clock_that_is_set_back(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The second session's clock is a day behind the first one's."""
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    (wrong / "sitecustomize.py").write_text(
+        "import time\n_real = time.time\ntime.time = lambda: _real() - 86400\n", encoding="utf-8"
+    )
+    async with serve() as server:
+        batch = InterruptedBatch(tmp_path / "batch", server, dict(environ), count=COUNT)
+        await batch.start()
+        assert await batch.until_calls(14)
+        await batch.kill()
+        batch.environ["PYTHONPATH"] = str(wrong)
+        assert await batch.finish() == 0, batch.output
+    batch.check_finished()
+    assert "-1 day" not in batch.output
+    document = (batch.folder / "parallel_batch_results.json").read_text()
+    assert '"duration": -' not in document
+    assert '"durationSeconds": -' not in document
