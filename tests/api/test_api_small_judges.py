@@ -57,7 +57,7 @@ async def test_the_evidence_shrinks_to_a_small_window(run_tasks: Any, tmp_path: 
         assert whole in shown
     assert shown.count("left out") >= 3
     assert "the end of it" not in shown, "its own checks have passed, which tells more than its commands"
-    assert "briefly" in shown
+    assert "on one line" in shown
 
 
 async def test_in_a_small_window_the_answer_is_bounded(run_tasks: Any, tmp_path: Path) -> None:

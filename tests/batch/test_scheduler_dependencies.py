@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,31 +160,32 @@ async def test_a_pending_task_that_is_cancelled_takes_its_dependents_with_it() -
     assert work.started == ["a"]
 
 
+def before_its_first_step(work: Work, act: Callable[[], object]) -> list[object]:
+    """Acts when a task has been started and does not know it yet; what that gave comes into the list."""
+    gave: list[object] = []
+
+    def look() -> None:
+        if work.scheduler.running:
+            gave.append(act())
+        else:
+            asyncio.get_running_loop().call_soon(look)
+
+    look()
+    return gave
+
+
 async def test_cancelled_between_its_start_and_its_first_step() -> None:
     work = Work(plan(a="", b="a"))
-
-    def cancel() -> None:
-        if not work.scheduler.running:
-            asyncio.get_running_loop().call_soon(cancel)
-        else:
-            assert work.scheduler.cancel_task("a") == "pending"
-
-    asyncio.get_running_loop().call_soon(cancel)
+    gave = before_its_first_step(work, lambda: work.scheduler.cancel_task("a"))
     await work.run
+    assert gave == ["pending"]
     assert work.started == []
     assert work.skipped == [("b", "a")]
 
 
 async def test_stopped_between_its_start_and_its_first_step() -> None:
     work = Work(plan(a="", b="a"))
-
-    def cancel() -> None:
-        if not work.scheduler.running:
-            asyncio.get_running_loop().call_soon(cancel)
-        else:
-            work.scheduler.cancel()
-
-    asyncio.get_running_loop().call_soon(cancel)
+    before_its_first_step(work, work.scheduler.cancel)
     await work.run
     assert (work.started, work.pending) == ([], ["a", "b"])
 
@@ -255,6 +257,27 @@ async def test_a_retry_of_what_was_skipped_is_skipped_again_while_its_cause_stan
     await work.settle()
     assert work.skipped == [("b", "a"), ("b", "a")]
     await work.end(x="completed")
+    await work.run
+
+
+async def test_two_retries_in_one_breath_wait_for_each_other() -> None:
+    work = await begun(plan(a="", b="a", x=""))
+    await work.end(a="failed")
+    work.scheduler.add(work.by_id["b"])
+    work.scheduler.add(work.by_id["a"])
+    await work.settle()
+    assert work.skipped == [("b", "a")]
+    await work.end(a="completed")
+    assert work.started == ["a", "x", "a", "b"]
+    await work.end(b="completed", x="completed")
+    await work.run
+
+
+async def test_a_dependency_that_is_not_in_the_plan_counts_as_done() -> None:
+    made = plan(a="")
+    work = await begun(replace(made, tasks=(replace(made.tasks[0], depends_on=("gone",)),)))
+    assert work.started == ["a"]
+    await work.end(a="completed")
     await work.run
 
 

@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 from agentbatch.agent.shorten import shortened
 from agentbatch.tools.base import CommandRecord
-from agentbatch.workspace.diff import tree, unified_diff
+from agentbatch.workspace.diff import changes, tree, unified_diff
 from agentbatch.workspace.file_diff import quoted
 from agentbatch.workspace.snapshot import Snapshot
 
@@ -17,6 +17,9 @@ SHOWN_COMMAND_TAIL = 1500
 LATEST_COMMAND_TAIL = 6000
 LONGEST_CLAIM = 6000
 LONGEST_VERIFY_TAIL = 6000
+
+SHORT_DIFF = 3000
+"""Characters of changes that are shown to a small judge without the list of files."""
 
 BRIEF_COMMAND = 160
 """Characters of a command that a small judge is shown."""
@@ -59,16 +62,23 @@ class Evidence:
     def pieces(self, diff_characters: int, *, brief: bool = False) -> dict[str, str]:
         """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. `brief`: a
         small judge is not shown at length what passing checks and commands say."""
+        diff = unified_diff(self.before, self.after, diff_characters).rstrip("\n")
         commands = _brief_commands(self.commands, self.verify) if brief else _commands(self.commands)
         return {
             "verify": "\n".join(_verify(result, brief) for result in self.verify),
             "tampering": _items(quoted(path) for path in self.tampering),
-            "diff": unified_diff(self.before, self.after, diff_characters).rstrip("\n"),
+            "diff": diff,
             "commands": commands,
             "claim": _end(self.claim, LONGEST_CLAIM),
             "missing_before": _items(self.missing_before),
-            "tree": tree(self.after) if self.after.files else "",
+            "tree": "" if brief and self._all_shown(diff) else tree(self.after) if self.after.files else "",
         }
+
+    def _all_shown(self, diff: str) -> bool:
+        """The changes are short and name every file there is: a list of these would say nothing more."""
+        touched = changes(self.before, self.after)
+        named = {*touched.added, *touched.modified}
+        return len(diff) <= SHORT_DIFF and bool(diff) and set(self.after.files) <= named
 
     def variables(self, pieces: Mapping[str, str]) -> dict[str, object]:
         """The values for prompts/evidence.md. A fresh nonce each time, so that no text can close the fence."""

@@ -1,5 +1,6 @@
 """The engine of a prepared run, put together from its parts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from agentbatch.api.prepared_run import PreparedRun
@@ -38,7 +39,6 @@ def make_engine(
             await modes.settle(coder.endpoint, models[:1] if coder.only_model else models, told)
 
     settings = prepared.settings
-    state = store.state
     engine: LocalEngine
 
     def follow_concurrency(number: int) -> None:
@@ -47,15 +47,6 @@ def make_engine(
             for player in (coder, evaluator):
                 player.endpoint.limits.set_max_in_flight(number)
 
-    budget = RunBudget(
-        settings.max_cost,
-        settings.max_tokens,
-        settings.max_time,
-        spent_cost=state.cost,
-        spent_tokens=state.usage.total,
-        spent_seconds=seconds_at_work(state),
-        on_exhausted=lambda sentence: engine.drain_for(sentence),
-    )
     context = RunContext(
         store=store,
         coder=coder,
@@ -76,7 +67,7 @@ def make_engine(
         own_files=prepared.own_files,
         draining=lambda: engine.draining,
         stop_cause=lambda: engine.stop_cause,
-        budget=budget,
+        budget=_budget(prepared, store, on_exhausted=lambda sentence: engine.drain_for(sentence)),
         gate=lambda task_id: engine.gate(task_id),
         places=_places(prepared, store),
         apply=settings.apply,
@@ -92,6 +83,20 @@ def make_engine(
         on_concurrency=follow_concurrency,
     )
     return engine
+
+
+def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], None]) -> RunBudget:
+    """What the run may spend, less what its earlier sessions have."""
+    settings, state = prepared.settings, store.state
+    return RunBudget(
+        settings.max_cost,
+        settings.max_tokens,
+        settings.max_time,
+        spent_cost=state.cost,
+        spent_tokens=state.usage.total,
+        spent_seconds=seconds_at_work(state),
+        on_exhausted=on_exhausted,
+    )
 
 
 def _places(prepared: PreparedRun, store: Store) -> Places | None:
