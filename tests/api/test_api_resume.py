@@ -130,6 +130,7 @@ async def test_completed_tasks_stay_and_failed_ones_run_again_when_asked(run_tas
     folder = first.outcome.run_folder
     plain = await run_tasks(tasks, [good, bad], resume_run=folder)
     assert plain.server.requests == []
+    assert "Nothing to do: 2 tasks had ended before." in [n.text for n in plain.of_type(e.Notice)]
     assert plain.outcome.exit_code == 1
     retried = await run_tasks(
         tasks, [good, script("bad", WORK, FINISH)], resume_run=folder, retry_failed=True
@@ -165,6 +166,11 @@ async def test_changed_new_and_removed_tasks(run_tasks: Any) -> None:
     left = second.outcome.state.tasks["d"]
     assert (left.status, left.reason, left.resumable) == ("cancelled", "left_out", False)
     assert second.outcome.state.count("completed") == 4
+    assert second.outcome.exit_code == 0, "what is not in the file any more was not asked for"
+    numbers = {t.id: t.index for t in second.outcome.state.tasks.values()}
+    assert numbers == {"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}
+    back = await run_tasks([task("d")], scripts, resume_run=first.outcome.run_folder)
+    assert back.outcome.state.tasks["d"].status == "completed"
 
 
 async def test_other_settings_are_told(run_tasks: Any, tmp_path: Path) -> None:

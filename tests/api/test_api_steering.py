@@ -140,10 +140,21 @@ async def test_a_cancelled_task_ends_and_is_not_resumed(run_tasks: Any, tmp_path
 async def test_a_failed_task_is_tried_again_while_the_run_goes_on(run_tasks: Any, tmp_path: Path) -> None:
     bad = script("bad", Fault(status=422, times=1), bash("touch x"), FINISH)
     long = script("long", bash("sleep 2"), FINISH)
-    outside = Outside(tmp_path, once(e.TaskFinished, lambda o: o.ask("retry", task="bad"), "bad"))
-    ran = await run_tasks([task("bad"), task("long")], [bad, long], on_event=outside.on_event)
+    later = [script(name, bash("touch x"), FINISH) for name in ("after", "last")]
+    tasks = [
+        task("bad"),
+        task("long"),
+        task("after", depends_on=["bad"]),
+        task("last", depends_on=["after", "bad"]),
+    ]
+    outside = Outside(tmp_path, once(e.TaskFinished, lambda o: o.ask("retry", task="bad"), "last"))
+    ran = await run_tasks(tasks, [bad, long, *later], on_event=outside.on_event)
     assert ran.outcome.exit_code == 0
     assert ran.outcome.state.tasks["bad"].reruns == 1
+    assert [event.task_id for event in ran.of_type(e.TaskFinished) if event.status == "skipped"] == [
+        "after",
+        "last",
+    ]
     assert outside.answers[0][1] == Answer(True, "Task bad waits for its turn, from its start.")
 
 

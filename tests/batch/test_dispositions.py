@@ -40,7 +40,9 @@ OVER: dict[str, Any] = {"started_at": 1.0, "finished_at": 2.0}
         ({**OVER, "status": "cancelled", "reason": "interrupted", "resumable": True}, "continue", "continue", "rerun"),
         ({**OVER, "status": "error", "reason": "model_error", "resumable": True}, "continue", "continue", "rerun"),
         ({"finished_at": 2.0, "status": "cancelled", "resumable": True}, "start", "start", "start"),
-        ({"finished_at": 2.0, "status": "skipped", "reason": "dependency_failed"}, "keep", "keep", "keep"),
+        ({"finished_at": 2.0, "status": "skipped", "reason": "dependency_failed"}, "start", "start", "start"),
+        ({**OVER, "status": "cancelled", "reason": "left_out"}, "continue", "continue", "rerun"),
+        ({"finished_at": 2.0, "status": "cancelled", "reason": "left_out"}, "start", "start", "start"),
         ({**OVER, "status": "completed", "definition": "other"}, "changed", "changed", "rerun"),
         ({"definition": "other"}, "new", "new", "new"),
         ({**OVER, "status": "completed", "definition": ""}, "keep", "keep", "rerun"),
@@ -94,3 +96,18 @@ def test_what_was_skipped_gets_another_chance_when_what_it_depends_on_does() -> 
     assert set(kept.values()) == {"keep"}
     retried = dispositions(tasks, states, retry_failed=True)
     assert retried == {"late": "start", "middle": "start", "bad": "rerun", "other": "keep", "good": "keep"}
+
+
+def test_what_was_skipped_begins_once_its_dependency_is_completed() -> None:
+    skipped = {"finished_at": 2.0, "status": "skipped", "reason": "dependency_failed"}
+    tasks = [
+        planned("late", depends_on=("middle", "good")),
+        planned("middle", depends_on=("good",)),
+        planned("good"),
+    ]
+    states = {
+        "good": known("good", **OVER, status="completed"),
+        "middle": known("middle", **skipped),
+        "late": known("late", **skipped),
+    }
+    assert dispositions(tasks, states) == {"late": "start", "middle": "start", "good": "keep"}

@@ -85,6 +85,14 @@ def test_everything_is_what_it_says(base: Path) -> None:
     assert search.find("src/out/*", "files") == []
 
 
+def test_many_names_of_one_folder(tmp_path: Path) -> None:
+    for n in range(0, 100, 2):
+        (tmp_path / f"{n}.md").touch()
+    search = FileSearch(tmp_path)
+    found = [n for n in range(100) if search.find(f"{n}.md", "files")]
+    assert found == list(range(0, 100, 2))
+
+
 def test_order_is_by_folder_then_name(tmp_path: Path) -> None:
     for name in ("a/z", "a-b/a", "a/b/c", "B/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,8 @@ def test_nothing_left(asked: dict[str, Any], sentence: str) -> None:
         ("src/gen.py", "made"),
         ("../work/src/gen.py ../other", "made other"),
         ("docs", "out"),
-        ("src/i", "in"),
+        ("src/i", ""),
+        ("lib/x", "in"),
         ("linked", "deep"),
         (".", "root deep made in out top"),
         ("..", "root deep made in out top other"),
@@ -90,7 +91,7 @@ def test_by_path(tmp_path: Path, paths: str, chosen: str) -> None:
         Task(id="root", dir="src", first_prompt="p"),
         Task(id="deep", dir="linked/er", first_prompt="p"),
         GeneratedTask(id="made", dir="absent/m", first_prompt="p", origin=Origin(0, "src/gen.py")),
-        Task(id="in", dir="absent/i", first_prompt="p", inputs=("src/i*.py", "src/i/x")),
+        Task(id="in", dir="absent/i", first_prompt="p", inputs=("src/i*.py", "lib/x/y")),
         Task(id="out", dir="absent/o", first_prompt="p", outputs=("docs/**/*.md", "src/*.md")),
         Task(id="top", dir="absent", first_prompt="p"),
         Task(id="other", dir="../other", first_prompt="p"),
@@ -141,6 +142,7 @@ FRESHNESS = [
     ("no output matches", task("t", "in/a", "out/*.md"), True, True),
     ("an empty folder is no output", task("t", "", "empty"), True, True),
     ("a hidden output", task("t", "in/a", "out/.h/x"), False, False),
+    ("an output that no foreach would find", task("t", "in/a", "node_modules/x"), False, False),
     ("no inputs", task("t", "", "out/old"), False, False),
     ("an input that is not there", task("t", "in/zzz", "out/old"), False, False),
     ("no outputs", task("t", "in/a"), True, False),
@@ -153,6 +155,8 @@ def test_out_of_date(tmp_path: Path, case: str, one: Task, stale: bool, missing:
     touch(tmp_path, in_a=100, in_b=200, in_c=300, out_x=200, out_y=200, out_old=50)
     touch(tmp_path, **{"out_.h_x": 200})
     (tmp_path / "empty").mkdir()
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "x").touch()
     other = task("other", outputs="out/nothing")
     for asked, expected in (("stale", stale), ("missing", missing)):
         assert ids(plan([one, other], tmp_path, **{asked: True})) == ("t other" if expected else "other")

@@ -71,6 +71,7 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "id": "../up"}), "an id is 1 to 100 letters"),
         (tasks({"first_prompt": "x", "env": {"A=B": "1"}}), "not a name for an environment variable"),
         (tasks({"first_prompt": "x", "protected_paths": ["../x"]}), "does not stay inside"),
+        (tasks({"first_prompt": "x", "protected_paths": ["/x"]}), "does not stay inside"),
         (
             tasks({"first_prompt": "x", "id": "Same"}, {"first_prompt": "y", "id": "same"}),
             "the id 'same' is already that of tasks[0]",
@@ -93,6 +94,7 @@ def tasks(*entries: Any) -> str:
             tasks({"first_prompt": "x", "inputs": ["/etc/x"]}),
             "tasks[0].inputs: '/etc/x' does not stay inside",
         ),
+        (tasks({"first_prompt": "x", "inputs": ["~/x"]}), "tasks[0].inputs: '~/x' does not stay inside"),
         (tasks({"first_prompt": "x", "inputs": [""]}), "'' names no file"),
         (tasks({"first_prompt": "x", "forech": {}}), "unknown key tasks[0].forech; did you mean 'foreach'?"),
     ],

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import secrets
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
@@ -103,7 +105,12 @@ def _open_store(prepared: PreparedRun, redact: Redactor) -> Store:
     roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
     refuse_overlap(prepared.folder, roots, prepared.resumed)
     if prepared.resumed is None:
-        return Store(create_run_folder(prepared.folder, datetime.now(), roots), redact)
+        folder = create_run_folder(prepared.folder, datetime.now(), roots)
+        try:
+            return Store(folder, redact)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
     store = Store(prepared.resumed, redact, resume=True)
     try:
         prepared.resumed.write_roots(roots)
@@ -163,7 +170,7 @@ def _run_started(
         run_id=store.folder.run_id,
         session=before.session + 1 if before else 1,
         seconds_before=seconds_at_work(store.state) if before else 0.0,
-        settings=recorded_settings(prepared.settings),
+        settings={**recorded_settings(prepared.settings), "mode": prepared.mode},
         flags=recorded_flags(prepared.flags),
         task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
         version=__version__,
@@ -198,6 +205,7 @@ async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
         except OSError as error:
             problem = f"The results could not be written to {path}: {error.strerror or error}."
     interrupted = bool(state.finished and state.finished.interrupted)
-    all_completed = state.count("completed") == len(state.tasks)
+    asked_for = [task for task in state.tasks.values() if task.reason != "left_out"]
+    all_completed = all(task.status == "completed" for task in asked_for)
     exit_code = 130 if interrupted and not all_completed else (0 if all_completed and not problem else 1)
     return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code, problem)

@@ -1,6 +1,6 @@
 """What a resumption does with each task. Pure."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -30,16 +30,16 @@ def dispositions(
 
 
 def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> Disposition:
-    begun = state.started_at is not None or state.seconds_before > 0
-    if force and begun:
+    if force and state.begun:
         return "rerun"
     if state.definition and state.definition != planned.definition:
-        return "changed" if begun else "new"
-    if state.finished and not state.resumable and not _has_more_budget(planned, state):
+        return "changed" if state.begun else "new"
+    back = state.reason == "left_out"
+    if state.finished and not state.resumable and not back and not _has_more_budget(planned, state):
         if state.status == "completed" or not (retry_failed or force) or state.reason == "dependency_failed":
             return "keep"
         return "rerun"
-    return "continue" if begun else "start"
+    return "continue" if state.begun else "start"
 
 
 def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
@@ -56,15 +56,26 @@ def _is_higher(limit: float | None, before: float | None) -> bool:
 def _revive_skipped(
     tasks: Sequence[PlannedTask], known: Mapping[str, TaskState], found: dict[str, Disposition]
 ) -> None:
-    """Tasks that were skipped get another chance when something they depend on does."""
+    """A task that was skipped begins when nothing that it depends on now stands against it: all is completed, or
+    gets another chance itself."""
+    by_id = {task.id: task for task in tasks}
     dependents: dict[str, list[str]] = defaultdict(list)
     for planned in tasks:
         for dependency in planned.depends_on:
             dependents[dependency].append(planned.id)
-    waiting = [task_id for task_id, disposition in found.items() if disposition != "keep"]
+
+    def stands_against(dependency: str) -> bool:
+        return found[dependency] == "keep" and known[dependency].status != "completed"
+
+    waiting = deque(
+        task.id for task in tasks if found[task.id] == "keep" and known[task.id].reason == "dependency_failed"
+    )
     while waiting:
-        for dependent in dependents[waiting.pop()]:
-            state = known.get(dependent)
-            if found[dependent] == "keep" and state is not None and state.reason == "dependency_failed":
-                found[dependent] = "start"
-                waiting.append(dependent)
+        task_id = waiting.popleft()
+        if found[task_id] == "keep" and not any(map(stands_against, by_id[task_id].depends_on)):
+            found[task_id] = "start"
+            waiting.extend(
+                name
+                for name in dependents[task_id]
+                if found[name] == "keep" and known[name].reason == "dependency_failed"
+            )

@@ -4,18 +4,18 @@ import fnmatch
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from agentbatch.workspace.ignored import is_ignored
 
 Kind = Literal["files", "folders"]
 
 
-class _Member(NamedTuple):
-    name: str
-    is_folder: bool
+MOST_ASKED = 16
+"""Names that are looked up in a folder one by one before it is read."""
 
 
 class FileSearch:
@@ -27,12 +27,26 @@ class FileSearch:
         and version control, installed packages and caches never."""
         self._base = base
         self._everything = everything
-        self._read: dict[str, list[_Member]] = {}
+        self._read: dict[str, dict[str, bool]] = {}
+        self._asked: Counter[str] = Counter()
 
     def find(self, pattern: str, kind: Kind) -> list[str]:
         """Paths relative to the folder, `/`-separated, in order. `*` and `?` match within a name, `**` any folders."""
+        found = (path for path, is_folder in self._found(pattern) if is_folder == (kind == "folders"))
+        return sorted(found, key=lambda path: path.split("/"))
+
+    def newest_and_oldest(self, pattern: str) -> tuple[int, int] | None:
+        """Times of change of the files that match, in ns; a folder stands for all files in it. None: there are none."""
+        files: set[str] = set()
+        for path, is_folder in self._found(pattern):
+            files.update(self.find(f"{_literally(path)}/**", "files") if is_folder else (path,))
+        times = [time for path in files if (time := self._changed(path)) is not None]
+        return (max(times), min(times)) if times else None
+
+    def _found(self, pattern: str) -> set[tuple[str, bool]]:
+        """What matches, and whether it is a folder."""
         parts = [part for part in pattern.split("/") if part not in ("", ".")]
-        found: set[str] = set()
+        found: set[tuple[str, bool]] = set()
         seen: set[tuple[str, int]] = set()
         ways = [("", 0)]
         while ways and parts:
@@ -44,67 +58,68 @@ class FileSearch:
             last = at == len(parts) - 1
             if parts[at] == "**" and not last:
                 ways.append((where, at + 1))
-            for member in self._matching(where, parts[at]):
-                path = f"{where}/{member.name}" if where else member.name
-                if last and member.is_folder == (kind == "folders"):
-                    found.add(path)
-                if member.is_folder and parts[at] == "**":
+            for name, is_folder in self._matching(where, parts[at]):
+                path = f"{where}/{name}" if where else name
+                if last:
+                    found.add((path, is_folder))
+                if is_folder and parts[at] == "**":
                     ways.append((path, at))
-                elif member.is_folder and not last:
+                elif is_folder and not last:
                     ways.append((path, at + 1))
-        return sorted(found, key=lambda path: path.split("/"))
+        return found
 
-    def newest_and_oldest(self, pattern: str) -> tuple[int, int] | None:
-        """Times of change of the files that match, in ns; a folder stands for all files in it. None: there are none."""
-        paths = self.find(pattern, "files")
-        for folder in self.find(pattern, "folders"):
-            paths += self.find(f"{_literally(folder)}/**", "files")
-        times = [time for path in paths if (time := self._changed(path)) is not None]
-        return (max(times), min(times)) if times else None
-
-    def _matching(self, where: str, part: str) -> Iterator[_Member]:
+    def _matching(self, where: str, part: str) -> Iterator[tuple[str, bool]]:
+        """The members of a folder that one part of a pattern means, and whether they are folders."""
         if part == "**":
-            yield from (member for member in self._members(where) if self._shown(member.name, ""))
-        elif not re.search(r"[*?\[]", part):
-            # Ten thousand tasks that name a file each must not read ten thousand times what lies beside it.
-            member = self._member(f"{where}/{part}" if where else part, part)
-            if member is not None:
-                yield member
-        else:
+            yield from (member for member in self._members(where).items() if self._shown(member[0], ""))
+        elif re.search(r"[*?\[]", part):
             fits = re.compile(fnmatch.translate(part)).match
-            yield from (m for m in self._members(where) if self._shown(m.name, part) and fits(m.name))
+            members = self._members(where).items()
+            yield from (member for member in members if self._shown(member[0], part) and fits(member[0]))
+        else:
+            is_folder = self._look_up(where, part)
+            if is_folder is not None:
+                yield part, is_folder
 
     def _shown(self, name: str, part: str) -> bool:
         return self._everything or not name.startswith(".") or part.startswith(".")
 
-    def _members(self, where: str) -> list[_Member]:
+    def _look_up(self, where: str, name: str) -> bool | None:
+        """Neither a large folder is read for one name, nor is it asked for each of many."""
+        self._asked[where] += 1
+        if where in self._read or self._asked[where] > MOST_ASKED:
+            return self._members(where).get(name)
+        return self._is_folder(os.path.join(self._base, where, name))
+
+    def _members(self, where: str) -> dict[str, bool]:
+        """The names in a folder that count, and whether they are folders."""
         known = self._read.get(where)
         if known is None:
+            folder = os.path.join(self._base, where)
             try:
-                names = os.listdir(self._base / where)
+                names = os.listdir(folder)
             except OSError:
                 names = []
-            found = (self._member(f"{where}/{name}" if where else name, name) for name in names)
-            known = self._read[where] = [member for member in found if member is not None]
+            kinds = ((name, self._is_folder(os.path.join(folder, name))) for name in names)
+            known = self._read[where] = {name: kind for name, kind in kinds if kind is not None}
         return known
 
-    def _member(self, path: str, name: str) -> _Member | None:
-        place = self._base / path
+    def _is_folder(self, path: str) -> bool | None:
+        """None: it is not there, or does not count."""
         try:
-            mode = os.lstat(place).st_mode
+            mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
-                target = place.resolve()
-                inside = target.is_relative_to(self._base.resolve())
-                return _Member(name, False) if inside and target.is_file() else None
+                target = Path(path).resolve()
+                return False if target.is_relative_to(self._base.resolve()) and target.is_file() else None
         except (OSError, ValueError, RuntimeError):  # gone, no possible name, a loop of links
             return None
         if stat.S_ISDIR(mode):
-            return _Member(name, True) if self._everything or not is_ignored(place) else None
-        return _Member(name, False) if stat.S_ISREG(mode) else None
+            return True if self._everything or not is_ignored(Path(path)) else None
+        return False if stat.S_ISREG(mode) else None
 
     def _changed(self, path: str) -> int | None:
         try:
-            return os.stat(self._base / path).st_mtime_ns
+            return os.stat(os.path.join(self._base, path)).st_mtime_ns
         except OSError:
             return None
 

@@ -90,7 +90,7 @@ def _task(template: Mapping[str, Any], match: Match, place: int) -> GeneratedTas
 def _filled(field: str, value: object, values: Mapping[str, str]) -> object:
     """Whatever is no text is left for the schema to judge."""
     write = FILLED.get(field)
-    if write is None or (field == "depends_on" and value == "children"):
+    if write is None:
         return value
     try:
         if isinstance(value, str):

@@ -1,5 +1,6 @@
 """An isolated task's way: a place of its own before it begins, and what becomes of its work at the end."""
 
+import shlex
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from agentbatch.store import events as e
 from agentbatch.store.run_folder import RunFolder
 from agentbatch.workspace.apply_back import Applied
 from agentbatch.workspace.isolation import WORK, Places, may_go
-from agentbatch.workspace.place_record import Place
+from agentbatch.workspace.place_record import RECORD, Place, read_place
 from agentbatch.workspace.snapshot import Snapshot
 
 MAY_GO = "may-go"
@@ -39,12 +40,18 @@ class IsolatedWork:
         """The place's files are of no use any more."""
 
     async def enter(self, *, anew: bool) -> PlannedTask:
-        """The task with its place as its directory. `anew`: without anything of an earlier time. Raises UserError."""
+        """The task with its place as its directory. `anew`: without anything of an earlier time; otherwise the place is
+        there already. Raises UserError."""
         planned, places = self._planned, self._context.places
         if planned.isolation == "none" or places is None:
             return planned
         if anew:
             await places.discard(self._folder)
+        elif read_place(self._folder)[0] is None:  # before anything there is taken for rubbish
+            raise UserError(
+                f"The {planned.isolation} that it was at work in cannot be found by {self._folder / RECORD}. "
+                "--retry-failed begins it again, and removes what is there."
+            )
         (self._folder / MAY_GO).unlink(missing_ok=True)
         self.place = await places.make(
             planned.isolation,
@@ -99,10 +106,11 @@ class IsolatedWork:
         if applied.done:
             return
         shown = "; ".join(applied.in_the_way[:MOST_NAMED])
+        patch = shlex.quote(str(self._folder.parent / "changes.patch"))
         more = len(applied.in_the_way) - MOST_NAMED
         self._notice(
             f"The changes of task {self._planned.id} were not applied: {shown}"
-            f"{f'; and {more} more' if more > 0 else ''}. They are in its changes.patch."
+            f"{f'; and {more} more' if more > 0 else ''}. Apply them by hand: git apply --3way {patch}"
         )
 
     def _notice(self, text: str) -> None:

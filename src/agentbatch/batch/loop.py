@@ -1,6 +1,7 @@
 """One task from start to end: coder turn, evidence, evaluation, decision, until it is done."""
 
 import asyncio
+import errno
 import json
 from dataclasses import replace
 
@@ -24,6 +25,9 @@ from agentbatch.store.history import TaskHistory
 from agentbatch.store.transcript import TRANSCRIPT, trajectory
 from agentbatch.workspace.diff import changes, patch
 from agentbatch.workspace.snapshot import Snapshot
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Nothing is wrong with the task: with room on its disk, it goes on."""
 
 VERIFIED_ALONE = "Verified by its own checks, no evaluator."
 
@@ -101,6 +105,7 @@ class TaskLoop:
                 done = Done("timeout", "wall_clock", f"The task ran out of its {planned.timeout:g} seconds.")
             else:
                 done = Done("error", "workspace_error", str(error) or type(error).__name__)
+                resumable = getattr(error, "errno", None) in DISK_FULL
         await self._finish(done, resumable)
         if stop_run:
             raise EndpointUnusable(stop_run)

@@ -1,7 +1,7 @@
 """Which tasks of a file run: by path, by name, by what is out of date, by number."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,11 +74,10 @@ def _matching(tasks: "list[PlannedTask]", pattern: str, task_file: Path) -> "lis
 
 def _in_scope(tasks: "list[PlannedTask]", selection: Selection, base: Path) -> "list[PlannedTask]":
     scopes = {_resolved(selection.folder, path): path for path in selection.paths}
+    places = _Places(base)
     found, hit = [], set()
     for task in tasks:
-        scope = {
-            above for place in _places(task, base) for above in (place, *place.parents) if above in scopes
-        }
+        scope = {above for place in places.of(task) for above in (place, *place.parents) if above in scopes}
         if scope:
             found.append(task)
             hit |= scope
@@ -90,14 +89,28 @@ def _in_scope(tasks: "list[PlannedTask]", selection: Selection, base: Path) -> "
     return found
 
 
-def _places(task: "PlannedTask", base: Path) -> Iterator[Path]:
-    """Where a task has to do with files."""
-    yield task.root
-    if isinstance(task.task, GeneratedTask) and task.task.origin.path:
-        yield _resolved(base, task.task.origin.path)
-    for pattern in (*task.task.inputs, *task.task.outputs):
-        fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-        yield _resolved(base, fixed if fixed == pattern else fixed.rpartition("/")[0])
+class _Places:
+    """Where tasks have to do with files, links followed; a folder that many share is followed once."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._folders: dict[str, Path] = {}
+
+    def of(self, task: "PlannedTask") -> set[Path]:
+        found = {task.root}
+        if isinstance(task.task, GeneratedTask) and task.task.origin.path:
+            found.add(self._place(task.task.origin.path))
+        for pattern in (*task.task.inputs, *task.task.outputs):
+            fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+            found.add(self._place(fixed if fixed == pattern else fixed.rpartition("/")[0]))
+        return found
+
+    def _place(self, path: str) -> Path:
+        parent, _, name = path.rpartition("/")
+        if parent not in self._folders:
+            self._folders[parent] = _resolved(self._base, parent)
+        place = self._folders[parent] / name
+        return _resolved(self._folders[parent], name) if place.is_symlink() else place
 
 
 def _resolved(base: Path, path: str) -> Path:

@@ -69,8 +69,11 @@ def replay(resumption: Resumption, controller: TaskController, evaluation: Evalu
 async def _beginning(context: RunContext, planned: PlannedTask) -> Beginning:
     try:
         return await asyncio.to_thread(Beginning.load, context.store.folder.task(planned.id))
-    except ValueError as error:
-        raise UserError(f"It cannot go on: {error} --retry-failed begins it again.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"It cannot go on, since what its directory was at the beginning is lost: {error} "
+            "--retry-failed begins it again."
+        ) from None
 
 
 def _recollect(

@@ -12,7 +12,7 @@ from agentbatch.engine.control import MOST_AT_ONCE
 from agentbatch.errors import UserError
 from agentbatch.store.commands import await_answer, post
 from agentbatch.store.format import fold, harmless
-from agentbatch.store.next_step import resume_command
+from agentbatch.store.next_step import resume_command, retry_command
 from agentbatch.store.run_folder import RunFolder, holder
 from agentbatch.store.runs import find_run, list_runs, open_run
 
@@ -140,7 +140,8 @@ def running_run(base: Path, name: str | None) -> RunFolder:
     folder = find_run(base, name)
     if holder(folder):
         return folder
-    command = resume_command(open_run(folder).state)
+    state = open_run(folder).state
+    command = resume_command(state) or retry_command(state)
     raise UserError(
         (f"The run {folder.run_id} is not under way." if name else "No run of this folder is under way.")
         + (f" `{command}` goes on with {'it' if name else 'the newest'}." if command else "")

@@ -102,6 +102,11 @@ def _ended_early(code: int, output: Path) -> int:
     text = output.read_text(encoding="utf-8", errors="replace")
     _forget(output)
     (sys.stdout if code == 0 else sys.stderr).write(text)
+    if code > 0 and not text.strip():
+        sys.stderr.write(
+            f"agentbatch: the background process ended with exit code {code} before its run began, and could not say "
+            "why (is the disk full?). Without --daemon it does.\n"
+        )
     if code >= 0:
         return code
     sys.stderr.write(

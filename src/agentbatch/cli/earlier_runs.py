@@ -1,12 +1,16 @@
 """What earlier runs of this folder said of themselves."""
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.store.database import load_info, open_database
 from agentbatch.store.events import RunStarted
+from agentbatch.store.format import clip
 from agentbatch.store.run_folder import RunFolder
 from agentbatch.store.runs import list_runs
 
@@ -16,20 +20,32 @@ def latest_run(settings: Settings) -> RunFolder | None:
     task_file = str((Path.cwd() / settings.tasks).resolve())
     for folder in list_runs(Path.cwd()):
         try:
-            if recorded(folder).task_file == task_file:
-                return folder
-        except UserError:
-            continue  # none of ours, or of another version
+            info = _info(folder)
+        except UserError as error:
+            raise UserError(
+                f"{error} It is newer than any that could be gone on with: remove it (agentbatch prune "
+                f"{folder.run_id} --all), or start a new run without --resume."
+            ) from None
+        if info is not None and info.task_file == task_file:
+            return folder
     return None
 
 
 def recorded(folder: RunFolder) -> RunStarted:
     """What the run said of itself when it began last. Raises UserError."""
-    with closing(open_database(folder.database)) as connection:
-        info = load_info(connection)
+    info = _info(folder)
     if info is None:
         raise UserError(
             f"The run {folder.run_id} was interrupted before it began: there is nothing to go on with. "
             "Start a new one with agentbatch."
         )
     return info
+
+
+def _info(folder: RunFolder) -> RunStarted | None:
+    """Raises UserError when the database cannot be read."""
+    with closing(open_database(folder.database)) as connection:
+        try:
+            return load_info(connection)
+        except (sqlite3.Error, ValidationError) as error:
+            raise UserError(f"{folder.database} is damaged: {clip(str(error), 200)}.") from None

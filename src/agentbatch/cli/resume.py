@@ -33,7 +33,9 @@ def resume(args: argparse.Namespace) -> int:
     folder = find_run(Path.cwd(), args.run)
     base = folder.path.resolve().parents[2]
     if base != Path.cwd().resolve():
-        raise UserError(f"The run {folder.run_id} was started in {base}: go there first (cd), and say it again.")
+        raise UserError(
+            f"The run {folder.run_id} was started in {base}: go there first (cd), and say it again."
+        )
     info = recorded(folder)
     given = run.given_flags(args)
     flags: dict[str, Any] = {**info.flags, **given, "resume": True}

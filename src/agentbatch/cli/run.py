@@ -128,8 +128,11 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
     try:
         prepared = prepare(settings, env_file=env_file, flags=flags, resume=folder)
         if settings.dry_run:
+            from agentbatch.api.take_up import what_runs
             from agentbatch.display.dry_run import render_dry_run
 
+            prepared, told = what_runs(prepared)
+            sys.stdout.write(told)
             sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
             return 0
         asks = sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto" and folder is None

@@ -262,7 +262,9 @@ class Settings(BaseModel):
     @field_validator("max_failures")
     @classmethod
     def _check_failures(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[1-9]\d{0,6}|(100|[1-9]?\d)(\.\d+)?%", value):
+        if value is not None and not re.fullmatch(
+            r"[1-9]\d{0,6}|(100|[1-9]\d?(\.\d+)?|0\.0*[1-9]\d*)%", value
+        ):
             raise ValueError("must be a number of tasks, or a part of them like 10%")
         return value
 

@@ -83,6 +83,8 @@ class Summary:
     interrupted: bool
     error: str
     """Not empty: why the whole run was stopped."""
+    branches: int
+    """Tasks whose work is on a git branch of their own."""
     resume_command: str
     """Empty when there is nothing to go on with."""
     retry_command: str
@@ -134,6 +136,7 @@ def summarise(
         exit_code=exit_code,
         interrupted=bool(end and end.interrupted),
         error=end.error if end else "",
+        branches=sum(bool(task.branch) for task in state.tasks.values()),
         resume_command=resume_command(state),
         retry_command=retry_command(state),
     )

@@ -155,6 +155,9 @@ def _places(summary: Summary) -> list[str]:
         f"Transcripts  {summary.run_folder / 'tasks'}",
         f"Log          {summary.run_folder / 'run.log'}",
     ]
+    if summary.branches:
+        pattern = f"agentbatch/{clip(summary.run_id, 60)}/*"
+        lines.append(f"Branches     {summary.branches:,}: git branch --list '{pattern}'")
     if summary.resume_command:
         lines.append(f"Resume with  {summary.resume_command}")
     elif summary.retry_command:

@@ -14,11 +14,10 @@ from agentbatch.batch.loop import EndpointUnusable, TaskLoop
 from agentbatch.batch.plan import Plan, PlannedTask
 from agentbatch.batch.scheduler import Outcome, Scheduler
 from agentbatch.engine.holds import Holds
+from agentbatch.engine.outage import Outage
 from agentbatch.store import events as e
+from agentbatch.store.format import counted
 from agentbatch.store.history import TaskHistory
-
-OUTAGE = 3
-"""Tasks that fail in a row for want of an answer, each after all its retries, before the run stops."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,8 @@ class LocalEngine:
         self._dispositions = beginnings.dispositions if beginnings else {}
         self._histories = dict(beginnings.histories) if beginnings else {}
         known = context.store.state.tasks
+        self._numbers = {state.index for state in known.values()}
+        """Taken: `task i/N` means one task for as long as the run lasts."""
         self.scheduler = Scheduler(
             plan,
             self._run_task,
@@ -72,9 +73,7 @@ class LocalEngine:
         self.holds = Holds()
         self._stops = 0
         self._failures = 0
-        self._unanswered = 0
-        self._answered = -1
-        """Calls that had been answered when a task last failed for want of an answer."""
+        self._outage = Outage()
         self.over = False
         self._error = ""
 
@@ -131,6 +130,9 @@ class LocalEngine:
         store = self.context.store
         self._queue()
         await self._remove_left_places()
+        if self._dispositions and not self.scheduler.pending:
+            text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
+            store.emit(e.Notice(text=text, warning=False))
         watch = asyncio.ensure_future(self._watch_store())
         try:
             await self._do_first()
@@ -184,11 +186,36 @@ class LocalEngine:
             )
         )
 
+    def begin_again(self, task: PlannedTask) -> None:
+        """Put a task that is over back into the queue, and with it what was skipped because of it."""
+        known = self.context.store.state.tasks
+        self.queue_anew(task)
+        self.scheduler.add(task)
+        again = {task.id}
+        waiting = [other for other in self._plan.tasks if known[other.id].reason == "dependency_failed"]
+        while found := [other for other in waiting if not again.isdisjoint(other.depends_on)]:
+            for other in found:
+                self._requeue(other, 0.0)
+                self.scheduler.add(other)
+            again = {other.id for other in found}
+            waiting = [other for other in waiting if other not in found]
+
+    def _number(self, task: PlannedTask) -> int:
+        """Its place in the file, unless another task of the run has had that number."""
+        known = self.context.store.state.tasks
+        if task.id in known:
+            return known[task.id].index
+        if task.index not in self._numbers:
+            return task.index
+        return max(self._numbers) + 1
+
     def queue_anew(self, task: PlannedTask) -> None:
+        number = self._number(task)
+        self._numbers.add(number)
         self.context.store.emit(
             e.TaskQueued(
                 task_id=task.id,
-                index=task.index,
+                index=number,
                 dir=task.shown_dir,
                 first_prompt=task.task.first_prompt,
                 max_iterations=task.max_iterations,
@@ -235,7 +262,9 @@ class LocalEngine:
         if state.status == "completed":
             return "completed"
         if state.reason == "model_error" and state.resumable:
-            self._count_outage()
+            gone = self._outage.unanswered(self.context.store.state.usage.calls)
+            if gone:
+                self.drain_for(gone)
         if state.resumable:
             return "interrupted"
         if state.status in ("error", "timeout"):
@@ -244,17 +273,6 @@ class LocalEngine:
             if reached:
                 self.drain_for(reached)
         return "failed"
-
-    def _count_outage(self) -> None:
-        """A task has failed for want of an answer. When others before it have, and nothing was answered in between,
-        those that follow would: the run stops, and can be resumed."""
-        answered = self.context.store.state.usage.calls
-        self._unanswered = self._unanswered + 1 if answered == self._answered else 1
-        self._answered = answered
-        if self._unanswered >= OUTAGE:
-            self.drain_for(
-                f"The model cannot be reached: {self._unanswered} tasks in a row have failed for want of an answer."
-            )
 
     def _skip(self, planned: PlannedTask, dependency: str) -> None:
         state = self.context.store.state.tasks[dependency]

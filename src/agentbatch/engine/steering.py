@@ -75,8 +75,7 @@ class Steering:
         planned = engine.by_id.get(task_id)
         if not state.finished or planned is None:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
-        engine.queue_anew(planned)
-        engine.scheduler.add(planned)
+        engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."
 
     def set_concurrency(self, number: int) -> str:

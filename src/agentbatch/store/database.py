@@ -7,17 +7,20 @@ engine. Each document of a task is one JSON text.
 
 import gc
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.store.bills import merge_bills
-from agentbatch.store.events import Event, RunStarted
+from agentbatch.store.events import RunStarted
+from agentbatch.store.format import clip
 from agentbatch.store.state import RunState, TaskState
+from agentbatch.store.stored_json import read_event, read_model
 
 SCHEMA_VERSION = 2
 
@@ -39,8 +42,6 @@ CREATE TABLE commands (
   answer TEXT);
 """
 
-_events: TypeAdapter[Event] = TypeAdapter(Event)
-
 
 def create_database(path: Path) -> None:
     """Make an empty run database. WAL, so that viewers read while the engine writes."""
@@ -59,6 +60,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         raise UserError(f"There is no run database {path}.")
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
+        if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            # A place where SQLite cannot make the files that it shares with a writer; there is none.
+            connection.close()
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except (sqlite3.Error, TypeError) as error:
         connection.close()
@@ -74,7 +79,7 @@ def load_info(connection: sqlite3.Connection) -> RunStarted | None:
     row = connection.execute(
         f"SELECT body FROM events WHERE {_RUN_EVENTS} AND type = 'run_started' ORDER BY seq DESC LIMIT 1"
     ).fetchone()
-    return RunStarted.model_validate_json(row[0]) if row else None
+    return read_model(RunStarted, row[0]) if row else None
 
 
 _OUTLINE = (
@@ -96,10 +101,10 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
             f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
         ):
             if task_id is None or kind == "notice":  # a held task says so itself
-                state.apply(_events.validate_json(text))
+                state.apply(read_event(text))
         # Sorted here: SQLite would sort whole bodies, through files.
         rows = connection.execute(f"SELECT {body} FROM tasks")
-        for task in sorted((TaskState.model_validate_json(text) for (text,) in rows), key=_place):
+        for task in sorted((read_model(TaskState, text) for (text,) in rows), key=_place):
             state.put(task)
         state.bills = merge_bills(task.bills for task in state.tasks.values())
         (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
@@ -135,7 +140,10 @@ def _place(task: TaskState) -> int:
 def read_state(path: Path) -> RunState:
     """The state of the run whose database this is. Raises UserError."""
     with closing(open_database(path)) as connection:
-        return load_state(connection)
+        try:
+            return load_state(connection)
+        except (sqlite3.Error, ValidationError) as error:
+            raise UserError(f"{path} is damaged: {clip(str(error), 200)}.") from None
 
 
 def load_messages(connection: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:

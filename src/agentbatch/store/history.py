@@ -5,11 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pydantic import TypeAdapter
-
 from agentbatch.model.reply import Message
 from agentbatch.store.events import Event
 from agentbatch.store.state import TaskState
+from agentbatch.store.stored_json import read_event
 
 KINDS = (
     "iteration_started",
@@ -22,8 +21,6 @@ KINDS = (
 """The events from which a task's place is told."""
 
 IDS_A_STATEMENT = 500
-
-_events: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 @dataclass
@@ -52,7 +49,7 @@ def load_histories(connection: sqlite3.Connection, tasks: Sequence[TaskState]) -
         )
         for seq, task_id, body in rows:
             if seq >= since[task_id]:
-                found[task_id].events.append(_events.validate_json(body))
+                found[task_id].events.append(read_event(body))
     for task_id, history in found.items():
         history.generation = latest_generation(connection, task_id)
         rows = connection.execute(

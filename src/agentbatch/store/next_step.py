@@ -17,7 +17,14 @@ def resume_command(state: RunState) -> str:
 def retry_command(state: RunState) -> str:
     """The command that runs what failed again; empty when nothing failed for good."""
     failed = any(
-        task.finished and not task.resumable and task.status in ("error", "timeout", "cancelled")
+        task.finished
+        and not task.resumable
+        and task.status in ("error", "timeout", "cancelled")
+        and task.reason != "left_out"
         for task in state.tasks.values()
     )
-    return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)} --retry-failed" if state.info and failed else ""
+    return (
+        f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)} --retry-failed"
+        if state.info and failed
+        else ""
+    )

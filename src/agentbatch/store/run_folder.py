@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Collection
@@ -124,5 +125,6 @@ def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
         raise UserError(f"The run's folder {path} cannot be made: {error.strerror or error}.") from None
     return folder

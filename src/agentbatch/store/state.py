@@ -100,6 +100,11 @@ class TaskState(BaseModel):
         return self.finished_at is not None
 
     @property
+    def begun(self) -> bool:
+        """It was at work at some time, whatever a clock that was set back says of how long."""
+        return self.started_at is not None or self.seconds_before > 0 or self.iteration > 0
+
+    @property
     def usage(self) -> Usage:
         return total_usage(self.bills)
 
@@ -160,9 +165,8 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     match event:
         case e.TaskQueued():
             # The bills stay: what was spent was spent.
-            begun = task.started_at is not None or task.seconds_before > 0
             return _new_task(event).model_copy(
-                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + begun}
+                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
             )
         case e.TaskStarted():
             changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}

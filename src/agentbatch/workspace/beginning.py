@@ -22,13 +22,10 @@ class Beginning:
     protected: Protected | None = None
 
     def save(self, folder: Path, redact: Redactor) -> None:
-        """Write it into the task's folder, in one step. Raises OSError. Nothing is written of an empty directory.
+        """Write it into the task's folder, in one step. Raises OSError.
 
         Texts are written without keys, which shows in a diff at most; protected files have to be put back as they were.
         """
-        if not self.snapshot.files and self.protected is None:
-            (folder / NAME).unlink(missing_ok=True)
-            return
         document = {
             "truncated": self.snapshot.truncated,
             "files": {path: _entry(entry, redact) for path, entry in self.snapshot.files.items()},
@@ -39,15 +36,13 @@ class Beginning:
     @classmethod
     def load(cls, folder: Path) -> "Beginning":
         """What `save` wrote. Raises OSError or ValueError when it cannot be read."""
+        text = (folder / NAME).read_text(encoding="utf-8")
         try:
-            document = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls(Snapshot({}))
-        try:
+            document = json.loads(text)
             files = {path: FileEntry(*fields) for path, fields in document["files"].items()}
             kept = document["protected"]
             return cls(Snapshot(files, document["truncated"]), _read_protected(kept) if kept else None)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{folder / NAME} is not what was written there: {error}.") from None
 
 
