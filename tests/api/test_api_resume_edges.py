@@ -9,6 +9,8 @@ from agentbatch.rehearsal.script import Fault, Say, ScriptedCall
 from agentbatch.store import events as e
 from tests.api.awkward_moments import FINISH, INCOMPLETE, Hand, Killed, bash, script, task
 
+AGENTS = Path(__file__).parents[2] / "agents"
+
 
 async def test_killed_after_the_verdict_it_ends_with_its_patch_and_no_call(
     run_tasks: Any, tmp_path: Path
@@ -22,7 +24,7 @@ async def test_killed_after_the_verdict_it_ends_with_its_patch_and_no_call(
     second = await run_tasks([task("a")], [a], resume_run=folder)
     assert second.server.requests == []
     assert (second.task.status, second.task.changed_files) == ("completed", 1)
-    assert second.task.last_response == "Done."
+    assert (second.task.last_response, second.task.last_evaluation) == ("Done.", first.task.last_evaluation)
     assert "+made\n" in (second.task_folder("a") / "changes.patch").read_text()
 
 
@@ -80,6 +82,7 @@ async def test_a_shorter_time_limit_ends_it_with_what_it_has_done(run_tasks: Any
     second = await run_tasks([task("a")], [a], resume_run=first.outcome.run_folder, timeout=0.1)
     assert (second.task.status, second.task.reason) == ("timeout", "wall_clock")
     assert second.coder_requests() == []
+    assert "made.txt" in (second.task_folder("a") / "coder.traj.json").read_text()
     assert second.task.changed_files == 1
 
 
@@ -242,3 +245,38 @@ async def test_what_was_there_at_the_beginning_is_no_change(run_tasks: Any, tmp_
     second = await run_tasks([task("a")], [a], resume_run=first.outcome.run_folder)
     assert (second.task.status, second.task.changed_files) == ("completed", 1)
     assert "old" not in (second.task_folder("a") / "changes.patch").read_text()
+
+
+async def test_steps_of_a_turn_are_counted_over_sessions(run_tasks: Any, tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    definition = (AGENTS / "coder.toml").read_text().replace("steps = 100 ", "steps = 3 ")
+    (tmp_path / "agents/coder.toml").write_text(definition)
+    a = script("a", bash("touch a"), bash("touch b"), bash("touch c"), FINISH)
+    hand = Hand(e.ToolFinished, Hand.at_once, number=2)
+    first = await run_tasks([task("a")], [a], on_start=hand.attach, on_event=hand.on_event, max_iterations=1)
+    second = await run_tasks([task("a")], [a], resume_run=first.outcome.run_folder, max_iterations=1)
+    assert len(second.coder_requests()) == 1
+    assert [event.end for event in second.of_type(e.TurnFinished)] == ["step_limit"]
+
+
+async def test_more_iterations_let_a_task_go_on_that_was_killed_at_its_last(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    a = script("a", bash("touch a"), FINISH, bash("touch b"), FINISH, judge=(Say(verdict=INCOMPLETE),))
+    killed = Killed(tmp_path, e.TaskFinished)
+    await run_tasks([task("a")], [a], on_event=killed.on_event, max_iterations=1)
+    second = await run_tasks([task("a")], [a], resume_run=killed.restore(), max_iterations=2)
+    assert second.task.status == "completed"
+    (started,) = second.of_type(e.IterationStarted)
+    assert started.iteration == 2
+    # No follow-up was written after the last iteration: what spoke against it is told instead.
+    assert "b" in started.prompt
+
+
+async def test_an_endpoint_that_is_too_busy_leaves_the_task_resumable(run_tasks: Any) -> None:
+    busy = script("a", Fault(status=429, times=99), FINISH)
+    first = await run_tasks([task("a")], [busy], max_retries=0)
+    assert (first.task.reason, first.task.resumable) == ("model_error", True)
+    good = script("a", bash("touch x"), FINISH)
+    second = await run_tasks([task("a")], [good], resume_run=first.outcome.run_folder)
+    assert second.task.status == "completed"
