@@ -20,6 +20,7 @@ from agentbatch.errors import UserError
 from agentbatch.local.models_folder import find_model
 from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.model.pricing import Prices
+from agentbatch.store.database import read_state
 from agentbatch.store.documents import check_writable
 from agentbatch.store.format import counted
 from agentbatch.store.run_folder import RunFolder
@@ -61,6 +62,7 @@ def prepare(
             first_only=mode == "test",
             part=settings.slice,
             limit=settings.limit,
+            unfinished=_unfinished(settings, resume),
         ),
     )
     _check_directories(plan)
@@ -96,6 +98,14 @@ def prepare(
     check_priced(prepared)
     check_notify(settings.notify)
     return prepared
+
+
+def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:
+    """The tasks that the run which goes on had under way, where the selection goes by files."""
+    if resume is None or not (settings.stale or settings.missing):
+        return frozenset()
+    tasks = read_state(resume.database).tasks.values()
+    return frozenset(task.id for task in tasks if task.begun and (task.resumable or not task.finished))
 
 
 def _plan_local(prepared: PreparedRun) -> ServerPlan | None:

@@ -73,7 +73,7 @@ def _revive_skipped(
     while waiting:
         task_id = waiting.popleft()
         if found[task_id] == "keep" and not any(map(stands_against, by_id[task_id].depends_on)):
-            found[task_id] = "start"
+            found[task_id] = "rerun" if known[task_id].begun else "start"
             waiting.extend(
                 name
                 for name in dependents[task_id]

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 from agentbatch.agent.coder import Coder
@@ -15,7 +16,7 @@ from agentbatch.batch.follow_up import begins_anew, next_prompt
 from agentbatch.batch.isolated import IsolatedWork
 from agentbatch.batch.opening import opening_prompt
 from agentbatch.batch.plan import PlannedTask
-from agentbatch.batch.resumption import Resumption, resumption_of
+from agentbatch.batch.resumption import Resumption, resumption_of, what_speaks_against_it
 from agentbatch.batch.set_up import replay, set_up
 from agentbatch.errors import UserError
 from agentbatch.model.reply import ModelError
@@ -24,6 +25,7 @@ from agentbatch.store.documents import put_document, write_document
 from agentbatch.store.history import TaskHistory
 from agentbatch.store.transcript import TRANSCRIPT, trajectory
 from agentbatch.workspace.diff import changes, patch
+from agentbatch.workspace.processes import to_the_end
 from agentbatch.workspace.snapshot import Snapshot
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -71,8 +73,9 @@ class TaskLoop:
         self._isolated = IsolatedWork(context, planned)
         self._judged = True
         """The latest snapshot is that of the latest evaluation: nothing was done since."""
-        self._last_text = ""
-        self._last_evaluation = ""
+        known = context.store.state.tasks[planned.id]
+        self._last_text = known.last_response
+        self._last_evaluation = known.last_evaluation
 
     async def run(self) -> bool:
         """Whether it was completed. Raises EndpointUnusable when the run should stop; every other ending is an
@@ -106,7 +109,9 @@ class TaskLoop:
             else:
                 done = Done("error", "workspace_error", str(error) or type(error).__name__)
                 resumable = getattr(error, "errno", None) in DISK_FULL
-        await self._finish(done, resumable)
+        # To its end also when cancelled now: without it, the task would stay under way in a run that is over.
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._finish(done, resumable))
         if stop_run:
             raise EndpointUnusable(stop_run)
         return done.status == "completed"
@@ -128,6 +133,7 @@ class TaskLoop:
             self.context, self._isolated, self._evaluation, resumption, seconds
         )
         self._coder = coder
+        self._judged = resumption is None  # what an earlier session has left was not looked at yet
         prompt, anew = "", False
         if resumption is None:
             prompt = self._opening(coder)
@@ -135,7 +141,7 @@ class TaskLoop:
             decision = self._catch_up(resumption)
             if isinstance(decision, Done):
                 return decision
-            prompt, anew = resumption.prompt or " ".join(resumption.evaluated[-1].refusals), resumption.anew
+            prompt, anew = resumption.prompt or what_speaks_against_it(resumption), resumption.anew
             resumption = None
         else:
             self._catch_up(resumption)
@@ -241,7 +247,7 @@ class TaskLoop:
     async def _finish(self, done: Done, resumable: bool) -> None:
         """Leave the patch, say that the task has ended, have its transcript written."""
         store = self.context.store
-        evaluation = self._evaluation
+        evaluation, known = self._evaluation, store.state.tasks[self.planned.id]
         if not self._judged:
             await evaluation.look()
         difference = changes(evaluation.before, evaluation.after)
@@ -259,7 +265,7 @@ class TaskLoop:
                 error=store.redact(done.error),
                 last_response=self._last_text,
                 last_evaluation=self._last_evaluation,
-                changed_files=difference.total,
+                changed_files=difference.total if self._coder is not None else known.changed_files,
                 resumable=resumable,
                 branch=branch,
             )

@@ -7,6 +7,7 @@ from typing import cast
 from agentbatch.agent.loops import Pattern
 from agentbatch.agent.turn import TurnEnd, TurnOutcome
 from agentbatch.agent.turn_limits import Spent
+from agentbatch.agent.verdict import LONGEST_FOLLOW_UP
 from agentbatch.batch.controller import Evaluated, evaluated_from
 from agentbatch.model.reply import Message
 from agentbatch.store import events as e
@@ -79,7 +80,7 @@ def resumption_of(history: TaskHistory) -> Resumption | None:
         under_way=under_way,
         outcome=_outcome(ended) if ended else None,
         spent=Spent(
-            steps=len(calls),
+            steps=sum(not call.error for call in calls),  # one that was cut off is paid for, and no step
             tokens=sum(call.usage.total for call in calls),
             cost=None if None in costs else sum(cost for cost in costs if cost is not None),
         ),
@@ -89,6 +90,18 @@ def resumption_of(history: TaskHistory) -> Resumption | None:
             (event.text for event in reversed(history.events) if isinstance(event, e.TurnFinished)), ""
         ),
     )
+
+
+def what_speaks_against_it(resumption: Resumption) -> str:
+    """A prompt after an iteration that was to be the last, and is not: its verdict came without one."""
+    verdict = resumption.verdicts[-1].verdict or {}
+    missing = verdict.get("missing") or ()
+    parts = (
+        str(verdict.get("follow_up_prompt") or ""),
+        *map(str, missing),
+        *resumption.evaluated[-1].refusals,
+    )
+    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:LONGEST_FOLLOW_UP]
 
 
 def _trace(event: e.ToolFinished) -> ToolTrace:

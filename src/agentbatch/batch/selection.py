@@ -38,6 +38,8 @@ class Selection:
     part: str | None = None
     """`A:B`: from the A-th, counted from 0, up to the one before the B-th; either may be left out."""
     limit: int | None = None
+    unfinished: frozenset[str] = frozenset()
+    """Tasks that an interrupted run had under way: what they have made so far does not make them up to date."""
 
 
 def select(tasks: "Sequence[PlannedTask]", selection: Selection, task_file: Path) -> "list[PlannedTask]":
@@ -126,9 +128,10 @@ def _out_of_date(tasks: "list[PlannedTask]", selection: Selection, base: Path) -
     if selection.stale:
         stale = {task.id for task in tasks if is_stale(task.task, files)}
         stale = with_dependents(stale, {task.id: task.depends_on for task in tasks})
+        stale |= selection.unfinished
         found = [task for task in found if task.id in stale]
     if selection.missing:
-        found = [task for task in found if is_missing(task.task, files)]
+        found = [task for task in found if task.id in selection.unfinished or is_missing(task.task, files)]
     if not found:
         all_of_them = "the task is" if len(tasks) == 1 else f"all {counted(len(tasks), 'task')} are"
         state = "up to date" if selection.stale else "there with their outputs"

@@ -39,6 +39,4 @@ def resume(args: argparse.Namespace) -> int:
     info = recorded(folder)
     given = run.given_flags(args)
     flags: dict[str, Any] = {**info.flags, **given, "resume": True}
-    if "parallel" in given and "mode" not in given:
-        flags["mode"] = "parallel"
     return run.start(flags, folder)

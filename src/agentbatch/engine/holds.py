@@ -33,17 +33,18 @@ class Holds:
 
     async def wait(self, task_id: str) -> float:
         """Returns when the task may go on: the seconds that it was held."""
-        if not self._holds(task_id):
+        if not self.holds(task_id):
             return 0.0
         clock = asyncio.get_running_loop().time
         began = clock()
         self.waiting.add(task_id)
         try:
-            while self._holds(task_id):
+            while self.holds(task_id):
                 await self._changed.wait()
         finally:
             self.waiting.discard(task_id)
         return clock() - began
 
-    def _holds(self, task_id: str) -> bool:
+    def holds(self, task_id: str) -> bool:
+        """It may not go on."""
         return self.everything or task_id in self.tasks

@@ -122,6 +122,8 @@ class LocalEngine:
 
     async def gate(self, task_id: str) -> None:
         """Holds a paused task before its next model call; its time limit moves on by as much."""
+        if self.draining and self.holds.holds(task_id):  # nobody would let it go on
+            self.scheduler.cancel_task(task_id)
         held = await self.holds.wait(task_id)
         if held and task_id in self.loops:
             self.loops[task_id].prolong(held)
@@ -141,9 +143,9 @@ class LocalEngine:
             self.over = True
             watch.cancel()
         for task in self.scheduler.pending:
-            self.end_task(
-                task.id, "cancelled", "interrupted", f"Not begun. {self.stop_cause}", resumable=True
-            )
+            begun = store.state.tasks[task.id].begun
+            text = f"{'' if begun else 'Not begun. '}{self.stop_cause}"
+            self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
         store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))
 
     async def _remove_left_places(self) -> None:
@@ -183,6 +185,7 @@ class LocalEngine:
                 seconds_before=seconds,
                 max_cost=task.max_cost,
                 max_tokens=task.max_tokens,
+                max_iterations=task.max_iterations,
             )
         )
 
@@ -192,7 +195,12 @@ class LocalEngine:
         self.queue_anew(task)
         self.scheduler.add(task)
         again = {task.id}
-        waiting = [other for other in self._plan.tasks if known[other.id].reason == "dependency_failed"]
+        running = {other.id for other in self.scheduler.running}
+        waiting = [
+            other
+            for other in self._plan.tasks
+            if known[other.id].reason == "dependency_failed" and other.id not in running
+        ]
         while found := [other for other in waiting if not again.isdisjoint(other.depends_on)]:
             for other in found:
                 self._requeue(other, 0.0)
@@ -210,6 +218,8 @@ class LocalEngine:
         return max(self._numbers) + 1
 
     def queue_anew(self, task: PlannedTask) -> None:
+        self._histories.pop(task.id, None)
+        self.holds.tasks.discard(task.id)
         number = self._number(task)
         self._numbers.add(number)
         self.context.store.emit(
@@ -308,9 +318,19 @@ class LocalEngine:
         self, task_id: str, status: e.FinalStatus, reason: e.Reason, error: str, *, resumable: bool = False
     ) -> None:
         store = self.context.store
-        error = store.redact(error)
+        known = store.state.tasks[task_id]
         store.emit(
-            e.TaskFinished(task_id=task_id, status=status, reason=reason, error=error, resumable=resumable)
+            e.TaskFinished(
+                task_id=task_id,
+                status=status,
+                reason=reason,
+                error=store.redact(error),
+                resumable=resumable,
+                last_response=known.last_response,
+                last_evaluation=known.last_evaluation,
+                changed_files=known.changed_files,
+                branch=known.branch,
+            )
         )
 
     async def _watch_store(self) -> None:

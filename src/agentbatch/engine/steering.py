@@ -73,7 +73,11 @@ class Steering:
             raise UserError("The run is stopping; nothing new starts.")
         state = self._known(task_id)
         planned = engine.by_id.get(task_id)
-        if not state.finished or planned is None:
+        if planned is None:
+            raise UserError(f"The task {task_id} is none of those that this session runs.")
+        if state.finished and planned in engine.scheduler.running:
+            raise UserError(f"The task {task_id} is just being put away; say it again.")
+        if not state.finished:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
         engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."

@@ -120,6 +120,8 @@ class TaskRequeued(TaskEvent):
     max_cost: float | None = None
     max_tokens: int | None = None
     """Its own budget from now on."""
+    max_iterations: int | None = None
+    """From now on; None: as it was."""
 
 
 class TaskResumed(TaskEvent):

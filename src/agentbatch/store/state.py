@@ -178,6 +178,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "seconds_before": event.seconds_before,
                 "max_cost": event.max_cost,
                 "max_tokens": event.max_tokens,
+                "max_iterations": event.max_iterations or task.max_iterations,
                 "activity": _idle(event.ts),
             }
         case e.TaskResumed():
