@@ -7,7 +7,11 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 
 
 def call(step: int, place: int, name: str = "bash") -> dict[str, Any]:
-    return {"id": f"call_step{step}_{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return {
+        "id": f"call_step{step}_{place}",
+        "type": "function",
+        "function": {"name": name, "arguments": "{}"},
+    }
 
 
 def asks(*calls: dict[str, Any]) -> dict[str, Any]:

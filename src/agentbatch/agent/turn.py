@@ -69,9 +69,7 @@ async def run_turn(coder: Coder, prompt: str, *, anew: bool = False) -> TurnOutc
     return await turn.run()
 
 
-async def resume_turn(
-    coder: Coder, spent: Spent, *, begun: Collection[str], tools_used: bool
-) -> TurnOutcome:
+async def resume_turn(coder: Coder, spent: Spent, *, begun: Collection[str], tools_used: bool) -> TurnOutcome:
     """The rest of a turn that an earlier session of the run began. No finished call is repeated.
 
     `spent`: what the turn has used up; `begun`: ids of the tool calls that were started; `tools_used`: some of them
