@@ -5,6 +5,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from agentbatch import __version__
 from agentbatch.cli import control, cost, doctor, init, logs, models, prune, resume, run, runs, status
@@ -89,12 +90,15 @@ def _open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _let_go_of_stdout() -> None:
-    """What is still in its buffer goes nowhere: Python would try again at its end, and leave with a code of its own."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _let_go_of_streams() -> None:
+    """What is still in their buffers and cannot be written goes nowhere: Python would try again at its end, and leave
+    with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,10 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader went away (`agentbatch ... | head`): nothing is left to say to anybody.
-        sys.stderr.close()
         return 1
     except OSError as error:
         # A full disk, a closed output: nothing of ours to trace.
-        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
-        _let_go_of_stdout()
+        with suppress(OSError):
+            print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    finally:
+        _let_go_of_streams()
