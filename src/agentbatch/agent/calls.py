@@ -219,7 +219,11 @@ class _Watch:
         elif update.kind == "generating":
             self._emit(
                 e.ModelCallProgressed(
-                    task_id=self._task_id, role=self._role, tokens=update.tokens, seconds=update.seconds
+                    task_id=self._task_id,
+                    role=self._role,
+                    tokens=update.tokens,
+                    seconds=update.seconds,
+                    text=update.text,
                 )
             )
         elif self._held:

@@ -102,6 +102,7 @@ class _Call:
         self._first_sent: float | None = None
         self._sent = 0.0
         self._tell_after = 0.0
+        self._reader: StreamedAnswer | None = None
 
     async def run(self) -> Answer:
         while True:
@@ -141,7 +142,7 @@ class _Call:
         self._tell_after = self._sent + QUIET
         if self._first_sent is None:
             self._first_sent = self._sent
-        reader = StreamedAnswer(self._on_tokens) if streams else None
+        reader = self._reader = StreamedAnswer(self._on_tokens) if streams else None
         try:
             answer = await self._endpoint.post(PATH, content, reader)
             self.latency = time.monotonic() - self._first_sent
@@ -195,7 +196,8 @@ class _Call:
         now = time.monotonic()
         if self._observer is not None and now >= self._tell_after:
             self._tell_after = now + TOLD_EVERY
-            self._observer(CallUpdate("generating", self.attempts, now - self._sent, tokens=tokens))
+            tail = self._reader.tail() if self._reader is not None else ""
+            self._observer(CallUpdate("generating", self.attempts, now - self._sent, "", tokens, tail))
 
     def _tell(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
         if self._observer is not None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from agentbatch.model.answer import MOST_CALLS
 
+MOST_TAIL = 2_000
+"""Characters of an answer under way that are shown."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -69,6 +72,10 @@ class Fragments:
             for call in self._calls
         ]
 
+    def tail(self) -> str:
+        """The end of the latest call's arguments, in so far as they have come."""
+        return ending(self._calls[-1].arguments) if self._calls else ""
+
     def _begin(self, index: int | None) -> _Call:
         call = _Call()
         if len(self._calls) >= MOST_CALLS:
@@ -115,6 +122,18 @@ def _is_object(text: str) -> bool:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def ending(texts: Sequence[str]) -> str:
+    """The last MOST_TAIL characters of the fragments, read from behind."""
+    kept: list[str] = []
+    room = MOST_TAIL
+    for text in reversed(texts):
+        kept.append(text[-room:])
+        room -= len(text)
+        if room <= 0:
+            break
+    return joined(kept[::-1])
 
 
 def joined(texts: Sequence[str]) -> str:

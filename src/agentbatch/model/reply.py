@@ -62,6 +62,8 @@ class CallUpdate:
     reason: str = ""
     tokens: int = 0
     """An estimate."""
+    text: str = ""
+    """The end of the answer so far, at most MOST_TAIL characters: for whoever looks on."""
 
 
 Observer = Callable[[CallUpdate], None]

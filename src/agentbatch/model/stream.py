@@ -16,7 +16,7 @@ from agentbatch.model.answer import (
     read_usage,
     split_content,
 )
-from agentbatch.model.fragments import Fragments, joined
+from agentbatch.model.fragments import Fragments, ending, joined
 from agentbatch.model.sse import BOM, Event, EventReader
 from agentbatch.model.transport import LARGEST_BODY, Heard
 from agentbatch.model.usage import Usage
@@ -96,6 +96,10 @@ class StreamedAnswer:
             "tool_calls": self._calls.whole(),
         }
         return answer_of(message, self._finish_reason, self._usage)
+
+    def tail(self) -> str:
+        """The end of what has come so far: the answer, else the tool calls' arguments, else the reasoning."""
+        return ending(self._content) or self._calls.tail() or ending(self._reasoning)
 
     def _hear(self, events: list[Event]) -> Heard:
         heard = False

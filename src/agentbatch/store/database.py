@@ -2,7 +2,8 @@
 
 Tables: `events` is append-only; `tasks` holds each task's folded state, written in the same transaction as
 the events that made it; `messages` holds the coders' conversations; `commands` is how viewers talk to the
-engine. Each document of a task is one JSON text.
+engine; `progress` holds what streams in, a row a task, while somebody watches. Each document of a task is one JSON
+text.
 """
 
 import gc
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.store.bills import merge_bills
-from agentbatch.store.events import RunStarted
+from agentbatch.store.events import Event, RunStarted
 from agentbatch.store.format import clip
 from agentbatch.store.state import RunState, TaskState
 from agentbatch.store.stored_json import read_event, read_model
@@ -42,13 +43,19 @@ CREATE TABLE commands (
   answer TEXT);
 """
 
+ADDED = """
+CREATE TABLE IF NOT EXISTS progress (task_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS task_events ON events (task_id) WHERE task_id IS NOT NULL;
+"""
+"""What came to schema 2 later; readers do without it."""
+
 
 def create_database(path: Path) -> None:
     """Make an empty run database. WAL, so that viewers read while the engine writes."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA)
+        connection.executescript(SCHEMA + ADDED)
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     finally:
         connection.close()
@@ -144,6 +151,46 @@ def read_state(path: Path) -> RunState:
             return load_state(connection)
         except (sqlite3.Error, ValidationError) as error:
             raise UserError(f"{path} is damaged: {clip(str(error), 200)}.") from None
+
+
+def load_task(connection: sqlite3.Connection, task_id: str) -> TaskState | None:
+    """One task, whole."""
+    row = connection.execute("SELECT body FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    return read_model(TaskState, row[0]) if row else None
+
+
+def load_events(connection: sqlite3.Connection, after: int, most: int) -> list[Event]:
+    """The events behind number `after`, at most `most`, in order."""
+    rows = connection.execute(
+        "SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most)
+    ).fetchall()
+    return [read_event(text) for (text,) in rows]
+
+
+def load_task_events(connection: sqlite3.Connection, task_id: str) -> list[Event]:
+    """Everything that happened in a task, in order. Messages come without their bodies."""
+    rows = connection.execute("SELECT body FROM events WHERE task_id = ? ORDER BY seq", (task_id,)).fetchall()
+    return [read_event(text) for (text,) in rows]
+
+
+def load_message(
+    connection: sqlite3.Connection, task_id: str, generation: int, position: int
+) -> dict[str, object] | None:
+    """One message of a task's conversations."""
+    row = connection.execute(
+        "SELECT body FROM messages WHERE task_id = ? AND generation = ? AND position = ?",
+        (task_id, generation, position),
+    ).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def load_progress(connection: sqlite3.Connection) -> list[Event]:
+    """What streams in, a ModelCallProgressed a task; none in a run of an earlier version."""
+    try:
+        rows = connection.execute("SELECT body FROM progress").fetchall()
+    except sqlite3.OperationalError:
+        return []
+    return [read_event(text) for (text,) in rows]
 
 
 def load_messages(connection: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:

@@ -193,6 +193,8 @@ class ModelCallProgressed(TaskEvent):
     """Output tokens so far, estimated."""
     seconds: float
     """Since the request went out."""
+    text: str = ""
+    """The end of the answer so far."""
 
 
 class ModelCallFinished(TaskEvent):

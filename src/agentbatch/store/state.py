@@ -25,6 +25,8 @@ class Activity(BaseModel):
     retries: int = 0
     tokens: int = 0
     """Output tokens of the call under way, estimated; 0 until the first ones are told."""
+    text: str = ""
+    """The end of the answer under way."""
 
 
 class VerdictRecord(BaseModel):
@@ -156,7 +158,7 @@ def _new_task(event: e.TaskQueued) -> TaskState:
 
 
 def _idle(ts: float) -> Activity:
-    return Activity(kind="idle", detail="", tool="", since=ts, until=0.0, retries=0, tokens=0)
+    return Activity(kind="idle", since=ts)
 
 
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
@@ -207,6 +209,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                         "until": event.ts + event.wait,
                         "retries": event.attempt,
                         "tokens": 0,
+                        "text": "",
                     }
                 ),
             }
@@ -216,7 +219,8 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})
             }
         case e.ModelCallProgressed():
-            changes = {"activity": task.activity.model_copy(update={"tokens": event.tokens})}
+            progress = {"tokens": event.tokens, "text": event.text}
+            changes = {"activity": task.activity.model_copy(update=progress)}
         case e.ModelCallFinished():
             answered = event.usage.calls > 0
             changes = {

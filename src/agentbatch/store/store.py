@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from agentbatch.redaction import Redactor
 from agentbatch.store.database import create_database, read_state
-from agentbatch.store.events import Event
+from agentbatch.store.events import Event, ModelCallProgressed
 from agentbatch.store.lines import line
 from agentbatch.store.run_folder import RunFolder
 from agentbatch.store.state import RunState
+from agentbatch.store.watching import is_watched
 from agentbatch.store.writer import Record, Writer
 
 Listener = Callable[[Event, RunState], None]
@@ -48,6 +49,8 @@ class Store:
         self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
         self._since_checkpoint = 0
+        self._progress: dict[str, ModelCallProgressed] = {}
+        """By task, what streams in and viewers have not been told."""
         # One thread: several would fight the event loop for Python's lock whenever many tasks end together.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agentbatch-files")
         self._background: set[asyncio.Future[None]] = set()
@@ -75,10 +78,16 @@ class Store:
         task = self.state.apply(event)
         if event.stored:
             self._pending.append(Record(event, task, line(event, self.state, verbose=True)))
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(COMMIT_WITHIN, self._commit)
+            self._commit_soon()
+        elif isinstance(event, ModelCallProgressed):
+            self._progress[event.task_id] = event
+            self._commit_soon()
         for listener in self._listeners:
             listener(event, self.state)
+
+    def _commit_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COMMIT_WITHIN, self._commit)
 
     def flush(self) -> None:
         """Commit everything emitted so far. Raises OSError when it cannot be written, now or ever again."""
@@ -116,10 +125,13 @@ class Store:
             self._timer.cancel()
             self._timer = None
         records, self._pending = self._pending, []
-        if not records or self._failure:
+        progress, self._progress = self._progress, {}
+        if progress and not is_watched(self.folder.path):
+            progress = {}
+        if not (records or progress) or self._failure:
             return
         try:
-            self._writer.commit(records)
+            self._writer.commit(records, progress.values())
         except OSError as error:
             self._fail(str(error))
             return

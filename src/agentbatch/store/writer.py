@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from agentbatch.redaction import Redactor
-from agentbatch.store.events import EventBase, MessageAdded
+from agentbatch.store.database import ADDED
+from agentbatch.store.events import EventBase, MessageAdded, ModelCallProgressed
 from agentbatch.store.state import TaskState
 
 ROWS_A_STATEMENT = 1000
@@ -41,11 +42,13 @@ class Writer:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("PRAGMA wal_autocheckpoint=0")
+        self._connection.executescript(ADDED)
 
-    def commit(self, records: Sequence[Record]) -> None:
-        """Raises OSError when the files cannot be written; then nothing of `records` is."""
+    def commit(self, records: Sequence[Record], progress: Collection[ModelCallProgressed] = ()) -> None:
+        """`progress`: what streams in, for viewers. Raises OSError when the files cannot be written; then nothing of
+        `records` is."""
         try:
-            self._write(records)
+            self._write(records, progress)
         except sqlite3.Error as error:
             raise OSError(str(error)) from None
 
@@ -63,7 +66,7 @@ class Writer:
         self._connection.close()
         self._log.close()
 
-    def _write(self, records: Sequence[Record]) -> None:
+    def _write(self, records: Sequence[Record], progress: Collection[ModelCallProgressed]) -> None:
         rows: list[tuple[object, ...]] = []
         messages: list[tuple[object, ...]] = []
         tasks: dict[str, TaskState] = {}
@@ -79,12 +82,14 @@ class Writer:
             rows.append((event.seq, event.ts, task_id, kind, body))
             if record.task is not None:
                 tasks[record.task.id] = record.task
+        streams = [(event.task_id, event.seq, self._redact(_as_json(event))) for event in progress]
         states = [(t.id, t.index, t.status, self._redact(_as_json(t))) for t in tasks.values()]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._insert("events", rows)
             self._insert("messages", messages)
             self._insert("tasks", states)
+            self._insert("progress", streams)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

@@ -1,0 +1,27 @@
+"""Whether anybody looks on. What streams in is written for viewers only, and only while there is one."""
+
+import contextlib
+import time
+from pathlib import Path
+
+MARK_EVERY = 2.0
+"""Seconds between two marks of a viewer."""
+
+MARK_HOLDS = 6.0
+"""Seconds that a mark counts."""
+
+_MARK = "watched"
+
+
+def mark_watched(run_folder: Path) -> None:
+    """Say that somebody looks on. Where nothing can be written, what streams in is not seen; the rest is."""
+    with contextlib.suppress(OSError):
+        (run_folder / _MARK).touch()
+
+
+def is_watched(run_folder: Path) -> bool:
+    try:
+        marked = (run_folder / _MARK).stat().st_mtime
+    except OSError:
+        return False
+    return abs(time.time() - marked) < MARK_HOLDS

@@ -1,0 +1,137 @@
+"""What a run screen looks at: a run of this machine, under way or over, or a results file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from agentbatch.store import events as e
+from agentbatch.store.commands import Answer
+from agentbatch.store.run_folder import RunFolder
+from agentbatch.store.runs import RunCondition
+from agentbatch.store.state import RunState, TaskState
+from agentbatch.store.tail import RunTail
+
+
+class RunView(Protocol):
+    """A run to look at. Everything a screen shows of it is in `state`, or read from its folder."""
+
+    @property
+    def state(self) -> RunState: ...
+
+    @property
+    def title(self) -> str:
+        """Names it: the run's id, or the file's name. Not harmless."""
+        ...
+
+    @property
+    def folder(self) -> RunFolder | None:
+        """None: a results file, which has no transcript, log or patches."""
+        ...
+
+    @property
+    def condition(self) -> RunCondition: ...
+
+    @property
+    def begun(self) -> float:
+        """Epoch second of its beginning; 0 when nobody knows."""
+        ...
+
+    @property
+    def last(self) -> float:
+        """Epoch second of the latest event."""
+        ...
+
+    def poll(self) -> Sequence[e.Event]:
+        """What has come up since the last time, already folded into `state`. Raises UserError."""
+        ...
+
+    def task(self, task_id: str) -> TaskState | None:
+        """One task with all that was said in it (prompt, answers, verdicts). Raises UserError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LiveView:
+    """A run's folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        """Raises UserError when there is no run that can be read."""
+        self.tail = RunTail(folder)
+
+    @property
+    def state(self) -> RunState:
+        return self.tail.state
+
+    @property
+    def title(self) -> str:
+        return self.tail.folder.run_id
+
+    @property
+    def folder(self) -> RunFolder | None:
+        return self.tail.folder
+
+    @property
+    def condition(self) -> RunCondition:
+        return self.tail.condition
+
+    @property
+    def begun(self) -> float:
+        return self.tail.begun
+
+    @property
+    def last(self) -> float:
+        return self.tail.last
+
+    def poll(self) -> Sequence[e.Event]:
+        return self.tail.read()
+
+    def task(self, task_id: str) -> TaskState | None:
+        return self.tail.task(task_id)
+
+    def close(self) -> None:
+        self.tail.close()
+
+
+class FileView:
+    """A results file: a run that is over, without its transcripts."""
+
+    def __init__(self, path: Path, state: RunState) -> None:
+        self.path = path
+        self.state = state
+
+    @property
+    def title(self) -> str:
+        return self.path.name
+
+    @property
+    def folder(self) -> RunFolder | None:
+        return None
+
+    @property
+    def condition(self) -> RunCondition:
+        end = self.state.finished
+        return "interrupted" if end is not None and (end.interrupted or end.error) else "finished"
+
+    @property
+    def begun(self) -> float:
+        return self.state.info.ts if self.state.info is not None else 0.0
+
+    @property
+    def last(self) -> float:
+        return self.state.finished.ts if self.state.finished is not None else self.begun
+
+    def poll(self) -> Sequence[e.Event]:
+        return ()
+
+    def task(self, task_id: str) -> TaskState | None:
+        return self.state.tasks.get(task_id)
+
+    def close(self) -> None:
+        pass
+
+
+class Steer(Protocol):
+    """Sends a command to the run's engine and waits for what it says; runs in a thread. Raises UserError."""
+
+    def __call__(self, name: str, arguments: dict[str, object]) -> Answer: ...
