@@ -1,5 +1,6 @@
 """Runs in a folder, made with the real store: under way, ended, left behind."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from agentbatch.store.store import Store
 NEW_YEAR = datetime(2026, 1, 1)
 
 
-def begin(base: Path, tasks: int = 3, when: datetime = NEW_YEAR, **info: Any) -> Store:
+def begin(
+    base: Path, tasks: int = 3, when: datetime = NEW_YEAR, *, keys: Sequence[str] = (), **info: Any
+) -> Store:
     """A run of tasks `t0`, `t1`… that nobody has begun; the store has its lock."""
     folder = create_run_folder(base, when)
-    store = Store(folder, Redactor([]))
+    store = Store(folder, Redactor(keys))
     fields: dict[str, Any] = {
         "run_id": folder.run_id,
         "version": "0",

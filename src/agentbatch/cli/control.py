@@ -10,7 +10,7 @@ from typing import Any
 from agentbatch.cli.task_choice import choose_task
 from agentbatch.engine.control import MOST_AT_ONCE
 from agentbatch.errors import UserError
-from agentbatch.store.commands import await_answer, post
+from agentbatch.store.asking import ask
 from agentbatch.store.format import fold, harmless
 from agentbatch.store.next_step import resume_command, retry_command
 from agentbatch.store.run_folder import RunFolder, holder
@@ -18,9 +18,6 @@ from agentbatch.store.runs import find_run, list_runs, open_run
 
 NAMES = ("stop", "pause", "resume-paused", "cancel", "retry", "set")
 """The commands of this module."""
-
-ANSWER_WITHIN = 30.0
-"""Seconds. An engine looks four times a second; one that is stopped (Ctrl-Z) or starved does not."""
 
 WAIT_POLL = 0.2
 """Seconds between two looks whether the run is over."""
@@ -150,18 +147,7 @@ def running_run(base: Path, name: str | None) -> RunFolder:
 
 def _ask(folder: RunFolder, name: str, arguments: dict[str, Any]) -> int:
     """Ask the engine and say what it answered. Returns the exit code: 1 when it was not done."""
-    engine = holder(folder)
-    command_id = post(folder.database, name, arguments)
-    answer = await_answer(folder.database, command_id, lambda: bool(holder(folder)), ANSWER_WITHIN)
-    if answer is None:
-        text = (
-            f"The engine ({engine}) has not answered within {ANSWER_WITHIN:.0f} s. "
-            f"It may still do it: `agentbatch status {folder.run_id}` tells."
-            if holder(folder)
-            else "The run ended before this could be done."
-        )
-        sys.stderr.write(f"agentbatch: {text}\n")
-        return 1
+    answer = ask(folder, name, arguments)
     text = harmless(answer.text) if answer.ok else f"agentbatch: {harmless(answer.text)}"
     (sys.stdout if answer.ok else sys.stderr).write("\n".join(fold(text, COLUMNS)) + "\n")
     return 0 if answer.ok else 1

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Mode = Literal["serial", "parallel", "test"]
-DisplayName = Literal["auto", "rich", "plain", "json", "none"]
+DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
 SandboxName = Literal["auto", "bubblewrap", "none"]
 JudgeName = Literal["model", "none"]
 Isolation = Literal["none", "copy", "worktree"]
@@ -164,7 +164,10 @@ class Settings(BaseModel):
         None, description="the results file; named after the mode by default"
     )
     display: Annotated[DisplayName, option("--display", "AGENTBATCH_DISPLAY", "", "output")] = Field(
-        "auto", description="face of the run: rich on a terminal, plain elsewhere"
+        "auto", description="face of the run: rich on a terminal, plain elsewhere; tui: the terminal app"
+    )
+    ascii: Annotated[bool, option("--ascii", "AGENTBATCH_ASCII", "", "output")] = Field(
+        False, description="the terminal app with signs of plain ASCII only"
     )
     verbose: Annotated[bool, option("-v/--verbose", "AGENTBATCH_VERBOSE", "", "output")] = Field(
         False, description="also show every step: model calls, tools, verdicts"

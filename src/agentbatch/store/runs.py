@@ -114,12 +114,17 @@ class Run:
 
     def shown_status(self, task: TaskState) -> ShownStatus:
         """The task's status; what a dead engine left under way is `interrupted`, what it never began is `queued`."""
-        if task.finished and not (task.resumable and task.status in ("cancelled", "skipped")):
-            return task.status
-        if self.alive and not task.finished:
-            return task.status
-        begun = task.started_at is not None or task.iteration > 0
-        return "interrupted" if begun else "queued"
+        return shown_status(task, alive=self.alive)
+
+
+def shown_status(task: TaskState, *, alive: bool) -> ShownStatus:
+    """As `Run.shown_status`. `alive`: an engine works on its run."""
+    if task.finished and not (task.resumable and task.status in ("cancelled", "skipped")):
+        return task.status
+    if alive and not task.finished:
+        return task.status
+    begun = task.started_at is not None or task.iteration > 0
+    return "interrupted" if begun else "queued"
 
 
 def open_run(folder: RunFolder, *, outline: bool = True) -> Run:
