@@ -1,0 +1,110 @@
+"""What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentbatch.model.answer import GAVE_UP, CutError, GarbageError, raise_error, read_usage
+from agentbatch.model.usage import Usage
+from agentbatch.requests.request import CHAT, Url
+
+LISTS: Mapping[Url, str] = {
+    "/v1/chat/completions": "choices",
+    "/v1/completions": "choices",
+    "/v1/embeddings": "data",
+    "/v1/responses": "output",
+}
+"""Where each endpoint's answers have what was asked for; an answer without it is none."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A 200's body, read."""
+
+    body: dict[str, Any]
+    usage: Usage | None
+    """None where the endpoint gave no counts that make sense."""
+    finish_reason: str
+
+
+def read_document(url: Url, body: bytes) -> Document:
+    """Raises GarbageError, RefusedError (an error object inside) or CutError (the server gave up)."""
+    try:
+        document: Any = from_json(body)
+    except ValueError:
+        document = _lenient(body)
+    if not isinstance(document, dict):
+        raise GarbageError(f"a {type(document).__name__} where an object is wanted")
+    answers = document.get(LISTS[url])
+    if not isinstance(answers, list) or not answers:
+        raise_error(document)
+        raise GarbageError(f"a document without {LISTS[url]}")
+    finish = _finish_reason(answers[0])
+    if finish in GAVE_UP:
+        raise CutError(f"the endpoint gave up in the middle of its answer ({finish})")
+    if url == CHAT and not (isinstance(answers[0], dict) and isinstance(answers[0].get("message"), dict)):
+        raise_error({"error": answers[0].get("error")} if isinstance(answers[0], dict) else None)
+        raise GarbageError("a choice without a message")
+    return Document(document, usage_of(document.get("usage")), finish)
+
+
+def _lenient(body: bytes) -> Any:
+    """The standard library takes half a surrogate pair."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        glimpse = body[:80].decode("utf-8", "replace")
+        raise GarbageError(f"not JSON but {glimpse!r}") from None
+
+
+def usage_of(counts: Any) -> Usage | None:
+    """Token counts of any of the endpoints: chat's names, those of /v1/responses, those of embeddings."""
+    if not isinstance(counts, dict):
+        return None
+    if "input_tokens" in counts:
+        counts = {
+            **counts,
+            "prompt_tokens": counts["input_tokens"],
+            "completion_tokens": counts.get("output_tokens", 0),
+            "prompt_tokens_details": counts.get("input_tokens_details"),
+            "completion_tokens_details": counts.get("output_tokens_details"),
+        }
+    return read_usage({"completion_tokens": 0, **counts})
+
+
+def _finish_reason(answer: Any) -> str:
+    reason = answer.get("finish_reason") if isinstance(answer, dict) else None
+    return reason if isinstance(reason, str) else ""
+
+
+def text_of(url: Url, body: Mapping[str, Any]) -> str:
+    """The text of the first answer; empty where there is none."""
+    first = (body.get(LISTS[url]) or [None])[0]
+    if not isinstance(first, dict):
+        return ""
+    if url == CHAT:
+        message = first.get("message")
+        content = message.get("content") if isinstance(message, dict) else None
+    elif url == "/v1/responses":
+        parts = [
+            part for item in body["output"] if isinstance(item, dict) for part in item.get("content") or ()
+        ]
+        content = "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+    else:
+        content = first.get("text")
+    return content if isinstance(content, str) else ""
+
+
+def was_refused(body: Mapping[str, Any]) -> bool:
+    """The model declined: a refusal is an answer, but not one to keep for the next who asks."""
+    choices = body.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict):
+        return False
+    message = first.get("message")
+    return first.get("finish_reason") == "content_filter" or bool(
+        isinstance(message, dict) and message.get("refusal")
+    )

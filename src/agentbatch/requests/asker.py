@@ -1,0 +1,139 @@
+"""Asking for one request: its call, and once more where the answer does not keep to its schema."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agentbatch.model.pricing import Prices
+from agentbatch.model.request import encode_body
+from agentbatch.model.tokens import estimate
+from agentbatch.model.usage import Usage
+from agentbatch.requests.answers import text_of
+from agentbatch.requests.call import Attempt, Caller, CallOutcome
+from agentbatch.requests.request import CHAT, BatchRequest
+from agentbatch.requests.result import BatchError, BatchResult
+from agentbatch.requests.structured import complaint, schema_of
+
+EXPECTED_OUTPUT = 500
+"""Tokens that are expected of an answer whose length nobody knows."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A request on its way through a batch, with its place in the input."""
+
+    index: int
+    n: int
+    """Its number in the journal."""
+    request: BatchRequest
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks one endpoint. `prices` None: nothing has a price here."""
+
+    caller: Caller
+    base_url: str
+    prices: Prices | None
+    timeout: float | None = None
+    """Seconds for a request, its retries included."""
+
+    async def ask(self, item: Item, attempt: Attempt, stopped: Callable[[], bool]) -> BatchResult:
+        """`attempt` and `stopped` as for `Caller.call`."""
+        request = item.request
+        schema = schema_of(request.body)
+        result = await self._once(item, request, attempt, stopped)
+        if schema is None or not result.ok or request.url != CHAT:
+            return result
+        told = complaint(schema, result.text)
+        if not told:
+            return replace(result, data=json.loads(schema.extract(result.text)))
+        again = request.model_copy(update={"body": _asked_again(request.body, result.text, told)})
+        second = await self._once(item, again, attempt, stopped)
+        merged = _joined(result, second)
+        told = complaint(schema, second.text) if second.ok else ""
+        if told:
+            return replace(
+                merged, error=BatchError("invalid_answer", f"The answer does not keep to its schema: {told}.")
+            )
+        return replace(merged, data=json.loads(schema.extract(second.text))) if second.ok else merged
+
+    async def _once(
+        self, item: Item, request: BatchRequest, attempt: Attempt, stopped: Callable[[], bool]
+    ) -> BatchResult:
+        content = encode_body(request.body)
+        model = str(request.body.get("model", ""))
+        outcome = await self.caller.call(
+            request.url, content, expected_tokens(request.body, len(content)), model=model, timeout=self.timeout,
+            attempt=attempt, stopped=stopped,
+        )  # fmt: skip
+        return self.result(item, request, outcome, model)
+
+    def result(self, item: Item, request: BatchRequest, outcome: CallOutcome, model: str) -> BatchResult:
+        """The outcome of a call as the result of a request."""
+        document, error = outcome.document, outcome.error
+        usage = (document.usage if document is not None else None) or Usage()
+        if document is not None and document.usage is None:
+            sent = len(encode_body(request.body)) // 4
+            usage = Usage(
+                input=sent, output=estimate(text_of(request.url, document.body)), calls=1, estimated=True
+            )
+        return BatchResult(
+            id=request.id,
+            index=item.index,
+            url=request.url,
+            status_code=200 if document is not None else error.status if error is not None else None,
+            request_id=outcome.request_id,
+            body=document.body if document is not None else None,
+            error=BatchError(error.code, error.text, error.kind) if error is not None else None,
+            usage=usage,
+            cost=self.cost(model, usage),
+            attempts=outcome.attempts,
+            refused=outcome.refused,
+            wait=outcome.wait,
+            latency=outcome.latency,
+        )
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars; 0 for nothing, None for an unknown price."""
+        if not usage.calls:
+            return 0.0
+        if self.prices is None:
+            return None
+        price = self.prices.price(model, usage, datetime.now(UTC), base_url=self.base_url)
+        return None if price is None else price.total
+
+
+def expected_tokens(body: dict[str, Any], size: int) -> int:
+    """What a request may take in all: its own size (bytes) and the most that it asks for."""
+    most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
+    return size // 4 + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
+
+
+def _asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
+    messages = [
+        *body["messages"],
+        {"role": "assistant", "content": answer},
+        {
+            "role": "user",
+            "content": f"That does not keep to the schema: {told}. Answer again with the whole JSON, and nothing else.",
+        },
+    ]
+    return {**body, "messages": messages}
+
+
+def _joined(first: BatchResult, second: BatchResult) -> BatchResult:
+    """Both calls' bill on the second one's result."""
+    cost = None if first.cost is None or second.cost is None else first.cost + second.cost
+    return replace(
+        second,
+        usage=first.usage + second.usage,
+        cost=cost,
+        attempts=first.attempts + second.attempts,
+        refused=first.refused + second.refused,
+        reasked=first.reasked + second.reasked + 1,
+        wait=first.wait,
+    )

@@ -1,0 +1,274 @@
+"""The journal of a batch: one SQLite file that knows of each request what is asked, whether it was sent, what came.
+
+An attempt is in it before it is sent, an answer before it is told. Whatever is started in the same moment shares a
+commit, so that a thousand requests a second cost a few hundred commits.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from agentbatch.errors import UserError
+from agentbatch.store.format import clip
+
+VERSION = "1"
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE requests (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, session INTEGER NOT NULL, place INTEGER NOT NULL,
+  leader INTEGER, state INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, answer TEXT, reason TEXT,
+  input INTEGER NOT NULL DEFAULT 0, output INTEGER NOT NULL DEFAULT 0, cost REAL);
+CREATE INDEX by_key ON requests (key) WHERE leader IS NULL;
+CREATE INDEX by_leader ON requests (leader) WHERE leader IS NOT NULL;
+CREATE INDEX by_place ON requests (session, place);
+"""
+"""`session` is the one that saw the request last, `place` where it stood in that session's input."""
+
+State = Literal["pending", "sent", "ok", "failed"]
+STATES: tuple[State, ...] = ("pending", "sent", "ok", "failed")
+"""`sent`: an attempt went out, and no answer has come; after a crash it may have been paid."""
+
+PENDING, SENT, OK, FAILED = range(4)
+
+PAGE = 500
+"""Rows that one look takes."""
+
+
+class Follower(NamedTuple):
+    """A request that asks the same as another."""
+
+    n: int
+    id: str
+    place: int
+
+
+class Done(NamedTuple):
+    """What came of a request."""
+
+    ok: bool
+    answer: str
+    """The output line, JSON."""
+    reason: str
+    """Why it failed; empty when it did not."""
+    input: int = 0
+    output: int = 0
+    """Tokens."""
+    cost: float | None = None
+
+
+class Added(NamedTuple):
+    """What the journal knows of a request that was taken in."""
+
+    n: int
+    news: Literal["new", "known", "changed", "duplicate"]
+    """`changed`: the id was there with another body, and is asked afresh; `duplicate`: this session has seen it."""
+    state: State = "pending"
+    leader: int | None = None
+    """The request that is asked instead, because it asks the same."""
+
+
+class Journal:
+    """One event loop only. Raises UserError when the file is none of ours or cannot be written."""
+
+    def __init__(self, path: Path, *, dedupe: bool = True) -> None:
+        """`dedupe`: requests whose keys are equal are paid once; the later ones get the first one's answer."""
+        self.path = path
+        self._dedupe = dedupe
+        self._waiting: list[asyncio.Future[None]] = []
+        self._soon: asyncio.Handle | None = None
+        try:
+            self._connection = _open(path)
+            (last, session) = self._connection.execute(
+                "SELECT coalesce(max(n), -1), coalesce(max(session), 0) FROM requests"
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise UserError(f"{path} is no journal of agentbatch: {clip(str(error), 200)}.") from None
+        self._last: int = last
+        self._session: int = session + 1
+
+    # filling -----------------------------------------------------------------------------------------------------
+
+    def add(self, request_id: str, key: str, place: int) -> Added:
+        """Take a request in, or find it again; `place` is where it stands in the input. `commit` follows."""
+        execute = self._connection.execute
+        row = execute(
+            "SELECT n, key, session, state, leader FROM requests WHERE id = ?", (request_id,)
+        ).fetchone()
+        if row is None:
+            self._last += 1
+            leader = self._leader(key, self._last)
+            execute(
+                "INSERT INTO requests (n, id, key, session, place, leader) VALUES (?, ?, ?, ?, ?, ?)",
+                (self._last, request_id, key, self._session, place, leader),
+            )
+            return Added(self._last, "new", leader=leader)
+        n, known, session, state, leader = row
+        if session == self._session:
+            return Added(n, "duplicate")
+        execute("UPDATE requests SET session = ?, place = ? WHERE n = ?", (self._session, place, n))
+        if known == key:
+            return Added(n, "known", STATES[state], leader)
+        self._release(n)
+        leader = self._leader(key, n)
+        execute(
+            "UPDATE requests SET key = ?, state = 0, answer = NULL, reason = NULL, leader = ? WHERE n = ?",
+            (key, leader, n),
+        )
+        return Added(n, "changed", leader=leader)
+
+    def _leader(self, key: str, n: int) -> int | None:
+        """The request with this key that is paid; None: this one is."""
+        if not self._dedupe:
+            return None
+        row = self._connection.execute(
+            "SELECT n FROM requests WHERE key = ? AND leader IS NULL AND n != ?", (key, n)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _release(self, n: int) -> None:
+        """Those that waited for the answer of `n`, which asks something else now, ask for themselves."""
+        followers = self._connection.execute(
+            "SELECT n FROM requests WHERE leader = ? ORDER BY n", (n,)
+        ).fetchall()
+        for place, (follower,) in enumerate(followers):
+            leader = None if place == 0 else followers[0][0]
+            self._connection.execute("UPDATE requests SET leader = ? WHERE n = ?", (leader, follower))
+
+    def reopen(self, *states: State) -> int:
+        """Have requests in these states asked again; how many there are."""
+        marks = ", ".join("?" * len(states))
+        cursor = self._connection.execute(
+            f"UPDATE requests SET state = 0, answer = NULL, reason = NULL WHERE state IN ({marks})",
+            [STATES.index(state) for state in states],
+        )
+        self.commit()
+        return cursor.rowcount
+
+    # running -----------------------------------------------------------------------------------------------------
+
+    async def sent(self, n: int) -> None:
+        """Record an attempt; returns when it is on its way to the disk."""
+        self._connection.execute("UPDATE requests SET state = 1, attempts = attempts + 1 WHERE n = ?", (n,))
+        await self._committed()
+
+    async def finish(self, n: int, done: Done) -> list[Follower]:
+        """Record what came; returns, when that is on its way to the disk, the requests that ask the same and wait."""
+        self._connection.execute(
+            "UPDATE requests SET state = ?, answer = ?, reason = ?, input = ?, output = ?, cost = ? WHERE n = ?",
+            (OK if done.ok else FAILED, done.answer, done.reason, done.input, done.output, done.cost, n),
+        )
+        rows = self._connection.execute(
+            "SELECT n, id, place FROM requests WHERE leader = ? AND state < 2 AND session = ? ORDER BY n",
+            (n, self._session),
+        ).fetchall()
+        await self._committed()
+        return [Follower(*row) for row in rows]
+
+    # reading -----------------------------------------------------------------------------------------------------
+
+    def state(self, n: int) -> State:
+        (number,) = self._connection.execute("SELECT state FROM requests WHERE n = ?", (n,)).fetchone()
+        return STATES[int(number)]
+
+    def answer(self, n: int) -> str | None:
+        """The output line of a request that has ended."""
+        row = self._connection.execute("SELECT answer FROM requests WHERE n = ?", (n,)).fetchone()
+        return row[0] if row else None
+
+    def answers(self) -> Iterator[str]:
+        """The output lines of this session's requests that have ended, in input order."""
+        after = -1
+        while rows := self._connection.execute(
+            "SELECT place, answer FROM requests WHERE session = ? AND place > ? AND state >= 2 ORDER BY place LIMIT ?",
+            (self._session, after, PAGE),
+        ).fetchall():
+            yield from (answer for _, answer in rows)
+            after = rows[-1][0]
+
+    def counts(self) -> dict[State, int]:
+        found = dict(
+            self._connection.execute("SELECT state, count(*) FROM requests GROUP BY state").fetchall()
+        )
+        return {name: found.get(number, 0) for number, name in enumerate(STATES)}
+
+    def failed(self, most: int) -> list[tuple[str, str]]:
+        """Ids and reasons of those that failed, the first ones."""
+        return self._connection.execute(
+            "SELECT id, reason FROM requests WHERE state = 3 AND session = ? ORDER BY place LIMIT ?",
+            (self._session, most),
+        ).fetchall()
+
+    def attempts(self) -> int:
+        """Requests sent in all."""
+        (number,) = self._connection.execute("SELECT coalesce(sum(attempts), 0) FROM requests").fetchone()
+        return int(number)
+
+    def get(self, name: str) -> str | None:
+        """A note about the batch."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def put(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.commit()
+
+    # writing -----------------------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Everything so far is on its way to the disk. Raises OSError when it cannot be written."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._connection.commit()
+        except sqlite3.Error as error:
+            problem = OSError(f"The journal {self.path} cannot be written: {error}.")
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(problem)
+            raise problem from None
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _committed(self) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(future)
+        if self._soon is None:
+            self._soon = loop.call_soon(self._commit_soon)
+        await future
+
+    def _commit_soon(self) -> None:
+        self._soon = None
+        try:
+            self.commit()
+        except OSError:
+            return  # who waits has been told
+
+    def close(self) -> None:
+        """Raises OSError when what is left cannot be written."""
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    new = not path.exists() or path.stat().st_size == 0
+    connection = sqlite3.connect(path, timeout=10.0)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    if new:
+        connection.executescript(SCHEMA)
+        connection.execute("INSERT INTO meta VALUES ('version', ?)", (VERSION,))
+        connection.commit()
+    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is None or row[0] != VERSION:
+        connection.close()
+        raise sqlite3.DatabaseError("it was written by another version")
+    return connection

@@ -1,0 +1,256 @@
+"""BatchProcessor: many plain requests, as many at a time as the endpoint takes, each answered once."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from agentbatch.batch.budget import RunBudget
+from agentbatch.errors import UserError
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.limits import EndpointLimits
+from agentbatch.model.pricing import Prices
+from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.usage import Usage
+from agentbatch.redaction import Redactor
+from agentbatch.requests.adaptive import AdaptiveConcurrency
+from agentbatch.requests.asker import Asker, expected_tokens
+from agentbatch.requests.batch import Batch, Requests, each
+from agentbatch.requests.cache import ResponseCache
+from agentbatch.requests.call import Caller
+from agentbatch.requests.journal import Journal
+from agentbatch.requests.progress import BatchProgress, progress_of
+from agentbatch.requests.request import BatchRequest, canonical, response_format
+from agentbatch.requests.result import BatchError, BatchResult
+from agentbatch.requests.stats import BatchStats
+
+TOLD_EVERY = 0.25
+"""Seconds between two calls of `on_progress`."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What requests ask that do not say it themselves."""
+
+    model: str = ""
+    system: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    json_schema: Mapping[str, Any] | None = None
+
+    def apply(self, request: BatchRequest) -> BatchRequest:
+        """The request as it is sent. Raises UserError when there is no model for it."""
+        body = dict(request.body)
+        if not body.get("model"):
+            if not self.model:
+                raise UserError(f"The request {request.id!r} names no model, and the batch has none either.")
+            body["model"] = self.model
+        if request.url.endswith("embeddings"):
+            return request.model_copy(update={"body": body})
+        if self.temperature is not None:
+            body.setdefault("temperature", self.temperature)
+        if self.max_tokens is not None and not {
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+        } & set(body):
+            body["max_output_tokens" if request.url.endswith("responses") else "max_tokens"] = self.max_tokens
+        messages = body.get("messages")
+        if isinstance(messages, list):
+            if self.system and not any(isinstance(m, dict) and m.get("role") == "system" for m in messages):
+                body["messages"] = [{"role": "system", "content": self.system}, *messages]
+            if self.json_schema is not None:
+                body.setdefault("response_format", response_format(self.json_schema))
+        return request.model_copy(update={"body": body})
+
+
+class Estimate(NamedTuple):
+    """What a batch may take, before it is sent."""
+
+    requests: int
+    input: int
+    """Tokens, about."""
+    output: int
+    """Tokens, at most where requests say so, else what answers have on average."""
+    cost: float | None
+    """US dollars; None when a price is unknown."""
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """A batch that has ended."""
+
+    results: list[BatchResult]
+    """In input order; what was not asked any more has an error with the code `stopped`."""
+    stats: BatchStats
+    stopped: str
+    """Why it ended early, as a sentence; empty when it did not."""
+
+
+class BatchProcessor:
+    """Runs batches against one endpoint; `async with` it. See docs/requests.md."""
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        base_url: str = "",
+        api_key: str = "",
+        concurrency: int = 10,
+        adaptive: bool = True,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        throttle_ms: int = 0,
+        retry: RetryPolicy | None = None,
+        request_timeout: float = 120.0,
+        timeout: float | None = None,
+        max_cost: float | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        json_schema: Mapping[str, Any] | None = None,
+        version: str = "",
+        dedupe: bool = True,
+        cache: ResponseCache | None = None,
+        journal: Path | None = None,
+        prices: Prices | None = None,
+        on_progress: Callable[[BatchProgress], None] | None = None,
+        on_error: Callable[[BatchResult], None] | None = None,
+        fallback: Callable[[BatchRequest, BatchError], Any] | None = None,
+        endpoint: Endpoint | None = None,
+    ) -> None:
+        """`base_url` and `api_key` default to OPENAI_BASE_URL and OPENAI_API_KEY. `concurrency` is a ceiling where
+        `adaptive`. `request_timeout` counts for each attempt, `timeout` for the whole batch (seconds). `max_cost` in US
+        dollars. `journal`: a file with which a batch goes on where it ended; without it nothing outlives the process.
+        Raises ValueError for a concurrency under 1."""
+        if concurrency < 1:
+            raise ValueError("concurrency has to be 1 or more")
+        self.defaults = Defaults(model, system, temperature, max_tokens, json_schema)
+        self.stats = BatchStats()
+        self.concurrency = concurrency
+        self._adaptive = AdaptiveConcurrency(concurrency) if adaptive else None
+        self._timeout, self._max_cost = timeout, max_cost
+        self._version, self._dedupe, self._cache, self._journal = version, dedupe, cache, journal
+        self._prices = prices
+        self._on_progress, self._on_error, self._fallback = on_progress, on_error, fallback
+        key = api_key or os.environ.get("OPENAI_API_KEY", "")
+        self.endpoint = endpoint or Endpoint(
+            base_url or os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            key,
+            limits=EndpointLimits(max_in_flight=concurrency, rpm=rpm, tpm=tpm, throttle_ms=throttle_ms),
+            retry=retry or RetryPolicy(),
+            request_timeout=request_timeout,
+            pool=concurrency,
+            stream=False,
+            redact=Redactor([key] if key else []),
+        )
+        self._own = endpoint is None
+        self._stack = AsyncExitStack()
+        self._batch: Batch | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._own:
+            await self._stack.enter_async_context(self.endpoint)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self, requests: Requests) -> BatchRun:
+        """Ask them all; results in input order. A failed request is in the results and stops nothing.
+
+        Raises UserError for requests that cannot be sent (no model, an id twice).
+        """
+        taken: list[BatchRequest] = []
+        results: dict[int, BatchResult] = {}
+
+        async def kept() -> AsyncGenerator[BatchRequest, None]:
+            async for request in each(requests):
+                taken.append(request)
+                yield request
+
+        async with aclosing(self.stream(kept())) as stream:
+            async for result in stream:
+                results[result.index] = result
+        stopped = self._batch.stopped if self._batch is not None else ""
+        for index, request in enumerate(taken):
+            if index not in results:
+                error = BatchError("stopped", stopped or "It was not asked any more.")
+                results[index] = BatchResult(request.id, index, request.url, error=error, cost=0.0)
+        return BatchRun([results[index] for index in range(len(taken))], self.stats, stopped)
+
+    async def stream(self, requests: Requests, *, replay: bool = True) -> AsyncGenerator[BatchResult, None]:
+        """Results in the order in which they come; holds no more of a batch than is under way. `replay`: those of an
+        earlier session too, where there is a journal."""
+        with tempfile.TemporaryDirectory(prefix="agentbatch-") as folder:
+            journal = Journal(self._journal or Path(folder) / "journal.db", dedupe=self._dedupe)
+            self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else 0)
+            self._batch = batch = self._new_batch(journal, replay)
+            timer = self._timer(batch)
+            teller = asyncio.ensure_future(self._tell())
+            try:
+                async with aclosing(batch.results(self._prepared(requests))) as results:
+                    async for result in results:
+                        yield result
+            finally:
+                teller.cancel()
+                if timer is not None:
+                    timer.cancel()
+                journal.close()
+                if self._on_progress is not None:
+                    self._on_progress(progress_of(self.stats))
+
+    def stop(self, cause: str = "It was stopped.", *, now: bool = False) -> None:
+        """Start nothing more; calls under way end, or, `now`, are cut off."""
+        if self._batch is not None:
+            self._batch.stop(cause, now=now)
+
+    def estimate(self, requests: Iterable[BatchRequest]) -> Estimate:
+        """What they may take: sends nothing. Raises UserError as `run`."""
+        asker = self._asker()
+        count = given = written = 0
+        cost: float | None = 0.0
+        for request in map(self.defaults.apply, requests):
+            size = len(canonical(request.body).encode("utf-8", "replace"))
+            most = expected_tokens(request.body, size) - size // 4
+            count, given, written = count + 1, given + size // 4, written + most
+            price = asker.cost(str(request.body["model"]), Usage(input=size // 4, output=most, calls=1))
+            cost = None if cost is None or price is None else cost + price
+        return Estimate(count, given, written, cost)
+
+    def _asker(self) -> Asker:
+        return Asker(Caller(self.endpoint, self._adaptive), self.endpoint.base_url, self._prices)
+
+    def _new_batch(self, journal: Journal, replay: bool) -> Batch:
+        budget = RunBudget(self._max_cost).task("requests") if self._max_cost is not None else None
+        return Batch(
+            self._asker(),
+            journal,
+            self.concurrency,
+            self.stats,
+            version=self._version,
+            cache=self._cache,
+            budget=budget,
+            replay=replay,
+            on_error=self._on_error,
+            fallback=self._fallback,
+        )
+
+    async def _prepared(self, requests: Requests) -> AsyncGenerator[BatchRequest, None]:
+        async for request in each(requests):
+            yield self.defaults.apply(request)
+
+    def _timer(self, batch: Batch) -> asyncio.TimerHandle | None:
+        if self._timeout is None:
+            return None
+        cause = f"The batch's time of {self._timeout:g} s is over."
+        return asyncio.get_running_loop().call_later(self._timeout, lambda: batch.stop(cause, now=True))
+
+    async def _tell(self) -> None:
+        while self._on_progress is not None:
+            await asyncio.sleep(TOLD_EVERY)
+            self._on_progress(progress_of(self.stats, self.endpoint.limits.active))
