@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.model.usage import Usage
 from agentbatch.store import events as e
 from agentbatch.store.database import load_state, open_database
 from agentbatch.store.run_folder import RunFolder
@@ -98,7 +99,7 @@ async def test_what_streams_in_is_seen_by_who_looks_on(tmp_path: Path) -> None:
     assert (activity.kind, activity.tokens, activity.text) == ("generating", 212, "def f(")
     assert tail.read() == []  # nothing new
     store.emit(e.ModelCallFinished(
-        task_id="t0", role="coder", model="m-coder", usage=stored_runs.Usage(input=1, output=1, calls=1), cost=None,
+        task_id="t0", role="coder", model="m-coder", usage=Usage(input=1, output=1, calls=1), cost=None,
         latency=1.0, attempts=1,
     ))  # fmt: skip
     store.flush()

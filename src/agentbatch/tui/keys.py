@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
-Place = Literal["everywhere", "run", "results", "launch"]
-"""Where a key works: on every screen, on the run screen, in the results browser, on the launch screen."""
+Place = Literal["everywhere", "run", "results", "comparison", "launch"]
+"""Where a key works: on every screen, on the run screen, in the results browser, on a comparison of runs, on the
+launch screen."""
 
 
 class Key(NamedTuple):
@@ -67,7 +68,7 @@ def keys_of(place: Place, *, control: bool = True) -> list[Key]:
     return [key for key in KEYS if key.place == place and (control or not key.steers)]
 
 
-def bindings(keys: Iterable[Key]) -> list[Binding]:
+def bindings(keys: Iterable[Key]) -> list[BindingType]:
     """For a screen's or the app's BINDINGS."""
     return [
         Binding(

@@ -1,0 +1,62 @@
+"""Screens that fit the terminal: side by side, stacked, or a sentence where there is no room."""
+
+from typing import ClassVar, TypeVar
+
+from textual.screen import Screen
+from textual.widgets import Static
+
+from agentbatch.tui.keys import KEYS, Place
+
+LEAST_COLUMNS, LEAST_ROWS = 60, 15
+SIDE_BY_SIDE = 110
+"""Columns from which two panes stand beside each other."""
+
+Result = TypeVar("Result")
+
+
+class TooSmall(Static):
+    """Stands in for everything else where there is no room; every SizedScreen yields one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This terminal is too small.\nagentbatch needs {LEAST_COLUMNS} columns and {LEAST_ROWS} lines.",
+            markup=False,
+        )
+
+
+class SizedScreen(Screen[Result]):
+    """A screen with the classes -narrow (no room), -normal or -wide, and -low (no room) or -high."""
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual has it
+        (0, "-narrow"),
+        (LEAST_COLUMNS, "-normal"),
+        (SIDE_BY_SIDE, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_ROWS, "-high")]  # noqa: RUF012
+    DEFAULT_CSS = """
+    SizedScreen > TooSmall {
+        display: none;
+        width: 100%;
+        height: 100%;
+        content-align: center middle;
+        text-align: center;
+    }
+    SizedScreen.-narrow > *, SizedScreen.-low > * {
+        display: none !important;
+    }
+    SizedScreen.-narrow > TooSmall, SizedScreen.-low > TooSmall {
+        display: block !important;
+    }
+    """
+
+    place: ClassVar[Place]
+    """Which keys of the table are its own."""
+    control = True
+    """False: who looks on may not steer."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that steer are not there for who only looks on."""
+        return self.control or action not in _STEERING
+
+
+_STEERING = frozenset(key.action for key in KEYS if key.steers)

@@ -1,0 +1,118 @@
+"""The keys of the run screen that send commands to the engine."""
+
+from textual import work
+
+from agentbatch.engine.control import MOST_AT_ONCE
+from agentbatch.errors import UserError
+from agentbatch.store.asking import ask
+from agentbatch.store.commands import Answer
+from agentbatch.store.format import clip, harmless
+from agentbatch.store.next_step import resume_command, retry_command
+from agentbatch.store.state import TaskState
+from agentbatch.tui.screens.ask import AskScreen, Choice
+from agentbatch.tui.screens.sized import SizedScreen
+from agentbatch.tui.view import RunView
+
+SHOWN_ID = 40
+"""Cells of a task's id in a question."""
+
+
+class SteeringKeys(SizedScreen[None]):
+    """Each action asks the engine for one thing; what it answers is shown, and its effect comes back as events."""
+
+    view: RunView
+
+    @property
+    def chosen(self) -> TaskState | None:
+        """The task that the cursor is on."""
+        raise NotImplementedError
+
+    def action_pause_task(self) -> None:
+        task = self.chosen
+        if task is not None:
+            self._send("resume-paused" if task.paused else "pause", task=task.id)
+
+    def action_pause_all(self) -> None:
+        state = self.view.state
+        held = state.paused or (
+            any(task.paused for task in state.tasks.values())
+            and all(
+                task.paused or task.status == "queued" for task in state.tasks.values() if not task.finished
+            )
+        )
+        self._send("resume-paused" if held else "pause", task=None)
+
+    @work
+    async def action_cancel_task(self) -> None:
+        task = self.chosen
+        if task is None or not self._lives():
+            return
+        name = clip(task.id, SHOWN_ID)
+        if task.finished:
+            self.tell(f"The task {name} is over: {task.status}.", "warning")
+            return
+        question = f"Cancel the task {name}? What it has done stays in its directory."
+        if await self.app.push_screen_wait(
+            AskScreen(question, [Choice("y", "Cancel the task", "yes")], "No")
+        ):
+            self._send("cancel", task=task.id)
+
+    @work
+    async def action_cancel_all(self) -> None:
+        if not self._lives():
+            return
+        choices = [
+            Choice("s", "Stop: nothing new starts, running iterations end first", "stop"),
+            Choice("n", "Stop now: calls and commands under way are cut off", "now"),
+        ]
+        answer = await self.app.push_screen_wait(
+            AskScreen("Stop the whole run? It can go on later.", choices, "No")
+        )
+        if answer:
+            self._send("stop", now=answer == "now")
+
+    def action_retry_task(self) -> None:
+        task = self.chosen
+        if task is not None:
+            self._send("retry", task=task.id)
+
+    def action_more(self) -> None:
+        self._set_concurrency(self.view.state.max_concurrent + 1)
+
+    def action_fewer(self) -> None:
+        self._set_concurrency(self.view.state.max_concurrent - 1)
+
+    def _set_concurrency(self, number: int) -> None:
+        if not 1 <= number <= MOST_AT_ONCE:
+            self.tell(f"From 1 to {MOST_AT_ONCE} tasks at the same time.", "warning")
+        else:
+            self._send("set-concurrency", number=number)
+
+    def _lives(self) -> bool:
+        """Whether there is an engine; says what can be done when there is none."""
+        if self.view.condition == "running":
+            return True
+        state = self.view.state
+        command = resume_command(state) or retry_command(state)
+        more = f" `{command}` goes on with it." if command and self.view.folder is not None else ""
+        self.tell(f"The run is over.{more}", "warning")
+        return False
+
+    def _send(self, name: str, **arguments: object) -> None:
+        if self._lives():
+            self._ask(name, arguments)
+
+    @work(thread=True)
+    def _ask(self, name: str, arguments: dict[str, object]) -> None:
+        folder = self.view.folder
+        if folder is None:
+            return
+        try:
+            answer = ask(folder, name, arguments)
+        except UserError as error:
+            answer = Answer(False, str(error))
+        self.app.call_from_thread(self.tell, answer.text, "information" if answer.ok else "error")
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """A sentence for a few seconds."""
+        self.notify(harmless(text), severity=severity, markup=False)  # type: ignore[arg-type]
