@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from agentbatch.batch.dependencies import settle_dependencies
 from agentbatch.batch.selection import Selection, select
@@ -14,6 +13,7 @@ from agentbatch.batch.task import Task
 from agentbatch.config import Isolation
 from agentbatch.errors import UserError
 from agentbatch.store.format import counted
+from agentbatch.store.task_name import task_name
 from agentbatch.workspace.paths import Resolver
 
 MOST_NAMED = 5
@@ -164,10 +164,9 @@ def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
 
 
 def task_ids(tasks: Sequence[Task]) -> list[str]:
-    """The given id, or a slug of the directory (else of the prompt) and a hash of both.
+    """The given id, or a name made of the directory and the prompt (`task_name`).
 
-    The same task has the same id in every run, wherever it stands in the file. Equal tasks without an id
-    are numbered in the order of the file.
+    Equal tasks without an id are numbered in the order of the file.
     """
     taken = {task.id.casefold() for task in tasks if task.id}
     copies: dict[str, int] = {}
@@ -176,10 +175,7 @@ def task_ids(tasks: Sequence[Task]) -> list[str]:
         if task.id:
             ids.append(task.id)
             continue
-        digest = hashlib.sha256(f"{task.dir}\0{task.first_prompt}".encode()).hexdigest()[:8]
-        source = PurePath(task.dir).name or task.first_prompt
-        slug = re.sub(r"[^\w]+", "-", source.casefold()).strip("-_")[:32].rstrip("-_") or "task"
-        plain = name = f"{slug}-{digest}"
+        plain = name = task_name(task.dir, task.first_prompt)
         copy = copies.get(plain, 1)
         while name in taken:
             copy += 1

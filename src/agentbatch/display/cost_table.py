@@ -28,7 +28,7 @@ def render_comparison(
     base = actual or min(costs, default=0.0)
     dearest = max(costs, default=0.0)
     cells = [(row.model, money(row.cost_input), money(row.cost_output), money(row.cost)) for row in ordered]
-    ratios = [_ratio(row.cost, base) for row in ordered]
+    ratios = [cost_ratio(row.cost, base) for row in ordered]
     heads = ("model", "input", "output", "total")
     widths = [max(width(line[place]) for line in [heads, *cells]) for place in range(4)]
     against = "vs actual" if actual else "vs least"
@@ -38,7 +38,7 @@ def render_comparison(
     bar_width = min(BAR_WIDTH, columns - fixed - widths[0] - 2)
     lines = [_line(heads, widths, against, ratio_width)]
     for row, line, ratio in zip(ordered, cells, ratios, strict=True):
-        bar = _bar(row.cost, dearest, bar_width)
+        bar = cost_bar(row.cost, dearest, bar_width)
         lines.append(_line(line, widths, ratio, ratio_width) + (f"  {bar}" if bar else ""))
     return [clip_right(text, columns) for text in lines]
 
@@ -49,14 +49,15 @@ def _line(cells: Sequence[str], widths: Sequence[int], ratio: str, ratio_width: 
     return "  ".join([first, *rest, pad(ratio, ratio_width, right=True)])
 
 
-def _ratio(cost: float | None, base: float) -> str:
+def cost_ratio(cost: float | None, base: float) -> str:
+    """How many times `base` it is: `0.26x`, `27x`; `–` where one of them is not known."""
     if cost is None or not base:
         return UNKNOWN
     ratio = cost / base
     return f"{ratio:,.2f}x" if ratio < 10 else f"{ratio:,.0f}x"
 
 
-def _bar(cost: float | None, dearest: float, cells: int) -> str:
+def cost_bar(cost: float | None, dearest: float, cells: int) -> str:
     """A bar in eighths of a cell; a cost that is not zero shows at least one eighth."""
     if not cost or cells < 4:
         return ""

@@ -74,7 +74,7 @@ def done_record(summary: Summary) -> dict[str, Any]:
             "cost": {"total": summary.cost, "currency": "USD"},
         },
         "results_file": str(summary.results_file),
-        "run_folder": str(summary.run_folder),
+        "run_folder": str(summary.run_folder or ""),
         "failedList": [
             {"id": task.id, "reason": task.reason or "cancelled", "error": task.error}
             for task in summary.tasks

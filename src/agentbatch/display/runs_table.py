@@ -68,13 +68,17 @@ def ago(seconds: float) -> str:
 
 
 def render_runs(
-    runs: Sequence[RunLine], unreadable: Sequence[Unreadable], now: float, columns: int = 80
+    runs: Sequence[RunLine],
+    unreadable: Sequence[Unreadable],
+    now: float,
+    columns: int = 80,
+    what: str = "run",
 ) -> list[str]:
-    """The runs as they come, then what could not be read."""
+    """The runs as they come, then what could not be read. `what` heads the names."""
     columns = max(40, columns)
     lines = []
     if runs:
-        heads = ("run", "condition", "started", "tasks", "cost", "models")
+        heads = (what, "condition", "started", "tasks", "cost", "models")
         cells = [heads, *(_cells(run, now) for run in runs)]
         widths = [max(width(line[place]) for line in cells) for place in range(6)]
         widths[5] = max(LEAST_MODELS, columns - sum(widths[:5]) - 5)
@@ -89,7 +93,7 @@ def _cells(run: RunLine, now: float) -> tuple[str, ...]:
         ago(now - run.begun) if run.begun else "",
         f"{run.completed}/{run.total}",
         money(total_cost(run.bills)),
-        clip(_models(run.info), 60) if run.info else "",
+        clip(models_text(run.info), 60) if run.info else "",
     )
 
 
@@ -102,7 +106,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " ".join(shown).rstrip()
 
 
-def _models(info: RunStarted) -> str:
+def models_text(info: RunStarted) -> str:
+    """The models of a run; empty when an old results file does not tell. Not harmless."""
     if info.rehearsal:
         return "rehearsal"
     other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""

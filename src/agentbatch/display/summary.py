@@ -12,6 +12,7 @@ from agentbatch.store.events import Role, Status
 from agentbatch.store.format import first_line
 from agentbatch.store.lines import reason_text
 from agentbatch.store.next_step import resume_command, retry_command
+from agentbatch.store.results_state import roles_told
 from agentbatch.store.state import RunState, TaskState
 
 
@@ -26,6 +27,7 @@ class TaskLine:
     reason: str
     iterations: int
     max_iterations: int
+    """0: an old results file, which does not tell."""
     seconds: float
     usage: Usage
     cost: float | None
@@ -72,13 +74,15 @@ class Summary:
     usage: Usage
     cost: float | None
     roles: tuple[RoleLine, ...]
+    """Empty: an old results file, which does not tell them apart."""
     tasks: tuple[TaskLine, ...]
     causes: tuple[Cause, ...]
     """The most frequent first."""
     warnings: tuple[str, ...]
     comparison: tuple[ComparisonRow, ...]
     results_file: Path
-    run_folder: Path
+    run_folder: Path | None
+    """None: from a results file alone."""
     exit_code: int
     interrupted: bool
     error: str
@@ -105,7 +109,7 @@ def summarise(
     state: RunState,
     comparison: Sequence[ComparisonRow],
     results_file: Path,
-    run_folder: Path,
+    run_folder: Path | None,
     exit_code: int,
 ) -> Summary:
     """The summary of a run that ended."""
@@ -113,8 +117,10 @@ def summarise(
     tasks = tuple(_task_line(task) for task in sorted(state.tasks.values(), key=lambda task: task.index))
     judged = info is None or info.judged
     roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
+    if not roles_told(state):
+        roles = ()
     return Summary(
-        run_id=info.run_id if info else run_folder.name,
+        run_id=info.run_id if info else run_folder.name if run_folder else "",
         rehearsal=bool(info and info.rehearsal),
         judged=judged,
         total=max(len(tasks), info.total_tasks if info else 0),
@@ -164,7 +170,7 @@ def _role_line(state: RunState, role: Role) -> RoleLine:
     return RoleLine(role, models, total_usage(state.bills, role), total_cost(state.bills, role))
 
 
-_TOLD_APART_BY_ERROR = frozenset({"model_error", "workspace_error", "internal_error"})
+_TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "internal_error"})
 """Reasons with many causes. Of the others, the reason is the cause and the error only the task's detail."""
 
 _VARYING = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
@@ -180,8 +186,9 @@ def group_causes(tasks: Sequence[TaskLine]) -> tuple[Cause, ...]:
         if not task.finished or task.status == "completed":
             continue
         detail = first_line(task.error) if task.reason in _TOLD_APART_BY_ERROR else ""
-        key = (task.reason, _VARYING.sub("#", detail))
-        texts.setdefault(key, f"{reason_text(task.reason)}: {detail}" if detail else reason_text(task.reason))
+        key = (task.reason or task.status, _VARYING.sub("#", detail))
+        cause = reason_text(task.reason or task.status)
+        texts.setdefault(key, f"{cause}: {detail}" if detail else cause)
         numbers.setdefault(key, []).append(task.number)
     causes = [Cause(texts[key], tuple(found)) for key, found in numbers.items()]
     return tuple(sorted(causes, key=lambda cause: -len(cause.numbers)))

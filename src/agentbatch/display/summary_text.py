@@ -6,7 +6,7 @@ from agentbatch.display.cost_table import clip_right, render_comparison
 from agentbatch.display.signs import SIGNS
 from agentbatch.display.summary import Cause, Summary, TaskLine
 from agentbatch.model.usage import Usage
-from agentbatch.store.format import clip, counted, duration, fold, money, pad, tokens
+from agentbatch.store.format import UNKNOWN, clip, counted, duration, fold, money, pad, tokens
 from agentbatch.store.lines import REHEARSAL, reason_text
 
 WHOLE_LIST = 50
@@ -115,7 +115,7 @@ def _task_list(tasks: Sequence[TaskLine], width: int) -> list[str]:
 def _task_lines(task: TaskLine, width: int) -> list[str]:
     figures = " ".join(
         (
-            pad(f"{task.iterations}/{task.max_iterations}", 7, right=True),
+            pad(f"{task.iterations}/{task.max_iterations or UNKNOWN}", 7, right=True),
             pad(duration(task.seconds), 7, right=True),
             pad(tokens(task.usage.total, estimated=task.usage.estimated, narrow=True), 7, right=True),
             pad(money(task.cost), 8, right=True),
@@ -150,11 +150,12 @@ def _tampering(tasks: Sequence[TaskLine], width: int) -> list[str]:
 
 def _places(summary: Summary) -> list[str]:
     """Paths and commands are never cut: somebody will copy them."""
-    lines = [
-        f"Results      {summary.results_file}",
-        f"Transcripts  {summary.run_folder / 'tasks'}",
-        f"Log          {summary.run_folder / 'run.log'}",
-    ]
+    lines = [f"Results      {summary.results_file}"]
+    if summary.run_folder is not None:
+        lines += [
+            f"Transcripts  {summary.run_folder / 'tasks'}",
+            f"Log          {summary.run_folder / 'run.log'}",
+        ]
     if summary.branches:
         pattern = f"agentbatch/{clip(summary.run_id, 60)}/*"
         lines.append(f"Branches     {summary.branches:,}: git branch --list '{pattern}'")

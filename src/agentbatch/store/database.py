@@ -6,7 +6,6 @@ engine; `progress` holds what streams in, a row a task, while somebody watches. 
 text.
 """
 
-import gc
 import json
 import os
 import sqlite3
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.store.bills import merge_bills
+from agentbatch.store.collector import collector_at_rest
 from agentbatch.store.events import Event, RunStarted
 from agentbatch.store.format import clip
 from agentbatch.store.state import RunState, TaskState
@@ -103,7 +103,7 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
     """
     state = RunState()
     body = _OUTLINE if outline else "body"
-    with _snapshot(connection), _collector_at_rest():
+    with _snapshot(connection), collector_at_rest():
         for kind, task_id, text in connection.execute(
             f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
         ):
@@ -126,18 +126,6 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.rollback()
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Ten thousand tasks are many objects and no garbage; looking for some took four times as long as making them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _place(task: TaskState) -> int:

@@ -59,6 +59,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "sandbox": info.sandbox,
             "promptsDigest": info.prompts_digest,
             "warnings": list(info.warnings),
+            "notices": [text for text in state.notices if text not in info.warnings],
             "interrupted": bool(state.finished and state.finished.interrupted),
             "error": state.finished.error if state.finished else "",
         },
@@ -71,6 +72,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "status": task.status if task.finished else "cancelled",
         "reason": task.reason,
         "iterations": task.iteration,
+        "maxIterations": task.max_iterations,
         "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
         "tokenStats": token_document(task.bills),
         "cost": cost_document(task.bills),
@@ -132,7 +134,7 @@ def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
                 "input": bill.cost_input,
                 "output": bill.cost_output,
                 "total": bill.cost,
-                "calls": bill.usage.calls,
+                **_usage(bill.usage),
             }
             for bill in bills
         ],

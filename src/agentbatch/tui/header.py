@@ -76,7 +76,7 @@ def _first(state: RunState, title: str, condition: RunCondition, columns: int, c
     lead, end = "agentbatch ", "" if control else " · read-only"
     room = max(0, columns - len(lead) - len(word) - 3 - len(end))
     return Content.assemble(
-        (lead, "bold"), (word, f"bold {tone}"), " · ", clip(" · ".join(told), room), (end, "$text-muted")
+        (lead, "bold"), (word, f"bold {tone}"), " · ", clip(" · ".join(filter(None, told)), room), (end, "$foreground-muted")
     )
 
 
@@ -99,7 +99,7 @@ def _second(
         if number or word == "done":
             parts.append(
                 Content.styled(
-                    f"{glyphs[sign]} {number:,} {word}", COLOURS[sign] if number else "$text-muted"
+                    f"{glyphs[sign]} {number:,} {word}", COLOURS[sign] if number else "$foreground-muted"
                 )
             )
     left = Content("  ").join(parts)

@@ -7,7 +7,7 @@ from typing import Protocol
 from agentbatch.store import events as e
 from agentbatch.store.commands import Answer
 from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.runs import RunCondition
+from agentbatch.store.runs import RunCondition, condition
 from agentbatch.store.state import RunState, TaskState
 from agentbatch.store.tail import RunTail
 
@@ -110,8 +110,7 @@ class FileView:
 
     @property
     def condition(self) -> RunCondition:
-        end = self.state.finished
-        return "interrupted" if end is not None and (end.interrupted or end.error) else "finished"
+        return condition(self.state, held=False)
 
     @property
     def begun(self) -> float:
