@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cli.daemon import ENGINE_LOG, READY_FD
+from agentbatch.api.lifeline import ENGINE_LOG, READY_FD
 from agentbatch.store.run_folder import RunFolder, holder
 
 PATIENCE = 120.0
@@ -197,7 +197,7 @@ def _opened(pipe: Path, writers: list[int]) -> bool:
 TELLING = """
 import os, sys, warnings
 from pathlib import Path
-from agentbatch.cli.daemon import tell_ready
+from agentbatch.api.lifeline import tell_ready
 print("early")
 tell_ready(Path(sys.argv[1]))
 assert not any(name.startswith("AGENTBATCH_") for name in os.environ)
@@ -231,7 +231,7 @@ def test_warnings_and_crashes_land_behind_what_earlier_sessions_left(tmp_path: P
 def test_without_a_starter_nothing_is_told_or_moved(tmp_path: Path, value: str) -> None:
     """Also when the variable holds what is no pipe: stderr must stay what it is."""
     code = (
-        "import sys; from pathlib import Path; from agentbatch.cli.daemon import tell_ready; "
+        "import sys; from pathlib import Path; from agentbatch.api.lifeline import tell_ready; "
         "tell_ready(Path(sys.argv[1])); sys.stderr.write('still here')"
     )
     with (tmp_path / "err").open("wb") as err:

@@ -64,7 +64,7 @@ def test_the_question_tells_what_each_mode_would_run() -> None:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs the package tmux")
-def test_on_a_terminal_the_answer_is_what_runs(tmp_path: Path) -> None:
+def test_on_a_terminal_that_cannot_draw_the_answer_is_what_runs(tmp_path: Path) -> None:
     sample = json.loads((Path(__file__).parents[2] / "task.json").read_text(encoding="utf-8"))["tasks"]
     (tmp_path / "task.json").write_text(json.dumps({"tasks": sample[:1]}), encoding="utf-8")
     cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
@@ -80,7 +80,7 @@ def test_on_a_terminal_the_answer_is_what_runs(tmp_path: Path) -> None:
             assert time.monotonic() < deadline, screen
             time.sleep(0.05)
 
-    command = f"cd {tmp_path}; TERM=screen-256color {sys.executable} -m agentbatch; echo code $?; cat"
+    command = f"cd {tmp_path}; TERM=dumb {sys.executable} -m agentbatch; echo code $?; cat"
     tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "50", command)
     try:
         wait_for("Mode [2]:")

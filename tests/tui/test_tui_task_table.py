@@ -1,16 +1,14 @@
 """The task table: what it shows, where its cursor is, and that it draws no more than it must."""
 
-import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from agentbatch.model.usage import Usage
 from agentbatch.store import events as e
-from agentbatch.store.format import width
 from agentbatch.store.state import RunState, TaskState
 from agentbatch.tui.filter import parse_filter
 from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.task_cells import HEADS, Cells, cells, column_widths, joined
+from agentbatch.tui.task_cells import HEADS
 from agentbatch.tui.widgets.task_table import TaskTable
 from tests.display.conftest import NOON, Story
 
@@ -21,9 +19,15 @@ class TableApp(App[None]):
         self.run_state = state
         self.clock = clock
         self.told: list[str | None] = []
+        self.asked = 0
+        """How often a line has asked the clock."""
 
     def compose(self) -> ComposeResult:
-        yield TaskTable(glyphs=Glyphs(ascii=True), now=lambda: self.clock[0])
+        yield TaskTable(glyphs=Glyphs(ascii=True), now=self.now)
+
+    def now(self) -> float:
+        self.asked += 1
+        return self.clock[0]
 
     def on_mount(self) -> None:
         self.table.set_state(self.run_state, lambda task: task.status)
@@ -77,6 +81,10 @@ async def test_the_cursor_goes_and_tells_when_it_stands() -> None:
         assert app.table.selected == "task-3"
         await settled(pilot)
         assert app.told == ["task-0", "task-3"]
+        for step in range(4, 14):
+            await pilot.press("down")
+            await pilot.pause()
+            assert any(f"task-{step} " in line for line in app.lines())
         await pilot.press("end")
         await settled(pilot)
         assert app.table.selected == "task-99"
@@ -97,17 +105,94 @@ async def test_a_filter_keeps_the_cursor_on_its_task() -> None:
     async with app.run_test(size=(80, 11)) as pilot:
         app.table.select("task-41")
         app.table.set_filter(parse_filter("task-4"))
-        await pilot.pause()
+        await settled(pilot)
         assert app.table.shown == 11
-        assert app.table.selected == "task-41"
+        assert app.told == ["task-41"]
         app.table.set_filter(parse_filter("nothing"))
         await settled(pilot)
         assert app.table.selected is None
-        assert any("No task matches the filter; esc clears it." in line for line in app.lines())
+        assert app.told[-1] is None
+        assert any("No task matches; esc clears the filter." in line for line in app.lines())
         app.table.set_filter(None)
         await settled(pilot)
         assert app.table.shown == 50
-        assert app.told[-1] == app.table.selected == "task-0"
+        assert app.told[-1] == app.table.selected == "task-41"
+        assert any("task-41" in line for line in app.lines())
+
+
+async def test_the_cursor_stands_on_the_nearest_while_its_task_is_not_shown() -> None:
+    story = run_of(10)
+    for task in ("task-2", "task-4", "task-7"):
+        story.start(task)
+    app = TableApp(story.state, [NOON])
+    async with app.run_test(size=(80, 14)) as pilot:
+        app.table.set_filter(parse_filter("state:running"))
+        app.table.select("task-4")
+        story.finish("task-4", 5)
+        app.table.update_tasks(["task-4"])
+        assert app.table.selected == "task-7"
+        story.finish("task-7", 5)
+        app.table.update_tasks(["task-7"])
+        await settled(pilot)
+        assert app.told[-1] == app.table.selected == "task-2"
+        app.table.set_filter(None)
+        assert app.table.selected == "task-4"
+
+
+async def test_time_alone_brings_tasks_under_a_filter() -> None:
+    story = run_of(3)
+    story.start("task-1")
+    clock = [NOON + 59]
+    app = TableApp(story.state, clock)
+    async with app.run_test(size=(80, 14)):
+        app.table.set_filter(parse_filter("time:>=1m", now=lambda: clock[0]))
+        app.table.tick(clock[0])
+        assert app.table.shown == 0
+        clock[0] += 1
+        app.table.tick(clock[0])
+        assert app.table.shown == 1
+        assert app.lines()[1].split()[2] == "task-1"
+
+
+async def test_tasks_that_come_up_get_lines() -> None:
+    story = run_of(0)
+    app = TableApp(story.state, [NOON])
+    async with app.run_test(size=(80, 14)) as pilot:
+        await settled(pilot)
+        assert any("No tasks yet." in line for line in app.lines())
+        assert app.told == []
+        queued = e.TaskQueued(task_id="late", index=0, dir="d", first_prompt="p", max_iterations=1)
+        story.at(1, queued)
+        app.table.update_tasks(["late"])  # not in the table yet
+        app.table.set_state(story.state, lambda task: task.status)
+        await settled(pilot)
+        assert app.told == ["late"]
+        assert "late" in app.lines()[1]
+
+
+async def test_a_line_ends_where_the_scrollbar_begins() -> None:
+    story = run_of(40)
+    story.start("task-0")
+    story.finish("task-0", 5, status="error", reason="blocked", error="no sales.csv " * 20)
+    app = TableApp(story.state, [NOON])
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.pause()
+        line = app.screen._compositor.render_strips()[1].text
+        assert line[78] == "~"  # cut, and it says so, beside the one cell of the scrollbar
+
+
+async def test_the_wheel_leaves_the_cursor_and_the_head() -> None:
+    app = TableApp(run_of(100).state, [NOON])
+    async with app.run_test(size=(80, 11)) as pilot:
+        await pilot.pause()
+        app.table.scroll_to(y=50, animate=False)
+        await pilot.pause()
+        assert app.table.selected == "task-0"
+        assert app.lines()[0].split() == list(HEADS)
+        assert "task-50" in app.lines()[1]
+        await pilot.press("down")
+        await pilot.pause()
+        assert any("task-1 " in line for line in app.lines())
 
 
 async def test_tasks_come_and_go_under_a_filter() -> None:
@@ -146,16 +231,19 @@ async def test_only_lines_that_are_seen_are_drawn() -> None:
         await pilot.pause()
         assert set(drawn) == {"task-3"}
         drawn.clear()
+        asked = app.asked
         app.table.tick(NOON + 1)
         await pilot.pause()
-        assert len(set(drawn)) <= 12
+        assert set(drawn) <= {f"task-{n}" for n in range(11)}
+        assert app.asked - asked == 1  # only what runs has grown older
 
 
 async def test_figures_that_grow_get_their_room() -> None:
     story = run_of(2)
     story.start("task-0")
     app = TableApp(story.state, [NOON])
-    async with app.run_test(size=(60, 6)) as pilot:
+    async with app.run_test(size=(80, 6)) as pilot:
+        await pilot.pause()
         story.call("task-0", 5, cost=12_345.67, usage=Usage(input=987_654_321, calls=1))
         app.table.update_tasks(["task-0"])
         await pilot.pause()
@@ -163,22 +251,3 @@ async def test_figures_that_grow_get_their_room() -> None:
         line = app.lines()[1]
         assert "987.7M" in line
         assert "$12,345.67" in line
-
-
-@pytest.mark.parametrize("columns", [20, 30, 40, 44, 60, 80, 110, 200])
-def test_lines_fit_at_any_width_and_foreign_text_is_plain(columns: int) -> None:
-    story = Story(["整理数据" * 9 + "[bold]\x1b[2J"])
-    story.begin()
-    task = next(iter(story.state.tasks))
-    story.start(task)
-    story.call(task, 3)
-    story.at(
-        4, e.ToolCalled(task_id=task, call_id="c", tool="ba\x07sh", summary="echo \x1b]52;c;x\x07 [red]")
-    )
-    line = cells(story.state.tasks[task], "coding", NOON + 5, Glyphs())
-    widths = column_widths([line], columns)
-    for texts in (line, Cells(*HEADS)):
-        shown = joined(texts, widths)
-        assert width(shown) <= columns
-        assert shown.isprintable()
-    assert joined(line, widths).startswith("● coding")

@@ -8,7 +8,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agentbatch import __version__
-from agentbatch.cli import control, cost, doctor, init, logs, models, prune, resume, run, runs, status
+from agentbatch.cli import (
+    attach,
+    control,
+    cost,
+    dashboard,
+    doctor,
+    init,
+    logs,
+    models,
+    prune,
+    results,
+    resume,
+    run,
+    runs,
+    status,
+)
 from agentbatch.errors import UserError
 
 COMMANDS = {
@@ -16,7 +31,11 @@ COMMANDS = {
     "status": status,
     "logs": logs,
     "runs": runs,
+    "results": results,
     "prune": prune,
+    "attach": attach,
+    "watch": attach,
+    "dashboard": dashboard,
     **dict.fromkeys(control.NAMES, control),
     "cost": cost,
     "doctor": doctor,
@@ -29,7 +48,7 @@ Run batches of coding tasks unattended. For every task in task.json a Coder
 works in the task's own directory with file and shell tools; an Evaluator judges
 the state of that directory and accepts it or writes the next prompt.
 
-  agentbatch                    choose the mode (asks on a terminal)
+  agentbatch                    the terminal app: choose, start, watch, steer
   agentbatch --parallel 3       three tasks at a time
   agentbatch --serial           one after another
   agentbatch --test             the first three tasks only

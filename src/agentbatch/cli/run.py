@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli import daemon
+from agentbatch.cli.app import can_draw, open_launch
 from agentbatch.cli.earlier_runs import latest_run
 from agentbatch.cli.flags import GROUPS, add_setting_flags, given_settings
 from agentbatch.cli.mode_choice import choose_mode
@@ -121,6 +122,13 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
             )
     if settings.daemon:
         return daemon.start(sys.argv[1:])
+    if folder is not None and settings.display == "tui":
+        raise UserError(
+            "The app goes on with a run by Resume on its launch screen (agentbatch); or: agentbatch resume --daemon, "
+            "then agentbatch attach --control."
+        )
+    if settings.display == "tui" or (folder is None and _asks(settings) and can_draw()):
+        return open_launch(settings, sys.argv[1:])
     gc.disable()  # until the run begins: what is loaded here stays, and looking for garbage in it doubles the time
     from agentbatch.api import prepare  # heavy: only when a batch really runs
     from agentbatch.batch.selection import NothingToDo
@@ -135,8 +143,7 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
             sys.stdout.write(told)
             sys.stdout.write("\n".join(render_dry_run(prepared.dry_run())) + "\n")
             return 0
-        asks = sys.stdin.isatty() and sys.stdout.isatty() and settings.display == "auto" and folder is None
-        if settings.mode is None and asks:
+        if folder is None and _asks(settings):  # a terminal that cannot draw
             chosen = choose_mode(prepared.plan, settings.parallel, sys.stdin, sys.stdout)
             settings = settings.model_copy(update=chosen)
             prepared = prepare(settings, env_file=env_file, flags={**flags, **chosen})
@@ -154,17 +161,26 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
         raise KeyboardInterrupt from None
 
 
+def _asks(settings: Settings) -> bool:
+    """Nobody has said how to run, and there is somebody to ask."""
+    here = sys.stdin.isatty() and sys.stdout.isatty()
+    return here and settings.mode is None and settings.display == "auto" and not settings.dry_run
+
+
 async def _run(prepared: "PreparedRun", face: "Face") -> int:
     stopper = _Stopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
+    from agentbatch.api.lifeline import tell_ready, watch_lifeline
     from agentbatch.display.summary import summarise
+
+    watch_lifeline(stopper.stop)
 
     def begun(engine: "Engine") -> None:
         gc.freeze()
         gc.enable()
         stopper.attach(engine)
-        daemon.tell_ready(engine.run_folder)
+        tell_ready(engine.run_folder)
 
     outcome: RunOutcome | None = None
     face.open()
@@ -192,14 +208,14 @@ class _Stopper:
         self._early = 0
         self._run = asyncio.current_task() if loading else None
         for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
     def attach(self, engine: "Engine") -> None:
         self._engine = engine
         for _ in range(self._early):
             engine.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         if self._engine is None:
             self._early += 1
             if self._run is not None:

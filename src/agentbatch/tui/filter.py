@@ -53,6 +53,8 @@ class Filter:
     """All its tests must hold."""
 
     tests: tuple[Test, ...]
+    by_time: bool = False
+    """It asks the clock: what it lets through can change while nothing happens."""
 
     def matches(self, task: TaskState, status: ShownStatus) -> bool:
         return all(test(task, status) for test in self.tests)
@@ -61,6 +63,7 @@ class Filter:
 def parse_filter(text: str, now: Callable[[], float] = lambda: 0.0) -> Filter:
     """`now` gives epoch seconds, for `time:` of tasks under way. Raises FilterError."""
     tests = []
+    by_time = False
     for match in _TERM.finditer(text):
         minus, name, quoted, word = match.groups()
         value = quoted if quoted is not None else word
@@ -68,7 +71,8 @@ def parse_filter(text: str, now: Callable[[], float] = lambda: 0.0) -> Filter:
             minus, value = "-", value[1:]
         test = _test(name, value, now)
         tests.append(_not(test) if minus else test)
-    return Filter(tuple(tests))
+        by_time |= name == "time"
+    return Filter(tuple(tests), by_time)
 
 
 def _not(test: Test) -> Test:

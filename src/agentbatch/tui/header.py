@@ -76,7 +76,11 @@ def _first(state: RunState, title: str, condition: RunCondition, columns: int, c
     lead, end = "agentbatch ", "" if control else " · read-only"
     room = max(0, columns - len(lead) - len(word) - 3 - len(end))
     return Content.assemble(
-        (lead, "bold"), (word, f"bold {tone}"), " · ", clip(" · ".join(filter(None, told)), room), (end, "$foreground-muted")
+        (lead, "bold"),
+        (word, f"bold {tone}"),
+        " · ",
+        clip(" · ".join(filter(None, told)), room),
+        (end, "$foreground-muted"),
     )
 
 

@@ -14,20 +14,26 @@ STATE, NAME, ITERATION, TOKENS, COST, TIME, STEP = range(7)
 
 HEADS = ("state", "task", "iter", "tokens", "cost", "time", "now")
 
-LEAST = (13, 12, 5, 6, 7, 5, 0)
+LEAST = (13, 4, 5, 6, 7, 5, 0)
 """Cells that each column has at least."""
 
 GIVE_WAY = (TOKENS, COST, TIME, ITERATION)
-"""The columns that go first where there is little room."""
+"""The columns that go first where there is little room; the first of them goes for what a task does now, too."""
 
 NAME_WIDTH = 28
 """Most cells of a task's id while anything else wants room."""
 
+NAME_KEPT = 12
+"""Cells that an id has before figures and what a task does now get any."""
+
+STEP_WIDTH = 14
+"""Cells that what a task does now should have before ids get more than NAME_KEPT."""
+
 LEAST_STEP = 4
 """Cells; a word in less says nothing."""
 
-STEP_WIDTH = 14
-"""Cells that what a task does now should have before ids get more than LEAST."""
+STAND_INS = str.maketrans("–…≈", "-~~")
+"""Where there is only ASCII."""
 
 
 class Cells(NamedTuple):
@@ -44,13 +50,15 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
     """`now`: epoch seconds."""
     begun = task.begun
     usage = task.usage
+    # Of a task whose engine is gone, no more is known than when it did its last step.
+    until = task.activity.since if status == "interrupted" else now
     return Cells(
         f"{glyphs[status]} {status}",
         clip(task.id, 80),
         f"{task.iteration}/{task.max_iterations}" if begun else "",
         tokens(usage.total, estimated=usage.estimated, narrow=True) if begun else "",
         money(task.cost) if begun else "",
-        duration(task.duration(now)) if begun else "",
+        duration(task.duration(until)) if begun else "",
         _step(task, status, now),
     )
 
@@ -64,7 +72,7 @@ def _step(task: TaskState, status: ShownStatus, now: float) -> str:
         return ""
     step = live_step(task.activity, now)
     if task.activity.kind == "tool" and task.activity.detail:
-        return f"{step}  {clip(task.activity.detail, 120)}"
+        return f"{step} {clip(task.activity.detail, 120)}"
     return step
 
 
@@ -72,20 +80,27 @@ def column_widths(shown: Sequence[Cells], columns: int) -> list[int]:
     """The width of each column for these lines, 0 for one that has no room; together with a space between them they
     take at most `columns` cells."""
     widths = [max([least, *(width(line[place]) for line in shown)]) for place, least in enumerate(LEAST)]
-    natural = max(LEAST[NAME], min(widths[NAME], NAME_WIDTH))
-    widths[NAME], widths[STEP] = LEAST[NAME], 0
+    natural = min(widths[NAME], NAME_WIDTH)
+    widths[NAME], widths[STEP] = min(natural, NAME_KEPT), 0
     for place in GIVE_WAY:
-        if _left(widths, columns) >= -1:
+        wanted = STEP_WIDTH if place == TOKENS else -1
+        if _left(widths, columns) >= wanted:
             break
         widths[place] = 0
     left = _left(widths, columns)
     if left < -1:
         widths[NAME] = max(1, columns - widths[STATE] - 1)
         return widths
-    widths[NAME] += max(0, min(natural - LEAST[NAME], left - STEP_WIDTH if left > STEP_WIDTH else left + 1))
+    room = left - STEP_WIDTH if left > STEP_WIDTH else left + 1
+    widths[NAME] = max(widths[NAME], min(natural, widths[NAME] + room))
     left = _left(widths, columns)
     widths[STEP] = left if left >= LEAST_STEP else 0
     return widths
+
+
+def outgrown(line: Cells, widths: Sequence[int]) -> bool:
+    """A figure of the line has become too long for its column."""
+    return any(0 < widths[place] < len(line[place]) for place in (ITERATION, TOKENS, COST, TIME))
 
 
 def _taken(widths: Sequence[int]) -> int:

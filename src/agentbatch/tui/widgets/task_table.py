@@ -16,15 +16,14 @@ from textual.timer import Timer
 from agentbatch.store.runs import ShownStatus
 from agentbatch.store.state import RunState, TaskState
 from agentbatch.tui.filter import Filter
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.task_cells import HEADS, Cells, cells, column_widths, joined
+from agentbatch.tui.glyphs import COLOURS, Glyphs
+from agentbatch.tui.task_cells import HEADS, STAND_INS, Cells, cells, column_widths, joined, outgrown
+from agentbatch.tui.task_rows import StatusOf, TaskRows
 
 SETTLED = 0.1
 """Seconds that the cursor has to stand before the chosen task is shown."""
 
-STATUS_STYLES: tuple[ShownStatus, ...] = (
-    "completed", "error", "timeout", "cancelled", "skipped", "interrupted", "queued", "coding", "evaluating", "paused",
-)  # fmt: skip
+UNDER_WAY: frozenset[ShownStatus] = frozenset({"coding", "evaluating", "paused"})
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -32,25 +31,16 @@ class TaskTable(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES = {  # noqa: RUF012 - as Textual has it
         "task-table--head",
+        "task-table--line",
         "task-table--cursor",
-        *(f"task-table--{status}" for status in STATUS_STYLES),
+        *(f"task-table--{status}" for status in COLOURS),
     }
     DEFAULT_CSS = """
-    TaskTable { background: $surface; scrollbar-size-horizontal: 0; }
+    TaskTable { background: $surface; overflow-x: hidden; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
     TaskTable > .task-table--head { color: $text-muted; text-style: bold; }
-    TaskTable > .task-table--cursor { background: $panel; }
-    TaskTable:focus > .task-table--cursor { background: $primary-muted; text-style: bold; }
-    TaskTable > .task-table--completed { color: $text-success; }
-    TaskTable > .task-table--error { color: $text-error; }
-    TaskTable > .task-table--timeout { color: $text-warning; }
-    TaskTable > .task-table--cancelled { color: $text-warning; }
-    TaskTable > .task-table--skipped { color: $text-muted; }
-    TaskTable > .task-table--interrupted { color: $text-warning; }
-    TaskTable > .task-table--queued { color: $text-muted; }
-    TaskTable > .task-table--coding { color: $text-primary; }
-    TaskTable > .task-table--evaluating { color: $text-accent; }
-    TaskTable > .task-table--paused { color: $text-warning; }
-    """
+    TaskTable > .task-table--cursor { background: $panel; text-style: bold; }
+    TaskTable:focus > .task-table--cursor { background: $primary-muted; }
+    """ + "\n".join(f"TaskTable > .task-table--{status} {{ color: {c}; }}" for status, c in COLOURS.items())
     BINDINGS = [  # noqa: RUF012
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -71,11 +61,9 @@ class TaskTable(ScrollView, can_focus=True):
         super().__init__()
         self._glyphs = glyphs or Glyphs()
         self._now = now
-        self._state = RunState()
-        self._status: Callable[[TaskState], ShownStatus] = lambda task: task.status
-        self._filter: Filter | None = None
-        self._ids: list[str] = []
-        self._places: dict[str, int] = {}
+        self._rows = TaskRows(RunState(), lambda task: task.status)
+        self._wanted: str | None = None
+        """The task that the cursor was put on. While it is not shown, the cursor is on the nearest."""
         self._selected: str | None = None
         self._told: str | None = None
         self._settling: Timer | None = None
@@ -83,31 +71,34 @@ class TaskTable(ScrollView, can_focus=True):
 
     # what it shows -----------------------------------------------------------------------------------------------
 
-    def set_state(self, state: RunState, status: Callable[[TaskState], ShownStatus]) -> None:
-        """Show this run's tasks, in task order."""
-        self._state, self._status = state, status
-        self._arrange()
+    def set_state(self, state: RunState, status: StatusOf) -> None:
+        """Show this run's tasks, in task order; also when there are more or fewer."""
+        self._rows = TaskRows(state, status, self._rows.filter)
+        self._rearranged()
 
     def set_filter(self, chosen: Filter | None) -> None:
-        self._filter = chosen
-        self._arrange()
+        """None: all tasks. The cursor stays in sight."""
+        self._rows = TaskRows(self._rows.state, self._rows.status, chosen)
+        self._rearranged()
+        self._scroll_to_cursor()
 
     def update_tasks(self, ids: Collection[str]) -> None:
         """These tasks have changed."""
-        if self._filter is not None and any(
-            self._shows(task_id) != (task_id in self._places) for task_id in ids
-        ):
-            self._arrange()
+        if self._rows.update(ids):
+            self._rearranged()
             return
         for task_id in ids:
             self._repaint(task_id)
 
     def tick(self, now: float) -> None:
-        """A second has passed: what runs has taken longer. `now` is for show; the clock is asked at drawing."""
-        top = self.scroll_offset.y
-        for task_id in self._ids[top : top + self.size.height]:
-            if not self._state.tasks[task_id].finished:
-                self._repaint(task_id)
+        """A second has passed: what runs has taken longer. The lines ask the clock; `now` is what it says."""
+        chosen = self._rows.filter
+        if chosen is not None and chosen.by_time and self._rows.update(self._rows.state.tasks):
+            self._rearranged()
+            return
+        for row in self._seen():
+            if self._rows.status(self._task_in(row)) in UNDER_WAY:
+                self._repaint(self._rows[row])
 
     @property
     def selected(self) -> str | None:
@@ -117,26 +108,23 @@ class TaskTable(ScrollView, can_focus=True):
     @property
     def shown(self) -> int:
         """Tasks that the filter lets through."""
-        return len(self._ids)
+        return len(self._rows)
 
     def select(self, task_id: str) -> None:
         """Put the cursor on a task, if it is shown."""
-        if task_id in self._places:
-            self._go(self._places[task_id])
+        row = self._rows.row(task_id)
+        if row is not None:
+            self._go(row)
 
-    def _shows(self, task_id: str) -> bool:
-        task = self._state.tasks[task_id]
-        return self._filter is None or self._filter.matches(task, self._status(task))
-
-    def _arrange(self) -> None:
-        before = self._places.get(self._selected or "", 0)
-        self._ids = [task_id for task_id in self._state.tasks if self._shows(task_id)]
-        self._places = {task_id: place for place, task_id in enumerate(self._ids)}
+    def _rearranged(self) -> None:
+        """There are other rows."""
         self._widths = []
-        self.virtual_size = Size(max(1, self.size.width), len(self._ids) + 1)
-        if self._selected not in self._places:
-            self._choose(self._ids[min(before, len(self._ids) - 1)] if self._ids else None)
+        self.virtual_size = Size(self._columns, len(self._rows) + 1)
+        self._choose(self._rows.nearest(self._wanted))
         self.refresh()
+
+    def _task_in(self, row: int) -> TaskState:
+        return self._rows.state.tasks[self._rows[row]]
 
     # the cursor --------------------------------------------------------------------------------------------------
 
@@ -150,63 +138,71 @@ class TaskTable(ScrollView, can_focus=True):
         self._go(0)
 
     def action_last(self) -> None:
-        self._go(len(self._ids) - 1)
+        self._go(len(self._rows) - 1)
 
     @property
     def _cursor(self) -> int:
-        return self._places.get(self._selected or "", 0)
+        return self._rows.row(self._selected) or 0
 
-    def _go(self, place: int) -> None:
-        if not self._ids:
+    def _go(self, row: int) -> None:
+        if not self._rows:
             return
-        place = max(0, min(place, len(self._ids) - 1))
         before = self._selected
-        self._choose(self._ids[place])
+        self._wanted = self._rows[max(0, min(row, len(self._rows) - 1))]
+        self._choose(self._wanted)
         for task_id in (before, self._selected):
             if task_id is not None:
                 self._repaint(task_id)
+        self._scroll_to_cursor()
+
+    def _scroll_to_cursor(self) -> None:
+        row, top = self._cursor, int(self.scroll_offset.y)
         height = max(1, self.size.height - 1)
-        top = int(self.scroll_offset.y)
-        if place < top:
-            self.scroll_to(y=place, animate=False, force=True)
-        elif place >= top + height:
-            self.scroll_to(y=place - height + 1, animate=False, force=True)
+        if row < top:
+            self.scroll_to(y=row, animate=False, force=True)
+        elif row >= top + height:
+            self.scroll_to(y=row - height + 1, animate=False, force=True)
 
     def _choose(self, task_id: str | None) -> None:
+        if self._wanted is None:
+            self._wanted = task_id
         self._selected = task_id
         if self._settling is not None:
             self._settling.stop()
-        if self.is_attached:
+        if self.is_attached and task_id != self._told:
             self._settling = self.set_timer(SETTLED, self._settle)
 
     def _settle(self) -> None:
         self._settling = None
-        if self._selected != self._told:
-            self._told = self._selected
-            self.post_message(self.Selected(self._selected))
+        self._told = self._selected
+        self.post_message(self.Selected(self._selected))
 
     def on_mount(self) -> None:
         self._choose(self._selected)
 
     def on_click(self, event: events.Click) -> None:
-        place = int(self.scroll_offset.y) + event.y - 1
-        if event.y >= 1 and place < len(self._ids):
-            self._go(place)
+        row = int(self.scroll_offset.y) + event.y - 1
+        if event.y >= 1 and row < len(self._rows):
+            self._go(row)
 
     def on_resize(self) -> None:
         self._widths = []
-        self.virtual_size = Size(max(1, self.size.width), len(self._ids) + 1)
-        if self._ids:
-            self._go(self._cursor)
+        self.virtual_size = Size(self._columns, len(self._rows) + 1)
+        self._scroll_to_cursor()
         self.refresh()
 
     # drawing -----------------------------------------------------------------------------------------------------
 
+    @property
+    def _columns(self) -> int:
+        """Cells that a line has, the scrollbar off."""
+        return max(1, self.scrollable_content_region.width)
+
     def _repaint(self, task_id: str) -> None:
-        place = self._places.get(task_id)
-        if place is None:
+        row = self._rows.row(task_id)
+        if row is None:
             return
-        y = place - int(self.scroll_offset.y) + 1
+        y = row - int(self.scroll_offset.y) + 1
         if 1 <= y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
 
@@ -217,54 +213,50 @@ class TaskTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The head stays where it is; the tasks scroll below it."""
-        columns = self.size.width
+        columns = self._columns
         if not self._widths:
-            self._widths = column_widths([self._cells(place) for place in self._seen()], columns)
+            self._widths = column_widths([self._cells(row) for row in self._seen()], columns)
+        base = self._style("task-table--line")
+        row = int(self.scroll_offset.y) + y - 1
         if y == 0:
-            style = self._style("task-table--head")
-            return _strip([(joined(HEADS, self._widths), style)], columns, self.rich_style)
-        place = int(self.scroll_offset.y) + y - 1
-        if not self._ids:
-            text = (
-                "No task matches the filter; esc clears it." if self._filter is not None else "No tasks yet."
-            )
-            middle = max(1, self.size.height // 2)
-            line = f"{text:^{columns}}" if y == middle else ""
-            return _strip([(line, self._style("task-table--head"))], columns, self.rich_style)
-        if place >= len(self._ids):
-            return Strip.blank(columns, self.rich_style)
-        return self._line(place, columns)
+            text = joined(HEADS, self._widths)
+        elif not self._rows:
+            text = self._empty(columns) if y == max(1, self.size.height // 2) else ""
+        elif row < len(self._rows):
+            return self._line(row, columns)
+        else:
+            return Strip.blank(columns, base)
+        return Strip([Segment(text, self._style("task-table--head"))]).adjust_cell_length(columns, base)
+
+    def _empty(self, columns: int) -> str:
+        filtered = self._rows.filter is not None
+        return f"{'No task matches; esc clears the filter.' if filtered else 'No tasks yet.':^{columns}}"
 
     def _seen(self) -> range:
         top = int(self.scroll_offset.y)
-        return range(top, min(len(self._ids), top + self.size.height))
+        return range(top, max(top, min(len(self._rows), top + self.size.height - 1)))
 
-    def _cells(self, place: int) -> Cells:
-        task = self._state.tasks[self._ids[place]]
-        return cells(task, self._status(task), self._now(), self._glyphs)
+    def _cells(self, row: int) -> Cells:
+        task = self._task_in(row)
+        return cells(task, self._rows.status(task), self._now(), self._glyphs)
 
-    def _line(self, place: int, columns: int) -> Strip:
-        task = self._state.tasks[self._ids[place]]
-        status = self._status(task)
-        line = cells(task, status, self._now(), self._glyphs)
-        if any(wide and len(cell) > wide for cell, wide in zip(line[2:6], self._widths[2:6], strict=True)):
-            self._widths = []  # a figure has grown: the columns move at the next drawing
+    def _line(self, row: int, columns: int) -> Strip:
+        line = self._cells(row)
+        if outgrown(line, self._widths):  # the columns move, once for all that have grown
+            self._widths = column_widths([self._cells(seen) for seen in self._seen()], columns)
             self.call_later(self.refresh)
-            widths = column_widths([self._cells(place) for place in self._seen()], columns)
-        else:
-            widths = self._widths
-        text = joined(line, widths)
-        base = self.rich_style
-        if task.id == self._selected:
-            base = base + self._style("task-table--cursor")
-        own = self._style(f"task-table--{status}")
-        cut = widths[0]
-        quiet = status in ("queued", "skipped")
-        return _strip([(text[:cut], own), (text[cut:], own if quiet else Style.null())], columns, base)
+        text = joined(line, self._widths)
+        if self._glyphs.ascii:
+            text = text.translate(STAND_INS)
+        status = self._rows.status(self._task_in(row))
+        own, rest = self._style(f"task-table--{status}"), self._style("task-table--line")
+        if status in ("queued", "skipped"):
+            rest = own
+        if self._rows[row] == self._selected:
+            cursor = self.get_component_rich_style("task-table--cursor", partial=True)
+            own, rest = own + cursor, rest + cursor
+        cut = self._widths[0]
+        return Strip([Segment(text[:cut], own), Segment(text[cut:], rest)]).adjust_cell_length(columns, rest)
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
-
-
-def _strip(parts: list[tuple[str, Style]], columns: int, base: Style) -> Strip:
-    return Strip([Segment(text, base + style) for text, style in parts]).adjust_cell_length(columns, base)
+        return self.get_component_rich_style(name)

@@ -1,0 +1,189 @@
+"""The web server of the dashboard: routes, the gate before all of them, and a clean end."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from agentbatch.config.settings import secret_variables
+from agentbatch.dashboard.gate import WRONG_TOKEN, Gate, Knock
+from agentbatch.dashboard.packets import GarbledError, size_of
+from agentbatch.dashboard.page_files import HEADERS, page_files, page_text
+from agentbatch.dashboard.served_app import ServedApp
+from agentbatch.dashboard.served_environment import served_environment
+from agentbatch.dashboard.tab import say_goodbye, talk
+
+MOST_TABS = 20
+"""Each is a process of some 60 MB."""
+MOST_MESSAGE = 1024**2
+"""Bytes of a message of the browser: a long paste."""
+HEARTBEAT = 15.0
+"""Seconds between two looks whether a browser is still there (a laptop that fell asleep)."""
+SHUTDOWN_PATIENCE = 12.0
+"""Seconds for all tabs to end: longer than one takes at worst."""
+
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What every tab gets a process of."""
+
+    argv: Sequence[str]
+    """A Textual app; the first word is the path of a program."""
+    cwd: Path
+    environ: Mapping[str, str]
+    """Of which an app gets what it needs."""
+    title: str
+    """Of the page."""
+    most_tabs: int = MOST_TABS
+
+
+class DashboardServer:
+    """Serves an app to browsers that the gate lets in."""
+
+    def __init__(self, served: Served, gate: Gate) -> None:
+        self._served = served
+        self._gate = gate
+        self._files = page_files()
+        self._tabs = 0
+        self._ending = asyncio.Event()
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard])
+        app.add_routes(
+            [
+                web.get("/", self._page, allow_head=False),
+                web.get("/static/{name}", self._file, allow_head=False),
+                web.get("/ws", self._tab, allow_head=False),
+            ]
+        )
+        app.on_response_prepare.append(_add_headers)
+        app.on_shutdown.append(self._shut_down)
+        return app
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        knock = _knock(request, self._gate.cookie_name)
+        if request.method == "GET" and request.path == "/" and "token" in request.query:
+            return self._let_in(request, knock)
+        refused = self._gate.refusal(knock)
+        if refused is not None:
+            return _sentence(403, refused)
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return _sentence(404, "There is nothing at this address. The dashboard is at /.")
+
+    def _let_in(self, request: web.Request, knock: Knock) -> web.Response:
+        """Exchange the token for the cookie, and take it out of the address bar."""
+        foreign = self._gate.foreign(knock)
+        if foreign is not None:
+            return _sentence(403, foreign)
+        if not self._gate.opens(request.query["token"]):
+            return _sentence(403, WRONG_TOKEN)
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(
+            self._gate.cookie_name, self._gate.cookie, httponly=True, samesite="Strict", path="/"
+        )
+        return response
+
+    async def _page(self, request: web.Request) -> web.Response:
+        if request.query_string:  # textual.js would take orders from it
+            return web.Response(status=303, headers={"Location": "/"})
+        text = page_text(self._served.title, request.headers["Host"])
+        return web.Response(text=text, content_type="text/html", charset="utf-8")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        file = self._files.get(request.match_info["name"])
+        if file is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(file.path, headers={"Content-Type": file.content_type})
+
+    async def _tab(self, request: web.Request) -> web.StreamResponse:
+        try:
+            size = size_of(request.query.get("width"), request.query.get("height"))
+        except GarbledError as error:
+            return _sentence(400, f"The browser's window has no size: {error}.")
+        # No compression: the way is this machine, or ssh, which does it better.
+        page = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MOST_MESSAGE, compress=False)
+        if not page.can_prepare(request):
+            return _sentence(400, "This address is for the page's own connection. The dashboard is at /.")
+        await page.prepare(request)
+        if self._tabs >= self._served.most_tabs:
+            await say_goodbye(
+                page, f"{self._tabs} tabs are open already, and more are not served. Close one."
+            )
+            return page
+        self._tabs += 1
+        try:
+            environment = served_environment(self._served.environ, secret_variables(), size)
+            await self._serve(page, environment)
+        finally:
+            self._tabs -= 1
+        return page
+
+    async def _serve(self, page: web.WebSocketResponse, environment: Mapping[str, str]) -> None:
+        try:
+            app = await ServedApp.start(self._served.argv, self._served.cwd, environment)
+        except OSError as error:
+            await say_goodbye(page, f"The view cannot be started: {error.strerror or error}.")
+            return
+        try:
+            await talk(page, app, self._ending)
+        finally:
+            await app.end()
+
+    async def _shut_down(self, app: web.Application) -> None:
+        self._ending.set()
+
+
+async def serve(served: Served, gate: Gate, place: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on a listening socket until SIGINT, SIGTERM or SIGHUP; then no process of a tab is left.
+
+    `ready` is called when browsers can come. Call it in the main thread: the signals are heard there.
+    """
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in END_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, over.set)
+    # The access log would have the token in it.
+    runner = web.AppRunner(
+        DashboardServer(served, gate).application(), access_log=None, shutdown_timeout=SHUTDOWN_PATIENCE
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, place).start()
+        ready()
+        await over.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _knock(request: web.Request, cookie_name: str) -> Knock:
+    transport = request.transport
+    address = transport.get_extra_info("sockname") if transport is not None else None
+    return Knock(
+        method=request.method,
+        hosts=request.headers.getall("Host", []),
+        origins=request.headers.getall("Origin", []),
+        cookie=request.cookies.get(cookie_name),
+        upgrade=request.path == "/ws" or "Upgrade" in request.headers,
+        # A socket for both kinds of addresses shows the old kind in the clothes of the new.
+        arrived_at=str(address[0]).removeprefix("::ffff:") if address else "",
+    )
+
+
+def _sentence(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n")
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)

@@ -1,0 +1,153 @@
+"""The terminal app: the launch screen, a run, or the results browser. It shows RunStates and sends commands."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from agentbatch.api.background import Background
+from agentbatch.config import Settings
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.store.run_folder import RunFolder
+from agentbatch.tui.glyphs import Glyphs
+from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.palette import KeyCommands, keys_on
+from agentbatch.tui.screens.help import HelpScreen
+from agentbatch.tui.screens.launch import LaunchScreen
+from agentbatch.tui.screens.results import ResultsScreen
+from agentbatch.tui.screens.run import RunScreen
+from agentbatch.tui.terminal import when_gone
+from agentbatch.tui.view import LiveView, RunView
+
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+PATIENCE = 10.0
+"""Seconds that an engine of ours has to end when the app must go; then it is stopped at once."""
+
+
+class AgentbatchApp(App[int]):
+    """Opens with the screen that `first` makes. Returns the exit code."""
+
+    TITLE = "agentbatch"
+    BINDINGS = bindings(keys_of("everywhere"))
+    COMMANDS = {KeyCommands}  # noqa: RUF012 - as Textual has it
+    CSS_PATH = "app.tcss"
+
+    def __init__(
+        self,
+        first: "Callable[[AgentbatchApp], Screen[Any]]",
+        *,
+        ascii_only: bool = False,
+        now: Callable[[], float] = time.time,
+        redact: Redactor | None = None,
+    ) -> None:
+        """`now` gives epoch seconds; `redact` hides keys in the trace of a crash."""
+        super().__init__()
+        self._first = first
+        self.glyphs = Glyphs(ascii_only)
+        self.now = now
+        self._redact = redact or Redactor([])
+        self.engine: Background | None = None
+        """The engine that this app has started."""
+        self.ended_by = 0
+        """The signal that had the app end."""
+
+    @classmethod
+    def launching(cls, settings: Settings, words: Sequence[str], **options: Any) -> Self:
+        """Opens the launch screen, which starts at once where the mode has been chosen. `words`: the command line."""
+        at_once = settings.mode is not None
+        return cls(lambda app: LaunchScreen(settings, words, glyphs=app.glyphs, at_once=at_once), **options)
+
+    @classmethod
+    def watching(cls, folder: RunFolder, *, control: bool, **options: Any) -> Self:
+        """Opens a run. Raises UserError when it cannot be read."""
+        view = LiveView(folder)
+        return cls(lambda app: app.run_screen(view, control=control), **options)
+
+    def run_screen(self, view: RunView, *, control: bool, engine: Background | None = None) -> RunScreen:
+        return RunScreen(view, control=control, glyphs=self.glyphs, now=self.now, engine=engine)
+
+    async def on_mount(self) -> None:
+        self.set_class(self.glyphs.ascii, "ascii")
+        loop = asyncio.get_running_loop()
+        for number in END_SIGNALS:
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in a program's main thread
+                loop.add_signal_handler(number, self._end_by, number)
+        if self._driver is not None and not self.is_headless:
+            when_gone(sys.__stdin__.fileno() if sys.__stdin__ else 0, self._end_without_terminal)
+        await self.push_screen(self._first(self))
+
+    @on(LaunchScreen.Started)
+    def _on_started(self, event: LaunchScreen.Started) -> None:
+        self.engine = event.background
+        try:
+            view = LiveView(RunFolder(event.background.run_folder))
+        except UserError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.push_screen(self.run_screen(view, control=True, engine=self.engine))
+
+    @on(LaunchScreen.Results)
+    def _on_results(self) -> None:
+        self.push_screen(self.results_screen(Path.cwd()))
+
+    def results_screen(self, base: Path) -> ResultsScreen:
+        """The runs and results files of a folder."""
+        return ResultsScreen(
+            base, lambda view: self.run_screen(view, control=False), glyphs=self.glyphs, now=self.now
+        )
+
+    def _end_by(self, number: int) -> None:
+        """A signal: an engine of ours is stopped, then the app ends."""
+        if not self.ended_by:
+            self.ended_by = number
+            self.run_worker(self._end())
+
+    def _end_without_terminal(self) -> None:
+        """Nothing can be drawn or put right any more. The engine is told, and ends; it sees too that we have gone."""
+        if self.engine is not None and self.engine.ended() is None:
+            with suppress(OSError):
+                self.engine.stop()
+        os._exit(128 + signal.SIGHUP)
+
+    async def _end(self) -> None:
+        engine = self.engine
+        if engine is not None and engine.ended() is None:
+            engine.stop()
+            deadline = time.monotonic() + PATIENCE
+            while engine.ended() is None and time.monotonic() < deadline:  # noqa: ASYNC110 - it is a process
+                await asyncio.sleep(0.1)
+            if engine.ended() is None:
+                engine.stop_now()
+        self.exit(128 + self.ended_by)
+
+    async def action_quit(self) -> None:
+        """Leave, unless the screen has something to ask first."""
+        leave = getattr(self.screen, "action_leave", None)
+        if leave is None:
+            self.exit(0)
+        else:
+            leave()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(keys_on(self.screen)))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Change the colours", self.search_themes)
+        yield SystemCommand("Picture", "Write the screen to an SVG file", self.deliver_screenshot)
+
+    def _fatal_error(self) -> None:
+        """Textual's own shows local variables, keys among them."""
+        self._exit_renderables.append(self._redact(traceback.format_exc()))
+        self._close_messages_no_wait()

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+
+from agentbatch.dashboard.gate import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, Gate, Knock
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate({"Box.example"})
+
+
+@pytest.fixture
+def welcome(gate: Gate) -> Knock:
+    """A page of ours that asks for its WebSocket."""
+    return Knock(
+        method="GET",
+        hosts=["127.0.0.1:3008"],
+        origins=["http://127.0.0.1:3008"],
+        cookie=gate.cookie,
+        upgrade=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:3008",
+        "LOCALHOST:8000",
+        "localhost",
+        "[::1]:3008",
+        "box.example:3008",
+        "192.0.2.7:3008",
+    ],
+)
+def test_our_names_at_any_port(gate: Gate, welcome: Knock, host: str) -> None:
+    knock = replace(welcome, hosts=[host], origins=[f"http://{host}"], arrived_at="192.0.2.7")
+    assert gate.refusal(knock) is None
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [],
+        [""],
+        ["evil.example"],
+        ["127.0.0.1.evil.example:3008"],
+        ["evil.example@127.0.0.1"],
+        ["localhost.:3008"],
+        ["192.0.2.8:3008"],
+        ["127.0.0.1:3008", "evil.example"],
+        ["127.0.0.1:3008", "127.0.0.1:3008"],
+        ["127.0.0.1:port"],
+        ["127.0.0.1\x00"],
+        ["[::1"],
+    ],
+)
+def test_foreign_and_broken_names(gate: Gate, welcome: Knock, hosts: list[str]) -> None:
+    origins = [f"http://{host}" for host in hosts]
+    knock = replace(welcome, hosts=hosts, origins=origins, arrived_at="192.0.2.7")
+    assert gate.refusal(knock) == gate.foreign(knock) == FOREIGN_HOST
+
+
+@pytest.mark.parametrize("cookie", [None, "", "x", "é", "\udcff", "0" * 43])
+def test_no_cookie_of_ours(gate: Gate, welcome: Knock, cookie: str | None) -> None:
+    assert gate.refusal(replace(welcome, cookie=cookie)) == NO_COOKIE
+    assert gate.refusal(replace(welcome, cookie=gate.token)) == NO_COOKIE, "the token is not the cookie"
+    assert Gate().refusal(welcome) == NO_COOKIE, "another dashboard's"
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        [],
+        [""],
+        ["null"],
+        ["http://evil.example"],
+        ["http://127.0.0.1:3009"],
+        ["http://127.0.0.1"],
+        ["http://localhost:3008"],
+        ["https://127.0.0.1:3008"],
+        ["http://127.0.0.1:3008.evil.example"],
+        ["http://127.0.0.1:3008", "http://evil.example"],
+    ],
+)
+def test_foreign_origins(gate: Gate, welcome: Knock, origins: list[str]) -> None:
+    assert gate.refusal(replace(welcome, origins=origins)) == FOREIGN_ORIGIN
+    for method in ("POST", "HEAD", "OPTIONS", "DELETE"):
+        knock = replace(welcome, origins=origins, method=method, upgrade=False)
+        assert gate.refusal(knock) == FOREIGN_ORIGIN
+    assert gate.refusal(replace(welcome, origins=origins, upgrade=False)) is None, (
+        "a page is got from anywhere"
+    )
+
+
+def test_tokens() -> None:
+    gate = Gate()
+    once = gate.token_for_once()
+    assert [gate.opens(token) for token in (gate.token, gate.token, once, once)] == [True, True, True, False]
+    for wrong in ("", gate.token[:-1], gate.token + "x", gate.cookie, Gate().token, "é", "\udcff"):
+        assert not gate.opens(wrong)
+    assert len(gate.token) >= 32
+    assert len(gate.cookie) >= 32
+    assert Gate().cookie_name != gate.cookie_name

@@ -1,0 +1,151 @@
+"""A run in a background process on the tests' own rehearsal server, and the app over it."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from agentbatch.api.background import Background, start_background
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.store.run_folder import RunFolder
+from agentbatch.store.runs import open_run
+from agentbatch.store.state import RunState, TaskState
+from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.screens.run import RunScreen
+from agentbatch.tui.view import LiveView
+
+PATIENCE = 20.0
+KEY = "sk-test-0123456789abcdef"
+
+COMPLETE = {
+    "requirements": [{"text": "The file is there.", "met": True, "evidence": "It is in the tree."}],
+    "missing": [],
+    "complete": True,
+    "blocked": False,
+    "score": 1.0,
+    "follow_up_prompt": "",
+}
+
+
+def bash(command: str) -> Say:
+    return Say(calls=[ScriptedCall(name="bash", arguments={"command": command})])
+
+
+FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+
+HELD = bash("echo here > begun; until [ -e go ]; do sleep 0.05; done")
+"""A command that ends when the test says so."""
+
+
+def script(name: str, *coder: Say) -> Script:
+    return Script(
+        prompt=f"Do {name}.",
+        coder=[*(coder or [bash("touch made")]), FINISH],
+        evaluator=[Say(verdict=COMPLETE)],
+    )
+
+
+class Project:
+    """A folder with tasks `a`, `b`, …, each in a directory of its name."""
+
+    def __init__(self, folder: Path, base_url: str) -> None:
+        self.folder = folder
+        self.environ = {
+            **{
+                k: v
+                for k, v in os.environ.items()
+                if not k.startswith(("AGENTBATCH_", "CODER_", "EVALUATION_"))
+            },
+            "HOME": str(folder.parent),
+            "XDG_CACHE_HOME": str(folder.parent / "cache"),
+            "OPENAI_API_KEY": KEY,
+            "CODER_ENDPOINT": base_url,
+            "EVALUATION_BASE_URL": base_url,
+            "CODER_MODEL": "rehearsal-coder",
+            "EVALUATION_MODEL": "rehearsal-evaluator",
+            "AGENTBATCH_TOOL_MODE": "native",
+            "AGENTBATCH_RETRY_DELAY": "0.01",
+            "AGENTBATCH_SANDBOX": "none",
+        }
+        self.engines: list[Background] = []
+
+    def write_tasks(self, names: Sequence[str]) -> None:
+        tasks = [{"id": name, "dir": name, "first_prompt": f"Do {name}."} for name in names]
+        (self.folder / "task.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+
+    async def start(self, *words: str) -> Background:
+        background = await asyncio.to_thread(
+            start_background, list(words), self.folder, self.environ, lifeline=True
+        )
+        self.engines.append(background)
+        return background
+
+    def let_go(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name / "go").touch()
+
+    def state(self) -> RunState:
+        """What the results of the run are, from its database."""
+        return open_run(RunFolder(self.engines[-1].run_folder), outline=False).state
+
+    def task(self, name: str) -> TaskState:
+        return self.state().tasks[name]
+
+
+@asynccontextmanager
+async def project(tmp_path: Path, scripts: Sequence[Script]) -> AsyncIterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    async with RehearsalServer(scripts, key=KEY) as server:
+        made = Project(folder, server.base_url)
+        made.write_tasks([each.prompt[3:-1] for each in scripts])
+        try:
+            yield made
+        finally:
+            for tasks in folder.iterdir():
+                if tasks.is_dir() and not tasks.name.startswith("."):
+                    (tasks / "go").touch()  # without a sandbox commands outlive an engine that is killed
+            for engine in made.engines:
+                with suppress(ProcessLookupError):
+                    engine.process.kill()
+                engine.process.wait()
+
+
+def app_over(engine: Background, *, control: bool = True, own: bool = True, **options: Any) -> AgentbatchApp:
+    view = LiveView(RunFolder(engine.run_folder))
+    return AgentbatchApp(
+        lambda app: app.run_screen(view, control=control, engine=engine if own else None), **options
+    )
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to this: {what}\n{screen_text(pilot)}"
+        await pilot.pause(0.05)
+
+
+def screen_text(pilot: Pilot[Any]) -> str:
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def shows(pilot: Pilot[Any], text: str) -> None:
+    await until(pilot, lambda: text in screen_text(pilot), f"{text!r} on the screen")
+
+
+def run_screen(pilot: Pilot[Any]) -> RunScreen:
+    return next(screen for screen in pilot.app.screen_stack if isinstance(screen, RunScreen))
+
+
+async def at_work(pilot: Pilot[Any], made: Project, name: str) -> None:
+    """The task's held command runs, and the screen knows the run."""
+    await until(pilot, lambda: (made.folder / name / "begun").exists(), f"{name} is at work")
+    await shows(pilot, "agentbatch running")
