@@ -1,6 +1,7 @@
 """The pane of changed files, over a stored run."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from agentbatch.tui.view import FileView, LiveView
 from agentbatch.tui.widgets.changed_tree import ChangedTree
 from agentbatch.tui.widgets.diff_view import DiffView
 from agentbatch.tui.widgets.files_pane import FilesPane
-from agentbatch.workspace.beginning import Beginning
+from agentbatch.workspace.beginning import NAME, Beginning
 from agentbatch.workspace.diff import patch
 from agentbatch.workspace.snapshot import Snapshot, take_snapshot
 from tests.store import stored_runs
@@ -241,21 +242,76 @@ async def test_a_large_directory_does_not_hold_up_the_screen(tmp_path: Path) -> 
 
     async def look(pilot: Pilot[None]) -> None:
         pane.show(view, "t0")
-        await until(pilot, lambda: pane._one.locked())
-        pane.show(view, "t1")  # somebody does not wait for it
-        await until(pilot, lambda: not pane._one.locked())
-        await sees(pilot, "This task has not begun.")
-        pane.show(view, "t0")
-        await until(pilot, lambda: pane._one.locked())
-        await pilot.pause(0.2)
-        (root / "0.txt").write_text("new, when the look was past it\n")
-        wrote(store, pane, view)
-        await sees(pilot, "6,001 files: 6,001 added")
+        await sees(pilot, "6,000 files: 6,000 added")
 
     async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
         assert await lag(asyncio.create_task(look(pilot))) < 1.5
         pane.focus()
         await pilot.press("end")
         await sees(pilot, "▸   + f99.txt")
+    view.close()
+    await store.close()
+
+
+class Slow:
+    """A beginning that takes its time: who reads it waits until `goes_on`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._text = self.path.read_bytes()
+        self.path.unlink()
+        os.mkfifo(self.path)
+
+    def opened(self) -> int:
+        """The writing end, once somebody reads; else 0."""
+        try:
+            return os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return 0
+
+    async def goes_on(self, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: self._feed(self.opened()))
+
+    def _feed(self, end: int) -> bool:
+        if end:
+            self.path.unlink()
+            self.path.write_bytes(self._text)
+            os.write(end, self._text)
+            os.close(end)
+        return bool(end)
+
+
+async def test_what_was_looked_for_before_is_not_told_of_another_task(tmp_path: Path) -> None:
+    store = under_way(tmp_path, "t0")
+    slow = Slow(store.folder.task("t0"))
+    (tmp_path / "d0" / "kept.txt").unlink()
+    view, pane = LiveView(store.folder), FilesPane()
+    async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
+        pane.show(view, "t0")
+        await until(pilot, lambda: pane._one.locked())
+        pane.show(view, "t1")  # somebody does not wait for it
+        await sees(pilot, "This task has not begun.")
+        await slow.goes_on(pilot)
+        await until(pilot, lambda: not pane._one.locked())
+        await pilot.pause(0.2)
+        assert "This task has not begun." in shown(pilot.app)
+        pane.show(view, "t0")
+        await sees(pilot, "1 file: 1 deleted")
+    view.close()
+    await store.close()
+
+
+async def test_what_comes_up_during_a_look_is_looked_for_afterwards(tmp_path: Path) -> None:
+    store = under_way(tmp_path, "t0")
+    slow = Slow(store.folder.task("t0"))
+    view, pane = LiveView(store.folder), FilesPane()
+    async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
+        pane.show(view, "t0")
+        await until(pilot, lambda: pane._one.locked())
+        wrote(store, pane, view)
+        await slow.goes_on(pilot)
+        await sees(pilot, "Nothing has been changed so far.")
+        (tmp_path / "d0" / "new.txt").write_text("after that look\n")
+        await sees(pilot, "1 file: 1 added")
     view.close()
     await store.close()

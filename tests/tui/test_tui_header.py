@@ -8,15 +8,21 @@ from agentbatch.tui.glyphs import Glyphs
 from agentbatch.tui.header import header_lines, standing
 from tests.display.conftest import NOON, Story
 
-PLAIN = Glyphs(ascii=True)
-
 
 def told(
-    story: Story, condition: RunCondition, second: float, columns: int = 100, *, control: bool = True
+    story: Story,
+    condition: RunCondition,
+    second: float,
+    columns: int = 100,
+    *,
+    control: bool = True,
+    plain: bool = False,
 ) -> list[str]:
     state, now = story.state, NOON + second
     seen = standing(state, condition, now)
-    lines = header_lines(state, "r1", condition, seen, state.seconds(now), columns, PLAIN, control=control)
+    lines = header_lines(
+        state, "r1", condition, seen, state.seconds(now), columns, Glyphs(ascii=plain), control=control
+    )
     return [line.plain for line in lines]
 
 
@@ -34,7 +40,7 @@ def test_a_run_under_way() -> None:
     story.start("t1", 60)
     first, second = told(story, "running", 90)
     assert first == "agentbatch running · r1 · 3 at a time · m-coder, m-judge"
-    assert second.startswith("+ 1 done  * 1 running  . 2 queued ")
+    assert second.startswith("✓ 1 done  ● 1 running  · 2 queued ")
     # 60 s a task so far, half of t1 is done, three at a time
     assert second.endswith(" 12.6k tokens · $0.0300 · 1:30 · ~0:50 left")
     assert width(second) == 100
@@ -65,7 +71,7 @@ def test_failed_and_interrupted_are_not_the_same() -> None:
     story.finish("t1", 1, status="timeout", reason="wall_clock")
     story.finish("t2", 1, status="cancelled", reason="interrupted", resumable=True)
     second = told(story, "died", 5)[1]
-    assert second.startswith("+ 0 done  x 2 failed  # 2 interrupted  . 1 queued ")
+    assert second.startswith("✓ 0 done  ✗ 2 failed  ‖ 2 interrupted  · 1 queued ")
     assert "left" not in second
 
 
@@ -107,3 +113,12 @@ def test_foreign_text_is_plain_and_lines_fit() -> None:
             assert width(line) <= columns
             assert line.isprintable()
     assert "[bold]evil" in told(story, "running", 0, columns=160)[0]
+
+
+def test_in_ascii() -> None:
+    story = begun(warnings=["One.", "Two."])
+    story.start("t0")
+    story.call("t0", 1, cost=None)
+    lines = told(story, "running", 2, plain=True)
+    assert all(line.isascii() for line in lines), lines
+    assert lines[1].startswith("+ 0 done  * 1 running  . 3 queued ")

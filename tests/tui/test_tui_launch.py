@@ -174,6 +174,7 @@ async def test_start_runs_what_is_shown_and_it_is_remembered(project: Project) -
         await until(pilot, lambda: "Starting the engine" in app.text)
         await until(pilot, lambda: bool(project.started))
         (background,) = project.started
+        assert not app.launch.query_one(LaunchForm).disabled
         (run,) = list_runs(project.folder)
         assert background.run_folder == run.path
         info = open_run(run).state.info

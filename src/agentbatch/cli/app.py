@@ -11,6 +11,7 @@ from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.config import Settings
+    from agentbatch.redaction import Redactor
     from agentbatch.store.run_folder import RunFolder
     from agentbatch.tui.app import AgentbatchApp
 
@@ -50,8 +51,19 @@ def open_run(folder: "RunFolder", *, control: bool, ascii_only: bool) -> int:
     """The run screen, over a run that another process works on, or over one that has ended."""
     from agentbatch.tui.app import AgentbatchApp
 
-    app = AgentbatchApp.watching(folder, control=control, ascii_only=ascii_only)
+    app = AgentbatchApp.watching(folder, control=control, ascii_only=ascii_only, redact=_redactor())
     return app.run() or app.return_code or 0
+
+
+def _redactor() -> "Redactor":
+    """Hides the keys that a run in this folder would have."""
+    from agentbatch.config import load_settings
+    from agentbatch.redaction import Redactor
+
+    try:
+        return Redactor(load_settings({}, os.environ, None).secrets)
+    except UserError:  # wrong settings: nobody runs with them
+        return Redactor([])
 
 
 def _tell_end(app: "AgentbatchApp") -> None:

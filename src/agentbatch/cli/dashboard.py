@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
         "--host",
         metavar="HOST",
         default="127.0.0.1",
-        help="address to listen on [127.0.0.1]; others are let in",
+        help="address to listen on; all but [127.0.0.1] let other machines in",
     )
     parser.add_argument("--open", action="store_true", help="open the browser")
     parser.add_argument("--control", action="store_true", help="allow commands: pause, cancel, retry, ...")

@@ -1,7 +1,9 @@
 """What `agentbatch dashboard` prints: the address, who may do what with it, and how it ends."""
 
+import textwrap
+
 from agentbatch.dashboard.address import Place
-from agentbatch.store.format import clip, fold
+from agentbatch.store.format import clip
 
 COLUMNS = 80
 
@@ -10,7 +12,7 @@ def announcement(run_id: str, place: Place, token: str, *, control: bool) -> lis
     """Lines of at most 80 columns, but for an address that is longer."""
     lines = [f"Dashboard of the run {run_id}:", "", f"  {place.url(token)}", ""]
     if not place.only_this_machine:
-        lines += [*fold(_warning(place, control=control), COLUMNS), ""]
+        lines += [*textwrap.wrap(_warning(place, control=control), COLUMNS), ""]
     if control:
         lines.append("Commands are allowed (--control): whoever has the address can steer the run.")
     else:

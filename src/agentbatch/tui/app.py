@@ -52,7 +52,7 @@ class AgentbatchApp(App[int]):
         now: Callable[[], float] = time.time,
         redact: Redactor | None = None,
     ) -> None:
-        """`now` gives epoch seconds; `redact` hides keys in the trace of a crash."""
+        """`now` gives epoch seconds; `redact` hides keys in tasks' files and in the trace of a crash."""
         super().__init__()
         self._first = first
         self.glyphs = Glyphs(ascii_only)
@@ -76,7 +76,9 @@ class AgentbatchApp(App[int]):
         return cls(lambda app: app.run_screen(view, control=control), **options)
 
     def run_screen(self, view: RunView, *, control: bool, engine: Background | None = None) -> RunScreen:
-        return RunScreen(view, control=control, glyphs=self.glyphs, now=self.now, engine=engine)
+        return RunScreen(
+            view, control=control, glyphs=self.glyphs, now=self.now, engine=engine, redact=self._redact
+        )
 
     async def on_mount(self) -> None:
         self.set_class(self.glyphs.ascii, "ascii")
@@ -145,7 +147,19 @@ class AgentbatchApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Change the colours", self.search_themes)
-        yield SystemCommand("Picture", "Write the screen to an SVG file", self.deliver_screenshot)
+        if not self.is_web:
+            yield SystemCommand("Picture", "Write the screen to an SVG file in this folder", self._picture)
+
+    def _picture(self) -> None:
+        self.set_timer(0.1, self._write_picture)  # the palette has gone then
+
+    def _write_picture(self) -> None:
+        try:
+            path = self.save_screenshot(path=str(Path.cwd()))
+        except OSError as error:
+            self.notify(f"The picture cannot be written: {error.strerror or error}.", markup=False)
+        else:
+            self.notify(f"{path} is written.", markup=False)
 
     def _fatal_error(self) -> None:
         """Textual's own shows local variables, keys among them."""

@@ -43,6 +43,8 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
     "time": {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0},
 }
 
+_HALF_TYPED = frozenset(f"{name}:" for name in ("state", *_UNITS))
+
 
 class FilterError(ValueError):
     """A term that means nothing; the text says what is known."""
@@ -69,6 +71,8 @@ def parse_filter(text: str, now: Callable[[], float] = lambda: 0.0) -> Filter:
         value = quoted if quoted is not None else word
         if name is None and value.startswith("-") and len(value) > 1:
             minus, value = "-", value[1:]
+        if name is None and value.lower() in _HALF_TYPED:
+            continue
         test = _test(name, value, now)
         tests.append(_not(test) if minus else test)
         by_time |= name == "time"

@@ -6,11 +6,12 @@ from textual.content import Content
 
 from agentbatch.display.run_report import time_left
 from agentbatch.store.events import RunStarted
-from agentbatch.store.format import UNKNOWN, clip, duration, money, tokens, width
+from agentbatch.store.format import UNKNOWN, clip, counted, duration, money, tokens, width
 from agentbatch.store.lines import REHEARSAL
 from agentbatch.store.runs import RunCondition, ShownStatus, shown_status
 from agentbatch.store.state import RunState
 from agentbatch.tui.glyphs import COLOURS, Glyphs
+from agentbatch.tui.task_cells import STAND_INS
 
 _COUNTS: tuple[tuple[str, tuple[ShownStatus, ...], ShownStatus], ...] = (
     ("done", ("completed",), "completed"),
@@ -20,6 +21,10 @@ _COUNTS: tuple[tuple[str, tuple[ShownStatus, ...], ShownStatus], ...] = (
     ("queued", ("queued",), "queued"),
 )
 """A word, the statuses that it counts, and the one whose sign and colour it has."""
+
+
+ROOMY = 110
+"""Columns from which the second line has room for everything."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,16 @@ def header_lines(
     control: bool = True,
 ) -> list[Content]:
     """Two lines, and one for what should be known of the run. `seconds`: wall clock of the run so far."""
-    return [
+    lines = [
         _first(state, title, condition, columns, control),
         _second(state, condition, seen, seconds, columns, glyphs),
-        *_notice(state, columns),
+        *_notice(state, seen, columns),
     ]  # fmt: skip
+    return (
+        [Content(line.plain.translate(STAND_INS), list(line.spans)) for line in lines]
+        if glyphs.ascii
+        else lines
+    )
 
 
 def _first(state: RunState, title: str, condition: RunCondition, columns: int, control: bool) -> Content:
@@ -116,17 +126,21 @@ def _second(
     if condition == "running":
         used.append(f"~{UNKNOWN if seen.left is None else duration(seen.left)} left")
     if seen.waiting:
-        used.insert(0, f"rate limit: {seen.waiting} wait {duration(seen.wait)}")
-    right = " · ".join(used)
-    while len(used) > 1 and width(left.plain) + width(right) + 2 > columns:
+        used.insert(1, f"rate limit: {seen.waiting} wait {duration(seen.wait)}")
+    while len(used) > 1 and width(left.plain) + width(" · ".join(used)) + 2 > columns:
         del used[0]
-        right = " · ".join(used)
+    right = " · ".join(used)
     gap = max(1, columns - width(left.plain) - width(right))
     return Content.assemble(left, " " * gap, (right, "bold"))
 
 
-def _notice(state: RunState, columns: int) -> list[Content]:
+def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
     lines = []
+    if seen.waiting and columns < ROOMY:
+        told = (
+            f"{counted(seen.waiting, 'task')} held back by a rate limit, the first for {duration(seen.wait)}"
+        )
+        return [Content.styled(clip(told, columns), "$text-warning")]
     if state.info is not None and state.info.rehearsal:
         lines.append(Content.styled(clip(REHEARSAL, columns), "$text-warning"))
     error = state.finished.error if state.finished is not None else ""

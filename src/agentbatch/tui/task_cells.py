@@ -32,7 +32,7 @@ STEP_WIDTH = 14
 LEAST_STEP = 4
 """Cells; a word in less says nothing."""
 
-STAND_INS = str.maketrans("–…≈", "-~~")
+STAND_INS = str.maketrans("–…≈·", "-~~.")
 """Where there is only ASCII."""
 
 

@@ -49,7 +49,6 @@ class LaunchScreen(SizedScreen[None]):
         *bindings(keys_of("launch")),
         Binding("escape", "call_off", "Call off", show=False),
     ]
-
     VERTICAL_BREAKPOINTS = [*SizedScreen.VERTICAL_BREAKPOINTS, (30, "-tall")]  # noqa: RUF012
 
     class Started(Message):
@@ -218,9 +217,11 @@ class LaunchScreen(SizedScreen[None]):
             self._not_started(str(error))
         else:
             self._starting = None
-            if remember:
-                self._remember()
-            self.post_message(self.Started(background))
+            if not self._over:  # else its lifeline ends it
+                self._show()
+                if remember:
+                    self._remember()
+                self.post_message(self.Started(background))
         finally:
             starting.cancel()  # the screen goes; nothing when the run has begun or the process has ended
 

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
 from agentbatch.store.format import harmless
 from agentbatch.store.runs import ShownStatus, shown_status
@@ -77,13 +78,16 @@ class RunScreen(SteeringKeys):
         glyphs: Glyphs,
         now: Callable[[], float],
         engine: OwnEngine | None = None,
+        redact: Redactor | None = None,
     ) -> None:
+        """`redact` hides keys in what is read from the tasks' directories."""
         super().__init__()
         self.view = view
         self.control = control
         self._glyphs = glyphs
         self._now = now
         self._engine = engine
+        self._redact = redact
         self._leaving = False
         self._standing: Standing = standing(view.state, view.condition, now())
         self._condition = view.condition
@@ -98,14 +102,14 @@ class RunScreen(SteeringKeys):
         with Container(id="body"):
             yield TaskTable(glyphs=self._glyphs, now=self._now)
             with TabbedContent(id="detail"):
-                for pane, title, widget in (
-                    ("transcript", "1 Transcript", TranscriptPane),
-                    ("files", "2 Files", FilesPane),
-                    ("verdicts", "3 Verdicts", VerdictsPane),
-                    ("usage", "4 Usage", UsagePane),
+                for name, title, pane in (
+                    ("transcript", "1 Transcript", TranscriptPane(glyphs=self._glyphs)),
+                    ("files", "2 Files", FilesPane(glyphs=self._glyphs, redact=self._redact)),
+                    ("verdicts", "3 Verdicts", VerdictsPane(glyphs=self._glyphs)),
+                    ("usage", "4 Usage", UsagePane(glyphs=self._glyphs)),
                 ):
-                    with TabPane(title, id=pane):
-                        yield widget(glyphs=self._glyphs)
+                    with TabPane(title, id=name):
+                        yield pane
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -192,7 +196,9 @@ class RunScreen(SteeringKeys):
             self.view.state, self.view.title, self._condition, self._standing, self.view.state.seconds(end),
             columns, self._glyphs, control=self.control,
         )  # fmt: skip
-        self.query_one("#head", Static).update(Content("\n").join(lines))
+        head = self.query_one("#head", Static)
+        # Without a need for it the whole screen is not laid out anew, four times a second.
+        head.update(Content("\n").join(lines), layout=len(lines) != head.size.height)
 
     def on_resize(self) -> None:
         self._draw_head()
@@ -280,7 +286,7 @@ class RunScreen(SteeringKeys):
             return
         answer = self.query_one("#asking-answer", Static)
         try:
-            self._table.set_filter(parse_filter(event.value) if event.value.strip() else None)
+            self._table.set_filter(parse_filter(event.value, self._now) if event.value.strip() else None)
             answer.update("")
         except FilterError as error:
             answer.update(harmless(str(error)))

@@ -83,6 +83,9 @@ class FilesPane(Vertical):
             self._view, self._task_id = view, task_id
             self._source, self._turn, self._looking = Told(""), self._turn + 1, False
             self._directory, self._next = None, 0.0
+            if self._again is not None:
+                self._again.stop()
+                self._again = None
             self._tell("")
         self._refresh_when_seen()
 

@@ -1,0 +1,163 @@
+"""What every screen looks like, as text. `AGENTBATCH_UPDATE_SNAPSHOTS=1 pytest tests/tui/test_tui_snapshots.py` writes
+them anew; read the difference before you commit it."""
+
+import difflib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from agentbatch.config import load_settings
+from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.screens.launch import LaunchScreen
+from agentbatch.tui.view import LiveView
+from tests.tui.snapshot_run import NOON, Scene, scene
+from tests.tui.steered_run import screen_text, shows, until
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SIZES = ((80, 24), (160, 48))
+NOW = NOON + 60
+SAMPLE = Path(__file__).parents[2] / "task.json"
+
+
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose path is as long at every run."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    made = Path(tempfile.mkdtemp(prefix="agentbatch-", dir="/tmp"))
+    monkeypatch.chdir(made)
+    yield made
+    shutil.rmtree(made)
+    monkeypatch.undo()
+    time.tzset()
+
+
+def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int]) -> None:
+    """The screen is as it was."""
+    lines = screen_text(pilot).replace(str(base), "/" + "-" * (len(str(base)) - 1)).splitlines()
+    text = "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+    path = SNAPSHOTS / f"{name}-{size[0]}x{size[1]}.txt"
+    if os.environ.get("AGENTBATCH_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    difference = "\n".join(
+        difflib.unified_diff(known.splitlines(), text.splitlines(), "known", "now", lineterm="")
+    )
+    assert text == known, f"{path.name} is not as it was:\n{difference}"
+
+
+def over(made: Scene, **options: Any) -> AgentbatchApp:
+    view = LiveView(made.store.folder)
+    return AgentbatchApp(lambda app: app.run_screen(view, control=True), now=lambda: NOW, **options)
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """What is read in threads has come, and the cursor has stood."""
+    await pilot.pause(0.4)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause(0.2)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run(base: Path, size: tuple[int, int]) -> None:
+    with scene(base) as made:
+        async with over(made).run_test(size=size) as pilot:
+            await shows(pilot, "agentbatch running")
+            await settled(pilot)
+            check(pilot, base, "run", size)
+            await pilot.press("3")
+            await settled(pilot)
+            check(pilot, base, "run-verdicts", size)
+            await pilot.press("4", "z")
+            await shows(pilot, "m-dear")
+            await settled(pilot)
+            check(pilot, base, "run-usage", size)
+            await pilot.press("z", "question_mark")
+            await shows(pilot, "esc closes")
+            check(pilot, base, "help", size)
+            await pilot.press("escape", "slash")
+            await pilot.press(*"state:x")
+            await pilot.pause(0.2)
+            check(pilot, base, "filter-wrong", size)
+            await pilot.press(*(["backspace"] * 7), *"zebra")
+            await settled(pilot)
+            check(pilot, base, "filter-empty", size)
+        await made.store.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -> None:
+    with scene(base) as made:
+        await made.store.close()
+        async with over(made, ascii_only=True).run_test(size=size) as pilot:
+            await shows(pilot, "agentbatch died")
+            await pilot.press("down")
+            await settled(pilot)
+            check(pilot, base, "died-ascii", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_results_browser(base: Path, size: tuple[int, int]) -> None:
+    with scene(base) as made:
+        await made.store.close()
+        (base / "old_results.json").write_text("{", encoding="utf-8")
+        app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW + 7_200)
+        async with app.run_test(size=size) as pilot:
+            await shows(pilot, "20270115-120000-ab12")
+            await settled(pilot)
+            check(pilot, base, "results", size)
+
+
+async def test_no_results_at_all(base: Path) -> None:
+    app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await until(pilot, lambda: "Looking" not in screen_text(pilot), "it has looked")
+        await settled(pilot)
+        check(pilot, base, "results-empty", SIZES[0])
+
+
+def launch(base: Path) -> AgentbatchApp:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(base)}
+    settings = load_settings({"sandbox": "none"}, environ, folder=base)
+    return AgentbatchApp(
+        lambda app: LaunchScreen(
+            settings, ["--sandbox", "none"], glyphs=app.glyphs, folder=base, environ=environ
+        )
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_launch_screen(base: Path, size: tuple[int, int]) -> None:
+    (base / "task.json").write_bytes(SAMPLE.read_bytes())
+    async with launch(base).run_test(size=size) as pilot:
+        await shows(pilot, "log-report")
+        await settled(pilot)
+        check(pilot, base, "launch", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_task_file_and_a_wrong_one(base: Path, size: tuple[int, int]) -> None:
+    async with launch(base).run_test(size=size) as pilot:
+        await shows(pilot, "agentbatch init")
+        await settled(pilot)
+        check(pilot, base, "launch-empty", size)
+        (base / "task.json").write_text('{"tasks": [\n  {"dir": "a" "first_prompt": "b"}]}', encoding="utf-8")
+        await shows(pilot, "line 2")
+        await settled(pilot)
+        check(pilot, base, "launch-wrong", size)
+
+
+async def test_too_small(base: Path) -> None:
+    with scene(base) as made:
+        async with over(made).run_test(size=(59, 14)) as pilot:
+            await shows(pilot, "too small")
+            check(pilot, base, "too-small", (59, 14))
+        await made.store.close()
