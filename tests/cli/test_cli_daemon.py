@@ -115,15 +115,11 @@ def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(proj
     assert Path(log).read_text() == ""
 
 
-DEAF_NO_MORE = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
-"""The tests themselves may run under nohup, whose children do not hear a hang-up."""
-
-
 def test_it_outlives_the_terminal(project: Project) -> None:
     """Its terminal is a real one, whose shell is hung up."""
     line = " ".join(project.command) + " --daemon --sandbox none > said; touch returned; exec sleep 1000"
     host = subprocess.Popen(
-        [sys.executable, "-c", f"{DEAF_NO_MORE}; import pty; pty.spawn(['sh', '-c', {line!r}])"],
+        [sys.executable, "-c", f"import pty; pty.spawn(['sh', '-c', {line!r}])"],
         cwd=project.folder, env=project.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     until((project.folder / "returned").exists)

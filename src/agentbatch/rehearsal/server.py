@@ -14,6 +14,7 @@ from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
 from agentbatch.rehearsal.counting import PrefixCache
 from agentbatch.rehearsal.faults import play_fault
+from agentbatch.rehearsal.plain import PATHS, parse_plain, plain_document
 from agentbatch.rehearsal.rate import RateWindow
 from agentbatch.rehearsal.refusals import Dialect, Problem, Refusal, error_body, find_refused
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
@@ -50,7 +51,8 @@ class RehearsalServer:
     whatever they ask. `rpm`: requests a minute, counted over `rate_window` seconds; past it 429 with
     Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
     context_length_exceeded. `streaming`: how it streams where that is asked for. `any_model`: serve every model
-    name; with tools or "coder" in the name it is the coder. `record`: requests kept in `requests`, the latest
+    name; with tools or "coder" in the name it is the coder. `plain`: every request is answered as a plain one, without
+    scripts (rehearsal/plain.py). `record`: requests kept in `requests`, the latest
     ones; 0 for benchmarks.
     """
 
@@ -69,6 +71,7 @@ class RehearsalServer:
         context_window: int | None = None,
         streaming: Streaming | None = None,
         any_model: bool = False,
+        plain: bool = False,
         record: int = 10_000,
         port: int = 0,
     ) -> None:
@@ -86,6 +89,7 @@ class RehearsalServer:
         self._max_in_flight = max_in_flight
         self._context_window = context_window
         self._streaming = streaming or Streaming()
+        self._plain = plain
         self._record = record
         self._port = port
         self._cache = PrefixCache()
@@ -155,7 +159,7 @@ class RehearsalServer:
             return self._problem(Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
             return _json(200, _models())
-        if path == CHAT and method == "POST":
+        if method == "POST" and (path == CHAT or (self._plain and path in PATHS)):
             self.in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
             try:
@@ -167,7 +171,7 @@ class RehearsalServer:
     async def _chat(
         self, request: web.BaseRequest, recorded: RecordedRequest | None
     ) -> web.StreamResponse | None:
-        body = parse_request(await request.read())
+        body = (parse_plain if self._plain else parse_request)(await request.read())
         if recorded is not None and not isinstance(body, Problem):
             recorded.body = body
         if self._faults:
@@ -178,6 +182,13 @@ class RehearsalServer:
             return limited
         if isinstance(body, Problem):
             return self._problem(body)
+        if self._plain:
+            refused = find_refused(body, self._refuse, self._dialect)
+            if refused is not None:
+                return self._problem(refused)
+            self._answered += 1
+            await asyncio.sleep(self._latency)
+            return _json(200, plain_document(request.path, body, self._answered))
         return await self._answer(request, body)
 
     def _streams(self, body: Mapping[str, Any]) -> bool:

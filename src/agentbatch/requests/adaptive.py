@@ -29,6 +29,8 @@ class AdaptiveConcurrency:
         self._value = float(min(first, ceiling))
         self._slow_start = True
         self._until = -math.inf
+        self.peak = self.value
+        """The most that was allowed so far."""
         self.episodes = 0
         """Times that the endpoint had too much."""
 
@@ -43,6 +45,7 @@ class AdaptiveConcurrency:
             return
         step = 1.0 if self._slow_start else 1.0 / self._value
         self._value = min(float(self.ceiling), self._value + step)
+        self.peak = max(self.peak, self.value)
 
     def refused(self, now: float, retry_after: float | None = None) -> bool:
         """A 429, at `now` (seconds of a steady clock). Returns whether it began an episode."""

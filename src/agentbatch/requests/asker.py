@@ -37,6 +37,8 @@ class Asker:
 
     caller: Caller
     base_url: str
+    identity: str
+    """Of the endpoint, for the keys of requests: its address, or what stands for it."""
     prices: Prices | None
     timeout: float | None = None
     """Seconds for a request, its retries included."""
@@ -99,12 +101,15 @@ class Asker:
 
     def cost(self, model: str, usage: Usage) -> float | None:
         """US dollars; 0 for nothing, None for an unknown price."""
-        if not usage.calls:
-            return 0.0
-        if self.prices is None:
-            return None
-        price = self.prices.price(model, usage, datetime.now(UTC), base_url=self.base_url)
-        return None if price is None else price.total
+        return cost_of(self.prices, self.base_url, model, usage)
+
+
+def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> float | None:
+    """US dollars at this endpoint; 0 for nothing, None for an unknown price."""
+    if not usage.calls:
+        return 0.0
+    price = prices.price(model, usage, datetime.now(UTC), base_url=base_url) if prices is not None else None
+    return None if price is None else price.total
 
 
 def expected_tokens(body: dict[str, Any], size: int) -> int:

@@ -48,10 +48,13 @@ class Batch:
     """Why nothing more is started, as a sentence; empty while it is."""
     _sending: set["asyncio.Task[Any]"] = field(default_factory=set)
     _workers: list["asyncio.Task[None]"] = field(default_factory=list)
+    _feeder: "asyncio.Task[None] | None" = None
 
     def stop(self, cause: str, *, now: bool = False) -> None:
         """Start nothing more, and have calls under way end; `now`: cut them off."""
         self.stopped = self.stopped or cause
+        if self._feeder is not None:
+            self._feeder.cancel()  # it may wait for a worker that is gone
         for worker in self._workers:
             if now or worker not in self._sending:
                 worker.cancel()
@@ -62,7 +65,7 @@ class Batch:
         self.stats.started_at = self.stats.clock()
         waiting: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=self.concurrency)
         out: asyncio.Queue[BatchResult | None] = asyncio.Queue(maxsize=2 * self.concurrency)
-        feeder = asyncio.ensure_future(self._feed(requests, waiting, out))
+        self._feeder = feeder = asyncio.ensure_future(self._feed(requests, waiting, out))
         self._workers = [asyncio.ensure_future(self._work(waiting, out)) for _ in range(self.concurrency)]
         end = asyncio.ensure_future(self._wait(feeder, waiting, out))
         try:
@@ -123,7 +126,7 @@ class Batch:
         waiting: "asyncio.Queue[Item | None]",
         out: "asyncio.Queue[BatchResult | None]",
     ) -> None:
-        key = request.key(self.asker.base_url, self.version)
+        key = request.key(self.asker.identity, self.version)
         added = self.journal.add(request.id, key, place)
         if added.news == "duplicate":
             raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
@@ -214,6 +217,7 @@ class Batch:
         if result.error is not None and self.fallback is not None:
             result = replace(result, fallback=self.fallback(item.request, result.error))
         line = result.line()
+        result = replace(result, told=line)
         followers = await self.journal.finish(item.n, _done(result, line))
         if self.cache is not None and not result.cached:
             self.cache.put(item.key, result, line)

@@ -18,7 +18,7 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
 from agentbatch.requests.adaptive import AdaptiveConcurrency
-from agentbatch.requests.asker import Asker, expected_tokens
+from agentbatch.requests.asker import Asker, cost_of, expected_tokens
 from agentbatch.requests.batch import Batch, Requests, each
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.call import Caller
@@ -136,7 +136,7 @@ class BatchProcessor:
         self._timeout, self._max_cost = timeout, max_cost
         self._version, self._dedupe, self._cache, self._journal = version, dedupe, cache, journal
         self._prices = prices
-        self._on_progress, self._on_error, self._fallback = on_progress, on_error, fallback
+        self.on_progress, self._on_error, self._fallback = on_progress, on_error, fallback
         key = api_key or os.environ.get("OPENAI_API_KEY", "")
         self.endpoint = endpoint or Endpoint(
             base_url or os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
@@ -176,19 +176,21 @@ class BatchProcessor:
         async with aclosing(self.stream(kept())) as stream:
             async for result in stream:
                 results[result.index] = result
-        stopped = self._batch.stopped if self._batch is not None else ""
+        stopped = self.stopped
         for index, request in enumerate(taken):
             if index not in results:
                 error = BatchError("stopped", stopped or "It was not asked any more.")
                 results[index] = BatchResult(request.id, index, request.url, error=error, cost=0.0)
         return BatchRun([results[index] for index in range(len(taken))], self.stats, stopped)
 
-    async def stream(self, requests: Requests, *, replay: bool = True) -> AsyncGenerator[BatchResult, None]:
+    async def stream(
+        self, requests: Requests, *, replay: bool = True, total: int = 0
+    ) -> AsyncGenerator[BatchResult, None]:
         """Results in the order in which they come; holds no more of a batch than is under way. `replay`: those of an
-        earlier session too, where there is a journal."""
+        earlier session too, where there is a journal. `total`: their number, where it is known."""
         with tempfile.TemporaryDirectory(prefix="agentbatch-") as folder:
             journal = Journal(self._journal or Path(folder) / "journal.db", dedupe=self._dedupe)
-            self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else 0)
+            self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else total)
             self._batch = batch = self._new_batch(journal, replay)
             timer = self._timer(batch)
             teller = asyncio.ensure_future(self._tell())
@@ -201,29 +203,40 @@ class BatchProcessor:
                 if timer is not None:
                     timer.cancel()
                 journal.close()
-                if self._on_progress is not None:
-                    self._on_progress(progress_of(self.stats))
+                if self.on_progress is not None:
+                    self.on_progress(progress_of(self.stats))
 
     def stop(self, cause: str = "It was stopped.", *, now: bool = False) -> None:
         """Start nothing more; calls under way end, or, `now`, are cut off."""
         if self._batch is not None:
             self._batch.stop(cause, now=now)
 
+    @property
+    def stopped(self) -> str:
+        """Why the latest batch ended early, as a sentence; empty when it did not."""
+        return self._batch.stopped if self._batch is not None else ""
+
+    @property
+    def peak(self) -> int:
+        """The most requests at once that the endpoint took so far."""
+        return self._adaptive.peak if self._adaptive is not None else self.concurrency
+
     def estimate(self, requests: Iterable[BatchRequest]) -> Estimate:
         """What they may take: sends nothing. Raises UserError as `run`."""
-        asker = self._asker()
         count = given = written = 0
         cost: float | None = 0.0
         for request in map(self.defaults.apply, requests):
             size = len(canonical(request.body).encode("utf-8", "replace"))
             most = expected_tokens(request.body, size) - size // 4
             count, given, written = count + 1, given + size // 4, written + most
-            price = asker.cost(str(request.body["model"]), Usage(input=size // 4, output=most, calls=1))
+            usage = Usage(input=size // 4, output=most, calls=1)
+            price = cost_of(self._prices, self.endpoint.base_url, str(request.body["model"]), usage)
             cost = None if cost is None or price is None else cost + price
         return Estimate(count, given, written, cost)
 
     def _asker(self) -> Asker:
-        return Asker(Caller(self.endpoint, self._adaptive), self.endpoint.base_url, self._prices)
+        caller = Caller(self.endpoint, self._adaptive)
+        return Asker(caller, self.endpoint.base_url, self.endpoint.identity, self._prices)
 
     def _new_batch(self, journal: Journal, replay: bool) -> Batch:
         budget = RunBudget(self._max_cost).task("requests") if self._max_cost is not None else None
@@ -251,6 +264,6 @@ class BatchProcessor:
         return asyncio.get_running_loop().call_later(self._timeout, lambda: batch.stop(cause, now=True))
 
     async def _tell(self) -> None:
-        while self._on_progress is not None:
+        while self.on_progress is not None:
             await asyncio.sleep(TOLD_EVERY)
-            self._on_progress(progress_of(self.stats, self.endpoint.limits.active))
+            self.on_progress(progress_of(self.stats, self.endpoint.limits.active))

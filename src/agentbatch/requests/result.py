@@ -56,6 +56,8 @@ class BatchResult:
     """The answer as JSON, where a schema was given."""
     fallback: Any = None
     """What `fallback` gave instead of an answer."""
+    told: str = ""
+    """Its line of output, where it has been made."""
 
     @property
     def ok(self) -> bool:
@@ -68,6 +70,8 @@ class BatchResult:
 
     def line(self) -> str:
         """As JSON in the form of OpenAI's batch output; without a line end."""
+        if self.told:
+            return self.told
         response = None
         if self.status_code is not None or self.body is not None:
             response = {
@@ -110,4 +114,5 @@ def result_of(line: str, index: int, url: Url = CHAT) -> BatchResult:
         else None,
         cached=True,
         cost=0.0,
+        told=line,
     )
