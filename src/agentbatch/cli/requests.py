@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentbatch.cli.requests_make import add_make
 from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def add_parser(subparsers: Any) -> None:
     _add_pace(run.add_argument_group("pace"))
     _add_again(run.add_argument_group("going on, and output"))
     run.set_defaults(command=_run)
+    add_make(commands)
 
 
 def _add_ask(group: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentbatch.model.pricing import Prices
 from agentbatch.model.request import encode_body
-from agentbatch.model.tokens import estimate
+from agentbatch.model.tokens import BYTES_PER_TOKEN, estimate
 from agentbatch.model.usage import Usage
 from agentbatch.requests.answers import text_of
 from agentbatch.requests.call import Attempt, Caller, CallOutcome
@@ -79,7 +79,7 @@ class Asker:
         document, error = outcome.document, outcome.error
         usage = (document.usage if document is not None else None) or Usage()
         if document is not None and document.usage is None:
-            sent = len(encode_body(request.body)) // 4
+            sent = len(encode_body(request.body)) // BYTES_PER_TOKEN
             usage = Usage(
                 input=sent, output=estimate(text_of(request.url, document.body)), calls=1, estimated=True
             )
@@ -115,7 +115,7 @@ def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> f
 def expected_tokens(body: dict[str, Any], size: int) -> int:
     """What a request may take in all: its own size (bytes) and the most that it asks for."""
     most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
-    return size // 4 + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
+    return size // BYTES_PER_TOKEN + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
 
 
 def _asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:

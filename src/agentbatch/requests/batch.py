@@ -9,6 +9,7 @@ from typing import Any
 from agentbatch.batch.budget import BudgetExhausted, TaskBudget
 from agentbatch.errors import UserError
 from agentbatch.model.request import encode_body
+from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.model.usage import Usage
 from agentbatch.requests.asker import Asker, Item, expected_tokens
 from agentbatch.requests.cache import ResponseCache
@@ -47,6 +48,7 @@ class Batch:
     stopped: str = ""
     """Why nothing more is started, as a sentence; empty while it is."""
     _sending: set["asyncio.Task[Any]"] = field(default_factory=set)
+    """Workers with a call under way, or with its answer in hand."""
     _workers: list["asyncio.Task[None]"] = field(default_factory=list)
     _feeder: "asyncio.Task[None] | None" = None
 
@@ -197,8 +199,9 @@ class Batch:
             return await self.asker.ask(item, attempt, self._is_stopped)
         body = item.request.body
         model = str(body.get("model", ""))
-        tokens = expected_tokens(body, len(encode_body(body)))
-        most = Usage(input=tokens, calls=1)
+        size = len(encode_body(body))
+        tokens = expected_tokens(body, size)
+        most = Usage(input=size // BYTES_PER_TOKEN, output=tokens - size // BYTES_PER_TOKEN, calls=1)
         held = await self.budget.reserve(model, tokens, self.asker.cost(model, most))
         usage, cost = Usage(), None
         try:
@@ -214,6 +217,17 @@ class Batch:
     # ending ------------------------------------------------------------------------------------------------------
 
     async def _ended(self, item: Item, result: BatchResult, out: "asyncio.Queue[BatchResult | None]") -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._sending.add(task)  # what has been answered is told, though the batch stops meanwhile
+        try:
+            await self._record(item, result, out)
+        finally:
+            self._sending.discard(task)
+
+    async def _record(
+        self, item: Item, result: BatchResult, out: "asyncio.Queue[BatchResult | None]"
+    ) -> None:
         if result.error is not None and self.fallback is not None:
             result = replace(result, fallback=self.fallback(item.request, result.error))
         line = result.line()

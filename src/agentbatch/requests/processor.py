@@ -15,6 +15,7 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
 from agentbatch.model.pricing import Prices
 from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
 from agentbatch.requests.adaptive import AdaptiveConcurrency
@@ -227,9 +228,9 @@ class BatchProcessor:
         cost: float | None = 0.0
         for request in map(self.defaults.apply, requests):
             size = len(canonical(request.body).encode("utf-8", "replace"))
-            most = expected_tokens(request.body, size) - size // 4
-            count, given, written = count + 1, given + size // 4, written + most
-            usage = Usage(input=size // 4, output=most, calls=1)
+            most = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
+            count, given, written = count + 1, given + size // BYTES_PER_TOKEN, written + most
+            usage = Usage(input=size // BYTES_PER_TOKEN, output=most, calls=1)
             price = cost_of(self._prices, self.endpoint.base_url, str(request.body["model"]), usage)
             cost = None if cost is None or price is None else cost + price
         return Estimate(count, given, written, cost)
