@@ -22,9 +22,9 @@ values, for every row of a file, or for both. The template is plain text with
 
 EPILOG = """\
 examples:
-  agentbatch requests make question.md -o in.jsonl --set kind=noun,verb --set level=1-3
-  agentbatch requests make question.md -o in.jsonl --matrix topics.toml --count 5
-  agentbatch requests make summary.md -o in.jsonl --rows articles.csv --id '{{ slug }}'
+  agentbatch requests make quiz.md -o in.jsonl --set kind=noun,verb --set level=1-3
+  agentbatch requests make quiz.md -o in.jsonl --matrix topics.toml --count 5
+  agentbatch requests make sum.md -o in.jsonl --rows news.csv --id '{{ slug }}'
 
 A template may begin with its own settings, in TOML between two lines of +++:
 system, model, temperature, max_tokens, json_schema (a file beside it) and id.
@@ -125,7 +125,8 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
         flag = str(problem["loc"][0]).replace("_", "-")
-        raise UserError(f"--{flag}: {problem['msg']}, not {str(problem['input'])[:40]!r}.") from None
+        rule = str(problem["msg"]).partition(",")[0].replace("Input should be", "must be")
+        raise UserError(f"--{flag}: {rule}, not {str(problem['input'])[:40]!r}.") from None
     return Recipe(prompt, settings, lists, rows, int(args.count))
 
 
