@@ -69,7 +69,7 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({"AGENTBATCH_MAX_ITERATIONS": "1.5"}, {}, "AGENTBATCH_MAX_ITERATIONS: must be a"),
         ({}, {"timeout": "soon"}, "--timeout: must be a number"),
         ({}, {"filter": "("}, "--filter: not a regular expression"),
-        ({}, {"display": "tv"}, "must be 'auto', 'rich', 'plain', 'json' or 'none'"),
+        ({}, {"display": "tv"}, "must be 'auto', 'tui', 'rich', 'plain', 'json' or 'none'"),
         ({"CODER_API_KEY": "two words"}, {}, "a key is one word of plain ASCII characters.$"),
     ],
 )

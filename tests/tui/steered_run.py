@@ -149,3 +149,4 @@ async def at_work(pilot: Pilot[Any], made: Project, name: str) -> None:
     """The task's held command runs, and the screen knows the run."""
     await until(pilot, lambda: (made.folder / name / "begun").exists(), f"{name} is at work")
     await shows(pilot, "agentbatch running")
+    await until(pilot, lambda: run_screen(pilot).chosen is not None, "the tasks have come up")
