@@ -67,9 +67,6 @@ def test_from_the_launch_screen_to_a_finished_run(terminal: Open, folder: Path) 
     app.until("Cancel the chosen task (asks)")
     app.press("Escape")
     app.until_it(lambda screen: "Cancel the chosen task" not in screen, "the help gone")
-    time.sleep(
-        1
-    )  # on a busy machine a terminal's report of its size right behind an escape was taken for a key
     app.resize(140, 40)
     app.until_it(lambda screen: "3 Verdicts" in screen.splitlines()[3], "details beside the table")
     app.resize(50, 12)

@@ -14,7 +14,7 @@ import pytest
 PATIENCE = 60.0
 """Seconds."""
 
-CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "TEXTUAL", "NO_COLOR")
+CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "TEXTUAL", "NO_COLOR", "COLUMNS", "LINES")
 
 needs_tmux = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="needs tmux: apt-get install tmux (brew install tmux)"
