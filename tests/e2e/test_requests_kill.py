@@ -13,7 +13,7 @@ AT_ONCE = 40
 
 async def test_nothing_is_paid_twice_but_what_was_in_flight(tmp_path: Path) -> None:
     write_input(tmp_path, REQUESTS)
-    words = ("in.jsonl", "-o", "out.jsonl", "--concurrency", str(AT_ONCE), "--ordered", "--quiet")
+    words = ("in.jsonl", "-o", "out.jsonl", "--concurrency", str(AT_ONCE), "--ordered")
     rng = random.Random(7)
     in_flight = 0
     async with endpoint(latency=0.02) as server:

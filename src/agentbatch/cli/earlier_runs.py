@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -17,7 +18,12 @@ from agentbatch.store.runs import list_runs
 
 def latest_run(settings: Settings) -> RunFolder | None:
     """The newest run of the settings' task file, for `--resume`."""
-    task_file = str((Path.cwd() / settings.tasks).resolve())
+    return latest_of("tasks", settings.tasks)
+
+
+def latest_of(kind: Literal["tasks", "requests"], source: Path) -> RunFolder | None:
+    """The newest run of this kind that was made from `source`. Raises UserError for a newer one that is unreadable."""
+    task_file = str((Path.cwd() / source).resolve())
     for folder in list_runs(Path.cwd()):
         try:
             info = _info(folder)
@@ -26,7 +32,7 @@ def latest_run(settings: Settings) -> RunFolder | None:
                 f"{error} It is newer than any that could be gone on with: remove it (agentbatch prune "
                 f"{folder.run_id} --all), or start a new run without --resume."
             ) from None
-        if info is not None and info.task_file == task_file:
+        if info is not None and (info.kind, info.task_file) == (kind, task_file):
             return folder
     return None
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from agentbatch import __version__
 from agentbatch.cli import (
     attach,
+    bench,
+    cache,
     control,
     cost,
     dashboard,
@@ -34,6 +36,8 @@ COMMANDS = {
     "runs": runs,
     "results": results,
     "requests": requests,
+    "cache": cache,
+    "bench": bench,
     "prune": prune,
     "attach": attach,
     "watch": attach,
@@ -129,6 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run.check_flags(words, COMMANDS)
         args = parse(words)
+        args.words = words
         code: int = args.command(args)
         sys.stdout.flush()
         return code

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentbatch.cli import run
 from agentbatch.cli.earlier_runs import recorded
+from agentbatch.cli.requests_run import resume_requests
 from agentbatch.errors import UserError
 from agentbatch.store.runs import find_run
 
@@ -38,5 +39,7 @@ def resume(args: argparse.Namespace) -> int:
         )
     info = recorded(folder)
     given = run.given_flags(args)
+    if info.kind == "requests":
+        return resume_requests(folder, given)
     flags: dict[str, Any] = {**info.flags, **given, "resume": True}
     return run.start(flags, folder)

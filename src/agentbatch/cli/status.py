@@ -40,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def status(args: argparse.Namespace) -> int:
+    from agentbatch.display.requests_status import is_requests
     from agentbatch.display.run_report import report_on
     from agentbatch.display.status_json import status_document
     from agentbatch.display.status_text import render_status
@@ -50,7 +51,12 @@ def status(args: argparse.Namespace) -> int:
     run = open_run(find_run(base, args.run))
     # Nothing of it is garbage before we end: looking through ten thousand tasks for some takes as long as reading them.
     gc.freeze()
-    report = report_on(run, time.time(), base)
+    failed: list[tuple[str, str]] = []
+    if is_requests(run):
+        from agentbatch.requests.failed_requests import read_failed
+
+        failed = read_failed(run.folder.journal)
+    report = report_on(run, time.time(), base, failed)
     out = Writer(sys.stdout)
     if args.as_json:
         out.line(json.dumps(status_document(report), indent=2))

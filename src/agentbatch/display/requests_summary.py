@@ -1,95 +1,150 @@
-"""The figures of a batch of requests, as text and as JSON. Pure."""
+"""The figures of a batch of plain requests that has ended, as text and as JSON. Pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from agentbatch.api.requests_run import RequestsOutcome
+from agentbatch.requests.advice import Figures, advice
 from agentbatch.requests.latency import Durations
 from agentbatch.requests.stats import BatchStats
-from agentbatch.store.format import clip, counted, duration, fold, money, tokens
+from agentbatch.store.format import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
 
 MOST_FAILED = 20
-"""Failed requests that are listed; the output file has all."""
-
-HIGH_REFUSALS = 0.1
-"""Share of 429s from which more patience is advised (a guide to fast batch generation)."""
+"""Failed requests that are listed."""
 
 
-def summary_lines(stats: BatchStats, columns: int, *, concurrency: int, peak: int) -> list[str]:
-    """`concurrency`: the ceiling; `peak`: what the endpoint took."""
-    usage = stats.usage
+def summary_lines(
+    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str, columns: int, *, ceiling: int
+) -> list[str]:
+    """`failed`: ids and reasons, in input order; `told`: the advice, if any; `ceiling`: requests at once, at most."""
     lines = [
-        f"{counted(stats.total or stats.done, 'request')}: {stats.ok:,} ok, {stats.failed:,} failed, "
-        f"{stats.skipped:,} answered before, {stats.cached:,} without a call",
-        f"time {duration(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {peak} of {concurrency} at once",
-        f"latency {_durations(stats.latency)}",
-        f"queue wait {_durations(stats.wait)}",
-        f"{stats.attempts:,} calls, {stats.retries:,} retries, {stats.refusal_rate:.1%} answered 429, "
-        f"{stats.reasked:,} asked again for their schema, {stats.error_rate:.1%} of the requests failed",
-        f"tokens {tokens(usage.input, estimated=usage.estimated)} in, "
-        f"{tokens(usage.output, estimated=usage.estimated)} out, {stats.tokens_each:,.0f} a request, "
-        f"cost {money(stats.cost)}",
+        _counts(outcome),
+        *_session(outcome.stats, outcome.peak, ceiling),
+        *_spent(outcome),
     ]
     folded = [part for line in lines for part in fold(line, columns, 4)]
-    if stats.failures:
-        folded.append("Failed")
-        folded += [
-            part
-            for request_id, reason in stats.failures[:MOST_FAILED]
-            for part in fold(f"  {clip(request_id, 40)}: {clip(reason, 300)}", columns, 6)
-        ]
-        if stats.failed > MOST_FAILED:
-            folded.append(
-                f"  … and {stats.failed - MOST_FAILED:,} more: the lines with an error in the output"
-            )
-    told = advice(stats, concurrency=concurrency, peak=peak)
-    return [*folded, *(fold(f"advice: {told}", columns, 4) if told else [])]
+    folded += _failed(failed, outcome.run_folder.name, columns)
+    if told:
+        folded += fold(f"advice: {told}", columns, 4)
+    return [*folded, f"answers in {harmless(str(outcome.output))}"]
+
+
+def _counts(outcome: RequestsOutcome) -> str:
+    figures, stats = outcome.figures, outcome.stats
+    left = figures.total - figures.ok - figures.failed
+    before = max(0, figures.ok - stats.ok)
+    parts = [
+        f"{figures.ok:,} ok",
+        f"{figures.failed:,} failed",
+        f"{left:,} not asked" if left else "",
+        f"{before:,} answered before" if before else "",
+        f"{stats.cached:,} without a call" if stats.cached else "",
+    ]
+    return f"{counted(figures.total, 'request')}: {', '.join(filter(None, parts))}"
+
+
+def _session(stats: BatchStats, peak: int, ceiling: int) -> list[str]:
+    if not stats.attempts:
+        return ["0 calls"]
+    reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
+    return [
+        f"time {duration(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {min(peak, ceiling):,} of {ceiling:,} "
+        "at once",
+        f"latency {_durations(stats.latency)}",
+        f"queue wait {_durations(stats.wait)}",
+        f"{counted(stats.attempts, 'call')}, {counted(stats.retries, 'retry', 'retries')}, "
+        f"{stats.refusal_rate:.1%} answered 429{reasked}, {stats.error_rate:.1%} of the requests failed",
+    ]
+
+
+def _spent(outcome: RequestsOutcome) -> list[str]:
+    stats, figures = outcome.stats, outcome.figures
+    usage = stats.usage
+    lines = []
+    if stats.attempts:
+        lines.append(
+            f"tokens {tokens(usage.input, estimated=usage.estimated)} in, "
+            f"{tokens(usage.output, estimated=usage.estimated)} out, {stats.tokens_each:,.0f} a request, "
+            f"cost {money(stats.cost)}"
+        )
+    if figures.usage.total != usage.total:
+        lines.append(f"all sessions: {tokens(figures.usage.total)} tokens, cost {money(figures.cost)}")
+    return lines
+
+
+def _failed(failed: Sequence[tuple[str, str]], run_id: str, columns: int) -> list[str]:
+    if not failed:
+        return []
+    lines = ["Failed"]
+    for request_id, reason in failed[:MOST_FAILED]:
+        lines += fold(f"  {clip(request_id, 40)}: {clip(reason, 300)}", columns, 6)
+    more = len(failed) - MOST_FAILED
+    return [*lines, f"  … and {more:,} more: agentbatch status {run_id} --json"] if more > 0 else lines
 
 
 def _durations(durations: Durations) -> str:
     if not durations.count:
-        return "–"
+        return UNKNOWN
     return (
         f"avg {durations.mean:.2f} s, p50 {durations.percentile(0.5):.2f}, p95 {durations.percentile(0.95):.2f}, "
         f"p99 {durations.percentile(0.99):.2f}, min {durations.least:.2f}, max {durations.most:.2f}"
     )
 
 
-def advice(stats: BatchStats, *, concurrency: int, peak: int) -> str:
-    """One sentence when a knob is clearly wrong; empty otherwise."""
-    if stats.refusal_rate > HIGH_REFUSALS and stats.attempts >= 20:
-        return (
-            f"{stats.refusal_rate:.0%} of the calls were answered 429: set --rpm to what the endpoint allows, or lower "
-            f"--concurrency to about {max(1, peak // 2)}."
+def advice_of(stats: BatchStats, *, concurrency: int, batch_size: int, limited: bool) -> str:
+    """One sentence where a knob was clearly wrong; else nothing."""
+    return advice(
+        Figures(
+            requests=stats.total,
+            seconds=stats.elapsed,
+            attempts=stats.attempts,
+            refused=stats.refused,
+            concurrency=concurrency,
+            batch_size=batch_size,
+            limited=limited,
         )
-    if stats.latency.count and stats.total >= 100 and concurrency <= 3 and not stats.refused:
-        return (
-            f"nothing was refused at {concurrency} at once: a batch of this size goes faster with 8 or more."
-        )
-    return ""
+    )
 
 
-def summary_document(stats: BatchStats, *, stopped: str, output: str) -> dict[str, Any]:
-    """The same as one JSON document: seconds, US dollars, null where unknown."""
-    usage = stats.usage
+def summary_document(
+    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str
+) -> dict[str, Any]:
+    """The same as one JSON document: seconds, US dollars, null where unknown. Rates and tokens are of this session."""
+    stats, figures = outcome.stats, outcome.figures
     return {
         "type": "done",
-        "total": stats.total,
-        "ok": stats.ok,
-        "failed": stats.failed,
-        "skipped": stats.skipped,
+        "run_id": outcome.run_folder.name,
+        "total": figures.total,
+        "ok": figures.ok,
+        "failed": figures.failed,
+        "open": figures.total - figures.ok - figures.failed,
+        "skipped": max(0, figures.ok - stats.ok),
         "cached": stats.cached,
         "calls": stats.attempts,
         "retries": stats.retries,
         "refused": stats.refused,
         "reasked": stats.reasked,
+        "refusalRate": round(stats.refusal_rate, 4),
+        "errorRate": round(stats.error_rate, 4),
         "seconds": round(stats.elapsed, 3),
         "requestsPerSecond": round(stats.rate, 3),
         "latency": _document(stats.latency),
         "queueWait": _document(stats.wait),
-        "tokens": {"input": usage.input, "output": usage.output, "estimated": usage.estimated},
+        "tokens": {
+            "input": stats.usage.input,
+            "output": stats.usage.output,
+            "perRequest": round(stats.tokens_each, 1),
+            "estimated": stats.usage.estimated,
+        },
         "cost": stats.cost,
-        "failedList": [{"id": request_id, "reason": reason} for request_id, reason in stats.failures],
-        "stopped": stopped or None,
-        "output": output,
+        "allSessions": {"calls": figures.attempts, "tokens": figures.usage.total, "cost": figures.cost},
+        "failedList": [{"id": request_id, "reason": reason} for request_id, reason in failed],
+        "advice": told or None,
+        "stopped": outcome.stopped or None,
+        "interrupted": outcome.interrupted,
+        "output": str(outcome.output.absolute()),
+        "run_folder": str(outcome.run_folder),
+        "exit_code": outcome.exit_code,
     }
 
 

@@ -36,14 +36,16 @@ class RunReport:
     """The command that goes on with the run; empty when nothing is left, or an engine works on it."""
     retry: str
     """The command that runs what failed again; empty like `resume`."""
+    failed_requests: Sequence[tuple[str, str]] = ()
+    """Ids and reasons of plain requests that failed, as far as somebody has looked into their journal."""
 
     @property
     def paused(self) -> bool:
         return self.run.alive and self.run.state.paused
 
 
-def report_on(run: Run, now: float, base: Path) -> RunReport:
-    """`base`: the folder in which commands are typed."""
+def report_on(run: Run, now: float, base: Path, failed_requests: Sequence[tuple[str, str]] = ()) -> RunReport:
+    """`base`: the folder in which commands are typed; `failed_requests`: ids and reasons, of a run of these."""
     state = run.state
     here = runs_folder(base) == run.folder.path.parent
     shown = [(task, run.shown_status(task)) for task in state.tasks.values()]
@@ -59,6 +61,7 @@ def report_on(run: Run, now: float, base: Path) -> RunReport:
         name=run.folder.run_id if here else shlex.quote(harmless(str(run.folder.path))),
         resume="" if run.alive else _typed(resume_command(state), run, here),
         retry="" if run.alive else _typed(retry_command(state), run, here),
+        failed_requests=failed_requests,
     )
 
 
@@ -74,6 +77,8 @@ def _typed(command: str, run: Run, here: bool) -> str:
 
 def time_left(state: RunState, now: float) -> float | None:
     """Seconds until the last task ends, if the rest take as long as those that ended so far."""
+    if state.requests is not None:
+        return state.requests.seconds_left
     ended = [task.duration(now) for task in state.tasks.values() if task.finished and task.duration(now) > 0]
     if not ended:
         return None

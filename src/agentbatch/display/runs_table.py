@@ -29,6 +29,7 @@ class RunLine:
     seconds: float
     """Wall clock of all its sessions."""
     total: int
+    """Tasks, or plain requests."""
     completed: int
     bills: tuple[Bill, ...]
     info: RunStarted | None
@@ -44,7 +45,7 @@ def run_line(run: Run, now: float) -> RunLine:
         begun=run.begun,
         seconds=run.seconds(now),
         total=max(len(run.state.tasks), info.total_tasks if info else 0),
-        completed=run.state.count("completed"),
+        completed=run.state.requests.ok if run.state.requests else run.state.count("completed"),
         bills=run.state.bills,
         info=info,
     )
@@ -108,6 +109,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def models_text(info: RunStarted) -> str:
     """The models of a run; empty when an old results file does not tell. Not harmless."""
+    if info.kind == "requests":
+        return f"{'rehearsal' if info.rehearsal else info.coder_model}, plain requests"
     if info.rehearsal:
         return "rehearsal"
     other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
@@ -126,6 +129,7 @@ def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> 
 
 def _record(run: RunLine) -> dict[str, Any]:
     return {
+        "kind": run.info.kind if run.info else "tasks",
         "run": run.run_id,
         "folder": run.folder,
         "condition": run.condition,

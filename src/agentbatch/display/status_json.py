@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agentbatch.display.requests_status import is_requests, requests_record
 from agentbatch.display.run_report import RunReport
 from agentbatch.display.status_text import SHOWN_SIGNS
 from agentbatch.store.results import cost_document, iso_time, token_document
@@ -12,7 +13,9 @@ def status_document(report: RunReport) -> dict[str, Any]:
     is unknown."""
     run, state = report.run, report.run.state
     info = state.info
+    requests = is_requests(run)
     return {
+        "kind": info.kind if info else "tasks",
         "run": run.folder.run_id,
         "folder": str(run.folder.path.absolute()),
         "condition": run.condition,
@@ -29,10 +32,13 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "paused": report.paused,
         "error": state.finished.error if state.finished else "",
         "tasks": {
-            "total": report.total,
+            "total": 0 if requests else report.total,
             **{status: report.counts.get(status, 0) for status in SHOWN_SIGNS},
         },
-        "failedList": [
+        "requests": requests_record(run) if requests else None,
+        "failedList": [{"id": request_id, "reason": reason} for request_id, reason in report.failed_requests]
+        if requests
+        else [
             {"id": task.id, "reason": task.reason, "status": task.status, "error": task.error}
             for task in report.failed
         ],

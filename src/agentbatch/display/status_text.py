@@ -4,11 +4,23 @@ import time
 from collections.abc import Sequence
 
 from agentbatch.display.cost_table import clip_right
+from agentbatch.display.requests_status import counts_text, failed_lines, is_requests
 from agentbatch.display.run_report import RunReport
 from agentbatch.display.screen import live_step
 from agentbatch.display.signs import SIGNS
 from agentbatch.store.events import RunStarted
-from agentbatch.store.format import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
+from agentbatch.store.format import (
+    UNKNOWN,
+    clip,
+    counted,
+    duration,
+    fold,
+    harmless,
+    money,
+    pad,
+    tokens,
+    width,
+)
 from agentbatch.store.lines import REHEARSAL, reason_text
 from agentbatch.store.runs import ShownStatus
 from agentbatch.store.state import TaskState
@@ -40,6 +52,7 @@ def render_status(report: RunReport, columns: int) -> list[str]:
         _head(report, columns),
         _under_way(report, columns),
         _failed(report.failed, columns),
+        failed_lines(report, columns),
         _next(report),
     ]
     return [line for section in sections if section for line in [*section, ""]][:-1]
@@ -61,7 +74,8 @@ def _head(report: RunReport, columns: int) -> list[str]:
         for status, sign in SHOWN_SIGNS.items()
         if report.counts.get(status)
     )
-    lines += fold(f"  {counted(report.total, 'task')}: {counts or 'none begun'}", columns, 4)
+    told = f"{counted(report.total, 'task')}: {counts or 'none begun'}"
+    lines += fold(f"  {counts_text(report) if is_requests(run) else told}", columns, 4)
     usage = state.usage
     mark = usage.estimated
     lines += fold(
@@ -76,6 +90,8 @@ def _head(report: RunReport, columns: int) -> list[str]:
 def _origin(report: RunReport, info: RunStarted) -> list[str]:
     concurrent = report.run.state.max_concurrent
     mode = f"parallel, {concurrent} at a time" if info.mode == "parallel" else info.mode
+    if info.kind == "requests":
+        mode = f"plain requests, at most {concurrent} at a time"
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.run.begun))
     sessions = f" in {info.session} sessions" if info.session > 1 else ""
     evaluator = clip(info.evaluator_model, 60) if info.judged else "none"
@@ -83,6 +99,8 @@ def _origin(report: RunReport, info: RunStarted) -> list[str]:
         f"{mode}; started {begun}; at work {duration(report.seconds)}{sessions}{_left(report)}",
         f"coder {clip(info.coder_model, 60)}, evaluator {evaluator}",
     ]
+    if info.kind == "requests":
+        lines[1:] = [f"model {clip(info.coder_model, 60)}", f"answers in {harmless(info.output)}"]
     return [*lines, REHEARSAL] if info.rehearsal else lines
 
 

@@ -19,6 +19,8 @@ class Failure:
     """None: no answer, or one that could not be read."""
     wait: float | None = None
     """Seconds that the server asks us to wait."""
+    silent: bool = False
+    """The time ran out before an answer came."""
 
 
 def http_failure(answer: HttpAnswer, now: float) -> Failure:
@@ -38,9 +40,9 @@ def refused(error: ServerError) -> Failure:
     return Failure(classify(error), error.message or error.code, error)
 
 
-def unanswered(words: str) -> Failure:
-    """No connection, no answer in time, or an answer that is none."""
-    return Failure("transient", words)
+def unanswered(words: str, *, silent: bool = False) -> Failure:
+    """No connection, no answer in time (`silent`), or an answer that is none."""
+    return Failure("transient", words, silent=silent)
 
 
 def sentence(

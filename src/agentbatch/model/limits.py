@@ -14,6 +14,7 @@ from types import TracebackType
 
 from agentbatch.model.clock import Clock, LoopClock, Timer
 from agentbatch.model.cooldown import PROBE_PATIENCE, Cooldown
+from agentbatch.model.learnt_window import LearntWindow, Told
 from agentbatch.model.rate_window import WINDOW, RateWindow, Spending
 
 IN_FLIGHT = "in-flight limit"
@@ -37,6 +38,10 @@ class Slot:
         self.ticket = ticket
         self.tokens = tokens
         self.started_at = 0.0
+        self.number = 0
+        """How many had started with it."""
+        self.spent = 0
+        """Tokens that all of those were expected to take."""
         self.let_in = False
         """Not refused: it was answered, or is under way for longer than a refusal takes."""
         self.told = ("", -math.inf)
@@ -55,6 +60,11 @@ class Slot:
         """The endpoint answered 429: it cools down for everyone, and this request cost no tokens."""
         self._limits._settle(self, 0)
         self._limits._refused(self, seconds)
+
+    def heed(self, requests: Told | None, tokens: Told | None) -> None:
+        """What the endpoint said of its limits, in its answer to this request; counts where we were given none. After
+        `settle`."""
+        self._limits._heed(self, requests, tokens)
 
     async def __aenter__(self) -> "Slot":
         self._limits._enqueue(self)
@@ -75,7 +85,7 @@ class Slot:
 
 
 class EndpointLimits:
-    """None and 0 mean no limit. One event loop only."""
+    """None and 0 mean no limit; what the endpoint tells of its limits counts then. One event loop only."""
 
     def __init__(
         self,
@@ -84,10 +94,15 @@ class EndpointLimits:
         tpm: int | None = None,
         throttle_ms: int = 0,
         clock: Clock | None = None,
+        window: float = WINDOW,
     ) -> None:
+        """`window`: seconds that stand for the minute."""
         self.max_in_flight = max_in_flight
-        self._requests = RateWindow(rpm)
-        self._tokens = RateWindow(tpm)
+        self._window = window
+        self._requests = RateWindow(rpm, window) if rpm else LearntWindow(window)
+        self._tokens = RateWindow(tpm, window) if tpm else LearntWindow(window)
+        self._started = 0
+        self._spent = 0
         self._throttle = throttle_ms / 1000
         self._clock: Clock = clock or LoopClock()
         self._queue: list[Slot] = []
@@ -134,7 +149,7 @@ class EndpointLimits:
             until, reason = self._obstacle(slot, now)
             wait = max(0.0, until - now) if until < math.inf else 0.0
             if reason == REQUESTS and self._requests.limit:
-                wait += WINDOW * ((len(self._queue) - 1) // self._requests.limit)
+                wait += self._window * ((len(self._queue) - 1) // self._requests.limit)
             self._tell(slot, now, wait, reason)
 
     def _abandon(self, slot: Slot) -> None:
@@ -159,6 +174,15 @@ class EndpointLimits:
     def _settle(self, slot: Slot, tokens: int) -> None:
         if slot.spending is not None:
             self._tokens.change(slot.spending, max(0, tokens))
+
+    def _heed(self, slot: Slot, requests: Told | None, tokens: Told | None) -> None:
+        now = self._clock.now()
+        for window, told, since in (
+            (self._requests, requests, self._started - slot.number),
+            (self._tokens, tokens, self._spent - slot.spent),
+        ):
+            if told is not None and isinstance(window, LearntWindow):
+                window.heed(told, since, slot.started_at, now, slot.number)
 
     def _refused(self, slot: Slot, seconds: float) -> None:
         self._cooldown.refused(slot, self._clock.now(), seconds, self._under_way)
@@ -205,6 +229,9 @@ class EndpointLimits:
     def _start(self, slot: Slot, now: float) -> None:
         self._under_way.add(slot)
         slot.started_at = now
+        self._started += 1
+        self._spent += slot.tokens
+        slot.number, slot.spent = self._started, self._spent
         self._last_start = now
         self._requests.spend(1, now)
         slot.spending = self._tokens.spend(slot.tokens, now)

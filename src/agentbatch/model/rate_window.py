@@ -23,10 +23,11 @@ class Spending:
 
 
 class RateWindow:
-    """A limit on the sum of amounts in any minute. None: no limit."""
+    """A limit on the sum of amounts in any minute. None: no limit. `seconds`: another length of the minute."""
 
-    def __init__(self, limit: float | None) -> None:
+    def __init__(self, limit: float | None, seconds: float = WINDOW) -> None:
         self.limit = limit
+        self._horizon = seconds + MARGIN
         self._entries: deque[Spending] = deque()
         self._sum = 0.0
 
@@ -50,11 +51,9 @@ class RateWindow:
         """
         if self.limit is None:
             return -math.inf
-        horizon = WINDOW + MARGIN
+        horizon = self._horizon
         while self._entries and self._entries[0].at + horizon <= now:
-            gone = self._entries.popleft()
-            gone.counted = False
-            self._sum -= gone.amount
+            self._drop()
         room = self.limit - self._sum
         if amount <= room or not self._sum:
             return -math.inf
@@ -63,3 +62,9 @@ class RateWindow:
             if amount <= room:
                 return entry.at + horizon
         return self._entries[-1].at + horizon
+
+    def _drop(self) -> None:
+        """The oldest entry counts no more."""
+        gone = self._entries.popleft()
+        gone.counted = False
+        self._sum -= gone.amount

@@ -49,6 +49,10 @@ class TransportError(Exception):
     """No answer came. The text says why, without the address."""
 
 
+class SilenceError(TransportError):
+    """The time ran out."""
+
+
 class HungUpError(TransportError):
     """The server ended the connection before it began to answer."""
 
@@ -154,7 +158,7 @@ class Transport:
                     await response.aclose()
         except TimeoutError:
             if reader is None or not reader.whole:
-                raise TransportError(_silence(streams, self._request_timeout)) from None
+                raise SilenceError(_silence(streams, self._request_timeout)) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             if reader is None or not reader.whole:
                 raise _failed(error, self._request_timeout, streams) from None

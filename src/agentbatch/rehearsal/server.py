@@ -14,7 +14,8 @@ from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
 from agentbatch.rehearsal.counting import PrefixCache
 from agentbatch.rehearsal.faults import play_fault
-from agentbatch.rehearsal.plain import PATHS, parse_plain, plain_document
+from agentbatch.rehearsal.plain import PATHS, parse_plain
+from agentbatch.rehearsal.plain_endpoint import Plain, PlainEndpoint
 from agentbatch.rehearsal.rate import RateWindow
 from agentbatch.rehearsal.refusals import Dialect, Problem, Refusal, error_body, find_refused
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
@@ -52,7 +53,7 @@ class RehearsalServer:
     Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
     context_length_exceeded. `streaming`: how it streams where that is asked for. `any_model`: serve every model
     name; with tools or "coder" in the name it is the coder. `plain`: every request is answered as a plain one, without
-    scripts (rehearsal/plain.py). `record`: requests kept in `requests`, the latest
+    scripts, and as the options say (rehearsal/plain_endpoint.py). `record`: requests kept in `requests`, the latest
     ones; 0 for benchmarks.
     """
 
@@ -71,7 +72,7 @@ class RehearsalServer:
         context_window: int | None = None,
         streaming: Streaming | None = None,
         any_model: bool = False,
-        plain: bool = False,
+        plain: bool | Plain = False,
         record: int = 10_000,
         port: int = 0,
     ) -> None:
@@ -89,7 +90,7 @@ class RehearsalServer:
         self._max_in_flight = max_in_flight
         self._context_window = context_window
         self._streaming = streaming or Streaming()
-        self._plain = plain
+        self.plain = PlainEndpoint(plain if isinstance(plain, Plain) else Plain()) if plain else None
         self._record = record
         self._port = port
         self._cache = PrefixCache()
@@ -159,7 +160,7 @@ class RehearsalServer:
             return self._problem(Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
             return _json(200, _models())
-        if method == "POST" and (path == CHAT or (self._plain and path in PATHS)):
+        if method == "POST" and (path == CHAT or (self.plain is not None and path in PATHS)):
             self.in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
             try:
@@ -171,7 +172,10 @@ class RehearsalServer:
     async def _chat(
         self, request: web.BaseRequest, recorded: RecordedRequest | None
     ) -> web.StreamResponse | None:
-        body = (parse_plain if self._plain else parse_request)(await request.read())
+        content = await request.read()
+        if self.plain is not None:
+            return await self._play_plain(self.plain, request, content, recorded)
+        body = parse_request(content)
         if recorded is not None and not isinstance(body, Problem):
             recorded.body = body
         if self._faults:
@@ -182,14 +186,29 @@ class RehearsalServer:
             return limited
         if isinstance(body, Problem):
             return self._problem(body)
-        if self._plain:
-            refused = find_refused(body, self._refuse, self._dialect)
-            if refused is not None:
-                return self._problem(refused)
-            self._answered += 1
-            await asyncio.sleep(self._latency)
-            return _json(200, plain_document(request.path, body, self._answered))
         return await self._answer(request, body)
+
+    async def _play_plain(
+        self, plain: PlainEndpoint, request: web.BaseRequest, content: bytes, recorded: RecordedRequest | None
+    ) -> web.StreamResponse | None:
+        body = parse_plain(content)
+        if recorded is not None and not isinstance(body, Problem):
+            recorded.body = body
+        fault = self._faults.pop(0) if self._faults else plain.bad_moment()
+        if fault is not None:
+            return await play_fault(fault, request, self._dialect, streams=False)
+        limited = self._limited()
+        if limited is not None:
+            return limited
+        problem = body if isinstance(body, Problem) else find_refused(body, self._refuse, self._dialect)
+        if problem is not None:
+            return self._problem(problem)
+        assert not isinstance(body, Problem)
+        answered, headers = plain.answer(request.path, body, time.monotonic())
+        if isinstance(answered, Problem):
+            return self._problem(answered, headers)
+        await asyncio.sleep(self._latency)
+        return _json(200, answered, headers)
 
     def _streams(self, body: Mapping[str, Any]) -> bool:
         return bool(body.get("stream")) and not self._streaming.ignored

@@ -39,6 +39,11 @@ class AdaptiveConcurrency:
         """Requests that may be under way."""
         return max(1, int(self._value))
 
+    def set_ceiling(self, ceiling: int) -> None:
+        """Never more than this from now on. A higher one is grown into."""
+        self.ceiling = ceiling
+        self._value = min(self._value, float(ceiling))
+
     def succeeded(self, under_way: int) -> None:
         """A request was answered while `under_way` were (it among them)."""
         if under_way < USED * self.value:

@@ -1,13 +1,13 @@
 """What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
-from agentbatch.model.answer import GAVE_UP, CutError, GarbageError, raise_error, read_usage
+from agentbatch.model.answer import GAVE_UP, CutError, GarbageError, raise_error, read_usage, split_content
 from agentbatch.model.usage import Usage
 from agentbatch.requests.request import CHAT, Url
 
@@ -82,29 +82,42 @@ def _finish_reason(answer: Any) -> str:
 
 def text_of(url: Url, body: Mapping[str, Any]) -> str:
     """The text of the first answer; empty where there is none."""
-    first = (body.get(LISTS[url]) or [None])[0]
+    answers = body.get(LISTS[url])
+    if not isinstance(answers, list) or not answers:
+        return ""
+    if url == "/v1/responses":
+        return "".join(_output_texts(answers))
+    first = answers[0]
     if not isinstance(first, dict):
         return ""
-    if url == CHAT:
-        message = first.get("message")
-        content = message.get("content") if isinstance(message, dict) else None
-    elif url == "/v1/responses":
-        parts = [
-            part for item in body["output"] if isinstance(item, dict) for part in item.get("content") or ()
-        ]
-        content = "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
-    else:
-        content = first.get("text")
-    return content if isinstance(content, str) else ""
+    message = first.get("message")
+    text = first.get("text") if url != CHAT else message.get("content") if isinstance(message, dict) else None
+    return split_content(text)[0]
+
+
+def _output_texts(output: list[Any]) -> Iterator[str]:
+    """Of messages; a reasoning item has texts too."""
+    for item in output:
+        content = item.get("content") if isinstance(item, dict) and item.get("type") == "message" else None
+        for part in content if isinstance(content, list) else []:
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                yield text
 
 
 def was_refused(body: Mapping[str, Any]) -> bool:
     """The model declined: a refusal is an answer, but not one to keep for the next who asks."""
-    choices = body.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(first, dict):
-        return False
-    message = first.get("message")
-    return first.get("finish_reason") == "content_filter" or bool(
-        isinstance(message, dict) and message.get("refusal")
+    answers = body.get("choices") or body.get("output")
+    return isinstance(answers, list) and any(
+        _declined(answer) for answer in answers if isinstance(answer, dict)
+    )
+
+
+def _declined(answer: Mapping[str, Any]) -> bool:
+    message, content = answer.get("message"), answer.get("content")
+    parts = content if isinstance(content, list) else []
+    return (
+        answer.get("finish_reason") == "content_filter"
+        or (isinstance(message, dict) and bool(message.get("refusal")))
+        or any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
     )

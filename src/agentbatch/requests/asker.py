@@ -40,8 +40,6 @@ class Asker:
     identity: str
     """Of the endpoint, for the keys of requests: its address, or what stands for it."""
     prices: Prices | None
-    timeout: float | None = None
-    """Seconds for a request, its retries included."""
 
     async def ask(self, item: Item, attempt: Attempt, stopped: Callable[[], bool]) -> BatchResult:
         """`attempt` and `stopped` as for `Caller.call`."""
@@ -69,7 +67,7 @@ class Asker:
         content = encode_body(request.body)
         model = str(request.body.get("model", ""))
         outcome = await self.caller.call(
-            request.url, content, expected_tokens(request.body, len(content)), model=model, timeout=self.timeout,
+            request.url, content, expected_tokens(request.body, len(content)), model=model,
             attempt=attempt, stopped=stopped,
         )  # fmt: skip
         return self.result(item, request, outcome, model)
@@ -89,7 +87,7 @@ class Asker:
             url=request.url,
             status_code=200 if document is not None else error.status if error is not None else None,
             request_id=outcome.request_id,
-            body=document.body if document is not None else None,
+            body=document.body if document is not None else outcome.refusal,
             error=BatchError(error.code, error.text, error.kind) if error is not None else None,
             usage=usage,
             cost=self.cost(model, usage),
@@ -112,6 +110,11 @@ def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> f
     return None if price is None else price.total
 
 
+def cost_sum(first: float | None, second: float | None) -> float | None:
+    """None when one is unknown."""
+    return None if first is None or second is None else first + second
+
+
 def expected_tokens(body: dict[str, Any], size: int) -> int:
     """What a request may take in all: its own size (bytes) and the most that it asks for."""
     most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
@@ -132,11 +135,10 @@ def _asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]
 
 def _joined(first: BatchResult, second: BatchResult) -> BatchResult:
     """Both calls' bill on the second one's result."""
-    cost = None if first.cost is None or second.cost is None else first.cost + second.cost
     return replace(
         second,
         usage=first.usage + second.usage,
-        cost=cost,
+        cost=cost_sum(first.cost, second.cost),
         attempts=first.attempts + second.attempts,
         refused=first.refused + second.refused,
         reasked=first.reasked + second.reasked + 1,

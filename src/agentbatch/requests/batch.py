@@ -1,9 +1,9 @@
 """One pass over a batch: requests are taken in, sent as the limits allow, and their results come out as they end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.batch.budget import BudgetExhausted, TaskBudget
@@ -11,17 +11,27 @@ from agentbatch.errors import UserError
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.model.usage import Usage
-from agentbatch.requests.asker import Asker, Item, expected_tokens
+from agentbatch.requests.asker import Asker, Item, cost_sum, expected_tokens
 from agentbatch.requests.cache import ResponseCache
-from agentbatch.requests.journal import Done, Follower, Journal
+from agentbatch.requests.call import Attempt
+from agentbatch.requests.ending import Ending, Results
+from agentbatch.requests.journal import Follower, Journal
+from agentbatch.requests.pack_asker import Ended, PackAsker
+from agentbatch.requests.packer import Pack, Packer
 from agentbatch.requests.request import BatchRequest
-from agentbatch.requests.result import BatchError, BatchResult, renamed, result_of
+from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
 
 Requests = Iterable[BatchRequest] | AsyncIterable[BatchRequest]
 
 ADDED_AT_ONCE = 200
 """Requests that are taken in before the journal is committed, and others get a turn."""
+
+PATIENCE = 0.5
+"""Seconds that a request waits for others to share a call with, when a worker is free."""
+
+Waiting = asyncio.Queue[Pack | None]
+"""What is to be asked; None is its end."""
 
 
 class Stopped(Exception):
@@ -41,6 +51,8 @@ class Batch:
     """Of whatever made the bodies: part of their keys."""
     cache: ResponseCache | None = None
     budget: TaskBudget | None = None
+    batch_size: int = 1
+    """Requests that may share a call, at most."""
     replay: bool = True
     """Give out what was answered in an earlier session too."""
     on_error: Callable[[BatchResult], None] | None = None
@@ -51,6 +63,27 @@ class Batch:
     """Workers with a call under way, or with its answer in hand."""
     _workers: list["asyncio.Task[None]"] = field(default_factory=list)
     _feeder: "asyncio.Task[None] | None" = None
+    _waiting: Waiting | None = None
+    _ending: Ending | None = None
+    _going: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set: nothing more is sent for now."""
+
+    def pause(self) -> None:
+        """Send nothing more until `go_on`; calls under way end, retries among them."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        self._going.set()
+
+    def set_concurrency(self, number: int) -> None:
+        """As many workers from now on, at least; how many requests may be under way is for the limits to say."""
+        self.concurrency = number
+        if self._waiting is not None and self._ending is not None and not self.stopped:
+            missing = number - sum(not worker.done() for worker in self._workers)
+            self._workers += [
+                asyncio.ensure_future(self._work(self._waiting, self._ending)) for _ in range(missing)
+            ]
 
     def stop(self, cause: str, *, now: bool = False) -> None:
         """Start nothing more, and have calls under way end; `now`: cut them off."""
@@ -65,11 +98,14 @@ class Batch:
         """Results in the order in which requests end. Raises what reading the requests raises, and OSError when the
         journal cannot be written."""
         self.stats.started_at = self.stats.clock()
-        waiting: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=self.concurrency)
-        out: asyncio.Queue[BatchResult | None] = asyncio.Queue(maxsize=2 * self.concurrency)
-        self._feeder = feeder = asyncio.ensure_future(self._feed(requests, waiting, out))
-        self._workers = [asyncio.ensure_future(self._work(waiting, out)) for _ in range(self.concurrency)]
-        end = asyncio.ensure_future(self._wait(feeder, waiting, out))
+        waiting: Waiting = asyncio.Queue(maxsize=self.concurrency)
+        out: Results = asyncio.Queue(maxsize=2 * self.concurrency)
+        ending = Ending(self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback)
+        self._waiting, self._ending = waiting, ending
+        self._going.set()
+        self._feeder = feeder = asyncio.ensure_future(self._feed(requests, waiting, ending))
+        self._workers = [asyncio.ensure_future(self._work(waiting, ending)) for _ in range(self.concurrency)]
+        end = asyncio.ensure_future(self._wait(feeder, out))
         try:
             while (result := await out.get()) is not None:
                 yield result
@@ -81,112 +117,141 @@ class Batch:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _wait(
-        self,
-        feeder: "asyncio.Task[None]",
-        waiting: "asyncio.Queue[Item | None]",
-        out: "asyncio.Queue[BatchResult | None]",
-    ) -> None:
+    async def _wait(self, feeder: "asyncio.Task[None]", out: Results) -> None:
         """Until all has ended, or something broke; then the results end."""
         try:
-            running = {feeder, *self._workers}
-            while running:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
-                for task in done:
-                    if not task.cancelled() and task.exception() is not None:
+            while True:
+                tasks = {feeder, *self._workers}  # workers may come while others end
+                for task in tasks:
+                    if task.done() and not task.cancelled():
                         task.result()
-        finally:
+                running = {task for task in tasks if not task.done()}
+                if not running:
+                    break
+                await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            raise  # nobody takes results any more, and there may be no room for their end
+        except BaseException:
             await out.put(None)
+            raise
+        await out.put(None)
 
     # taking in ---------------------------------------------------------------------------------------------------
 
-    async def _feed(
-        self,
-        requests: Requests,
-        waiting: "asyncio.Queue[Item | None]",
-        out: "asyncio.Queue[BatchResult | None]",
-    ) -> None:
-        place = 0
-        async for request in each(requests):
-            if self.stopped:
-                break
-            await self._take(place, request, waiting, out)
-            place += 1
-            if place % ADDED_AT_ONCE == 0:
-                self.journal.commit()
-                await asyncio.sleep(0)
+    async def _feed(self, requests: Requests, waiting: Waiting, ending: Ending) -> None:
+        place, packer = 0, Packer(self.batch_size)
+        flush: asyncio.TimerHandle | None = None
+
+        def go() -> None:
+            """A pack does not wait for requests that may come only after its answers."""
+            nonlocal flush
+            while not waiting.full() and (begun := packer.pop()):
+                waiting.put_nowait(begun)
+            flush = asyncio.get_running_loop().call_later(PATIENCE, go) if len(packer) else None
+
+        try:
+            async for request in each(requests):
+                if self.stopped:
+                    break
+                item = await self._take(place, request, ending)
+                pack = packer.add(item) if item is not None else None
+                if pack is not None:
+                    await waiting.put(pack)
+                elif len(packer) and flush is None:
+                    flush = asyncio.get_running_loop().call_later(PATIENCE, go)
+                place += 1
+                if place % ADDED_AT_ONCE == 0:
+                    self.journal.commit()
+                    await asyncio.sleep(0)
+        finally:
+            if flush is not None:
+                flush.cancel()
         self.journal.commit()
         if not self.stopped:
             self.stats.total = place
-        for _ in range(self.concurrency):
-            await waiting.put(None)
+        while (begun := packer.pop()) is not None:
+            await waiting.put(begun)
+        await waiting.put(None)
 
-    async def _take(
-        self,
-        place: int,
-        request: BatchRequest,
-        waiting: "asyncio.Queue[Item | None]",
-        out: "asyncio.Queue[BatchResult | None]",
-    ) -> None:
-        key = request.key(self.asker.identity, self.version)
+    async def _take(self, place: int, request: BatchRequest, ending: Ending) -> Item | None:
+        """The request as something to be asked; None where it is answered, or another asks the same."""
+        try:
+            key = request.key(self.asker.identity, self.version)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"The request {request.id!r} cannot be sent as JSON: {error}.") from None
         added = self.journal.add(request.id, key, place)
         if added.news == "duplicate":
             raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
         item = Item(place, added.n, request, key)
         if added.state in ("ok", "failed"):
-            await self._known(item, added.state == "ok", out)
-        elif added.leader is None:
-            await waiting.put(item)
-        elif self.journal.state(added.leader) in ("ok", "failed"):
-            await self._follow(added.leader, [Follower(added.n, request.id, place)], out)
-
-    async def _known(self, item: Item, ok: bool, out: "asyncio.Queue[BatchResult | None]") -> None:
-        """It ended in an earlier session."""
-        result = result_of(self.journal.answer(item.n) or "{}", item.index, item.request.url)
-        if ok:
-            self.stats.skipped += 1
-        else:
-            self.stats.add(result)
-        if self.replay:
-            await out.put(result)
+            await ending.known(item, added.state == "ok")
+            return None
+        if added.leader is None:
+            return item
+        if self.journal.state(added.leader) in ("ok", "failed"):
+            await ending.follow(added.leader, request, [Follower(added.n, request.id, place)])
+        return None
 
     # asking ------------------------------------------------------------------------------------------------------
 
-    async def _work(
-        self, waiting: "asyncio.Queue[Item | None]", out: "asyncio.Queue[BatchResult | None]"
-    ) -> None:
+    async def _work(self, waiting: Waiting, ending: Ending) -> None:
         while not self.stopped:
-            item = await waiting.get()
-            if item is None:
+            await self._going.wait()
+            pack = await waiting.get()
+            if pack is None:
+                waiting.put_nowait(None)  # for the next worker; nothing else comes any more, so there is room
                 return
-            await self._one(item, out)
+            if self.cache is not None:
+                pack = tuple([item for item in pack if not await ending.cached(item)])
+            if pack:
+                await self._ask(pack, ending)
 
-    async def _one(self, item: Item, out: "asyncio.Queue[BatchResult | None]") -> None:
-        hit = self.cache.get(item.key) if self.cache is not None else None
-        if hit is not None:
-            await self._ended(
-                item, result_of(renamed(hit, item.request.id), item.index, item.request.url), out
-            )
-            return
+    async def _ask(self, pack: Pack, ending: Ending) -> None:
+        usage, cost = Usage(), 0.0 if self.budget is not None else None
+
+        async def ended(item: Item, result: BatchResult) -> None:
+            nonlocal usage, cost
+            usage, cost = usage + result.usage, cost_sum(cost, result.cost)
+            await self._ended(item, result, ending)
+
         try:
-            result = await self._asked(item)
+            if self.budget is None:
+                await self._asked(pack, lambda item, result: self._ended(item, result, ending))
+                return
+            held = await self.budget.reserve(*self._expected(pack))
+            try:
+                await self._asked(pack, ended)
+            finally:
+                held.settle("coder", usage, cost)
         except Stopped:
             return
         except BudgetExhausted as exhausted:
             self.stop(exhausted.sentence)
-            return
-        if result.error is not None and (self.stopped or result.error.kind == "endpoint"):
-            # It was no fault of the request's: it stays pending.
-            self.stop(result.error.message)
-            return
-        await self._ended(item, result, out)
 
-    async def _asked(self, item: Item) -> BatchResult:
+    async def _asked(self, pack: Pack, ended: Ended) -> None:
+        if len(pack) == 1:
+            await ended(pack[0], await self.asker.ask(pack[0], self._attempt(pack), self._is_stopped))
+        else:
+            await PackAsker(self.asker).ask(pack, self._attempt, self._is_stopped, ended)
+
+    def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
+        """Model, tokens and cost, as far as one can tell."""
+        model = str(pack[0].request.body.get("model", ""))
+        given = written = 0
+        for item in pack:
+            size = len(encode_body(item.request.body))
+            given += size // BYTES_PER_TOKEN
+            written += expected_tokens(item.request.body, size) - size // BYTES_PER_TOKEN
+        return model, given + written, self.asker.cost(model, Usage(input=given, output=written, calls=1))
+
+    def _attempt(self, items: Sequence[Item]) -> Attempt:
+        """What surrounds each sending of these."""
+
         @asynccontextmanager
         async def attempt() -> AsyncIterator[None]:
             if self.stopped:
                 raise Stopped
-            await self.journal.sent(item.n)
+            await self.journal.sent(*[item.n for item in items])
             task = asyncio.current_task()
             assert task is not None
             self._sending.add(task)
@@ -195,71 +260,23 @@ class Batch:
             finally:
                 self._sending.discard(task)
 
-        if self.budget is None:
-            return await self.asker.ask(item, attempt, self._is_stopped)
-        body = item.request.body
-        model = str(body.get("model", ""))
-        size = len(encode_body(body))
-        tokens = expected_tokens(body, size)
-        most = Usage(input=size // BYTES_PER_TOKEN, output=tokens - size // BYTES_PER_TOKEN, calls=1)
-        held = await self.budget.reserve(model, tokens, self.asker.cost(model, most))
-        usage, cost = Usage(), None
-        try:
-            result = await self.asker.ask(item, attempt, self._is_stopped)
-            usage, cost = result.usage, result.cost
-            return result
-        finally:
-            held.settle("coder", usage, cost)
+        return attempt
 
     def _is_stopped(self) -> bool:
         return bool(self.stopped)
 
-    # ending ------------------------------------------------------------------------------------------------------
-
-    async def _ended(self, item: Item, result: BatchResult, out: "asyncio.Queue[BatchResult | None]") -> None:
+    async def _ended(self, item: Item, result: BatchResult, ending: Ending) -> None:
+        if result.error is not None and (self.stopped or result.error.kind == "endpoint"):
+            # It was no fault of the request's: it stays pending.
+            self.stop(result.error.message)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._sending.add(task)  # what has been answered is told, though the batch stops meanwhile
         try:
-            await self._record(item, result, out)
+            await ending.ended(item, result)
         finally:
             self._sending.discard(task)
-
-    async def _record(
-        self, item: Item, result: BatchResult, out: "asyncio.Queue[BatchResult | None]"
-    ) -> None:
-        if result.error is not None and self.fallback is not None:
-            result = replace(result, fallback=self.fallback(item.request, result.error))
-        line = result.line()
-        result = replace(result, told=line)
-        followers = await self.journal.finish(item.n, _done(result, line))
-        if self.cache is not None and not result.cached:
-            self.cache.put(item.key, result, line)
-        await self._tell(result, out)
-        if followers:
-            await self._follow(item.n, followers, out)
-
-    async def _follow(
-        self, leader: int, followers: list[Follower], out: "asyncio.Queue[BatchResult | None]"
-    ) -> None:
-        """Requests that asked the same get the same."""
-        answer = self.journal.answer(leader) or "{}"
-        for follower in followers:
-            line = renamed(answer, follower.id)
-            result = result_of(line, follower.place)
-            await self.journal.finish(follower.n, _done(result, line))
-            await self._tell(result, out)
-
-    async def _tell(self, result: BatchResult, out: "asyncio.Queue[BatchResult | None]") -> None:
-        self.stats.add(result)
-        if result.error is not None and self.on_error is not None:
-            self.on_error(result)
-        await out.put(result)
-
-
-def _done(result: BatchResult, line: str) -> Done:
-    reason = result.error.message if result.error is not None else ""
-    return Done(result.ok, line, reason, result.usage.input, result.usage.output, result.cost)
 
 
 async def each(requests: Requests) -> AsyncIterator[BatchRequest]:

@@ -2,15 +2,19 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.model.remembered import memory_file
 from agentbatch.requests.answers import was_refused
 from agentbatch.requests.result import BatchResult
 from agentbatch.store.format import clip
 
 DAY = 86_400.0
+
+FILE = "answers.db"
 
 EXPIRES = 30 * DAY
 """Seconds for which an answer is good."""
@@ -19,7 +23,26 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
   key TEXT PRIMARY KEY, made REAL NOT NULL, model TEXT NOT NULL, tokens INTEGER NOT NULL, cost REAL, line TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_made ON answers (made);
 """
+
+
+class Kept(NamedTuple):
+    """What is kept of one model's answers."""
+
+    model: str
+    answers: int
+    tokens: int
+    cost: float | None
+    """US dollars that they took; None when a price was unknown."""
+    oldest: float
+    newest: float
+    """Seconds since the epoch."""
+
+
+def cache_file(environ: Mapping[str, str]) -> Path:
+    """Where the command line keeps it: the user's cache folder."""
+    return memory_file(environ).with_name(FILE)
 
 
 class ResponseCache:
@@ -32,19 +55,22 @@ class ResponseCache:
         self.path = path
         self._expires = expires
         self._clock = clock
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(SCHEMA)
+        except OSError as error:
+            raise UserError(f"{path} cannot be made: {error.strerror or error}.") from None
         except sqlite3.Error as error:
             raise UserError(f"{path} is no cache of agentbatch: {clip(str(error), 200)}.") from None
+        self.clear(older_than=expires)
 
     def get(self, key: str) -> str | None:
         """The output line of who asked this before."""
-        row = self._connection.execute(
-            "SELECT line FROM answers WHERE key = ? AND made > ?", (key, self._clock() - self._expires)
+        row = self._run(
+            "SELECT line FROM answers WHERE key = ? AND made > ?", key, self._clock() - self._expires
         ).fetchone()
         return row[0] if row else None
 
@@ -53,10 +79,29 @@ class ResponseCache:
         if not _worth_keeping(result):
             return
         model = str((result.body or {}).get("model", ""))[:200]
-        self._connection.execute(
+        self._run(
             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-            (key, self._clock(), model, result.usage.total, result.cost, line),
+            key, self._clock(), model, result.usage.total, result.cost, line,
+        )  # fmt: skip
+
+    def kept(self) -> list[Kept]:
+        """A row a model, the one with the most answers first."""
+        rows = self._run(
+            "SELECT model, count(*), sum(tokens), CASE WHEN count(cost) = count(*) THEN sum(cost) END, min(made), "
+            "max(made) FROM answers GROUP BY model ORDER BY 2 DESC, 1"
         )
+        return [Kept(*row) for row in rows.fetchall()]
+
+    def clear(self, *, older_than: float = 0.0) -> int:
+        """Forget what is older than so many seconds; how many answers that were."""
+        return self._run("DELETE FROM answers WHERE made <= ?", self._clock() - older_than).rowcount
+
+    def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Raises OSError when the file cannot be used."""
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise OSError(f"The cache {self.path} cannot be used: {error}.") from None
 
     def close(self) -> None:
         self._connection.close()
@@ -66,5 +111,7 @@ def _worth_keeping(result: BatchResult) -> bool:
     if result.error is not None or result.body is None or was_refused(result.body):
         return False
     choices = result.body.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    return first.get("finish_reason") != "length" and result.body.get("status") != "incomplete"
+    cut = isinstance(choices, list) and any(
+        isinstance(choice, dict) and choice.get("finish_reason") == "length" for choice in choices
+    )
+    return not cut and result.body.get("status") != "incomplete"

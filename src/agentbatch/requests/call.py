@@ -1,10 +1,12 @@
 """One request on its way: its turn at the limits, its attempts, what came of it."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import CutError, GarbageError, RefusedError
@@ -12,10 +14,14 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits import Slot
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.transport import HttpAnswer, TransportError
+from agentbatch.model.transport import HttpAnswer, SilenceError, TransportError
 from agentbatch.requests.adaptive import AdaptiveConcurrency
 from agentbatch.requests.answers import Document, read_document
+from agentbatch.requests.rate_headers import read_rates
 from agentbatch.requests.request import Url
+
+LARGEST_REFUSAL = 64 * 1024
+"""Bytes of an error's document that are kept."""
 
 Attempt = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -46,6 +52,8 @@ class CallOutcome:
     """Seconds from the moment that it could have been sent to its first sending."""
     latency: float
     """Seconds from its last sending to its answer."""
+    refusal: dict[str, Any] | None = None
+    """The document that came with a status other than 200."""
 
 
 class Caller:
@@ -64,29 +72,11 @@ class Caller:
         tokens: int,
         *,
         model: str,
-        timeout: float | None = None,
         attempt: Attempt = nullcontext,
         stopped: Callable[[], bool] = lambda: False,
     ) -> CallOutcome:
-        """`content` is the body, `tokens` what it may take in all (an estimate, for a limit of tokens). `timeout`:
-        seconds for all attempts. `attempt` surrounds each one: what records it. Where `stopped`, a failure is not
-        retried."""
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._attempts(url, content, tokens, model, attempt, stopped)
-        except TimeoutError:
-            text = f"{self._endpoint.host} gave no answer within {timeout:g} s, retries included."
-            return CallOutcome(None, CallError("transient", text, None, "timeout"), "", 0, 0, 0.0, 0.0)
-
-    async def _attempts(
-        self,
-        url: Url,
-        content: bytes,
-        tokens: int,
-        model: str,
-        attempt: Attempt,
-        stopped: Callable[[], bool],
-    ) -> CallOutcome:
+        """`content` is the body, `tokens` what it may take in all (an estimate, for a limit of tokens). `attempt`
+        surrounds each sending: what records it. Where `stopped`, a failure is not retried."""
         endpoint = self._endpoint
         ticket = endpoint.limits.ticket()
         began, first_sent = time.monotonic(), 0.0
@@ -100,6 +90,8 @@ class Caller:
                     answer, outcome = await self._send(url, content)
                     latency = time.monotonic() - sent
                 wait = self._settle(slot, outcome, retries, tokens)
+                if answer is not None:
+                    slot.heed(*read_rates(answer.headers))
             if isinstance(outcome, Document):
                 return CallOutcome(
                     outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
@@ -107,9 +99,10 @@ class Caller:
             refused += outcome.kind == "rate"
             spent = retries >= endpoint.retry.max_retries
             if outcome.kind not in ("rate", "transient") or spent or stopped():
-                error = self._error(outcome, model, attempts)
+                error, refusal = self._error(outcome, model, attempts), self._refusal(answer)
+                wait = first_sent - began
                 return CallOutcome(
-                    None, error, _request_id(answer), attempts, refused, first_sent - began, latency
+                    None, error, _request_id(answer), attempts, refused, wait, latency, refusal
                 )
             retries += 1
             if outcome.kind == "transient":
@@ -122,6 +115,8 @@ class Caller:
             if answer.status != 200:
                 return answer, failures.http_failure(answer, time.time())
             return answer, read_document(url, answer.body)
+        except SilenceError as error:
+            return answer, failures.unanswered(str(error), silent=True)
         except (TransportError, CutError) as error:
             return answer, failures.unanswered(str(error))
         except RefusedError as error:
@@ -155,8 +150,18 @@ class Caller:
     def _error(self, failure: Failure, model: str, attempts: int) -> CallError:
         endpoint, error = self._endpoint, failure.error
         text = sentence(failure, endpoint.host, model, endpoint.redact, attempts)
-        code = (error.code if error is not None else "") or ("no_answer" if error is None else failure.kind)
-        return CallError(failure.kind, text, error.status if error is not None else None, code[:64])
+        if error is None:
+            return CallError(failure.kind, text, None, "timeout" if failure.silent else "no_answer")
+        return CallError(failure.kind, text, error.status, (error.code or failure.kind)[:64])
+
+    def _refusal(self, answer: HttpAnswer | None) -> dict[str, Any] | None:
+        if answer is None or answer.status == 200 or len(answer.body) > LARGEST_REFUSAL:
+            return None
+        try:
+            document = json.loads(self._endpoint.redact(answer.body.decode("utf-8", "replace")))
+        except (ValueError, RecursionError):
+            return None
+        return document if isinstance(document, dict) else None
 
 
 def _request_id(answer: HttpAnswer | None) -> str:

@@ -6,11 +6,11 @@ commit, so that a thousand requests a second cost a few hundred commits.
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.requests.journal_reading import FAILED, OK, STATES, JournalReading, State
 from agentbatch.store.format import clip
 
 VERSION = "1"
@@ -26,15 +26,6 @@ CREATE INDEX by_leader ON requests (leader) WHERE leader IS NOT NULL;
 CREATE INDEX by_place ON requests (session, place);
 """
 """`session` is the one that saw the request last, `place` where it stood in that session's input."""
-
-State = Literal["pending", "sent", "ok", "failed"]
-STATES: tuple[State, ...] = ("pending", "sent", "ok", "failed")
-"""`sent`: an attempt went out, and no answer has come; after a crash it may have been paid."""
-
-PENDING, SENT, OK, FAILED = range(4)
-
-PAGE = 500
-"""Rows that one look takes."""
 
 
 class Follower(NamedTuple):
@@ -70,7 +61,7 @@ class Added(NamedTuple):
     """The request that is asked instead, because it asks the same."""
 
 
-class Journal:
+class Journal(JournalReading):
     """One event loop only. Raises UserError when the file is none of ours or cannot be written."""
 
     def __init__(self, path: Path, *, dedupe: bool = True) -> None:
@@ -110,6 +101,9 @@ class Journal:
             return Added(n, "duplicate")
         execute("UPDATE requests SET session = ?, place = ? WHERE n = ?", (self._session, place, n))
         if known == key:
+            if leader is not None and state < OK and not self._leads(leader):
+                self._take_over(leader, n)
+                leader = None
             return Added(n, "known", STATES[state], leader)
         self._release(n)
         leader = self._leader(key, n)
@@ -126,7 +120,25 @@ class Journal:
         row = self._connection.execute(
             "SELECT n FROM requests WHERE key = ? AND leader IS NULL AND n != ?", (key, n)
         ).fetchone()
-        return row[0] if row else None
+        if row is None or self._leads(row[0]):
+            return row[0] if row else None
+        self._take_over(row[0], n)
+        return None
+
+    def _leads(self, n: int) -> bool:
+        """Whether others may rely on it: it was answered, or this session has it. What an earlier one left open may
+        not come again, and what failed there says nothing about now."""
+        state, session = self._connection.execute(
+            "SELECT state, session FROM requests WHERE n = ?", (n,)
+        ).fetchone()
+        return bool(state == OK or session == self._session)
+
+    def _take_over(self, leader: int, n: int) -> None:
+        """`n` is asked instead of `leader`, which follows now, with all that followed it."""
+        self._connection.execute(
+            "UPDATE requests SET leader = ? WHERE leader = ? OR n = ?", (n, leader, leader)
+        )
+        self._connection.execute("UPDATE requests SET leader = NULL WHERE n = ?", (n,))
 
     def _release(self, n: int) -> None:
         """Those that waited for the answer of `n`, which asks something else now, ask for themselves."""
@@ -149,15 +161,20 @@ class Journal:
 
     # running -----------------------------------------------------------------------------------------------------
 
-    async def sent(self, n: int) -> None:
-        """Record an attempt; returns when it is on its way to the disk."""
-        self._connection.execute("UPDATE requests SET state = 1, attempts = attempts + 1 WHERE n = ?", (n,))
+    async def sent(self, *numbers: int) -> None:
+        """Record an attempt for these; returns when it is on its way to the disk."""
+        for n in numbers:
+            self._connection.execute(
+                "UPDATE requests SET state = 1, attempts = attempts + 1 WHERE n = ?", (n,)
+            )
         await self._committed()
 
     async def finish(self, n: int, done: Done) -> list[Follower]:
         """Record what came; returns, when that is on its way to the disk, the requests that ask the same and wait."""
         self._connection.execute(
-            "UPDATE requests SET state = ?, answer = ?, reason = ?, input = ?, output = ?, cost = ? WHERE n = ?",
+            # What was paid for it earlier (a failure that is tried again) stays paid.
+            "UPDATE requests SET state = ?, answer = ?, reason = ?, input = input + ?, output = output + ?, "
+            "cost = coalesce(cost, 0) + ? WHERE n = ?",
             (OK if done.ok else FAILED, done.answer, done.reason, done.input, done.output, done.cost, n),
         )
         rows = self._connection.execute(
@@ -167,52 +184,7 @@ class Journal:
         await self._committed()
         return [Follower(*row) for row in rows]
 
-    # reading -----------------------------------------------------------------------------------------------------
-
-    def state(self, n: int) -> State:
-        (number,) = self._connection.execute("SELECT state FROM requests WHERE n = ?", (n,)).fetchone()
-        return STATES[int(number)]
-
-    def answer(self, n: int) -> str | None:
-        """The output line of a request that has ended."""
-        row = self._connection.execute("SELECT answer FROM requests WHERE n = ?", (n,)).fetchone()
-        return row[0] if row else None
-
-    def answers(self) -> Iterator[str]:
-        """The output lines of this session's requests that have ended, in input order."""
-        after = -1
-        while rows := self._connection.execute(
-            "SELECT place, answer FROM requests WHERE session = ? AND place > ? AND state >= 2 ORDER BY place LIMIT ?",
-            (self._session, after, PAGE),
-        ).fetchall():
-            yield from (answer for _, answer in rows)
-            after = rows[-1][0]
-
-    def answers_of_last_session(self) -> Iterator[str]:
-        """As `answers`, for who opens the journal when a session is over."""
-        self._session -= 1
-        try:
-            yield from self.answers()
-        finally:
-            self._session += 1
-
-    def counts(self) -> dict[State, int]:
-        found = dict(
-            self._connection.execute("SELECT state, count(*) FROM requests GROUP BY state").fetchall()
-        )
-        return {name: found.get(number, 0) for number, name in enumerate(STATES)}
-
-    def failed(self, most: int) -> list[tuple[str, str]]:
-        """Ids and reasons of those that failed, the first ones."""
-        return self._connection.execute(
-            "SELECT id, reason FROM requests WHERE state = 3 AND session = ? ORDER BY place LIMIT ?",
-            (self._session, most),
-        ).fetchall()
-
-    def attempts(self) -> int:
-        """Requests sent in all."""
-        (number,) = self._connection.execute("SELECT coalesce(sum(attempts), 0) FROM requests").fetchone()
-        return int(number)
+    # notes ---------------------------------------------------------------------------------------------------------
 
     def get(self, name: str) -> str | None:
         """A note about the batch."""

@@ -1,5 +1,6 @@
 """A batch's output: a line a result, each whole."""
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterable
@@ -15,33 +16,56 @@ class OutputFile:
     The journal has them already: what a crash leaves here, also half a line, is written anew when the batch goes on.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Begins the file anew. Raises UserError when it cannot be written."""
-        self.path = path
+    def __init__(self, path: Path, lines: Iterable[str] = ()) -> None:
+        """Begins the file anew, with `lines`, in one step. Raises UserError when it cannot be written, or when another
+        batch writes it."""
+        self.path = path.resolve()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = open(path, "wb", buffering=0)  # noqa: SIM115 - open until `close`
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._begin(lines)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
 
+    def _begin(self, lines: Iterable[str]) -> BinaryIO:
+        with open(self.path, "ab") as old:
+            _lock(old, self.path)
+            replace_lines(self.path, lines)
+            file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open until `close`
+            _lock(file, self.path)
+            return file
+
     def add(self, line: str) -> None:
-        """Raises OSError."""
+        """Raises OSError; then no half of a line is left, where that can be had."""
         data = line.encode("utf-8", "backslashreplace") + b"\n"
-        while data:
-            data = data[self._file.write(data) :]
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            os.ftruncate(self._file.fileno(), before)
+            raise
 
     def close(self) -> None:
         self._file.close()
 
 
-def write_ordered(path: Path, lines: Iterable[str]) -> None:
-    """The same lines in another order, put in place in one step. Raises OSError."""
+def replace_lines(path: Path, lines: Iterable[str]) -> None:
+    """Put a file of these lines in the place of `path`, in one step; it keeps its permissions. Raises OSError."""
+    path = path.resolve()
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         with open(beside, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            for line in lines:
-                file.write(line + "\n")
+            file.writelines(line + "\n" for line in lines)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o777)
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"Another batch writes to {path}. Wait for it, or name another file.") from None

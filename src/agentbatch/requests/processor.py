@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from agentbatch.batch.budget import RunBudget
-from agentbatch.errors import UserError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits import EndpointLimits
 from agentbatch.model.pricing import Prices
@@ -23,50 +22,18 @@ from agentbatch.requests.asker import Asker, cost_of, expected_tokens
 from agentbatch.requests.batch import Batch, Requests, each
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.call import Caller
+from agentbatch.requests.defaults import Defaults
 from agentbatch.requests.journal import Journal
 from agentbatch.requests.progress import BatchProgress, progress_of
-from agentbatch.requests.request import BatchRequest, canonical, response_format
+from agentbatch.requests.request import BatchRequest, canonical
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
 
+LARGEST_BATCH_SIZE = 10
+"""Requests that may share a call: with more, models lose track."""
+
 TOLD_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What requests ask that do not say it themselves."""
-
-    model: str = ""
-    system: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    json_schema: Mapping[str, Any] | None = None
-
-    def apply(self, request: BatchRequest) -> BatchRequest:
-        """The request as it is sent. Raises UserError when there is no model for it."""
-        body = dict(request.body)
-        if not body.get("model"):
-            if not self.model:
-                raise UserError(f"The request {request.id!r} names no model, and the batch has none either.")
-            body["model"] = self.model
-        if request.url.endswith("embeddings"):
-            return request.model_copy(update={"body": body})
-        if self.temperature is not None:
-            body.setdefault("temperature", self.temperature)
-        if self.max_tokens is not None and not {
-            "max_tokens",
-            "max_completion_tokens",
-            "max_output_tokens",
-        } & set(body):
-            body["max_output_tokens" if request.url.endswith("responses") else "max_tokens"] = self.max_tokens
-        messages = body.get("messages")
-        if isinstance(messages, list):
-            if self.system and not any(isinstance(m, dict) and m.get("role") == "system" for m in messages):
-                body["messages"] = [{"role": "system", "content": self.system}, *messages]
-            if self.json_schema is not None:
-                body.setdefault("response_format", response_format(self.json_schema))
-        return request.model_copy(update={"body": body})
 
 
 class Estimate(NamedTuple):
@@ -106,6 +73,7 @@ class BatchProcessor:
         rpm: int | None = None,
         tpm: int | None = None,
         throttle_ms: int = 0,
+        batch_size: int = 1,
         retry: RetryPolicy | None = None,
         request_timeout: float = 120.0,
         timeout: float | None = None,
@@ -126,13 +94,16 @@ class BatchProcessor:
     ) -> None:
         """`base_url` and `api_key` default to OPENAI_BASE_URL and OPENAI_API_KEY. `concurrency` is a ceiling where
         `adaptive`. `request_timeout` counts for each attempt, `timeout` for the whole batch (seconds). `max_cost` in US
-        dollars. `journal`: a file with which a batch goes on where it ended; without it nothing outlives the process.
-        Raises ValueError for a concurrency under 1."""
+        dollars. `batch_size`: short requests that may share a call (docs/requests.md says what that costs in quality).
+        `journal`: a file with which a batch goes on where it ended; without it nothing outlives the process.
+        Raises ValueError for a concurrency under 1, and for a batch size that is not 1 to 10."""
         if concurrency < 1:
             raise ValueError("concurrency has to be 1 or more")
+        if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
+            raise ValueError(f"batch_size has to be 1 to {LARGEST_BATCH_SIZE}")
         self.defaults = Defaults(model, system, temperature, max_tokens, json_schema)
         self.stats = BatchStats()
-        self.concurrency = concurrency
+        self.concurrency, self._batch_size = concurrency, batch_size
         self._adaptive = AdaptiveConcurrency(concurrency) if adaptive else None
         self._timeout, self._max_cost = timeout, max_cost
         self._version, self._dedupe, self._cache, self._journal = version, dedupe, cache, journal
@@ -195,10 +166,13 @@ class BatchProcessor:
             self._batch = batch = self._new_batch(journal, replay)
             timer = self._timer(batch)
             teller = asyncio.ensure_future(self._tell())
+            teller.add_done_callback(lambda task: _stop_if_broken(task, batch))
             try:
                 async with aclosing(batch.results(self._prepared(requests))) as results:
                     async for result in results:
                         yield result
+                if teller.done():
+                    teller.result()  # on_progress raised
             finally:
                 teller.cancel()
                 if timer is not None:
@@ -211,6 +185,25 @@ class BatchProcessor:
         """Start nothing more; calls under way end, or, `now`, are cut off."""
         if self._batch is not None:
             self._batch.stop(cause, now=now)
+
+    def pause(self) -> None:
+        """Send nothing more until `go_on`; calls under way end."""
+        if self._batch is not None:
+            self._batch.pause()
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        if self._batch is not None:
+            self._batch.go_on()
+
+    def set_concurrency(self, number: int) -> None:
+        """So many requests at once from now on, at most; those under way go on."""
+        self.concurrency = number
+        if self._adaptive is not None:
+            self._adaptive.set_ceiling(number)
+        self.endpoint.limits.set_max_in_flight(self._adaptive.value if self._adaptive is not None else number)
+        if self._batch is not None:
+            self._batch.set_concurrency(number)
 
     @property
     def stopped(self) -> str:
@@ -249,6 +242,7 @@ class BatchProcessor:
             version=self._version,
             cache=self._cache,
             budget=budget,
+            batch_size=self._batch_size,
             replay=replay,
             on_error=self._on_error,
             fallback=self._fallback,
@@ -268,3 +262,8 @@ class BatchProcessor:
         while self.on_progress is not None:
             await asyncio.sleep(TOLD_EVERY)
             self.on_progress(progress_of(self.stats, self.endpoint.limits.active))
+
+
+def _stop_if_broken(teller: "asyncio.Task[None]", batch: Batch) -> None:
+    if not teller.cancelled() and teller.exception() is not None:
+        batch.stop("on_progress raised an exception.", now=True)

@@ -56,7 +56,7 @@ class BatchStats:
         self.refused += result.refused
         self.retries += max(0, result.attempts - 1 - result.reasked)
         self.reasked += result.reasked
-        if result.cached or not result.attempts:
+        if result.cached or not (result.attempts or result.usage.total):
             return
         self.usage = self.usage + result.usage
         self.cost = None if self.cost is None or result.cost is None else self.cost + result.cost

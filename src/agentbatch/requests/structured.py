@@ -1,16 +1,22 @@
 """Answers that have to keep to a JSON schema."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from agentbatch.errors import UserError
 from agentbatch.store.format import clip
+
+DATA = frozenset({"const", "default", "enum", "examples"})
+"""Keywords whose values are data: a `$ref` in there refers to nothing."""
 
 
 @dataclass(frozen=True)
@@ -29,33 +35,54 @@ class AnswerSchema:
 
 
 def schema_of(body: Mapping[str, Any]) -> AnswerSchema | None:
-    """The schema that a request's body asks for; None when it asks for none, or for one that is none."""
+    """The schema that a request's body asks for; None when it asks for none. Raises UserError for one that is none."""
     form = body.get("response_format")
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         return None
     inner = form.get("json_schema")
-    schema = inner.get("schema") if isinstance(inner, dict) else None
-    return _compiled(json.dumps(schema, sort_keys=True)) if isinstance(schema, dict) else None
+    if not isinstance(inner, dict) or "schema" not in inner:
+        return None
+    return _compiled(json.dumps(inner["schema"], sort_keys=True))
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str) -> AnswerSchema | None:
-    schema = json.loads(text)
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError:
-        return None
-    return AnswerSchema(Draft202012Validator(schema))
+def _compiled(text: str) -> AnswerSchema:
+    return check_schema(json.loads(text), "json_schema")
 
 
-def check_schema(schema: Any, where: str) -> None:
-    """Raises UserError for what is no JSON schema."""
+def check_schema(schema: Any, where: str) -> AnswerSchema:
+    """Raises UserError for what is no JSON schema, and for one with references out of itself: nothing is fetched."""
     if not isinstance(schema, dict):
         raise UserError(f"{where}: a JSON schema is an object, not {type(schema).__name__}.")
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise UserError(f"{where}: {clip(error.message, 200)} (at {_place(error)}).") from None
+    except RecursionError:
+        raise UserError(f"{where}: nested too deeply.") from None
+    registry: Registry[Any] = Registry()
+    resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise UserError(
+                f"{where}: the reference {clip(reference, 100)!r} leads to nothing in the schema itself. Put what it "
+                "means into $defs; nothing is fetched from elsewhere."
+            ) from None
+    return AnswerSchema(Draft202012Validator(schema, registry=registry))
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _references(inner)
+    elif isinstance(schema, dict):
+        for name, inner in schema.items():
+            if name in ("$ref", "$dynamicRef") and isinstance(inner, str):
+                yield inner
+            elif name not in DATA:
+                yield from _references(inner)
 
 
 def complaint(schema: AnswerSchema, answer: str) -> str:
@@ -64,7 +91,19 @@ def complaint(schema: AnswerSchema, answer: str) -> str:
         document = json.loads(schema.extract(answer))
     except (ValueError, RecursionError) as error:
         return f"it is not JSON ({clip(str(error), 100)})"
-    problem = next(iter(schema.validator.iter_errors(document)), None)
+    return _told(schema, document)
+
+
+def fits(schema: AnswerSchema, document: Any) -> bool:
+    """Whether a document keeps to the schema."""
+    return not _told(schema, document)
+
+
+def _told(schema: AnswerSchema, document: Any) -> str:
+    try:
+        problem = next(iter(schema.validator.iter_errors(document)), None)
+    except (RecursionError, Unresolvable) as error:
+        return f"it cannot be checked by the schema ({clip(str(error), 200)})"
     return "" if problem is None else f"{clip(problem.message, 300)} (at {_place(problem)})"
 
 

@@ -114,8 +114,19 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
         for task in sorted((read_model(TaskState, text) for (text,) in rows), key=_place):
             state.put(task)
         state.bills = merge_bills(task.bills for task in state.tasks.values())
+        if state.info is not None and state.info.kind == "requests":
+            _load_requests(connection, state)
         (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
     return state
+
+
+def _load_requests(connection: sqlite3.Connection, state: RunState) -> None:
+    """How far a batch of plain requests is. Such a run has few events, and nothing else tells it."""
+    row = connection.execute(
+        "SELECT body FROM events WHERE type = 'requests_progressed' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        state.apply(read_event(row[0]))
 
 
 @contextmanager

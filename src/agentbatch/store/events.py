@@ -60,6 +60,8 @@ class RunStarted(EventBase):
 
     type: Literal["run_started"] = "run_started"
     run_id: str
+    kind: Literal["tasks", "requests"] = "tasks"
+    """`requests`: a batch of plain model requests. It has no tasks: RequestsProgressed tells how far it is."""
     session: int = 1
     """2 and more: the run goes on after an interruption."""
     seconds_before: float = 0.0
@@ -69,12 +71,15 @@ class RunStarted(EventBase):
     flags: dict[str, Any] = {}
     """The part of the settings that came from the command line: a resumption starts from these."""
     task_file: str = ""
-    """Resolved."""
+    """Resolved. Of plain requests: their input file."""
+    output: str = ""
+    """Resolved: where the answers of plain requests go."""
     version: str
     """agentbatch's version."""
     mode: Literal["serial", "parallel", "test"]
     max_concurrent: int
     total_tasks: int
+    """Of plain requests: their number."""
     coder_model: str
     evaluator_model: str
     coder_endpoint: str
@@ -299,6 +304,27 @@ class TaskFinished(TaskEvent):
     """The git branch that holds its work, with isolation `worktree`."""
 
 
+class RequestsProgressed(EventBase):
+    """How far a batch of plain requests is, over all its sessions. Once a second at most, and once at the end."""
+
+    type: Literal["requests_progressed"] = "requests_progressed"
+    total: int
+    ok: int
+    failed: int
+    attempts: int = 0
+    """Requests sent, retries included."""
+    refused: int = 0
+    """Attempts of this session that were answered 429."""
+    in_flight: int = 0
+    seconds_left: float | None = None
+    """None: nobody can say."""
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None when a price is unknown."""
+    worth_a_line: bool = False
+    """For who reads along: once in a while, and at the end."""
+
+
 class ConcurrencyChanged(EventBase):
     type: Literal["concurrency_changed"] = "concurrency_changed"
     max_concurrent: int
@@ -353,6 +379,7 @@ Event = Annotated[
     | VerifyFinished
     | VerdictReached
     | TaskFinished
+    | RequestsProgressed
     | ConcurrencyChanged
     | Paused
     | Resumed

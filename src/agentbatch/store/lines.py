@@ -85,6 +85,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"changed tests or protected files: {_names(event.tampering)}"]
         case e.TaskFinished():
             return _finish(event, state)
+        case e.RequestsProgressed(worth_a_line=True):
+            return [requests_line(event)]
         case e.ConcurrencyChanged():
             return [f"{event.max_concurrent} at a time from now on"]
         case e.Paused():
@@ -102,6 +104,14 @@ def run_header(info: e.RunStarted) -> list[str]:
     """What a run is: its id and mode, its models, its sandbox, its warnings."""
     mode = f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
     again = f" goes on (session {info.session})" if info.session > 1 else ""
+    if info.kind == "requests":
+        lines = [
+            f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
+            f"{counted(info.total_tasks, 'plain request')}, at most {info.max_concurrent} at a time",
+            f"model {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
+            *([REHEARSAL] if info.rehearsal else []),
+        ]
+        return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
     lines = [
         f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
         f"{counted(info.total_tasks, 'task')}, {mode}",
@@ -112,6 +122,16 @@ def run_header(info: e.RunStarted) -> list[str]:
     if info.rehearsal:
         lines.append(REHEARSAL)
     return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
+
+
+def requests_line(told: e.RequestsProgressed) -> str:
+    """How far a batch of plain requests is."""
+    left = "" if told.seconds_left is None else f", about {duration(told.seconds_left)} left"
+    used = tokens(told.usage.total, estimated=told.usage.estimated)
+    return (
+        f"{told.ok + told.failed:,}/{told.total:,} requests, {told.failed:,} failed, {used} tokens, "
+        f"cost {money(told.cost)}{left if told.ok + told.failed < told.total else ''}"
+    )
 
 
 def _evaluator(info: e.RunStarted) -> str:
@@ -169,6 +189,9 @@ def _sum(costs: list[float | None]) -> float | None:
 
 def _run_end(event: e.RunFinished, state: RunState) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in state.counts.items() if number)
+    if state.requests is not None:
+        told = state.requests
+        counts = f"{told.ok:,} ok, {told.failed:,} failed, {state.open_requests:,} not asked"
     if event.error:
         return f"run stopped: {clip(event.error, TEXT_WIDTH)} ({counts})"
     return f"run {'interrupted' if event.interrupted else 'finished'}: {counts}"

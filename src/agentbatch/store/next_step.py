@@ -8,15 +8,19 @@ LONGEST_ID = 60
 
 
 def resume_command(state: RunState) -> str:
-    """`agentbatch resume RUN` when tasks are not at their end; empty when there is nothing to go on with."""
-    if state.info is None or not any(not task.finished or task.resumable for task in state.tasks.values()):
+    """`agentbatch resume RUN` when tasks, or plain requests, are not at their end; empty when there is nothing to go on
+    with."""
+    under_way = state.open_requests > 0 or any(
+        not task.finished or task.resumable for task in state.tasks.values()
+    )
+    if state.info is None or not under_way:
         return ""
     return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)}"
 
 
 def retry_command(state: RunState) -> str:
     """The command that runs what failed again; empty when nothing failed for good."""
-    failed = any(
+    failed = (state.requests is not None and state.requests.failed > 0) or any(
         task.finished
         and not task.resumable
         and task.status in ("error", "timeout", "cancelled")

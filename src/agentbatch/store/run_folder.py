@@ -33,6 +33,11 @@ class RunFolder:
         return self.path / "run.db"
 
     @property
+    def journal(self) -> Path:
+        """Of a batch of plain requests: what is asked, what was sent, what came."""
+        return self.path / "requests.db"
+
+    @property
     def log(self) -> Path:
         return self.path / "run.log"
 

@@ -158,7 +158,7 @@ def condition(state: RunState, *, held: bool) -> RunCondition:
     end = state.finished
     if end is None:
         return "died"
-    if any(task.resumable or not task.finished for task in state.tasks.values()):
+    if state.open_requests or any(task.resumable or not task.finished for task in state.tasks.values()):
         return "interrupted"
     early = end.interrupted or bool(end.error)
     return "interrupted" if early and state.count("completed") < len(state.tasks) else "finished"

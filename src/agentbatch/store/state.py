@@ -284,6 +284,8 @@ class RunState:
     info: e.RunStarted | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
     """By task id, in task order."""
+    requests: e.RequestsProgressed | None = None
+    """How far a batch of plain requests is; None: it has not told yet, or there is none."""
     bills: tuple[Bill, ...] = ()
     finished: e.RunFinished | None = None
     notices: list[str] = field(default_factory=list)
@@ -309,6 +311,11 @@ class RunState:
             case e.Notice():
                 if event.warning:
                     self.notices.append(event.text)
+            case e.RequestsProgressed():
+                self.requests = event
+                model = self.info.coder_model if self.info else ""
+                bill = Bill(role="coder", model=model, usage=event.usage, cost=event.cost)
+                self.bills = (bill.model_copy(update={"cost_input": None, "cost_output": None}),)
             case e.ConcurrencyChanged():
                 self.max_concurrent = event.max_concurrent
             case e.Paused(task_id=None) | e.Resumed(task_id=None):
@@ -351,6 +358,15 @@ class RunState:
     @property
     def cost(self) -> float | None:
         return total_cost(self.bills)
+
+    @property
+    def open_requests(self) -> int:
+        """Plain requests without an outcome; 0 in a batch of tasks."""
+        if self.info is None or self.info.kind != "requests":
+            return 0
+        if self.requests is None:
+            return self.info.total_tasks
+        return self.requests.total - self.requests.ok - self.requests.failed
 
     def count(self, *statuses: str) -> int:
         return sum(self.counts.get(status, 0) for status in statuses)
