@@ -94,7 +94,7 @@ def test_three_scenes_at_80_by_24(open_screen: Callable[[int, int, int], Screen]
     ]
 
     screen.tmux("send-keys", "Enter")
-    lines = screen.wait(lambda lines: lines[-1].startswith("Log "))
+    screen.wait(lambda lines: lines[-1].startswith("Resume with"))
     history = screen.tmux("capture-pane", "-p", "-S", "-100").splitlines()
     shown = [text.rstrip() for text in history]
     # Nothing of the live area is left: lines, the end, the summary.
