@@ -38,6 +38,55 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "agentbatch", "requests", "run", *words]
 
 
+async def said(folder: Path, *words: str, base_url: str | None = None) -> tuple[int, str, str]:
+    """Any command of ours: its exit code, what it says, and what it complains of."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "agentbatch", *words, cwd=folder, env=environ_of(folder, base_url),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert b"Traceback" not in err, err.decode()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def under_way(
+    folder: Path, server: RehearsalServer, *words: str, sent: int = 1
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A batch that has sent so many requests; it is killed at the end, if it has not ended."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*words), cwd=folder, env=environ_of(folder, server.base_url),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        await until(lambda: len(server.requests) >= sent or process.returncode is not None)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for it, generously."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        await asyncio.sleep(0.02)
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
+    """As `said`, of a batch that was started before."""
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def the_run(folder: Path) -> str:
+    """The id of the only run of this folder."""
+    (path,) = (folder / ".agentbatch" / "runs").iterdir()
+    return path.name
+
+
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

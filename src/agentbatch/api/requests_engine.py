@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from agentbatch.api.requests_provider import NO_CONCURRENCY, PAUSED, stopping
 from agentbatch.errors import UserError
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.store import events as e
@@ -36,8 +37,10 @@ class RequestsEngine:
             told = "Stopping at once: calls under way are cut off."
         else:
             told = "Stopping: nothing more is sent, calls under way end first."
+        more = "" if now else " Another Ctrl-C, or `agentbatch stop --now`, cuts them off."
+        if self._processor.provider is not None:
+            told, more = stopping(now)
         if now or not self.interrupted:
-            more = "" if now else " Another Ctrl-C, or `agentbatch stop --now`, cuts them off."
             self._store.emit(e.Notice(text=told + more, warning=False))
         self.interrupted = True
         self._processor.stop(INTERRUPTED, now=now)
@@ -55,6 +58,8 @@ class RequestsEngine:
         self._check(task_id)
         self._processor.pause()
         self._store.emit(e.Paused())
+        if self._processor.provider is not None:
+            return PAUSED
         return "Paused: nothing more is sent until `agentbatch resume-paused`; calls under way end."
 
     def resume_paused(self, task_id: str | None) -> str:
@@ -73,6 +78,8 @@ class RequestsEngine:
 
     def set_concurrency(self, number: int) -> str:
         self._check(None)
+        if self._processor.provider is not None:
+            raise UserError(NO_CONCURRENCY)
         self._processor.set_concurrency(number)
         self._store.emit(e.ConcurrencyChanged(max_concurrent=number))
         return f"Up to {number} at the same time from now on."

@@ -7,8 +7,12 @@ from agentbatch.api.requests_prepare import PreparedRequests
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.model.usage import Usage
-from agentbatch.requests.asker import EXPECTED_OUTPUT, expected_tokens
+from agentbatch.requests.asker import expected_tokens
 from agentbatch.requests.input_file import read_requests
+from agentbatch.requests.provider_options import BATCH_DISCOUNT
+
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The names under which requests say how long an answer may be."""
 
 
 @dataclass
@@ -19,7 +23,7 @@ class ModelPart:
     input: int = 0
     """Tokens, about."""
     most: int = 0
-    """Tokens of answers: the most that requests ask for, and EXPECTED_OUTPUT where they do not say."""
+    """Tokens of answers: the most that requests ask for, and `asker.EXPECTED_OUTPUT` where they do not say."""
     unbounded: int = 0
     """Requests that do not say how long an answer may be."""
     least_cost: float | None = None
@@ -56,8 +60,9 @@ def plan(prepared: PreparedRequests) -> RequestsPlan:
         output = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
         part.requests += 1
         part.input += size // BYTES_PER_TOKEN
-        part.most += 0 if request.url.endswith("embeddings") else output
-        part.unbounded += output == EXPECTED_OUTPUT
+        if not request.url.endswith("embeddings"):  # those have no text
+            part.most += output
+            part.unbounded += not any(request.body.get(name) for name in LIMITS)
     for model, part in made.parts.items():
         part.least_cost = _cost(prepared, model, part.input, 0, part.requests)
         part.most_cost = _cost(prepared, model, part.input, part.most, part.requests)
@@ -69,7 +74,8 @@ def _cost(prepared: PreparedRequests, model: str, given: int, written: int, call
         return None
     usage = Usage(input=given, output=written, calls=calls)
     price = prepared.prices.price(model, usage, datetime.now(UTC), base_url=prepared.settings.coder_endpoint)
-    return None if price is None else price.total
+    discount = BATCH_DISCOUNT if prepared.options.provider_batch else 1.0
+    return None if price is None else price.total * discount
 
 
 def _sum(costs: list[float | None]) -> float | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from agentbatch.api.requests_provider import check_resumed
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.model.pricing import Prices
@@ -56,6 +57,8 @@ class RequestsOptions:
     dedupe: bool = True
     cache: bool = False
     ordered: bool = False
+    provider_batch: bool = False
+    """Through the provider's batch service."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def prepare_requests(
             "A batch of plain requests goes to an endpoint, and starts no local model: leave AGENTBATCH_LOCAL out, "
             "start the server yourself, and name it with --endpoint."
         )
+    check_resumed(resumed, options.provider_batch)
     defaults = _defaults(settings, options, folder)
     source, spooled = _source(options.source, folder, stdin, resumed)
     models: set[str] = set()
@@ -157,9 +161,9 @@ def check_output(output: Path, source: Path) -> None:
 
 def _source(name: str, folder: Path, stdin: BinaryIO | None, resumed: RunFolder | None) -> tuple[Path, bool]:
     """The input as a file that can be read twice, and whether it is a copy."""
-    if name == STDIN and resumed is not None:
-        return resumed.path / SPOOLED, False
     path = folder / name
+    if resumed is not None and (name == STDIN or (resumed.path / SPOOLED).is_file()):
+        return resumed.path / SPOOLED, False
     if name != STDIN and (path.is_file() or not path.exists()):
         return Path(name) if folder == Path.cwd() else path, False
     if path.is_dir():

@@ -2,47 +2,42 @@
 
 import asyncio
 import contextlib
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from agentbatch import __version__
-from agentbatch.api.endpoints import LEAST_POOL
+from agentbatch.api.requests_assemble import (
+    forget_unless_begun,
+    keep_source,
+    new_processor,
+    open_endpoint,
+    open_store,
+)
 from agentbatch.api.requests_engine import RequestsEngine
-from agentbatch.api.requests_prepare import SPOOLED, PreparedRequests
+from agentbatch.api.requests_files import finish_output, take_up
+from agentbatch.api.requests_prepare import PreparedRequests
 from agentbatch.api.requests_recording import Recording
 from agentbatch.api.take_up import seconds_at_work
 from agentbatch.engine.control import Control
 from agentbatch.errors import UserError
-from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.limits import EndpointLimits
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
-from agentbatch.requests.cache import ResponseCache, cache_file
 from agentbatch.requests.input_file import read_requests
-from agentbatch.requests.journal import Journal
-from agentbatch.requests.output_file import OutputFile, replace_lines
+from agentbatch.requests.output_file import OutputFile
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.progress import BatchProgress
 from agentbatch.requests.result import BatchResult
 from agentbatch.requests.stats import BatchStats
 from agentbatch.store import events as e
 from agentbatch.store.commands import CommandQueue
-from agentbatch.store.run_folder import create_run_folder
 from agentbatch.store.store import Listener, Store
-
-REHEARSAL_IDENTITY = "rehearsal"
-"""What the rehearsal server's answers are known under: its address is another each time."""
-
-REHEARSAL_LATENCY = 0.05
-"""Seconds."""
 
 OUTAGE = 20
 """Requests that fail in a row for want of an answer, each after all its retries, before the batch stops."""
+
+OUTAGE_TOLD = f"The endpoint does not answer: {OUTAGE} requests in a row failed, each after its retries."
 
 
 @dataclass(frozen=True)
@@ -58,17 +53,31 @@ class RequestsOutcome:
     """As it was named."""
     peak: int
     """The most requests at once that the endpoint took."""
+    ceiling: int
+    """The most that were wanted at once, at the end."""
     stopped: str
     """Why it ended early, as a sentence; empty when it did not."""
     interrupted: bool
-    """Somebody stopped it."""
+    """Somebody stopped it, and something was left."""
+    provider_batch: bool = False
+    """It went through the provider's batch service."""
 
     @property
     def exit_code(self) -> int:
         """0 all answered; 1 some not; 130 interrupted."""
-        if self.stopped:
-            return 130 if self.interrupted else 1
-        return 1 if self.figures.failed else 0
+        if self.interrupted:
+            return 130
+        return 1 if self.stopped or self.figures.failed or self.left else 0
+
+    @property
+    def outage(self) -> bool:
+        """The endpoint was away: what failed for that is worth asking again."""
+        return self.stopped == OUTAGE_TOLD
+
+    @property
+    def left(self) -> int:
+        """Requests that have not been answered, and have not failed either."""
+        return self.figures.total - self.figures.ok - self.figures.failed
 
 
 @dataclass
@@ -92,15 +101,15 @@ async def run_requests(
     """
     redact = Redactor(prepared.settings.secrets)
     async with AsyncExitStack() as stack:
-        store = _open_store(prepared, redact)
-        stack.callback(_forget_unless_begun, store)
+        store = open_store(prepared, redact)
+        stack.callback(forget_unless_begun, store)
         stack.push_async_callback(store.close)
         for listener in callbacks.listeners:
             store.listen(listener)
-        source = _keep_source(prepared, store)
-        endpoint = await _endpoint(prepared, redact, stack)
-        processor = _processor(prepared, endpoint, store.folder.journal)
-        output, recording, session = _take_up(prepared, processor, store, source, retry_failed)
+        source = keep_source(prepared, store)
+        endpoint = await open_endpoint(prepared, redact, stack)
+        processor = new_processor(prepared, endpoint, store.folder.journal)
+        output, recording, session = take_up(prepared, processor, store, source, retry_failed)
         stack.callback(output.close)
         engine = RequestsEngine(processor, store)
         store.emit(_started(prepared, processor, store, source, flags))
@@ -110,12 +119,13 @@ async def run_requests(
             callbacks.on_start(engine)
         problem = await _run(prepared, processor, store, engine, output, recording, callbacks, source)
         output.close()
-        problem = problem or _finish_output(prepared, store, recording, session, stopped=processor.stopped)
-        stopped = problem or processor.stopped
+        problem = problem or finish_output(prepared, store, recording, session, stopped=processor.stopped)
         figures = recording.tell(worth_a_line=True)
-        store.emit(
-            e.RunFinished(interrupted=engine.interrupted, error="" if engine.interrupted else redact(stopped))
-        )
+        # Stopped when everything had been answered: nobody has to know.
+        left = figures.total > figures.ok + figures.failed
+        stopped = redact(problem or (processor.stopped if left else ""))
+        interrupted = engine.interrupted and left and not problem
+        store.emit(e.RunFinished(interrupted=interrupted, error="" if interrupted else stopped))
         with contextlib.suppress(OSError):  # it is told already
             store.flush()
         return RequestsOutcome(
@@ -124,8 +134,10 @@ async def run_requests(
             store.folder.path,
             prepared.options.output or prepared.output,
             processor.peak,
-            redact(stopped),
-            engine.interrupted,
+            processor.concurrency,
+            stopped,
+            interrupted,
+            processor.provider is not None,
         )
 
 
@@ -147,6 +159,7 @@ async def _run(
             callbacks.on_progress(progress)
 
     processor.on_progress = progress
+    processor.on_notice = lambda text: store.emit(e.Notice(text=text, warning=False))
     unanswered = 0
     stream = processor.stream(read_requests(source), replay=False, total=prepared.total)
     try:
@@ -159,128 +172,15 @@ async def _run(
                 dead = result.error is not None and result.error.kind == "transient"
                 unanswered = unanswered + 1 if dead else 0
                 if unanswered == OUTAGE:
-                    engine.give_up(
-                        f"The endpoint cannot be reached: {OUTAGE} requests in a row got no answer."
-                    )
+                    engine.give_up(OUTAGE_TOLD)
     except OSError as error:
-        return f"The batch's files cannot be written: {error.strerror or error}."
+        return f"The batch's files cannot be written: {error.strerror}." if error.strerror else str(error)
+    except sqlite3.Error as error:
+        return f"The batch's journal cannot be written: {error}."
     except UserError as error:  # the input is not what was checked any more
         return str(error)
     finally:
         engine.over()
-    return ""
-
-
-def _open_store(prepared: PreparedRequests, redact: Redactor) -> Store:
-    if prepared.resumed is not None:
-        return Store(prepared.resumed, redact, resume=True)
-    folder = create_run_folder(prepared.folder, datetime.now())
-    try:
-        return Store(folder, redact)
-    except (OSError, sqlite3.Error) as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
-
-
-def _forget_unless_begun(store: Store) -> None:
-    """Leave no trace of a run that was refused before it began."""
-    if store.state.info is None:
-        shutil.rmtree(store.folder.path, ignore_errors=True)
-
-
-def _keep_source(prepared: PreparedRequests, store: Store) -> Path:
-    """What came from standard input has its place in the run's folder, where a resumption finds it."""
-    if not prepared.spooled:
-        return prepared.source
-    try:
-        return Path(shutil.move(prepared.source, store.folder.path / SPOOLED))
-    except OSError as error:
-        raise UserError(f"{store.folder.path} cannot be written to: {error.strerror or error}.") from None
-
-
-async def _endpoint(prepared: PreparedRequests, redact: Redactor, stack: AsyncExitStack) -> Endpoint:
-    settings, options = prepared.settings, prepared.options
-    role, identity = settings.coder, ""
-    base_url = role.base_url
-    if settings.rehearsal:
-        from agentbatch.rehearsal.server import RehearsalServer  # brings a server: only when it is needed
-
-        server = RehearsalServer(plain=True, latency=REHEARSAL_LATENCY, record=0)
-        base_url, identity = (await stack.enter_async_context(server)).base_url, REHEARSAL_IDENTITY
-    return await stack.enter_async_context(
-        Endpoint(
-            base_url,
-            role.api_key.get_secret_value(),
-            identity=identity,
-            limits=EndpointLimits(options.concurrency, settings.rpm, settings.tpm, settings.throttle_ms),
-            retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
-            request_timeout=settings.request_timeout,
-            pool=max(options.concurrency, LEAST_POOL),
-            stream=False,
-            redact=redact,
-        )
-    )
-
-
-def _processor(prepared: PreparedRequests, endpoint: Endpoint, journal: Path) -> BatchProcessor:
-    options, defaults = prepared.options, prepared.defaults
-    return BatchProcessor(
-        endpoint=endpoint,
-        model=defaults.model,
-        system=defaults.system,
-        temperature=defaults.temperature,
-        max_tokens=defaults.max_tokens,
-        json_schema=defaults.json_schema,
-        concurrency=options.concurrency,
-        batch_size=options.batch_size,
-        timeout=options.timeout,
-        max_cost=options.max_cost,
-        dedupe=options.dedupe,
-        cache=ResponseCache(cache_file(prepared.environ)) if options.cache else None,
-        journal=journal,
-        prices=prepared.prices,
-    )
-
-
-def _take_up(
-    prepared: PreparedRequests,
-    processor: BatchProcessor,
-    store: Store,
-    source: Path,
-    retry_failed: bool,
-) -> tuple[OutputFile, Recording, int]:
-    """The journal of a run that goes on is brought in line with the input, which may have changed, and the output with
-    the journal. The number is that of the journal's session from which on it is."""
-    with closing(Journal(store.folder.journal, dedupe=prepared.options.dedupe)) as journal:
-        if retry_failed:
-            journal.reopen("failed")
-        if prepared.resumed is not None:
-            identity = processor.endpoint.identity
-            for place, request in enumerate(read_requests(source)):
-                asked = processor.defaults.apply(request)
-                journal.add(asked.id, asked.key(identity), place)
-            journal.commit()
-        known = journal.counts_since(journal.session)
-        output = OutputFile(prepared.output, journal.answers_since(journal.session))
-        recording = Recording(store, processor, prepared.total, journal.spent(), known["ok"], known["failed"])
-        return output, recording, journal.session
-
-
-def _finish_output(
-    prepared: PreparedRequests, store: Store, recording: Recording, session: int, *, stopped: str
-) -> str:
-    """In the order of the input where that is wanted; whole where a call was cut off between its answer's being
-    recorded and being told. Returns why it could not be written."""
-    with closing(Journal(store.folder.journal)) as journal:
-        known = journal.counts_since(session)
-        whole = (known["ok"], known["failed"]) == (recording.ok, recording.failed)
-        recording.ok, recording.failed = known["ok"], known["failed"]
-        if whole and (stopped or not prepared.options.ordered):
-            return ""
-        try:
-            replace_lines(prepared.output, journal.answers_since(session))
-        except OSError as error:
-            return f"{prepared.output} cannot be written: {error.strerror or error}."
     return ""
 
 
@@ -309,6 +209,7 @@ def _started(
         coder_endpoint=processor.endpoint.base_url,
         evaluator_endpoint="",
         judged=False,
+        provider_batch=processor.provider is not None,
         rehearsal=settings.rehearsal,
     )
 

@@ -17,7 +17,8 @@ that has ended. Nothing can be changed from there without --control.
 """
 WATCH = """\
 Look at a run: in the terminal app, or, with --plain or without a terminal, as
-lines that come as it goes on, until it ends.
+lines that come as it goes on, until it ends; a batch of plain requests always as
+lines.
 """
 LOOK_EVERY = 0.25
 """Seconds."""
@@ -69,9 +70,23 @@ def _attach(args: argparse.Namespace) -> int:
 
 def _watch(args: argparse.Namespace) -> int:
     folder = chosen_run(args.run)
-    if can_draw() and not args.plain:
+    if can_draw() and not args.plain and not _is_requests(folder):
         return open_run(folder, control=False, ascii_only=args.ascii_only)
     return _print_run(folder, steps=args.steps)
+
+
+def _is_requests(folder: "RunFolder") -> bool:
+    """A batch of plain requests, which the terminal app does not show."""
+    from agentbatch.store.runs import open_run as read_run
+
+    info = read_run(folder).state.info
+    return info is not None and info.kind == "requests"
+
+
+def _failed(folder: "RunFolder") -> list[tuple[str, str]]:
+    from agentbatch.requests.failed_requests import read_failed
+
+    return read_failed(folder.journal)  # none where there is no journal
 
 
 def _print_run(folder: "RunFolder", *, steps: bool) -> int:
@@ -87,7 +102,8 @@ def _print_run(folder: "RunFolder", *, steps: bool) -> int:
     columns = out.size()[0] if out.isatty() else 80
 
     def tell() -> None:
-        out.line("\n".join(render_status(report_on(read_run(folder), time.time(), Path.cwd()), columns)))
+        report = report_on(read_run(folder), time.time(), Path.cwd(), _failed(folder))
+        out.line("\n".join(render_status(report, columns)))
 
     tail = RunTail(folder)
     tell()

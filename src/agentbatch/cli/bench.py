@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Measure a batch of small requests: 1 at once and 1 a call (1x1), 4x1, 1x3, 4x3,
-then a ladder of more at once. Without --yes-spend the endpoint is the rehearsal
-server on this machine, which answers after --latency and costs nothing.
+then a ladder of more at once. Without --yes-spend the endpoint is the
+rehearsal server on this machine, which answers after --latency and costs
+nothing.
 """
 
 EPILOG = """\

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from agentbatch.requests.cache import Kept, ResponseCache
 
+DESCRIPTION = """\
+List the answers that `agentbatch requests run --cache` has kept, or forget
+them.
+"""
+
 EPILOG = """\
 examples:
   agentbatch cache list
@@ -29,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "cache",
         help="answers kept by requests run --cache",
-        description="List the answers that `agentbatch requests run --cache` has kept, or forget them.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

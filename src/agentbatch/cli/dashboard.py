@@ -66,9 +66,11 @@ def dashboard(args: argparse.Namespace) -> int:
     from agentbatch.dashboard.announcement import announcement
     from agentbatch.dashboard.gate import Gate
     from agentbatch.dashboard.server import Served, serve
+    from agentbatch.store.runs import open_run, refuse_requests
 
     port = _port(args.port)
     folder = chosen_run(args.run)
+    refuse_requests(open_run(folder).state.info, folder.run_id)
     place = listen(args.host, port)
     gate = Gate(place.names)
 

@@ -21,13 +21,16 @@ def latest_run(settings: Settings) -> RunFolder | None:
     return latest_of("tasks", settings.tasks)
 
 
-def latest_of(kind: Literal["tasks", "requests"], source: Path) -> RunFolder | None:
-    """The newest run of this kind that was made from `source`. Raises UserError for a newer one that is unreadable."""
+def latest_of(kind: Literal["tasks", "requests"], source: Path, *, going_on: bool = True) -> RunFolder | None:
+    """The newest run of this kind that was made from `source`. Raises UserError for a newer one that is unreadable,
+    where somebody is `going_on`: it may be the one that is meant."""
     task_file = str((Path.cwd() / source).resolve())
     for folder in list_runs(Path.cwd()):
         try:
             info = _info(folder)
         except UserError as error:
+            if not going_on:
+                continue
             raise UserError(
                 f"{error} It is newer than any that could be gone on with: remove it (agentbatch prune "
                 f"{folder.run_id} --all), or start a new run without --resume."

@@ -15,11 +15,11 @@ on with --resume: what was answered is not paid again.
 """
 
 EPILOG = """\
-A line of input is {"id": "a", "prompt": "…"} or OpenAI's batch form with custom_id,
-method, url and body; lines of output have the batch form. Model, endpoint and key
-are those of the coder: CODER_MODEL, CODER_ENDPOINT, CODER_API_KEY or OPENAI_API_KEY. The
-batch is a run of this folder: agentbatch status, logs -f, stop, pause and
-set concurrency work with it.
+A line of input is {"id": "a", "prompt": "…"} or OpenAI's batch form with
+custom_id, method, url and body; lines of output have the batch form. Model,
+endpoint and key are those of the coder: CODER_MODEL, CODER_ENDPOINT,
+CODER_API_KEY or OPENAI_API_KEY. The batch is a run of this folder: agentbatch
+status, logs -f, stop, pause, resume-paused and set concurrency work with it.
 
 examples:
   agentbatch requests run questions.jsonl -o answers.jsonl --concurrency 50
@@ -132,6 +132,12 @@ def _add_again(group: Any) -> None:
         dest="use_cache",
         action="store_true",
         help="take answers of earlier batches, and keep these",
+    )
+    group.add_argument(
+        "--provider-batch",
+        dest="through_provider",
+        action="store_true",
+        help="through the provider's batch service: half the price, within a day",
     )
     group.add_argument(
         "--ordered", action="store_true", help="the output in the order of the input, at the end"

@@ -12,6 +12,7 @@ from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.requests.make import Recipe
+    from agentbatch.requests.make_values import Values
 
 DESCRIPTION = """\
 Write the input of `agentbatch requests run`: a line for every combination of
@@ -22,13 +23,15 @@ values, for every row of a file, or for both. The template is plain text with
 
 EPILOG = """\
 examples:
-  agentbatch requests make quiz.md -o in.jsonl --set kind=noun,verb --set level=1-3
+  agentbatch requests make quiz.md -o in.jsonl --set kind=a,b --set level=1-3
   agentbatch requests make quiz.md -o in.jsonl --matrix topics.toml --count 5
   agentbatch requests make sum.md -o in.jsonl --rows news.csv --id '{{ slug }}'
+  agentbatch requests make review.md -o in2.jsonl --rows out.jsonl
 
 A template may begin with its own settings, in TOML between two lines of +++:
 system, model, temperature, max_tokens, json_schema (a file beside it) and id.
-Flags win over them.
+Flags win over them. Rows may be the output of an earlier batch: {{ id }} and
+{{ answer }} name what it said.
 """
 
 
@@ -96,7 +99,7 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
     from pydantic import ValidationError
 
     from agentbatch.requests.make import PromptSettings, Recipe, read_prompt
-    from agentbatch.requests.make_values import read_matrix, read_rows, read_set, read_text
+    from agentbatch.requests.make_values import read_matrix, read_set, read_text
 
     prompt = read_prompt(args.template)
     lists = read_matrix(args.matrix) if args.matrix is not None else {}
@@ -105,7 +108,7 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
         if name in lists:
             raise UserError(f"--set {name}: there are values for {name} already.")
         lists[name] = values
-    rows = read_rows(args.rows) if args.rows is not None else []
+    rows = _rows(args.rows) if args.rows is not None else []
     if not (args.count.isascii() and args.count.isdigit() and int(args.count[:10]) > 0):
         raise UserError(f"--count: must be a whole number from 1 on, not {args.count[:40]!r}.")
     given = {
@@ -128,6 +131,19 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
         rule = str(problem["msg"]).partition(",")[0].replace("Input should be", "must be")
         raise UserError(f"--{flag}: {rule}, not {str(problem['input'])[:40]!r}.") from None
     return Recipe(prompt, settings, lists, rows, int(args.count))
+
+
+def _rows(path: Path) -> "list[Values]":
+    from agentbatch.requests.make_answers import with_answers
+    from agentbatch.requests.make_values import read_rows
+    from agentbatch.store.format import counted
+
+    rows, failed = with_answers(read_rows(path))
+    if not rows:
+        raise UserError(f"{path}: all of its requests failed, so there is no answer to ask about.")
+    if failed:
+        sys.stderr.write(f"{path}: {counted(failed, 'request')} that failed left out\n")
+    return rows
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:

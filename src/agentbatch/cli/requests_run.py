@@ -13,6 +13,7 @@ from agentbatch.cli import daemon
 from agentbatch.cli.earlier_runs import latest_of, recorded
 from agentbatch.cli.run import STOP_SIGNALS, read_settings
 from agentbatch.errors import UserError
+from agentbatch.store.format import clip
 from agentbatch.store.run_folder import RunFolder, holder
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ SETTINGS = {
 def run_requests(args: argparse.Namespace, folder: RunFolder | None = None) -> int:
     """`folder`: go on with this run."""
     from agentbatch.api.requests_prepare import STDIN, check_output, prepare_requests  # heavy
+    from agentbatch.api.requests_provider import check_words
 
+    if args.through_provider:
+        check_words(args.words, args.batch_size)
     settings = _settings(args)
     options = _options(args)
     if options.output is None and not args.only_plan:
@@ -117,6 +121,7 @@ def _options(args: argparse.Namespace) -> "RequestsOptions":
         dedupe=not args.each,
         cache=args.use_cache,
         ordered=args.ordered,
+        provider_batch=args.through_provider,
     )
 
 
@@ -124,8 +129,12 @@ def _earlier(args: argparse.Namespace, options: "RequestsOptions") -> RunFolder 
     """The run of this input that goes on; None: a new one begins. Raises UserError when somebody has to say which."""
     from agentbatch.api.requests_prepare import STDIN
 
-    found = latest_of("requests", Path(options.source)) if options.source != STDIN else None
+    assert options.output is not None  # it was asked for
+
     going = args.go_on or args.again
+    found = None
+    if options.source != STDIN:
+        found = latest_of("requests", Path(options.source), going_on=going)
     if options.source == STDIN and going:
         raise UserError("What came from standard input goes on by its run: agentbatch resume RUN.")
     other = holder(found) if found is not None else ""
@@ -135,17 +144,27 @@ def _earlier(args: argparse.Namespace, options: "RequestsOptions") -> RunFolder 
         )
     if found is not None and not args.anew:
         if going:
+            _check_same_output(found, options.output)
             return found
         raise UserError(
             f"There is a batch of {options.source} already, run {found.run_id}: --resume goes on with it (what was "
             "answered is not paid again), --retry-failed asks what failed again too, --force begins anew."
         )
-    assert options.output is not None
     if options.output.exists() and not args.anew:
         raise UserError(f"{options.output} exists already: name another file, or say --force.")
     if going:
         sys.stderr.write("agentbatch: there is no batch of this input to go on with: a new one starts.\n")
     return None
+
+
+def _check_same_output(found: RunFolder, output: Path) -> None:
+    """A batch that goes on begins its output anew: that must not be somebody else's file. Raises UserError."""
+    before = recorded(found).output
+    if output.exists() and str(output.resolve()) != before:
+        raise UserError(
+            f"{output} exists already, and is not the output of the run {found.run_id}, which is {clip(before, 300)}: "
+            "name that one, or a new file."
+        )
 
 
 def _plan(prepared: "PreparedRequests") -> int:
@@ -201,18 +220,19 @@ def _end(
     settings, options, figures = prepared.settings, prepared.options, outcome.figures
     told = advice_of(
         outcome.stats,
-        concurrency=options.concurrency,
+        concurrency=outcome.ceiling,
         batch_size=options.batch_size,
         limited=bool(settings.rpm or settings.tpm or settings.throttle_ms),
     )
     failed = read_failed(RunFolder(outcome.run_folder).journal) if figures.failed else []
     resume = ""
-    if figures.total > figures.ok + figures.failed:
-        command = ["agentbatch", *words, "--resume"]
+    if outcome.stopped or outcome.left:
+        command = ["agentbatch", *words, "--retry-failed" if outcome.outage else "--resume"]
         if options.source == STDIN:
-            command = ["agentbatch", "resume", outcome.run_folder.name]
+            again = ["--retry-failed"] if outcome.outage else []
+            command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)
-    face.end(outcome, failed, told, ceiling=options.concurrency, resume=resume)
+    face.end(outcome, failed, told, resume=resume)
 
 
 class _Stopper:

@@ -17,7 +17,9 @@ def render_plan(plan: RequestsPlan) -> list[str]:
     lines = [
         f"{counted(total.requests, 'request')}, about {total.input:,} tokens in and at most {total.most:,} out",
         REHEARSAL if settings.rehearsal else f"to {settings.coder_endpoint}",
-        f"at most {options.concurrency} at a time",
+        "through the provider's batch service, at half price, within a day"
+        if options.provider_batch
+        else f"at most {options.concurrency} at a time",
     ]
     if len(plan.parts) > 1:
         lines += _by_model(plan)

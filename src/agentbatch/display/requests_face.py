@@ -83,9 +83,7 @@ class RequestsFace:
         elif self._failures == TOLD_FAILURES + 1:
             self._say("more fail; they are listed at the end")
 
-    def end(
-        self, outcome: RequestsOutcome, failed: list[tuple[str, str]], told: str, *, ceiling: int, resume: str
-    ) -> None:
+    def end(self, outcome: RequestsOutcome, failed: list[tuple[str, str]], told: str, *, resume: str) -> None:
         """`failed`: ids and reasons; `told`: the advice; `resume`: the command that goes on, if there is more to do."""
         self._clear()
         if self._name == "json":
@@ -93,7 +91,7 @@ class RequestsFace:
             self._out.line(json.dumps(document))
         elif self._name != "none":
             columns = self._out.size()[0] if self._out.isatty() else COLUMNS
-            for line in summary_lines(outcome, failed, told, columns, ceiling=ceiling):
+            for line in summary_lines(outcome, failed, told, columns):
                 self._out.line(line)
         if outcome.stopped:
             self._problem(outcome.stopped)

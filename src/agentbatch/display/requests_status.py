@@ -2,14 +2,12 @@
 
 from typing import Any
 
+from agentbatch.display.requests_failed import failed_list
 from agentbatch.display.run_report import RunReport
 from agentbatch.display.signs import SIGNS
 from agentbatch.store.events import RequestsProgressed
-from agentbatch.store.format import clip, counted, fold
+from agentbatch.store.format import counted
 from agentbatch.store.runs import Run
-
-MOST_FAILED = 20
-"""Failed requests of the text; the JSON form has all."""
 
 
 def is_requests(run: Run) -> bool:
@@ -36,13 +34,8 @@ def counts_text(report: RunReport) -> str:
 
 def failed_lines(report: RunReport, columns: int) -> list[str]:
     """Ids and reasons of what failed; empty when nothing did, or nobody has looked."""
-    if not report.failed_requests:
-        return []
-    lines = ["Failed"]
-    for request_id, reason in report.failed_requests[:MOST_FAILED]:
-        lines += fold(f"  {SIGNS['error']} {clip(request_id, 40)}: {clip(reason, 300)}", columns, 6)
-    more = progress(report.run).failed - MOST_FAILED
-    return [*lines, f"  … and {more:,} more: --json lists all"] if more > 0 else lines
+    sign = f"{SIGNS['error']} "
+    return failed_list(report.failed_requests, columns, sign=sign, more="--json lists all")
 
 
 def requests_record(run: Run) -> dict[str, Any]:

@@ -4,26 +4,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentbatch.api.requests_run import RequestsOutcome
+from agentbatch.display.requests_failed import failed_list
 from agentbatch.requests.advice import Figures, advice
 from agentbatch.requests.latency import Durations
 from agentbatch.requests.stats import BatchStats
-from agentbatch.store.format import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
+from agentbatch.store.format import UNKNOWN, counted, duration, fold, harmless, money, tokens
 
-MOST_FAILED = 20
-"""Failed requests that are listed."""
+SHORT = 60.0
+"""Seconds."""
 
 
 def summary_lines(
-    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str, columns: int, *, ceiling: int
+    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str, columns: int
 ) -> list[str]:
-    """`failed`: ids and reasons, in input order; `told`: the advice, if any; `ceiling`: requests at once, at most."""
+    """`failed`: ids and reasons, in input order; `told`: the advice, if any."""
     lines = [
         _counts(outcome),
-        *_session(outcome.stats, outcome.peak, ceiling),
+        *(
+            _at_provider(outcome.stats)
+            if outcome.provider_batch
+            else _session(outcome.stats, outcome.peak, outcome.ceiling)
+        ),
         *_spent(outcome),
     ]
     folded = [part for line in lines for part in fold(line, columns, 4)]
-    folded += _failed(failed, outcome.run_folder.name, columns)
+    more = f"agentbatch status {outcome.run_folder.name} --json"
+    folded += failed_list(failed, columns, sign="", more=more)
     if told:
         folded += fold(f"advice: {told}", columns, 4)
     return [*folded, f"answers in {harmless(str(outcome.output))}"]
@@ -31,7 +37,7 @@ def summary_lines(
 
 def _counts(outcome: RequestsOutcome) -> str:
     figures, stats = outcome.figures, outcome.stats
-    left = figures.total - figures.ok - figures.failed
+    left = outcome.left
     before = max(0, figures.ok - stats.ok)
     parts = [
         f"{figures.ok:,} ok",
@@ -48,13 +54,29 @@ def _session(stats: BatchStats, peak: int, ceiling: int) -> list[str]:
         return ["0 calls"]
     reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
     return [
-        f"time {duration(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {min(peak, ceiling):,} of {ceiling:,} "
+        f"time {_time(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {min(peak, ceiling):,} of {ceiling:,} "
         "at once",
         f"latency {_durations(stats.latency)}",
         f"queue wait {_durations(stats.wait)}",
         f"{counted(stats.attempts, 'call')}, {counted(stats.retries, 'retry', 'retries')}, "
         f"{stats.refusal_rate:.1%} answered 429{reasked}, {stats.error_rate:.1%} of the requests failed",
     ]
+
+
+def _at_provider(stats: BatchStats) -> list[str]:
+    """The provider's batch service tells no latencies."""
+    if not stats.attempts:
+        return ["0 answers from the provider's batch service"]
+    reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
+    return [
+        f"time {_time(stats.elapsed)}, {counted(stats.attempts, 'answer')} from the provider's batch service{reasked}, "
+        f"{stats.error_rate:.1%} of the requests failed"
+    ]
+
+
+def _time(seconds: float) -> str:
+    """Minutes say nothing of a short batch."""
+    return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
 
 
 def _spent(outcome: RequestsOutcome) -> list[str]:
@@ -70,16 +92,6 @@ def _spent(outcome: RequestsOutcome) -> list[str]:
     if figures.usage.total != usage.total:
         lines.append(f"all sessions: {tokens(figures.usage.total)} tokens, cost {money(figures.cost)}")
     return lines
-
-
-def _failed(failed: Sequence[tuple[str, str]], run_id: str, columns: int) -> list[str]:
-    if not failed:
-        return []
-    lines = ["Failed"]
-    for request_id, reason in failed[:MOST_FAILED]:
-        lines += fold(f"  {clip(request_id, 40)}: {clip(reason, 300)}", columns, 6)
-    more = len(failed) - MOST_FAILED
-    return [*lines, f"  … and {more:,} more: agentbatch status {run_id} --json"] if more > 0 else lines
 
 
 def _durations(durations: Durations) -> str:
@@ -117,7 +129,7 @@ def summary_document(
         "total": figures.total,
         "ok": figures.ok,
         "failed": figures.failed,
-        "open": figures.total - figures.ok - figures.failed,
+        "open": outcome.left,
         "skipped": max(0, figures.ok - stats.ok),
         "cached": stats.cached,
         "calls": stats.attempts,

@@ -128,6 +128,7 @@ def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> 
 
 
 def _record(run: RunLine) -> dict[str, Any]:
+    requests = run.info is not None and run.info.kind == "requests"
     return {
         "kind": run.info.kind if run.info else "tasks",
         "run": run.run_id,
@@ -136,7 +137,8 @@ def _record(run: RunLine) -> dict[str, Any]:
         "process": run.process,
         "startedAt": iso_time(run.begun) if run.begun else None,
         "seconds": round(run.seconds, 3),
-        "tasks": {"total": run.total, "completed": run.completed},
+        "tasks": {"total": 0 if requests else run.total, "completed": 0 if requests else run.completed},
+        "requests": {"total": run.total, "ok": run.completed} if requests else None,
         "cost": cost_document(run.bills),
         "coderModel": run.info.coder_model if run.info else None,
         "evaluatorModel": run.info.evaluator_model if run.info else None,

@@ -91,7 +91,9 @@ def _origin(report: RunReport, info: RunStarted) -> list[str]:
     concurrent = report.run.state.max_concurrent
     mode = f"parallel, {concurrent} at a time" if info.mode == "parallel" else info.mode
     if info.kind == "requests":
-        mode = f"plain requests, at most {concurrent} at a time"
+        mode = "plain requests" + (
+            " by the provider's batch service" if info.provider_batch else f", at most {concurrent} at a time"
+        )
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.run.begun))
     sessions = f" in {info.session} sessions" if info.session > 1 else ""
     evaluator = clip(info.evaluator_model, 60) if info.judged else "none"

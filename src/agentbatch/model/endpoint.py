@@ -45,8 +45,8 @@ class Endpoint:
         self.redact = redact
         self.counter = counter or TokenCounter()
         self.rng = random.Random()
-        self._api_key = api_key
-        self._request_timeout = request_timeout
+        self.api_key = api_key
+        self.request_timeout = request_timeout
         self._connect_timeout = connect_timeout
         self._pool = max(pool, limits.max_in_flight or 0)
         self._stream = stream
@@ -63,7 +63,7 @@ class Endpoint:
 
     async def __aenter__(self) -> Self:
         self._transport = await Transport.open(
-            self.base_url, self._api_key, self._request_timeout, self._connect_timeout, self._pool
+            self.base_url, self.api_key, self.request_timeout, self._connect_timeout, self._pool
         )
         return self
 

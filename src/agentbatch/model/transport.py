@@ -105,7 +105,7 @@ class Transport:
             timeout=httpx2.Timeout(None, connect=connect_timeout),
             follow_redirects=False,
             # A proxy of the environment cannot reach this machine's own servers.
-            trust_env=not _is_loopback(base_url),
+            trust_env=not is_loopback(base_url),
         )
         headers = {
             "authorization": f"Bearer {api_key or 'none'}",
@@ -193,7 +193,8 @@ def _joined(base_url: str, path: str) -> str:
     return base.rstrip("/") + path + mark + query
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
+    """Whether it is a server of this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
+from agentbatch.rehearsal.batch_service import PATHS as SERVICE_PATHS
+from agentbatch.rehearsal.batch_service import BatchServiceOptions, batch_service_of
 from agentbatch.rehearsal.counting import PrefixCache
 from agentbatch.rehearsal.faults import play_fault
 from agentbatch.rehearsal.plain import PATHS, parse_plain
@@ -53,8 +55,7 @@ class RehearsalServer:
     Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
     context_length_exceeded. `streaming`: how it streams where that is asked for. `any_model`: serve every model
     name; with tools or "coder" in the name it is the coder. `plain`: every request is answered as a plain one, without
-    scripts, and as the options say (rehearsal/plain_endpoint.py). `record`: requests kept in `requests`, the latest
-    ones; 0 for benchmarks.
+    scripts, and as its options say. `batch_service`: a provider's. `record`: latest requests kept; 0: none.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class RehearsalServer:
         streaming: Streaming | None = None,
         any_model: bool = False,
         plain: bool | Plain = False,
+        batch_service: bool | BatchServiceOptions = False,
         record: int = 10_000,
         port: int = 0,
     ) -> None:
@@ -91,6 +93,7 @@ class RehearsalServer:
         self._context_window = context_window
         self._streaming = streaming or Streaming()
         self.plain = PlainEndpoint(plain if isinstance(plain, Plain) else Plain()) if plain else None
+        self.service = batch_service_of(batch_service)
         self._record = record
         self._port = port
         self._cache = PrefixCache()
@@ -160,6 +163,8 @@ class RehearsalServer:
             return self._problem(Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
             return _json(200, _models())
+        if self.service is not None and path.startswith(SERVICE_PATHS):
+            return await self.service.handle(request)
         if method == "POST" and (path == CHAT or (self.plain is not None and path in PATHS)):
             self.in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self.in_flight)

@@ -51,7 +51,7 @@ class Asker:
         told = complaint(schema, result.text)
         if not told:
             return replace(result, data=json.loads(schema.extract(result.text)))
-        again = request.model_copy(update={"body": _asked_again(request.body, result.text, told)})
+        again = request.model_copy(update={"body": asked_again(request.body, result.text, told)})
         second = await self._once(item, again, attempt, stopped)
         merged = _joined(result, second)
         told = complaint(schema, second.text) if second.ok else ""
@@ -121,7 +121,8 @@ def expected_tokens(body: dict[str, Any], size: int) -> int:
     return size // BYTES_PER_TOKEN + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
 
 
-def _asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
+def asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
+    """The body that asks once more after `answer`, of which `told` says what is wrong: two more messages."""
     messages = [
         *body["messages"],
         {"role": "assistant", "content": answer},

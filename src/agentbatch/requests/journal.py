@@ -80,6 +80,11 @@ class Journal(JournalReading):
         self._last: int = last
         self._session: int = session + 1
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what belongs into the same file, and into the same commits."""
+        return self._connection
+
     # filling -----------------------------------------------------------------------------------------------------
 
     def add(self, request_id: str, key: str, place: int) -> Added:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,15 +36,16 @@ class OutputFile:
             return file
 
     def add(self, line: str) -> None:
-        """Raises OSError; then no half of a line is left, where that can be had."""
+        """Raises OSError, whose text is a sentence; then no half of a line is left, where that can be had."""
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         before = os.fstat(self._file.fileno()).st_size
         try:
             while data:
                 data = data[self._file.write(data) :]
-        except OSError:
-            os.ftruncate(self._file.fileno(), before)
-            raise
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), before)
+            raise OSError(f"{self.path} cannot be written: {error.strerror or error}.") from None
 
     def close(self) -> None:
         self._file.close()

@@ -5,9 +5,8 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from agentbatch.batch.budget import RunBudget
 from agentbatch.model.endpoint import Endpoint
@@ -20,11 +19,15 @@ from agentbatch.redaction import Redactor
 from agentbatch.requests.adaptive import AdaptiveConcurrency
 from agentbatch.requests.asker import Asker, cost_of, expected_tokens
 from agentbatch.requests.batch import Batch, Requests, each
+from agentbatch.requests.batch_run import BatchRun, Estimate
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.call import Caller
 from agentbatch.requests.defaults import Defaults
 from agentbatch.requests.journal import Journal
 from agentbatch.requests.progress import BatchProgress, progress_of
+from agentbatch.requests.provider_batch import ProviderBatch
+from agentbatch.requests.provider_ledger import check_none_at_provider
+from agentbatch.requests.provider_options import BATCH_DISCOUNT, ProviderOptions
 from agentbatch.requests.request import BatchRequest, canonical
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
@@ -34,29 +37,6 @@ LARGEST_BATCH_SIZE = 10
 
 TOLD_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
-
-
-class Estimate(NamedTuple):
-    """What a batch may take, before it is sent."""
-
-    requests: int
-    input: int
-    """Tokens, about."""
-    output: int
-    """Tokens, at most where requests say so, else what answers have on average."""
-    cost: float | None
-    """US dollars; None when a price is unknown."""
-
-
-@dataclass(frozen=True)
-class BatchRun:
-    """A batch that has ended."""
-
-    results: list[BatchResult]
-    """In input order; what was not asked any more has an error with the code `stopped`."""
-    stats: BatchStats
-    stopped: str
-    """Why it ended early, as a sentence; empty when it did not."""
 
 
 class BatchProcessor:
@@ -91,16 +71,25 @@ class BatchProcessor:
         on_error: Callable[[BatchResult], None] | None = None,
         fallback: Callable[[BatchRequest, BatchError], Any] | None = None,
         endpoint: Endpoint | None = None,
+        provider_batch: bool | ProviderOptions = False,
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
         """`base_url` and `api_key` default to OPENAI_BASE_URL and OPENAI_API_KEY. `concurrency` is a ceiling where
         `adaptive`. `request_timeout` counts for each attempt, `timeout` for the whole batch (seconds). `max_cost` in US
         dollars. `batch_size`: short requests that may share a call (docs/requests.md says what that costs in quality).
         `journal`: a file with which a batch goes on where it ended; without it nothing outlives the process.
+        `provider_batch`: through the provider's batch service, at half price and within a day; it needs a journal,
+        in which batches are found again; `on_notice` hears what becomes of them.
         Raises ValueError for a concurrency under 1, and for a batch size that is not 1 to 10."""
         if concurrency < 1:
             raise ValueError("concurrency has to be 1 or more")
         if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
             raise ValueError(f"batch_size has to be 1 to {LARGEST_BATCH_SIZE}")
+        if provider_batch and (journal is None or batch_size > 1):
+            raise ValueError("provider_batch needs a journal, and a batch_size of 1")
+        self.provider = ProviderOptions() if provider_batch is True else provider_batch or None
+        """None: requests go out one by one."""
+        self.on_notice = on_notice
         self.defaults = Defaults(model, system, temperature, max_tokens, json_schema)
         self.stats = BatchStats()
         self.concurrency, self._batch_size = concurrency, batch_size
@@ -122,7 +111,7 @@ class BatchProcessor:
         )
         self._own = endpoint is None
         self._stack = AsyncExitStack()
-        self._batch: Batch | None = None
+        self._batch: Batch | ProviderBatch | None = None
 
     async def __aenter__(self) -> Self:
         if self._own:
@@ -160,6 +149,8 @@ class BatchProcessor:
     ) -> AsyncGenerator[BatchResult, None]:
         """Results in the order in which they come; holds no more of a batch than is under way. `replay`: those of an
         earlier session too, where there is a journal. `total`: their number, where it is known."""
+        if self.provider is None and self._journal is not None:
+            check_none_at_provider(self._journal)
         with tempfile.TemporaryDirectory(prefix="agentbatch-") as folder:
             journal = Journal(self._journal or Path(folder) / "journal.db", dedupe=self._dedupe)
             self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else total)
@@ -225,14 +216,20 @@ class BatchProcessor:
             count, given, written = count + 1, given + size // BYTES_PER_TOKEN, written + most
             usage = Usage(input=size // BYTES_PER_TOKEN, output=most, calls=1)
             price = cost_of(self._prices, self.endpoint.base_url, str(request.body["model"]), usage)
-            cost = None if cost is None or price is None else cost + price
+            cost = None if cost is None or price is None else cost + price * self._discount
         return Estimate(count, given, written, cost)
 
     def _asker(self) -> Asker:
         caller = Caller(self.endpoint, self._adaptive)
         return Asker(caller, self.endpoint.base_url, self.endpoint.identity, self._prices)
 
-    def _new_batch(self, journal: Journal, replay: bool) -> Batch:
+    @property
+    def _discount(self) -> float:
+        return BATCH_DISCOUNT if self.provider is not None else 1.0
+
+    def _new_batch(self, journal: Journal, replay: bool) -> Batch | ProviderBatch:
+        if self.provider is not None:
+            return self._new_provider_batch(journal, replay, self.provider)
         budget = RunBudget(self._max_cost).task("requests") if self._max_cost is not None else None
         return Batch(
             self._asker(),
@@ -248,22 +245,49 @@ class BatchProcessor:
             fallback=self._fallback,
         )
 
+    def _new_provider_batch(self, journal: Journal, replay: bool, options: ProviderOptions) -> ProviderBatch:
+        return ProviderBatch(
+            self.endpoint,
+            self._asker(),
+            journal,
+            self.stats,
+            options,
+            version=self._version,
+            dedupe=self._dedupe,
+            cache=self._cache,
+            max_cost=self._max_cost,
+            replay=replay,
+            on_error=self._on_error,
+            fallback=self._fallback,
+            on_notice=self.on_notice,
+        )
+
     async def _prepared(self, requests: Requests) -> AsyncGenerator[BatchRequest, None]:
         async for request in each(requests):
             yield self.defaults.apply(request)
 
-    def _timer(self, batch: Batch) -> asyncio.TimerHandle | None:
+    def _timer(self, batch: Batch | ProviderBatch) -> asyncio.TimerHandle | None:
         if self._timeout is None:
             return None
         cause = f"The batch's time of {self._timeout:g} s is over."
-        return asyncio.get_running_loop().call_later(self._timeout, lambda: batch.stop(cause, now=True))
+        return asyncio.get_running_loop().call_later(self._timeout, lambda: _break_off(batch, cause))
 
     async def _tell(self) -> None:
         while self.on_progress is not None:
             await asyncio.sleep(TOLD_EVERY)
-            self.on_progress(progress_of(self.stats, self.endpoint.limits.active))
+            self.on_progress(self._progress())
+
+    def _progress(self) -> BatchProgress:
+        if isinstance(self._batch, ProviderBatch):
+            return self._batch.progress()
+        return progress_of(self.stats, self.endpoint.limits.active)
 
 
-def _stop_if_broken(teller: "asyncio.Task[None]", batch: Batch) -> None:
+def _stop_if_broken(teller: "asyncio.Task[None]", batch: Batch | ProviderBatch) -> None:
     if not teller.cancelled() and teller.exception() is not None:
-        batch.stop("on_progress raised an exception.", now=True)
+        _break_off(batch, "on_progress raised an exception.")
+
+
+def _break_off(batch: Batch | ProviderBatch, cause: str) -> None:
+    """At once, but a provider's batch, which only somebody who asks for it cancels."""
+    batch.stop(cause, now=isinstance(batch, Batch))

@@ -84,6 +84,8 @@ class RunStarted(EventBase):
     evaluator_model: str
     coder_endpoint: str
     evaluator_endpoint: str
+    provider_batch: bool = False
+    """Plain requests that go through the provider's batch service, at its pace."""
     judged: bool = True
     """False: there is no evaluator, each task's own checks decide."""
     rehearsal: bool = False

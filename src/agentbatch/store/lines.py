@@ -107,7 +107,7 @@ def run_header(info: e.RunStarted) -> list[str]:
     if info.kind == "requests":
         lines = [
             f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
-            f"{counted(info.total_tasks, 'plain request')}, at most {info.max_concurrent} at a time",
+            f"{counted(info.total_tasks, 'plain request')}, {_pace(info)}",
             f"model {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
             *([REHEARSAL] if info.rehearsal else []),
         ]
@@ -122,6 +122,10 @@ def run_header(info: e.RunStarted) -> list[str]:
     if info.rehearsal:
         lines.append(REHEARSAL)
     return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
+
+
+def _pace(info: e.RunStarted) -> str:
+    return "by the batch service" if info.provider_batch else f"at most {info.max_concurrent} at a time"
 
 
 def requests_line(told: e.RequestsProgressed) -> str:

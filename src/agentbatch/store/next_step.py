@@ -8,11 +8,10 @@ LONGEST_ID = 60
 
 
 def resume_command(state: RunState) -> str:
-    """`agentbatch resume RUN` when tasks, or plain requests, are not at their end; empty when there is nothing to go on
-    with."""
-    under_way = state.open_requests > 0 or any(
-        not task.finished or task.resumable for task in state.tasks.values()
-    )
+    """`agentbatch resume RUN` when tasks, or plain requests, are not at their end, or their output is not; empty when
+    there is nothing to go on with."""
+    under_way = state.open_requests > 0 or state.output_missing
+    under_way = under_way or any(not task.finished or task.resumable for task in state.tasks.values())
     if state.info is None or not under_way:
         return ""
     return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)}"

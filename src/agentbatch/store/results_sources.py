@@ -8,7 +8,7 @@ from agentbatch.errors import UserError
 from agentbatch.store.format import clip
 from agentbatch.store.results_file import read_results_file
 from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.runs import RunCondition, condition, find_run, list_runs, open_run
+from agentbatch.store.runs import RunCondition, condition, find_run, list_runs, open_run, refuse_requests
 from agentbatch.store.state import RunState
 
 PATTERN = "*results*.json"
@@ -87,9 +87,10 @@ def find_source(base: Path, name: str) -> Source:
 
 
 def read_results(source: Source) -> Results:
-    """Raises UserError: what cannot be read, and why."""
+    """Raises UserError: what cannot be read, and why; also for a batch of plain requests, which has no such results."""
     if source.folder is not None:
         run = open_run(source.folder, outline=False)
+        refuse_requests(run.state.info, run.folder.run_id)
         return Results(source, run.state, run.condition, run.begun, run.last)
     state = read_results_file(source.path)
     begun = state.info.ts if state.info is not None else 0.0

@@ -151,6 +151,16 @@ def _read(folder: RunFolder, outline: bool) -> tuple[RunState, float, float]:
     return state, begun, last
 
 
+def refuse_requests(info: e.RunStarted | None, run_id: str) -> None:
+    """Raises UserError for a batch of plain requests, where only tasks can be shown; it names what can be done."""
+    if info is not None and info.kind == "requests":
+        shown = clip(run_id, SHOWN)
+        raise UserError(
+            f"The run {shown} is a batch of plain requests, and has no tasks to show: see `agentbatch status "
+            f"{shown}` or `agentbatch logs -f {shown}`. Its answers are in {clip(info.output, 300)}."
+        )
+
+
 def condition(state: RunState, *, held: bool) -> RunCondition:
     """How it stands with a run. `held`: somebody has its lock."""
     if held:
@@ -158,7 +168,11 @@ def condition(state: RunState, *, held: bool) -> RunCondition:
     end = state.finished
     if end is None:
         return "died"
-    if state.open_requests or any(task.resumable or not task.finished for task in state.tasks.values()):
+    if (
+        state.open_requests
+        or state.output_missing
+        or any(task.resumable or not task.finished for task in state.tasks.values())
+    ):
         return "interrupted"
     early = end.interrupted or bool(end.error)
     return "interrupted" if early and state.count("completed") < len(state.tasks) else "finished"

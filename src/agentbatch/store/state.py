@@ -368,5 +368,10 @@ class RunState:
             return self.info.total_tasks
         return self.requests.total - self.requests.ok - self.requests.failed
 
+    @property
+    def output_missing(self) -> bool:
+        """Everything was answered, but its output could not be written: going on writes it, and pays nothing."""
+        return self.requests is not None and self.finished is not None and bool(self.finished.error)
+
     def count(self, *statuses: str) -> int:
         return sum(self.counts.get(status, 0) for status in statuses)

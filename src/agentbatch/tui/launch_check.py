@@ -93,7 +93,7 @@ def earlier_run(place: Place) -> Earlier | None:
     for folder in list_runs(place.folder):
         try:
             if _task_file(folder) != task_file:
-                continue
+                continue  # also a batch of plain requests
             run = open_run(folder)
         except UserError:  # damaged: nobody can go on with it; `agentbatch runs` says so
             return None
@@ -105,12 +105,13 @@ def earlier_run(place: Place) -> Earlier | None:
 
 
 def _task_file(folder: RunFolder) -> str:
+    """Empty where there is none."""
     with closing(open_database(folder.database)) as connection:
         try:
             info = load_info(connection)
         except (sqlite3.Error, ValidationError) as error:
             raise UserError(f"{folder.database} cannot be read: {error}.") from None
-    return info.task_file if info is not None else ""
+    return info.task_file if info is not None and info.kind == "tasks" else ""
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

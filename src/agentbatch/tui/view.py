@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from agentbatch.errors import UserError
 from agentbatch.store import events as e
 from agentbatch.store.commands import Answer
 from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.runs import RunCondition, condition
+from agentbatch.store.runs import RunCondition, condition, refuse_requests
 from agentbatch.store.state import RunState, TaskState
 from agentbatch.store.tail import RunTail
 
@@ -56,8 +57,13 @@ class LiveView:
     """A run's folder."""
 
     def __init__(self, folder: RunFolder) -> None:
-        """Raises UserError when there is no run that can be read."""
+        """Raises UserError when there is no run that can be read, and for a batch of plain requests."""
         self.tail = RunTail(folder)
+        try:
+            refuse_requests(self.tail.state.info, folder.run_id)
+        except UserError:
+            self.tail.close()
+            raise
 
     @property
     def state(self) -> RunState:

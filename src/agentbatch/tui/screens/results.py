@@ -17,6 +17,7 @@ from agentbatch.errors import UserError
 from agentbatch.store.format import clip, counted, harmless
 from agentbatch.store.results_file import read_results_file
 from agentbatch.store.results_sources import Source, list_sources, read_results
+from agentbatch.store.runs import refuse_requests
 from agentbatch.tui.glyphs import Glyphs
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.screens.compare_runs import CompareRunsScreen
@@ -124,11 +125,17 @@ class ResultsScreen(SizedScreen[None]):
         return self._listed[place] if self._listed and place is not None else None
 
     def _readable(self) -> Source | None:
-        """The chosen one; where it cannot be read, says so."""
+        """The chosen one; where it cannot be read, or has no tasks, says so."""
         chosen = self._chosen
         if chosen is not None and chosen.line is None:
             self.tell(chosen.problem, "error")
             return None
+        if chosen is not None and chosen.line is not None:
+            try:
+                refuse_requests(chosen.line.info, chosen.line.run_id)
+            except UserError as error:
+                self.tell(str(error), "warning")
+                return None
         return chosen.source if chosen is not None else None
 
     def tell(self, text: str, severity: str = "information") -> None:
