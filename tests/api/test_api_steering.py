@@ -161,10 +161,18 @@ async def test_a_failed_task_is_tried_again_while_the_run_goes_on(run_tasks: Any
 async def test_concurrency_changes_at_once(run_tasks: Any, tmp_path: Path) -> None:
     names = [f"t{n}" for n in range(6)]
     scripts = [script(name, bash("sleep 0.7"), FINISH) for name in names]
-    outside = Outside(tmp_path, once(e.ToolCalled, lambda o: o.ask("set-concurrency", number=6)))
+    outside = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("set-concurrency", number=6)),
+            once(e.TaskFinished, lambda o: o.ask("set-concurrency", number=1001)),
+        ),
+    )
     ran = await run_tasks([task(n) for n in names], scripts, parallel=1, on_event=outside.on_event)
     assert ran.outcome.exit_code == 0
     assert ran.outcome.state.max_concurrent == 6
+    answers = [answer for _, answer in outside.answers]
+    assert Answer(False, "From 1 to 1000 tasks at the same time.") in answers  # more is for plain requests
     begun = {event.task_id: event.ts for event in ran.of_type(e.TaskStarted)}
     over = {event.task_id: event.ts for event in ran.of_type(e.TaskFinished)}
     most = max(sum(begun[n] <= ts < over[n] for n in names) for ts in begun.values())

@@ -27,10 +27,13 @@ def help_of(*words: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", ["requests", "requests run", "requests make", "cache", "bench", "bench requests"])
+@pytest.mark.parametrize(
+    "words", ["requests", "requests run", "requests make", "cache", "bench", "bench requests"]
+)
 def test_no_line_is_too_wide_and_nothing_heavy_is_loaded(words: str) -> None:
     told = help_of(*words.split())
     assert told.returncode == 0, told.stderr
     assert told.stdout.startswith(f"usage: agentbatch {words} ")
     assert [line for line in told.stdout.splitlines() if len(line) > WIDEST] == []
+    assert "%%" not in told.stdout
     assert told.stderr.split() == []

@@ -67,7 +67,7 @@ def queue(database: Path) -> Iterator[CommandQueue]:
         ("resume-paused", {"task": "a"}, ("resume_paused", "a")),
         ("cancel", {"task": "a"}, ("cancel_task", "a")),
         ("retry", {"task": "a"}, ("retry_task", "a")),
-        ("set-concurrency", {"number": 1000}, ("set_concurrency", 1000)),
+        ("set-concurrency", {"number": 10000}, ("set_concurrency", 10000)),
     ],
 )
 def test_each_command_does_what_it_says(name: str, arguments: dict[str, object], asked: object) -> None:
@@ -92,7 +92,7 @@ def test_each_command_does_what_it_says(name: str, arguments: dict[str, object],
         ("cancel", '{"task": null}', "task: Input should be a valid string"),
         ("retry", '{"task": 3}', "task: Input should be a valid string"),
         ("set-concurrency", '{"number": 0}', "greater than or equal to 1"),
-        ("set-concurrency", '{"number": 1001}', "less than or equal to 1000"),
+        ("set-concurrency", '{"number": 10001}', "less than or equal to 10000"),
         ("set-concurrency", '{"number": 2.5}', "number: Input should be a valid integer"),
         ("set-concurrency", '{"number": "3"}', "number: Input should be a valid integer"),
         ("stop", "[" * 10_000, "cannot be understood"),

@@ -1,7 +1,11 @@
 """The journal of a batch."""
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +115,89 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
     path.write_text("hello " * 100)
     with pytest.raises(UserError, match=r"j\.db is no journal"):
         Journal(path)
+
+
+def test_who_does_not_dedupe_asks_for_each_though_it_was_deduped_before(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = Journal(path)
+    for place, name in enumerate("abc"):
+        journal.add(name, "k", place)
+    journal.close()
+    journal = Journal(path, dedupe=False)
+    assert [journal.add(name, "k", place).leader for place, name in enumerate("abc")] == [None] * 3
+    journal.close()
+    journal = Journal(path, dedupe=False)  # and that is kept
+    assert [journal.add(name, "k", place).leader for place, name in enumerate("cba")] == [None] * 3
+    journal.close()
+
+
+async def test_who_does_not_dedupe_keeps_the_answers_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = Journal(path)
+    a, b = journal.add("a", "k", 0), journal.add("b", "k", 1)
+    assert [follower.id for follower in await journal.finish(a.n, OK)] == ["b"]
+    await journal.finish(b.n, OK)
+    journal.close()
+    journal = Journal(path, dedupe=False)
+    assert journal.add("b", "k", 0).state == "ok"
+    assert journal.add("a", "k", 1).state == "ok"
+    journal.close()
+
+
+async def test_nobody_follows_where_nothing_is_deduped_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = Journal(path)
+    journal.add("a", "k", 0)
+    journal.add("b", "k", 1)
+    journal.close()
+    journal = Journal(path, dedupe=False)
+    a, _ = journal.add("a", "k", 0), journal.add("b", "k", 1)
+    assert await journal.finish(a.n, OK) == []
+    journal.close()
+
+
+LONG = "x" * 200_000
+
+WRITES: list[Callable[[Journal], Any]] = [
+    lambda journal: journal.add(LONG, "k", 9),
+    lambda journal: journal.add("a", LONG, 0),
+    lambda journal: journal.finish(0, OK._replace(answer=LONG)),
+    lambda journal: journal.put("note", LONG),
+]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=["add", "change", "finish", "put"])
+async def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, write: Callable[[Journal], Any]) -> None:
+    with closing(Journal(tmp_path / "j.db")) as journal:
+        journal.add("a", "k", 0)
+        journal.commit()
+        (pages,) = journal.connection.execute("PRAGMA page_count").fetchone()
+        journal.connection.execute(f"PRAGMA max_page_count = {pages}")
+        journal._session += 1  # as if another session had seen it
+        with pytest.raises(OSError, match=r"The journal .*j\.db cannot be written: database or disk is full"):
+            if (written := write(journal)) is not None:
+                await written
+
+
+LOCKED: list[Callable[[Journal], Any]] = [
+    lambda journal: journal.add("b", "k", 1),
+    lambda journal: journal.sent(0),
+    lambda journal: journal.finish(0, OK),
+    lambda journal: journal.charge(0, 1, 1, 0.5),
+    lambda journal: journal.reopen("sent"),
+    lambda journal: journal.put("note", "x"),
+]
+
+
+@pytest.mark.parametrize("write", LOCKED, ids=["add", "sent", "finish", "charge", "reopen", "put"])
+async def test_a_locked_file_is_told_in_a_sentence(tmp_path: Path, write: Callable[[Journal], Any]) -> None:
+    path = tmp_path / "j.db"
+    with closing(Journal(path)) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        journal.add("a", "k", 0)
+        journal.commit()
+        journal.connection.execute("PRAGMA busy_timeout = 1")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OSError, match=r"The journal .*j\.db cannot be written: database is locked"):
+            if (written := write(journal)) is not None:
+                await written
+        other.execute("ROLLBACK")

@@ -32,12 +32,12 @@ class Message(NamedTuple):
 def failure_message(state: RunState, task: TaskState) -> Message:
     """A task is the first of its run to fail."""
     lines = [
-        f"Task {_name(task.id)} failed ({_reason(task)}), the first of run {_run(state)}.",
+        f"Task {_name(task.id)} failed ({_reason(task)}), the first of run {run_name(state)}.",
         _counts(state),
-        f"Look with: agentbatch status {_run(state)}",
+        f"Look with: agentbatch status {run_name(state)}",
     ]
     title = f"agentbatch: task {_name(task.id)} failed"
-    return Message(clip(title, TITLE_WIDTH), _body(lines), "failure")
+    return Message(clip(title, TITLE_WIDTH), body(lines), "failure")
 
 
 def end_message(state: RunState, results_file: Path, now: float) -> Message:
@@ -53,8 +53,8 @@ def end_message(state: RunState, results_file: Path, now: float) -> Message:
     failed = [task for task in state.tasks.values() if failed_for_good(task)]
     command = resume_command(state) or retry_command(state)
     lines = [
-        f"Run {_run(state)}: {_counts(state)}",
-        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
+        f"Run {run_name(state)}: {_counts(state)}",
+        *([f"Stopped: {quiet(end.error)}"] if end is not None and end.error else []),
         f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
         f"{tokens(state.usage.total, estimated=state.usage.estimated)} tokens",
         *(["Not completed:"] if failed else []),
@@ -64,7 +64,7 @@ def end_message(state: RunState, results_file: Path, now: float) -> Message:
         *([f"Go on with: {command}"] if command else []),
     ]
     title = f"agentbatch: {what}, {completed:,} of {counted(total, 'task')} completed"
-    return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
+    return Message(clip(title, TITLE_WIDTH), body(lines), kind)
 
 
 def failed_for_good(task: TaskState) -> bool:
@@ -84,23 +84,25 @@ def _counts(state: RunState) -> str:
     return f"{counted(len(tasks), 'task')}{f': {shown}' if shown else ''}"
 
 
-def _run(state: RunState) -> str:
+def run_name(state: RunState) -> str:
+    """Its id."""
     return state.info.run_id if state.info is not None else "?"
 
 
 def _name(task_id: str) -> str:
-    return _quiet(clip(task_id, 100))
+    return quiet(clip(task_id, 100))
 
 
 def _reason(task: TaskState) -> str:
     return reason_text(task.reason or task.status)
 
 
-def _body(lines: list[str]) -> str:
+def body(lines: list[str]) -> str:
+    """Of a message."""
     return "\n".join(clip(line, LINE_WIDTH) for line in lines)
 
 
-def _quiet(text: str) -> str:
+def quiet(text: str) -> str:
     """Foreign text for a chat: nobody is called by it, nothing in it is a tag."""
     return text.translate(_QUIET)
 

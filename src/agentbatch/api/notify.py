@@ -83,9 +83,9 @@ class Notifier:
             task = state.tasks[event.task_id]
             if failed_for_good(task):
                 self._failed = True
-                self._send(failure_message(state, task))
+                self.send(failure_message(state, task))
         elif isinstance(event, e.RunFinished):
-            self._send(end_message(state, self._results_file, event.ts))
+            self.send(end_message(state, self._results_file, event.ts))
 
     async def finish(self) -> None:
         """Wait until everything is sent, or given up after the time limit."""
@@ -100,7 +100,8 @@ class Notifier:
                 late.cancel()
             await asyncio.wait(sending)
 
-    def _send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
+        """To all addresses; returns at once."""
         for place in range(len(self._urls)):
             sending = asyncio.ensure_future(self._deliver(place, message))
             self._under_way.add(sending)

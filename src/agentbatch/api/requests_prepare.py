@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from agentbatch.api.notify import check_notify
 from agentbatch.api.requests_provider import check_resumed
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
@@ -128,6 +129,7 @@ def prepare_requests(
     try:
         prepared = replace(prepared, total=check_requests(source, check))
         _check_priced(prepared, models)
+        check_notify(settings.notify)
     except BaseException:
         prepared.let_go()
         raise
@@ -150,7 +152,7 @@ def _defaults(settings: Settings, options: RequestsOptions, folder: Path) -> Def
 
 def check_output(output: Path, source: Path) -> None:
     """Raises UserError when answers cannot be written there."""
-    check_writable(output)
+    check_writable(output, "output", "-o")
     try:
         same = output.samefile(source)
     except OSError:

@@ -5,10 +5,11 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentbatch import __version__
+from agentbatch.api.notify import Notifier
 from agentbatch.api.requests_assemble import (
     forget_unless_begun,
     keep_source,
@@ -17,7 +18,9 @@ from agentbatch.api.requests_assemble import (
     open_store,
 )
 from agentbatch.api.requests_engine import RequestsEngine
+from agentbatch.api.requests_failures import FailureWatch
 from agentbatch.api.requests_files import finish_output, take_up
+from agentbatch.api.requests_notify import RequestsNotifier
 from agentbatch.api.requests_prepare import PreparedRequests
 from agentbatch.api.requests_recording import Recording
 from agentbatch.api.take_up import seconds_at_work
@@ -33,11 +36,6 @@ from agentbatch.requests.stats import BatchStats
 from agentbatch.store import events as e
 from agentbatch.store.commands import CommandQueue
 from agentbatch.store.store import Listener, Store
-
-OUTAGE = 20
-"""Requests that fail in a row for want of an answer, each after all its retries, before the batch stops."""
-
-OUTAGE_TOLD = f"The endpoint does not answer: {OUTAGE} requests in a row failed, each after its retries."
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ class RequestsOutcome:
     """Somebody stopped it, and something was left."""
     provider_batch: bool = False
     """It went through the provider's batch service."""
+    failures_ended_it: bool = False
+    """It stopped early for what failed, which is worth asking again."""
 
     @property
     def exit_code(self) -> int:
@@ -68,11 +68,6 @@ class RequestsOutcome:
         if self.interrupted:
             return 130
         return 1 if self.stopped or self.figures.failed or self.left else 0
-
-    @property
-    def outage(self) -> bool:
-        """The endpoint was away: what failed for that is worth asking again."""
-        return self.stopped == OUTAGE_TOLD
 
     @property
     def left(self) -> int:
@@ -106,6 +101,7 @@ async def run_requests(
         stack.push_async_callback(store.close)
         for listener in callbacks.listeners:
             store.listen(listener)
+        notifier = _notifier(prepared, store, stack)
         source = keep_source(prepared, store)
         endpoint = await open_endpoint(prepared, redact, stack)
         processor = new_processor(prepared, endpoint, store.folder.journal)
@@ -117,7 +113,11 @@ async def run_requests(
         store.flush()
         if callbacks.on_start is not None:
             callbacks.on_start(engine)
-        problem = await _run(prepared, processor, store, engine, output, recording, callbacks, source)
+        failures = FailureWatch(prepared.settings.max_failures)
+        callbacks = _also(callbacks, notifier)
+        problem = await _run(
+            prepared, processor, store, engine, output, recording, failures, callbacks, source
+        )
         output.close()
         problem = problem or finish_output(prepared, store, recording, session, stopped=processor.stopped)
         figures = recording.tell(worth_a_line=True)
@@ -138,7 +138,33 @@ async def run_requests(
             stopped,
             interrupted,
             processor.provider is not None,
+            bool(stopped) and not problem and failures.cause == processor.stopped,
         )
+
+
+def _notifier(prepared: PreparedRequests, store: Store, stack: AsyncExitStack) -> RequestsNotifier | None:
+    """Its messages are sent before the store ends; None: nobody is to be told."""
+    if not prepared.settings.notify:
+        return None
+    sender = Notifier(prepared.settings.notify, store, prepared.output)
+    stack.push_async_callback(sender.finish)
+    notifier = RequestsNotifier(sender, store, prepared.output)
+    store.listen(notifier)
+    return notifier
+
+
+def _also(callbacks: Callbacks, notifier: RequestsNotifier | None) -> Callbacks:
+    """Failures are told to both."""
+    if notifier is None:
+        return callbacks
+    first = callbacks.on_failure
+
+    def failed(result: BatchResult) -> None:
+        if first is not None:
+            first(result)
+        notifier.failed(result)
+
+    return replace(callbacks, on_failure=failed)
 
 
 async def _run(
@@ -148,6 +174,7 @@ async def _run(
     engine: RequestsEngine,
     output: OutputFile,
     recording: Recording,
+    failures: FailureWatch,
     callbacks: Callbacks,
     source: Path,
 ) -> str:
@@ -160,7 +187,6 @@ async def _run(
 
     processor.on_progress = progress
     processor.on_notice = lambda text: store.emit(e.Notice(text=text, warning=False))
-    unanswered = 0
     stream = processor.stream(read_requests(source), replay=False, total=prepared.total)
     try:
         async with _steered(store, engine), _watched(store, engine), aclosing(stream) as results:
@@ -169,10 +195,8 @@ async def _run(
                 recording.ended(ok=result.ok)
                 if result.error is not None and callbacks.on_failure is not None:
                     callbacks.on_failure(result)
-                dead = result.error is not None and result.error.kind == "transient"
-                unanswered = unanswered + 1 if dead else 0
-                if unanswered == OUTAGE:
-                    engine.give_up(OUTAGE_TOLD)
+                if failures.add(result):
+                    engine.give_up(failures.cause)
     except OSError as error:
         return f"The batch's files cannot be written: {error.strerror}." if error.strerror else str(error)
     except sqlite3.Error as error:

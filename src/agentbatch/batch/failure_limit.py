@@ -15,6 +15,8 @@ class FailureLimit:
     """So many failed tasks end the run."""
     flag: str = "--max-failures"
     """What set it, for the sentence."""
+    noun: str = "task"
+    """What fails."""
 
     @classmethod
     def parse(cls, text: str, total: int) -> "FailureLimit":
@@ -34,8 +36,10 @@ class FailureLimit:
         """Why the run stops after so many failed tasks, as a sentence; empty: it goes on."""
         if failed < self.most:
             return ""
-        have = "task has" if failed == 1 else "tasks have"
+        have = f"{self.noun} has" if failed == 1 else f"{self.noun}s have"
         than = (
-            "as many as" if failed == self.most else "more than the " + counted(self.most, "task") + " that"
+            "as many as"
+            if failed == self.most
+            else "more than the " + counted(self.most, self.noun) + " that"
         )
         return f"{failed:,} {have} failed, {than} {self.flag} allows."

@@ -81,29 +81,41 @@ def _ladder(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    rounds = asyncio.run(_measure(args))
+    rounds, problem = asyncio.run(_measure(args))
     if args.as_json:
-        sys.stdout.write(json.dumps({"rounds": [_document(r) for r in rounds]}, indent=2) + "\n")
-    return 1 if any(round_.stats.failed for round_ in rounds) else 0
+        document = {"rounds": [_document(r) for r in rounds], "stopped": problem or None}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    if problem:
+        sys.stderr.write(f"agentbatch: {problem}\n")
+    return 1 if problem or any(round_.stats.failed for round_ in rounds) else 0
 
 
-async def _measure(args: argparse.Namespace) -> "list[Round]":
-    from agentbatch.requests.bench import measure, requests_of, settings
+async def _measure(args: argparse.Namespace) -> "tuple[list[Round], str]":
+    """The rounds, and why they ended early, as a sentence; empty when they did not."""
+    from agentbatch.requests.bench import measure, probe, requests_of, settings
 
     rounds: list[Round] = []
     planned = [(at_once, size, requests_of(at_once, args.least)) for at_once, size in settings(args.ladder)]
     async with _target(args) as target:
+        problem = await probe(target)
+        if problem:
+            return [], f"Nothing was measured. {problem}"
         if not args.as_json:
-            total = sum(count for *_, count in planned) + len(planned)
+            total = sum(count for *_, count in planned) + len(planned) + 1
             sys.stdout.write(f"{_where(args, target)}, {total:,} requests\n\n{HEADING}\n")
+            sys.stdout.flush()
         for place, (at_once, size, count) in enumerate(planned):
             rounds.append(await measure(target, at_once, size, count, place))
             if not args.as_json:
                 sys.stdout.write(_line(rounds[-1], rounds[0], counts_right=args.spends) + "\n")
                 sys.stdout.flush()
+            problem = rounds[-1].problem
+            if problem:
+                break
     if not args.as_json:
         sys.stdout.write(f"\n{_explanation(args, rounds)}\n")
-    return rounds
+        sys.stdout.flush()
+    return rounds, problem
 
 
 @asynccontextmanager
@@ -120,7 +132,7 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
     from agentbatch.cli.run import read_settings
     from agentbatch.model.pricing import Prices
 
-    given, _ = read_settings({})
+    given, _ = read_settings({"judge": "none"})  # nobody judges here, so that nobody needs that key
     if given.rehearsal:
         raise UserError(
             "--yes-spend measures the coder's endpoint, and none is set: CODER_API_KEY or OPENAI_API_KEY, and "
@@ -138,16 +150,16 @@ def _where(args: argparse.Namespace, target: "Target") -> str:
     return f"{target.model} at {urlsplit(target.base_url).hostname}"
 
 
-HEADING = "at once x a call  requests  seconds  requests/s  speed-up    p50    p95  tokens each"
+HEADING = "at once x a call  requests  seconds  requests/s  speed-up    p50    p95  tokens"
 
 
 def _line(round_: "Round", first: "Round", *, counts_right: bool) -> str:
-    """At most 80 columns."""
+    """At most 79 columns. Tokens: of a request."""
     stats = round_.stats
     line = (
         f"{round_.name:>16}  {stats.done:>8,}  {stats.elapsed:>7.2f}  {stats.rate:>10.1f}  "
         f"{stats.rate / first.stats.rate if first.stats.rate else 0.0:>7.1f}x  {stats.latency.percentile(0.5):>5.2f}  "
-        f"{stats.latency.percentile(0.95):>5.2f}  {stats.tokens_each:>11,.0f}"
+        f"{stats.latency.percentile(0.95):>5.2f}  {stats.tokens_each:>6,.0f}"
     )
     wrong = stats.ok - round_.right if counts_right else 0
     counts = ((stats.failed, "failed"), (stats.refused, "answered 429"), (wrong, "wrong sums"))
@@ -159,7 +171,9 @@ def _explanation(args: argparse.Namespace, rounds: "list[Round]") -> str:
     from agentbatch.requests.asker import cost_sum
     from agentbatch.store.format import money
 
-    text = "4x3: four calls at once, three requests in each. p50 and p95: seconds a call."
+    text = (
+        "4x3: four calls at once, three requests in each. p50 and p95: seconds a call;\ntokens: of a request."
+    )
     if not args.spends:
         return text + "\nThis is agentbatch and the machine; --yes-spend measures your endpoint."
     cost: float | None = 0.0

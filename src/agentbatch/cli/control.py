@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.cli.task_choice import choose_task
-from agentbatch.engine.control import MOST_AT_ONCE
+from agentbatch.engine.control import MOST_AT_ONCE, MOST_REQUESTS_AT_ONCE
 from agentbatch.errors import UserError
 from agentbatch.store.asking import ask
 from agentbatch.store.format import fold, harmless
@@ -40,7 +40,12 @@ def add_parser(subparsers: Any) -> None:
     _add_task(_command(subparsers, "retry", _retry, "run a task that is over again", RETRY))
     setting = _command(subparsers, "set", _set, "change how many tasks run at the same time", SET)
     setting.add_argument("name", choices=["concurrency"], help="what to change")
-    setting.add_argument("number", type=int, metavar="N", help=f"tasks at the same time, 1 to {MOST_AT_ONCE}")
+    setting.add_argument(
+        "number",
+        type=int,
+        metavar="N",
+        help=f"tasks at the same time, 1 to {MOST_AT_ONCE}; plain requests: 1 to {MOST_REQUESTS_AT_ONCE}",
+    )
     _add_run(setting)
 
 
@@ -117,9 +122,12 @@ def _retry(args: argparse.Namespace) -> int:
 
 
 def _set(args: argparse.Namespace) -> int:
-    if not 1 <= args.number <= MOST_AT_ONCE:
-        raise UserError(f"set concurrency takes a number from 1 to {MOST_AT_ONCE}.")
-    return _ask(running_run(Path.cwd(), args.run), "set-concurrency", {"number": args.number})
+    folder = running_run(Path.cwd(), args.run)
+    info = open_run(folder).state.info
+    most = MOST_REQUESTS_AT_ONCE if info is not None and info.kind == "requests" else MOST_AT_ONCE
+    if not 1 <= args.number <= most:
+        raise UserError(f"set concurrency takes a number from 1 to {most}.")
+    return _ask(folder, "set-concurrency", {"number": args.number})
 
 
 def _ask_of_task(name: str, args: argparse.Namespace) -> int:

@@ -114,6 +114,10 @@ def _add_pace(group: Any) -> None:
     group.add_argument(
         "--max-cost", dest="most_cost", metavar="USD", type=_seconds, help="US dollars for this session"
     )
+    group.add_argument(
+        "--max-failures", dest="most_failures", metavar="N|P%",
+        help="end it after N failed requests, or P percent of those that ended (from 20 on)",
+    )  # fmt: skip
 
 
 def _add_again(group: Any) -> None:
@@ -148,6 +152,10 @@ def _add_again(group: Any) -> None:
     group.add_argument(
         "--json", dest="as_json", action="store_true", help="a launch and a done record on stdout"
     )
+    group.add_argument(
+        "--notify", dest="addresses", metavar="URL", action="append", default=[],
+        help="tell this apprise URL of the end and of the first failure; again for more",
+    )  # fmt: skip
     group.add_argument("--quiet", action="store_true", help="only what went wrong")
     group.add_argument(
         "--daemon",

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ONCE = ("--resume", "--retry-failed", "--force", "--daemon")
 """Words of one session, not of the batch."""
 
+NOTIFY = "--notify"
+"""Has an address behind it."""
+
 SETTINGS = {
     "ask_endpoint": "coder_endpoint",
     "most_rpm": "rpm",
@@ -35,6 +38,7 @@ SETTINGS = {
     "delay": "retry_delay",
     "patience": "request_timeout",
     "own_prices": "prices",
+    "most_failures": "max_failures",
 }
 """What stands in the settings' table too: variables and .env count where the word was not given."""
 
@@ -78,7 +82,7 @@ def resume_requests(folder: RunFolder, given: dict[str, Any]) -> int:
         raise UserError(f"The run {folder.run_id} does not tell the command that it was started with.")
     args = parse_run(words)
     args.words = words
-    other = sorted(given.keys() - {"resume", "retry_failed", "daemon", "env_file", "display"})
+    other = sorted(given.keys() - {"resume", "retry_failed", "daemon", "env_file", "display", "notify"})
     if other:
         raise UserError(
             f"--{other[0].replace('_', '-')} is not for going on with a batch of plain requests; say its whole command "
@@ -88,6 +92,7 @@ def resume_requests(folder: RunFolder, given: dict[str, Any]) -> int:
     args.go_on = not args.again
     args.in_background = bool(given.get("daemon"))
     args.as_json = args.as_json or given.get("display") == "json"
+    args.addresses = [given["notify"]] if "notify" in given else []
     if "env_file" in given:
         args.keys_file = Path(given["env_file"])
     return run_requests(args, folder)
@@ -98,6 +103,8 @@ def _settings(args: argparse.Namespace) -> "Settings":
         setting: getattr(args, name) for name, setting in SETTINGS.items() if getattr(args, name) is not None
     }
     flags["judge"] = "none"  # nobody judges here, so that nobody needs that key
+    if args.addresses:
+        flags["notify"] = " ".join(args.addresses)
     if args.keys_file is not None:
         flags["env_file"] = str(args.keys_file)
     return read_settings(flags)[0]
@@ -167,6 +174,19 @@ def _check_same_output(found: RunFolder, output: Path) -> None:
         )
 
 
+def lasting(words: Sequence[str]) -> list[str]:
+    """The words of a command line that are for all sessions of a batch. Addresses to notify are secrets: they are not
+    kept, and not shown."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == NOTIFY:
+            next(rest, None)
+        elif word not in ONCE and not word.startswith(f"{NOTIFY}="):
+            kept.append(word)
+    return kept
+
+
 def _plan(prepared: "PreparedRequests") -> int:
     from agentbatch.api.requests_plan import plan
     from agentbatch.display.requests_dry_run import render_plan
@@ -179,7 +199,8 @@ def _again(args: argparse.Namespace, folder: RunFolder | None) -> Sequence[str]:
     """The words that do the same in another process."""
     if folder is None:
         return list(args.words)
-    return ["resume", folder.run_id, *(["--retry-failed"] if args.again else [])]
+    told = ["--notify", " ".join(args.addresses)] if args.addresses else []
+    return ["resume", folder.run_id, *(["--retry-failed"] if args.again else []), *told]
 
 
 async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
@@ -204,7 +225,7 @@ async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
         tell_ready(engine.run_folder)
 
     callbacks = Callbacks(begun, face.on_progress, face.on_failure, [face.on_event])
-    words = [word for word in args.words if word not in ONCE]
+    words = lasting(args.words)
     outcome = await run_requests(prepared, callbacks, retry_failed=args.again, flags={"words": words})
     _end(face, prepared, outcome, words)
     return outcome.exit_code
@@ -227,9 +248,9 @@ def _end(
     failed = read_failed(RunFolder(outcome.run_folder).journal) if figures.failed else []
     resume = ""
     if outcome.stopped or outcome.left:
-        command = ["agentbatch", *words, "--retry-failed" if outcome.outage else "--resume"]
+        command = ["agentbatch", *words, "--retry-failed" if outcome.failures_ended_it else "--resume"]
         if options.source == STDIN:
-            again = ["--retry-failed"] if outcome.outage else []
+            again = ["--retry-failed"] if outcome.failures_ended_it else []
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)
     face.end(outcome, failed, told, resume=resume)

@@ -268,7 +268,7 @@ class Settings(BaseModel):
         if value is not None and not re.fullmatch(
             r"[1-9]\d{0,6}|(100|[1-9]\d?(\.\d+)?|0\.0*[1-9]\d*)%", value
         ):
-            raise ValueError("must be a number of tasks, or a part of them like 10%")
+            raise ValueError("must be a number from 1 on, or a part of all like 10%")
         return value
 
     @field_validator("filter")

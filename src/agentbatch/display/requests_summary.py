@@ -8,7 +8,7 @@ from agentbatch.display.requests_failed import failed_list
 from agentbatch.requests.advice import Figures, advice
 from agentbatch.requests.latency import Durations
 from agentbatch.requests.stats import BatchStats
-from agentbatch.store.format import UNKNOWN, counted, duration, fold, harmless, money, tokens
+from agentbatch.store.format import counted, duration, fold, harmless, money, tokens
 
 SHORT = 60.0
 """Seconds."""
@@ -56,10 +56,10 @@ def _session(stats: BatchStats, peak: int, ceiling: int) -> list[str]:
     return [
         f"time {_time(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {min(peak, ceiling):,} of {ceiling:,} "
         "at once",
-        f"latency {_durations(stats.latency)}",
-        f"queue wait {_durations(stats.wait)}",
+        f"latency {stats.latency}",
+        f"queue wait {stats.wait}",
         f"{counted(stats.attempts, 'call')}, {counted(stats.retries, 'retry', 'retries')}, "
-        f"{stats.refusal_rate:.1%} answered 429{reasked}, {stats.error_rate:.1%} of the requests failed",
+        f"{stats.refusal_rate:.1%} answered 429{reasked}, {stats.failure_rate:.1%} of the requests failed",
     ]
 
 
@@ -70,7 +70,7 @@ def _at_provider(stats: BatchStats) -> list[str]:
     reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
     return [
         f"time {_time(stats.elapsed)}, {counted(stats.attempts, 'answer')} from the provider's batch service{reasked}, "
-        f"{stats.error_rate:.1%} of the requests failed"
+        f"{stats.failure_rate:.1%} of the requests failed"
     ]
 
 
@@ -94,15 +94,6 @@ def _spent(outcome: RequestsOutcome) -> list[str]:
     return lines
 
 
-def _durations(durations: Durations) -> str:
-    if not durations.count:
-        return UNKNOWN
-    return (
-        f"avg {durations.mean:.2f} s, p50 {durations.percentile(0.5):.2f}, p95 {durations.percentile(0.95):.2f}, "
-        f"p99 {durations.percentile(0.99):.2f}, min {durations.least:.2f}, max {durations.most:.2f}"
-    )
-
-
 def advice_of(stats: BatchStats, *, concurrency: int, batch_size: int, limited: bool) -> str:
     """One sentence where a knob was clearly wrong; else nothing."""
     return advice(
@@ -111,6 +102,7 @@ def advice_of(stats: BatchStats, *, concurrency: int, batch_size: int, limited: 
             seconds=stats.elapsed,
             attempts=stats.attempts,
             refused=stats.refused,
+            failed_packs=stats.again_rate,
             concurrency=concurrency,
             batch_size=batch_size,
             limited=limited,
@@ -137,7 +129,7 @@ def summary_document(
         "refused": stats.refused,
         "reasked": stats.reasked,
         "refusalRate": round(stats.refusal_rate, 4),
-        "errorRate": round(stats.error_rate, 4),
+        "errorRate": round(stats.failure_rate, 4),
         "seconds": round(stats.elapsed, 3),
         "requestsPerSecond": round(stats.rate, 3),
         "latency": _document(stats.latency),

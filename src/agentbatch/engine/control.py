@@ -18,6 +18,9 @@ LOOK_EVERY = 0.25
 MOST_AT_ONCE = 1000
 """Tasks at the same time, as for --parallel."""
 
+MOST_REQUESTS_AT_ONCE = 10_000
+"""Plain requests at the same time, as for --concurrency."""
+
 
 class Steerable(Protocol):
     """What commands can do with an engine. Each method returns the sentence that says what happened, and raises
@@ -81,7 +84,7 @@ class _Retry(_Request):
 
 
 class _SetConcurrency(_Request):
-    number: int = Field(ge=1, le=MOST_AT_ONCE)
+    number: int = Field(ge=1, le=MOST_REQUESTS_AT_ONCE)
 
     def do(self, engine: Steerable) -> str:
         return engine.set_concurrency(self.number)

@@ -2,6 +2,7 @@
 
 import difflib
 
+from agentbatch.engine.control import MOST_AT_ONCE
 from agentbatch.engine.local import LocalEngine
 from agentbatch.errors import UserError
 from agentbatch.store import events as e
@@ -85,6 +86,8 @@ class Steering:
     def set_concurrency(self, number: int) -> str:
         engine = self._engine
         self._refuse_when_over()
+        if number > MOST_AT_ONCE:
+            raise UserError(f"From 1 to {MOST_AT_ONCE} tasks at the same time.")
         engine.scheduler.set_concurrency(number)
         if engine.on_concurrency is not None:
             engine.on_concurrency(number)

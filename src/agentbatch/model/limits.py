@@ -22,6 +22,7 @@ REQUESTS = "requests/min"
 TOKENS = "tokens/min"
 THROTTLE = "throttle"
 COOLDOWN = "rate limit (429)"
+HELD = "pause"
 
 WORTH_TELLING = 1.0
 """Seconds by which a wait has to grow before it is told again."""
@@ -112,6 +113,7 @@ class EndpointLimits:
         self._last_start = -math.inf
         self._cooldown = Cooldown()
         self._under_way: set[Slot] = set()
+        self._held = False
 
     @property
     def active(self) -> int:
@@ -134,6 +136,15 @@ class EndpointLimits:
     def set_max_in_flight(self, number: int) -> None:
         """How many requests may be under way from now on; those that are go on."""
         self.max_in_flight = number
+        self._pump()
+
+    def hold(self) -> None:
+        """Start nothing until `go_on`, for anyone; what is under way goes on."""
+        self._held = True
+
+    def go_on(self) -> None:
+        """After `hold`. Without one, nothing changes."""
+        self._held = False
         self._pump()
 
     def cool_down(self, seconds: float) -> None:
@@ -198,6 +209,8 @@ class EndpointLimits:
     def _obstacle(self, slot: Slot, now: float) -> tuple[float, str]:
         """Until when, and why, the head of the line has to wait; infinity when only another call's end can
         tell."""
+        if self._held:
+            return math.inf, HELD
         cool = self._cooldown.free_at(now, self.active)
         if cool > now:
             return cool, COOLDOWN

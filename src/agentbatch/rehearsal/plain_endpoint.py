@@ -10,13 +10,14 @@ from agentbatch.rehearsal.rate import AmountWindow
 from agentbatch.rehearsal.refusals import Problem
 from agentbatch.rehearsal.script import Fault
 
-Moment = Literal["503", "stall", "truncated", "garbage", "disconnect", "429"]
+Moment = Literal["503", "stall", "truncated", "cut", "garbage", "disconnect", "429"]
 """A bad moment of an endpoint."""
 
 MOMENTS: Mapping[Moment, Fault] = {
     "503": Fault(status=503, message="The server is overloaded."),
     "stall": Fault(kind="stall"),
     "truncated": Fault(kind="short"),
+    "cut": Fault(kind="cut"),
     "garbage": Fault(kind="garbage"),
     "disconnect": Fault(kind="disconnect"),
     "429": Fault(status=429, message="Slow down.", headers={"retry-after-ms": "50", "Retry-After": "1"}),
@@ -53,6 +54,8 @@ class PlainEndpoint:
         """When requests passed the limits (a monotonic clock's seconds), where there are some."""
         self.tokens = 0
         """Of all answers."""
+        self.played: list[Moment | None] = []
+        """What each request met in the order of their coming, None for an answer; where there are bad moments."""
         self._rng = random.Random(options.seed)
         self._careless = random.Random(options.seed)
         scale = options.window / 60.0
@@ -65,9 +68,12 @@ class PlainEndpoint:
         return bool(self.options.rpm or self.options.tpm)
 
     def bad_moment(self) -> Fault | None:
-        if not self.options.share or self._rng.random() >= self.options.share:
+        """For the next request. None: it is answered."""
+        if not self.options.share:
             return None
-        return MOMENTS[self._rng.choice(self.options.moments)]
+        moment = self._rng.choice(self.options.moments) if self._rng.random() < self.options.share else None
+        self.played.append(moment)
+        return None if moment is None else MOMENTS[moment]
 
     def answer(
         self, path: str, body: Mapping[str, Any], now: float

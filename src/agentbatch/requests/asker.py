@@ -31,6 +31,10 @@ class Item:
     key: str = ""
 
 
+Charge = Callable[[Item, Usage, float | None], None]
+"""Told what a request was charged (tokens, US dollars or None for an unknown price) before it has ended."""
+
+
 @dataclass(frozen=True)
 class Asker:
     """Asks one endpoint. `prices` None: nothing has a price here."""
@@ -41,8 +45,10 @@ class Asker:
     """Of the endpoint, for the keys of requests: its address, or what stands for it."""
     prices: Prices | None
 
-    async def ask(self, item: Item, attempt: Attempt, stopped: Callable[[], bool]) -> BatchResult:
-        """`attempt` and `stopped` as for `Caller.call`."""
+    async def ask(
+        self, item: Item, attempt: Attempt, stopped: Callable[[], bool], charge: Charge
+    ) -> BatchResult:
+        """`attempt` and `stopped` as for `Caller.call`. `charge` is told of a call that does not end the request."""
         request = item.request
         schema = schema_of(request.body)
         result = await self._once(item, request, attempt, stopped)
@@ -51,6 +57,7 @@ class Asker:
         told = complaint(schema, result.text)
         if not told:
             return replace(result, data=json.loads(schema.extract(result.text)))
+        charge(item, result.usage, result.cost)
         again = request.model_copy(update={"body": asked_again(request.body, result.text, told)})
         second = await self._once(item, again, attempt, stopped)
         merged = _joined(result, second)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from agentbatch.requests.packer import Pack, Packer
 from agentbatch.requests.request import BatchRequest
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.workers import Workers
 
 Requests = Iterable[BatchRequest] | AsyncIterable[BatchRequest]
 
@@ -59,40 +60,33 @@ class Batch:
     fallback: Callable[[BatchRequest, BatchError], Any] | None = None
     stopped: str = ""
     """Why nothing more is started, as a sentence; empty while it is."""
-    _sending: set["asyncio.Task[Any]"] = field(default_factory=set)
-    """Workers with a call under way, or with its answer in hand."""
-    _workers: list["asyncio.Task[None]"] = field(default_factory=list)
-    _feeder: "asyncio.Task[None] | None" = None
+    _workers: Workers = field(default_factory=Workers)
     _waiting: Waiting | None = None
     _ending: Ending | None = None
     _going: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set: nothing more is sent for now."""
 
     def pause(self) -> None:
-        """Send nothing more until `go_on`; calls under way end, retries among them."""
+        """Send nothing more until `go_on`, no retry either; calls under way end."""
         self._going.clear()
+        self.asker.caller.hold()  # for workers that wait for their turn at the limits
 
     def go_on(self) -> None:
         """After `pause`."""
         self._going.set()
+        self.asker.caller.go_on()
 
     def set_concurrency(self, number: int) -> None:
         """As many workers from now on, at least; how many requests may be under way is for the limits to say."""
         self.concurrency = number
         if self._waiting is not None and self._ending is not None and not self.stopped:
-            missing = number - sum(not worker.done() for worker in self._workers)
-            self._workers += [
-                asyncio.ensure_future(self._work(self._waiting, self._ending)) for _ in range(missing)
-            ]
+            for _ in range(number + 1 - self._workers.running):  # 1: who takes in
+                self._workers.add(self._work(self._waiting, self._ending))
 
     def stop(self, cause: str, *, now: bool = False) -> None:
-        """Start nothing more, and have calls under way end; `now`: cut them off."""
+        """Start nothing more, and have calls under way end; `now`: cut them off. What has been answered is told."""
         self.stopped = self.stopped or cause
-        if self._feeder is not None:
-            self._feeder.cancel()  # it may wait for a worker that is gone
-        for worker in self._workers:
-            if now or worker not in self._sending:
-                worker.cancel()
+        self._workers.stop(now=now)
 
     async def results(self, requests: Requests) -> AsyncGenerator[BatchResult, None]:
         """Results in the order in which requests end. Raises what reading the requests raises, and OSError when the
@@ -102,33 +96,27 @@ class Batch:
         out: Results = asyncio.Queue(maxsize=2 * self.concurrency)
         ending = Ending(self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback)
         self._waiting, self._ending = waiting, ending
-        self._going.set()
-        self._feeder = feeder = asyncio.ensure_future(self._feed(requests, waiting, ending))
-        self._workers = [asyncio.ensure_future(self._work(waiting, ending)) for _ in range(self.concurrency)]
-        end = asyncio.ensure_future(self._wait(feeder, out))
+        self.go_on()
+        self._workers.add(self._feed(requests, waiting, ending))
+        for _ in range(self.concurrency):
+            self._workers.add(self._work(waiting, ending))
+        end = asyncio.ensure_future(self._wait(out))
         try:
             while (result := await out.get()) is not None:
                 yield result
             await end
         finally:
             self.stats.ended_at = self.stats.clock()
-            tasks = [feeder, end, *self._workers]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            end.cancel()
+            await self._workers.cancel()
+            await asyncio.gather(end, return_exceptions=True)
+            ending.count_charged()
+            self.go_on()  # others may send to the same endpoint
 
-    async def _wait(self, feeder: "asyncio.Task[None]", out: Results) -> None:
+    async def _wait(self, out: Results) -> None:
         """Until all has ended, or something broke; then the results end."""
         try:
-            while True:
-                tasks = {feeder, *self._workers}  # workers may come while others end
-                for task in tasks:
-                    if task.done() and not task.cancelled():
-                        task.result()
-                running = {task for task in tasks if not task.done()}
-                if not running:
-                    break
-                await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+            await self._workers.ended()
         except asyncio.CancelledError:
             raise  # nobody takes results any more, and there may be no room for their end
         except BaseException:
@@ -150,25 +138,28 @@ class Batch:
             flush = asyncio.get_running_loop().call_later(PATIENCE, go) if len(packer) else None
 
         try:
-            async for request in each(requests):
-                if self.stopped:
-                    break
-                item = await self._take(place, request, ending)
-                pack = packer.add(item) if item is not None else None
-                if pack is not None:
-                    await waiting.put(pack)
-                elif len(packer) and flush is None:
-                    flush = asyncio.get_running_loop().call_later(PATIENCE, go)
-                place += 1
-                if place % ADDED_AT_ONCE == 0:
-                    self.journal.commit()
-                    await asyncio.sleep(0)
+            async with aclosing(each(requests)) as stream:
+                async for request in stream:
+                    if self.stopped:
+                        return
+                    with self._workers.telling():
+                        item = await self._take(place, request, ending)
+                    if self.stopped:
+                        return  # nobody would take it
+                    pack = packer.add(item) if item is not None else None
+                    if pack is not None:
+                        await waiting.put(pack)
+                    elif len(packer) and flush is None:
+                        flush = asyncio.get_running_loop().call_later(PATIENCE, go)
+                    place += 1
+                    if place % ADDED_AT_ONCE == 0:
+                        self.journal.commit()
+                        await asyncio.sleep(0)
         finally:
             if flush is not None:
                 flush.cancel()
-        self.journal.commit()
-        if not self.stopped:
-            self.stats.total = place
+            self.journal.commit()
+        self.stats.total = place
         while (begun := packer.pop()) is not None:
             await waiting.put(begun)
         await waiting.put(None)
@@ -184,7 +175,7 @@ class Batch:
             raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
         item = Item(place, added.n, request, key)
         if added.state in ("ok", "failed"):
-            await ending.known(item, added.state == "ok")
+            await ending.known(item)
             return None
         if added.leader is None:
             return item
@@ -202,8 +193,9 @@ class Batch:
                 waiting.put_nowait(None)  # for the next worker; nothing else comes any more, so there is room
                 return
             if self.cache is not None:
-                pack = tuple([item for item in pack if not await ending.cached(item)])
-            if pack:
+                with self._workers.telling():
+                    pack = tuple([item for item in pack if not await ending.cached(item)])
+            if pack and not self.stopped:
                 await self._ask(pack, ending)
 
     async def _ask(self, pack: Pack, ending: Ending) -> None:
@@ -216,11 +208,11 @@ class Batch:
 
         try:
             if self.budget is None:
-                await self._asked(pack, lambda item, result: self._ended(item, result, ending))
+                await self._asked(pack, lambda item, result: self._ended(item, result, ending), ending)
                 return
             held = await self.budget.reserve(*self._expected(pack))
             try:
-                await self._asked(pack, ended)
+                await self._asked(pack, ended, ending)
             finally:
                 held.settle("coder", usage, cost)
         except Stopped:
@@ -228,11 +220,12 @@ class Batch:
         except BudgetExhausted as exhausted:
             self.stop(exhausted.sentence)
 
-    async def _asked(self, pack: Pack, ended: Ended) -> None:
+    async def _asked(self, pack: Pack, ended: Ended, ending: Ending) -> None:
         if len(pack) == 1:
-            await ended(pack[0], await self.asker.ask(pack[0], self._attempt(pack), self._is_stopped))
+            asked = self.asker.ask(pack[0], self._attempt(pack), self._is_stopped, ending.charge)
+            await ended(pack[0], await asked)
         else:
-            await PackAsker(self.asker).ask(pack, self._attempt, self._is_stopped, ended)
+            await PackAsker(self.asker, ending.charge).ask(pack, self._attempt, self._is_stopped, ended)
 
     def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
         """Model, tokens and cost, as far as one can tell."""
@@ -251,14 +244,9 @@ class Batch:
         async def attempt() -> AsyncIterator[None]:
             if self.stopped:
                 raise Stopped
-            await self.journal.sent(*[item.n for item in items])
-            task = asyncio.current_task()
-            assert task is not None
-            self._sending.add(task)
-            try:
+            with self._workers.sending():  # from here on: what counts as sent is sent
+                await self.journal.sent(*[item.n for item in items])
                 yield
-            finally:
-                self._sending.discard(task)
 
         return attempt
 
@@ -268,20 +256,20 @@ class Batch:
     async def _ended(self, item: Item, result: BatchResult, ending: Ending) -> None:
         if result.error is not None and (self.stopped or result.error.kind == "endpoint"):
             # It was no fault of the request's: it stays pending.
+            ending.left(item, result)
             self.stop(result.error.message)
             return
-        task = asyncio.current_task()
-        assert task is not None
-        self._sending.add(task)  # what has been answered is told, though the batch stops meanwhile
-        try:
+        with self._workers.telling():
             await ending.ended(item, result)
-        finally:
-            self._sending.discard(task)
 
 
-async def each(requests: Requests) -> AsyncIterator[BatchRequest]:
-    """One after the other, however they come."""
-    if isinstance(requests, AsyncIterable):
+async def each(requests: Requests) -> AsyncGenerator[BatchRequest, None]:
+    """One after the other, however they come. An asynchronous generator ends with this one."""
+    if isinstance(requests, AsyncGenerator):
+        async with aclosing(requests):
+            async for request in requests:
+                yield request
+    elif isinstance(requests, AsyncIterable):
         async for request in requests:
             yield request
     else:

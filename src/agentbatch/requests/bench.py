@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentbatch.model.pricing import Prices
+from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.request import BatchRequest
 from agentbatch.requests.stats import BatchStats
@@ -25,6 +26,8 @@ class Round:
     stats: BatchStats
     right: int
     """Answers that were the right sum."""
+    problem: str = ""
+    """Why more rounds are of no use, as a sentence; empty when they are."""
 
     @property
     def name(self) -> str:
@@ -51,17 +54,33 @@ def requests_of(at_once: int, least: int) -> int:
     return max(least, ROUNDS * at_once)
 
 
+async def probe(target: Target) -> str:
+    """Why the endpoint cannot be measured, found out with one request and no retry; empty when it can."""
+    policy = RetryPolicy(max_retries=0)
+    async with BatchProcessor(
+        base_url=target.base_url,
+        api_key=target.api_key,
+        model=target.model,
+        retry=policy,
+        prices=target.prices,
+    ) as processor:
+        error = (await processor.run(_sums(1, 1_000))).results[0].error
+        return "" if error is None else error.message
+
+
 async def measure(target: Target, at_once: int, batch_size: int, count: int, place: int) -> Round:
     """`place` of the round, so that no two rounds ask the same: an endpoint may remember its answers."""
     async with BatchProcessor(
         base_url=target.base_url, api_key=target.api_key, model=target.model, concurrency=at_once, adaptive=False,
         batch_size=batch_size, dedupe=False, prices=target.prices,
     ) as processor:  # fmt: skip
-        await processor.run(_sums(1, place + 1_000))  # opens the first connection
-        right = 0
+        await processor.run(_sums(1, place + 1_001))  # opens the first connection
+        right, last = 0, ""
         async for result in processor.stream(_sums(count, place), total=count):
             right += result.ok and _says(result.text, _sum(result.index, place))
-        return Round(at_once, batch_size, processor.stats, right)
+            last = result.error.message if result.error is not None else last
+        problem = processor.stopped or ("" if processor.stats.ok else last)
+        return Round(at_once, batch_size, processor.stats, right, problem)
 
 
 def _sums(count: int, place: int) -> Iterator[BatchRequest]:

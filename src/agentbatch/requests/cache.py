@@ -1,5 +1,6 @@
 """Answers kept from one batch to the next: the same question is not paid twice."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -68,11 +69,18 @@ class ResponseCache:
         self.clear(older_than=expires)
 
     def get(self, key: str) -> str | None:
-        """The output line of who asked this before."""
+        """The output line of who asked this before. A damaged one is forgotten."""
+        # As bytes: text that is no UTF-8 would be an error of the whole file.
         row = self._run(
-            "SELECT line FROM answers WHERE key = ? AND made > ?", key, self._clock() - self._expires
-        ).fetchone()
-        return row[0] if row else None
+            "SELECT CAST(line AS BLOB) FROM answers WHERE key = ? AND made > ?",
+            key, self._clock() - self._expires,
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        line = _sound(row[0])
+        if line is None:
+            self._run("DELETE FROM answers WHERE key = ?", key)
+        return line
 
     def put(self, key: str, result: BatchResult, line: str) -> None:
         """Keep an answer, if it is one worth keeping."""
@@ -105,6 +113,19 @@ class ResponseCache:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _sound(kept: bytes) -> str | None:
+    """The line, if it tells an answer."""
+    try:
+        line = kept.decode()
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    response = document.get("response") if isinstance(document, dict) and not document.get("error") else None
+    if not isinstance(response, dict) or response.get("status_code") != 200:
+        return None
+    return line if isinstance(response.get("body"), dict) else None
 
 
 def _worth_keeping(result: BatchResult) -> bool:

@@ -65,6 +65,14 @@ class Caller:
         if adaptive is not None:
             endpoint.limits.set_max_in_flight(adaptive.value)
 
+    def hold(self) -> None:
+        """Send nothing more until `go_on`, retries among it; what is under way ends."""
+        self._endpoint.limits.hold()
+
+    def go_on(self) -> None:
+        """After `hold`."""
+        self._endpoint.limits.go_on()
+
     async def call(
         self,
         url: Url,

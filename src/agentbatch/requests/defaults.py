@@ -8,6 +8,9 @@ from agentbatch.errors import UserError
 from agentbatch.requests.request import BatchRequest, response_format
 from agentbatch.requests.structured import schema_of
 
+INSTRUCTS = ("system", "developer")
+"""Roles that tell a model how to answer: newer models call the first one by the second name."""
+
 
 @dataclass(frozen=True)
 class Defaults:
@@ -41,7 +44,7 @@ class Defaults:
             body["max_output_tokens" if request.url.endswith("responses") else "max_tokens"] = self.max_tokens
         messages = body.get("messages")
         if isinstance(messages, list):
-            if self.system and not any(isinstance(m, dict) and m.get("role") == "system" for m in messages):
+            if self.system and not any(isinstance(m, dict) and m.get("role") in INSTRUCTS for m in messages):
                 body["messages"] = [{"role": "system", "content": self.system}, *messages]
             if self.json_schema is not None:
                 body.setdefault("response_format", response_format(self.json_schema))

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentbatch.requests.asker import Item
+from agentbatch.model.usage import Usage
+from agentbatch.requests.asker import Item, cost_sum
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.journal import Done, Follower, Journal
 from agentbatch.requests.request import CHAT, BatchRequest
@@ -16,6 +17,14 @@ from agentbatch.requests.structured import schema_of
 
 Results = asyncio.Queue[BatchResult | None]
 """What a batch gives out; None is its end."""
+
+
+@dataclass(frozen=True)
+class Charged:
+    """What the journal has been told already of a request that has not ended."""
+
+    usage: Usage = field(default_factory=Usage)
+    cost: float | None = 0.0
 
 
 @dataclass
@@ -31,10 +40,33 @@ class Ending:
     on_error: Callable[[BatchResult], None] | None = None
     fallback: Callable[[BatchRequest, BatchError], Any] | None = None
 
+    charged: dict[int, Charged] = field(default_factory=dict)
+    """By number; of requests that have not ended."""
+
+    def charge(self, item: Item, usage: Usage, cost: float | None) -> None:
+        """A call for it was paid, and it goes on: the journal has that at once, for nobody knows whether it ends."""
+        if usage.calls or usage.total:
+            self.journal.charge(item.n, usage.input, usage.output, cost)
+            before = self.charged.get(item.n, Charged())
+            self.charged[item.n] = Charged(before.usage + usage, cost_sum(before.cost, cost))
+
+    def left(self, item: Item, result: BatchResult) -> None:
+        """It stays pending, though `result` was paid."""
+        before = self.charged.get(item.n, Charged())
+        self.charge(item, _rest(result.usage, before.usage), _less(result.cost, before.cost))
+
+    def count_charged(self) -> None:
+        """The batch is over: what was paid for requests that did not end belongs to its figures."""
+        for charged in self.charged.values():
+            self.stats.usage = self.stats.usage + charged.usage
+            self.stats.cost = cost_sum(self.stats.cost, charged.cost)
+        self.charged.clear()
+
     async def ended(self, item: Item, result: BatchResult) -> None:
         """It has its result now."""
         line = result.line()
-        followers = await self.journal.finish(item.n, _done(result, line))
+        before = self.charged.pop(item.n, Charged())
+        followers = await self.journal.finish(item.n, _done(result, line, before))
         if self.cache is not None and not result.cached:
             self.cache.put(item.key, result, line)
         await self._tell(item.request, replace(result, told=line))
@@ -49,13 +81,10 @@ class Ending:
         await self.ended(item, given(renamed(line, item.request.id), item.index, item.request))
         return True
 
-    async def known(self, item: Item, ok: bool) -> None:
+    async def known(self, item: Item) -> None:
         """It ended in an earlier session."""
         result = given(self.journal.answer(item.n) or "{}", item.index, item.request)
-        if ok:
-            self.stats.skipped += 1
-        else:
-            self.stats.add(result)
+        self.stats.skipped += 1  # a failure of then says nothing of how it goes now
         if self.replay:
             await self.out.put(self._with_fallback(item.request, result))
 
@@ -89,6 +118,23 @@ def given(line: str, index: int, request: BatchRequest) -> BatchResult:
     return result if schema is None else replace(result, data=json.loads(schema.extract(result.text)))
 
 
-def _done(result: BatchResult, line: str) -> Done:
+def _done(result: BatchResult, line: str, before: Charged = Charged()) -> Done:
+    """With what is to be added to the charges `before`."""
     reason = result.error.message if result.error is not None else ""
-    return Done(result.ok, line, reason, result.usage.input, result.usage.output, result.cost)
+    rest = _rest(result.usage, before.usage)
+    return Done(result.ok, line, reason, rest.input, rest.output, _less(result.cost, before.cost))
+
+
+def _rest(usage: Usage, before: Usage) -> Usage:
+    return Usage(
+        input=usage.input - before.input,
+        cached=usage.cached - before.cached,
+        output=usage.output - before.output,
+        reasoning=usage.reasoning - before.reasoning,
+        calls=usage.calls - before.calls,
+        estimated=usage.estimated,
+    )
+
+
+def _less(cost: float | None, before: float | None) -> float | None:
+    return None if cost is None or before is None else cost - before

@@ -7,7 +7,7 @@ commit, so that a thousand requests a second cost a few hundred commits.
 import asyncio
 import sqlite3
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.requests.journal_reading import FAILED, OK, STATES, JournalReading, State
@@ -62,7 +62,8 @@ class Added(NamedTuple):
 
 
 class Journal(JournalReading):
-    """One event loop only. Raises UserError when the file is none of ours or cannot be written."""
+    """One event loop only. Raises UserError when the file is none of ours or cannot be opened, and every method OSError
+    when it cannot be written any more."""
 
     def __init__(self, path: Path, *, dedupe: bool = True) -> None:
         """`dedupe`: requests whose keys are equal are paid once; the later ones get the first one's answer."""
@@ -89,41 +90,49 @@ class Journal(JournalReading):
 
     def add(self, request_id: str, key: str, place: int) -> Added:
         """Take a request in, or find it again; `place` is where it stands in the input. `commit` follows."""
-        execute = self._connection.execute
-        row = execute(
-            "SELECT n, key, session, state, leader FROM requests WHERE id = ?", (request_id,)
+        row = self._run(
+            "SELECT n, key, session, state, leader FROM requests WHERE id = ?", request_id
         ).fetchone()
         if row is None:
             self._last += 1
             leader = self._leader(key, self._last)
-            execute(
+            self._run(
                 "INSERT INTO requests (n, id, key, session, place, leader) VALUES (?, ?, ?, ?, ?, ?)",
-                (self._last, request_id, key, self._session, place, leader),
-            )
+                self._last, request_id, key, self._session, place, leader,
+            )  # fmt: skip
             return Added(self._last, "new", leader=leader)
         n, known, session, state, leader = row
         if session == self._session:
             return Added(n, "duplicate")
-        execute("UPDATE requests SET session = ?, place = ? WHERE n = ?", (self._session, place, n))
+        self._run("UPDATE requests SET session = ?, place = ? WHERE n = ?", self._session, place, n)
         if known == key:
-            if leader is not None and state < OK and not self._leads(leader):
-                self._take_over(leader, n)
-                leader = None
+            if leader is not None and state < OK:
+                leader = self._still_led(n, leader)
             return Added(n, "known", STATES[state], leader)
         self._release(n)
         leader = self._leader(key, n)
-        execute(
+        self._run(
             "UPDATE requests SET key = ?, state = 0, answer = NULL, reason = NULL, leader = ? WHERE n = ?",
-            (key, leader, n),
-        )
+            key, leader, n,
+        )  # fmt: skip
         return Added(n, "changed", leader=leader)
+
+    def _still_led(self, n: int, leader: int) -> int | None:
+        """The request that is asked instead of `n`, which an earlier session had follow `leader`."""
+        if not self._dedupe:
+            self._run("UPDATE requests SET leader = NULL WHERE n = ?", n)
+        elif self._leads(leader):
+            return leader
+        else:
+            self._take_over(leader, n)
+        return None
 
     def _leader(self, key: str, n: int) -> int | None:
         """The request with this key that is paid; None: this one is."""
         if not self._dedupe:
             return None
-        row = self._connection.execute(
-            "SELECT n FROM requests WHERE key = ? AND leader IS NULL AND n != ?", (key, n)
+        row = self._run(
+            "SELECT n FROM requests WHERE key = ? AND leader IS NULL AND n != ?", key, n
         ).fetchone()
         if row is None or self._leads(row[0]):
             return row[0] if row else None
@@ -133,33 +142,27 @@ class Journal(JournalReading):
     def _leads(self, n: int) -> bool:
         """Whether others may rely on it: it was answered, or this session has it. What an earlier one left open may
         not come again, and what failed there says nothing about now."""
-        state, session = self._connection.execute(
-            "SELECT state, session FROM requests WHERE n = ?", (n,)
-        ).fetchone()
+        state, session = self._run("SELECT state, session FROM requests WHERE n = ?", n).fetchone()
         return bool(state == OK or session == self._session)
 
     def _take_over(self, leader: int, n: int) -> None:
         """`n` is asked instead of `leader`, which follows now, with all that followed it."""
-        self._connection.execute(
-            "UPDATE requests SET leader = ? WHERE leader = ? OR n = ?", (n, leader, leader)
-        )
-        self._connection.execute("UPDATE requests SET leader = NULL WHERE n = ?", (n,))
+        self._run("UPDATE requests SET leader = ? WHERE leader = ? OR n = ?", n, leader, leader)
+        self._run("UPDATE requests SET leader = NULL WHERE n = ?", n)
 
     def _release(self, n: int) -> None:
         """Those that waited for the answer of `n`, which asks something else now, ask for themselves."""
-        followers = self._connection.execute(
-            "SELECT n FROM requests WHERE leader = ? ORDER BY n", (n,)
-        ).fetchall()
+        followers = self._run("SELECT n FROM requests WHERE leader = ? ORDER BY n", n).fetchall()
         for place, (follower,) in enumerate(followers):
             leader = None if place == 0 else followers[0][0]
-            self._connection.execute("UPDATE requests SET leader = ? WHERE n = ?", (leader, follower))
+            self._run("UPDATE requests SET leader = ? WHERE n = ?", leader, follower)
 
     def reopen(self, *states: State) -> int:
         """Have requests in these states asked again; how many there are."""
         marks = ", ".join("?" * len(states))
-        cursor = self._connection.execute(
+        cursor = self._run(
             f"UPDATE requests SET state = 0, answer = NULL, reason = NULL WHERE state IN ({marks})",
-            [STATES.index(state) for state in states],
+            *[STATES.index(state) for state in states],
         )
         self.commit()
         return cursor.rowcount
@@ -169,38 +172,57 @@ class Journal(JournalReading):
     async def sent(self, *numbers: int) -> None:
         """Record an attempt for these; returns when it is on its way to the disk."""
         for n in numbers:
-            self._connection.execute(
-                "UPDATE requests SET state = 1, attempts = attempts + 1 WHERE n = ?", (n,)
-            )
+            self._run("UPDATE requests SET state = 1, attempts = attempts + 1 WHERE n = ?", n)
         await self._committed()
 
     async def finish(self, n: int, done: Done) -> list[Follower]:
         """Record what came; returns, when that is on its way to the disk, the requests that ask the same and wait."""
-        self._connection.execute(
+        self._run(
             # What was paid for it earlier (a failure that is tried again) stays paid.
             "UPDATE requests SET state = ?, answer = ?, reason = ?, input = input + ?, output = output + ?, "
             "cost = coalesce(cost, 0) + ? WHERE n = ?",
-            (OK if done.ok else FAILED, done.answer, done.reason, done.input, done.output, done.cost, n),
-        )
-        rows = self._connection.execute(
+            OK if done.ok else FAILED, done.answer, done.reason, done.input, done.output, done.cost, n,
+        )  # fmt: skip
+        rows = self._run(
             "SELECT n, id, place FROM requests WHERE leader = ? AND state < 2 AND session = ? ORDER BY n",
-            (n, self._session),
-        ).fetchall()
+            n, self._session,
+        ).fetchall()  # fmt: skip
         await self._committed()
         return [Follower(*row) for row in rows]
+
+    def charge(self, n: int, given: int, written: int, cost: float | None) -> None:
+        """Record what a call took (tokens, US dollars; None for an unknown price) of a request that goes on after it;
+        `finish` adds the rest. On its way to the disk in this turn of the event loop."""
+        self._run(
+            "UPDATE requests SET cost = CASE WHEN cost IS NULL AND input + output > 0 THEN NULL "
+            "ELSE coalesce(cost, 0) + ? END, input = input + ?, output = output + ? WHERE n = ?",
+            cost, given, written, n,
+        )  # fmt: skip
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._commit_soon)
 
     # notes ---------------------------------------------------------------------------------------------------------
 
     def get(self, name: str) -> str | None:
         """A note about the batch."""
-        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+        row = self._run("SELECT value FROM meta WHERE key = ?", name).fetchone()
         return row[0] if row else None
 
     def put(self, name: str, value: str) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)
         self.commit()
 
     # writing -----------------------------------------------------------------------------------------------------
+
+    def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Raises OSError when the file cannot be used: it is locked, the disk is full."""
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._problem(error) from None
+
+    def _problem(self, error: sqlite3.Error) -> OSError:
+        return OSError(f"The journal {self.path} cannot be written: {error}.")
 
     def commit(self) -> None:
         """Everything so far is on its way to the disk. Raises OSError when it cannot be written."""
@@ -211,7 +233,7 @@ class Journal(JournalReading):
         try:
             self._connection.commit()
         except sqlite3.Error as error:
-            problem = OSError(f"The journal {self.path} cannot be written: {error}.")
+            problem = self._problem(error)
             for future in waiting:
                 if not future.done():
                     future.set_exception(problem)

@@ -2,6 +2,8 @@
 
 import math
 
+from agentbatch.store.format import UNKNOWN
+
 GROWTH = 1.02
 """A percentile is right to 2 %: that of the buckets' bounds."""
 
@@ -31,6 +33,14 @@ class Durations:
     def mean(self) -> float:
         """0 when there is none."""
         return self.total / self.count if self.count else 0.0
+
+    def __str__(self) -> str:
+        if not self.count:
+            return UNKNOWN
+        return (
+            f"avg {self.mean:.2f} s, p50 {self.percentile(0.5):.2f}, p95 {self.percentile(0.95):.2f}, "
+            f"p99 {self.percentile(0.99):.2f}, min {self.least:.2f}, max {self.most:.2f}"
+        )
 
     def percentile(self, share: float) -> float:
         """The duration that `share` (0 to 1) of all do not exceed, to 2 %; 0 when there is none."""

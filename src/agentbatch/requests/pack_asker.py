@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from agentbatch.model.request import encode_body
 from agentbatch.model.usage import Usage
-from agentbatch.requests.asker import Asker, Item, cost_sum, expected_tokens
+from agentbatch.requests.asker import Asker, Charge, Item, cost_sum, expected_tokens
 from agentbatch.requests.call import Attempt
 from agentbatch.requests.packing import pack_body, read_pack, shares, text_of_item
 from agentbatch.requests.request import CHAT
@@ -25,6 +25,8 @@ class PackAsker:
     attempts, counts for the first of them."""
 
     asker: Asker
+    charge: Charge
+    """Told of each item's part of each call."""
 
     async def ask(
         self,
@@ -42,7 +44,7 @@ class PackAsker:
             if len(items) > 1:
                 left[:0] = await self._together(items, bills, attempt_of(items), stopped, ended)
             else:
-                result = await self.asker.ask(items[0], attempt_of(items), stopped)
+                result = await self.asker.ask(items[0], attempt_of(items), stopped, self.charge)
                 await ended(items[0], _billed(bills.get(items[0].n), result))
 
     async def _together(
@@ -64,8 +66,10 @@ class PackAsker:
         )
         names = [item.request.id for item in items]
         answers = read_pack(whole.text, names, schema_of(items[0].request.body)) if whole.ok else {}
-        missing = []
-        for item, part in zip(items, self._parts(items, whole, answers, model), strict=True):
+        missing, parts = [], self._parts(items, whole, answers, model)
+        for item, part in zip(items, parts, strict=True):
+            self.charge(item, part.usage, part.cost)  # of all, before the first is told: the call is paid
+        for item, part in zip(items, parts, strict=True):
             part = _billed(bills.get(item.n), part)
             answer = answers.get(item.request.id)
             if answer is not None:

@@ -19,7 +19,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.requests.adaptive import AdaptiveConcurrency
 from agentbatch.requests.asker import Asker, cost_of, expected_tokens
 from agentbatch.requests.batch import Batch, Requests, each
-from agentbatch.requests.batch_run import BatchRun, Estimate
+from agentbatch.requests.batch_run import BatchRun, Estimate, whole_run
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.call import Caller
 from agentbatch.requests.defaults import Defaults
@@ -28,12 +28,15 @@ from agentbatch.requests.progress import BatchProgress, progress_of
 from agentbatch.requests.provider_batch import ProviderBatch
 from agentbatch.requests.provider_ledger import check_none_at_provider
 from agentbatch.requests.provider_options import BATCH_DISCOUNT, ProviderOptions
-from agentbatch.requests.request import BatchRequest, canonical
+from agentbatch.requests.request import BatchRequest
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
 
 LARGEST_BATCH_SIZE = 10
 """Requests that may share a call: with more, models lose track."""
+
+LEAST_POOL = 1_000
+"""Connections that are allowed at least: more requests at once may be wanted later."""
 
 TOLD_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
@@ -105,13 +108,14 @@ class BatchProcessor:
             limits=EndpointLimits(max_in_flight=concurrency, rpm=rpm, tpm=tpm, throttle_ms=throttle_ms),
             retry=retry or RetryPolicy(),
             request_timeout=request_timeout,
-            pool=concurrency,
+            pool=max(concurrency, LEAST_POOL),
             stream=False,
             redact=Redactor([key] if key else []),
         )
         self._own = endpoint is None
         self._stack = AsyncExitStack()
         self._batch: Batch | ProviderBatch | None = None
+        self._timed_out = False
 
     async def __aenter__(self) -> Self:
         if self._own:
@@ -124,25 +128,19 @@ class BatchProcessor:
     async def run(self, requests: Requests) -> BatchRun:
         """Ask them all; results in input order. A failed request is in the results and stops nothing.
 
-        Raises UserError for requests that cannot be sent (no model, an id twice).
-        """
+        Raises UserError for requests that cannot be sent (no model, an id twice)."""
+        sized = requests if isinstance(requests, list | tuple) else ()
         taken: list[BatchRequest] = []
-        results: dict[int, BatchResult] = {}
 
         async def kept() -> AsyncGenerator[BatchRequest, None]:
-            async for request in each(requests):
-                taken.append(request)
-                yield request
+            async with aclosing(each(requests)) as given:
+                async for request in given:
+                    taken.append(request)
+                    yield request
 
-        async with aclosing(self.stream(kept())) as stream:
-            async for result in stream:
-                results[result.index] = result
-        stopped = self.stopped
-        for index, request in enumerate(taken):
-            if index not in results:
-                error = BatchError("stopped", stopped or "It was not asked any more.")
-                results[index] = BatchResult(request.id, index, request.url, error=error, cost=0.0)
-        return BatchRun([results[index] for index in range(len(taken))], self.stats, stopped)
+        async with aclosing(self.stream(sized or kept())) as stream:
+            results = {result.index: result async for result in stream}
+        return whole_run(sized or taken, results, self.stats, self.stopped, timed_out=self._timed_out)
 
     async def stream(
         self, requests: Requests, *, replay: bool = True, total: int = 0
@@ -155,11 +153,13 @@ class BatchProcessor:
             journal = Journal(self._journal or Path(folder) / "journal.db", dedupe=self._dedupe)
             self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else total)
             self._batch = batch = self._new_batch(journal, replay)
+            self._timed_out = False
             timer = self._timer(batch)
             teller = asyncio.ensure_future(self._tell())
             teller.add_done_callback(lambda task: _stop_if_broken(task, batch))
             try:
-                async with aclosing(batch.results(self._prepared(requests))) as results:
+                prepared = self._prepared(requests)
+                async with aclosing(prepared), aclosing(batch.results(prepared)) as results:
                     async for result in results:
                         yield result
                 if teller.done():
@@ -178,7 +178,7 @@ class BatchProcessor:
             self._batch.stop(cause, now=now)
 
     def pause(self) -> None:
-        """Send nothing more until `go_on`; calls under way end."""
+        """Send nothing more until `go_on`, on the whole endpoint, no retry either; calls under way end."""
         if self._batch is not None:
             self._batch.pause()
 
@@ -188,7 +188,9 @@ class BatchProcessor:
             self._batch.go_on()
 
     def set_concurrency(self, number: int) -> None:
-        """So many requests at once from now on, at most; those under way go on."""
+        """So many requests at once from now on, at most; those under way go on. Raises ValueError for one under 1."""
+        if number < 1:
+            raise ValueError("concurrency has to be 1 or more")
         self.concurrency = number
         if self._adaptive is not None:
             self._adaptive.set_ceiling(number)
@@ -211,7 +213,7 @@ class BatchProcessor:
         count = given = written = 0
         cost: float | None = 0.0
         for request in map(self.defaults.apply, requests):
-            size = len(canonical(request.body).encode("utf-8", "replace"))
+            size = len(request.text().encode("utf-8", "replace"))
             most = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
             count, given, written = count + 1, given + size // BYTES_PER_TOKEN, written + most
             usage = Usage(input=size // BYTES_PER_TOKEN, output=most, calls=1)
@@ -263,14 +265,19 @@ class BatchProcessor:
         )
 
     async def _prepared(self, requests: Requests) -> AsyncGenerator[BatchRequest, None]:
-        async for request in each(requests):
-            yield self.defaults.apply(request)
+        async with aclosing(each(requests)) as given:
+            async for request in given:
+                yield self.defaults.apply(request)
 
     def _timer(self, batch: Batch | ProviderBatch) -> asyncio.TimerHandle | None:
         if self._timeout is None:
             return None
-        cause = f"The batch's time of {self._timeout:g} s is over."
-        return asyncio.get_running_loop().call_later(self._timeout, lambda: _break_off(batch, cause))
+
+        def over() -> None:
+            self._timed_out = not batch.stopped
+            _break_off(batch, f"The batch's time of {self._timeout:g} s is over.")
+
+        return asyncio.get_running_loop().call_later(self._timeout, over)
 
     async def _tell(self) -> None:
         while self.on_progress is not None:

@@ -31,6 +31,16 @@ class BatchProgress:
     cost: float | None
     """US dollars; None when a price is unknown."""
     in_flight: int = 0
+    skipped: int = 0
+    """Of the completed ones, those that ended in an earlier session."""
+    ended: bool = False
+    """Nothing more comes: it is done, or was stopped."""
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of what ended in this session that failed, 0 to 1; 0 when nothing has."""
+        ended = self.completed - self.skipped
+        return self.failed / ended if ended > 0 else 0.0
 
     @property
     def share(self) -> float:
@@ -54,20 +64,22 @@ def progress_of(stats: BatchStats, in_flight: int = 0) -> BatchProgress:
         tokens=stats.usage.total,
         cost=stats.cost,
         in_flight=in_flight,
+        skipped=stats.skipped,
+        ended=stats.ended_at is not None,
     )
 
 
 def progress_line(progress: BatchProgress, *, detailed: bool = False) -> str:
-    """`[████░░░░] 40/100 40 % · 2 failed · 12.5/s · 0:03 · 0:05 left`."""
+    """`[████░░░░] 40/100 40% · 2 failed · 12.5/s · 0:03 · 0:05 left`; of a batch that has ended without the last."""
     total = f"/{progress.total:,} {progress.share:.0%}" if progress.total else ""
-    left = UNKNOWN if progress.eta is None else duration(progress.eta)
     parts = [
         (f"[{progress.bar()}] " if progress.total else "") + f"{progress.completed:,}{total}",
         f"{progress.failed:,} failed",
         f"{progress.rate:.1f}/s",
         duration(progress.elapsed),
-        f"{left} left",
     ]
+    if not progress.ended:
+        parts.append(f"{UNKNOWN if progress.eta is None else duration(progress.eta)} left")
     if detailed:
         parts += [f"{progress.tokens:,} tokens", money(progress.cost), f"{progress.in_flight} in flight"]
     return " · ".join(parts)
@@ -94,8 +106,7 @@ class ProgressLogger:
 
     def __call__(self, progress: BatchProgress) -> None:
         now = self._clock()
-        ended = bool(progress.total) and progress.completed >= progress.total
-        if ended or now - self._told >= self._interval:
+        if progress.ended or now - self._told >= self._interval:
             self._told = now
             self._log(progress_line(progress, detailed=self._detailed))
 
@@ -113,18 +124,21 @@ class ProgressTracker:
         self._on_progress = on_progress
 
     def completed(self, number: int = 1) -> None:
-        self._stats.ok += number
-        self._tell()
+        self._count(ok=number)
 
     def failed(self, number: int = 1) -> None:
-        self._stats.failed += number
-        self._tell()
+        self._count(failed=number)
 
     @property
     def progress(self) -> BatchProgress:
         return progress_of(self._stats)
 
-    def _tell(self) -> None:
+    def _count(self, ok: int = 0, failed: int = 0) -> None:
+        stats = self._stats
+        stats.ok += ok
+        stats.failed += failed
+        if stats.ended_at is None and 0 < stats.total <= stats.done:
+            stats.ended_at = stats.clock()
         if self._on_progress is not None:
             self._on_progress(self.progress)
 

@@ -170,7 +170,7 @@ class ProviderBatch:
             raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
         item = Item(place, added.n, request, key)
         if added.state in ("ok", "failed"):
-            await ending.known(item, added.state == "ok")
+            await ending.known(item)
         elif added.leader is not None:
             if self.journal.state(added.leader) in ("ok", "failed"):
                 await ending.follow(added.leader, request, [Follower(added.n, request.id, place)])

@@ -27,5 +27,6 @@ def provider_progress(
         rate=rate,
         tokens=stats.usage.total,
         cost=stats.cost,
+        skipped=stats.skipped,
         in_flight=max(0, min(left, asked) - there),
     )

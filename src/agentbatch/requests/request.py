@@ -55,10 +55,18 @@ class BatchRequest(BaseModel):
             body["response_format"] = response_format(json_schema)
         return cls(id=id, body=body)
 
+    def text(self) -> str:
+        """The body as JSON (`canonical`). Raises UserError where it cannot be JSON: it holds NaN, or an object of
+        Python's own."""
+        try:
+            return canonical(self.body)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"The request {self.id!r} cannot be sent as JSON: {error}.") from None
+
     def key(self, base_url: str, version: str = "") -> str:
         """32 hexadecimal digits that stand for what is asked, and where: equal keys, equal answers. `version`: of
-        whatever made the body from its parts."""
-        parts = [base_url, self.url, version, canonical(self.body)]
+        whatever made the body from its parts. Raises UserError as `text`."""
+        parts = [base_url, self.url, version, self.text()]
         return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
@@ -113,16 +121,18 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def canonical(body: Mapping[str, Any]) -> str:
-    """The same text for bodies that say the same."""
-    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """The same text for bodies that say the same. Raises ValueError for a number that JSON does not have."""
+    return json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def read_line(text: str | bytes, where: str) -> BatchRequest:
     """The request of one line, in either form. Raises UserError, which begins with `where`."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_number)
     except RecursionError:
         raise UserError(f"{where}: nested too deeply.") from None
+    except _NoNumber as error:
+        raise UserError(f"{where}: JSON has no number {error}. Write null, or leave it out.") from None
     except ValueError as error:
         problem = (
             f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else "not UTF-8"
@@ -131,6 +141,14 @@ def read_line(text: str | bytes, where: str) -> BatchRequest:
     if not isinstance(document, dict):
         raise UserError(f"{where}: a JSON object is wanted, not {type(document).__name__}.")
     return request_of(document, where)
+
+
+class _NoNumber(Exception):
+    """NaN, Infinity or -Infinity, which Python reads and no endpoint takes."""
+
+
+def _no_number(name: str) -> None:
+    raise _NoNumber(name)
 
 
 def request_of(document: Mapping[str, Any], where: str) -> BatchRequest:

@@ -16,7 +16,8 @@ class BatchError:
     """Why a request failed."""
 
     code: str
-    """The endpoint's own where it gave one; `no_answer`, `timeout`, `invalid_answer`, `stopped` are ours."""
+    """The endpoint's own where it gave one; `no_answer`, `timeout` (this request's), `invalid_answer`,
+    `stopped` and `batch_timeout` (the whole batch's) are ours."""
     message: str
     """One sentence, without keys."""
     kind: str = ""
@@ -56,7 +57,7 @@ class BatchResult:
     """The answer as JSON, where a schema was given."""
     fallback: Any = None
     """What `fallback` gave instead of an answer."""
-    told: str = ""
+    told: str = field(default="", repr=False)
     """Its line of output, where it has been made."""
 
     @property

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from agentbatch.model.usage import Usage
 from agentbatch.requests.latency import Durations
 from agentbatch.requests.result import BatchResult
+from agentbatch.store.format import clip, counted, money
 
 MOST_FAILED = 10_000
 """Ids of failed requests that are kept; the journal knows all."""
+
+FAILURES_TOLD = 20
+"""Ids of failed requests that the printed figures have."""
 
 
 @dataclass
@@ -21,7 +25,7 @@ class BatchStats:
     ok: int = 0
     failed: int = 0
     skipped: int = 0
-    """Not asked: answered in an earlier session."""
+    """Not asked: they ended in an earlier session, with an answer or as failed."""
     cached: int = 0
     """Answered without a call, of those that are ok."""
     attempts: int = 0
@@ -30,6 +34,8 @@ class BatchStats:
     retries: int = 0
     reasked: int = 0
     """Answers that did not keep to their schema and were asked for again."""
+    asked_again: int = 0
+    """Requests whose answer was missing in a shared call, or invalid, and that were asked again."""
     usage: Usage = field(default_factory=Usage)
     cost: float | None = 0.0
     """US dollars; None as soon as one price is unknown."""
@@ -39,8 +45,8 @@ class BatchStats:
     """Seconds in the queue."""
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Ids and reasons, at most MOST_FAILED."""
-    started_at: float = 0.0
-    """By a steady clock."""
+    started_at: float | None = None
+    """By a steady clock; None before it starts."""
     ended_at: float | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -56,6 +62,7 @@ class BatchStats:
         self.refused += result.refused
         self.retries += max(0, result.attempts - 1 - result.reasked)
         self.reasked += result.reasked
+        self.asked_again += result.reasked > 0
         if result.cached or not (result.attempts or result.usage.total):
             return
         self.usage = self.usage + result.usage
@@ -72,7 +79,7 @@ class BatchStats:
     @property
     def elapsed(self) -> float:
         """Seconds of this session."""
-        if not self.started_at:
+        if self.started_at is None:
             return 0.0
         return (self.ended_at if self.ended_at is not None else self.clock()) - self.started_at
 
@@ -91,11 +98,20 @@ class BatchStats:
     @property
     def tokens_each(self) -> float:
         """Tokens a request that was paid."""
-        paid = self.ok + self.failed - self.cached
-        return self.usage.total / paid if paid > 0 else 0.0
+        return self.usage.total / self.paid if self.paid > 0 else 0.0
 
     @property
-    def error_rate(self) -> float:
+    def paid(self) -> int:
+        """Requests that ended in this session and were sent for it."""
+        return self.ok + self.failed - self.cached
+
+    @property
+    def again_rate(self) -> float:
+        """Share of the requests that were sent that had to be asked again; 0 when none was sent."""
+        return self.asked_again / self.paid if self.paid > 0 else 0.0
+
+    @property
+    def failure_rate(self) -> float:
         """Share of the ended requests that failed; 0 when none has ended."""
         ended = self.ok + self.failed
         return self.failed / ended if ended else 0.0
@@ -104,3 +120,20 @@ class BatchStats:
     def refusal_rate(self) -> float:
         """Share of the attempts that were answered 429; 0 when there was none."""
         return self.refused / self.attempts if self.attempts else 0.0
+
+    def __str__(self) -> str:
+        """The figures for a person, a line each; see `failures` for the reasons."""
+        lines = [
+            f"{counted(self.total or self.done, 'request')}: {self.ok:,} ok, {self.failed:,} failed, "
+            f"{self.skipped:,} skipped",
+            f"latency {self.latency}",
+            f"queue wait {self.wait}",
+            f"{self.rate:.1f} items/s, {self.tokens_each:,.0f} tokens/item",
+            f"{self.refusal_rate:.1%} of the calls answered 429, {self.failure_rate:.1%} of the requests failed",
+            f"cost {money(self.cost)}",
+        ]
+        if self.failures:
+            told = ", ".join(clip(request_id, 60) for request_id, _ in self.failures[:FAILURES_TOLD])
+            more = self.failed - min(len(self.failures), FAILURES_TOLD)
+            lines.append(f"failed: {told}" + (f" and {more:,} more" if more > 0 else ""))
+        return "\n".join(lines)

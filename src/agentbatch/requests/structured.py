@@ -42,7 +42,11 @@ def schema_of(body: Mapping[str, Any]) -> AnswerSchema | None:
     inner = form.get("json_schema")
     if not isinstance(inner, dict) or "schema" not in inner:
         return None
-    return _compiled(json.dumps(inner["schema"], sort_keys=True))
+    try:
+        text = json.dumps(inner["schema"], sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"json_schema: it cannot be written as JSON: {clip(str(error), 200)}.") from None
+    return _compiled(text)
 
 
 @lru_cache(maxsize=64)

@@ -53,13 +53,15 @@ async def write_document(path: Path, text: str) -> None:
         await _write_in_thread(path, text)
 
 
-def check_writable(path: Path) -> None:
-    """Find out before a run whether its results can be written; leaves nothing behind. Raises UserError saying why
-    not."""
+def check_writable(path: Path, what: str = "results", flag: str = "--output") -> None:
+    """Find out before a run whether its `what` can be written; leaves nothing behind. `flag` names the file.
+
+    Raises UserError saying why not.
+    """
     if path.is_dir():
-        raise UserError(f"The results file {path} is a folder; name a file with --output FILE.")
+        raise UserError(f"The {what} file {path} is a folder; name a file with {flag} FILE.")
     if path.exists() and not path.is_file():
-        raise UserError(f"The results file {path} is a device or a pipe; name a file with --output FILE.")
+        raise UserError(f"The {what} file {path} is a device or a pipe; name a file with {flag} FILE.")
     path = path.resolve()
     try:
         folder = next(parent for parent in path.parents if parent.exists())
@@ -69,5 +71,5 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"The results file {path} cannot be written: {error.strerror or error}. Name another with --output."
+            f"The {what} file {path} cannot be written: {error.strerror or error}. Name another with {flag}."
         ) from None
