@@ -27,9 +27,9 @@ async def test_what_was_answered_is_known_in_the_next_session(tmp_path: Path) ->
     journal = Journal(path)
     assert journal.add("a", "k1", 0)[1:3] == ("known", "ok")
     assert journal.add("b", "k2", 1)[1:3] == ("known", "sent")  # it may have been paid
-    assert journal.counts() == {"pending": 0, "sent": 1, "ok": 1, "failed": 0}
-    assert list(journal.answers()) == [OK.answer]
-    assert journal.attempts() == 2
+    assert journal.counts_since(0) == {"pending": 0, "sent": 1, "ok": 1, "failed": 0}
+    assert list(journal.answers_since(journal.session)) == [OK.answer]
+    assert journal.spent().attempts == 2
     journal.close()
 
 
@@ -38,7 +38,7 @@ async def test_an_attempt_is_on_its_way_to_the_disk_before_it_is_sent(tmp_path: 
     numbers = [journal.add(f"r{i}", f"k{i}", i).n for i in range(50)]
     await asyncio.gather(*(journal.sent(n) for n in numbers))
     other = Journal(tmp_path / "j.db")  # sees what is committed
-    assert other.attempts() == 50
+    assert other.spent().attempts == 50
     other.close()
     journal.close()
 
@@ -93,10 +93,10 @@ async def test_answers_come_in_the_order_of_the_input_and_only_of_it(tmp_path: P
     journal = Journal(tmp_path / "j.db")
     for place, name in enumerate("ca"):  # b is not asked for any more
         journal.add(name, name, place)
-    assert list(journal.answers()) == ["c", "a"]
+    assert list(journal.answers_since(journal.session)) == ["c", "a"]
     journal.close()
     journal = Journal(tmp_path / "j.db")
-    assert list(journal.answers_of_last_session()) == ["c", "a"]
+    assert list(journal.answers_since(journal.session - 1)) == ["c", "a"]
     journal.close()
 
 
@@ -104,7 +104,7 @@ async def test_failed_ones_are_listed_and_reopened(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.db")
     n = journal.add("a", "k", 0).n
     await journal.finish(n, Done(False, "{}", "HTTP 400"))
-    assert journal.failed(10) == [("a", "HTTP 400")]
+    assert journal.state(n) == "failed"
     assert journal.reopen("failed") == 1
     assert journal.state(n) == "pending"
     journal.close()
@@ -201,3 +201,16 @@ async def test_a_locked_file_is_told_in_a_sentence(tmp_path: Path, write: Callab
             if (written := write(journal)) is not None:
                 await written
         other.execute("ROLLBACK")
+
+
+async def test_a_known_cost_after_an_unknown_one_leaves_the_sum_unknown(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    n = journal.add("a", "k", 0).n
+    await journal.finish(n, Done(False, "{}", "HTTP 500", 10, 5, None))
+    journal.reopen("failed")
+    await journal.finish(n, Done(True, "{}", "", 10, 5, 0.25))
+    assert journal.spent().cost is None
+    other = journal.add("b", "l", 1).n
+    await journal.finish(other, Done(True, "{}", "", 10, 5, 0.25))
+    assert journal.spent().input == 30
+    journal.close()

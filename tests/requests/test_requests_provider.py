@@ -205,7 +205,7 @@ async def test_answers_that_do_not_fit_their_schema_are_asked_once_more_in_anoth
         assert (run.stats.ok, run.stats.attempts, run.stats.reasked, at.service.made) == (4, 7, 3, 2)
     assert all(isinstance(result.data["colour"], str) for result in run.results[:3])
     journal = Journal(tmp_path / "journal.db")
-    assert journal.attempts() == 7
+    assert journal.spent().attempts == 7
     journal.close()
     never = {"type": "object", "properties": {"colour": {"type": "string", "minLength": 500}}}
     async with stage(tmp_path) as at:

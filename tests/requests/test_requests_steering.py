@@ -102,7 +102,7 @@ async def test_what_is_recorded_is_told_though_a_stop_cuts_calls_off(serve: Serv
     async with serve(concurrency=2, journal=tmp_path / "j.db") as (processor, _):
         told = await told_by_a_slow_reader(processor)
     with closing(Journal(tmp_path / "j.db")) as journal:
-        assert len(told) == journal.counts()["ok"] < 40
+        assert len(told) == journal.counts_since(0)["ok"] < 40
 
 
 async def test_what_a_cache_answered_is_told_though_a_stop_cuts_calls_off(
@@ -117,7 +117,7 @@ async def test_what_a_cache_answered_is_told_though_a_stop_cuts_calls_off(
             told = await told_by_a_slow_reader(processor)
             assert len(server.requests) == 40  # all came out of the cache
     with closing(Journal(tmp_path / "j.db")) as journal:
-        assert len(told) == journal.counts()["ok"] < 40
+        assert len(told) == journal.counts_since(0)["ok"] < 40
 
 
 async def test_what_others_asked_too_is_told_though_a_stop_comes(serve: Serve, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_what_others_asked_too_is_told_though_a_stop_comes(serve: Serve, t
         assert (await processor.run(same[:1])).stats.ok == 1
         told = await told_by_a_slow_reader(processor, same)
     with closing(Journal(tmp_path / "j.db")) as journal:
-        assert len(told) == journal.counts()["ok"] < 40
+        assert len(told) == journal.counts_since(0)["ok"] < 40
 
 
 async def told_by_a_slow_reader(
@@ -163,7 +163,7 @@ async def test_what_counts_as_sent_was_sent_whenever_a_stop_comes(serve: Serve, 
                 processor.stop()
                 await asyncio.wait_for(running, PATIENCE)
             with closing(Journal(path)) as journal:
-                assert journal.attempts() == len(server.requests) - before, turns
+                assert journal.spent().attempts == len(server.requests) - before, turns
 
 
 # concurrency -----------------------------------------------------------------------------------------------------

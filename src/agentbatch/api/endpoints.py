@@ -16,9 +16,6 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.store import events as e
 from agentbatch.store.store import Store
 
-LEAST_POOL = 1000
-"""Connections that an endpoint may have: `agentbatch set concurrency` can raise what is needed."""
-
 LOCAL_REQUEST_TIMEOUT = 600.0
 """Seconds, with `--local` and no word from the user: a processor reads some 50 tokens a second, and other tasks'
 prompts may be in front."""
@@ -103,7 +100,6 @@ def _endpoint(
         retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
         request_timeout=timeout,
         stream=not settings.no_stream,
-        pool=max(in_flight, LEAST_POOL),
         redact=store.redact,
         on_learnt=lambda sentence: store.emit(e.Notice(text=sentence)),
         on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),

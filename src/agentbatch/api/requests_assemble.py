@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 
-from agentbatch.api.endpoints import LEAST_POOL
 from agentbatch.api.requests_prepare import SPOOLED, PreparedRequests
 from agentbatch.errors import UserError
 from agentbatch.model.endpoint import Endpoint
@@ -72,7 +71,6 @@ async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: Asy
             limits=EndpointLimits(options.concurrency, settings.rpm, settings.tpm, settings.throttle_ms),
             retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
             request_timeout=settings.request_timeout,
-            pool=max(options.concurrency, LEAST_POOL),
             stream=False,
             redact=redact,
         )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, closing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from agentbatch.api.requests_files import finish_output, take_up
 from agentbatch.api.requests_notify import RequestsNotifier
 from agentbatch.api.requests_prepare import PreparedRequests
 from agentbatch.api.requests_recording import Recording
+from agentbatch.api.steered import steered
 from agentbatch.api.take_up import seconds_at_work
-from agentbatch.engine.control import Control
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.requests.input_file import read_requests
@@ -34,7 +34,6 @@ from agentbatch.requests.progress import BatchProgress
 from agentbatch.requests.result import BatchResult
 from agentbatch.requests.stats import BatchStats
 from agentbatch.store import events as e
-from agentbatch.store.commands import CommandQueue
 from agentbatch.store.store import Listener, Store
 
 
@@ -189,7 +188,7 @@ async def _run(
     processor.on_notice = lambda text: store.emit(e.Notice(text=text, warning=False))
     stream = processor.stream(read_requests(source), replay=False, total=prepared.total)
     try:
-        async with _steered(store, engine), _watched(store, engine), aclosing(stream) as results:
+        async with steered(store, engine), _watched(store, engine), aclosing(stream) as results:
             async for result in results:
                 output.add(result.line())
                 recording.ended(ok=result.ok)
@@ -236,18 +235,6 @@ def _started(
         provider_batch=processor.provider is not None,
         rehearsal=settings.rehearsal,
     )
-
-
-@contextlib.asynccontextmanager
-async def _steered(store: Store, engine: RequestsEngine) -> AsyncIterator[None]:
-    """Commands from other processes reach the batch."""
-    with closing(CommandQueue(store.folder.database)) as queue:
-        control = asyncio.ensure_future(Control(queue, engine).run())
-        try:
-            yield
-        finally:
-            control.cancel()
-            await asyncio.wait({control})
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,10 @@ from agentbatch.api.endpoints import open_endpoints, start_local
 from agentbatch.api.notify import Notifier
 from agentbatch.api.prepared_run import PreparedRun
 from agentbatch.api.recorded import differences, recorded_flags, recorded_settings
+from agentbatch.api.steered import steered
 from agentbatch.api.take_up import seconds_at_work, take_up
 from agentbatch.api.tool_modes import ToolModes
 from agentbatch.batch.context import RolePlayer
-from agentbatch.engine.control import Control
 from agentbatch.engine.engine import Engine
 from agentbatch.engine.local import LocalEngine
 from agentbatch.engine.steering import Steering
@@ -30,7 +30,6 @@ from agentbatch.model.pricing import ComparisonRow, compare
 from agentbatch.model.remembered import ToolModeMemory, memory_file
 from agentbatch.redaction import Redactor
 from agentbatch.store import events as e
-from agentbatch.store.commands import CommandQueue
 from agentbatch.store.documents import as_json, write_document
 from agentbatch.store.mending import mend_run
 from agentbatch.store.results import results_document
@@ -95,7 +94,7 @@ async def run_batch(
         store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with _watching(server, engine), _steered(store, engine):
+        async with _watching(server, engine), steered(store, Steering(engine)):
             await engine.run()
         return await _write_results(prepared, store)
 
@@ -120,25 +119,6 @@ def _open_store(prepared: PreparedRun, redact: Redactor) -> Store:
             f"The run's folder {prepared.resumed.path} cannot be written to: {error.strerror or error}."
         ) from None
     return store
-
-
-@contextlib.asynccontextmanager
-async def _steered(store: Store, engine: LocalEngine) -> AsyncIterator[None]:
-    """Commands from other processes reach the engine."""
-    with closing(CommandQueue(store.folder.database)) as queue:
-        control = asyncio.ensure_future(Control(queue, Steering(engine)).run())
-
-        def ended(control: "asyncio.Future[None]") -> None:
-            error = None if control.cancelled() else control.exception()
-            if error is not None:  # a bug of ours must not end the tasks
-                store.emit(e.Notice(text=store.redact(f"Commands are not taken any more: {error!r}")))
-
-        control.add_done_callback(ended)
-        try:
-            yield
-        finally:
-            control.cancel()
-            await asyncio.wait({control})
 
 
 @contextlib.asynccontextmanager

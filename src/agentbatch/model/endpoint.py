@@ -14,6 +14,9 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
 from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
+LEAST_POOL = 1_000
+"""Connections that are allowed: more requests at once may be wanted later than at first."""
+
 
 class Endpoint:
     """`async with` it around the calls. `redact` cleans every text that leaves; `on_learnt` gets a sentence
@@ -30,7 +33,7 @@ class Endpoint:
         retry: RetryPolicy,
         request_timeout: float = 120.0,
         connect_timeout: float = 10.0,
-        pool: int = 100,
+        pool: int = LEAST_POOL,
         stream: bool = True,
         redact: Callable[[str], str],
         on_learnt: Callable[[str], None] | None = None,

@@ -60,7 +60,7 @@ class Asker:
         charge(item, result.usage, result.cost)
         again = request.model_copy(update={"body": asked_again(request.body, result.text, told)})
         second = await self._once(item, again, attempt, stopped)
-        merged = _joined(result, second)
+        merged = joined(result, second)
         told = complaint(schema, second.text) if second.ok else ""
         if told:
             return replace(
@@ -141,8 +141,8 @@ def asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
     return {**body, "messages": messages}
 
 
-def _joined(first: BatchResult, second: BatchResult) -> BatchResult:
-    """Both calls' bill on the second one's result."""
+def joined(first: BatchResult, second: BatchResult) -> BatchResult:
+    """`second`, the later of two calls for a request, with both calls' bill."""
     return replace(
         second,
         usage=first.usage + second.usage,

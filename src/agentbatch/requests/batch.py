@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.batch.budget import BudgetExhausted, TaskBudget
-from agentbatch.errors import UserError
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.model.usage import Usage
@@ -15,12 +14,13 @@ from agentbatch.requests.asker import Asker, Item, cost_sum, expected_tokens
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.call import Attempt
 from agentbatch.requests.ending import Ending, Results
-from agentbatch.requests.journal import Follower, Journal
+from agentbatch.requests.journal import Journal
 from agentbatch.requests.pack_asker import Ended, PackAsker
 from agentbatch.requests.packer import Pack, Packer
 from agentbatch.requests.request import BatchRequest
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.taking_in import take_in
 from agentbatch.requests.workers import Workers
 
 Requests = Iterable[BatchRequest] | AsyncIterable[BatchRequest]
@@ -143,7 +143,7 @@ class Batch:
                     if self.stopped:
                         return
                     with self._workers.telling():
-                        item = await self._take(place, request, ending)
+                        item = await take_in(place, request, self.asker, self.version, ending)
                     if self.stopped:
                         return  # nobody would take it
                     pack = packer.add(item) if item is not None else None
@@ -163,25 +163,6 @@ class Batch:
         while (begun := packer.pop()) is not None:
             await waiting.put(begun)
         await waiting.put(None)
-
-    async def _take(self, place: int, request: BatchRequest, ending: Ending) -> Item | None:
-        """The request as something to be asked; None where it is answered, or another asks the same."""
-        try:
-            key = request.key(self.asker.identity, self.version)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"The request {request.id!r} cannot be sent as JSON: {error}.") from None
-        added = self.journal.add(request.id, key, place)
-        if added.news == "duplicate":
-            raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
-        item = Item(place, added.n, request, key)
-        if added.state in ("ok", "failed"):
-            await ending.known(item)
-            return None
-        if added.leader is None:
-            return item
-        if self.journal.state(added.leader) in ("ok", "failed"):
-            await ending.follow(added.leader, request, [Follower(added.n, request.id, place)])
-        return None
 
     # asking ------------------------------------------------------------------------------------------------------
 

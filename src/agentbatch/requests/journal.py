@@ -28,6 +28,10 @@ CREATE INDEX by_place ON requests (session, place);
 """`session` is the one that saw the request last, `place` where it stood in that session's input."""
 
 
+COST = "CASE WHEN cost IS NULL AND input + output > 0 THEN NULL ELSE coalesce(cost, 0) + ? END"
+"""What is added to an unknown cost leaves it unknown."""
+
+
 class Follower(NamedTuple):
     """A request that asks the same as another."""
 
@@ -180,7 +184,7 @@ class Journal(JournalReading):
         self._run(
             # What was paid for it earlier (a failure that is tried again) stays paid.
             "UPDATE requests SET state = ?, answer = ?, reason = ?, input = input + ?, output = output + ?, "
-            "cost = coalesce(cost, 0) + ? WHERE n = ?",
+            f"cost = {COST} WHERE n = ?",
             OK if done.ok else FAILED, done.answer, done.reason, done.input, done.output, done.cost, n,
         )  # fmt: skip
         rows = self._run(
@@ -194,19 +198,13 @@ class Journal(JournalReading):
         """Record what a call took (tokens, US dollars; None for an unknown price) of a request that goes on after it;
         `finish` adds the rest. On its way to the disk in this turn of the event loop."""
         self._run(
-            "UPDATE requests SET cost = CASE WHEN cost IS NULL AND input + output > 0 THEN NULL "
-            "ELSE coalesce(cost, 0) + ? END, input = input + ?, output = output + ? WHERE n = ?",
+            f"UPDATE requests SET cost = {COST}, input = input + ?, output = output + ? WHERE n = ?",
             cost, given, written, n,
         )  # fmt: skip
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self._commit_soon)
 
     # notes ---------------------------------------------------------------------------------------------------------
-
-    def get(self, name: str) -> str | None:
-        """A note about the batch."""
-        row = self._run("SELECT value FROM meta WHERE key = ?", name).fetchone()
-        return row[0] if row else None
 
     def put(self, name: str, value: str) -> None:
         self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)

@@ -10,9 +10,6 @@ STATES: tuple[State, ...] = ("pending", "sent", "ok", "failed")
 
 PENDING, SENT, OK, FAILED = range(4)
 
-PAGE = 500
-"""Rows that one look takes."""
-
 
 class Spent(NamedTuple):
     """What a batch took."""
@@ -43,44 +40,13 @@ class JournalReading:
         row = self._connection.execute("SELECT answer FROM requests WHERE n = ?", (n,)).fetchone()
         return row[0] if row else None
 
-    def answers(self) -> Iterator[str]:
-        """The output lines of this session's requests that have ended, in input order."""
-        after = -1
-        while rows := self._connection.execute(
-            "SELECT place, answer FROM requests WHERE session = ? AND place > ? AND state >= 2 ORDER BY place LIMIT ?",
-            (self._session, after, PAGE),
-        ).fetchall():
-            yield from (answer for _, answer in rows)
-            after = rows[-1][0]
-
-    def answers_of_last_session(self) -> Iterator[str]:
-        """As `answers`, for who opens the journal when a session is over."""
-        self._session -= 1
-        try:
-            yield from self.answers()
-        finally:
-            self._session += 1
-
-    def counts(self) -> dict[State, int]:
-        found = dict(
-            self._connection.execute("SELECT state, count(*) FROM requests GROUP BY state").fetchall()
-        )
-        return {name: found.get(number, 0) for number, name in enumerate(STATES)}
-
-    def failed(self, most: int) -> list[tuple[str, str]]:
-        """Ids and reasons of those that failed, the first ones."""
-        return self._connection.execute(
-            "SELECT id, reason FROM requests WHERE state = 3 AND session = ? ORDER BY place LIMIT ?",
-            (self._session, most),
-        ).fetchall()
-
     @property
     def session(self) -> int:
         """The number of this one; the next has a higher one."""
         return self._session
 
     def counts_since(self, session: int) -> dict[State, int]:
-        """As `counts`, of the requests that this session or a later one has taken in."""
+        """How many are in each state, of the requests that this session or a later one has taken in."""
         found = dict(
             self._connection.execute(
                 "SELECT state, count(*) FROM requests WHERE session >= ? GROUP BY state", (session,)
@@ -89,7 +55,8 @@ class JournalReading:
         return {name: found.get(number, 0) for number, name in enumerate(STATES)}
 
     def answers_since(self, session: int) -> Iterator[str]:
-        """As `answers`, of the requests that this session or a later one has taken in."""
+        """The output lines, in input order, of requests that this session or a later one has taken in and that have
+        ended."""
         # Numbers are sorted, not answers: those would not fit into memory.
         numbers = self._connection.execute(
             "SELECT n FROM requests WHERE session >= ? AND state >= 2 ORDER BY place, n", (session,)
@@ -105,8 +72,3 @@ class JournalReading:
         ).fetchone()
         attempts, given, written, cost, unknown, calls = row
         return Spent(attempts, given, written, None if unknown else cost, calls)
-
-    def attempts(self) -> int:
-        """Requests sent in all."""
-        (number,) = self._connection.execute("SELECT coalesce(sum(attempts), 0) FROM requests").fetchone()
-        return int(number)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from agentbatch.model.request import encode_body
 from agentbatch.model.usage import Usage
-from agentbatch.requests.asker import Asker, Charge, Item, cost_sum, expected_tokens
+from agentbatch.requests.asker import Asker, Charge, Item, expected_tokens, joined
 from agentbatch.requests.call import Attempt
 from agentbatch.requests.packing import pack_body, read_pack, shares, text_of_item
 from agentbatch.requests.request import CHAT
@@ -122,17 +122,7 @@ def _usages(whole: Usage, given: Sequence[int], written: Sequence[int]) -> list[
 
 def _billed(before: BatchResult | None, now: BatchResult) -> BatchResult:
     """`now`, with what the item was charged before."""
-    if before is None:
-        return now
-    return replace(
-        now,
-        usage=before.usage + now.usage,
-        cost=cost_sum(before.cost, now.cost),
-        attempts=before.attempts + now.attempts,
-        refused=before.refused + now.refused,
-        reasked=before.reasked + now.reasked + 1,
-        wait=before.wait,
-    )
+    return now if before is None else joined(before, now)
 
 
 def _answered(item: Item, part: BatchResult, answer: str) -> BatchResult:

@@ -35,9 +35,6 @@ from agentbatch.requests.stats import BatchStats
 LARGEST_BATCH_SIZE = 10
 """Requests that may share a call: with more, models lose track."""
 
-LEAST_POOL = 1_000
-"""Connections that are allowed at least: more requests at once may be wanted later."""
-
 TOLD_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
 
@@ -108,7 +105,6 @@ class BatchProcessor:
             limits=EndpointLimits(max_in_flight=concurrency, rpm=rpm, tpm=tpm, throttle_ms=throttle_ms),
             retry=retry or RetryPolicy(),
             request_timeout=request_timeout,
-            pool=max(concurrency, LEAST_POOL),
             stream=False,
             redact=Redactor([key] if key else []),
         )

@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentbatch.errors import UserError
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.requests.asker import Asker, Item
+from agentbatch.requests.asker import Asker
 from agentbatch.requests.batch import ADDED_AT_ONCE, Requests, each
 from agentbatch.requests.cache import ResponseCache
 from agentbatch.requests.ending import Ending, Results
-from agentbatch.requests.journal import Follower, Journal
+from agentbatch.requests.journal import Journal
 from agentbatch.requests.progress import BatchProgress
 from agentbatch.requests.provider_collecting import ProviderCollector
 from agentbatch.requests.provider_ledger import Part, ProviderLedger
@@ -27,6 +26,7 @@ from agentbatch.requests.provider_stop import LeftError, ProviderStop
 from agentbatch.requests.request import BatchRequest
 from agentbatch.requests.result import BatchError, BatchResult
 from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.taking_in import take_in
 
 CANCEL_WITHIN = 30.0
 """Seconds."""
@@ -161,26 +161,13 @@ class ProviderBatch:
         await self._sender.send_rest()
 
     async def _take(self, place: int, request: BatchRequest, ending: Ending) -> None:
-        try:
-            key = request.key(self.asker.identity, self.version)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"The request {request.id!r} cannot be sent as JSON: {error}.") from None
-        added = self.journal.add(request.id, key, place)
-        if added.news == "duplicate":
-            raise UserError(f"The id {request.id!r} stands in the batch twice; ids have to be unique.")
-        item = Item(place, added.n, request, key)
-        if added.state in ("ok", "failed"):
-            await ending.known(item)
-        elif added.leader is not None:
-            if self.journal.state(added.leader) in ("ok", "failed"):
-                await ending.follow(added.leader, request, [Follower(added.n, request.id, place)])
-        elif not self._ledger.is_open(added.n, key) and not (
-            self.cache is not None and await ending.cached(item)
-        ):
-            again = self._ledger.again(added.n, key)
-            await self._sender.pack(
-                added.n, key, request if again is None else second_request(request, again)
-            )
+        item = await take_in(place, request, self.asker, self.version, ending)
+        if item is None or self._ledger.is_open(item.n, item.key):
+            return
+        if self.cache is None or not await ending.cached(item):
+            again = self._ledger.again(item.n, item.key)
+            asked = request if again is None else second_request(request, again)
+            await self._sender.pack(item.n, item.key, asked)
 
     # waiting -----------------------------------------------------------------------------------------------------
 
