@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.sandbox import choose_sandbox
+from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 from benchmarks import competence_contestants as contestants
 from benchmarks.competence_contestants import STEPS, Conditions, Outcome
 from benchmarks.competence_report import Line, read_lines, report

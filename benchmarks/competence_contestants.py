@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbatch.workspace.sandbox import SandboxChoice
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from benchmarks.competence_server import Server
 from benchmarks.competence_tasks import Task, kill_group, walls
 

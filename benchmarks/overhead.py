@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agentbatch.api import prepare, run_batch
+from agentbatch.api import run_batch
 from agentbatch.config import load_settings
-from agentbatch.rehearsal.benchmark import LONG_PROMPT, LONG_STEPS, SHORT_PROMPT
-from agentbatch.store import events as e
-from agentbatch.store.state import RunState
+from agentbatch.rehearsal.faults.benchmark import LONG_PROMPT, LONG_STEPS, SHORT_PROMPT
+from agentbatch.runs import events as e
+from agentbatch.runs.state import RunState
+from agentbatch.tasks.run.prepare.prepare import prepare
 
 CALLS_A_TASK = 3
 """Two coder steps and one evaluation."""

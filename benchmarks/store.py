@@ -24,12 +24,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
-from agentbatch.store import events as e
-from agentbatch.store.run_folder import RunFolder, create_run_folder
-from agentbatch.store.runs import find_run
-from agentbatch.store.store import Store
+from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder, create_run_folder
+from agentbatch.runs.listing import find_run
+from agentbatch.runs.store.store import Store
+from agentbatch.usage import Usage
 
 FAILED_EVERY = 20
 """One task in so many ends with an error."""

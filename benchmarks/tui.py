@@ -23,14 +23,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from agentbatch.api.background import start_background
-from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
-from agentbatch.rehearsal.benchmark import SHORT_PROMPT
-from agentbatch.store import events as e
-from agentbatch.store.run_folder import RunFolder, create_run_folder
-from agentbatch.store.runs import open_run
-from agentbatch.store.store import Store
+from agentbatch.rehearsal.faults.benchmark import SHORT_PROMPT
+from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder, create_run_folder
+from agentbatch.runs.listing import open_run
+from agentbatch.runs.services.background import start_background
+from agentbatch.runs.store.store import Store
+from agentbatch.usage import Usage
 from benchmarks.overhead import server
 from benchmarks.tui_terminal import COLUMNS, LINES, PATIENCE, Delay, app_on
 

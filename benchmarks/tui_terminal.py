@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agentbatch.store.run_folder import RunFolder
+from agentbatch.runs.folder import RunFolder
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.view import LiveView

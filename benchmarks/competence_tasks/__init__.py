@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from agentbatch.workspace.sandbox import Sandbox, SandboxChoice, build_sandbox
+from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
 
 FOLDER = Path(__file__).parent
 CHECK_SECONDS = 30.0

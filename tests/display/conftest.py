@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agentbatch.display.face import Face
-from agentbatch.model.usage import Usage
-from agentbatch.store import events as e
-from agentbatch.store.state import RunState
+from agentbatch.runs import events as e
+from agentbatch.runs.state import RunState
+from agentbatch.usage import Usage
 
 NOON = 1_800_014_400.0
 """2027-01-15 12:00:00 UTC."""

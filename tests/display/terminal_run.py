@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from agentbatch.display.face import choose_face
-from agentbatch.display.summary import summarise
-from agentbatch.model.usage import Usage
-from agentbatch.store import events as e
-from agentbatch.store.state import RunState
+from agentbatch.display.reports.summary import summarise
+from agentbatch.runs import events as e
+from agentbatch.runs.state import RunState
+from agentbatch.usage import Usage
 
 NOON = 1_800_014_400.0
 

@@ -13,10 +13,10 @@ from agentbatch.config import DisplayName
 from agentbatch.display.face import NoFace, choose_face
 from agentbatch.display.json_face import JsonFace
 from agentbatch.display.plain import PlainFace
+from agentbatch.display.reports.summary import summarise
 from agentbatch.display.rich_face import RichFace
-from agentbatch.display.summary import summarise
 from agentbatch.display.writer import Writer
-from agentbatch.store import events as e
+from agentbatch.runs import events as e
 
 
 class Terminal(io.StringIO):

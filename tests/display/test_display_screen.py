@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from agentbatch.display.screen import Row, live_step, screen
-from agentbatch.model.usage import Usage
-from agentbatch.store import events as e
-from agentbatch.store.format import width
-from agentbatch.store.state import Activity, RunState
+from agentbatch.runs import events as e
+from agentbatch.runs.state import Activity, RunState
+from agentbatch.text import width
+from agentbatch.usage import Usage
 
 
 def text_of(rows: list[Row]) -> list[str]:

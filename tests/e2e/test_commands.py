@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import CHECKOUT
+
 HEAVY = ("openai", "textual", "aiohttp", "tiktoken")
-SAMPLE = Path(__file__).parents[2] / "task.json"
+SAMPLE = CHECKOUT / "task.json"
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])

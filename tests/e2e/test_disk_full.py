@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-SAMPLE = Path(__file__).parents[2] / "task.json"
+from tests.support.paths import CHECKOUT
+
+SAMPLE = CHECKOUT / "task.json"
 
 
 @pytest.fixture

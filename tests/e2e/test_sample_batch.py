@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-SAMPLE = Path(__file__).parents[2] / "task.json"
+from tests.support.paths import CHECKOUT
+
+SAMPLE = CHECKOUT / "task.json"
 
 
 def test_all_ten_complete_twice_over_and_say_that_no_ai_was_there(agentbatch: Any, folder: Path) -> None:

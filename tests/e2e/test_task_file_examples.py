@@ -8,7 +8,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-DOCS = Path(__file__).parents[2] / "docs"
+from tests.support.paths import CHECKOUT
+
+DOCS = CHECKOUT / "docs"
 
 Command = Callable[..., CompletedProcess[str]]
 

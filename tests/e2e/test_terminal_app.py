@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.store.run_folder import holder
-from agentbatch.store.runs import list_runs, open_run
+from agentbatch.runs.folder import holder
+from agentbatch.runs.listing import list_runs, open_run
 from tests.e2e.tmux_terminal import PATIENCE, Terminal, living, needs_tmux, send
+from tests.support.paths import CHECKOUT
 
 pytestmark = needs_tmux
 
-SAMPLE = Path(__file__).parents[2] / "task.json"
+SAMPLE = CHECKOUT / "task.json"
 
 Open = Callable[..., Terminal]
 

@@ -6,7 +6,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.paths import CHECKOUT
+
+CHECKOUT = CHECKOUT
 
 
 def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, str], folder: Path) -> None:

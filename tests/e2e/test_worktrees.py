@@ -10,8 +10,8 @@ import pytest
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.api.verdicts import COMPLETE
 from tests.e2e.interrupted_batch import KEY, InterruptedBatch
+from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git (Debian: apt install git)")
 

@@ -18,9 +18,10 @@ from agentbatch.local.server import LocalServer
 from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.limits import EndpointLimits
+from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import ModelError
 from agentbatch.model.retry import RetryPolicy
+from agentbatch.toolcalls.forms import TextForms
 from tests.local.gguf_bytes import gguf
 from tests.local.llama_processes import processes, session, until
 
@@ -47,6 +48,7 @@ async def client(server: LocalServer) -> AsyncIterator[ModelClient]:
     endpoint = Endpoint(
         server.base_url,
         KEY,
+        forms=TextForms(),
         limits=EndpointLimits(max_in_flight=2),
         retry=RetryPolicy(max_retries=0, delay=0.0),
         request_timeout=300.0,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.answer import MOST_CALLS, GarbageError, RefusedError, read_answer, read_usage
-from agentbatch.model.usage import Usage
+from agentbatch.usage import Usage
 
 
 def completion(message: Any, **choice: Any) -> bytes:

@@ -190,7 +190,7 @@ async def test_a_closed_endpoint_is_a_programming_error(serve: Serve, open_endpo
 def test_importing_the_room_loads_no_heavy_package() -> None:
     script = (
         "import sys\n"
-        "import agentbatch.model.client, agentbatch.model.pricing, agentbatch.model.endpoint\n"
+        "import agentbatch.model.client, agentbatch.spending.pricing, agentbatch.model.endpoint\n"
         "heavy = {'openai', 'aiohttp', 'httpx2', 'tiktoken', 'genai_prices'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {sorted(heavy)}' if heavy else 0)\n"
     )

@@ -1,10 +1,15 @@
 import json
+from functools import partial
 from typing import Any
 
-from agentbatch.model.blocks import REMINDER, STOP, instructions
+from agentbatch.model import request
 from agentbatch.model.capabilities import TOOL_MODES, Capabilities, ToolMode
 from agentbatch.model.reply import Message
-from agentbatch.model.request import build_body, encode_body
+from agentbatch.model.request import encode_body
+from agentbatch.toolcalls.blocks import REMINDER, STOP, instructions
+from agentbatch.toolcalls.forms import TextForms
+
+build_body = partial(request.build_body, forms=TextForms())
 
 MESSAGES = [
     {"role": "system", "content": "Be brief."},

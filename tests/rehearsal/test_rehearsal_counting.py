@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.counting import REMEMBERED, PrefixCache, message_size, tokens
-from agentbatch.rehearsal.rate import RateWindow
+from agentbatch.rehearsal.faults.rate import RateWindow
 
 SYSTEM = {"role": "system", "content": "x" * 94}
 USER = {"role": "user", "content": "y" * 96}

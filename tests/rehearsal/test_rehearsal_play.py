@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import Index, coder_step, compile_coder, compile_evaluator, evaluator_step
-from agentbatch.rehearsal.refusals import Problem
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 

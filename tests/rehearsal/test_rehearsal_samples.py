@@ -16,8 +16,9 @@ from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.library import sample_scripts
 from agentbatch.rehearsal.script import Say
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.paths import CHECKOUT
 
-TASK_FILE = Path(__file__).parents[2] / "task.json"
+TASK_FILE = CHECKOUT / "task.json"
 TASKS: dict[str, dict[str, str]] = {
     task["id"]: task for task in json.loads(TASK_FILE.read_text(encoding="utf-8"))["tasks"]
 }

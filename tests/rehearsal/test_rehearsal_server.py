@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agentbatch.rehearsal.benchmark import LONG_STEPS, benchmark_scripts
+from agentbatch.rehearsal.faults.benchmark import LONG_STEPS, benchmark_scripts
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 

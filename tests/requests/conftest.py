@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.rehearsal.plain_endpoint import Plain
+from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests import BatchProcessor, RetryPolicy
 

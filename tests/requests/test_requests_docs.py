@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 import agentbatch.requests
-from agentbatch.cli import bench, cache, requests
 from agentbatch.cli.main import parse
+from agentbatch.cli.requests import bench, cache, requests
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
-from agentbatch.requests.make import Recipe, make, read_prompt
-from agentbatch.requests.request import read_line
+from agentbatch.requests.spec.make import Recipe, make, read_prompt
+from agentbatch.requests.spec.request import read_line
+from tests.support.paths import CHECKOUT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "requests.md").read_text(encoding="utf-8")
+PAGE = (CHECKOUT / "docs" / "requests.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.M))
 KEY = "sk-example-1234567"
 

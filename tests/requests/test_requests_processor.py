@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.model.pricing import Prices
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests import (
@@ -21,6 +20,7 @@ from agentbatch.requests import (
     ResponseCache,
     RetryPolicy,
 )
+from agentbatch.spending.pricing import Prices
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -7,7 +7,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from agentbatch.store import events as e
+from agentbatch.runs import events as e
 from agentbatch.tui.view import LiveView
 
 

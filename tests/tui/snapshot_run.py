@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from agentbatch.agent.conversation import Conversation
-from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
-from agentbatch.store import events as e
-from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.store import Store
+from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.coders.builtin.conversation import Conversation
+from agentbatch.usage import Usage
 
 NOON = 1_800_014_400.0
 """2027-01-15 12:00:00 UTC."""

@@ -11,12 +11,12 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from agentbatch.api.background import Background, start_background
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
-from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.runs import open_run
-from agentbatch.store.state import RunState, TaskState
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.listing import open_run
+from agentbatch.runs.services.background import Background, start_background
+from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.view import LiveView

@@ -1,11 +1,11 @@
 """The table of keys."""
 
 from itertools import product
-from pathlib import Path
 
 from agentbatch.tui.keys import KEYS, Place, keys_of
+from tests.support.paths import CHECKOUT
 
-DOCS = Path(__file__).parents[2] / "docs" / "tui.md"
+DOCS = CHECKOUT / "docs" / "tui.md"
 
 TITLES: dict[Place, str] = {
     "everywhere": "Everywhere",

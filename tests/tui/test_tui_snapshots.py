@@ -17,13 +17,14 @@ from agentbatch.config import load_settings
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.view import LiveView
+from tests.support.paths import CHECKOUT
 from tests.tui.snapshot_run import NOON, Scene, scene
 from tests.tui.steered_run import screen_text, shows, until
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (160, 48))
 NOW = NOON + 60
-SAMPLE = Path(__file__).parents[2] / "task.json"
+SAMPLE = CHECKOUT / "task.json"
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agentbatch.agent.conversation import Conversation
-from agentbatch.model.usage import Usage
-from agentbatch.store import events as e
-from agentbatch.store.store import Store
-from tests.store import stored_runs
+from agentbatch.runs import events as e
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.coders.builtin.conversation import Conversation
+from agentbatch.usage import Usage
+from tests.runs import stored_runs
 
 
 class Talk:

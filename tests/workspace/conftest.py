@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.environment import shell_environment
-from agentbatch.workspace.sandbox import SandboxChoice, build_sandbox, choose_sandbox
-from agentbatch.workspace.shell import Shell
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox, choose_sandbox
+from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.shell import Shell
 
 MakeShell = Callable[..., Shell]
 

@@ -8,25 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agentbatch import __version__
-from agentbatch.cli import (
-    attach,
-    bench,
-    cache,
-    control,
-    cost,
-    dashboard,
-    doctor,
-    init,
-    logs,
-    models,
-    prune,
-    requests,
-    results,
-    resume,
-    run,
-    runs,
-    status,
-)
+from agentbatch.cli.requests import bench, cache, requests
+from agentbatch.cli.runs import attach, control, logs, prune, runs, status
+from agentbatch.cli.setup import dashboard, doctor, init, models
+from agentbatch.cli.tasks import cost, results, resume, run
 from agentbatch.errors import UserError
 
 COMMANDS = {

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 
 from agentbatch.errors import UserError
-from agentbatch.store.format import clip
+from agentbatch.text import clip
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3008

@@ -3,7 +3,7 @@
 import textwrap
 
 from agentbatch.dashboard.address import Place
-from agentbatch.store.format import clip
+from agentbatch.text import clip
 
 COLUMNS = 80
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from agentbatch.dashboard import leash
 from agentbatch.dashboard.packets import Packet, encode, read_packet, says_exit, wait_until_ready
-from agentbatch.store.format import clip
-from agentbatch.workspace.processes import to_the_end
+from agentbatch.text import clip
+from agentbatch.workspace.shell.processes import to_the_end
 
 EXIT_PATIENCE = 3.0
 """Seconds for an app that has said that it ends, or closed its output."""

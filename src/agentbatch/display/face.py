@@ -8,10 +8,10 @@ from typing import Protocol, TextIO
 from agentbatch.config import DisplayName
 from agentbatch.display.json_face import JsonFace
 from agentbatch.display.plain import PlainFace
-from agentbatch.display.summary import Summary
+from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
-from agentbatch.store.events import Event
-from agentbatch.store.state import RunState
+from agentbatch.runs.events import Event
+from agentbatch.runs.state import RunState
 
 
 class Face(Protocol):

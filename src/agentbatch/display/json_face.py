@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from agentbatch.display.summary import Summary
+from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
-from agentbatch.model.usage import Usage
-from agentbatch.store.events import Event, ModelCallProgressed, RunStarted
-from agentbatch.store.lines import line
-from agentbatch.store.state import RunState
+from agentbatch.runs.events import Event, ModelCallProgressed, RunStarted
+from agentbatch.runs.log_lines import line
+from agentbatch.runs.state import RunState
+from agentbatch.usage import Usage
 
 
 class JsonFace:

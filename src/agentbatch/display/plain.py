@@ -1,12 +1,12 @@
 """Plain lines: for pipes, logs, dumb terminals, and everyone who likes them."""
 
-from agentbatch.display.summary import Summary
-from agentbatch.display.summary_text import render_text
+from agentbatch.display.reports.summary import Summary
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.writer import Writer
-from agentbatch.store.events import Event, ModelCallProgressed
-from agentbatch.store.format import fold
-from agentbatch.store.lines import line
-from agentbatch.store.state import RunState
+from agentbatch.runs.events import Event, ModelCallProgressed
+from agentbatch.runs.log_lines import line
+from agentbatch.runs.state import RunState
+from agentbatch.text import fold
 
 STAMP_WIDTH = 11
 """Cells of `[HH:MM:SS] `: lines that go on do so under the text."""

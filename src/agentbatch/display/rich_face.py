@@ -9,12 +9,12 @@ from rich.text import Text
 
 from agentbatch.display.live_area import LiveArea
 from agentbatch.display.plain import STAMP_WIDTH
+from agentbatch.display.reports.summary import Summary
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.screen import Row, screen
 from agentbatch.display.signs import SIGNS, STYLES
-from agentbatch.display.summary import Summary
-from agentbatch.display.summary_text import render_text
 from agentbatch.display.writer import Writer
-from agentbatch.store.events import (
+from agentbatch.runs.events import (
     Event,
     ModelCallProgressed,
     Notice,
@@ -23,9 +23,9 @@ from agentbatch.store.events import (
     RunFinished,
     TaskFinished,
 )
-from agentbatch.store.format import fold
-from agentbatch.store.lines import line
-from agentbatch.store.state import RunState
+from agentbatch.runs.log_lines import line
+from agentbatch.runs.state import RunState
+from agentbatch.text import fold
 
 REFRESH_SECONDS = 0.25
 """Between two drawings; a thousand events in between cost one drawing."""

@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Sequence
 
 from agentbatch.display.signs import SIGNS, STYLES
-from agentbatch.store.format import clip, counted, duration, fold, money, pad, tokens, width
-from agentbatch.store.lines import REHEARSAL
-from agentbatch.store.state import Activity, RunState, TaskState
+from agentbatch.runs.log_lines import REHEARSAL
+from agentbatch.runs.state import Activity, RunState, TaskState
+from agentbatch.text import clip, counted, duration, fold, money, pad, tokens, width
 
 Span = tuple[str, str]
 """Text and its rich style."""

@@ -1,6 +1,6 @@
 """The sign and the colour of every status, the same in the table and in the summary."""
 
-from agentbatch.store.events import Status
+from agentbatch.runs.events import Status
 
 SIGNS: dict[Status, str] = {
     "queued": "·",

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.server_error import ServerError, error_in
-from agentbatch.model.usage import Usage
+from agentbatch.usage import Usage
 
 GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
 """Finish reasons of answers that the server did not finish: OpenRouter's and vLLM's, vLLM's and SGLang's,

@@ -10,12 +10,12 @@ from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError
 from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, ToolMode, learn
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
-from agentbatch.model.limits import Slot
+from agentbatch.model.limits.limits import Slot
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
-from agentbatch.model.request import Schema, build_body, encode_body
-from agentbatch.model.stream import StreamedAnswer
-from agentbatch.model.text_answer import with_text_calls
+from agentbatch.model.request import build_body, encode_body
+from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
+from agentbatch.model.tool_forms import Schema
 from agentbatch.model.transport import HttpAnswer, TransportError
 
 PATH = "/chat/completions"
@@ -114,7 +114,7 @@ class _Call:
                 outcome = await self._send(encode_body(body), bool(body.get("stream")))
                 wait = self._after(outcome, slot)
             if isinstance(outcome, Answer):
-                return with_text_calls(outcome, self._tools, capabilities.tool_mode, self._messages)
+                return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
             if self._learnt(outcome, capabilities, body):
                 continue
             if outcome.kind not in ("rate", "transient") or self.retries >= self._endpoint.retry.max_retries:
@@ -134,6 +134,7 @@ class _Call:
             schema=self._schema,
             temperature=self._temperature,
             max_output_tokens=client.max_output_tokens,
+            forms=self._endpoint.forms,
         )
 
     async def _send(self, content: bytes, streams: bool) -> Answer | Failure:

@@ -9,9 +9,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from agentbatch.model.capabilities import Capabilities, ToolMode, first_guess, stepped_down
-from agentbatch.model.limits import EndpointLimits
+from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
+from agentbatch.model.tool_forms import NativeOnly, ToolForms
 from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
 LEAST_POOL = 1_000
@@ -21,7 +22,8 @@ LEAST_POOL = 1_000
 class Endpoint:
     """`async with` it around the calls. `redact` cleans every text that leaves; `on_learnt` gets a sentence
     when the endpoint turns out not to take something, `on_tool_mode` a model, its new tool mode and why.
-    `stream`: False asks for answers in one piece."""
+    `stream`: False asks for answers in one piece. `forms`: how tools are called where the endpoint takes
+    no calls of its own; without, tools are native only."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Endpoint:
         on_learnt: Callable[[str], None] | None = None,
         on_tool_mode: Callable[[str, ToolMode, str], None] | None = None,
         counter: TokenCounter | None = None,
+        forms: ToolForms | None = None,
     ) -> None:
         self.base_url = base_url
         self.identity = identity or base_url
@@ -47,6 +50,7 @@ class Endpoint:
         self.retry = retry
         self.redact = redact
         self.counter = counter or TokenCounter()
+        self.forms = forms or NativeOnly()
         self.rng = random.Random()
         self.api_key = api_key
         self.request_timeout = request_timeout

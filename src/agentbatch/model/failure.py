@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify, retry_after
 from agentbatch.model.server_error import LONGEST_MATCHED, ServerError, read_error, tidy
-from agentbatch.model.sse import unwrapped
+from agentbatch.model.stream.sse import unwrapped
 from agentbatch.model.transport import HttpAnswer
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentbatch.model.capabilities import ToolMode
-from agentbatch.model.usage import Usage
+from agentbatch.usage import Usage
 
 Message = dict[str, Any]
 """One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id where they apply."""

@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from agentbatch.model import blocks, json_actions
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.reply import Message, ToolSpec
+from agentbatch.model.tool_forms import NativeOnly, Schema, ToolForms
 
-Schema = tuple[str, dict[str, Any]]
-"""A name and a JSON schema for the answer."""
+NATIVE_ONLY = NativeOnly()
 
 
 def build_body(
@@ -21,17 +20,18 @@ def build_body(
     schema: Schema | None = None,
     temperature: float | None = None,
     max_output_tokens: int | None = None,
+    forms: ToolForms = NATIVE_ONLY,
 ) -> dict[str, Any]:
     """The body as a dict. History messages are passed as given, but for what the endpoint cannot take."""
     history = list(messages)
     body: dict[str, Any] = {"model": model}
     wanted = schema
     if capabilities.tool_mode != "native":
-        history = _in_text(history, capabilities, tools or ())
+        history = _in_text(history, capabilities, tools or (), forms)
         if tools and capabilities.tool_mode == "schema":
-            wanted = schema or ("action", json_actions.action_schema(tools))
+            wanted = schema or forms.action_schema(tools)
         elif tools and capabilities.stop:
-            body["stop"] = list(blocks.STOP)
+            body["stop"] = list(forms.stop)
     if not capabilities.reasoning_history:
         history = [_without_reasoning(message) for message in history]
     if wanted is not None:
@@ -87,13 +87,13 @@ def fold_system(messages: Sequence[Message]) -> list[Message]:
     return [{"role": "user", "content": system}, *rest]
 
 
-def _in_text(history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec]) -> list[Message]:
+def _in_text(
+    history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec], forms: ToolForms
+) -> list[Message]:
     """Without the endpoint's own tool calls; also where no tools are offered but the history holds calls."""
     if not tools and not any(message.get("tool_calls") for message in history):
         return history
-    if capabilities.tool_mode == "schema":
-        return json_actions.render(history, tools)
-    return blocks.render(history, tools)
+    return forms.render(history, tools, capabilities.tool_mode)
 
 
 def _without_reasoning(message: Message) -> Message:

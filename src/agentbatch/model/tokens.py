@@ -10,7 +10,7 @@ from typing import Any
 
 from agentbatch.model.answer import Answer
 from agentbatch.model.reply import Message, ToolSpec
-from agentbatch.model.usage import Usage
+from agentbatch.usage import Usage
 
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes of one token: the usual rule for English and code. A CJK character has three bytes, so

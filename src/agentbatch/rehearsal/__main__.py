@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.rehearsal.benchmark import benchmark_scripts
+from agentbatch.rehearsal.faults.benchmark import benchmark_scripts
 from agentbatch.rehearsal.library import load_scripts, sample_scripts
 from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer

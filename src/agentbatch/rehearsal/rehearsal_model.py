@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
+from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
     Index,
     Match,
@@ -16,7 +17,6 @@ from agentbatch.rehearsal.play import (
     evaluator_step,
     undone_calls,
 )
-from agentbatch.rehearsal.refusals import Problem
 from agentbatch.rehearsal.script import Say, Script, Step
 
 UNKNOWN_TASK = (

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from agentbatch.rehearsal.refusals import Problem
+from agentbatch.rehearsal.faults.refusals import Problem
 
 
 def parse_request(data: bytes) -> dict[str, Any] | Problem:

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
-from agentbatch.rehearsal.batch_service import PATHS as SERVICE_PATHS
-from agentbatch.rehearsal.batch_service import BatchServiceOptions, batch_service_of
 from agentbatch.rehearsal.counting import PrefixCache
-from agentbatch.rehearsal.faults import play_fault
-from agentbatch.rehearsal.plain import PATHS, parse_plain
-from agentbatch.rehearsal.plain_endpoint import Plain, PlainEndpoint
-from agentbatch.rehearsal.rate import RateWindow
-from agentbatch.rehearsal.refusals import Dialect, Problem, Refusal, error_body, find_refused
+from agentbatch.rehearsal.faults.batch_service import PATHS as SERVICE_PATHS
+from agentbatch.rehearsal.faults.batch_service import BatchServiceOptions, batch_service_of
+from agentbatch.rehearsal.faults.faults import play_fault
+from agentbatch.rehearsal.faults.rate import RateWindow
+from agentbatch.rehearsal.faults.refusals import Dialect, Problem, Refusal, error_body, find_refused
+from agentbatch.rehearsal.plain.answers import PATHS, parse_plain
+from agentbatch.rehearsal.plain.endpoint import Plain, PlainEndpoint
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.script import Fault, Script

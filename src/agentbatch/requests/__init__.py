@@ -1,16 +1,16 @@
 """Batches of plain model requests: one prompt, one answer, thousands of them."""
 
-from agentbatch.model.limits import EndpointLimits as RateLimiter
+from agentbatch.model.limits.limits import EndpointLimits as RateLimiter
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.requests.adaptive import AdaptiveConcurrency
+from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch_run import BatchRun, Estimate
-from agentbatch.requests.cache import ResponseCache
+from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.processor import BatchProcessor
-from agentbatch.requests.progress import BatchProgress, ProgressLogger, ProgressTracker
-from agentbatch.requests.provider_options import ProviderOptions
-from agentbatch.requests.request import BatchRequest
-from agentbatch.requests.result import BatchError, BatchResult
-from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.provider.options import ProviderOptions
+from agentbatch.requests.report.progress import BatchProgress, ProgressLogger, ProgressTracker
+from agentbatch.requests.report.stats import BatchStats
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
 
 __all__ = [
     "AdaptiveConcurrency",

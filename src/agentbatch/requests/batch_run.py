@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentbatch.requests.request import BatchRequest
-from agentbatch.requests.result import BatchError, BatchResult
-from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.report.stats import BatchStats
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
 
 
 class Estimate(NamedTuple):

@@ -8,29 +8,29 @@ from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, Self
 
-from agentbatch.batch.budget import RunBudget
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.limits import EndpointLimits
-from agentbatch.model.pricing import Prices
+from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.model.usage import Usage
 from agentbatch.redaction import Redactor
-from agentbatch.requests.adaptive import AdaptiveConcurrency
-from agentbatch.requests.asker import Asker, cost_of, expected_tokens
-from agentbatch.requests.batch import Batch, Requests, each
+from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
+from agentbatch.requests.batch.batch import Batch, Requests, each
+from agentbatch.requests.batch.call import Caller
+from agentbatch.requests.batch.executor import Asker, cost_of, expected_tokens
 from agentbatch.requests.batch_run import BatchRun, Estimate, whole_run
-from agentbatch.requests.cache import ResponseCache
-from agentbatch.requests.call import Caller
-from agentbatch.requests.defaults import Defaults
-from agentbatch.requests.journal import Journal
-from agentbatch.requests.progress import BatchProgress, progress_of
-from agentbatch.requests.provider_batch import ProviderBatch
-from agentbatch.requests.provider_ledger import check_none_at_provider
-from agentbatch.requests.provider_options import BATCH_DISCOUNT, ProviderOptions
-from agentbatch.requests.request import BatchRequest
-from agentbatch.requests.result import BatchError, BatchResult
-from agentbatch.requests.stats import BatchStats
+from agentbatch.requests.journal.cache import ResponseCache
+from agentbatch.requests.journal.journal import Journal
+from agentbatch.requests.provider.batch import ProviderBatch
+from agentbatch.requests.provider.ledger import check_none_at_provider
+from agentbatch.requests.provider.options import BATCH_DISCOUNT, ProviderOptions
+from agentbatch.requests.report.progress import BatchProgress, progress_of
+from agentbatch.requests.report.stats import BatchStats
+from agentbatch.requests.spec.defaults import Defaults
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
+from agentbatch.spending.budget import RunBudget
+from agentbatch.spending.pricing import Prices
+from agentbatch.usage import Usage
 
 LARGEST_BATCH_SIZE = 10
 """Requests that may share a call: with more, models lose track."""

@@ -15,13 +15,13 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from agentbatch.api.background import Background
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.store.run_folder import RunFolder
-from agentbatch.tui.glyphs import Glyphs
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.services.background import Background
 from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.palette import KeyCommands, keys_on
 from agentbatch.tui.screens.help import HelpScreen
 from agentbatch.tui.screens.launch import LaunchScreen

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Protocol
 
 from agentbatch.errors import UserError
-from agentbatch.store import events as e
-from agentbatch.store.commands import Answer
-from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.runs import RunCondition, condition, refuse_requests
-from agentbatch.store.state import RunState, TaskState
-from agentbatch.store.tail import RunTail
+from agentbatch.runs import events as e
+from agentbatch.runs.control.commands import Answer
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.listing import RunCondition, condition, refuse_requests
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.store.tail import RunTail
 
 
 class RunView(Protocol):

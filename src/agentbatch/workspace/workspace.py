@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentbatch.workspace.shell import Shell
+from agentbatch.workspace.shell.shell import Shell
 
 
 @dataclass(frozen=True)

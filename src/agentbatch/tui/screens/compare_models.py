@@ -6,17 +6,17 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
-from agentbatch.store.bills import Bill, total_usage
-from agentbatch.store.format import clip, counted, tokens
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.model_bars import ORDERS, Order, comparison_lines
-from agentbatch.tui.price_reading import PriceReading
-from agentbatch.tui.render import Line, text_lines
+from agentbatch.runs.bills import Bill, total_usage
+from agentbatch.text import clip, counted, tokens
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.model_bars import ORDERS, Order, comparison_lines
+from agentbatch.tui.lines.price_reading import PriceReading
+from agentbatch.tui.lines.render import Line, text_lines
+from agentbatch.tui.lines.usage_rows import plain
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
-from agentbatch.tui.usage_rows import plain
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.block import BlockWidget
-from agentbatch.tui.widgets.one_of import OneOf
+from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 RUN = "whole run"
 

@@ -9,9 +9,9 @@ from textual.strip import Strip
 from textual.visual import Visual
 from textual.widgets import Footer, Static
 
-from agentbatch.display.run_comparison import RunComparison
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.screens.compare_runs_lines import ComparisonLines
+from agentbatch.display.reports.run_comparison import RunComparison
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.results.compare_runs_lines import ComparisonLines
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 
 

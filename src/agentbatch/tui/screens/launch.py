@@ -15,23 +15,29 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Button, Footer, Static
 
-from agentbatch.api.background import Background, CalledOff, Starting
-from agentbatch.api.starting_files import place_starting_files
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.store.format import clip, counted, harmless
-from agentbatch.tui.choices import chosen_flags, opening_choices, read_choices, to_remember, write_choices
-from agentbatch.tui.glyphs import Glyphs
+from agentbatch.runs.services.background import Background, CalledOff, Starting
+from agentbatch.tasks.agents.starting_files import place_starting_files
+from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
-from agentbatch.tui.launch_check import Findings, Place, check, earlier_run, estimate
-from agentbatch.tui.launch_state import Earlier, task_rows
-from agentbatch.tui.launch_words import launch_words, value_of
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.launch.choices import (
+    chosen_flags,
+    opening_choices,
+    read_choices,
+    to_remember,
+    write_choices,
+)
+from agentbatch.tui.lines.launch.launch_check import Findings, Place, check, earlier_run, estimate
+from agentbatch.tui.lines.launch.launch_state import Earlier, task_rows
+from agentbatch.tui.lines.launch.launch_words import launch_words, value_of
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
-from agentbatch.tui.widgets.launch_actions import LaunchActions
-from agentbatch.tui.widgets.launch_form import LaunchForm
-from agentbatch.tui.widgets.launch_told import LaunchTold
-from agentbatch.tui.widgets.plan_list import PlanList
+from agentbatch.tui.widgets.launch.launch_actions import LaunchActions
+from agentbatch.tui.widgets.launch.launch_form import LaunchForm
+from agentbatch.tui.widgets.launch.launch_notes import LaunchTold
+from agentbatch.tui.widgets.launch.plan_list import PlanList
 
 TYPING = 0.3
 """Seconds without a change before what was typed is checked."""

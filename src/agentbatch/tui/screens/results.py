@@ -11,21 +11,21 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
-from agentbatch.display.results_list import Listed, Lister
-from agentbatch.display.run_comparison import RunComparison, compare_runs
+from agentbatch.display.reports.results_list import Listed, Lister
+from agentbatch.display.reports.run_comparison import RunComparison, compare_runs
 from agentbatch.errors import UserError
-from agentbatch.store.format import clip, counted, harmless
-from agentbatch.store.results_file import read_results_file
-from agentbatch.store.results_sources import Source, list_sources, read_results
-from agentbatch.store.runs import refuse_requests
-from agentbatch.tui.glyphs import Glyphs
+from agentbatch.runs.listing import refuse_requests
+from agentbatch.tasks.results.reading import read_results_file
+from agentbatch.tasks.results.sources import Source, list_sources, read_results
+from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.results.results_lines import columns_of, empty_text, head_line, result_line
 from agentbatch.tui.screens.compare_runs import CompareRunsScreen
 from agentbatch.tui.screens.results_export import ask_and_export
-from agentbatch.tui.screens.results_lines import columns_of, empty_text, head_line, result_line
-from agentbatch.tui.screens.results_table import ResultsTable
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 from agentbatch.tui.view import FileView, LiveView, RunView
+from agentbatch.tui.widgets.results_table import ResultsTable
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the folder."""

@@ -10,10 +10,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from agentbatch.display.export import ExportKind, export, export_name, write_export
+from agentbatch.display.reports.export import ExportKind, export, export_name, write_export
 from agentbatch.errors import UserError
-from agentbatch.store.format import clip, harmless
-from agentbatch.store.results_sources import Source, file_source, read_results, run_source
+from agentbatch.tasks.results.sources import Source, file_source, read_results, run_source
+from agentbatch.text import clip, harmless
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.view import FileView, RunView
 

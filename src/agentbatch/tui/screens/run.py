@@ -13,23 +13,23 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.store import events as e
-from agentbatch.store.format import harmless
-from agentbatch.store.runs import ShownStatus, shown_status
-from agentbatch.store.state import TaskState
-from agentbatch.tui.filter import FilterError, parse_filter
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.header import Standing, header_lines, standing
+from agentbatch.runs import events as e
+from agentbatch.runs.listing import ShownStatus, shown_status
+from agentbatch.runs.state import TaskState
+from agentbatch.text import harmless
 from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.lines.filter import FilterError, parse_filter
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.header import Standing, header_lines, standing
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.tui.screens.results_export import ask_and_export, source_of
 from agentbatch.tui.screens.sized import TooSmall
 from agentbatch.tui.screens.steering_keys import SteeringKeys
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.files_pane import FilesPane
+from agentbatch.tui.widgets.files.files_pane import FilesPane
 from agentbatch.tui.widgets.task_table import TaskTable
-from agentbatch.tui.widgets.transcript_pane import TranscriptPane
+from agentbatch.tui.widgets.transcript.transcript_pane import TranscriptPane
 from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
 

@@ -2,13 +2,13 @@
 
 from textual import work
 
-from agentbatch.engine.control import MOST_AT_ONCE
 from agentbatch.errors import UserError
-from agentbatch.store.asking import ask
-from agentbatch.store.commands import Answer
-from agentbatch.store.format import clip, harmless
-from agentbatch.store.next_step import resume_command, retry_command
-from agentbatch.store.state import TaskState
+from agentbatch.runs.control.asking import ask
+from agentbatch.runs.control.commands import Answer
+from agentbatch.runs.control.control import MOST_AT_ONCE
+from agentbatch.runs.resume_hint import resume_command, retry_command
+from agentbatch.runs.state import TaskState
+from agentbatch.text import clip, harmless
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.sized import SizedScreen
 from agentbatch.tui.view import RunView

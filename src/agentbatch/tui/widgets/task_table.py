@@ -13,12 +13,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
-from agentbatch.store.runs import ShownStatus
-from agentbatch.store.state import RunState, TaskState
-from agentbatch.tui.filter import Filter
-from agentbatch.tui.glyphs import COLOURS, Glyphs
-from agentbatch.tui.task_cells import HEADS, STAND_INS, Cells, cells, column_widths, joined, outgrown
-from agentbatch.tui.task_rows import StatusOf, TaskRows
+from agentbatch.runs.listing import ShownStatus
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.tui.lines.filter import Filter
+from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
+from agentbatch.tui.lines.task_cells import HEADS, STAND_INS, Cells, cells, column_widths, joined, outgrown
+from agentbatch.tui.lines.task_rows import StatusOf, TaskRows
 
 SETTLED = 0.1
 """Seconds that the cursor has to stand before the chosen task is shown."""

@@ -7,16 +7,16 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from agentbatch.store import events as e
-from agentbatch.store.results_state import roles_told
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.model_bars import comparison_lines
-from agentbatch.tui.price_reading import PriceReading
-from agentbatch.tui.render import Line, text_lines
-from agentbatch.tui.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
+from agentbatch.runs import events as e
+from agentbatch.tasks.results.to_state import roles_told
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.model_bars import comparison_lines
+from agentbatch.tui.lines.price_reading import PriceReading
+from agentbatch.tui.lines.render import Line, text_lines
+from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.block import BlockWidget
-from agentbatch.tui.widgets.one_of import OneOf
+from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 TASK, RUN = "this task", "whole run"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from textual.containers import VerticalScroll
 
 from agentbatch.errors import UserError
-from agentbatch.store import events as e
-from agentbatch.tui.glyphs import Glyphs
-from agentbatch.tui.render import Line, text_lines
-from agentbatch.tui.verdict_text import verdict_blocks
+from agentbatch.runs import events as e
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.render import Line, text_lines
+from agentbatch.tui.lines.transcript.verdict_text import verdict_blocks
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.block import BlockWidget
+from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 
 class VerdictsPane(VerticalScroll):

@@ -1,0 +1,43 @@
+"""`--daemon`: the same command again as a process of its own, which goes on when the terminal goes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentbatch.runs.services.background import EndedEarly
+
+
+def start(words: Sequence[str]) -> int:
+    """Run the command of these words in the background; returns when its run can be looked at, or when it has ended.
+
+    Returns 0 when the run is under way, else the exit code of the process, whose output is shown then.
+    """
+    from agentbatch.runs.services.background import EndedEarly, start_background  # heavy
+
+    try:
+        background = start_background(words, Path.cwd(), os.environ, lifeline=False)
+    except EndedEarly as early:
+        return _show(early)
+    name = background.run_folder.name  # a run goes on only in the folder that it was started in
+    sys.stdout.write(f"Run {name} is under way in the background (process {background.process.pid}).\n\n")
+    sys.stdout.writelines(f"  agentbatch {command} {name}\n" for command in ("status", "logs -f", "stop"))
+    return 0
+
+
+def _show(early: "EndedEarly") -> int:
+    code, text = early.code, early.output
+    (sys.stdout if code == 0 else sys.stderr).write(text)
+    if code > 0 and not text.strip():
+        sys.stderr.write(
+            f"agentbatch: the background process ended with exit code {code} before its run began, and could not say "
+            "why (is the disk full?). Without --daemon it does.\n"
+        )
+    if code >= 0:
+        return code
+    sys.stderr.write(
+        f"agentbatch: the background process was ended by signal {-code} before its run began.\n"
+    )
+    return 128 - code

@@ -1,0 +1,145 @@
+"""`agentbatch logs`: what happened in a run, line by line."""
+
+import argparse
+import re
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from agentbatch.errors import UserError
+
+if TYPE_CHECKING:
+    from agentbatch.runs.folder import RunFolder
+
+POLL_SECONDS = 0.2
+
+EPILOG = """\
+examples:
+  agentbatch logs -n 50
+  agentbatch logs -f
+  agentbatch logs 20260102-0304 --task sales-report
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "logs",
+        help="print the log of a run",
+        description="Print the log of a run (run.log in its folder), or a task's part of it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="an id, its beginning, or a run's folder [the newest run]"
+    )
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on printing until the run is over, or Ctrl-C"
+    )
+    parser.add_argument("-n", "--lines", metavar="LINES", help="begin with the last LINES lines [all]")
+    # Named so that it is no setting's: --tasks of a run is another thing.
+    parser.add_argument("--task", dest="task_id", metavar="ID", help="only lines of this task")
+    parser.set_defaults(command=logs)
+
+
+def logs(args: argparse.Namespace) -> int:
+    """Raises UserError for an unknown run or task, or when there is no log."""
+    from agentbatch.display.writer import Writer
+    from agentbatch.runs.listing import find_run
+
+    last = _count(args.lines)
+    folder = find_run(Path.cwd(), args.run)
+    wanted = _lines_of(folder, args.task_id) if args.task_id is not None else None
+    out = Writer(sys.stdout)
+    with _open(folder) as file:
+        lines = LogLines(file)
+        begun: Iterable[str] = _chosen(lines.whole(), wanted)
+        for text in begun if last is None else deque(begun, maxlen=last):
+            out.write(text)
+        out.flush()
+        if args.follow:
+            for text in _chosen(_coming(folder, lines), wanted):
+                out.write(text)
+                out.flush()
+                if out.broken:
+                    return 1
+        for text in _chosen(lines.rest(), wanted):
+            out.write(text)
+    return 0
+
+
+def _count(text: str | None) -> int | None:
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UserError(f"-n: must be a whole number of 0 or more, not {text!r:.60}.")
+    return None if text is None else int(text)
+
+
+def _open(folder: "RunFolder") -> BinaryIO:
+    try:
+        return open(folder.log, "rb")
+    except FileNotFoundError:
+        raise UserError(f"The run {folder.run_id} has no log: {folder.log} is missing.") from None
+    except OSError as error:
+        raise UserError(f"{folder.log} cannot be read: {error.strerror or error}.") from None
+
+
+def _lines_of(folder: "RunFolder", task_id: str) -> re.Pattern[str]:
+    """What a line of the task begins with. Raises UserError with the nearest task."""
+    import difflib
+    import sqlite3
+    from contextlib import closing
+
+    from agentbatch.runs.store.database import open_database
+    from agentbatch.text import clip
+
+    try:
+        with closing(open_database(folder.database)) as connection:
+            places: dict[str, int] = dict(connection.execute("SELECT id, position FROM tasks"))
+    except sqlite3.Error as error:
+        raise UserError(f"{folder.database} cannot be read: {error}.") from None
+    if task_id not in places:
+        near = difflib.get_close_matches(task_id, places, n=1)
+        hint = f" Did you mean {near[0]}?" if near else " Ids are in the log's `started:` lines."
+        raise UserError(f"There is no task {clip(task_id, 60)!r} in the run {folder.run_id}.{hint}")
+    return re.compile(rf"\[\d\d:\d\d:\d\d\] task {places[task_id] + 1}/")
+
+
+def _chosen(lines: Iterable[str], wanted: re.Pattern[str] | None) -> Iterator[str]:
+    return (line for line in lines if wanted is None or wanted.match(line))
+
+
+class LogLines:
+    """Lines of a file that may still grow, each with its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._part = b""
+
+    def whole(self) -> Iterator[str]:
+        """The complete lines that have come up since the last time."""
+        while piece := self._file.readline():
+            self._part += piece
+            if piece.endswith(b"\n"):
+                line, self._part = self._part, b""
+                yield line.decode("utf-8", "replace")
+
+    def rest(self) -> Iterator[str]:
+        """A last line that was never finished."""
+        if self._part:
+            yield self._part.decode("utf-8", "replace") + "\n"
+
+
+def _coming(folder: "RunFolder", lines: LogLines) -> Iterator[str]:
+    """New lines, until nobody works on the run any more."""
+    from agentbatch.runs.folder import holder
+
+    while True:
+        # Asked before reading: what a run writes last, it writes before it lets go of its lock.
+        alive = bool(holder(folder))
+        yield from lines.whole()
+        if not alive:
+            return
+        time.sleep(POLL_SECONDS)

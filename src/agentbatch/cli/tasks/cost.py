@@ -1,0 +1,223 @@
+"""`agentbatch cost`: what tokens would cost on many models, from numbers or from a results file."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentbatch.errors import UserError
+
+if TYPE_CHECKING:
+    from agentbatch.spending.pricing import ComparisonRow, Prices
+    from agentbatch.usage import Usage
+
+MOST_TOKENS = 10**15
+"""No figure above it is a number of tokens."""
+
+EPILOG = """\
+examples:
+  agentbatch cost --input 1200 --output 1250
+  agentbatch cost --input 90000 --cached 80000 --output 400 --models gpt-5
+  agentbatch cost parallel_batch_results.json
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "cost",
+        help="what tokens cost on many models",
+        description="Compare what the same tokens cost on many models.\nPrices are built in; yours win.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("results", nargs="?", metavar="RESULTS", help="a results file, instead of numbers")
+    parser.add_argument("--input", metavar="TOKENS", help="input tokens, cached ones included")
+    parser.add_argument("--output", dest="output_tokens", metavar="TOKENS", help="output tokens")
+    parser.add_argument("--cached", metavar="TOKENS", help="the part of the input that a prefix cache served")
+    parser.add_argument("--calls", metavar="N", help="calls they took [1]; long requests can cost more")
+    # Left out, these keep what the root command's flags of the same meaning said.
+    parser.add_argument(
+        "--models",
+        dest="compare_models",
+        metavar="A,B",
+        default=argparse.SUPPRESS,
+        help="models to compare (AGENTBATCH_COMPARE_MODELS)",
+    )
+    parser.add_argument(
+        "--prices",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="your own prices [./prices.toml when it exists] (AGENTBATCH_PRICES)",
+    )
+    parser.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison. Raises UserError for numbers, files and models that are wrong."""
+    from agentbatch.spending.pricing import Prices, compare
+
+    if args.results is None:
+        usage, actual = _usage_from_flags(args), None
+    else:
+        usage, actual = _usage_from_file(args)
+    variables = _variables(args)
+    prices = Prices.load(_price_file(args, variables))
+    rows = compare(prices, usage, _models(args, variables, prices), datetime.now(UTC))
+    _print(usage, rows, actual, as_json=args.as_json)
+    return 0
+
+
+def _usage_from_flags(args: argparse.Namespace) -> "Usage":
+    from agentbatch.usage import Usage
+
+    if args.input is None or args.output_tokens is None:
+        raise UserError("Say what to price: --input TOKENS and --output TOKENS, or a results file.")
+    cached = _count("--cached", args.cached or "0")
+    counted = _count("--input", args.input)
+    if cached > counted:
+        raise UserError(f"--cached: {cached:,} is more than --input, which includes it ({counted:,}).")
+    calls = _count("--calls", args.calls or "1")
+    if calls == 0:
+        raise UserError("--calls: must be at least 1.")
+    return Usage(input=counted, cached=cached, output=_count("--output", args.output_tokens), calls=calls)
+
+
+def _count(flag: str, text: str) -> int:
+    """A number of tokens as people write it: 1200 or 1,200."""
+    plain = text.strip().replace(",", "").replace("_", "")
+    if not (plain.isascii() and plain.isdigit()) or len(plain) > 15:
+        raise UserError(f"{flag}: must be a whole number of 0 or more, not {text!r}.")
+    return int(plain)
+
+
+def _usage_from_file(args: argparse.Namespace) -> "tuple[Usage, float | None]":
+    """The tokens of a whole run, and what they really cost where the file says so (ours does)."""
+    from agentbatch.usage import Usage
+
+    given = (args.input, args.output_tokens, args.cached, args.calls)
+    if any(value is not None for value in given):
+        raise UserError("Give either numbers or a results file, not both.")
+    path = Path(args.results)
+    summary = _member(_read_json(path), "summary")
+    stats = _member(summary, "totalTokenStats")
+    if stats is None or "promptTokens" not in stats:
+        raise UserError(f"{path} is not a results file: it has no summary.totalTokenStats.promptTokens.")
+    names = ("promptTokens", "completionTokens", "calls", "cachedTokens", "reasoningTokens")
+    counts = {name: stats.get(name, 0) for name in names}
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
+            raise UserError(
+                f"{path}: summary.totalTokenStats.{name} must be a whole number of 0 or more, "
+                f"not {value!r:.60}."
+            )
+    usage = Usage(
+        input=counts["promptTokens"],
+        cached=min(counts["cachedTokens"], counts["promptTokens"]),
+        output=counts["completionTokens"],
+        reasoning=counts["reasoningTokens"],
+        calls=counts["calls"],
+        estimated=stats.get("estimated") is True,
+    )
+    cost = (_member(summary, "cost") or {}).get("total")
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MOST_TOKENS:
+        return usage, float(cost)
+    return usage, None
+
+
+def _read_json(path: Path) -> Any:
+    import json
+
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a results file.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"There is no results file {path}.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text, so it is not a results file.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
+    except (RecursionError, ValueError):  # nested or with numbers beyond what a results file can hold
+        raise UserError(f"{path} is not a results file.") from None
+
+
+def _member(value: Any, name: str) -> dict[str, Any] | None:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _variables(args: argparse.Namespace) -> dict[str, str]:
+    """The environment over .env; an empty variable counts as not set."""
+    import os
+
+    from agentbatch.config import read_env_file
+
+    file_values = read_env_file(getattr(args, "env_file", None), Path.cwd())
+    return {**file_values, **{name: value for name, value in os.environ.items() if value}}
+
+
+def _price_file(args: argparse.Namespace, variables: dict[str, str]) -> Path | None:
+    named = getattr(args, "prices", None) or variables.get("AGENTBATCH_PRICES")
+    if named:
+        return Path(named)
+    beside = Path("prices.toml")
+    return beside if beside.is_file() else None
+
+
+def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices") -> list[str]:
+    """The models to compare. One that was asked for by name must have a price."""
+    from agentbatch.config import DEFAULT_COMPARISON
+
+    named = getattr(args, "compare_models", None) or variables.get("AGENTBATCH_COMPARE_MODELS")
+    if named is None:
+        return list(DEFAULT_COMPARISON)
+    models = list(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
+    if not models:
+        raise UserError("--models: name at least one model, like --models gpt-5,deepseek-chat.")
+    for model in models:
+        if not prices.known(model):
+            near = prices.nearest(model)
+            hint = f" Did you mean {near!r}?" if near else " Add it to prices.toml."
+            raise UserError(f"--models: there is no price for {model!r}.{hint}")
+    return models
+
+
+def _print(usage: "Usage", rows: "list[ComparisonRow]", actual: float | None, *, as_json: bool) -> None:
+    import json
+
+    from agentbatch.display.json_face import token_stats
+    from agentbatch.display.reports.cost_table import render_comparison
+    from agentbatch.display.writer import Writer
+    from agentbatch.text import counted, money, tokens
+
+    out = Writer(sys.stdout)
+    if as_json:
+        models = [
+            {
+                "model": row.model,
+                "inputCost": row.cost_input,
+                "outputCost": row.cost_output,
+                "totalCost": row.cost,
+            }
+            for row in rows
+        ]
+        document = {"tokens": token_stats(usage), "actualCost": actual, "comparison": models}
+        out.line(json.dumps(document, indent=2))
+        return
+    cached = f" ({usage.cached:,} cached)" if usage.cached else ""
+    out.line(
+        f"{tokens(usage.input, estimated=usage.estimated)} input tokens{cached}, "
+        f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
+    )
+    if actual is not None:
+        out.line(f"the run itself cost {money(actual)}")
+    out.line("")
+    for text in render_comparison(rows, 80, actual):
+        out.line(text)

@@ -1,0 +1,60 @@
+"""`agentbatch --dry-run`: the plan and the least it takes, as text."""
+
+import textwrap
+
+from agentbatch.api import DryRun
+from agentbatch.runs.log_lines import NO_EVALUATOR, REHEARSAL
+from agentbatch.text import clip, counted, first_line, money, pad, width
+
+WIDTH = 79
+MOST_TASKS = 50
+"""Rows; a longer plan is cut with a line that says so."""
+
+
+def render_dry_run(dry: DryRun) -> list[str]:
+    """Lines of at most 79 columns where names allow it."""
+    prepared = dry.prepared
+    settings, plan = prepared.settings, prepared.plan
+    count = counted(len(plan.tasks), "task")
+    lines = [f"{count}, {prepared.mode} mode, {prepared.max_concurrent} at a time"]
+    if plan.left_out:
+        verb = "is" if len(plan.left_out) == 1 else "are"
+        lines.append(f"{counted(len(plan.left_out), 'task')} of the file {verb} left out")
+    if settings.rehearsal:
+        lines.append(f"{REHEARSAL}: set a key to run your own tasks")
+    else:
+        worker = f"{settings.coder_model}  {settings.coder_endpoint}"
+        judge = f"{settings.evaluation_model}  {settings.evaluation_base_url}"
+        if prepared.local is not None:
+            server = f"local      {prepared.local.describe()}"
+            lines += textwrap.wrap(server, WIDTH, subsequent_indent=" " * 11)
+            local = f"{prepared.local.name}  llama.cpp on this machine"
+            worker = local if settings.coder_is_local else worker
+            judge = local if settings.evaluator_is_local else judge
+        lines.append(f"coder      {worker}")
+        lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
+    lines.append(f"sandbox    {prepared.sandbox.name}")
+    lines.append(f"results    {prepared.results_file}")
+    lines += [f"! {warning}" for warning in prepared.warnings]
+    lines += ["", "  #  task                      checks  least tokens  prompt"]
+    for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MOST_TASKS]:
+        head = (
+            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {len(planned.task.verify):>6}"
+            f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
+        )
+        lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
+    if len(plan.tasks) > MOST_TASKS:
+        lines.append(f"     … and {len(plan.tasks) - MOST_TASKS} more")
+    coder = sum(least.coder for least in dry.least)
+    evaluator = sum(least.evaluator for least in dry.least)
+    cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"
+    judged = f", ≈{evaluator:,} for the evaluator" if prepared.judged else ""
+    calls = "one coder call and one evaluation a task" if prepared.judged else "one coder call a task"
+    return [
+        *lines,
+        "",
+        f"At least   ≈{coder:,} tokens in for the coder{judged}",
+        f"Least cost {cost}",
+        f"           {calls}, prompts only; real runs take more",
+        "Nothing was run.",
+    ]

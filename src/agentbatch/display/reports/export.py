@@ -1,0 +1,59 @@
+"""A run as a file for others: Markdown to read, CSV for a spreadsheet, JSON for a program."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from agentbatch.display.reports.export_csv import export_csv
+from agentbatch.display.reports.export_markdown import export_markdown
+from agentbatch.errors import UserError
+from agentbatch.files import as_json, put_document
+from agentbatch.runs.state import RunState
+from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.results.document import results_document
+from agentbatch.text import clip
+
+ExportKind = Literal["md", "csv", "json"]
+"""Also the ending of the file."""
+
+EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
+
+
+def export(
+    kind: ExportKind, state: RunState, now: float, title: str = "", comparison: Sequence[ComparisonRow] = ()
+) -> str:
+    """The run as a text. Pure.
+
+    `state` is whole (no outline). `now`: epoch second of its end, or of its latest event. `title` names a run that has
+    no id, like a file's name. Raises UserError for a run that has not begun.
+    """
+    if state.info is None:
+        raise UserError("The run has not begun: there is nothing to write.")
+    if kind == "md":
+        return export_markdown(state, now, title, comparison)
+    if kind == "csv":
+        return export_csv(state, now)
+    return as_json(results_document(state, comparison, now)) + "\n"
+
+
+def export_name(name: str, kind: ExportKind) -> str:
+    """What the file is called when nobody says: after the run or the results file."""
+    stem = name.removesuffix(".json")
+    safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in stem)
+    return f"{safe.lstrip('.-')[:100] or 'run'}-export.{kind}"
+
+
+def write_export(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Raises UserError when the file is there already and nobody said `overwrite`, or when it cannot be written."""
+    shown = clip(str(path), 300)
+    try:
+        if path.is_dir():
+            raise UserError(f"{shown} is a folder; name a file.")
+        if path.exists() and not path.is_file():
+            raise UserError(f"{shown} is a device or a pipe; name a file.")
+        if not overwrite and (path.exists() or path.is_symlink()):
+            raise UserError(f"{shown} exists already; nothing was written over it.")
+        put_document(path, text)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        cause = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UserError(f"{shown} cannot be written: {cause}.") from None

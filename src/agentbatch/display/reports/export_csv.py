@@ -1,0 +1,58 @@
+"""A run as CSV: a row a task. No cell is a formula, whatever a model or a task file put into it."""
+
+import csv
+import io
+
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.text import clip
+
+COLUMNS = (
+    "task", "id", "dir", "status", "reason", "iterations", "max_iterations", "seconds", "input_tokens",
+    "cached_tokens", "output_tokens", "reasoning_tokens", "calls", "estimated", "cost_usd", "decided_by",
+    "changed_files", "tampering", "missing", "error", "branch",
+)  # fmt: skip
+
+MOST_CELLS = 2_000
+"""Of a text. A spreadsheet takes 32,767 characters a cell, and nobody reads them."""
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")
+"""What spreadsheets, or their importers, take for the beginning of a formula or of a command."""
+
+
+def export_csv(state: RunState, now: float) -> str:
+    """Pure. What is unknown is an empty cell. `now`: for tasks that have not ended."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for task in sorted(state.tasks.values(), key=lambda task: task.index):
+        writer.writerow(_row(task, now))
+    return out.getvalue()
+
+
+def _row(task: TaskState, now: float) -> list[str]:
+    usage, last = task.usage, task.verdicts[-1] if task.verdicts else None
+    return [
+        str(task.index + 1),
+        text_cell(task.id),
+        text_cell(task.dir),
+        task.status,
+        task.reason or "",
+        str(task.iteration),
+        str(task.max_iterations or ""),
+        f"{task.duration(now):.3f}",
+        *(map(str, (usage.input, usage.cached, usage.output, usage.reasoning, usage.calls))),
+        "yes" if usage.estimated else "no",
+        "" if task.cost is None else f"{task.cost:.6f}",
+        last.decided_by if last else "",
+        str(task.changed_files),
+        text_cell(" | ".join(task.tampering)),
+        text_cell(" | ".join(last.refusals) if last and not last.accepted else ""),
+        text_cell(task.error),
+        text_cell(task.branch),
+    ]
+
+
+def text_cell(text: str) -> str:
+    """Foreign text as one line that a spreadsheet shows and does not compute: an apostrophe leads what it would."""
+    line = clip(text, MOST_CELLS)
+    return f"'{line}" if line.startswith(_FORMULA) else line

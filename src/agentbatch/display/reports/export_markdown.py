@@ -1,0 +1,187 @@
+"""A run as a Markdown report: what came of it, task by task, what was missing, and what it cost."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+from agentbatch.runs.bills import Bill
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.log_lines import REHEARSAL, reason_text
+from agentbatch.runs.state import RunState, TaskState, VerdictRecord
+from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
+from agentbatch.text import UNKNOWN, clip, duration, money, tokens
+from agentbatch.usage import Usage
+
+MOST_CELLS = 400
+"""Of a foreign text."""
+
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
+"""An underscore inside a word is none."""
+
+_OPENING = re.compile(r"^([-+=]|\d+[.)])")
+
+
+def plain(text: str, cells: int = MOST_CELLS) -> str:
+    """Foreign text as one line that Markdown shows as it is: no link, no image, no tag."""
+    line = _SPECIAL.sub(r"\\\1", clip(text, cells))
+    return _OPENING.sub(lambda found: found[1][:-1] + "\\" + found[1][-1], line)
+
+
+def export_markdown(
+    state: RunState, now: float, title: str = "", comparison: Sequence[ComparisonRow] = ()
+) -> str:
+    """Pure but for the time zone. `title` names a run without an id."""
+    tasks = sorted(state.tasks.values(), key=lambda task: task.index)
+    sections = (
+        _head(state, tasks, now, title),
+        _task_table(tasks, now),
+        _verdicts(tasks),
+        _cost(state),
+        _comparison(comparison),
+    )
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _head(state: RunState, tasks: Sequence[TaskState], now: float, title: str) -> list[str]:
+    info = state.info
+    lines = [f"# {plain(info.run_id if info and info.run_id else title or 'A run')}", ""]
+    if info is not None and info.rehearsal:
+        lines += [f"**{REHEARSAL}**", ""]
+    if state.finished is not None and state.finished.error:
+        lines += [f"**The run was stopped:** {plain(state.finished.error)}", ""]
+    elif state.finished is not None and state.finished.interrupted:
+        lines += ["**The run was interrupted.**", ""]
+    elif state.finished is None:
+        lines += ["**The run has not ended.**", ""]
+    completed, total = state.count("completed"), max(len(tasks), info.total_tasks if info else 0)
+    usage = state.usage
+    lines += [
+        f"- tasks: {_counts(state, total)}",
+        f"- success rate: {completed / total if total else 0:.0%}",
+        f"- time: {duration(state.seconds(now))}",
+        f"- tokens: {_tokens(usage)} ({_count(usage.input, usage)} in, {_count(usage.output, usage)} out)",
+        f"- cost: {money(state.cost)}",
+    ]
+    if info is not None:
+        lines += [f"- {what}: {text}" for what, text in _origin(info)]
+    if now > 0:
+        lines.append(f"- as of {time.strftime('%Y-%m-%d %H:%M', time.localtime(now))}")
+    return lines
+
+
+def _origin(info: RunStarted) -> Iterator[tuple[str, str]]:
+    if info.coder_model != UNKNOWN_MODEL:
+        yield "coder", plain(info.coder_model)
+    if not info.judged:
+        yield "evaluator", "none: each task's own checks decided"
+    elif info.evaluator_model != UNKNOWN_MODEL:
+        yield "evaluator", plain(info.evaluator_model)
+    yield "mode", f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
+
+
+def _counts(state: RunState, total: int) -> str:
+    shown = ", ".join(f"{number:,} {status}" for status, number in state.counts.items() if number)
+    return f"{total:,}: {shown}" if shown else f"{total:,}"
+
+
+def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
+    if not tasks:
+        return []
+    heads = ("#", "task", "status", "why", "iterations", "time", "tokens", "cost")
+    lines = ["## Tasks", "", *_table(heads, ("#", "iterations", "time", "tokens", "cost"))]
+    for task in tasks:
+        why = task.error or (reason_text(task.reason) if task.reason else "")
+        lines.append(
+            _row(
+                f"{task.index + 1}",
+                plain(task.id),
+                task.status,
+                plain(why, 200),
+                f"{task.iteration}/{task.max_iterations or UNKNOWN}",
+                duration(task.duration(now)),
+                _tokens(task.usage),
+                money(task.cost),
+            )
+        )
+    return lines
+
+
+def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
+    lines = ["## Verdicts"]
+    for task in tasks:
+        told = [line for record in task.verdicts for line in _verdict(record)]
+        if not told and task.last_evaluation:
+            told = [f"- {plain(task.last_evaluation)}"]
+        if told:
+            lines += ["", f"### {task.index + 1}. {plain(task.id)}", "", *told]
+        if task.tampering:
+            lines.append(
+                f"- changed tests or protected files: {', '.join(plain(p, 120) for p in task.tampering)}"
+            )
+    return lines if len(lines) > 1 else []
+
+
+def _verdict(record: VerdictRecord) -> Iterator[str]:
+    by = {"judge": "", "verify": ", by its own checks", "gates": ", before anybody was asked"}[
+        record.decided_by
+    ]
+    yield f"- iteration {record.iteration}: {'accepted' if record.accepted else 'not accepted'}{by}"
+    missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
+    for text in dict.fromkeys(missing):
+        yield f"  - {plain(text)}"
+
+
+def _missing(verdict: dict[str, object] | None) -> list[str]:
+    found = verdict.get("missing") if verdict is not None else None
+    return [f"missing: {text}" for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
+def _cost(state: RunState) -> list[str]:
+    heads = ("role", "model", "input", "cached", "output", "reasoning", "calls", "cost")
+    lines = ["## Cost", "", *_table(heads, heads[2:])]
+    for bill in state.bills:
+        role, model = _spender(bill)
+        lines.append(_row(role, model, *_figures(bill.usage), money(bill.cost)))
+    lines.append(_row("**total**", "", *_figures(state.usage), f"**{money(state.cost)}**"))
+    if state.usage.estimated:
+        lines += ["", "≈ some figures are estimates: calls cut short, or the endpoint told none."]
+    return lines
+
+
+def _spender(bill: Bill) -> tuple[str, str]:
+    """An old results file tells neither role nor model."""
+    return (UNKNOWN, UNKNOWN) if bill.model == UNKNOWN_MODEL else (bill.role, plain(bill.model, 80))
+
+
+def _comparison(rows: Sequence[ComparisonRow]) -> list[str]:
+    if not rows:
+        return []
+    heads = ("model", "input", "output", "total")
+    lines = ["## What these tokens would cost elsewhere", "", *_table(heads, heads[1:])]
+    for row in sorted(rows, key=lambda row: float("inf") if row.cost is None else row.cost):
+        lines.append(
+            _row(plain(row.model, 80), money(row.cost_input), money(row.cost_output), money(row.cost))
+        )
+    return lines
+
+
+def _figures(usage: Usage) -> list[str]:
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
+    return [*(_count(count, usage) for count in counts), f"{usage.calls:,}"]
+
+
+def _count(count: int, usage: Usage) -> str:
+    return tokens(count, estimated=usage.estimated)
+
+
+def _tokens(usage: Usage) -> str:
+    return _count(usage.total, usage)
+
+
+def _table(heads: Sequence[str], numbers: Sequence[str]) -> list[str]:
+    return [_row(*heads), "|" + "|".join(" ---: " if head in numbers else " --- " for head in heads) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

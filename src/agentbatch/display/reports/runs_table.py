@@ -1,0 +1,146 @@
+"""The list of runs: a line each, as text and as JSON. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.display.reports.cost_table import clip_right
+from agentbatch.runs.bills import Bill, total_cost
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.listing import Run, RunCondition
+from agentbatch.tasks.results.document import cost_document, iso_time
+from agentbatch.text import clip, money, pad, width
+
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
+LEAST_MODELS = 8
+"""Cells."""
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """What the list says of a run. A run itself holds all its tasks, and there may be many runs."""
+
+    run_id: str
+    folder: str
+    condition: RunCondition
+    process: int | None
+    begun: float
+    """Epoch second; 0 when it has not begun."""
+    seconds: float
+    """Wall clock of all its sessions."""
+    total: int
+    """Tasks, or plain requests."""
+    completed: int
+    bills: tuple[Bill, ...]
+    info: RunStarted | None
+
+
+def run_line(run: Run, now: float) -> RunLine:
+    info = run.state.info
+    return RunLine(
+        run_id=run.folder.run_id,
+        folder=str(run.folder.path.absolute()),
+        condition=run.condition,
+        process=run.process,
+        begun=run.begun,
+        seconds=run.seconds(now),
+        total=max(len(run.state.tasks), info.total_tasks if info else 0),
+        completed=run.state.requests.ok if run.state.requests else run.state.count("completed"),
+        bills=run.state.bills,
+        info=info,
+    )
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A folder that should be a run's."""
+
+    run_id: str
+    folder: str
+    problem: str
+
+
+def ago(seconds: float) -> str:
+    """How long ago in one figure: `3 d ago`, `5 min ago`, `now`."""
+    for size, unit in _AGES:
+        if seconds >= size:
+            return f"{int(seconds // size):,} {unit} ago"
+    return "now"
+
+
+def render_runs(
+    runs: Sequence[RunLine],
+    unreadable: Sequence[Unreadable],
+    now: float,
+    columns: int = 80,
+    what: str = "run",
+) -> list[str]:
+    """The runs as they come, then what could not be read. `what` heads the names."""
+    columns = max(40, columns)
+    lines = []
+    if runs:
+        heads = (what, "condition", "started", "tasks", "cost", "models")
+        cells = [heads, *(_cells(run, now) for run in runs)]
+        widths = [max(width(line[place]) for line in cells) for place in range(6)]
+        widths[5] = max(LEAST_MODELS, columns - sum(widths[:5]) - 5)
+        lines = [clip_right(_line(line, widths), columns) for line in cells]
+    return lines + [f"{clip(bad.run_id, 60)}: {clip(bad.problem, 1_000)}" for bad in unreadable]
+
+
+def _cells(run: RunLine, now: float) -> tuple[str, ...]:
+    return (
+        clip(run.run_id, 30),
+        run.condition,
+        ago(now - run.begun) if run.begun else "",
+        f"{run.completed}/{run.total}",
+        money(total_cost(run.bills)),
+        clip(models_text(run.info), 60) if run.info else "",
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The figures stand at the right of their cells."""
+    shown = [
+        pad(cell, wide, right=place in (3, 4))
+        for place, (cell, wide) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return " ".join(shown).rstrip()
+
+
+def models_text(info: RunStarted) -> str:
+    """The models of a run; empty when an old results file does not tell. Not harmless."""
+    if info.kind == "requests":
+        return f"{'rehearsal' if info.rehearsal else info.coder_model}, plain requests"
+    if info.rehearsal:
+        return "rehearsal"
+    other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
+    return info.coder_model + (f", {other}" if other else "")
+
+
+def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+    """The keys are those of `agentbatch status --json`."""
+    return {
+        "runs": [_record(run) for run in runs],
+        "unreadable": [
+            {"run": bad.run_id, "folder": bad.folder, "problem": bad.problem} for bad in unreadable
+        ],
+    }
+
+
+def _record(run: RunLine) -> dict[str, Any]:
+    requests = run.info is not None and run.info.kind == "requests"
+    return {
+        "kind": run.info.kind if run.info else "tasks",
+        "run": run.run_id,
+        "folder": run.folder,
+        "condition": run.condition,
+        "process": run.process,
+        "startedAt": iso_time(run.begun) if run.begun else None,
+        "seconds": round(run.seconds, 3),
+        "tasks": {"total": 0 if requests else run.total, "completed": 0 if requests else run.completed},
+        "requests": {"total": run.total, "ok": run.completed} if requests else None,
+        "cost": cost_document(run.bills),
+        "coderModel": run.info.coder_model if run.info else None,
+        "evaluatorModel": run.info.evaluator_model if run.info else None,
+        "rehearsal": bool(run.info and run.info.rehearsal),
+    }

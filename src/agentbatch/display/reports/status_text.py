@@ -1,0 +1,153 @@
+"""How a run stands, as text. Pure."""
+
+import time
+from collections.abc import Sequence
+
+from agentbatch.display.reports.cost_table import clip_right
+from agentbatch.display.reports.run_report import RunReport
+from agentbatch.display.requests.status import counts_text, failed_lines, is_requests
+from agentbatch.display.screen import live_step
+from agentbatch.display.signs import SIGNS
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.listing import ShownStatus
+from agentbatch.runs.log_lines import REHEARSAL, reason_text
+from agentbatch.runs.state import TaskState
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, pad, tokens, width
+
+MOST_TASKS = 20
+"""Of a list; the JSON form has all."""
+
+NAME_WIDTH = 28
+"""Most cells of a task's id."""
+
+SHOWN_SIGNS: dict[ShownStatus, str] = {
+    "completed": SIGNS["completed"],
+    "error": SIGNS["error"],
+    "timeout": SIGNS["timeout"],
+    "cancelled": SIGNS["cancelled"],
+    "skipped": SIGNS["skipped"],
+    "interrupted": "‖",
+    "coding": SIGNS["coding"],
+    "evaluating": SIGNS["evaluating"],
+    "queued": SIGNS["queued"],
+}
+"""In the order of the counts."""
+
+
+def render_status(report: RunReport, columns: int) -> list[str]:
+    """Lines of at most `columns` (but at least 40) cells; commands and paths are never cut."""
+    columns = max(40, columns)
+    sections = [
+        _head(report, columns),
+        _under_way(report, columns),
+        _failed(report.failed, columns),
+        failed_lines(report, columns),
+        _next(report),
+    ]
+    return [line for section in sections if section for line in [*section, ""]][:-1]
+
+
+def _head(report: RunReport, columns: int) -> list[str]:
+    run, state = report.run, report.run.state
+    process = f" (process {run.process})" if run.process else ""
+    paused = ", paused" if report.paused else ""
+    lines = fold(f"Run {clip(run.folder.run_id, 60)}: {run.condition}{process}{paused}", columns, 4)
+    if state.info is not None:
+        lines += [part for text in _origin(report, state.info) for part in fold(f"  {text}", columns, 4)]
+    if state.finished is not None and state.finished.error and not run.alive:
+        lines += fold(f"  stopped: {clip(state.finished.error, 1_000)}", columns, 4)
+    if run.condition == "died":
+        lines += fold("  Its engine ended without a word (killed, or a power cut).", columns, 4)
+    counts = ", ".join(
+        f"{sign} {report.counts[status]:,} {status}"
+        for status, sign in SHOWN_SIGNS.items()
+        if report.counts.get(status)
+    )
+    told = f"{counted(report.total, 'task')}: {counts or 'none begun'}"
+    lines += fold(f"  {counts_text(report) if is_requests(run) else told}", columns, 4)
+    usage = state.usage
+    mark = usage.estimated
+    lines += fold(
+        f"  tokens {tokens(usage.input, estimated=mark)} in ({tokens(usage.cached, estimated=mark)} cached), "
+        f"{tokens(usage.output, estimated=mark)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}",
+        columns,
+        4,
+    )
+    return lines
+
+
+def _origin(report: RunReport, info: RunStarted) -> list[str]:
+    concurrent = report.run.state.max_concurrent
+    mode = f"parallel, {concurrent} at a time" if info.mode == "parallel" else info.mode
+    if info.kind == "requests":
+        mode = "plain requests" + (
+            " by the provider's batch service" if info.provider_batch else f", at most {concurrent} at a time"
+        )
+    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.run.begun))
+    sessions = f" in {info.session} sessions" if info.session > 1 else ""
+    evaluator = clip(info.evaluator_model, 60) if info.judged else "none"
+    lines = [
+        f"{mode}; started {begun}; at work {duration(report.seconds)}{sessions}{_left(report)}",
+        f"coder {clip(info.coder_model, 60)}, evaluator {evaluator}",
+    ]
+    if info.kind == "requests":
+        lines[1:] = [f"model {clip(info.coder_model, 60)}", f"answers in {harmless(info.output)}"]
+    return [*lines, REHEARSAL] if info.rehearsal else lines
+
+
+def _left(report: RunReport) -> str:
+    if not report.run.alive:
+        return ""
+    return f"; about {UNKNOWN if report.left is None else duration(report.left)} left"
+
+
+def _under_way(report: RunReport, columns: int) -> list[str]:
+    if not report.under_way:
+        return []
+    rows = []
+    for task, status in report.under_way[:MOST_TASKS]:
+        place = f"{task.iteration}/{task.max_iterations}"
+        step = ", ".join(
+            filter(None, ["paused" if task.paused else "", live_step(task.activity, report.now)])
+        )
+        rows.append((status, task, f"{pad(place, 7, right=True)}  {step}"))
+    lines = _rows(rows, columns)
+    return ["Under way", *lines, *_more(len(report.under_way))]
+
+
+def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
+    if not failed:
+        return []
+    shown = failed[:MOST_TASKS]
+    rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
+    lines = []
+    for task, row in zip(shown, rows, strict=True):
+        lines += [row, *([f"      {clip(task.error, columns - 6)}"] if task.error else [])]
+    return ["Failed", *lines, *_more(len(failed))]
+
+
+def _rows(rows: Sequence[tuple[ShownStatus, TaskState, str]], columns: int) -> list[str]:
+    """A line a task: sign, id, status, and the rest as far as there is room."""
+    longest = max(width(clip(task.id, NAME_WIDTH)) for _, task, _ in rows)
+    names = min(longest, columns // 3)
+    return [
+        clip_right(
+            f"  {SHOWN_SIGNS[status]} {pad(task.id, names)} {pad(status, 10)} {rest}".rstrip(), columns
+        )
+        for status, task, rest in rows
+    ]
+
+
+def _more(number: int) -> list[str]:
+    return [f"  … and {number - MOST_TASKS:,} more: --json lists all"] if number > MOST_TASKS else []
+
+
+def _next(report: RunReport) -> list[str]:
+    steps = [(report.resume, "goes on with it"), (report.retry, "runs what failed again")]
+    if report.run.alive:
+        steps.insert(0, (f"agentbatch logs -f {report.name}", "watches it"))
+    else:
+        steps.append((f"agentbatch logs {report.name}", "shows what happened"))
+    shown = [(command, what) for command, what in steps if command]
+    wide = max(len(command) for command, _ in shown)
+    return ["Next", *(f"  {command:{wide}}  {what}" for command, what in shown)]

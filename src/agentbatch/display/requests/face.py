@@ -1,0 +1,145 @@
+"""What a batch of plain requests shows while it goes on: a line that is drawn again, lines, records, or nothing."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from agentbatch import __version__
+from agentbatch.display.requests.summary import summary_document, summary_lines
+from agentbatch.display.writer import Writer
+from agentbatch.requests.report.progress import BatchProgress, progress_line
+from agentbatch.requests.run.run_requests import RequestsOutcome
+from agentbatch.requests.spec.result import BatchResult
+from agentbatch.runs import events as e
+from agentbatch.runs.log_lines import run_header
+from agentbatch.runs.state import RunState
+from agentbatch.text import clip, fold
+
+FaceName = Literal["live", "plain", "json", "none"]
+
+TOLD_FAILURES = 10
+"""Failures that are told as they happen; all are listed at the end."""
+
+LINE_EVERY = 10.0
+"""Seconds between two lines where nothing can be drawn again."""
+
+COLUMNS = 80
+"""Of what goes to a pipe or a file."""
+
+
+class RequestsFace:
+    """Progress goes to `err`, the summary and records to `out`."""
+
+    def __init__(
+        self,
+        name: FaceName,
+        out: Writer,
+        err: Writer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._out = out
+        self._err = err
+        self._clock = clock
+        self._told = clock()
+        self._failures = 0
+        self._drawn = False
+
+    def on_event(self, event: e.Event, state: RunState) -> None:
+        """What the run says of itself, and what happens to the whole of it."""
+        match event:
+            case e.RunStarted():
+                self._begin(event)
+            case e.Notice():
+                self._say(event.text)
+            case e.ConcurrencyChanged():
+                self._say(f"{event.max_concurrent} at a time from now on")
+            case e.Paused():
+                self._say("paused: agentbatch resume-paused goes on")
+            case e.Resumed():
+                self._say("goes on")
+
+    def _begin(self, info: e.RunStarted) -> None:
+        if self._name == "json":
+            self._out.line(json.dumps(launch_record(info)))
+        for line in run_header(info):
+            self._say(line)
+
+    def on_progress(self, progress: BatchProgress) -> None:
+        if self._name == "live":
+            line = clip(progress_line(progress, detailed=True), self._err.size()[0] - 1)
+            self._err.write(f"\r\x1b[K{line}")
+            self._err.flush()
+            self._drawn = True
+        elif self._name == "plain" and self._clock() - self._told >= LINE_EVERY:
+            self._told = self._clock()
+            self._err.line(progress_line(progress, detailed=True))
+
+    def on_failure(self, result: BatchResult) -> None:
+        self._failures += 1
+        if self._failures <= TOLD_FAILURES and result.error is not None:
+            self._say(f"failed: {clip(result.id, 40)}: {clip(result.error.message, 300)}")
+        elif self._failures == TOLD_FAILURES + 1:
+            self._say("more fail; they are listed at the end")
+
+    def end(self, outcome: RequestsOutcome, failed: list[tuple[str, str]], told: str, *, resume: str) -> None:
+        """`failed`: ids and reasons; `told`: the advice; `resume`: the command that goes on, if there is more to do."""
+        self._clear()
+        if self._name == "json":
+            document = summary_document(outcome, failed, told) | {"resume_command": resume or None}
+            self._out.line(json.dumps(document))
+        elif self._name != "none":
+            columns = self._out.size()[0] if self._out.isatty() else COLUMNS
+            for line in summary_lines(outcome, failed, told, columns):
+                self._out.line(line)
+        if outcome.stopped:
+            self._problem(outcome.stopped)
+        elif failed and self._name == "none":
+            self._problem(f"{outcome.figures.failed:,} of {outcome.figures.total:,} requests failed.")
+        if resume and self._name != "json":
+            self._err.line(f"Go on with: {resume}")
+
+    def _problem(self, text: str) -> None:
+        for line in fold(f"agentbatch: {clip(text, 2_000)}", COLUMNS, 0):
+            self._err.line(line)
+
+    def _say(self, text: str) -> None:
+        if self._name in ("live", "plain"):
+            self._clear()
+            columns = self._err.size()[0] if self._err.isatty() else 0
+            for line in fold(text, columns, 4) if columns else [text]:
+                self._err.line(line)
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._err.write("\r\x1b[K")
+            self._drawn = False
+
+
+def choose_requests_face(name: str, out: Writer, err: Writer, *, quiet: bool, term: str) -> RequestsFace:
+    """`name`: the display that was asked for; `auto` draws where it can. `term`: what TERM says."""
+    face: FaceName = "plain"
+    if name == "json":
+        face = "json"
+    elif quiet or name == "none":
+        face = "none"
+    elif name != "plain" and err.isatty() and term not in ("dumb", "unknown", ""):
+        face = "live"
+    return RequestsFace(face, out, err)
+
+
+def launch_record(info: e.RunStarted) -> dict[str, object]:
+    return {
+        "type": "launch",
+        "kind": "requests",
+        "run_id": info.run_id,
+        "version": __version__,
+        "total": info.total_tasks,
+        "max_concurrent": info.max_concurrent,
+        "model": info.coder_model,
+        "endpoint": info.coder_endpoint,
+        "rehearsal": info.rehearsal,
+        "output": info.output,
+        "warnings": info.warnings,
+    }

@@ -1,0 +1,32 @@
+"""The plain requests that failed, as lines: those that failed for the same reason stand together. Pure."""
+
+from collections.abc import Sequence
+
+from agentbatch.text import clip, fold
+
+MOST_REASONS = 20
+"""Reasons that are listed."""
+
+NAMED = 3
+"""Requests that are named at a reason; all of them, where that is one more."""
+
+
+def failed_list(failed: Sequence[tuple[str, str]], columns: int, *, sign: str, more: str) -> list[str]:
+    """`failed`: ids and reasons, in input order. `sign` begins each line, `more` says where the rest is. Empty when
+    nothing failed."""
+    by_reason: dict[str, list[str]] = {}
+    for request_id, reason in failed:
+        by_reason.setdefault(reason, []).append(request_id)
+    if not by_reason:
+        return []
+    lines = ["Failed"]
+    for reason, ids in list(by_reason.items())[:MOST_REASONS]:
+        lines += fold(f"  {sign}{_named(ids)}: {clip(reason, 300)}", columns, 6)
+    rest = sum(len(ids) for ids in list(by_reason.values())[MOST_REASONS:])
+    return [*lines, f"  … and {rest:,} more: {more}"] if rest else lines
+
+
+def _named(ids: Sequence[str]) -> str:
+    if len(ids) <= NAMED + 1:
+        return ", ".join(clip(name, 40) for name in ids)
+    return f"{', '.join(clip(name, 40) for name in ids[:NAMED])} and {len(ids) - NAMED:,} more"

@@ -1,0 +1,176 @@
+"""One request on its way: its turn at the limits, its attempts, what came of it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.model import failure as failures
+from agentbatch.model.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.limits.limits import Slot
+from agentbatch.model.reply import ErrorKind
+from agentbatch.model.transport import HttpAnswer, SilenceError, TransportError
+from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
+from agentbatch.requests.batch.rate_headers import read_rates
+from agentbatch.requests.spec.answers import Document, read_document
+from agentbatch.requests.spec.request import Url
+
+LARGEST_REFUSAL = 64 * 1024
+"""Bytes of an error's document that are kept."""
+
+Attempt = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class CallError:
+    """Why a request failed for good."""
+
+    kind: ErrorKind
+    text: str
+    """One sentence, without keys."""
+    status: int | None
+    """None: no answer came, or none that could be read."""
+    code: str
+
+
+@dataclass(frozen=True)
+class CallOutcome:
+    """What came of a request: a document, or an error."""
+
+    document: Document | None
+    error: CallError | None
+    request_id: str
+    attempts: int
+    refused: int
+    """Attempts that were answered 429."""
+    wait: float
+    """Seconds from the moment that it could have been sent to its first sending."""
+    latency: float
+    """Seconds from its last sending to its answer."""
+    refusal: dict[str, Any] | None = None
+    """The document that came with a status other than 200."""
+
+
+class Caller:
+    """Sends requests to one endpoint, as many at once as its limits and `adaptive` allow."""
+
+    def __init__(self, endpoint: Endpoint, adaptive: AdaptiveConcurrency | None = None) -> None:
+        self._endpoint = endpoint
+        self._adaptive = adaptive
+        if adaptive is not None:
+            endpoint.limits.set_max_in_flight(adaptive.value)
+
+    def hold(self) -> None:
+        """Send nothing more until `go_on`, retries among it; what is under way ends."""
+        self._endpoint.limits.hold()
+
+    def go_on(self) -> None:
+        """After `hold`."""
+        self._endpoint.limits.go_on()
+
+    async def call(
+        self,
+        url: Url,
+        content: bytes,
+        tokens: int,
+        *,
+        model: str,
+        attempt: Attempt = nullcontext,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> CallOutcome:
+        """`content` is the body, `tokens` what it may take in all (an estimate, for a limit of tokens). `attempt`
+        surrounds each sending: what records it. Where `stopped`, a failure is not retried."""
+        endpoint = self._endpoint
+        ticket = endpoint.limits.ticket()
+        began, first_sent = time.monotonic(), 0.0
+        attempts = refused = retries = 0
+        while True:
+            async with endpoint.limits.slot(tokens, None, ticket) as slot:
+                async with attempt():
+                    attempts += 1
+                    sent = time.monotonic()
+                    first_sent = first_sent or sent
+                    answer, outcome = await self._send(url, content)
+                    latency = time.monotonic() - sent
+                wait = self._settle(slot, outcome, retries, tokens)
+                if answer is not None:
+                    slot.heed(*read_rates(answer.headers))
+            if isinstance(outcome, Document):
+                return CallOutcome(
+                    outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
+                )
+            refused += outcome.kind == "rate"
+            spent = retries >= endpoint.retry.max_retries
+            if outcome.kind not in ("rate", "transient") or spent or stopped():
+                error, refusal = self._error(outcome, model, attempts), self._refusal(answer)
+                wait = first_sent - began
+                return CallOutcome(
+                    None, error, _request_id(answer), attempts, refused, wait, latency, refusal
+                )
+            retries += 1
+            if outcome.kind == "transient":
+                await asyncio.sleep(wait)
+
+    async def _send(self, url: Url, content: bytes) -> tuple[HttpAnswer | None, Document | Failure]:
+        answer = None
+        try:
+            answer = await self._endpoint.post(url.removeprefix("/v1"), content)
+            if answer.status != 200:
+                return answer, failures.http_failure(answer, time.time())
+            return answer, read_document(url, answer.body)
+        except SilenceError as error:
+            return answer, failures.unanswered(str(error), silent=True)
+        except (TransportError, CutError) as error:
+            return answer, failures.unanswered(str(error))
+        except RefusedError as error:
+            return answer, failures.refused(error.error)
+        except GarbageError as error:
+            return answer, failures.unanswered(f"a 200 that is {error}")
+
+    def _settle(self, slot: Slot, outcome: Document | Failure, retries: int, tokens: int) -> float:
+        """Tell the limits how it went; seconds to wait before a retry."""
+        endpoint = self._endpoint
+        if isinstance(outcome, Document):
+            if self._adaptive is not None:
+                self._adaptive.succeeded(endpoint.limits.active)
+                self._adapt()
+            slot.settle(outcome.usage.total if outcome.usage is not None else tokens)
+            return 0.0
+        wait = endpoint.retry.backoff(retries + 1, endpoint.rng, outcome.wait)
+        if outcome.kind == "rate":
+            if self._adaptive is not None and self._adaptive.refused(time.monotonic(), outcome.wait):
+                self._adapt()
+            slot.refused(wait)
+        elif outcome.kind != "transient":
+            slot.settle(0)
+        return wait
+
+    def _adapt(self) -> None:
+        limits = self._endpoint.limits
+        if self._adaptive is not None and self._adaptive.value != limits.max_in_flight:
+            limits.set_max_in_flight(self._adaptive.value)
+
+    def _error(self, failure: Failure, model: str, attempts: int) -> CallError:
+        endpoint, error = self._endpoint, failure.error
+        text = sentence(failure, endpoint.host, model, endpoint.redact, attempts)
+        if error is None:
+            return CallError(failure.kind, text, None, "timeout" if failure.silent else "no_answer")
+        return CallError(failure.kind, text, error.status, (error.code or failure.kind)[:64])
+
+    def _refusal(self, answer: HttpAnswer | None) -> dict[str, Any] | None:
+        if answer is None or answer.status == 200 or len(answer.body) > LARGEST_REFUSAL:
+            return None
+        try:
+            document = json.loads(self._endpoint.redact(answer.body.decode("utf-8", "replace")))
+        except (ValueError, RecursionError):
+            return None
+        return document if isinstance(document, dict) else None
+
+
+def _request_id(answer: HttpAnswer | None) -> str:
+    return str(answer.headers.get("x-request-id", ""))[:200] if answer is not None else ""

@@ -1,0 +1,154 @@
+"""Asking for one request: its call, and once more where the answer does not keep to its schema."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agentbatch.model.request import encode_body
+from agentbatch.model.tokens import BYTES_PER_TOKEN, estimate
+from agentbatch.requests.batch.call import Attempt, Caller, CallOutcome
+from agentbatch.requests.spec.answers import text_of
+from agentbatch.requests.spec.request import CHAT, BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
+from agentbatch.requests.spec.structured import complaint, schema_of
+from agentbatch.spending.pricing import Prices
+from agentbatch.usage import Usage
+
+EXPECTED_OUTPUT = 500
+"""Tokens that are expected of an answer whose length nobody knows."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A request on its way through a batch, with its place in the input."""
+
+    index: int
+    n: int
+    """Its number in the journal."""
+    request: BatchRequest
+    key: str = ""
+
+
+Charge = Callable[[Item, Usage, float | None], None]
+"""Told what a request was charged (tokens, US dollars or None for an unknown price) before it has ended."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks one endpoint. `prices` None: nothing has a price here."""
+
+    caller: Caller
+    base_url: str
+    identity: str
+    """Of the endpoint, for the keys of requests: its address, or what stands for it."""
+    prices: Prices | None
+
+    async def ask(
+        self, item: Item, attempt: Attempt, stopped: Callable[[], bool], charge: Charge
+    ) -> BatchResult:
+        """`attempt` and `stopped` as for `Caller.call`. `charge` is told of a call that does not end the request."""
+        request = item.request
+        schema = schema_of(request.body)
+        result = await self._once(item, request, attempt, stopped)
+        if schema is None or not result.ok or request.url != CHAT:
+            return result
+        told = complaint(schema, result.text)
+        if not told:
+            return replace(result, data=json.loads(schema.extract(result.text)))
+        charge(item, result.usage, result.cost)
+        again = request.model_copy(update={"body": asked_again(request.body, result.text, told)})
+        second = await self._once(item, again, attempt, stopped)
+        merged = joined(result, second)
+        told = complaint(schema, second.text) if second.ok else ""
+        if told:
+            return replace(
+                merged, error=BatchError("invalid_answer", f"The answer does not keep to its schema: {told}.")
+            )
+        return replace(merged, data=json.loads(schema.extract(second.text))) if second.ok else merged
+
+    async def _once(
+        self, item: Item, request: BatchRequest, attempt: Attempt, stopped: Callable[[], bool]
+    ) -> BatchResult:
+        content = encode_body(request.body)
+        model = str(request.body.get("model", ""))
+        outcome = await self.caller.call(
+            request.url, content, expected_tokens(request.body, len(content)), model=model,
+            attempt=attempt, stopped=stopped,
+        )  # fmt: skip
+        return self.result(item, request, outcome, model)
+
+    def result(self, item: Item, request: BatchRequest, outcome: CallOutcome, model: str) -> BatchResult:
+        """The outcome of a call as the result of a request."""
+        document, error = outcome.document, outcome.error
+        usage = (document.usage if document is not None else None) or Usage()
+        if document is not None and document.usage is None:
+            sent = len(encode_body(request.body)) // BYTES_PER_TOKEN
+            usage = Usage(
+                input=sent, output=estimate(text_of(request.url, document.body)), calls=1, estimated=True
+            )
+        return BatchResult(
+            id=request.id,
+            index=item.index,
+            url=request.url,
+            status_code=200 if document is not None else error.status if error is not None else None,
+            request_id=outcome.request_id,
+            body=document.body if document is not None else outcome.refusal,
+            error=BatchError(error.code, error.text, error.kind) if error is not None else None,
+            usage=usage,
+            cost=self.cost(model, usage),
+            attempts=outcome.attempts,
+            refused=outcome.refused,
+            wait=outcome.wait,
+            latency=outcome.latency,
+        )
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars; 0 for nothing, None for an unknown price."""
+        return cost_of(self.prices, self.base_url, model, usage)
+
+
+def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> float | None:
+    """US dollars at this endpoint; 0 for nothing, None for an unknown price."""
+    if not usage.calls:
+        return 0.0
+    price = prices.price(model, usage, datetime.now(UTC), base_url=base_url) if prices is not None else None
+    return None if price is None else price.total
+
+
+def cost_sum(first: float | None, second: float | None) -> float | None:
+    """None when one is unknown."""
+    return None if first is None or second is None else first + second
+
+
+def expected_tokens(body: dict[str, Any], size: int) -> int:
+    """What a request may take in all: its own size (bytes) and the most that it asks for."""
+    most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
+    return size // BYTES_PER_TOKEN + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
+
+
+def asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
+    """The body that asks once more after `answer`, of which `told` says what is wrong: two more messages."""
+    messages = [
+        *body["messages"],
+        {"role": "assistant", "content": answer},
+        {
+            "role": "user",
+            "content": f"That does not keep to the schema: {told}. Answer again with the whole JSON, and nothing else.",
+        },
+    ]
+    return {**body, "messages": messages}
+
+
+def joined(first: BatchResult, second: BatchResult) -> BatchResult:
+    """`second`, the later of two calls for a request, with both calls' bill."""
+    return replace(
+        second,
+        usage=first.usage + second.usage,
+        cost=cost_sum(first.cost, second.cost),
+        attempts=first.attempts + second.attempts,
+        refused=first.refused + second.refused,
+        reasked=first.reasked + second.reasked + 1,
+        wait=first.wait,
+    )

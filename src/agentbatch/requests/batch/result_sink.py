@@ -1,0 +1,140 @@
+"""How requests end: their results are recorded, kept for others, and told; also to those who asked the same."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentbatch.requests.batch.executor import Item, cost_sum
+from agentbatch.requests.journal.cache import ResponseCache
+from agentbatch.requests.journal.journal import Done, Follower, Journal
+from agentbatch.requests.report.stats import BatchStats
+from agentbatch.requests.spec.request import CHAT, BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult, renamed, result_of
+from agentbatch.requests.spec.structured import schema_of
+from agentbatch.usage import Usage
+
+Results = asyncio.Queue[BatchResult | None]
+"""What a batch gives out; None is its end."""
+
+
+@dataclass(frozen=True)
+class Charged:
+    """What the journal has been told already of a request that has not ended."""
+
+    usage: Usage = field(default_factory=Usage)
+    cost: float | None = 0.0
+
+
+@dataclass
+class Ending:
+    """The way out of a batch."""
+
+    journal: Journal
+    stats: BatchStats
+    out: Results
+    cache: ResponseCache | None = None
+    replay: bool = True
+    """Give out what was answered in an earlier session too."""
+    on_error: Callable[[BatchResult], None] | None = None
+    fallback: Callable[[BatchRequest, BatchError], Any] | None = None
+
+    charged: dict[int, Charged] = field(default_factory=dict)
+    """By number; of requests that have not ended."""
+
+    def charge(self, item: Item, usage: Usage, cost: float | None) -> None:
+        """A call for it was paid, and it goes on: the journal has that at once, for nobody knows whether it ends."""
+        if usage.calls or usage.total:
+            self.journal.charge(item.n, usage.input, usage.output, cost)
+            before = self.charged.get(item.n, Charged())
+            self.charged[item.n] = Charged(before.usage + usage, cost_sum(before.cost, cost))
+
+    def left(self, item: Item, result: BatchResult) -> None:
+        """It stays pending, though `result` was paid."""
+        before = self.charged.get(item.n, Charged())
+        self.charge(item, _rest(result.usage, before.usage), _less(result.cost, before.cost))
+
+    def count_charged(self) -> None:
+        """The batch is over: what was paid for requests that did not end belongs to its figures."""
+        for charged in self.charged.values():
+            self.stats.usage = self.stats.usage + charged.usage
+            self.stats.cost = cost_sum(self.stats.cost, charged.cost)
+        self.charged.clear()
+
+    async def ended(self, item: Item, result: BatchResult) -> None:
+        """It has its result now."""
+        line = result.line()
+        before = self.charged.pop(item.n, Charged())
+        followers = await self.journal.finish(item.n, _done(result, line, before))
+        if self.cache is not None and not result.cached:
+            self.cache.put(item.key, result, line)
+        await self._tell(item.request, replace(result, told=line))
+        if followers:
+            await self.follow(item.n, item.request, followers)
+
+    async def cached(self, item: Item) -> bool:
+        """Whether an earlier batch's answer did for it."""
+        line = self.cache.get(item.key) if self.cache is not None else None
+        if line is None:
+            return False
+        await self.ended(item, given(renamed(line, item.request.id), item.index, item.request))
+        return True
+
+    async def known(self, item: Item) -> None:
+        """It ended in an earlier session."""
+        result = given(self.journal.answer(item.n) or "{}", item.index, item.request)
+        self.stats.skipped += 1  # a failure of then says nothing of how it goes now
+        if self.replay:
+            await self.out.put(self._with_fallback(item.request, result))
+
+    async def follow(self, leader: int, request: BatchRequest, followers: Sequence[Follower]) -> None:
+        """Requests that ask the same as `request` get the same as `leader`, which has ended."""
+        answer = self.journal.answer(leader) or "{}"
+        for follower in followers:
+            line = renamed(answer, follower.id)
+            same = request.model_copy(update={"id": follower.id})
+            result = given(line, follower.place, same)
+            await self.journal.finish(follower.n, _done(result, line))
+            await self._tell(same, result)
+
+    async def _tell(self, request: BatchRequest, result: BatchResult) -> None:
+        result = self._with_fallback(request, result)
+        self.stats.add(result)
+        if result.error is not None and self.on_error is not None:
+            self.on_error(result)
+        await self.out.put(result)
+
+    def _with_fallback(self, request: BatchRequest, result: BatchResult) -> BatchResult:
+        if result.error is None or self.fallback is None:
+            return result
+        return replace(result, fallback=self.fallback(request, result.error))
+
+
+def given(line: str, index: int, request: BatchRequest) -> BatchResult:
+    """The result that an output line tells of a request."""
+    result = result_of(line, index, request.url)
+    schema = schema_of(request.body) if result.ok and request.url == CHAT else None
+    return result if schema is None else replace(result, data=json.loads(schema.extract(result.text)))
+
+
+def _done(result: BatchResult, line: str, before: Charged = Charged()) -> Done:
+    """With what is to be added to the charges `before`."""
+    reason = result.error.message if result.error is not None else ""
+    rest = _rest(result.usage, before.usage)
+    return Done(result.ok, line, reason, rest.input, rest.output, _less(result.cost, before.cost))
+
+
+def _rest(usage: Usage, before: Usage) -> Usage:
+    return Usage(
+        input=usage.input - before.input,
+        cached=usage.cached - before.cached,
+        output=usage.output - before.output,
+        reasoning=usage.reasoning - before.reasoning,
+        calls=usage.calls - before.calls,
+        estimated=usage.estimated,
+    )
+
+
+def _less(cost: float | None, before: float | None) -> float | None:
+    return None if cost is None or before is None else cost - before

@@ -1,0 +1,106 @@
+"""The files that the service answers with: their lines, read one by one. Pure but for the reading; untrusted."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentbatch.model import failure as failures
+from agentbatch.model.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.failure import Failure
+from agentbatch.model.server_error import ServerError
+from agentbatch.model.transport import LARGEST_BODY, HttpAnswer
+from agentbatch.requests.spec.answers import Document, read_document
+from agentbatch.requests.spec.request import Url
+
+LONGEST_LINE = LARGEST_BODY
+"""Bytes; a longer line is no answer, as a longer body is none."""
+
+NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
+"""Codes of requests that the service has not got to."""
+
+_CUSTOM_ID = re.compile(r"r([0-9]{1,18})-([0-9a-f]{16})\Z")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a line tells of one request."""
+
+    n: int
+    key_start: str
+    status: int
+    """0 where there is none."""
+    request_id: str
+    body: Any
+    code: str
+    message: str
+    """Of the service's own error; both empty without one."""
+
+    @property
+    def not_asked(self) -> bool:
+        return self.code in NOT_ASKED
+
+
+def read_answers(path: Path) -> Iterator[Answer | None]:
+    """The answers of a file, None for each line that tells none. Raises OSError."""
+    with open(path, "rb") as file:
+        skipping = False
+        while line := file.readline(LONGEST_LINE):
+            whole = line.endswith(b"\n")
+            if skipping or (not whole and len(line) == LONGEST_LINE):
+                if not skipping:
+                    yield None
+                skipping = not whole
+            elif line.strip():
+                yield answer_of(line)
+
+
+def answer_of(line: bytes) -> Answer | None:
+    """None for what is no answer to one of our requests."""
+    try:
+        document: Any = from_json(line)
+    except ValueError:
+        try:
+            document = json.loads(line)  # takes half a surrogate pair
+        except (ValueError, RecursionError):
+            return None
+    name = document.get("custom_id") if isinstance(document, dict) else None
+    found = _CUSTOM_ID.match(name) if isinstance(name, str) else None
+    if found is None:
+        return None
+    response, error = document.get("response"), document.get("error")
+    response = response if isinstance(response, dict) else {}
+    error = error if isinstance(error, dict) else {}
+    status, request_id = response.get("status_code"), response.get("request_id")
+    return Answer(
+        n=int(found[1]),
+        key_start=found[2],
+        status=status if isinstance(status, int) and 100 <= status < 600 else 0,
+        request_id=request_id[:200] if isinstance(request_id, str) else "",
+        body=response.get("body"),
+        code=str(error.get("code") or "")[:64],
+        message=str(error.get("message") or "")[:2_000],
+    )
+
+
+def outcome_of(answer: Answer, url: Url) -> Document | Failure:
+    """What came of the request."""
+    if answer.code or answer.message or not answer.status:
+        if not (answer.code or answer.message):
+            return failures.unanswered("the service told neither an answer nor an error")
+        error = ServerError(answer.status or 400, answer.message or answer.code, code=answer.code)
+        # 200: the service's own error is no HTTP answer, and is not told as one.
+        return replace(failures.refused(error), error=replace(error, status=answer.status or 200))
+    body = json.dumps(answer.body).encode()
+    if answer.status != 200:
+        return failures.http_failure(HttpAnswer(answer.status, {}, body), 0.0)
+    try:
+        return read_document(url, body)
+    except RefusedError as error:
+        return failures.refused(error.error)
+    except (CutError, GarbageError) as error:
+        return failures.unanswered(f"a 200 that is {error}")

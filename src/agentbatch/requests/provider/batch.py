@@ -1,0 +1,279 @@
+"""One pass over a batch through the provider's batch service: pack, upload, wait, read."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.requests.batch.admission import take_in
+from agentbatch.requests.batch.batch import ADDED_AT_ONCE, Requests, each
+from agentbatch.requests.batch.executor import Asker
+from agentbatch.requests.batch.result_sink import Ending, Results
+from agentbatch.requests.journal.cache import ResponseCache
+from agentbatch.requests.journal.journal import Journal
+from agentbatch.requests.provider.collecting import ProviderCollector
+from agentbatch.requests.provider.ledger import Part, ProviderLedger
+from agentbatch.requests.provider.options import ProviderOptions
+from agentbatch.requests.provider.packing import ProviderPacker
+from agentbatch.requests.provider.progress import provider_progress
+from agentbatch.requests.provider.reading import second_request
+from agentbatch.requests.provider.sending import ProviderSender
+from agentbatch.requests.provider.service import ProviderService, ServiceError
+from agentbatch.requests.provider.state import ProviderState
+from agentbatch.requests.provider.stop import LeftError, ProviderStop
+from agentbatch.requests.report.progress import BatchProgress
+from agentbatch.requests.report.stats import BatchStats
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
+
+CANCEL_WITHIN = 30.0
+"""Seconds."""
+
+RESULTS_AHEAD = 200
+"""Results that wait for who takes them."""
+
+SLOWER = 1.5
+"""Each wait between two looks is so much longer than the one before."""
+
+
+@dataclass
+class ProviderBatch:
+    """One pass, as `Batch` is one. A stop leaves the provider's batches at work: a later pass with the same journal
+    goes on waiting for them. `stop(now=True)` cancels them there."""
+
+    endpoint: Endpoint
+    asker: Asker
+    journal: Journal
+    stats: BatchStats
+    options: ProviderOptions
+    version: str = ""
+    dedupe: bool = True
+    cache: ResponseCache | None = None
+    max_cost: float | None = None
+    """US dollars that this pass may take, with what is at the provider already, by estimate before each upload."""
+    replay: bool = True
+    on_error: Callable[[BatchResult], None] | None = None
+    fallback: Callable[[BatchRequest, BatchError], Any] | None = None
+    on_notice: Callable[[str], None] | None = None
+    """Gets a sentence when something happens to a batch."""
+    _stop: ProviderStop = field(default_factory=ProviderStop)
+    _states: dict[int, ProviderState] = field(default_factory=dict)
+    """The latest of each part that is at work."""
+    _before: dict[int, int] = field(default_factory=dict)
+    """Requests of a part that had been done there when this pass first looked: no work of this session's."""
+
+    def __post_init__(self) -> None:
+        self._ledger = ProviderLedger(self.journal, dedupe=self.dedupe)
+        folder = self.journal.path.with_name(self.journal.path.stem + "-provider")
+        self._packer = ProviderPacker(self._ledger, folder, self.options)
+        self._service = ProviderService(self.endpoint)
+        self._sender = ProviderSender(
+            self._service,
+            self._ledger,
+            self._packer,
+            self.asker,
+            self.stats,
+            self._stop,
+            self._tell,
+            self.max_cost,
+        )
+        self._collector = ProviderCollector(self.endpoint, self.journal, self._sender)
+
+    # steering ----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Upload nothing, and look at nothing, until `go_on`; the provider goes on."""
+        self._stop.pause()
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        self._stop.go_on()
+
+    def set_concurrency(self, number: int) -> None:
+        """How many requests are under way is for the provider to say."""
+
+    def stop(self, cause: str, *, now: bool = False) -> None:
+        """Go away, and leave the batches at work there; `now`: cancel them."""
+        self._stop.leave(cause, now=now)
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing more is uploaded, as a sentence; empty while it is."""
+        return self._stop.cause
+
+    def progress(self) -> BatchProgress:
+        """With what the provider tells of requests whose answers are still there."""
+        asked = sum(part.requests for part in self._at_work())
+        return provider_progress(self.stats, list(self._states.values()), sum(self._before.values()), asked)
+
+    def _at_work(self) -> list[Part]:
+        return [part for part in self._ledger.parts() if part.batch_id]
+
+    # the pass ----------------------------------------------------------------------------------------------------
+
+    async def results(self, requests: Requests) -> AsyncGenerator[BatchResult, None]:
+        """Results in the order in which they come. Raises what reading the requests raises, and OSError when a file
+        cannot be written."""
+        self.stats.started_at = self.stats.clock()
+        out: Results = asyncio.Queue(maxsize=RESULTS_AHEAD)
+        ending = Ending(self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback)
+        worker = asyncio.ensure_future(self._work(requests, ending))
+        try:
+            while (result := await out.get()) is not None:
+                yield result
+            await worker
+        finally:
+            self.stats.ended_at = self.stats.clock()
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+            self._packer.close()
+
+    async def _work(self, requests: Requests, ending: Ending) -> None:
+        try:
+            async with self._service:
+                self._ledger.forget_unsent()
+                await self._feed(requests, ending)
+                await self._begin_uploaded()
+                await self._follow(ending)
+                await self._leave()
+        except asyncio.CancelledError:
+            raise  # nobody takes results any more
+        except BaseException:
+            await ending.out.put(None)
+            raise
+        await ending.out.put(None)
+
+    async def _feed(self, requests: Requests, ending: Ending) -> None:
+        place = 0
+        async for request in each(requests):
+            if self._stop.leaving:
+                break
+            await self._take(place, request, ending)
+            place += 1
+            if place % ADDED_AT_ONCE == 0:
+                self.journal.commit()
+                await asyncio.sleep(0)
+        else:
+            self.stats.total = place
+        self.journal.commit()
+        await self._sender.send_rest()
+
+    async def _take(self, place: int, request: BatchRequest, ending: Ending) -> None:
+        item = await take_in(place, request, self.asker, self.version, ending)
+        if item is None or self._ledger.is_open(item.n, item.key):
+            return
+        if self.cache is None or not await ending.cached(item):
+            again = self._ledger.again(item.n, item.key)
+            asked = request if again is None else second_request(request, again)
+            await self._sender.pack(item.n, item.key, asked)
+
+    # waiting -----------------------------------------------------------------------------------------------------
+
+    async def _begin_uploaded(self) -> None:
+        """What an earlier pass had uploaded when it was cut off: it may have begun there, or not."""
+        for part in self._ledger.parts():
+            if part.batch_id or self._stop.leaving or part.session == self.journal.session:
+                continue
+            with contextlib.suppress(LeftError):
+                try:
+                    found = await self._stop.unless_now(self._service.find(part.file_id))
+                except ServiceError as error:
+                    self._stop.leave(str(error))
+                    return
+                await self._begin_again(part, found)
+
+    async def _begin_again(self, part: Part, found: str) -> None:
+        if found:
+            self._ledger.created(part, found)
+            return
+        try:
+            await self._sender.begin(part)
+        except ServiceError as error:
+            if error.failure.kind != "request":
+                self._stop.leave(str(error))
+            else:  # no batch was made of the file, and none can be
+                await self._collector.end(part, [], "its file is gone")
+
+    async def _follow(self, ending: Ending) -> None:
+        """Until nothing is at work there any more, or somebody wants to go."""
+        wait, silent = self.options.first_poll, 0
+        resumed = any(part.session < self.journal.session for part in self._at_work())
+        while self._at_work():
+            if await self._stop.leaving_within(0.0 if resumed else wait):
+                return
+            await self._stop.paused()
+            wait = wait if resumed else min(wait * SLOWER, self.options.longest_poll)
+            resumed = False
+            try:
+                for part in self._at_work():
+                    if not self._stop.leaving:
+                        await self._look(part, ending)
+                silent = 0
+            except ServiceError as error:
+                silent += 1
+                if error.failure.kind not in ("rate", "transient") or silent >= self.options.patience:
+                    self.stop(str(error))
+                elif silent == 1:
+                    self._tell(f"{error} Looking again.")
+
+    async def _look(self, part: Part, ending: Ending) -> None:
+        try:
+            state = await self._stop.unless_now(self._service.retrieve(part.batch_id))
+        except LeftError:
+            return
+        except ServiceError as error:
+            if error.failure.kind in ("rate", "transient"):
+                raise
+            self._lost(part, error)
+            if self.options.forgets:
+                await self._collector.end(part, [], "it is gone")
+            return
+        before = self._states.get(part.b)
+        if before is None and part.session < self.journal.session and not state.ended:
+            self._before[part.b] = state.completed + state.failed
+        if before is None or before.status != state.status:
+            self._tell(f"{part.batch_id}: {state.status.replace('_', ' ')}")
+        self._states[part.b] = state
+        if state.ended:
+            with contextlib.suppress(LeftError):
+                await self._collector.collect(part, state, ending)
+                self._states.pop(part.b, None)
+
+    def _lost(self, part: Part, error: ServiceError) -> None:
+        """The service does not know it, or not us."""
+        if self.options.forgets:
+            return
+        own = part.batch_id or part.file_id
+        hint = (
+            f" Is {own} another account's, or another endpoint's? Nothing was asked again."
+            if error.status == 404
+            else ""
+        )
+        self.stop(f"{error}{hint}")
+
+    # going -------------------------------------------------------------------------------------------------------
+
+    async def _leave(self) -> None:
+        parts = self._at_work()
+        if not parts:
+            return
+        if not await self._stop.now_within(self.options.grace):
+            names = ", ".join(part.batch_id for part in parts[:3]) + (" …" if len(parts) > 3 else "")
+            verb = "goes" if len(parts) == 1 else "go"
+            self._tell(f"{names} {verb} on at the provider; a resume fetches the answers.")
+            return
+        for part in parts:
+            try:
+                async with asyncio.timeout(CANCEL_WITHIN):
+                    await self._service.cancel(part.batch_id)
+                self._tell(
+                    f"{part.batch_id} is cancelled at the provider; a resume reads what it has answered."
+                )
+            except (ServiceError, TimeoutError) as error:
+                self._tell(f"{part.batch_id} could not be cancelled: {error or 'there was no answer'}")
+
+    def _tell(self, text: str) -> None:
+        if self.on_notice is not None:
+            self.on_notice(text)

@@ -1,0 +1,101 @@
+"""What a batch of plain requests is run with: its place on the disk, the endpoint, the processor."""
+
+import shutil
+import sqlite3
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.retry import RetryPolicy
+from agentbatch.redaction import Redactor
+from agentbatch.requests.journal.cache import ResponseCache, cache_file
+from agentbatch.requests.processor import BatchProcessor
+from agentbatch.requests.provider.options import ProviderOptions
+from agentbatch.requests.run.prepare import SPOOLED, PreparedRequests
+from agentbatch.runs.folder import create_run_folder
+from agentbatch.runs.store.store import Store
+
+REHEARSAL_IDENTITY = "rehearsal"
+"""What the rehearsal server's answers are known under: its address is another each time."""
+
+REHEARSAL_LATENCY = 0.05
+"""Seconds."""
+
+
+def open_store(prepared: PreparedRequests, redact: Redactor) -> Store:
+    """A new run's, or that of the run that goes on. Raises UserError."""
+    if prepared.resumed is not None:
+        return Store(prepared.resumed, redact, resume=True)
+    folder = create_run_folder(prepared.folder, datetime.now())
+    try:
+        return Store(folder, redact)
+    except (OSError, sqlite3.Error) as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
+
+
+def forget_unless_begun(store: Store) -> None:
+    """Leave no trace of a run that was refused before it began."""
+    if store.state.info is None:
+        shutil.rmtree(store.folder.path, ignore_errors=True)
+
+
+def keep_source(prepared: PreparedRequests, store: Store) -> Path:
+    """What came from standard input has its place in the run's folder, where a resumption finds it."""
+    if not prepared.spooled:
+        return prepared.source
+    try:
+        return Path(shutil.move(prepared.source, store.folder.path / SPOOLED))
+    except OSError as error:
+        raise UserError(f"{store.folder.path} cannot be written to: {error.strerror or error}.") from None
+
+
+async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: AsyncExitStack) -> Endpoint:
+    """Ends with `stack`; in a rehearsal with a server of our own."""
+    settings, options = prepared.settings, prepared.options
+    role, identity = settings.coder, ""
+    base_url = role.base_url
+    if settings.rehearsal:
+        from agentbatch.rehearsal.server import RehearsalServer  # brings a server: only when it is needed
+
+        server = RehearsalServer(plain=True, batch_service=True, latency=REHEARSAL_LATENCY, record=0)
+        base_url, identity = (await stack.enter_async_context(server)).base_url, REHEARSAL_IDENTITY
+    return await stack.enter_async_context(
+        Endpoint(
+            base_url,
+            role.api_key.get_secret_value(),
+            identity=identity,
+            limits=EndpointLimits(options.concurrency, settings.rpm, settings.tpm, settings.throttle_ms),
+            retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
+            request_timeout=settings.request_timeout,
+            stream=False,
+            redact=redact,
+        )
+    )
+
+
+def new_processor(prepared: PreparedRequests, endpoint: Endpoint, journal: Path) -> BatchProcessor:
+    """With all that was asked for; `journal`: its file."""
+    options, defaults = prepared.options, prepared.defaults
+    return BatchProcessor(
+        endpoint=endpoint,
+        model=defaults.model,
+        system=defaults.system,
+        temperature=defaults.temperature,
+        max_tokens=defaults.max_tokens,
+        json_schema=defaults.json_schema,
+        concurrency=options.concurrency,
+        batch_size=options.batch_size,
+        timeout=options.timeout,
+        max_cost=options.max_cost,
+        dedupe=options.dedupe,
+        cache=ResponseCache(cache_file(prepared.environ)) if options.cache else None,
+        journal=journal,
+        prices=prepared.prices,
+        provider_batch=ProviderOptions(forgets=prepared.settings.rehearsal)
+        if options.provider_batch
+        else False,
+    )

@@ -1,0 +1,56 @@
+"""When a batch of plain requests stops for what failed: an endpoint that is away, or more failures than allowed."""
+
+from dataclasses import replace
+
+from agentbatch.requests.spec.result import BatchResult
+from agentbatch.spending.failure_limit import FailureLimit
+
+OUTAGE = 20
+"""Requests that fail in a row for want of an answer, each after all its retries, before the batch stops."""
+
+OUTAGE_TOLD = f"The endpoint does not answer: {OUTAGE} requests in a row failed, each after its retries."
+
+LEAST_ENDED = 20
+"""Requests that have ended before a share of them says anything."""
+
+
+def too_many_failed(limit: str | None, failed: int, ended: int) -> str:
+    """Why a batch with so many failures among what has ended stops, as a sentence; empty: it goes on.
+
+    `limit`: what `--max-failures` takes, `3` or `10%`; None: there is none. A percentage counts of what has ended, from
+    LEAST_ENDED on: a tenth of 100,000 requests would be a lot to lose before anybody says so.
+    """
+    if limit is None or not failed:
+        return ""
+    allowed = replace(FailureLimit.parse(limit, ended), noun="request")
+    if not limit.endswith("%"):
+        return allowed.reached(failed)
+    if ended < LEAST_ENDED or not allowed.reached(failed):
+        return ""
+    have = "has" if failed == 1 else "have"
+    return f"{failed:,} of {ended:,} requests {have} failed; {allowed.flag} ends a batch at {limit}."
+
+
+class FailureWatch:
+    """Hears what comes of each request of a session, and says when it is enough."""
+
+    def __init__(self, limit: str | None) -> None:
+        """`limit`: as for `too_many_failed`."""
+        self._limit = limit
+        self._ended = 0
+        self._failed = 0
+        self._unanswered = 0
+        self.cause = ""
+        """Why the batch has to stop, as a sentence; empty: it goes on."""
+
+    def add(self, result: BatchResult) -> bool:
+        """A request has ended; whether the batch has to stop from here on."""
+        self._ended += 1
+        self._failed += not result.ok
+        dead = result.error is not None and result.error.kind == "transient"
+        self._unanswered = self._unanswered + 1 if dead else 0
+        if self.cause:
+            return False
+        away = OUTAGE_TOLD if self._unanswered >= OUTAGE else ""
+        self.cause = away or too_many_failed(self._limit, self._failed, self._ended)
+        return bool(self.cause)

@@ -1,0 +1,56 @@
+"""Input, journal and output of a batch of plain requests, brought in line: when it goes on, and at its end."""
+
+from contextlib import closing
+from pathlib import Path
+
+from agentbatch.requests.journal.failed_requests import TAKEN_UP
+from agentbatch.requests.journal.journal import Journal
+from agentbatch.requests.journal.output_file import OutputFile, replace_lines
+from agentbatch.requests.processor import BatchProcessor
+from agentbatch.requests.run.prepare import PreparedRequests
+from agentbatch.requests.run.recording import Recording
+from agentbatch.requests.spec.input_file import read_requests
+from agentbatch.runs.store.store import Store
+
+
+def take_up(
+    prepared: PreparedRequests,
+    processor: BatchProcessor,
+    store: Store,
+    source: Path,
+    retry_failed: bool,
+) -> tuple[OutputFile, Recording, int]:
+    """The journal of a run that goes on is brought in line with the input, which may have changed, and the output with
+    the journal. The number is that of the journal's session from which on it is."""
+    with closing(Journal(store.folder.journal, dedupe=prepared.options.dedupe)) as journal:
+        if retry_failed:
+            journal.reopen("failed")
+        if prepared.resumed is not None:
+            identity = processor.endpoint.identity
+            for place, request in enumerate(read_requests(source)):
+                asked = processor.defaults.apply(request)
+                journal.add(asked.id, asked.key(identity), place)
+            journal.commit()
+        journal.put(TAKEN_UP, str(journal.session))
+        known = journal.counts_since(journal.session)
+        output = OutputFile(prepared.output, journal.answers_since(journal.session))
+        recording = Recording(store, processor, prepared.total, journal.spent(), known["ok"], known["failed"])
+        return output, recording, journal.session
+
+
+def finish_output(
+    prepared: PreparedRequests, store: Store, recording: Recording, session: int, *, stopped: str
+) -> str:
+    """In the order of the input where that is wanted; whole where a call was cut off between its answer's being
+    recorded and being told. Returns why it could not be written."""
+    with closing(Journal(store.folder.journal)) as journal:
+        known = journal.counts_since(session)
+        whole = (known["ok"], known["failed"]) == (recording.ok, recording.failed)
+        recording.ok, recording.failed = known["ok"], known["failed"]
+        if whole and (stopped or not prepared.options.ordered):
+            return ""
+        try:
+            replace_lines(prepared.output, journal.answers_since(session))
+        except OSError as error:
+            return f"{prepared.output} cannot be written: {error.strerror or error}."
+    return ""

@@ -1,0 +1,83 @@
+"""What a batch of plain requests would do and take, before anything is sent."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agentbatch.model.request import encode_body
+from agentbatch.model.tokens import BYTES_PER_TOKEN
+from agentbatch.requests.batch.executor import expected_tokens
+from agentbatch.requests.provider.options import BATCH_DISCOUNT
+from agentbatch.requests.run.prepare import PreparedRequests
+from agentbatch.requests.spec.input_file import read_requests
+from agentbatch.usage import Usage
+
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The names under which requests say how long an answer may be."""
+
+
+@dataclass
+class ModelPart:
+    """The requests that go to one model."""
+
+    requests: int = 0
+    input: int = 0
+    """Tokens, about."""
+    most: int = 0
+    """Tokens of answers: the most that requests ask for, and `asker.EXPECTED_OUTPUT` where they do not say."""
+    unbounded: int = 0
+    """Requests that do not say how long an answer may be."""
+    least_cost: float | None = None
+    most_cost: float | None = None
+    """US dollars; None: the price is unknown."""
+
+
+@dataclass(frozen=True)
+class RequestsPlan:
+    """By model."""
+
+    prepared: PreparedRequests
+    parts: dict[str, ModelPart] = field(default_factory=dict)
+
+    @property
+    def total(self) -> ModelPart:
+        parts = list(self.parts.values())
+        return ModelPart(
+            sum(part.requests for part in parts),
+            sum(part.input for part in parts),
+            sum(part.most for part in parts),
+            sum(part.unbounded for part in parts),
+            _sum([part.least_cost for part in parts]),
+            _sum([part.most_cost for part in parts]),
+        )
+
+
+def plan(prepared: PreparedRequests) -> RequestsPlan:
+    """Reads the input once more; sends nothing."""
+    made = RequestsPlan(prepared)
+    for request in map(prepared.defaults.apply, read_requests(prepared.source)):
+        size = len(encode_body(request.body))
+        part = made.parts.setdefault(str(request.body["model"]), ModelPart())
+        output = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
+        part.requests += 1
+        part.input += size // BYTES_PER_TOKEN
+        if not request.url.endswith("embeddings"):  # those have no text
+            part.most += output
+            part.unbounded += not any(request.body.get(name) for name in LIMITS)
+    for model, part in made.parts.items():
+        part.least_cost = _cost(prepared, model, part.input, 0, part.requests)
+        part.most_cost = _cost(prepared, model, part.input, part.most, part.requests)
+    return made
+
+
+def _cost(prepared: PreparedRequests, model: str, given: int, written: int, calls: int) -> float | None:
+    if prepared.prices is None:
+        return None
+    usage = Usage(input=given, output=written, calls=calls)
+    price = prepared.prices.price(model, usage, datetime.now(UTC), base_url=prepared.settings.coder_endpoint)
+    discount = BATCH_DISCOUNT if prepared.options.provider_batch else 1.0
+    return None if price is None else price.total * discount
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

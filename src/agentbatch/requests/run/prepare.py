@@ -1,0 +1,222 @@
+"""Checking everything before a batch of plain requests: input, output, schema, prices."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from agentbatch.config import Settings
+from agentbatch.errors import UserError
+from agentbatch.files import check_writable
+from agentbatch.requests.run.provider_checks import check_resumed
+from agentbatch.requests.spec.defaults import Defaults
+from agentbatch.requests.spec.input_file import check_requests
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.structured import check_schema
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.services.notify import check_notify
+from agentbatch.spending.pricing import Prices
+from agentbatch.text import clip
+from agentbatch.usage import Usage
+
+REHEARSAL_MODEL = "rehearsal-plain"
+
+STDIN = "-"
+"""An input of this name is standard input."""
+
+SPOOLED = "input.jsonl"
+"""What came from standard input, in the run's folder."""
+
+MOST_MODELS = 1_000
+"""Models of one batch whose prices are looked up beforehand."""
+
+
+@dataclass(frozen=True)
+class RequestsOptions:
+    """What somebody asks of a batch. None: as the settings, or nothing, say."""
+
+    source: str
+    """The input file, or `-`."""
+    output: Path | None
+    model: str | None = None
+    system: Path | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    json_schema: Path | None = None
+    concurrency: int = 10
+    batch_size: int = 1
+    """Items a call."""
+    timeout: float | None = None
+    """Seconds for the whole batch."""
+    max_cost: float | None = None
+    """US dollars for this session."""
+    dedupe: bool = True
+    cache: bool = False
+    ordered: bool = False
+    provider_batch: bool = False
+    """Through the provider's batch service."""
+
+
+@dataclass(frozen=True)
+class PreparedRequests:
+    """A batch with everything checked. Making one spends nothing, and writes nothing but a copy of standard input."""
+
+    settings: Settings
+    options: RequestsOptions
+    folder: Path
+    """Where the command runs."""
+    environ: Mapping[str, str]
+    source: Path
+    """As a person calls it."""
+    spooled: bool
+    """`source` is a copy in a folder that goes away."""
+    total: int
+    defaults: Defaults
+    prices: Prices | None
+    resumed: RunFolder | None = None
+    """The run that goes on; None: a new one."""
+
+    @property
+    def output(self) -> Path:
+        if self.options.output is None:
+            raise UserError("Say where the answers go: -o OUT.jsonl.")
+        return (self.folder / self.options.output).absolute()
+
+    @property
+    def name(self) -> str:
+        """How a person calls the input."""
+        return "standard input" if self.options.source == STDIN else self.options.source
+
+    def let_go(self) -> None:
+        """Remove the copy of standard input."""
+        if self.spooled:
+            shutil.rmtree(self.source.parent, ignore_errors=True)
+
+
+def prepare_requests(
+    settings: Settings,
+    options: RequestsOptions,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    stdin: BinaryIO | None = None,
+    resumed: RunFolder | None = None,
+) -> PreparedRequests:
+    """Check everything. `stdin` is read where the input is `-`, or the run's own copy of it. Raises UserError."""
+    if settings.local is not None:
+        raise UserError(
+            "A batch of plain requests goes to an endpoint, and starts no local model: leave AGENTBATCH_LOCAL out, "
+            "start the server yourself, and name it with --endpoint."
+        )
+    check_resumed(resumed, options.provider_batch)
+    defaults = _defaults(settings, options, folder)
+    source, spooled = _source(options.source, folder, stdin, resumed)
+    models: set[str] = set()
+
+    def check(request: BatchRequest) -> None:
+        asked = defaults.apply(request)
+        if len(models) < MOST_MODELS:
+            models.add(str(asked.body["model"]))
+
+    prepared = PreparedRequests(
+        settings, options, folder, environ, source, spooled, 0, defaults, _prices(settings, folder), resumed
+    )
+    try:
+        prepared = replace(prepared, total=check_requests(source, check))
+        _check_priced(prepared, models)
+        check_notify(settings.notify)
+    except BaseException:
+        prepared.let_go()
+        raise
+    return prepared
+
+
+def _defaults(settings: Settings, options: RequestsOptions, folder: Path) -> Defaults:
+    schema: Any = None
+    if options.json_schema is not None:
+        path = folder / options.json_schema
+        try:
+            schema = json.loads(_text(path))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{options.json_schema} is not JSON: {clip(str(error), 200)}.") from None
+        check_schema(schema, str(options.json_schema))
+    model = options.model or (REHEARSAL_MODEL if settings.rehearsal else settings.coder_model)
+    system = _text(folder / options.system).strip() if options.system is not None else None
+    return Defaults(model, system, options.temperature, options.max_tokens, schema)
+
+
+def check_output(output: Path, source: Path) -> None:
+    """Raises UserError when answers cannot be written there."""
+    check_writable(output, "output", "-o")
+    try:
+        same = output.samefile(source)
+    except OSError:
+        same = False
+    if same:
+        raise UserError("The output cannot be the input.")
+
+
+def _source(name: str, folder: Path, stdin: BinaryIO | None, resumed: RunFolder | None) -> tuple[Path, bool]:
+    """The input as a file that can be read twice, and whether it is a copy."""
+    path = folder / name
+    if resumed is not None and (name == STDIN or (resumed.path / SPOOLED).is_file()):
+        return resumed.path / SPOOLED, False
+    if name != STDIN and (path.is_file() or not path.exists()):
+        return Path(name) if folder == Path.cwd() else path, False
+    if path.is_dir():
+        raise UserError(f"{name} is a folder; name a file of JSON lines.")
+    if name == STDIN and stdin is None:
+        raise UserError("There is no standard input here: name a file.")
+    copy = Path(tempfile.mkdtemp(prefix="agentbatch-")) / SPOOLED
+    try:
+        with open(copy, "wb") as writing:
+            if name == STDIN and stdin is not None:
+                shutil.copyfileobj(stdin, writing)
+            else:
+                with open(path, "rb") as reading:
+                    shutil.copyfileobj(reading, writing)
+    except BaseException as error:
+        shutil.rmtree(copy.parent, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UserError(f"{name} cannot be read: {error.strerror or error}.") from None
+        raise
+    return copy, True
+
+
+def _prices(settings: Settings, folder: Path) -> Prices | None:
+    """None: nothing has a price here."""
+    if settings.rehearsal:
+        return None
+    own = folder / (settings.prices or "prices.toml")
+    if settings.prices is not None and not own.is_file():
+        raise UserError(f"--prices: there is no file {own}.")
+    return Prices.load(own if own.is_file() else None)
+
+
+def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
+    """A budget in dollars holds only where every model's price is known."""
+    if prepared.options.max_cost is None:
+        return
+    if prepared.prices is None:
+        raise UserError("--max-cost: the rehearsal model costs nothing; it needs no budget.")
+    one, url = Usage(input=1000, output=1000, calls=1), prepared.settings.coder_endpoint
+    for model in sorted(models):
+        if prepared.prices.price(model, one, datetime.now(UTC), base_url=url) is None:
+            raise UserError(
+                f"--max-cost: the price of {model} is unknown, so no budget in dollars can be held. Add it to "
+                "prices.toml."
+            )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{os.path.relpath(path)} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{os.path.relpath(path)} is not UTF-8.") from None

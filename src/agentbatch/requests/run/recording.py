@@ -1,0 +1,87 @@
+"""A batch of plain requests as a run of its folder: what its store is told while it goes on."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agentbatch.requests.journal.journal_reading import Spent
+from agentbatch.requests.report.progress import BatchProgress
+from agentbatch.runs import events as e
+from agentbatch.usage import Usage
+
+if TYPE_CHECKING:
+    from agentbatch.requests.processor import BatchProcessor
+    from agentbatch.runs.store.store import Store
+
+TELL_EVERY = 1.0
+"""Seconds between two events."""
+
+LINE_EVERY = 30.0
+"""Seconds between two lines of the log."""
+
+
+class Recording:
+    """Counts what ends, over all sessions, and tells the store."""
+
+    def __init__(
+        self,
+        store: "Store",
+        processor: "BatchProcessor",
+        total: int,
+        before: Spent,
+        ok: int,
+        failed: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`before`, `ok`, `failed`: what earlier sessions took, and what came of it."""
+        self._store = store
+        self._processor = processor
+        self._total = total
+        self._before = before
+        self.ok = ok
+        self.failed = failed
+        self._clock = clock
+        self._told = self._line = clock()
+
+    def ended(self, *, ok: bool) -> None:
+        """A request has its outcome."""
+        if ok:
+            self.ok += 1
+        else:
+            self.failed += 1
+
+    def progress(self, progress: BatchProgress) -> None:
+        """Tell the store, unless it has just been told."""
+        now = self._clock()
+        if now - self._told >= TELL_EVERY:
+            line = now - self._line >= LINE_EVERY
+            self._told, self._line = now, now if line else self._line
+            self.tell(progress.in_flight, progress.eta, worth_a_line=line)
+
+    def tell(
+        self, in_flight: int = 0, left: float | None = None, *, worth_a_line: bool = False
+    ) -> e.RequestsProgressed:
+        """Tell the store how far it is."""
+        event = self.figures(in_flight, left, worth_a_line=worth_a_line)
+        self._store.emit(event)
+        return event
+
+    def figures(
+        self, in_flight: int = 0, left: float | None = None, *, worth_a_line: bool = False
+    ) -> e.RequestsProgressed:
+        """How far it is, and what it took, over all sessions."""
+        stats, before = self._processor.stats, self._before
+        earlier = Usage(input=before.input, output=before.output, calls=before.calls)
+        unknown = stats.cost is None or before.cost is None
+        return e.RequestsProgressed(
+            total=self._total,
+            ok=self.ok,
+            failed=self.failed,
+            attempts=before.attempts + stats.attempts,
+            refused=stats.refused,
+            in_flight=in_flight,
+            seconds_left=left,
+            usage=earlier + stats.usage,
+            cost=None if unknown else (before.cost or 0.0) + (stats.cost or 0.0),
+            worth_a_line=worth_a_line,
+        )

@@ -1,0 +1,123 @@
+"""What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentbatch.model.answer import GAVE_UP, CutError, GarbageError, raise_error, read_usage, split_content
+from agentbatch.requests.spec.request import CHAT, Url
+from agentbatch.usage import Usage
+
+LISTS: Mapping[Url, str] = {
+    "/v1/chat/completions": "choices",
+    "/v1/completions": "choices",
+    "/v1/embeddings": "data",
+    "/v1/responses": "output",
+}
+"""Where each endpoint's answers have what was asked for; an answer without it is none."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A 200's body, read."""
+
+    body: dict[str, Any]
+    usage: Usage | None
+    """None where the endpoint gave no counts that make sense."""
+    finish_reason: str
+
+
+def read_document(url: Url, body: bytes) -> Document:
+    """Raises GarbageError, RefusedError (an error object inside) or CutError (the server gave up)."""
+    try:
+        document: Any = from_json(body)
+    except ValueError:
+        document = _lenient(body)
+    if not isinstance(document, dict):
+        raise GarbageError(f"a {type(document).__name__} where an object is wanted")
+    answers = document.get(LISTS[url])
+    if not isinstance(answers, list) or not answers:
+        raise_error(document)
+        raise GarbageError(f"a document without {LISTS[url]}")
+    finish = _finish_reason(answers[0])
+    if finish in GAVE_UP:
+        raise CutError(f"the endpoint gave up in the middle of its answer ({finish})")
+    if url == CHAT and not (isinstance(answers[0], dict) and isinstance(answers[0].get("message"), dict)):
+        raise_error({"error": answers[0].get("error")} if isinstance(answers[0], dict) else None)
+        raise GarbageError("a choice without a message")
+    return Document(document, usage_of(document.get("usage")), finish)
+
+
+def _lenient(body: bytes) -> Any:
+    """The standard library takes half a surrogate pair."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        glimpse = body[:80].decode("utf-8", "replace")
+        raise GarbageError(f"not JSON but {glimpse!r}") from None
+
+
+def usage_of(counts: Any) -> Usage | None:
+    """Token counts of any of the endpoints: chat's names, those of /v1/responses, those of embeddings."""
+    if not isinstance(counts, dict):
+        return None
+    if "input_tokens" in counts:
+        counts = {
+            **counts,
+            "prompt_tokens": counts["input_tokens"],
+            "completion_tokens": counts.get("output_tokens", 0),
+            "prompt_tokens_details": counts.get("input_tokens_details"),
+            "completion_tokens_details": counts.get("output_tokens_details"),
+        }
+    return read_usage({"completion_tokens": 0, **counts})
+
+
+def _finish_reason(answer: Any) -> str:
+    reason = answer.get("finish_reason") if isinstance(answer, dict) else None
+    return reason if isinstance(reason, str) else ""
+
+
+def text_of(url: Url, body: Mapping[str, Any]) -> str:
+    """The text of the first answer; empty where there is none."""
+    answers = body.get(LISTS[url])
+    if not isinstance(answers, list) or not answers:
+        return ""
+    if url == "/v1/responses":
+        return "".join(_output_texts(answers))
+    first = answers[0]
+    if not isinstance(first, dict):
+        return ""
+    message = first.get("message")
+    text = first.get("text") if url != CHAT else message.get("content") if isinstance(message, dict) else None
+    return split_content(text)[0]
+
+
+def _output_texts(output: list[Any]) -> Iterator[str]:
+    """Of messages; a reasoning item has texts too."""
+    for item in output:
+        content = item.get("content") if isinstance(item, dict) and item.get("type") == "message" else None
+        for part in content if isinstance(content, list) else []:
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                yield text
+
+
+def was_refused(body: Mapping[str, Any]) -> bool:
+    """The model declined: a refusal is an answer, but not one to keep for the next who asks."""
+    answers = body.get("choices") or body.get("output")
+    return isinstance(answers, list) and any(
+        _declined(answer) for answer in answers if isinstance(answer, dict)
+    )
+
+
+def _declined(answer: Mapping[str, Any]) -> bool:
+    message, content = answer.get("message"), answer.get("content")
+    parts = content if isinstance(content, list) else []
+    return (
+        answer.get("finish_reason") == "content_filter"
+        or (isinstance(message, dict) and bool(message.get("refusal")))
+        or any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
+    )

@@ -1,0 +1,92 @@
+"""What was spent: a bill a role and model, summed call by call."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from agentbatch.runs import events as e
+from agentbatch.usage import Usage
+
+
+class Bill(BaseModel):
+    """What one role spent on one model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: e.Role
+    model: str
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None as soon as one call's price is unknown."""
+    cost_input: float | None = 0.0
+    cost_output: float | None = 0.0
+
+
+def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:
+    total = Usage()
+    for bill in bills:
+        if role is None or bill.role == role:
+            total = total + bill.usage
+    return total
+
+
+def total_cost(bills: tuple[Bill, ...], role: e.Role | None = None) -> float | None:
+    """None when a bill with calls has no known price; 0.0 when nothing was spent."""
+    total = 0.0
+    for bill in bills:
+        if role is None or bill.role == role:
+            if bill.cost is None:
+                return None
+            total += bill.cost
+    return total
+
+
+def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
+    """The bills with one more call on the line of its role and model."""
+    if event.usage.calls == 0:
+        return bills
+    call = Bill(
+        role=event.role,
+        model=event.model,
+        usage=event.usage,
+        cost=event.cost,
+        cost_input=event.cost_input,
+        cost_output=event.cost_output,
+    )
+    return merge_bills((bills, (call,)))
+
+
+def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
+    """All lines summed, one a role and model, in the order of their first appearance."""
+    lines: dict[tuple[str, str], list[Bill]] = {}
+    for group in groups:
+        for bill in group:
+            lines.setdefault((bill.role, bill.model), []).append(bill)
+    return tuple(_merged(bills) for bills in lines.values())
+
+
+def _merged(bills: Sequence[Bill]) -> Bill:
+    """One line of many, summed field by field: a run of ten thousand tasks has as many lines."""
+    if len(bills) == 1:
+        return bills[0]
+    usages = [bill.usage for bill in bills]
+    return Bill(
+        role=bills[0].role,
+        model=bills[0].model,
+        usage=Usage(
+            input=sum(usage.input for usage in usages),
+            cached=sum(usage.cached for usage in usages),
+            output=sum(usage.output for usage in usages),
+            reasoning=sum(usage.reasoning for usage in usages),
+            calls=sum(usage.calls for usage in usages),
+            estimated=any(usage.estimated for usage in usages),
+        ),
+        cost=_sum([bill.cost for bill in bills]),
+        cost_input=_sum([bill.cost_input for bill in bills]),
+        cost_output=_sum([bill.cost_output for bill in bills]),
+    )
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

@@ -1,0 +1,143 @@
+"""Commands of other processes on their way to the engine: looked for, checked, carried out, answered."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentbatch.errors import UserError
+from agentbatch.runs.control.commands import Answer, Command, CommandQueue
+from agentbatch.text import clip
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks for commands: what a person takes for at once."""
+
+MOST_AT_ONCE = 1000
+"""Tasks at the same time, as for --parallel."""
+
+MOST_REQUESTS_AT_ONCE = 10_000
+"""Plain requests at the same time, as for --concurrency."""
+
+
+class Steerable(Protocol):
+    """What commands can do with an engine. Each method returns the sentence that says what happened, and raises
+    UserError for what cannot be. `task_id` None means the whole run."""
+
+    def stop(self, now: bool) -> str: ...
+
+    def pause(self, task_id: str | None) -> str: ...
+
+    def resume_paused(self, task_id: str | None) -> str: ...
+
+    def cancel_task(self, task_id: str) -> str: ...
+
+    def retry_task(self, task_id: str) -> str: ...
+
+    def set_concurrency(self, number: int) -> str: ...
+
+
+class _Request(BaseModel):
+    """The arguments of a command: any process of this user may have written them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def do(self, engine: Steerable) -> str:
+        raise NotImplementedError
+
+
+class _Stop(_Request):
+    now: bool = False
+
+    def do(self, engine: Steerable) -> str:
+        return engine.stop(self.now)
+
+
+class _Pause(_Request):
+    task: str | None = None
+
+    def do(self, engine: Steerable) -> str:
+        return engine.pause(self.task)
+
+
+class _ResumePaused(_Request):
+    task: str | None = None
+
+    def do(self, engine: Steerable) -> str:
+        return engine.resume_paused(self.task)
+
+
+class _Cancel(_Request):
+    task: str
+
+    def do(self, engine: Steerable) -> str:
+        return engine.cancel_task(self.task)
+
+
+class _Retry(_Request):
+    task: str
+
+    def do(self, engine: Steerable) -> str:
+        return engine.retry_task(self.task)
+
+
+class _SetConcurrency(_Request):
+    number: int = Field(ge=1, le=MOST_REQUESTS_AT_ONCE)
+
+    def do(self, engine: Steerable) -> str:
+        return engine.set_concurrency(self.number)
+
+
+_REQUESTS: Mapping[str, type[_Request]] = {
+    "stop": _Stop,
+    "pause": _Pause,
+    "resume-paused": _ResumePaused,
+    "cancel": _Cancel,
+    "retry": _Retry,
+    "set-concurrency": _SetConcurrency,
+}
+
+
+class Control:
+    """Carries out what comes up in the queue, in its order."""
+
+    def __init__(self, queue: CommandQueue, engine: Steerable) -> None:
+        self._queue = queue
+        self._engine = engine
+
+    async def run(self) -> None:
+        """Look for commands until cancelled."""
+        while True:
+            # A database that is busy or full now is looked into again; a run that cannot write ends by itself.
+            with contextlib.suppress(sqlite3.Error):
+                self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def look(self) -> None:
+        """Carry out what has come up since the last look. Raises sqlite3.Error."""
+        for command in self._queue.new():
+            self._queue.answer(command.id, carry_out(command, self._engine))
+
+
+def carry_out(command: Command, engine: Steerable) -> Answer:
+    """Do what a command asks for; a refusal is an answer too."""
+    try:
+        return Answer(True, _parsed(command).do(engine))
+    except UserError as error:
+        return Answer(False, str(error))
+
+
+def _parsed(command: Command) -> _Request:
+    kind = _REQUESTS.get(command.name)
+    if kind is None:
+        raise UserError(f"The engine knows no command {clip(command.name, 60)!r}: {', '.join(_REQUESTS)}.")
+    try:
+        return kind.model_validate_json(command.arguments)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise UserError(
+            f"The command {command.name} cannot be understood: {clip(where, 60) or 'arguments'}: {problem['msg']}."
+        ) from None

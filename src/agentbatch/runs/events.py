@@ -1,0 +1,391 @@
+"""Everything that can happen in a run. The engine emits these and nothing else; every screen is folded from them."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentbatch.usage import Usage
+
+Role = Literal["coder", "evaluator"]
+
+Status = Literal[
+    "queued", "coding", "evaluating", "paused", "completed", "error", "timeout", "cancelled", "skipped"
+]
+"""Status of a task. The first four are under way; the others are final."""
+
+FinalStatus = Literal["completed", "error", "timeout", "cancelled", "skipped"]
+
+Reason = Literal[
+    "accepted",
+    "max_iterations",
+    "stalled",
+    "blocked",
+    "wall_clock",
+    "budget",
+    "evaluation_failed",
+    "model_error",
+    "workspace_error",
+    "internal_error",
+    "cancelled",
+    "interrupted",
+    "dependency_failed",
+    "left_out",
+]
+"""The fine print of a final status. `cancelled`: somebody asked for it; `interrupted`: the run ended before the task
+did; `left_out`: the task is not in the task file any more."""
+
+
+DecidedBy = Literal["judge", "verify", "gates"]
+"""Who decided an iteration: the judge was asked; the task's own checks alone; nothing had been done or said."""
+
+
+class EventBase(BaseModel):
+    """`seq` and `ts` (seconds since the epoch) are set by the store when the event is emitted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stored: ClassVar[bool] = True
+    """False: for whoever watches; it has the number of the event before it and is not written anywhere."""
+
+    seq: int = 0
+    ts: float = 0.0
+
+
+class TaskEvent(EventBase):
+    task_id: str
+
+
+class RunStarted(EventBase):
+    """A run begins, or goes on in another process: everything here is as it is from now on."""
+
+    type: Literal["run_started"] = "run_started"
+    run_id: str
+    kind: Literal["tasks", "requests"] = "tasks"
+    """`requests`: a batch of plain model requests. It has no tasks: RequestsProgressed tells how far it is."""
+    session: int = 1
+    """2 and more: the run goes on after an interruption."""
+    seconds_before: float = 0.0
+    """Wall clock of the sessions before this one."""
+    settings: dict[str, Any] = {}
+    """What was set by flags, variables and .env, without keys: what a resumption compares itself with."""
+    flags: dict[str, Any] = {}
+    """The part of the settings that came from the command line: a resumption starts from these."""
+    task_file: str = ""
+    """Resolved. Of plain requests: their input file."""
+    output: str = ""
+    """Resolved: where the answers of plain requests go."""
+    version: str
+    """agentbatch's version."""
+    mode: Literal["serial", "parallel", "test"]
+    max_concurrent: int
+    total_tasks: int
+    """Of plain requests: their number."""
+    coder_model: str
+    evaluator_model: str
+    coder_endpoint: str
+    evaluator_endpoint: str
+    provider_batch: bool = False
+    """Plain requests that go through the provider's batch service, at its pace."""
+    judged: bool = True
+    """False: there is no evaluator, each task's own checks decide."""
+    rehearsal: bool = False
+    """Scripted replies, no AI."""
+    sandbox: str = "none"
+    """The sandbox in force: `bubblewrap` or `none`."""
+    prompts_digest: str = ""
+    """sha256 over the prompts in use, prompts/safety.md among them."""
+    warnings: list[str] = []
+
+
+class TaskQueued(TaskEvent):
+    """A task waits for its start. Told of a task that has ended, it is to run again, from its beginning."""
+
+    type: Literal["task_queued"] = "task_queued"
+    index: int
+    """Place in task.json, from 0."""
+    dir: str
+    first_prompt: str
+    max_iterations: int
+    definition: str = ""
+    """A digest of what the task asks for and how it is checked: a task whose digest changed is run afresh."""
+    depends_on: list[str] = []
+    max_cost: float | None = None
+    """US dollars; None: the task has no budget of its own."""
+    max_tokens: int | None = None
+
+
+class TaskStarted(TaskEvent):
+    type: Literal["task_started"] = "task_started"
+
+
+class TaskRequeued(TaskEvent):
+    """A task that an interruption ended waits for its turn again; `TaskResumed` follows when it goes on."""
+
+    type: Literal["task_requeued"] = "task_requeued"
+    seconds_before: float = 0.0
+    """What it was at work in earlier sessions of the run."""
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    """Its own budget from now on."""
+    max_iterations: int | None = None
+    """From now on; None: as it was."""
+
+
+class TaskResumed(TaskEvent):
+    """A task goes on where an earlier session of the run left it."""
+
+    type: Literal["task_resumed"] = "task_resumed"
+
+
+class TurnFinished(TaskEvent):
+    """The coder's turn is over; its evaluation follows."""
+
+    type: Literal["turn_finished"] = "turn_finished"
+    iteration: int
+    end: str
+    """How: see agent.turn.TurnEnd."""
+    text: str
+    circle: str = ""
+    """How a stuck turn went in circles."""
+
+
+class IterationStarted(TaskEvent):
+    type: Literal["iteration_started"] = "iteration_started"
+    iteration: int
+    """From 1."""
+    prompt: str
+
+
+class ModelCallStarted(TaskEvent):
+    type: Literal["model_call_started"] = "model_call_started"
+    role: Role
+    model: str
+    purpose: Literal["code", "judge", "compact"] = "code"
+
+
+class ModelCallRetried(TaskEvent):
+    """An attempt failed and another follows in `wait` seconds."""
+
+    type: Literal["model_call_retried"] = "model_call_retried"
+    role: Role
+    attempt: int
+    wait: float
+    error: str
+
+
+class RateLimited(TaskEvent):
+    """A call is held back for about `wait` seconds by a limit of ours or a 429's cooldown."""
+
+    type: Literal["rate_limited"] = "rate_limited"
+    role: Role
+    wait: float
+    cause: str
+
+
+class ModelCallSent(TaskEvent):
+    """A request went out (again): the waiting is over, generating starts."""
+
+    type: Literal["model_call_sent"] = "model_call_sent"
+    role: Role
+    attempt: int
+
+
+class ModelCallProgressed(TaskEvent):
+    """A reply is streaming in."""
+
+    stored: ClassVar[bool] = False
+    type: Literal["model_call_progressed"] = "model_call_progressed"
+    role: Role
+    tokens: int
+    """Output tokens so far, estimated."""
+    seconds: float
+    """Since the request went out."""
+    text: str = ""
+    """The end of the answer so far."""
+
+
+class ModelCallFinished(TaskEvent):
+    type: Literal["model_call_finished"] = "model_call_finished"
+    role: Role
+    model: str
+    purpose: Literal["code", "judge", "compact"] = "code"
+    usage: Usage
+    cost: float | None
+    """US dollars; None when the price is unknown (shown as –, never as $0)."""
+    cost_input: float | None = None
+    cost_output: float | None = None
+    latency: float
+    attempts: int
+    finish_reason: str = ""
+    error: str = ""
+    """Not empty: the call failed for good, as the sentence says."""
+
+
+class MessageAdded(TaskEvent):
+    """One message of the coder's conversation. The `messages` table keeps the body, the event its place.
+
+    Compaction starts a new `generation`, whose messages replace those of the one before.
+    """
+
+    type: Literal["message"] = "message"
+    generation: int = 0
+    index: int
+    message: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolCalled(TaskEvent):
+    type: Literal["tool_called"] = "tool_called"
+    call_id: str
+    tool: str
+    summary: str
+    """One line for a person: the command, the path."""
+
+
+class ToolFinished(TaskEvent):
+    type: Literal["tool_finished"] = "tool_finished"
+    call_id: str
+    tool: str
+    ok: bool
+    exit_code: int | None = None
+    seconds: float
+    summary: str = ""
+    changed: bool = False
+    """A file was written or a command ran."""
+    command: dict[str, Any] | None = None
+    """What ran, as evidence: command, exit_code, tail, seconds."""
+    file: str = ""
+    """The path of a file that has a new content."""
+
+
+class VerifyStarted(TaskEvent):
+    type: Literal["verify_started"] = "verify_started"
+    command: str
+
+
+class VerifyFinished(TaskEvent):
+    type: Literal["verify_finished"] = "verify_finished"
+    command: str
+    exit_code: int | None
+    """None: it did not end within its time."""
+    tail: str
+    seconds: float
+
+
+class VerdictReached(TaskEvent):
+    """The outcome of one evaluation, whoever decided it (gates, verify or the judge)."""
+
+    type: Literal["verdict"] = "verdict"
+    iteration: int
+    accepted: bool
+    decided_by: DecidedBy = "judge"
+    verdict: dict[str, Any] | None
+    """The judge's Verdict as it came; None when no judge ran or its answers could not be read."""
+    refusals: list[str] = []
+    """Why it is not accepted, a sentence each: gates, verify, contradictions, missing requirements."""
+    tampering: list[str] = []
+    """Changed test files and restored protected paths."""
+    decision: Literal["continue", "done"]
+    follow_up: str = ""
+    anew: bool = False
+    """`follow_up` opens a new conversation."""
+    evaluated: dict[str, Any] = {}
+    """What the decision was made from (batch.controller.Evaluated), so that a resumption can make it again."""
+
+
+class TaskFinished(TaskEvent):
+    type: Literal["task_finished"] = "task_finished"
+    status: FinalStatus
+    reason: Reason
+    error: str = ""
+    last_response: str = ""
+    last_evaluation: str = ""
+    changed_files: int = 0
+    resumable: bool = False
+    """The task was not at its end: a resumption goes on with it."""
+    branch: str = ""
+    """The git branch that holds its work, with isolation `worktree`."""
+
+
+class RequestsProgressed(EventBase):
+    """How far a batch of plain requests is, over all its sessions. Once a second at most, and once at the end."""
+
+    type: Literal["requests_progressed"] = "requests_progressed"
+    total: int
+    ok: int
+    failed: int
+    attempts: int = 0
+    """Requests sent, retries included."""
+    refused: int = 0
+    """Attempts of this session that were answered 429."""
+    in_flight: int = 0
+    seconds_left: float | None = None
+    """None: nobody can say."""
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None when a price is unknown."""
+    worth_a_line: bool = False
+    """For who reads along: once in a while, and at the end."""
+
+
+class ConcurrencyChanged(EventBase):
+    type: Literal["concurrency_changed"] = "concurrency_changed"
+    max_concurrent: int
+
+
+class Paused(EventBase):
+    type: Literal["paused"] = "paused"
+    task_id: str | None = None
+    cause: str = ""
+
+
+class Resumed(EventBase):
+    type: Literal["resumed"] = "resumed"
+    task_id: str | None = None
+
+
+class Notice(EventBase):
+    """Something a person should know that belongs to no other event: a warning, a learnt limitation."""
+
+    type: Literal["notice"] = "notice"
+    task_id: str | None = None
+    text: str
+    warning: bool = True
+    """False: worth a line when it happens, not worth repeating at the end."""
+
+
+class RunFinished(EventBase):
+    type: Literal["run_finished"] = "run_finished"
+    interrupted: bool = False
+    error: str = ""
+    """Not empty: the run was stopped for this cause (endpoint refused the key, no quota left)."""
+
+
+Event = Annotated[
+    RunStarted
+    | TaskQueued
+    | TaskStarted
+    | TaskRequeued
+    | TaskResumed
+    | TurnFinished
+    | IterationStarted
+    | ModelCallStarted
+    | ModelCallRetried
+    | RateLimited
+    | ModelCallSent
+    | ModelCallProgressed
+    | ModelCallFinished
+    | MessageAdded
+    | ToolCalled
+    | ToolFinished
+    | VerifyStarted
+    | VerifyFinished
+    | VerdictReached
+    | TaskFinished
+    | RequestsProgressed
+    | ConcurrencyChanged
+    | Paused
+    | Resumed
+    | Notice
+    | RunFinished,
+    Field(discriminator="type"),
+]

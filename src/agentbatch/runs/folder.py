@@ -1,0 +1,134 @@
+"""The folder of one run, `.agentbatch/runs/<run-id>/`, and the lock that keeps a second engine out of it."""
+
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
+
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE = 0.02
+"""Seconds. Whoever asks for a run's `holder` has its lock for a moment, and keeps no engine out by that."""
+
+
+class RunFolder:
+    """Paths of a run, and its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+        self._lock: TextIO | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.path / "run.db"
+
+    @property
+    def journal(self) -> Path:
+        """Of a batch of plain requests: what is asked, what was sent, what came."""
+        return self.path / "requests.db"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
+
+    def task(self, task_id: str) -> Path:
+        """Folder of a task's transcript, patch and long outputs; made by whoever writes into it first."""
+        return self.path / "tasks" / task_id
+
+    def write_roots(self, roots: Collection[Path]) -> None:
+        """The directories that the run works in, for `refuse_overlap` of another. Raises OSError."""
+        names = "\0".join(str(root) for root in roots)
+        (self.path / "roots").write_text(names, encoding="utf-8", errors="surrogateescape")
+
+    def lock(self) -> None:
+        """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder."""
+        handle = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until unlock
+        if not _locked(handle):
+            handle.seek(0)
+            other = handle.read().strip() or "another process"
+            handle.close()
+            raise UserError(
+                f"The run {self.run_id} is already being worked on by {other}. Wait for it, or stop it first."
+            )
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+        handle.flush()
+        self._lock = handle
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _locked(handle: TextIO) -> bool:
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return False
+
+
+def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = None) -> None:
+    """Two runs must not work in the same directories either. Raises UserError naming a living run below `base`, not
+    `but`, that works in one of `roots`, or above or below one."""
+    mine: set[Path] = set()
+    above: set[Path] = set()  # made when it is needed: of ten thousand directories it takes its time
+    for folder in sorted((base / STATE_FOLDER / "runs").glob("*/roots")):
+        other = holder(RunFolder(folder.parent))
+        if not other or (but is not None and folder.parent.name == but.run_id):
+            continue
+        mine = mine or set(roots)
+        above = above or {parent for root in mine for parent in root.parents}
+        for line in folder.read_text(encoding="utf-8", errors="surrogateescape").split("\0"):
+            theirs = Path(line)
+            if line and (theirs in mine or theirs in above or mine.intersection(theirs.parents)):
+                raise UserError(
+                    f"The run {folder.parent.name} ({other}) is working in {theirs}, as this one would. "
+                    "Wait for it, or stop it first."
+                )
+
+
+def holder(folder: RunFolder) -> str:
+    """Who works on the run, like `process 4711 on host`; empty when nobody does."""
+    try:
+        with open(folder.path / "lock", encoding="utf-8", errors="replace") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return handle.read(500).strip() or "another process"
+    except OSError:
+        pass
+    return ""
+
+
+def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -> RunFolder:
+    """A new run folder below `base`/.agentbatch/runs, named after the time (readable, sortable, unique).
+
+    `roots`: the directories that the run works in, for `refuse_overlap` of the next one.
+    """
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    path = base / STATE_FOLDER / "runs" / run_id
+    folder = RunFolder(path)
+    try:
+        path.mkdir(parents=True)
+        folder.write_roots(roots)
+        ignore = base / STATE_FOLDER / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise UserError(f"The run's folder {path} cannot be made: {error.strerror or error}.") from None
+    return folder

@@ -1,0 +1,270 @@
+"""An event as lines for a person: what the plain face prints and what run.log holds."""
+
+import time
+from urllib.parse import urlsplit
+
+from agentbatch.runs import events as e
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.text import clip, counted, duration, first_line, money, tokens
+
+TEXT_WIDTH = 400
+"""Cells of foreign text in a line: errors are worth reading whole, a novel is not."""
+
+SHORT_WIDTH = 120
+"""Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
+
+REHEARSAL = "rehearsal model: scripted replies, no AI"
+
+NO_EVALUATOR = "none: each task's own checks decide"
+VERIFIED_ALONE = "verified by its own checks, no evaluator"
+
+_REASONS = {
+    "accepted": "accepted by the evaluator",
+    "max_iterations": "iteration limit reached",
+    "stalled": "no progress in three iterations",
+    "blocked": "blocked: the evaluator sees no way to do it",
+    "wall_clock": "time limit reached",
+    "evaluation_failed": "no verdict was to be had from the evaluator",
+    "model_error": "model call failed",
+    "workspace_error": "the working directory could not be used",
+    "internal_error": "internal error",
+    "budget": "its budget is used up",
+    "interrupted": "the run ended before it did",
+    "dependency_failed": "what it depends on is not completed",
+    "left_out": "not in the task file any more",
+}
+
+
+def reason_text(reason: str) -> str:
+    """A reason in words."""
+    return _REASONS.get(reason, reason.replace("_", " "))
+
+
+def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
+    """The lines for `event`, with `state` as it is after the event; most events have none unless `verbose`.
+
+    Pure but for the time zone: times are the event's own, in local time.
+    """
+    texts = [*(_step(event) if verbose else ()), *_plain(event, state)]
+    if not texts:
+        return []
+    stamp = time.strftime("[%H:%M:%S]", time.localtime(event.ts))
+    task = state.tasks.get(getattr(event, "task_id", None) or "")
+    prefix = f"{stamp} task {task.index + 1}/{_places(state)}:" if task else stamp
+    return [f"{prefix} {text}" for text in texts]
+
+
+def _places(state: RunState) -> int:
+    """The N of `task i/N`: the number of tasks, or the last one's number when a filter left tasks out."""
+    last = next(reversed(state.tasks.values()))
+    return max(state.info.total_tasks if state.info else 0, len(state.tasks), last.index + 1)
+
+
+def _total(state: RunState) -> int:
+    return max(state.info.total_tasks if state.info else 0, len(state.tasks))
+
+
+def _plain(event: e.Event, state: RunState) -> list[str]:
+    match event:
+        case e.RunStarted():
+            return run_header(event)
+        case e.TaskResumed():
+            task = state.tasks[event.task_id]
+            place = f" in iteration {task.iteration}" if task.iteration else ""
+            return [f"goes on{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
+        case e.TaskStarted():
+            task = state.tasks[event.task_id]
+            return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
+        case e.VerifyStarted():
+            return [f"iteration {state.tasks[event.task_id].iteration} evaluating"]
+        case e.ModelCallStarted(purpose="judge"):
+            task = state.tasks[event.task_id]
+            # A task with a verify command has said so when that started.
+            return [] if task.last_verify else [f"iteration {task.iteration} evaluating"]
+        case e.VerdictReached(tampering=[_, *_]):
+            return [f"changed tests or protected files: {_names(event.tampering)}"]
+        case e.TaskFinished():
+            return _finish(event, state)
+        case e.RequestsProgressed(worth_a_line=True):
+            return [requests_line(event)]
+        case e.ConcurrencyChanged():
+            return [f"{event.max_concurrent} at a time from now on"]
+        case e.Paused():
+            return [f"paused: {clip(event.cause, TEXT_WIDTH)}" if event.cause else "paused"]
+        case e.Resumed():
+            return ["resumed"]
+        case e.Notice():
+            return [f"note: {clip(event.text, TEXT_WIDTH)}"]
+        case e.RunFinished():
+            return [_run_end(event, state)]
+    return []
+
+
+def run_header(info: e.RunStarted) -> list[str]:
+    """What a run is: its id and mode, its models, its sandbox, its warnings."""
+    mode = f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
+    again = f" goes on (session {info.session})" if info.session > 1 else ""
+    if info.kind == "requests":
+        lines = [
+            f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
+            f"{counted(info.total_tasks, 'plain request')}, {_pace(info)}",
+            f"model {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
+            *([REHEARSAL] if info.rehearsal else []),
+        ]
+        return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
+    lines = [
+        f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
+        f"{counted(info.total_tasks, 'task')}, {mode}",
+        f"coder {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
+        f"evaluator {_evaluator(info)}",
+        f"sandbox {clip(info.sandbox, 40)}",
+    ]
+    if info.rehearsal:
+        lines.append(REHEARSAL)
+    return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
+
+
+def _pace(info: e.RunStarted) -> str:
+    return "by the batch service" if info.provider_batch else f"at most {info.max_concurrent} at a time"
+
+
+def requests_line(told: e.RequestsProgressed) -> str:
+    """How far a batch of plain requests is."""
+    left = "" if told.seconds_left is None else f", about {duration(told.seconds_left)} left"
+    used = tokens(told.usage.total, estimated=told.usage.estimated)
+    return (
+        f"{told.ok + told.failed:,}/{told.total:,} requests, {told.failed:,} failed, {used} tokens, "
+        f"cost {money(told.cost)}{left if told.ok + told.failed < told.total else ''}"
+    )
+
+
+def _evaluator(info: e.RunStarted) -> str:
+    if not info.judged:
+        return NO_EVALUATOR
+    return f"{clip(info.evaluator_model, 60)}{_host(info.evaluator_endpoint, info.rehearsal)}"
+
+
+def _host(endpoint: str, rehearsal: bool) -> str:
+    """Only the host: an endpoint's URL may carry a password."""
+    if rehearsal:
+        return ""
+    return f" at {clip(urlsplit(endpoint).hostname or 'an unnamed host', 60)}"
+
+
+def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
+    task = state.tasks[event.task_id]
+    lines = []
+    if event.reason == "max_iterations":
+        lines.append(f"iteration limit reached ({task.max_iterations}){_because(event.error)}")
+    elif event.error:
+        lines.append(f"{event.status}: {clip(event.error, TEXT_WIDTH)}")
+    elif event.status == "completed" and task.verified_alone:
+        lines.append(VERIFIED_ALONE)
+    elif event.status != "completed" and event.status != event.reason:
+        lines.append(f"{event.status}: {reason_text(event.reason)}")
+    return [*lines, _finish_line(task, state)]
+
+
+def _because(error: str) -> str:
+    return f": {clip(error, TEXT_WIDTH)}" if error else ""
+
+
+def _finish_line(task: TaskState, state: RunState) -> str:
+    """Seconds, [k/N], status, iterations, tokens in/out/calls, cost in/out."""
+    usage, mark = task.usage, "≈" if task.usage.estimated else ""
+    done = state.count("completed", "error", "timeout", "cancelled", "skipped")
+    cost_in, cost_out = _split_cost(task)
+    return (
+        f"{task.status} in {task.duration(0.0):.1f}s [{done}/{_total(state)}], "
+        f"{counted(task.iteration, 'iteration')}, "
+        f"tokens {mark}{usage.input:,} in/{mark}{usage.output:,} out/{counted(usage.calls, 'call')}, "
+        f"cost {cost_in} in/{cost_out} out"
+    )
+
+
+def _split_cost(task: TaskState) -> tuple[str, str]:
+    return money(_sum([b.cost_input for b in task.bills])), money(_sum([b.cost_output for b in task.bills]))
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _run_end(event: e.RunFinished, state: RunState) -> str:
+    counts = ", ".join(f"{number} {status}" for status, number in state.counts.items() if number)
+    if state.requests is not None:
+        told = state.requests
+        counts = f"{told.ok:,} ok, {told.failed:,} failed, {state.open_requests:,} not asked"
+    if event.error:
+        return f"run stopped: {clip(event.error, TEXT_WIDTH)} ({counts})"
+    return f"run {'interrupted' if event.interrupted else 'finished'}: {counts}"
+
+
+def _step(event: e.Event) -> list[str]:
+    """The steps that only the verbose form shows."""
+    match event:
+        case e.IterationStarted():
+            return [f"iteration {event.iteration}: {clip(first_line(event.prompt), SHORT_WIDTH)}"]
+        case e.ModelCallRetried():
+            return [
+                f"{event.role}: attempt {event.attempt} failed, next in {event.wait:.1f}s: "
+                f"{clip(event.error, TEXT_WIDTH)}"
+            ]
+        case e.RateLimited():
+            return [f"{event.role}: waiting about {duration(event.wait)}: {clip(event.cause, SHORT_WIDTH)}"]
+        case e.ModelCallProgressed():
+            told = f"{tokens(event.tokens, estimated=True)} tokens"
+            return [f"{event.role}: generating {told}, {duration(event.seconds)}"]
+        case e.ModelCallFinished():
+            return [_call(event)]
+        case e.ToolCalled():
+            return [f"{clip(event.tool, 40)}: {clip(event.summary, SHORT_WIDTH)}"]
+        case e.ToolFinished():
+            return [_tool_end(event)]
+        case e.VerifyFinished():
+            outcome = "out of time" if event.exit_code is None else f"exit {event.exit_code}"
+            text = f"verify {outcome}, {event.seconds:.1f}s: {clip(event.command, SHORT_WIDTH)}"
+            last = first_line("\n".join(reversed(event.tail[-10_000:].splitlines())))
+            return [text] if event.exit_code == 0 or not last else [text, f"  {clip(last, SHORT_WIDTH)}"]
+        case e.VerdictReached():
+            return _verdict(event)
+    return []
+
+
+def _call(event: e.ModelCallFinished) -> str:
+    what = {"code": "coder", "judge": "judge", "compact": "compaction"}[event.purpose]
+    retries = f", {counted(event.attempts - 1, 'retry', 'retries')}" if event.attempts > 1 else ""
+    if event.error:
+        return f"{what} call failed after {event.latency:.1f}s{retries}: {clip(event.error, TEXT_WIDTH)}"
+    used = event.usage
+    cached = f" ({used.cached:,} cached)" if used.cached else ""
+    return (
+        f"{what} call: {tokens(used.input, estimated=used.estimated)} in{cached}, "
+        f"{tokens(used.output, estimated=used.estimated)} out, {event.latency:.1f}s{retries}, "
+        f"{money(event.cost)}"
+    )
+
+
+def _tool_end(event: e.ToolFinished) -> str:
+    outcome = f"exit {event.exit_code}" if event.exit_code is not None else "ok" if event.ok else "failed"
+    note = clip(event.summary, SHORT_WIDTH)
+    return f"{clip(event.tool, 40)}: {outcome}, {event.seconds:.1f}s" + (
+        f": {note}" if note and note != outcome else ""
+    )
+
+
+def _verdict(event: e.VerdictReached) -> list[str]:
+    outcome = "accepted" if event.accepted else "not accepted"
+    if event.decided_by == "verify":
+        outcome = f"checks {'passed' if event.accepted else 'failed'}, {outcome} (no evaluator asked)"
+    lines = [f"verdict {event.iteration}: {outcome}"]
+    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
+    if event.follow_up and event.decision == "continue":
+        lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
+    return lines
+
+
+def _names(paths: list[str]) -> str:
+    shown = ", ".join(clip(path, 60) for path in paths[:5])
+    return shown + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

@@ -1,0 +1,218 @@
+"""An engine in a process of its own: starting it, waiting until its run can be looked at, ending it.
+
+The two halves meet at a pipe: `Starting.wait` reads from it until `lifeline.tell_ready`, in the other process, names
+the run's folder. A second pipe, the lifeline, goes the other way: it closes when whoever started the engine is gone.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
+from agentbatch.runs.services.parent_watch import ENGINE_LOG, LIFELINE_FD, OUTPUT, READY_FD, STAY
+
+NEVER_DAEMON = "--daemon"
+"""Is left out of the words: the background process must not start another one."""
+
+PATIENCE = 10.0
+"""Seconds that a process has to end when its start is called off; then it is killed."""
+
+
+class EndedEarly(UserError):
+    """The process ended before there was a run: its words were wrong, or asked for no run. `str()` says why."""
+
+    def __init__(self, code: int, output: str) -> None:
+        """`code`: its exit code, negative for a signal; `output`: all that it printed."""
+        super().__init__(_why(code, output))
+        self.code = code
+        self.output = output
+
+
+class CalledOff(UserError):
+    """`Starting.cancel` came before the run had begun."""
+
+
+class Background:
+    """An engine that works on a run."""
+
+    def __init__(self, run_folder: Path, process: "subprocess.Popen[bytes]", lifeline: int | None) -> None:
+        """`lifeline`: the writing end of its pipe; None: it stays when we go."""
+        self.run_folder = run_folder
+        self.process = process
+        self._lifeline = lifeline
+        self._stopped = False
+
+    @property
+    def log(self) -> Path:
+        """What it says besides run.log: warnings of Python, the trace of a crash."""
+        return self.run_folder / ENGINE_LOG
+
+    def ended(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        code = self.process.poll()
+        if code is not None:
+            self._let_go()
+        return code
+
+    def detach(self) -> None:
+        """It goes on without us from here."""
+        if self._lifeline is not None:
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(self._lifeline, STAY)
+        self._let_go()
+
+    def stop(self) -> None:
+        """As Ctrl-C: nothing new starts, running iterations end first. A second time: at once."""
+        # Two signals of one kind that come close together are one; the engine takes either.
+        self.process.send_signal(signal.SIGINT if self._stopped else signal.SIGTERM)
+        self._stopped = True
+
+    def stop_now(self) -> None:
+        """Calls and commands under way are cut off."""
+        if not self._stopped:
+            self.stop()
+        self.stop()
+
+    def _let_go(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+
+class Starting:
+    """A process that is on its way to its run. `wait` may be called in a thread, and `cancel` from another."""
+
+    def __init__(
+        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], *, lifeline: bool
+    ) -> None:
+        """Run `agentbatch WORDS` in `folder`. `lifeline`: it stops when this process ends without `detach`.
+
+        Raises UserError when its output file cannot be made.
+        """
+        self._output = _new_file(folder / STATE_FOLDER)
+        self._settling = threading.Lock()
+        self._cancelled = self._settled = False
+        ready, theirs = os.pipe()
+        held, ours = os.pipe() if lifeline else (None, None)
+        told = {READY_FD: str(theirs), OUTPUT: str(self._output)}
+        passed = [theirs]
+        if held is not None:
+            told[LIFELINE_FD] = str(held)
+            passed.append(held)
+        self._ready = open(ready, "rb")  # noqa: SIM115 - until `wait` has read it
+        self._lifeline = ours
+        try:
+            with open(self._output, "ab") as sink:
+                self.process = subprocess.Popen(
+                    # -P: the folder may hold a json.py of its own; nothing is imported from there.
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "agentbatch",
+                        *(word for word in words if word != NEVER_DAEMON),
+                    ],
+                    cwd=folder,
+                    # No second background process, and no screen; flags that ask for one still win.
+                    env={**environ, **told, "AGENTBATCH_DAEMON": "false", "AGENTBATCH_DISPLAY": "none"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=passed,
+                )
+        except BaseException:
+            self._close()
+            _forget(self._output)
+            raise
+        finally:
+            for number in passed:
+                os.close(number)
+
+    def wait(self) -> Background:
+        """Returns when the run can be looked at. Raises EndedEarly, or CalledOff after `cancel`."""
+        try:
+            told = os.fsdecode(self._ready.read())
+        except KeyboardInterrupt:
+            self.cancel()
+            self._end()
+            raise
+        with self._settling:
+            self._settled = not self._cancelled
+        if not self._settled:
+            if told:  # it has begun, and would end its first iterations before it heeds the first signal
+                self.process.send_signal(signal.SIGINT)
+            self._end()
+            raise CalledOff("The start was called off.")
+        if not told:
+            code = self.process.wait()
+            text = self._output.read_text(encoding="utf-8", errors="replace")
+            self._end()
+            raise EndedEarly(code, text)
+        self._ready.close()
+        return Background(Path(told), self.process, self._lifeline)
+
+    def cancel(self) -> None:
+        """End the process; `wait` raises CalledOff. Nothing when the run has begun."""
+        with self._settling:
+            self._cancelled = not self._settled
+        if self._cancelled:
+            self.process.terminate()
+
+    def _end(self) -> None:
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._close()
+        _forget(self._output)
+
+    def _close(self) -> None:
+        self._ready.close()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+
+def start_background(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], *, lifeline: bool
+) -> Background:
+    """Run `agentbatch WORDS` in `folder` in the background; returns when its run can be looked at.
+
+    Raises EndedEarly, with what it printed.
+    """
+    return Starting(words, folder, environ, lifeline=lifeline).wait()
+
+
+def _why(code: int, output: str) -> str:
+    said = "\n".join(line.removeprefix("agentbatch: ") for line in output.strip().splitlines())
+    if code < 0:
+        return f"{said}\nThe engine was ended by signal {-code} before its run began.".lstrip()
+    return said or (
+        f"The engine ended with exit code {code} before its run began, and could not say why (is the disk full?)."
+    )
+
+
+def _new_file(folder: Path) -> Path:
+    path = folder / f"daemon-{secrets.token_hex(4)}.log"
+    try:
+        folder.mkdir(exist_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        raise UserError(f"{path} cannot be made: {error.strerror or error}.") from None
+    return path
+
+
+def _forget(output: Path) -> None:
+    """Leave no trace of a run that did not begin."""
+    output.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # there are runs in it
+        output.parent.rmdir()

@@ -1,0 +1,110 @@
+"""What notifications say: of the first failure, and of the end. Pure.
+
+Not what a model or a server wrote but for the error that ended a run: a message goes to places where text can call
+people (@everyone) or be a link.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.resume_hint import resume_command, retry_command
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.text import clip, counted, duration, money, tokens
+
+LISTED = 10
+"""Failed tasks that a message names."""
+
+TITLE_WIDTH = 100
+LINE_WIDTH = 300
+"""Cells. Paths and commands are longer than a screen's line at times, and somebody copies them."""
+
+Kind = Literal["success", "warning", "failure"]
+
+
+class Message(NamedTuple):
+    title: str
+    body: str
+    """Lines of plain text, at most some 5,000 characters."""
+    kind: Kind
+
+
+def failure_message(state: RunState, task: TaskState) -> Message:
+    """A task is the first of its run to fail."""
+    lines = [
+        f"Task {_name(task.id)} failed ({_reason(task)}), the first of run {run_name(state)}.",
+        _counts(state),
+        f"Look with: agentbatch status {run_name(state)}",
+    ]
+    title = f"agentbatch: task {_name(task.id)} failed"
+    return Message(clip(title, TITLE_WIDTH), body(lines), "failure")
+
+
+def end_message(state: RunState, results_file: Path, now: float) -> Message:
+    """A run is over. `now`: epoch seconds."""
+    end = state.finished
+    completed, total = state.count("completed"), len(state.tasks)
+    kind: Kind = "success" if completed == total else "failure"
+    what = "the run is over"
+    if end is not None and end.error:
+        what, kind = "the run was stopped", "failure"
+    elif end is not None and end.interrupted and completed < total:
+        what, kind = "the run was interrupted", "warning"
+    failed = [task for task in state.tasks.values() if failed_for_good(task)]
+    command = resume_command(state) or retry_command(state)
+    lines = [
+        f"Run {run_name(state)}: {_counts(state)}",
+        *([f"Stopped: {quiet(end.error)}"] if end is not None and end.error else []),
+        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
+        f"{tokens(state.usage.total, estimated=state.usage.estimated)} tokens",
+        *(["Not completed:"] if failed else []),
+        *(f"- {_name(task.id)}: {_reason(task)}" for task in failed[:LISTED]),
+        *([f"- and {len(failed) - LISTED:,} more"] if len(failed) > LISTED else []),
+        f"Results: {results_file}",
+        *([f"Go on with: {command}"] if command else []),
+    ]
+    title = f"agentbatch: {what}, {completed:,} of {counted(total, 'task')} completed"
+    return Message(clip(title, TITLE_WIDTH), body(lines), kind)
+
+
+def failed_for_good(task: TaskState) -> bool:
+    """It did not reach its goal, and a resumption would not go on with it."""
+    return task.finished and not task.resumable and task.status != "completed"
+
+
+def _counts(state: RunState) -> str:
+    tasks = state.tasks.values()
+    ends = {"completed": "completed", "error": "failed", "timeout": "timed out", "cancelled": "cancelled",
+            "skipped": "skipped"}  # fmt: skip
+    numbers = dict.fromkeys((*ends.values(), "not finished"), 0)
+    for task in tasks:
+        at_its_end = task.finished and not task.resumable
+        numbers[ends[task.status] if at_its_end else "not finished"] += 1
+    shown = ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
+    return f"{counted(len(tasks), 'task')}{f': {shown}' if shown else ''}"
+
+
+def run_name(state: RunState) -> str:
+    """Its id."""
+    return state.info.run_id if state.info is not None else "?"
+
+
+def _name(task_id: str) -> str:
+    return quiet(clip(task_id, 100))
+
+
+def _reason(task: TaskState) -> str:
+    return reason_text(task.reason or task.status)
+
+
+def body(lines: list[str]) -> str:
+    """Of a message."""
+    return "\n".join(clip(line, LINE_WIDTH) for line in lines)
+
+
+def quiet(text: str) -> str:
+    """Foreign text for a chat: nobody is called by it, nothing in it is a tag."""
+    return text.translate(_QUIET)
+
+
+_QUIET = str.maketrans({"@": "＠", "<": "‹", ">": "›"})

@@ -1,0 +1,202 @@
+"""The run's one SQLite file: its schema, and opening a run for reading. `writer.py` writes it.
+
+Tables: `events` is append-only; `tasks` holds each task's folded state, written in the same transaction as
+the events that made it; `messages` holds the coders' conversations; `commands` is how viewers talk to the
+engine; `progress` holds what streams in, a row a task, while somebody watches. Each document of a task is one JSON
+text.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agentbatch.errors import UserError
+from agentbatch.runs.bills import merge_bills
+from agentbatch.runs.events import Event, RunStarted
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.store.gc_paused import collector_at_rest
+from agentbatch.runs.store.stored_json import read_event, read_model
+from agentbatch.text import clip
+
+SCHEMA_VERSION = 2
+
+_RUN_EVENTS = "type IN ('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
+"""What a state holds beside its tasks. Word for word in the index and in the query, else SQLite reads every event."""
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY, ts REAL NOT NULL, task_id TEXT, type TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX run_events ON events (type) WHERE {_RUN_EVENTS};
+CREATE TABLE tasks (
+  id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE messages (
+  task_id TEXT NOT NULL, generation INTEGER NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (task_id, generation, position)) WITHOUT ROWID;
+CREATE TABLE commands (
+  id INTEGER PRIMARY KEY, ts REAL NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,
+  answer TEXT);
+"""
+
+ADDED = """
+CREATE TABLE IF NOT EXISTS progress (task_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS task_events ON events (task_id) WHERE task_id IS NOT NULL;
+"""
+"""What came to schema 2 later; readers do without it."""
+
+
+def create_database(path: Path) -> None:
+    """Make an empty run database. WAL, so that viewers read while the engine writes."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(SCHEMA + ADDED)
+        connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+    finally:
+        connection.close()
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A read-only connection to a run's database. Raises UserError when it is none, or of another version."""
+    if not path.is_file():
+        raise UserError(f"There is no run database {path}.")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            # A place where SQLite cannot make the files that it shares with a writer; there is none.
+            connection.close()
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        connection.close()
+        raise UserError(f"{path} is not a run database of agentbatch: {error}.") from None
+    if str(version) != str(SCHEMA_VERSION):
+        connection.close()
+        raise UserError(f"{path} was written by another version of agentbatch (schema {version}).")
+    return connection
+
+
+def load_info(connection: sqlite3.Connection) -> RunStarted | None:
+    """What the run said of itself when it began, or went on, last."""
+    row = connection.execute(
+        f"SELECT body FROM events WHERE {_RUN_EVENTS} AND type = 'run_started' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    return read_model(RunStarted, row[0]) if row else None
+
+
+_OUTLINE = (
+    "json_set(json_remove(body, '$.last_response', '$.last_evaluation', '$.verdicts', '$.last_verify'), "
+    "'$.first_prompt', '')"
+)
+"""A task without what was said in it: a quarter of the time and the memory."""
+
+
+def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunState:
+    """The run's state from its folded tasks: as many rows as tasks, however long the history.
+
+    `outline` leaves prompts, answers, verdicts and the check's output out of the tasks: for looking at many.
+    """
+    state = RunState()
+    body = _OUTLINE if outline else "body"
+    with _snapshot(connection), collector_at_rest():
+        for kind, task_id, text in connection.execute(
+            f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
+        ):
+            if task_id is None or kind == "notice":  # a held task says so itself
+                state.apply(read_event(text))
+        # Sorted here: SQLite would sort whole bodies, through files.
+        rows = connection.execute(f"SELECT {body} FROM tasks")
+        for task in sorted((read_model(TaskState, text) for (text,) in rows), key=_place):
+            state.put(task)
+        state.bills = merge_bills(task.bills for task in state.tasks.values())
+        if state.info is not None and state.info.kind == "requests":
+            _load_requests(connection, state)
+        (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    return state
+
+
+def _load_requests(connection: sqlite3.Connection, state: RunState) -> None:
+    """How far a batch of plain requests is. Such a run has few events, and nothing else tells it."""
+    row = connection.execute(
+        "SELECT body FROM events WHERE type = 'requests_progressed' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        state.apply(read_event(row[0]))
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All reads see the same moment, though an engine writes meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+def _place(task: TaskState) -> int:
+    return task.index
+
+
+def read_state(path: Path) -> RunState:
+    """The state of the run whose database this is. Raises UserError."""
+    with closing(open_database(path)) as connection:
+        try:
+            return load_state(connection)
+        except (sqlite3.Error, ValidationError) as error:
+            raise UserError(f"{path} is damaged: {clip(str(error), 200)}.") from None
+
+
+def load_task(connection: sqlite3.Connection, task_id: str) -> TaskState | None:
+    """One task, whole."""
+    row = connection.execute("SELECT body FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    return read_model(TaskState, row[0]) if row else None
+
+
+def load_events(connection: sqlite3.Connection, after: int, most: int) -> list[Event]:
+    """The events behind number `after`, at most `most`, in order."""
+    rows = connection.execute(
+        "SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most)
+    ).fetchall()
+    return [read_event(text) for (text,) in rows]
+
+
+def load_task_events(connection: sqlite3.Connection, task_id: str) -> list[Event]:
+    """Everything that happened in a task, in order. Messages come without their bodies."""
+    rows = connection.execute("SELECT body FROM events WHERE task_id = ? ORDER BY seq", (task_id,)).fetchall()
+    return [read_event(text) for (text,) in rows]
+
+
+def load_message(
+    connection: sqlite3.Connection, task_id: str, generation: int, position: int
+) -> dict[str, object] | None:
+    """One message of a task's conversations."""
+    row = connection.execute(
+        "SELECT body FROM messages WHERE task_id = ? AND generation = ? AND position = ?",
+        (task_id, generation, position),
+    ).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def load_progress(connection: sqlite3.Connection) -> list[Event]:
+    """What streams in, a ModelCallProgressed a task; none in a run of an earlier version."""
+    try:
+        rows = connection.execute("SELECT body FROM progress").fetchall()
+    except sqlite3.OperationalError:
+        return []
+    return [read_event(text) for (text,) in rows]
+
+
+def load_messages(connection: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:
+    """The coder's conversation of a task as it stands: the last generation, in order."""
+    rows = connection.execute(
+        "SELECT body FROM messages WHERE task_id = ? AND generation = "
+        "(SELECT max(generation) FROM messages WHERE task_id = ?) ORDER BY position",
+        (task_id, task_id),
+    )
+    return [json.loads(body) for (body,) in rows]

@@ -1,0 +1,123 @@
+"""Writing a run's database and log: events, folded tasks and messages of one batch in one transaction."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+
+from agentbatch.redaction import Redactor
+from agentbatch.runs.events import EventBase, MessageAdded, ModelCallProgressed
+from agentbatch.runs.state import TaskState
+from agentbatch.runs.store.database import ADDED
+
+ROWS_A_STATEMENT = 1000
+"""Rows of one INSERT; SQLite takes 32,766 values."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One event on its way to disk, with the task state and the log lines that it made."""
+
+    event: EventBase
+    task: TaskState | None
+    lines: list[str]
+
+
+class Writer:
+    """The only writer of a run. Commits at once, on the caller's thread.
+
+    A commit in WAL mode with synchronous=NORMAL appends to a file and waits for no disk: about 0.1 ms. Waiting for
+    disks is the checkpoint's part, which `checkpoint` does on another thread and connection.
+    """
+
+    def __init__(self, path: Path, log: TextIO, redact: Redactor) -> None:
+        self._path = path
+        self._log = log
+        self._redact = redact
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA wal_autocheckpoint=0")
+        self._connection.executescript(ADDED)
+
+    def commit(self, records: Sequence[Record], progress: Collection[ModelCallProgressed] = ()) -> None:
+        """`progress`: what streams in, for viewers. Raises OSError when the files cannot be written; then nothing of
+        `records` is."""
+        try:
+            self._write(records, progress)
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from None
+
+    def checkpoint(self) -> None:
+        """Move what was committed from the write-ahead log into the database. For another thread."""
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=0.0)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.OperationalError:
+            pass  # busy or out of space: the log stays as it is, and the next commit tells
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._connection.close()
+        self._log.close()
+
+    def _write(self, records: Sequence[Record], progress: Collection[ModelCallProgressed]) -> None:
+        rows: list[tuple[object, ...]] = []
+        messages: list[tuple[object, ...]] = []
+        tasks: dict[str, TaskState] = {}
+        for record in records:
+            event = record.event
+            if isinstance(event, MessageAdded):
+                text = self._redact(_storable(json.dumps(event.message, ensure_ascii=False)))
+                messages.append((event.task_id, event.generation, event.index, text))
+                body = event.model_dump_json(exclude={"message"})
+            else:
+                body = self._redact(_as_json(event))
+            task_id, kind = getattr(event, "task_id", None), getattr(event, "type", "")
+            rows.append((event.seq, event.ts, task_id, kind, body))
+            if record.task is not None:
+                tasks[record.task.id] = record.task
+        streams = [(event.task_id, event.seq, self._redact(_as_json(event))) for event in progress]
+        states = [(t.id, t.index, t.status, self._redact(_as_json(t))) for t in tasks.values()]
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._insert("events", rows)
+            self._insert("messages", messages)
+            self._insert("tasks", states)
+            self._insert("progress", streams)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        lines = [line for record in records for line in record.lines]
+        if lines:
+            self._log.write(self._redact("\n".join(lines)) + "\n")
+            self._log.flush()
+
+    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert or replace with few statements: Python lets go of its lock at every step of SQLite."""
+        for start in range(0, len(rows), ROWS_A_STATEMENT):
+            part = rows[start : start + ROWS_A_STATEMENT]
+            row = f"({', '.join('?' * len(part[0]))})"
+            values = [value for entry in part for value in entry]
+            self._connection.execute(
+                f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * len(part))}", values
+            )
+
+
+def _storable(text: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates (odd model output, file names that are no UTF-8) become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _as_json(model: BaseModel) -> str:
+    try:
+        return model.model_dump_json()
+    except PydanticSerializationError:  # a lone surrogate somewhere in it
+        return _storable(json.dumps(model.model_dump(), ensure_ascii=False))

@@ -1,0 +1,45 @@
+"""After how many failed tasks a run stops."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agentbatch.text import counted
+
+
+@dataclass(frozen=True)
+class FailureLimit:
+    """`reached` decides; who counts is the engine."""
+
+    most: int
+    """So many failed tasks end the run."""
+    flag: str = "--max-failures"
+    """What set it, for the sentence."""
+    noun: str = "task"
+    """What fails."""
+
+    @classmethod
+    def parse(cls, text: str, total: int) -> "FailureLimit":
+        """`3`, or `10%` of the run's `total` tasks, rounded up; at least 1. Takes what the setting takes, raises
+        ValueError for anything else."""
+        share = Fraction(text.removesuffix("%"))
+        return cls(max(1, math.ceil(share * total / 100 if text.endswith("%") else share)))
+
+    @classmethod
+    def of(cls, max_failures: str | None, fail_fast: bool, total: int) -> "FailureLimit | None":
+        """What the two flags say together: the first failure when `fail_fast`. None: no limit."""
+        if fail_fast:
+            return cls(1, "--fail-fast")
+        return None if max_failures is None else cls.parse(max_failures, total)
+
+    def reached(self, failed: int) -> str:
+        """Why the run stops after so many failed tasks, as a sentence; empty: it goes on."""
+        if failed < self.most:
+            return ""
+        have = f"{self.noun} has" if failed == 1 else f"{self.noun}s have"
+        than = (
+            "as many as"
+            if failed == self.most
+            else "more than the " + counted(self.most, self.noun) + " that"
+        )
+        return f"{failed:,} {have} failed, {than} {self.flag} allows."

@@ -1,0 +1,76 @@
+"""prompts/*.md: Jinja2 templates, checked before a run, with safety.md in front of every system prompt."""
+
+import difflib
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.agents.resources import find_resource, read_resource
+
+CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "max_steps")
+
+VARIABLES: Mapping[str, Collection[str]] = {
+    "safety.md": (),
+    "evidence.md": (
+        "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
+        "verify", "tampering", "turn_end", "claim", "brief",
+    ),
+    "checks.md": ("checks", "brief", "words"),
+    "anew.md": ("output", "end", "said"),
+    "follow_up.md": (
+        "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end",
+        "question", "circles", "words",
+    ),
+    "compact.md": (),
+    "nudge.md": ("kind", "count", "notice", "subject", "error", "place", "words"),
+}  # fmt: skip
+"""The variables that each template is given; the two role prompts come on top, under the names that
+agents/*.toml give them."""
+
+
+class Prompts:
+    """The templates of a run, read and checked once."""
+
+    def __init__(self, folder: Path, coder: Sequence[str], evaluator: Sequence[str]) -> None:
+        """`coder`, `evaluator`: the names of each role's own templates.
+
+        Raises UserError: a missing file, a syntax error with its line, an undefined variable."""
+        # Prompts are plain text: escaping for HTML would change them.
+        environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+        own = {**dict.fromkeys(coder, CODER_VARIABLES), **dict.fromkeys(evaluator, ())}
+        known: dict[str, Collection[str]] = {**VARIABLES, **own}
+        self._templates: dict[str, Template] = {}
+        digest = hashlib.sha256()
+        for name, variables in known.items():
+            path = find_resource("prompts", name, folder)
+            text = read_resource(path)
+            digest.update(f"{name}\0{text}\0".encode())
+            self._templates[name] = _compile(environment, path, text, variables)
+        self.digest = digest.hexdigest()
+        """sha256 over all templates; recorded with the run."""
+
+    def render(self, name: str, **values: object) -> str:
+        return self._templates[name].render(**values).strip()
+
+    def system(self, name: str, **values: object) -> str:
+        """A system prompt: the safety rules, then the role's own text."""
+        return f"{self.render('safety.md')}\n\n{self.render(name, **values)}"
+
+
+def _compile(environment: Environment, path: Path, text: str, variables: Collection[str]) -> Template:
+    try:
+        used = meta.find_undeclared_variables(environment.parse(text))
+    except TemplateSyntaxError as error:
+        raise UserError(f"{path}: line {error.lineno}: {error.message}.") from None
+    for name in sorted(used - set(variables)):
+        close = difflib.get_close_matches(name, list(variables), n=1)
+        known = ", ".join(variables) or "none"
+        hint = f"did you mean {close[0]!r}?" if close else f"it can use: {known}."
+        raise UserError(f"{path}: the variable {name!r} is not defined here; {hint}")
+    try:
+        return environment.from_string(text)
+    except TemplateError as error:
+        raise UserError(f"{path}: {error}.") from None

@@ -1,0 +1,44 @@
+"""Where agents/ and prompts/ are: the user's own folder first, then the checkout's, then the wheel's."""
+
+from pathlib import Path
+from typing import Literal
+
+from agentbatch.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parents[2]
+
+Kind = Literal["agents", "prompts"]
+
+
+def resource_folders(kind: Kind, folder: Path) -> list[Path]:
+    """The existing folders to look in, first match wins. `folder` is where the command runs."""
+    checkout = PACKAGE.parents[1]
+    candidates = [folder / kind]
+    if (checkout / "pyproject.toml").is_file() and PACKAGE.parent.name == "src":
+        candidates.append(checkout / kind)
+    candidates.append(PACKAGE / "defaults" / kind)
+    found: list[Path] = []
+    for candidate in candidates:
+        if candidate.is_dir() and candidate.resolve() not in [f.resolve() for f in found]:
+            found.append(candidate)
+    return found
+
+
+def find_resource(kind: Kind, name: str, folder: Path) -> Path:
+    """The file `name` of `kind`. Raises UserError when no folder has it."""
+    if Path(name).name != name:
+        raise UserError(f"{kind}/{name}: name a file that lies directly in {kind}/.")
+    folders = resource_folders(kind, folder)
+    for candidate in folders:
+        if (candidate / name).is_file():
+            return candidate / name
+    looked = ", ".join(str(f) for f in folders) or "nowhere"
+    raise UserError(f"There is no {kind}/{name} (looked in {looked}).")
+
+
+def read_resource(path: Path) -> str:
+    """Its text. Raises UserError when it cannot be read as UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as UTF-8 text: {error}.") from None

@@ -1,0 +1,231 @@
+"""A role's model as its agent uses it: every call becomes events, with its usage and its price."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from agentbatch.model.capabilities import ToolMode
+from agentbatch.model.client import ModelClient
+from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.runs import events as e
+from agentbatch.spending.pricing import Prices
+from agentbatch.usage import Usage
+
+Emit = Callable[[e.Event], None]
+
+SHOWN_WAIT = 0.5
+"""Seconds. Shorter waits for a limit are not worth a line."""
+
+EXPECTED_OUTPUT = 1000
+"""Tokens held for an answer before the role's first one has come."""
+
+Purpose = Literal["code", "judge", "compact"]
+
+
+class Reservation(Protocol):
+    """What a budget holds for one call."""
+
+    def settle(self, role: e.Role, usage: Usage, cost: float | None) -> None:
+        """The call is over, with this bill."""
+
+
+class Budget(Protocol):
+    """What a task may spend (batch/budget.py)."""
+
+    def expected_output(self, role: e.Role) -> int | None:
+        """Tokens of the role's answers on average; None before the first."""
+
+    async def reserve(self, model: str, tokens: int, cost: float | None) -> Reservation:
+        """Wait until there is room for such a call. Raises when there will be none any more."""
+
+
+@dataclass
+class RoleModel:
+    """One role's model within one task."""
+
+    client: ModelClient
+    role: e.Role
+    task_id: str
+    emit: Emit
+    prices: Prices
+    priced_at: str | None
+    """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
+    used_mode: ToolMode = "native"
+    """The form of the latest reply's calls; other tasks may have stepped down since."""
+    budget: Budget | None = None
+    """None: nothing limits what is spent."""
+    gate: Callable[[], Awaitable[None]] | None = None
+    """Passed before each call: what holds a paused task."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        purpose: Purpose,
+        tools: Sequence[ToolSpec] | None = None,
+        schema: tuple[str, dict[str, Any]] | None = None,
+        temperature: float | None = None,
+    ) -> Reply:
+        """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up."""
+        if self.gate is not None:
+            await self.gate()
+        held = await self._reserved(messages, tools)
+        billed = Usage()
+        watch = _Watch(self.task_id, self.role, self.emit)
+        try:
+            self.emit(
+                e.ModelCallStarted(
+                    task_id=self.task_id, role=self.role, model=self.client.model, purpose=purpose
+                )
+            )
+            reply = await self.client.complete(
+                messages, tools=tools, schema=schema, temperature=temperature, observer=watch
+            )
+        except ModelError as error:
+            self._finished(purpose, error=str(error), attempts=error.attempts)
+            raise
+        except asyncio.CancelledError:
+            if watch.under_way:  # The endpoint bills what it has read and written so far.
+                billed = Usage(
+                    input=estimate_messages(messages, tools), output=watch.tokens, calls=1, estimated=True
+                )
+                self._finished(purpose, usage=billed, error="Interrupted.")
+            raise
+        else:
+            billed = reply.usage
+            self.used_mode = reply.tool_mode
+            self._finished(
+                purpose,
+                usage=billed,
+                latency=reply.latency,
+                attempts=reply.attempts,
+                finish_reason=reply.finish_reason,
+            )
+            return reply
+        finally:
+            if held is not None:
+                held.settle(self.role, billed, self.cost(billed))
+
+    async def _reserved(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] | None
+    ) -> Reservation | None:
+        """Wait for room in the budget for what this call is expected to take; told when it takes a while."""
+        if self.budget is None:
+            return None
+        most = self.client.max_output_tokens
+        output = self.budget.expected_output(self.role) or EXPECTED_OUTPUT
+        expected = Usage(
+            input=estimate_messages(messages, tools),
+            output=output if most is None else min(output, most),
+            calls=1,
+            estimated=True,
+        )
+        waiting = e.RateLimited(task_id=self.task_id, role=self.role, wait=0.0, cause="budget")
+        timer = asyncio.get_running_loop().call_later(SHOWN_WAIT, self.emit, waiting)
+        try:
+            return await self.budget.reserve(self.client.model, expected.total, self.cost(expected))
+        finally:
+            timer.cancel()
+
+    def step_down(self, why: str) -> bool:
+        """Have this model's tools called in a simpler form from now on; false when there is none, or when the user
+        has chosen."""
+        return self.client.endpoint.step_down(self.client.model, self.used_mode, why)
+
+    @property
+    def tool_mode(self) -> ToolMode:
+        """The form in which this model's tools are called now."""
+        return self.client.endpoint.capabilities(self.client.model).tool_mode
+
+    def cost(self, usage: Usage) -> float | None:
+        """US dollars for `usage` at this role's price; None when it is unknown."""
+        price = self._price(usage)
+        return None if price is None else price[2]
+
+    def _price(self, usage: Usage) -> tuple[float, float, float] | None:
+        if self.priced_at is None:
+            return None
+        cost = self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.priced_at)
+        return None if cost is None else (cost.input, cost.output, cost.total)
+
+    def _finished(
+        self,
+        purpose: Purpose,
+        *,
+        usage: Usage | None = None,
+        latency: float = 0.0,
+        attempts: int = 1,
+        finish_reason: str = "",
+        error: str = "",
+    ) -> None:
+        usage = usage or Usage()
+        price = self._price(usage)
+        self.emit(
+            e.ModelCallFinished(
+                task_id=self.task_id,
+                role=self.role,
+                model=self.client.model,
+                purpose=purpose,
+                usage=usage,
+                cost=price[2] if price else None,
+                cost_input=price[0] if price else None,
+                cost_output=price[1] if price else None,
+                latency=latency,
+                attempts=attempts,
+                finish_reason=finish_reason,
+                error=error,
+            )
+        )
+
+
+class _Watch:
+    """Turns a call's updates into events; the first send after a quiet start needs none."""
+
+    def __init__(self, task_id: str, role: e.Role, emit: Emit) -> None:
+        self._task_id = task_id
+        self._role = role
+        self._emit = emit
+        self._held = False
+        self.under_way = False
+        """A request is out and its answer is not whole."""
+        self.tokens = 0
+        """Tokens that its answer has so far, about."""
+
+    def __call__(self, update: CallUpdate) -> None:
+        self.under_way = update.kind in ("sent", "generating")
+        self.tokens = update.tokens if update.kind == "generating" else 0
+        if update.kind == "waiting":
+            if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: nobody knows how long
+                self._held = True
+                self._emit(
+                    e.RateLimited(
+                        task_id=self._task_id, role=self._role, wait=update.seconds, cause=update.reason
+                    )
+                )
+        elif update.kind == "retrying":
+            self._held = True
+            self._emit(
+                e.ModelCallRetried(
+                    task_id=self._task_id,
+                    role=self._role,
+                    attempt=update.attempt,
+                    wait=update.seconds,
+                    error=update.reason,
+                )
+            )
+        elif update.kind == "generating":
+            self._emit(
+                e.ModelCallProgressed(
+                    task_id=self._task_id,
+                    role=self._role,
+                    tokens=update.tokens,
+                    seconds=update.seconds,
+                    text=update.text,
+                )
+            )
+        elif self._held:
+            self._held = False
+            self._emit(e.ModelCallSent(task_id=self._task_id, role=self._role, attempt=update.attempt))

@@ -1,0 +1,55 @@
+"""The files to start from: task.json, .env, agents/ and prompts/ in a folder. Nothing that is there is overwritten."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.agents.resources import PACKAGE, resource_folders
+
+
+class Placed(NamedTuple):
+    """What became of one file."""
+
+    done: Literal["kept", "created", "added"]
+    what: str
+    """Its path; for `added` also what was added to it."""
+
+
+def place_starting_files(target: Path) -> list[Placed]:
+    """Put them into `target`. Raises UserError when they cannot be written."""
+    checkout = PACKAGE.parent.parent
+    single = {
+        "task.json": (checkout / "task.json", PACKAGE / "defaults" / "task.json"),
+        ".env": (checkout / ".env.example", PACKAGE / "defaults" / "env.example"),
+    }
+    sources = {name: next(p for p in places if p.is_file()) for name, places in single.items()}
+    # The folder itself may hold agents/ already: the originals are those of the checkout or the wheel.
+    for kind in ("agents", "prompts"):
+        origin = next(f for f in resource_folders(kind, PACKAGE) if f.is_dir())
+        sources |= {f"{kind}/{path.name}": path for path in sorted(origin.iterdir()) if path.is_file()}
+    try:
+        placed = [_put(target / name, source.read_bytes()) for name, source in sources.items()]
+        return placed + _ignore_env(target)
+    except OSError as error:
+        raise UserError(f"init: {error.filename or target}: {error.strerror or error}.") from None
+
+
+def _put(path: Path, content: bytes) -> Placed:
+    if path.exists() or path.is_symlink():
+        return Placed("kept", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if path.name == ".env":
+        path.chmod(0o600)
+    return Placed("created", str(path))
+
+
+def _ignore_env(target: Path) -> list[Placed]:
+    """Keys must not be committed: .env goes into .gitignore."""
+    ignore = target / ".gitignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    missing = [name for name in (".env", ".agentbatch/") if name not in lines]
+    if not missing:
+        return []
+    ignore.write_text("\n".join([*lines, *missing]) + "\n", encoding="utf-8")
+    return [Placed("added", f"{', '.join(missing)} to {ignore}")]

@@ -1,0 +1,244 @@
+"""The Coder: one genuine conversation a task, driven turn by turn."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from agentbatch.model.reply import Message, ModelError, Reply, ToolCall, ToolSpec
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.tasks.agents.action_words import action_words
+from agentbatch.tasks.agents.definition import CoderLimits
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.coders.builtin import compaction
+from agentbatch.tasks.coders.builtin.conversation import Conversation
+from agentbatch.tasks.coders.builtin.replies import tool_message
+from agentbatch.tasks.tools.base import CommandRecord, Toolbox, ToolResult
+from agentbatch.tasks.tools.toolbox import dispatch, summarise
+from agentbatch.workspace.workspace import Workspace
+
+MISFORMED_REPLIES = 2
+"""In a row, before the form of the calls changes."""
+
+PROSE = frozenset((".md", ".txt", ".rst", ".adoc"))
+"""Suffixes of files that nobody runs."""
+
+
+def can_be_run(path: str) -> bool:
+    """Whether a change of this file asks for a run before it is called done."""
+    return PurePath(path).suffix.lower() not in PROSE
+
+
+@dataclass
+class Coder:
+    """One task's coder. `commands` and `active` are what the evaluator looks at."""
+
+    task_id: str
+    model: RoleModel
+    prompts: Prompts
+    system_prompt: str
+    toolbox: Toolbox
+    specs: Sequence[ToolSpec]
+    """The tools as the model is told of them; made once a run."""
+    workspace: Workspace
+    limits: CoderLimits
+    context_window: int
+    """Tokens."""
+    emit: Callable[[e.Event], None]
+    flush: Callable[[], None]
+    """Stores the messages so far; raises OSError when that fails."""
+    redact: Redactor
+    task_timeout: float | None = None
+    brief: bool = False
+    """A small model: it gets few words, and begins anew where a larger one would go on."""
+    has_checks: bool = False
+    """Verify commands run after the turn: what the coder made is run in any case."""
+    commands: list[CommandRecord] = field(default_factory=list)
+    """Shell commands that ran since the task began."""
+    active: bool = False
+    """A file was written or a command ran since the task began."""
+    untried: bool = False
+    """Nothing ran since a file was changed that can be run."""
+
+    def __post_init__(self) -> None:
+        self.conversation = Conversation(self._record)
+        self._seconds_before = 0.0
+        self._specs_tokens = estimate_messages([], self.specs)
+        self._scale = 1.0
+        self._misformed = 0
+        self._misformed_mode = self.model.used_mode
+        self._began = time.monotonic()
+
+    def take_up(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
+        """Go on from the conversation that an earlier session of the run left, or begin one that follows on
+        `generation`s before. `seconds`: what the task was at work."""
+        self.conversation = Conversation(self._record, generation, stored)
+        self._seconds_before = seconds
+
+    def hear(self, prompt: str) -> None:
+        """The next prompt: the task itself, or the evaluator's follow-up."""
+        if not self.conversation.messages:
+            self.conversation.add({"role": "system", "content": self.system_prompt})
+        self._say(prompt)
+
+    def begin_anew(self, prompt: str) -> None:
+        """A new conversation with this as its first prompt: a small model repeats what it finds in its old one. What
+        it wrote is in the directory."""
+        system: Message = {"role": "system", "content": self.system_prompt}
+        self.conversation.replace([system, {"role": "user", "content": prompt}])
+
+    async def complete(self, temperature: float | None = None) -> Reply:
+        """One model call over the conversation; compacts before, and once more on an overflow.
+
+        `temperature`: for this call alone; None: the definition's.
+        """
+        await self._compact_if_long()
+        self.flush()
+        try:
+            reply = await self._ask(temperature)
+        except ModelError as error:
+            if error.kind != "overflow":
+                raise
+            # The endpoint knows its window better than the price list.
+            self.context_window = min(self.context_window, int(self._size()))
+            await self._compact()
+            self.flush()
+            reply = await self._ask(temperature)
+        estimate = self.conversation.tokens + self._specs_tokens
+        if reply.usage.input and not reply.usage.estimated and estimate:
+            # The next estimate leans on what the endpoint counted, within reason.
+            self._scale = min(4.0, max(0.25, reply.usage.input / estimate))
+        return reply
+
+    async def _ask(self, temperature: float | None) -> Reply:
+        return await self.model.complete(
+            self.conversation.messages, purpose="code", tools=self.specs, temperature=temperature
+        )
+
+    async def run_call(self, call: ToolCall, *, refusal: str = "") -> ToolResult:
+        """One tool call, as events and as evidence. `refusal`: the answer to a `finish` that is not taken."""
+        summary = self.redact(
+            summarise(self.toolbox, call.name, call.arguments).removeprefix(f"{call.name} ")
+        )
+        self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
+        # On disk before it is done: after a kill -9 it is known that this call may have happened.
+        self.flush()
+        began = time.monotonic()
+        result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)
+        if result.finished and refusal:
+            result = ToolResult(refusal, ok=False, note="not taken")
+        file = result.file.path if result.file and not result.file.unchanged else ""
+        self.emit(
+            e.ToolFinished(
+                task_id=self.task_id,
+                call_id=call.id,
+                tool=call.name,
+                ok=result.ok,
+                exit_code=result.command.exit_code if result.command else None,
+                seconds=time.monotonic() - began,
+                summary=result.note,
+                changed=result.changed,
+                command=self._as_evidence(result.command) if result.command else None,
+                file=file,
+            )
+        )
+        self.note(result.changed, result.command, file)
+        return result
+
+    def _as_evidence(self, command: CommandRecord) -> dict[str, Any]:
+        return {**asdict(command), "command": self.redact(command.command), "tail": self.redact(command.tail)}
+
+    def note(self, changed: bool, command: CommandRecord | None, file: str) -> None:
+        """What a tool call has done, now or in an earlier session. `file`: the path of a file with a new content."""
+        self.active = self.active or changed
+        if command is not None:
+            self.commands.append(command)
+            self.untried = False
+        elif file:
+            self.untried = self.untried or can_be_run(file)
+
+    def misformed(self) -> bool:
+        """A reply held no call that could be carried out, though one was meant. After two in a row the model's tools
+        are called in a simpler form from now on; true when that has just come about."""
+        if self.model.used_mode != self._misformed_mode:
+            self._misformed, self._misformed_mode = 0, self.model.used_mode
+        self._misformed += 1
+        if self._misformed < MISFORMED_REPLIES:
+            return False
+        self._misformed = 0
+        return self.model.step_down(
+            f"{MISFORMED_REPLIES} replies in a row held no call that could be carried out"
+        )
+
+    def wellformed(self) -> None:
+        """A call was carried out."""
+        self._misformed = 0
+
+    def answer(self, call_id: str, text: str) -> None:
+        self.conversation.add(tool_message(call_id, self.redact(text)))
+
+    def nudge(self, kind: str, **values: object) -> None:
+        """A word beside the conversation's own prompts: one kind of prompts/nudge.md."""
+        self._say(self.nudge_text(kind, **values))
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """How prompts name what this coder can do."""
+        return action_words(self.model.tool_mode)
+
+    def nudge_text(self, kind: str, **values: object) -> str:
+        given = {
+            "words": self.words,
+            "count": 0,
+            "notice": "",
+            "subject": "",
+            "error": "",
+            "place": "",
+            **values,
+        }
+        return self.redact(self.prompts.render("nudge.md", kind=kind, **given))
+
+    def seconds(self) -> float:
+        """What the task has been at work."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def _say(self, text: str) -> None:
+        self.conversation.add({"role": "user", "content": text})
+
+    def _record(self, generation: int, position: int, message: dict[str, object]) -> None:
+        self.emit(
+            e.MessageAdded(task_id=self.task_id, generation=generation, index=position, message=message)
+        )
+
+    def _size(self) -> float:
+        return self._scale * (self.conversation.tokens + self._specs_tokens)
+
+    async def _compact_if_long(self) -> None:
+        if self._size() > compaction.ELIDE_ABOVE * self.context_window:
+            await self._compact()
+
+    async def _compact(self) -> None:
+        """Elide old tool results; when that is not enough, have the middle summarised."""
+        before = self._size()
+        self.conversation.replace(compaction.elide_tool_results(self.conversation.messages))
+        if self._size() > compaction.SUMMARISE_ABOVE * self.context_window or self._size() > 0.9 * before:
+            await self._summarise()
+        if self._size() < before:
+            text = f"Conversation compacted from about {before:,.0f} to {self._size():,.0f} tokens."
+            self.emit(e.Notice(task_id=self.task_id, text=text, warning=False))
+
+    async def _summarise(self) -> None:
+        messages = self.conversation.messages
+        sizes = [round(self._scale * estimate_messages([m])) for m in messages]
+        cut = compaction.middle(messages, sizes, int(compaction.KEEP_SHARE * self.context_window))
+        if cut is None:
+            return
+        head = [*messages[: cut[1]], {"role": "user", "content": self.prompts.render("compact.md")}]
+        reply = await self.model.complete(compaction.elide_tool_results(head, 1), purpose="compact")
+        self.conversation.replace(
+            compaction.summarised(messages, cut, self.redact(reply.content) or "(no summary was given)")
+        )

@@ -1,0 +1,164 @@
+"""Going in circles within a turn: which pattern, how often, and when enough is enough. Pure."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from agentbatch.model.reply import ToolCall
+from agentbatch.tasks.agents.error_lines import Spot, failure_key, find_spot
+from agentbatch.tasks.tools.base import CommandRecord, FileRecord, ToolResult
+
+Pattern = Literal["failing_command", "failing_edit", "same_content", "back_and_forth", "repeat"]
+"""A command that fails the same way again, whatever came in between; an edit that failed before; a file written with
+what it holds already; a file switched between contents that it had before; the same step, or the same two steps in
+turn, with the same results."""
+
+NUDGE_AT: Mapping[Pattern, int] = MappingProxyType(
+    {"failing_command": 3, "failing_edit": 2, "same_content": 1, "back_and_forth": 2, "repeat": 3}
+)
+"""How often a pattern is seen before the coder is told; in the order of their weight."""
+
+NOWHERE = Spot()
+
+PATIENCE = 2
+"""How often more before the turn ends."""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A pattern as the latest step leaves it."""
+
+    pattern: Pattern
+    count: int
+    subject: str
+    """The command, the path, or the tools of the step."""
+    spot: Spot = NOWHERE
+    """The error of the latest command, where it failed."""
+    counted: str = ""
+    """What the count is of, where the subject alone does not say it: the edit, the content."""
+    stuck: bool = False
+    """The coder was told and went on all the same: the turn ends."""
+
+
+class LoopDetector:
+    """Watches one turn. `root` is the directory in which the coder works."""
+
+    def __init__(self, root: str = "") -> None:
+        self._root = root
+        self._steps: list[bytes] = []
+        self._failures: dict[str, tuple[str, int]] = {}
+        """By command: how it failed last, and how often in a row it has failed so."""
+        self._spot = NOWHERE
+        self._edits: dict[str, int] = defaultdict(int)
+        """By edit: how often it has failed."""
+        self._unchanged: dict[str, int] = defaultdict(int)
+        """By path and content: how often the file held it already."""
+        self._contents: dict[str, set[str]] = defaultdict(set)
+        """By path: the digests of what was written to it."""
+        self._returns: dict[str, int] = defaultdict(int)
+        """By path: how many writes in a row have brought back an earlier content."""
+        self._told: dict[tuple[Pattern, str], tuple[int, int]] = {}
+        """The patterns that the coder was told of, with their count and the number of steps then."""
+
+    def observe(self, step: Sequence[tuple[ToolCall, ToolResult]]) -> Circle | None:
+        """Take in the calls of one reply with their results; the pattern to act on, if any.
+
+        Where a step completes several, the first in the order of NUDGE_AT is told for all of them.
+        """
+        self._steps.append(_fingerprint(step))
+        found = [circle for call, result in step for circle in self._seen(call, result)]
+        if not any(circle.count >= NUDGE_AT[circle.pattern] for circle in found):
+            rounds = rounds_in_a_row(self._steps[::-1])
+            names = ", ".join(dict.fromkeys(call.name for call, _ in step))
+            found.append(Circle("repeat", rounds, names, counted="step"))
+        due = [due for circle in found if (due := self._due(circle)) is not None]
+        order = list(NUDGE_AT)
+        return min(due, key=lambda c: (not c.stuck, order.index(c.pattern)), default=None)
+
+    def _due(self, circle: Circle) -> Circle | None:
+        """The circle when it is to be told of, or when telling did not help."""
+        key = (circle.pattern, circle.counted or circle.subject)
+        if circle.count < NUDGE_AT[circle.pattern]:
+            self._told.pop(key, None)
+            return None
+        if key not in self._told:
+            self._told[key] = (circle.count, len(self._steps))
+            return circle
+        count, steps = self._told[key]
+        if steps < len(self._steps) and circle.count >= count + PATIENCE:
+            return replace(circle, stuck=True)
+        return None
+
+    def _seen(self, call: ToolCall, result: ToolResult) -> Iterable[Circle]:
+        if result.command is not None:
+            yield self._command(result.command)
+        if call.name == "edit_file" and not result.ok and not result.invalid:
+            edit = _canonical(call.arguments)
+            self._edits[edit] += 1
+            yield Circle("failing_edit", self._edits[edit], _path(call.arguments), counted=edit)
+        if result.file is not None:
+            yield self._file(result.file)
+
+    def _command(self, record: CommandRecord) -> Circle:
+        command = " ".join(record.command.split())
+        if record.exit_code == 0:
+            self._failures.pop(command, None)
+            self._spot = NOWHERE
+            return Circle("failing_command", 0, command)
+        key = failure_key(record.exit_code, record.tail)
+        before, count = self._failures.get(command, ("", 0))
+        count = count + 1 if key == before else 1
+        self._failures[command] = (key, count)
+        self._spot = find_spot(record.tail, self._root)
+        return Circle("failing_command", count, command, self._spot)
+
+    def _file(self, record: FileRecord) -> Circle:
+        if record.unchanged:
+            content = f"{record.path}\0{record.digest}"
+            self._unchanged[content] += 1
+            return Circle("same_content", self._unchanged[content], record.path, self._spot, content)
+        known = self._contents[record.path]
+        back = record.digest in known
+        self._returns[record.path] = self._returns[record.path] + 1 if back else 0
+        known.add(record.digest)
+        return Circle("back_and_forth", self._returns[record.path], record.path, self._spot)
+
+
+def rounds_in_a_row(steps: Sequence[bytes]) -> int:
+    """How often the latest step, or the latest two in turn, came in a row. `steps`: the latest first."""
+    return max(_prefix(steps, steps[:1]), _prefix(steps, steps[:2]) // 2)
+
+
+def _prefix(steps: Sequence[bytes], cycle: Sequence[bytes]) -> int:
+    """How many of the first steps are those of `cycle`, in turn."""
+    return next((n for n, step in enumerate(steps) if step != cycle[n % len(cycle)]), len(steps))
+
+
+def _fingerprint(step: Sequence[tuple[ToolCall, ToolResult]]) -> bytes:
+    digest = hashlib.sha256()
+    for call, result in step:
+        # A command's text tells its seconds, which differ from run to run.
+        command = result.command
+        seen = f"{command.exit_code}\0{command.tail}" if command else result.text
+        for part in (call.name, call.arguments, seen):
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.digest()
+
+
+def _canonical(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _path(arguments: str) -> str:
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return ""
+    return str(value.get("path", "")) if isinstance(value, dict) else ""

@@ -1,0 +1,140 @@
+"""What the judge sees: facts gathered from the directory and the commands, fenced against what they say."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
+
+from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.tools.base import CommandRecord
+from agentbatch.workspace.files.diff import changes, tree, unified_diff
+from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.snapshot import Snapshot
+
+SHOWN_COMMANDS = 30
+SHOWN_COMMAND_TAIL = 1500
+"""Characters of each command's output; the latest command may show LATEST_COMMAND_TAIL."""
+LATEST_COMMAND_TAIL = 6000
+LONGEST_CLAIM = 6000
+LONGEST_VERIFY_TAIL = 6000
+
+SHORT_DIFF = 3000
+"""Characters of changes that are shown to a small judge without the list of files."""
+
+BRIEF_COMMAND = 160
+"""Characters of a command that a small judge is shown."""
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    command: str
+    exit_code: int | None
+    """None: it did not end within its time."""
+    tail: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def end(self) -> str:
+        return "ran out of time" if self.exit_code is None else f"exit code {self.exit_code}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One iteration's evidence."""
+
+    iteration: int
+    max_iterations: int
+    task: str
+    before: Snapshot
+    """The directory when the task began."""
+    after: Snapshot
+    commands: Sequence[CommandRecord]
+    verify: Sequence[VerifyResult]
+    tampering: Sequence[str]
+    missing_before: Sequence[str]
+    turn_end: str
+    claim: str
+
+    def pieces(self, diff_characters: int, *, brief: bool = False) -> dict[str, str]:
+        """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. `brief`: a
+        small judge is not shown at length what passing checks and commands say."""
+        diff = unified_diff(self.before, self.after, diff_characters).rstrip("\n")
+        commands = _brief_commands(self.commands, self.verify) if brief else _commands(self.commands)
+        return {
+            "verify": "\n".join(_verify(result, brief) for result in self.verify),
+            "tampering": _items(quoted(path) for path in self.tampering),
+            "diff": diff,
+            "commands": commands,
+            "claim": _end(self.claim, LONGEST_CLAIM),
+            "missing_before": _items(self.missing_before),
+            "tree": "" if brief and self._all_shown(diff) else tree(self.after) if self.after.files else "",
+        }
+
+    def _all_shown(self, diff: str) -> bool:
+        """The changes are short and name every file there is: a list of these would say nothing more."""
+        touched = changes(self.before, self.after)
+        named = {*touched.added, *touched.modified}
+        return len(diff) <= SHORT_DIFF and bool(diff) and set(self.after.files) <= named
+
+    def variables(self, pieces: Mapping[str, str]) -> dict[str, object]:
+        """The values for prompts/evidence.md. A fresh nonce each time, so that no text can close the fence."""
+        return {
+            **pieces,
+            "nonce": _nonce((self.task, *pieces.values())),
+            "iteration": self.iteration,
+            "max_iterations": self.max_iterations,
+            "task": self.task,
+            "missing_before": pieces["missing_before"].splitlines(),
+            "tampering": pieces["tampering"].splitlines(),
+            "turn_end": self.turn_end,
+        }
+
+
+def _nonce(texts: Iterable[str]) -> str:
+    """Six letters that occur in none of the texts: fewer tokens than as many hexadecimal digits."""
+    while True:
+        nonce = "".join(secrets.choice(ascii_lowercase) for _ in range(6))
+        if not any(nonce in text for text in texts):
+            return nonce
+
+
+def _items(items: Iterable[str]) -> str:
+    """One item a line, a line each."""
+    return "\n".join(" ".join(item.split()) for item in items)
+
+
+def _commands(records: Sequence[CommandRecord]) -> str:
+    left_out = len(records) - SHOWN_COMMANDS
+    lines = [f"({left_out} earlier commands left out)"] if left_out > 0 else []
+    shown = records[-SHOWN_COMMANDS:]
+    for place, record in enumerate(shown):
+        limit = LATEST_COMMAND_TAIL if place == len(shown) - 1 else SHOWN_COMMAND_TAIL
+        code = "killed" if record.exit_code is None else f"exit {record.exit_code}"
+        lines.append(_run(_end(record.command, 2000), _end(record.tail, limit), code))
+    return "\n".join(lines)
+
+
+def _brief_commands(records: Sequence[CommandRecord], verify: Sequence[VerifyResult]) -> str:
+    """The latest command, in short; none where the task's own checks have passed, which tell more."""
+    if verify and all(result.passed for result in verify):
+        return ""
+    latest = [replace(record, command=shortened(record.command, BRIEF_COMMAND)) for record in records[-1:]]
+    return _commands(latest)
+
+
+def _verify(result: VerifyResult, brief: bool) -> str:
+    command = shortened(result.command, BRIEF_COMMAND) if brief else result.command
+    return _run(command, _end(result.tail, LONGEST_VERIFY_TAIL), result.end)
+
+
+def _run(command: str, output: str, end: str) -> str:
+    return "\n".join(part for part in (f"$ {command}", output, f"[{end}]") if part)
+
+
+def _end(text: str, limit: int) -> str:
+    text = text.strip()
+    return text if len(text) <= limit else f"[... {len(text) - limit} characters left out]\n{text[-limit:]}"

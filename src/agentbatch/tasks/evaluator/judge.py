@@ -1,0 +1,184 @@
+"""The Evaluator: verify, then judge, on evidence; asks again when the answer is no verdict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agentbatch.model.reply import Message, ModelError, Reply
+from agentbatch.model.tokens import estimate_messages
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.tasks.agents.definition import EvaluatorLimits
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.shorten import fit, shortened
+from agentbatch.tasks.evaluator.evidence import Evidence, VerifyResult
+from agentbatch.tasks.evaluator.verdict import NoVerdict, Verdict, parse_verdict, redacted, verdict_schema
+from agentbatch.workspace.shell.shell import Shell
+
+VERIFY_TAIL_LINES = 60
+
+UNFINISHED = frozenset(("length", "content_filter"))
+"""Finish reasons of replies that are not the judge's whole answer, however whole they look."""
+
+OVERFLOW_SHARE = 3
+"""A question that overflowed the window is asked again in this part of its length."""
+SHORTENINGS = 2
+"""How often; what does not fit then will not fit."""
+
+ANSWER_ROOM = 1024
+"""Tokens kept free for the verdict where the definition sets no limit; a long one takes 600."""
+MARGIN = 8
+"""One part in so many of the window stays free: tokens are estimated, and code has more than its bytes tell."""
+SMALL_WINDOW = 16_384
+"""Tokens. In a window up to this the judge is asked to be brief."""
+LONGEST_QUOTED = 600
+"""Characters of an answer that was no verdict which the judge is shown again."""
+
+WEIGHTS = {"diff": 4, "verify": 3, "commands": 2, "claim": 1, "tampering": 1, "missing_before": 1, "tree": 1}
+"""How what the evidence may take is shared out where it is too little."""
+LEAST_EVIDENCE = 200
+"""Tokens; with less than this beside the task there is nothing to judge by."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, or the sentence that says why there is none."""
+
+    verdict: Verdict | None
+    failure: str = ""
+    last_answer: str = ""
+    """The judge's last words, valid or not; for the results file."""
+
+
+@dataclass
+class Evaluator:
+    """One task's evaluator. It holds no conversation: every evaluation starts from the evidence alone."""
+
+    task_id: str
+    model: RoleModel | None
+    """None: nobody judges, the task's own checks decide."""
+    prompts: Prompts
+    system_prompt: str
+    brief: bool
+    """The judge is asked for few requirements and few words."""
+    limits: EvaluatorLimits
+    context_window: int
+    """Tokens."""
+    max_output_tokens: int | None
+    emit: Callable[[e.Event], None]
+    redact: Redactor
+
+    async def verify(self, commands: tuple[str, ...], shell: Shell) -> list[VerifyResult]:
+        """Run the task's verify commands in turn, in the orchestrator's shell; stop at the first failure."""
+        results = []
+        for command in commands:
+            shown = self.redact(command)
+            self.emit(e.VerifyStarted(task_id=self.task_id, command=shown))
+            done = await shell.run(command, timeout=self.limits.verify_timeout)
+            tail = self.redact(done.tail(VERIFY_TAIL_LINES))
+            result = VerifyResult(shown, done.exit_code, tail, done.seconds)
+            self.emit(
+                e.VerifyFinished(
+                    task_id=self.task_id,
+                    command=shown,
+                    exit_code=result.exit_code,
+                    tail=tail,
+                    seconds=result.seconds,
+                )
+            )
+            results.append(result)
+            if not result.passed:
+                break
+        return results
+
+    async def judge(self, evidence: Evidence) -> Judgement:
+        """The model's verdict on the evidence. Raises ModelError only when the endpoint is unusable.
+
+        Other failures (no valid answer in `attempts`, a call that failed for good) are a Judgement without
+        a verdict: what the model or the server said is never passed on as a follow-up.
+        """
+        if self.model is None:
+            raise ValueError("there is no evaluator to judge")
+        budget = self._budget()
+        problem = self._too_long(evidence, budget)
+        if problem:
+            return Judgement(None, problem)
+        messages = self._question(evidence, budget)
+        schema = verdict_schema(brief=self.brief)
+        answer = ""
+        shortenings = asked = 0
+        while asked < self.limits.attempts:
+            try:
+                reply = await self.model.complete(messages, purpose="judge", schema=schema)
+            except ModelError as error:
+                if error.kind == "endpoint":
+                    raise
+                if error.kind == "overflow" and shortenings < SHORTENINGS:
+                    shortenings += 1
+                    size = estimate_messages(messages)
+                    # The endpoint knows its window better than the price list.
+                    self.context_window = min(self.context_window, size)
+                    budget = size // OVERFLOW_SHARE
+                    messages = self._question(evidence, budget)
+                    continue
+                return Judgement(None, f"The evaluator could not be asked: {error}", answer)
+            asked += 1
+            answer = self.redact(reply.content)
+            try:
+                return Judgement(redacted(_verdict(reply), self.redact), last_answer=answer)
+            except NoVerdict as error:
+                problem = str(error)
+            messages += [
+                {
+                    "role": "assistant",
+                    "content": shortened(answer.strip(), LONGEST_QUOTED) or "(empty reply)",
+                },
+                {"role": "user", "content": _again(reply, problem)},
+            ]
+        failure = f"The evaluator gave no valid verdict in {self.limits.attempts} answers: {problem}."
+        return Judgement(None, failure, answer)
+
+    def _budget(self) -> int:
+        """Tokens that system prompt and evidence may take together."""
+        room = self.max_output_tokens or ANSWER_ROOM
+        return self.context_window - self.context_window // MARGIN - room
+
+    def _too_long(self, evidence: Evidence, budget: int) -> str:
+        """A sentence when not even the task fits; empty when it does."""
+        frame = estimate_messages(self._messages(evidence, dict.fromkeys(WEIGHTS, "")))
+        if frame + LEAST_EVIDENCE <= budget:
+            return ""
+        return (
+            f"The evaluator's context window of {self.context_window:,} tokens is too small: the task and the "
+            f"instructions alone take about {frame:,}, and the answer needs room. Shorten the task, or give the "
+            "evaluator a model with a larger window (context_window in agents/evaluator.toml)."
+        )
+
+    def _question(self, evidence: Evidence, budget: int) -> list[Message]:
+        """System prompt and evidence in about `budget` tokens, the task always whole."""
+        pieces = evidence.pieces(self.limits.diff_characters, brief=self.brief)
+        headings = {name: "-" if text else "" for name, text in pieces.items()}
+        frame = estimate_messages(self._messages(evidence, headings))
+        return self._messages(evidence, fit(pieces, budget - frame, WEIGHTS))
+
+    def _messages(self, evidence: Evidence, pieces: dict[str, str]) -> list[Message]:
+        question = self.prompts.render("evidence.md", brief=self.brief, **evidence.variables(pieces))
+        return [
+            {"role": "system", "content": self.system_prompt},
+            {"role": "user", "content": self.redact(question)},
+        ]
+
+
+def _verdict(reply: Reply) -> Verdict:
+    """The reply's verdict. Raises NoVerdict, also for one that was cut off, however whole it looks."""
+    if reply.finish_reason in UNFINISHED:
+        raise NoVerdict(f"it was not finished ({reply.finish_reason})")
+    return parse_verdict(reply.content)
+
+
+def _again(reply: Reply, problem: str) -> str:
+    """What the judge is told after an answer that was no verdict."""
+    shorter = (
+        " Be much shorter: at most 5 requirements, a few words of evidence each." if reply.cut_off else ""
+    )
+    return f"That is not a valid verdict: {problem}.{shorter} Answer with the JSON object only."

@@ -1,0 +1,158 @@
+"""The results file: a superset of the original's keys, so that scripts written for it go on working."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from agentbatch.runs import events as e
+from agentbatch.runs.bills import Bill, total_cost, total_usage
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.usage import Usage
+
+
+def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: float) -> dict[str, Any]:
+    """The whole document, results in task order. Times are ISO 8601 in UTC, `duration` is in milliseconds
+    (`durationSeconds` beside it), costs in US dollars, null where a price is unknown."""
+    info = state.info
+    if info is None:
+        raise ValueError("a run that has not started has no results")
+    tasks = sorted(state.tasks.values(), key=lambda task: task.index)
+    total = len(tasks)
+    completed = state.count("completed")
+    return {
+        "summary": {
+            "totalTasks": total,
+            "completedTasks": completed,
+            "failedTasks": state.count("error"),
+            "timeoutTasks": state.count("timeout"),
+            "cancelledTasks": state.count("cancelled", "queued", "coding", "evaluating", "paused"),
+            "skippedTasks": state.count("skipped"),
+            "successRate": completed / total if total else 0.0,
+            "maxConcurrent": info.max_concurrent,
+            "mode": info.mode,
+            "timestamp": iso_time(now),
+            "durationSeconds": round(state.seconds(now), 3),
+            "totalTokenStats": token_document(state.bills),
+            "cost": cost_document(state.bills),
+            "costComparison": [
+                {
+                    "model": row.model,
+                    "inputCost": row.cost_input,
+                    "outputCost": row.cost_output,
+                    "totalCost": row.cost,
+                }
+                for row in comparison
+            ],
+            "errorCauses": _causes(tasks),
+        },
+        "run": {
+            "id": info.run_id,
+            "version": info.version,
+            "coderModel": info.coder_model,
+            "evaluatorModel": info.evaluator_model,
+            "coderEndpoint": info.coder_endpoint,
+            "evaluatorEndpoint": info.evaluator_endpoint,
+            "judged": info.judged,
+            "rehearsal": info.rehearsal,
+            "note": "rehearsal model: scripted replies, no AI" if info.rehearsal else "",
+            "sandbox": info.sandbox,
+            "promptsDigest": info.prompts_digest,
+            "warnings": list(info.warnings),
+            "notices": [text for text in state.notices if text not in info.warnings],
+            "interrupted": bool(state.finished and state.finished.interrupted),
+            "error": state.finished.error if state.finished else "",
+        },
+        "results": [_result(task, now) for task in tasks],
+    }
+
+
+def _result(task: TaskState, now: float) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "status": task.status if task.finished else "cancelled",
+        "reason": task.reason,
+        "iterations": task.iteration,
+        "maxIterations": task.max_iterations,
+        "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
+        "tokenStats": token_document(task.bills),
+        "cost": cost_document(task.bills),
+        "lastResponse": task.last_response,
+        "lastEvaluation": task.last_evaluation,
+        "verdicts": [record.model_dump() for record in task.verdicts],
+        "verify": task.last_verify.model_dump() if task.last_verify else None,
+        "tampering": task.tampering,
+        "changedFiles": task.changed_files,
+        "branch": task.branch or None,
+        "resumable": task.resumable or not task.finished,
+        "reruns": task.reruns,
+        "steps": task.steps,
+        "attempts": task.attempts,
+    }
+    if task.error:
+        result["error"] = task.error
+    seconds = task.duration(now)
+    return {
+        "taskIndex": task.index,
+        "task": {"id": task.id, "dir": task.dir, "first_prompt": task.first_prompt},
+        "result": result,
+        "duration": round(seconds * 1000),
+        "durationSeconds": round(seconds, 3),
+        "timestamp": iso_time(task.finished_at if task.finished_at is not None else now),
+    }
+
+
+def token_document(bills: Sequence[Bill]) -> dict[str, Any]:
+    usage = total_usage(tuple(bills))
+    return {
+        **_usage(usage),
+        "averageTokensPerCall": round(usage.total / usage.calls, 1) if usage.calls else 0,
+        "byRole": {role: _usage(total_usage(tuple(bills), role)) for role in _roles(bills)},
+    }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "totalTokens": usage.total,
+        "promptTokens": usage.input,
+        "completionTokens": usage.output,
+        "cachedTokens": usage.cached,
+        "reasoningTokens": usage.reasoning,
+        "calls": usage.calls,
+        "estimated": usage.estimated,
+    }
+
+
+def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
+    return {
+        "total": total_cost(tuple(bills)),
+        "currency": "USD",
+        "byRole": {role: total_cost(tuple(bills), role) for role in _roles(bills)},
+        "byModel": [
+            {
+                "role": bill.role,
+                "model": bill.model,
+                "input": bill.cost_input,
+                "output": bill.cost_output,
+                "total": bill.cost,
+                **_usage(bill.usage),
+            }
+            for bill in bills
+        ],
+    }
+
+
+def _roles(bills: Sequence[Bill]) -> list[e.Role]:
+    return list(dict.fromkeys(bill.role for bill in bills))
+
+
+def _causes(tasks: Sequence[TaskState]) -> dict[str, int]:
+    causes: dict[str, int] = {}
+    for task in tasks:
+        if task.status != "completed":
+            cause = task.reason or task.status
+            causes[cause] = causes.get(cause, 0) + 1
+    return causes
+
+
+def iso_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,76 @@
+"""Reading a results file: ours, or one of the original runner."""
+
+import json
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.runs.state import RunState
+from agentbatch.runs.store.gc_paused import collector_at_rest
+from agentbatch.tasks.results.to_state import state_of
+from agentbatch.text import clip
+
+LARGEST_RESULTS_FILE = 256 * 1024 * 1024
+"""Bytes: ten thousand tasks with ten verdicts each. A file beyond it would take gigabytes of memory."""
+
+
+class NoResults(UserError):
+    """Good JSON, of something else."""
+
+
+def read_results_file(path: Path) -> RunState:
+    """The run that the file tells of. Raises UserError: what is wrong in it, and where; NoResults for other JSON."""
+    with collector_at_rest():
+        return _parsed(path, _read(path))
+
+
+def _parsed(path: Path, text: str) -> RunState:
+    try:
+        document = json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise UserError(f"{_shown(path)}: not valid JSON at {where}: {error.msg}.") from None
+    except RecursionError:
+        raise UserError(f"{_shown(path)}: nested too deeply to be a results file.") from None
+    except ValueError as error:  # numbers of thousands of digits, NaN
+        raise UserError(f"{_shown(path)}: no results file: {clip(str(error), 100)}.") from None
+    missing = [key for key in ("summary", "results") if not isinstance(document, dict) or key not in document]
+    if missing:
+        names = " and no ".join(f"`{key}`" for key in missing)
+        raise NoResults(f"{_shown(path)} is no results file: it has no {names}.")
+    try:
+        return state_of(document)
+    except UserError as error:
+        raise UserError(f"{_shown(path)}: no results file that can be shown: {error}") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise UserError(f"{_shown(path)} is a folder, not a results file.")
+        if path.exists() and not path.is_file():
+            raise UserError(f"{_shown(path)} is a device or a pipe, not a results file.")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_RESULTS_FILE + 1)
+        if len(content) > LARGEST_RESULTS_FILE:
+            raise UserError(
+                f"{_shown(path)} is larger than {LARGEST_RESULTS_FILE >> 20} MB: no results file that can be shown."
+            )
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"There is no results file {_shown(path)}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_shown(path)} is not UTF-8 text (byte {error.start}).") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        cause = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UserError(f"{_shown(path)} cannot be read: {cause}.") from None
+    if not text.strip():
+        raise UserError(f"{_shown(path)} is empty.")
+    return text
+
+
+def _shown(path: Path) -> str:
+    return clip(str(path), 300)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number that JSON has")

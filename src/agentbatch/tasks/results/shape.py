@@ -1,0 +1,176 @@
+"""The shape of a results file: what has to be there, and of which type.
+
+Only what the original runner wrote is asked for, and of that only what a run cannot be shown without. A key that is not
+there is a figure that nobody knows. Values are checked strictly: such a file may come from anywhere.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from agentbatch.runs.events import FinalStatus, Reason, Role
+from agentbatch.runs.state import VerdictRecord, VerifyRecord
+
+MOST = 10**15
+"""No count of tokens, no price and no time is above it."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+"""US dollars, seconds or milliseconds."""
+
+
+def _epoch(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.year < 1970:
+        raise ValueError("must be a time like 2026-01-31T12:00:00Z")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_epoch)]
+
+
+def epoch_second(time: str) -> float:
+    """Of a checked time; one without a zone is taken for UTC, which the original wrote."""
+    moment = datetime.fromisoformat(time)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+
+class Tokens(Part):
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    cached_tokens: Count = 0
+    reasoning_tokens: Count = 0
+    calls: Count = 0
+    estimated: bool = False
+
+
+class TokenStats(Tokens):
+    by_role: dict[Role, Tokens] = {}
+
+
+class CostLine(Tokens):
+    """What one role spent on one model. Files of agentbatch 0.1 have no tokens here."""
+
+    role: Role
+    model: str
+    input: Amount | None = None
+    output: Amount | None = None
+    total: Amount | None = None
+    prompt_tokens: Count | None = None  # type: ignore[assignment]
+
+
+class Cost(Part):
+    by_model: list[CostLine] = []
+
+
+class Requirement(BaseModel):
+    text: str
+    met: bool
+    evidence: str
+
+
+class Judgement(BaseModel):
+    """The judge's verdict, as far as it is shown."""
+
+    requirements: list[Requirement]
+    missing: list[str]
+    complete: bool
+    blocked: bool
+    score: float = Field(ge=0, le=1)
+    follow_up_prompt: str
+
+
+class Judged(BaseModel):
+    verdict: Judgement | None
+
+
+def _judged(record: VerdictRecord) -> VerdictRecord:
+    Judged.model_validate({"verdict": record.verdict}, strict=True)  # a screen relies on its shape
+    return record
+
+
+class Result(Part):
+    status: FinalStatus
+    reason: Reason | None = None
+    iterations: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    max_iterations: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    token_stats: TokenStats | None = None
+    cost: Cost | None = None
+    last_response: str | None = None
+    last_evaluation: str | None = None
+    error: str | None = None
+    verdicts: list[Annotated[VerdictRecord, AfterValidator(_judged)]] = []
+    verify_: VerifyRecord | None = Field(None, alias="verify")
+    changed_files: Count = 0
+    branch: str | None = None
+    resumable: bool = False
+    reruns: Count = 0
+    steps: Count = 0
+    attempts: Count = 0
+
+
+class TaskShape(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[str, Field(min_length=1)] | None = None
+    dir: str
+    first_prompt: str = ""
+
+
+class Entry(Part):
+    task_index: Count | None = None
+    task: TaskShape
+    result: Result
+    duration: Amount | None = None
+    """Milliseconds."""
+    duration_seconds: Amount | None = None
+    timestamp: Time | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What it was at work; 0 when nobody knows."""
+        if self.duration_seconds is not None:
+            return self.duration_seconds
+        return (self.duration or 0.0) / 1000
+
+
+class SummaryShape(Part):
+    total_tasks: Count = 0
+    max_concurrent: Count = 0
+    mode: Literal["serial", "parallel", "test"] | None = None
+    timestamp: Time | None = None
+    duration_seconds: Amount | None = None
+
+
+class RunShape(Part):
+    """What ours say of the run; the original's have nothing of it."""
+
+    id: str = ""
+    version: str = ""
+    coder_model: str = ""
+    evaluator_model: str = ""
+    coder_endpoint: str = ""
+    evaluator_endpoint: str = ""
+    judged: bool = True
+    rehearsal: bool = False
+    sandbox: str = ""
+    prompts_digest: str = ""
+    warnings: list[str] = []
+    notices: list[str] = []
+    interrupted: bool = False
+    error: str = ""
+
+
+class ResultsShape(Part):
+    summary: SummaryShape
+    run: RunShape | None = None
+    results: list[Entry]

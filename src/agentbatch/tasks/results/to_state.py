@@ -1,0 +1,218 @@
+"""From a results file back to the run's state, so that the same screens show it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from agentbatch.errors import UserError
+from agentbatch.runs import events as e
+from agentbatch.runs.bills import Bill, merge_bills
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.tasks.results.shape import Entry, Result, ResultsShape, Tokens, epoch_second
+from agentbatch.tasks.spec.task_name import task_name
+from agentbatch.text import clip
+from agentbatch.usage import Usage
+
+UNKNOWN_MODEL = ""
+"""The model of a bill from a file that names none."""
+
+PLAIN_TYPES = {
+    r"Input should be a valid dictionary.*": "must be an object",
+    r"Input should be a valid (integer|number)": "must be a number",
+    r"Input should be a valid string": "must be a text",
+    r"Input should be a valid boolean": "must be true or false",
+    r"Input should be a valid list": "must be a list",
+    r"Input should be ": "must be ",
+    r"Value error, ": "",
+}
+"""Python's words for what JSON has."""
+
+
+def state_of(document: object) -> RunState:
+    """The state of the run whose results these are: a file of ours, or one that the original runner wrote.
+
+    What the file does not tell is unknown: costs are None, a model and a run id are empty, `max_iterations` is 0.
+    Raises UserError saying what is missing, or wrong, where in the document.
+    """
+    try:
+        shape = ResultsShape.model_validate(document, strict=True)
+    except ValidationError as error:
+        raise UserError(_problem(error)) from None
+    entries = _ordered(shape.results)
+    end = _end(shape)
+    state = RunState()
+    state.apply(_opening(shape, end))
+    for entry, task_id in zip(entries, _ids(entries), strict=True):
+        state.put(_task(entry, task_id, end))
+    state.bills = merge_bills(task.bills for task in state.tasks.values())
+    run = shape.run
+    if run is not None:
+        state.notices += run.notices
+    state.apply(
+        e.RunFinished(ts=end, interrupted=bool(run and run.interrupted), error=run.error if run else "")
+    )
+    return state
+
+
+def roles_told(state: RunState) -> bool:
+    """False: from a file that says neither which role nor which model spent the tokens."""
+    return not state.bills or any(bill.model != UNKNOWN_MODEL for bill in state.bills)
+
+
+def _ordered(entries: Sequence[Entry]) -> list[Entry]:
+    """In the order of the task file. Where places are missing or given twice, the file's own order holds."""
+    places = {entry.task_index for entry in entries}
+    if None in places or len(places) < len(entries):
+        return [entry.model_copy(update={"task_index": place}) for place, entry in enumerate(entries)]
+    return sorted(entries, key=lambda entry: entry.task_index or 0)
+
+
+def _end(shape: ResultsShape) -> float:
+    """Epoch second; 0 when nobody knows."""
+    if shape.summary.timestamp is not None:
+        return epoch_second(shape.summary.timestamp)
+    return max((epoch_second(entry.timestamp) for entry in shape.results if entry.timestamp), default=0.0)
+
+
+def _opening(shape: ResultsShape, end: float) -> e.RunStarted:
+    summary, run = shape.summary, shape.run
+    if summary.duration_seconds is not None:
+        begun = end - summary.duration_seconds
+    else:
+        begun = min((_finished(entry, end) - entry.seconds for entry in shape.results), default=end)
+    return e.RunStarted(
+        ts=begun,
+        run_id=run.id if run else "",
+        version=run.version if run else "",
+        mode=summary.mode or ("parallel" if summary.max_concurrent > 1 else "serial"),
+        max_concurrent=summary.max_concurrent,
+        total_tasks=max(summary.total_tasks, len(shape.results)),
+        coder_model=run.coder_model if run else UNKNOWN_MODEL,
+        evaluator_model=run.evaluator_model if run else UNKNOWN_MODEL,
+        coder_endpoint=run.coder_endpoint if run else "",
+        evaluator_endpoint=run.evaluator_endpoint if run else "",
+        judged=run.judged if run else True,
+        rehearsal=bool(run and run.rehearsal),
+        sandbox=run.sandbox if run else "",
+        prompts_digest=run.prompts_digest if run else "",
+        warnings=run.warnings if run else [],
+    )
+
+
+def _ids(entries: Sequence[Entry]) -> list[str]:
+    """The given ids; where there is none, the one that agentbatch would give the task, numbered when taken."""
+    taken: set[str] = set()
+    for entry in entries:
+        if entry.task.id is not None:
+            if entry.task.id in taken:
+                raise UserError(f"the task id {clip(entry.task.id, 60)!r} is given to two results.")
+            taken.add(entry.task.id)
+    copies: dict[str, int] = {}
+    ids = []
+    for entry in entries:
+        name = entry.task.id
+        if name is None:
+            plain = name = task_name(entry.task.dir, entry.task.first_prompt)
+            copy = copies.get(plain, 1)
+            while name in taken:
+                copy += 1
+                name = f"{plain}-{copy}"
+            copies[plain] = copy
+            taken.add(name)
+        ids.append(name)
+    return ids
+
+
+def _finished(entry: Entry, end: float) -> float:
+    return epoch_second(entry.timestamp) if entry.timestamp is not None else end
+
+
+def _task(entry: Entry, task_id: str, end: float) -> TaskState:
+    result, finished = entry.result, _finished(entry, end)
+    begun = entry.seconds > 0 or result.iterations > 0
+    return TaskState(
+        id=task_id,
+        index=entry.task_index or 0,
+        dir=entry.task.dir,
+        first_prompt=entry.task.first_prompt,
+        max_iterations=result.max_iterations,
+        reruns=result.reruns,
+        status=result.status,
+        reason=result.reason,
+        iteration=result.iterations,
+        started_at=finished - entry.seconds if begun else None,
+        finished_at=finished,
+        bills=_bills(result),
+        attempts=result.attempts,
+        steps=result.steps,
+        last_response=result.last_response or "",
+        last_evaluation=result.last_evaluation or "",
+        error=result.error or "",
+        verdicts=tuple(result.verdicts),
+        last_verify=result.verify_,
+        changed_files=result.changed_files,
+        resumable=result.resumable,
+        branch=result.branch or "",
+    )
+
+
+def _bills(result: Result) -> tuple[Bill, ...]:
+    stats = result.token_stats
+    if result.cost is None:
+        # The original's: neither model nor role nor price is told. One line, the coder's: it did the most.
+        unpriced = Bill(role="coder", model=UNKNOWN_MODEL, usage=_usage(stats))
+        return (unpriced.model_copy(update={"cost": None, "cost_input": None, "cost_output": None}),)
+    told: set[e.Role] = set()
+    bills = []
+    for line in result.cost.by_model:
+        if line.prompt_tokens is not None:
+            usage = _usage(line)
+        else:  # agentbatch 0.1: tokens by role only, which nearly always has one model
+            usage = _usage(stats.by_role.get(line.role) if stats and line.role not in told else None)
+            usage = usage.model_copy(update={"calls": line.calls})
+        told.add(line.role)
+        bills.append(
+            Bill(
+                role=line.role,
+                model=line.model,
+                usage=usage,
+                cost=line.total,
+                cost_input=line.input,
+                cost_output=line.output,
+            )
+        )
+    return tuple(bills)
+
+
+def _usage(tokens: Tokens | None) -> Usage:
+    if tokens is None:
+        return Usage()
+    prompt = tokens.prompt_tokens or 0
+    return Usage(
+        input=prompt,
+        cached=min(tokens.cached_tokens, prompt),
+        output=tokens.completion_tokens,
+        reasoning=min(tokens.reasoning_tokens, tokens.completion_tokens),
+        calls=tokens.calls,
+        estimated=tokens.estimated,
+    )
+
+
+def _problem(error: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    problem: Any = error.errors(include_url=False, include_context=False)[0]
+    place = _place(problem["loc"])
+    if problem["type"] == "missing":
+        return f"{place} is missing."
+    message = str(problem["msg"])
+    for pattern, plain in PLAIN_TYPES.items():
+        message = re.sub(f"^{pattern}", plain, message)
+    return f"{place} {clip(message, 300)}, not {clip(repr(problem['input'])[:200], 60)}."
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """`results[3].result.status`; plain names, whatever type of a choice it was tried as."""
+    names = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return clip(names.removeprefix("."), 120) or "the document"

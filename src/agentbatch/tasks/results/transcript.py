@@ -1,0 +1,34 @@
+"""tasks/<id>/coder.traj.json: the coder's conversation, in the form that trajectory viewers open."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from agentbatch import __version__
+from agentbatch.runs.state import TaskState
+
+TRANSCRIPT = "coder.traj.json"
+"""In the task's folder."""
+
+TRAJECTORY_FORMAT = "mini-swe-agent-1.1"
+"""messages + info, as mini-swe-agent's inspector and others of this field read them."""
+
+
+def trajectory(task: TaskState, messages: Sequence[dict[str, Any]]) -> str:
+    """The document as JSON, a message a line. `messages` are as sent to the model."""
+    lines = ",\n".join(json.dumps(message, ensure_ascii=False) for message in messages)
+    rest = {"info": _info(task), "trajectory_format": TRAJECTORY_FORMAT}
+    return f'{{"messages": [\n{lines}\n],\n{json.dumps(rest, ensure_ascii=False)[1:]}\n'
+
+
+def _info(task: TaskState) -> dict[str, Any]:
+    return {
+        "exit_status": task.reason or task.status,
+        "submission": task.last_response,
+        "model_stats": {"instance_cost": task.cost, "api_calls": task.usage.calls},
+        "agentbatch_version": __version__,
+        "task": {"id": task.id, "dir": task.dir, "first_prompt": task.first_prompt},
+        "status": task.status,
+        "iterations": task.iteration,
+        "verdicts": [record.model_dump() for record in task.verdicts],
+    }

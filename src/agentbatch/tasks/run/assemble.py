@@ -1,0 +1,106 @@
+"""The engine of a prepared run, put together from its parts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from agentbatch.config import secret_variables
+from agentbatch.files import STATE_FOLDER
+from agentbatch.runs.state import seconds_at_work
+from agentbatch.runs.store.store import Store
+from agentbatch.spending.budget import RunBudget
+from agentbatch.spending.failure_limit import FailureLimit
+from agentbatch.tasks.agents.escalation import coder_models
+from agentbatch.tasks.run.context import RolePlayer, RunContext
+from agentbatch.tasks.run.engine import Beginnings, LocalEngine
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.prepare.tool_modes import ToolModes
+from agentbatch.tasks.tools.toolbox import select_tools, specs
+from agentbatch.workspace.isolation.isolation import Places
+from agentbatch.workspace.sandbox.mounts import covering
+from agentbatch.workspace.shell.environment import shell_environment
+
+
+def make_engine(
+    prepared: PreparedRun,
+    store: Store,
+    coder: RolePlayer,
+    evaluator: RolePlayer,
+    modes: ToolModes,
+    beginnings: Beginnings,
+) -> LocalEngine:
+    environ = prepared.environ
+    secret_names = secret_variables()
+    toolbox = select_tools(prepared.coder.tools, prepared.coder.limits.command_timeout)
+    told = specs(toolbox)
+    models = coder_models(prepared.plan.tasks, coder.model, prepared.coder.escalate)
+
+    async def settle_tool_modes() -> None:
+        if not prepared.settings.rehearsal:
+            await modes.settle(coder.endpoint, models[:1] if coder.only_model else models, told)
+
+    settings = prepared.settings
+    engine: LocalEngine
+
+    def follow_concurrency(number: int) -> None:
+        """Requests in flight go with the tasks, unless the user has said how many."""
+        if settings.max_in_flight is None:
+            for player in (coder, evaluator):
+                player.endpoint.limits.set_max_in_flight(number)
+
+    context = RunContext(
+        store=store,
+        coder=coder,
+        evaluator=evaluator,
+        coder_definition=prepared.coder,
+        evaluator_definition=prepared.evaluator,
+        toolbox=toolbox,
+        specs=told,
+        prompts=prepared.prompts,
+        judged=prepared.judged,
+        prices=prepared.prices,
+        sandbox=prepared.sandbox,
+        network=not prepared.settings.no_network,
+        home=Path(environ.get("HOME") or Path.home()),
+        environment=lambda extra: shell_environment(environ, extra, secret_names),
+        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
+        hidden_files=prepared.env_files,
+        own_files=prepared.own_files,
+        draining=lambda: engine.draining,
+        stop_cause=lambda: engine.stop_cause,
+        budget=_budget(prepared, store, on_exhausted=lambda sentence: engine.drain_for(sentence)),
+        gate=lambda task_id: engine.gate(task_id),
+        places=_places(prepared, store),
+        apply=settings.apply,
+    )
+    engine = LocalEngine(
+        context,
+        prepared.plan,
+        max_concurrent=prepared.max_concurrent,
+        rest=prepared.rest,
+        first=settle_tool_modes,
+        beginnings=beginnings,
+        failure_limit=FailureLimit.of(settings.max_failures, settings.fail_fast, len(prepared.plan.tasks)),
+        on_concurrency=follow_concurrency,
+    )
+    return engine
+
+
+def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], None]) -> RunBudget:
+    """What the run may spend, less what its earlier sessions have."""
+    settings, state = prepared.settings, store.state
+    return RunBudget(
+        settings.max_cost,
+        settings.max_tokens,
+        settings.max_time,
+        spent_cost=state.cost,
+        spent_tokens=state.usage.total,
+        spent_seconds=seconds_at_work(state),
+        on_exhausted=on_exhausted,
+    )
+
+
+def _places(prepared: PreparedRun, store: Store) -> Places | None:
+    """Where isolated tasks work, when there are some."""
+    if all(task.isolation == "none" for task in prepared.plan.tasks):
+        return None
+    return Places(store.folder.run_id, prepared.environ)

@@ -1,0 +1,109 @@
+"""The endpoints of a run: the user's own, the rehearsal server, or llama.cpp on this machine."""
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
+from agentbatch.local.server import LocalServer
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.retry import RetryPolicy
+from agentbatch.runs import events as e
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.context import RolePlayer
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.prepare.tool_modes import ToolModes
+from agentbatch.toolcalls.forms import TextForms
+
+LOCAL_REQUEST_TIMEOUT = 600.0
+"""Seconds, with `--local` and no word from the user: a processor reads some 50 tokens a second, and other tasks'
+prompts may be in front."""
+
+
+async def start_local(
+    prepared: PreparedRun, store: Store, key: str, stack: AsyncExitStack
+) -> LocalServer | None:
+    """The server of `--local`, once its model is loaded."""
+    if prepared.local is None:
+        return None
+
+    def tell(sentence: str) -> None:
+        store.emit(e.Notice(text=sentence, warning=False))
+
+    return await stack.enter_async_context(
+        LocalServer(prepared.local, key, store.folder.path / "llama.log", tell)
+    )
+
+
+async def open_endpoints(
+    prepared: PreparedRun, store: Store, server: LocalServer | None, modes: ToolModes, stack: AsyncExitStack
+) -> tuple[RolePlayer, RolePlayer, tuple[str, str]]:
+    """Both roles' endpoints: one shared when they are the same, the rehearsal server when there is no key."""
+    settings = prepared.settings
+    roles = (settings.coder, settings.evaluator)
+    local = (settings.coder_is_local, settings.evaluator_is_local)
+    if server is not None:
+        own = RoleSettings(
+            model=server.plan.name, base_url=server.base_url, api_key=SecretStr(server.api_key)
+        )
+        roles = (own if local[0] else roles[0], own if local[1] else roles[1])
+    if settings.rehearsal:
+        from agentbatch.rehearsal.library import sample_scripts  # brings aiohttp: only when it is needed
+        from agentbatch.rehearsal.server import RehearsalServer
+
+        rehearsal = await stack.enter_async_context(RehearsalServer(sample_scripts()))
+        roles = (
+            RoleSettings(model=REHEARSAL_CODER, base_url=rehearsal.base_url, api_key=roles[0].api_key),
+            RoleSettings(model=REHEARSAL_EVALUATOR, base_url=rehearsal.base_url, api_key=roles[1].api_key),
+        )
+    endpoints: dict[tuple[str, str], Endpoint] = {}
+    players: list[RolePlayer] = []
+    names: tuple[e.Role, e.Role] = ("coder", "evaluator")
+    for name, role, is_local in zip(names, roles, local, strict=True):
+        key = (role.base_url, role.api_key.get_secret_value())
+        if key not in endpoints:
+            identity = server.identity if server is not None and is_local else role.base_url
+            endpoint = _endpoint(prepared, *key, store, modes, identity, is_local)
+            endpoints[key] = await stack.enter_async_context(endpoint)
+        priced_at = None if settings.rehearsal else role.base_url
+        player = RolePlayer(name, endpoints[key], role.model, priced_at)
+        if settings.rehearsal:
+            player = replace(player, only_model=True)
+        elif server is not None and is_local:
+            player = replace(player, context_window=server.plan.size.context, only_model=True)
+        players.append(player)
+    return players[0], players[1], (roles[0].base_url, roles[1].base_url)
+
+
+def _endpoint(
+    prepared: PreparedRun,
+    base_url: str,
+    api_key: str,
+    store: Store,
+    modes: ToolModes,
+    identity: str,
+    is_local: bool,
+) -> Endpoint:
+    settings = prepared.settings
+    timeout = settings.request_timeout
+    if is_local and "request_timeout" not in settings.model_fields_set:
+        timeout = LOCAL_REQUEST_TIMEOUT
+    in_flight = settings.max_in_flight or prepared.max_concurrent
+    endpoint = Endpoint(
+        base_url,
+        api_key,
+        identity=identity,
+        forms=TextForms(),
+        limits=EndpointLimits(
+            max_in_flight=in_flight, rpm=settings.rpm, tpm=settings.tpm, throttle_ms=settings.throttle_ms
+        ),
+        retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
+        request_timeout=timeout,
+        stream=not settings.no_stream,
+        redact=store.redact,
+        on_learnt=lambda sentence: store.emit(e.Notice(text=sentence)),
+        on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),
+    )
+    return endpoint

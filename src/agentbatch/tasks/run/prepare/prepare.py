@@ -1,0 +1,207 @@
+"""Checking everything before a run: tasks, directories, agents, prompts, prices, sandbox, results file."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agentbatch.config import Mode, Settings
+from agentbatch.errors import UserError
+from agentbatch.files import check_writable
+from agentbatch.local.models_folder import find_model
+from agentbatch.local.server_plan import ServerPlan, plan_server
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.services.notify import check_notify
+from agentbatch.runs.store.database import read_state
+from agentbatch.spending.pricing import Prices
+from agentbatch.tasks.agents.definition import load_coder, load_evaluator
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.prepare.priced import check_priced
+from agentbatch.tasks.spec.plan import Plan, make_plan
+from agentbatch.tasks.spec.selection import Selection
+from agentbatch.tasks.spec.task_file import load_tasks
+from agentbatch.text import counted
+from agentbatch.workspace.isolation.repository import check_worktrees
+from agentbatch.workspace.sandbox.sandbox import choose_sandbox
+
+
+def prepare(
+    settings: Settings,
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    env_file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    resume: RunFolder | None = None,
+) -> PreparedRun:
+    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to go on with.
+
+    Raises UserError for the first thing that a person has to mend.
+    """
+    folder = (folder or Path.cwd()).resolve()
+    environ = dict(os.environ if environ is None else environ)
+    mode: Mode = settings.mode or "parallel"
+    task_file = folder / settings.tasks
+    plan = make_plan(
+        load_tasks(task_file),
+        task_file,
+        max_iterations=settings.max_iterations,
+        timeout=settings.timeout,
+        isolation=settings.isolation,
+        max_cost=settings.task_max_cost,
+        max_tokens=settings.task_max_tokens,
+        selection=Selection(
+            paths=settings.paths,
+            folder=folder,
+            pattern=settings.filter,
+            stale=settings.stale,
+            missing=settings.missing,
+            first_only=mode == "test",
+            part=settings.slice,
+            limit=settings.limit,
+            unfinished=_unfinished(settings, resume),
+        ),
+    )
+    _check_directories(plan)
+    uncommitted = _check_isolation(plan, settings, environ)
+    if settings.judge == "none":
+        _check_verified(plan)
+    coder, evaluator = load_coder(folder), load_evaluator(folder)
+    prepared = PreparedRun(
+        settings=settings,
+        folder=folder,
+        environ=environ,
+        mode=mode,
+        plan=plan,
+        coder=coder,
+        evaluator=evaluator,
+        prompts=Prompts(folder, coder.prompts, evaluator.prompts),
+        prices=_load_prices(settings, folder),
+        sandbox=choose_sandbox(settings.sandbox),
+        env_files=tuple(
+            dict.fromkeys(
+                f.absolute()
+                for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
+            )
+        ),
+        flags=dict(flags or {}),
+        resumed=resume,
+        uncommitted=uncommitted,
+    )
+    if settings.no_network and prepared.sandbox.name == "none":
+        raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
+    check_writable(prepared.results_file)
+    prepared = replace(prepared, local=_plan_local(prepared))
+    check_priced(prepared)
+    check_notify(settings.notify)
+    return prepared
+
+
+def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:
+    """The tasks that the run which goes on had under way, where the selection goes by files."""
+    if resume is None or not (settings.stale or settings.missing):
+        return frozenset()
+    tasks = read_state(resume.database).tasks.values()
+    return frozenset(task.id for task in tasks if task.begun and (task.resumable or not task.finished))
+
+
+def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
+    """The server of `--local`, with a slot for each task that may run at the same time."""
+    settings = prepared.settings
+    if settings.local is None:
+        return None
+    if settings.judge == "none" and not settings.coder_is_local:
+        raise UserError(
+            "--local would play only the evaluator, and --evaluator none leaves that out: leave out one."
+        )
+    name, path = find_model(settings.local, prepared.folder, prepared.environ)
+    slots = max(1, min(prepared.max_concurrent, len(prepared.plan.tasks)))
+    return plan_server(path, name, slots, context=settings.local_context, threads=settings.local_threads)
+
+
+def _load_prices(settings: Settings, folder: Path) -> Prices:
+    own = folder / (settings.prices or "prices.toml")
+    if settings.prices is not None and not own.is_file():
+        raise UserError(f"--prices: there is no file {own}.")
+    prices = Prices.load(own if own.is_file() else None)
+    for name in settings.compare_models:
+        if not prices.known(name):
+            near = prices.nearest(name)
+            hint = f"did you mean {near!r}?" if near else "add it to prices.toml."
+            raise UserError(f"--compare-models: no price is known for {name!r}; {hint}")
+    return prices
+
+
+def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Whether every task with isolation `worktree` can have one; what the user may not expect of them."""
+    if settings.apply and all(task.isolation != "copy" for task in plan.tasks):
+        raise UserError("--apply brings changes back from copies, and no task has isolation copy.")
+    sources = [task.root for task in plan.tasks if task.isolation == "worktree"]
+    if not sources:
+        return ()
+    checked = check_worktrees(sources, environ)
+    if checked.refusal:
+        raise UserError(checked.refusal)
+    return checked.warnings
+
+
+def _check_verified(plan: Plan) -> None:
+    """Without an evaluator, every task needs checks of its own."""
+    bare = [task.id for task in plan.tasks if not task.task.verify]
+    if bare:
+        more = f" and {len(bare) - 5} more" if len(bare) > 5 else ""
+        raise UserError(
+            f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
+            f"{', '.join(bare[:5])}{more}. Give each a `verify`, or leave the flag out."
+        )
+
+
+TRIED = 20
+"""Directories that are written to before the run; of more, the permissions have to do."""
+
+
+def _check_directories(plan: Plan) -> None:
+    """Find out before the run whether every task's directory can be made and written to."""
+    known: dict[Path, Path] = {}
+    checked: set[Path] = set()
+    for task in plan.tasks:
+        try:
+            existing = _existing(task.root, known)
+        except OSError as error:
+            raise UserError(f"Task {task.id}: its dir cannot be made: {error}.") from None
+        if task.root == Path("/"):
+            raise UserError(f"Task {task.id}: its dir is /; give it a directory of its own.")
+        if existing in checked:
+            continue
+        checked.add(existing)
+        if not existing.is_dir():
+            raise UserError(f"Task {task.id}: its dir {task.root} cannot be made: {existing} is a file.")
+        problem = _write_problem(existing, tried=len(checked) <= TRIED)
+        if problem:
+            raise UserError(
+                f"Task {task.id}: its dir {task.root} cannot be made or written to: {existing}: {problem}."
+            )
+
+
+def _existing(path: Path, known: dict[Path, Path]) -> Path:
+    """The path, or the nearest one above that exists. `known`: those of folders that were looked at."""
+    if path.exists():
+        return path
+    parent = path.parent
+    if parent not in known:
+        known[parent] = _existing(parent, known)
+    return known[parent]
+
+
+def _write_problem(folder: Path, *, tried: bool) -> str:
+    """Why nothing can be made in the folder; empty: something can."""
+    if not tried:
+        return "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=folder):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error)

@@ -1,0 +1,158 @@
+"""A run with everything checked that could be, and what it would do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agentbatch.config import SERIAL_REST_MS, Mode, Settings
+from agentbatch.local.server_plan import ServerPlan
+from agentbatch.runs.folder import RunFolder
+from agentbatch.spending.pricing import Prices
+from agentbatch.tasks.agents.definition import CoderDefinition, EvaluatorDefinition
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
+from agentbatch.tasks.spec.plan import Plan
+from agentbatch.usage import Usage
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+
+RESULTS_FILES: Mapping[Mode, str] = {
+    "serial": "batch_results.json",
+    "parallel": "parallel_batch_results.json",
+    "test": "test_results.json",
+}
+"""The original's names."""
+
+LOOPBACK = "http://127.0.0.1"
+"""Where a local model is served, before there is a port."""
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Everything that could be checked before a run, checked. Making one spends nothing and writes nothing."""
+
+    settings: Settings
+    folder: Path
+    """Where the command runs: results, .agentbatch, ./agents, ./prompts."""
+    environ: Mapping[str, str]
+    mode: Mode
+    plan: Plan
+    coder: CoderDefinition
+    evaluator: EvaluatorDefinition
+    prompts: Prompts
+    prices: Prices
+    sandbox: SandboxChoice
+    env_files: tuple[Path, ...]
+    local: ServerPlan | None = None
+    """The server of `--local`."""
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that came from the command line, as a resumption needs them."""
+    resumed: RunFolder | None = None
+    """The run that goes on; None: a new one."""
+    uncommitted: tuple[str, ...] = ()
+    """What tasks in git worktrees will not find there, a sentence each."""
+
+    @property
+    def judged(self) -> bool:
+        """False: there is no evaluator, each task's own checks decide."""
+        return self.settings.judge == "model"
+
+    @property
+    def max_concurrent(self) -> int:
+        return 1 if self.mode == "serial" else self.settings.parallel
+
+    @property
+    def rest(self) -> float:
+        """Seconds between two task starts."""
+        default = SERIAL_REST_MS if self.mode == "serial" else 0
+        return (self.settings.rest_ms if self.settings.rest_ms is not None else default) / 1000
+
+    @property
+    def results_file(self) -> Path:
+        return (self.folder / (self.settings.output or RESULTS_FILES[self.mode])).absolute()
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """What a next run would read from here."""
+        names = ("agents", "prompts", self.settings.prices or "prices.toml")
+        task_file = (self.folder / self.settings.tasks).resolve()
+        return (*(self.folder / name for name in names), *self.env_files, task_file)
+
+    @property
+    def warnings(self) -> list[str]:
+        above = [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
+        exposed = (
+            f"The directory of {', '.join(above[:5])} holds this folder: the coder can change agents/, prompts/, .env "
+            "and the task file, and with them the next run. Changes are reported; a dir of its own is safer."
+            if above
+            else ""
+        )
+        local = self.local.warning if self.local is not None else ""
+        return [
+            w
+            for w in (
+                *self.plan.warnings(),
+                exposed,
+                *self.uncommitted,
+                self.sandbox.warning,
+                local,
+                self._other_models(),
+            )
+            if w
+        ]
+
+    def _other_models(self) -> str:
+        """Tasks that ask for a model which the local server does not have."""
+        if self.local is None:
+            return ""
+        settings = self.settings
+        others = [
+            planned.id
+            for planned in self.plan.tasks
+            if (settings.coder_is_local and planned.task.coder_model)
+            or (settings.evaluator_is_local and planned.task.evaluator_model)
+        ]
+        named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"
+        return (
+            f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
+        )
+
+    def dry_run(self) -> "DryRun":
+        """What this run would do, and the least that it takes."""
+        evaluator = self.evaluator if self.judged else None
+        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator)
+        settings, at = self.settings, datetime.now(UTC)
+        cost: float | None = None if settings.rehearsal else 0.0
+        local = self.local.name if self.local is not None else ""
+        for planned, tokens in zip(self.plan.tasks, least, strict=True):
+            for model, url, count in (
+                (
+                    local if settings.coder_is_local else planned.task.coder_model or settings.coder_model,
+                    LOOPBACK if settings.coder_is_local else settings.coder_endpoint,
+                    tokens.coder,
+                ),
+                (
+                    local
+                    if settings.evaluator_is_local
+                    else planned.task.evaluator_model or settings.evaluation_model,
+                    LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url,
+                    tokens.evaluator,
+                ),
+            ):
+                if not count:
+                    continue
+                price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
+                cost = None if cost is None or price is None else cost + price.total
+        return DryRun(self, least, cost)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """A plan with the least it takes: each task's first coder call and first evaluation, prompts only."""
+
+    prepared: PreparedRun
+    least: list[LeastTokens]
+    """One entry a task, in order."""
+    least_cost: float | None
+    """US dollars; None when a model's price is unknown."""

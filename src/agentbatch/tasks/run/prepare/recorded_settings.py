@@ -1,0 +1,48 @@
+"""What a run remembers of its settings, and how a resumption's differ from it. Never a key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentbatch.config import Settings
+from agentbatch.runs.events import RunStarted
+
+OF_ONE_SESSION = frozenset(
+    {
+        "coder_api_key", "evaluation_api_key", "notify", "resume", "retry_failed", "force", "daemon", "dry_run",
+        "display", "verbose",
+    }
+)  # fmt: skip
+"""Secrets, and what only one command means."""
+
+
+def recorded_settings(settings: Settings) -> dict[str, Any]:
+    """All settings as JSON has them."""
+    dumped: dict[str, Any] = settings.model_dump(mode="json", exclude=set(OF_ONE_SESSION))
+    return dumped
+
+
+def recorded_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The command line's part, as JSON has it."""
+    return {
+        name: value if isinstance(value, bool | int | float | list | tuple) else str(value)
+        for name, value in flags.items()
+        if name not in OF_ONE_SESSION and value is not None
+    }
+
+
+def differences(before: RunStarted, settings: Mapping[str, Any], prompts_digest: str) -> list[str]:
+    """What is set otherwise than in the run's last session: `parallel 3 -> 5`."""
+    found = [
+        f"{name} {_shown(before.settings[name])} -> {_shown(value)}"
+        for name, value in settings.items()
+        if name in before.settings and before.settings[name] != value
+    ]
+    if before.prompts_digest != prompts_digest:
+        found.append("prompts/ changed")
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

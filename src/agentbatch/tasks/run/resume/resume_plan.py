@@ -1,0 +1,81 @@
+"""What a resumption does with each task. Pure."""
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from agentbatch.runs.state import TaskState
+from agentbatch.tasks.spec.plan import PlannedTask
+
+Disposition = Literal["new", "keep", "start", "continue", "rerun", "changed"]
+"""`new`: the run does not know it yet, at least not as it is now; `keep`: it is over; `start`: it had not begun;
+`continue`: it goes on where it was; `rerun`: it begins again, as was asked; `changed`: it begins again, since it is
+another task now."""
+
+
+def dispositions(
+    tasks: Sequence[PlannedTask],
+    known: Mapping[str, TaskState],
+    *,
+    retry_failed: bool = False,
+    force: bool = False,
+) -> dict[str, Disposition]:
+    """By task id. `known`: the run's tasks as its earlier sessions left them."""
+    found: dict[str, Disposition] = {}
+    for planned in tasks:
+        state = known.get(planned.id)
+        found[planned.id] = "new" if state is None else _disposition(planned, state, retry_failed, force)
+    _revive_skipped(tasks, known, found)
+    return found
+
+
+def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> Disposition:
+    if force and state.begun:
+        return "rerun"
+    if state.definition and state.definition != planned.definition:
+        return "changed" if state.begun else "new"
+    back = state.reason == "left_out"
+    if state.finished and not state.resumable and not back and not _has_more_budget(planned, state):
+        if state.status == "completed" or not (retry_failed or force) or state.reason == "dependency_failed":
+            return "keep"
+        return "rerun"
+    return "continue" if state.begun else "start"
+
+
+def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
+    """It was ended by a budget of its own, which has been raised."""
+    if state.status != "timeout" or state.reason != "budget":
+        return False
+    return _is_higher(planned.max_cost, state.max_cost) or _is_higher(planned.max_tokens, state.max_tokens)
+
+
+def _is_higher(limit: float | None, before: float | None) -> bool:
+    return before is not None and (limit is None or limit > before)
+
+
+def _revive_skipped(
+    tasks: Sequence[PlannedTask], known: Mapping[str, TaskState], found: dict[str, Disposition]
+) -> None:
+    """A task that was skipped begins when nothing that it depends on now stands against it: all is completed, or
+    gets another chance itself."""
+    by_id = {task.id: task for task in tasks}
+    dependents: dict[str, list[str]] = defaultdict(list)
+    for planned in tasks:
+        for dependency in planned.depends_on:
+            dependents[dependency].append(planned.id)
+
+    def stands_against(dependency: str) -> bool:
+        return found[dependency] == "keep" and known[dependency].status != "completed"
+
+    waiting = deque(
+        task.id for task in tasks if found[task.id] == "keep" and known[task.id].reason == "dependency_failed"
+    )
+    while waiting:
+        task_id = waiting.popleft()
+        if found[task_id] == "keep" and not any(map(stands_against, by_id[task_id].depends_on)):
+            found[task_id] = "rerun" if known[task_id].begun else "start"
+            waiting.extend(
+                name
+                for name in dependents[task_id]
+                if found[name] == "keep" and known[name].reason == "dependency_failed"
+            )

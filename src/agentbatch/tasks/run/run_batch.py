@@ -1,0 +1,191 @@
+"""Running a prepared batch: endpoints, store and engine put together, results written."""
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agentbatch import __version__
+from agentbatch.errors import UserError
+from agentbatch.files import as_json, write_document
+from agentbatch.local.server import LocalServer
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.runs.control.steered import steered
+from agentbatch.runs.folder import create_run_folder, refuse_overlap
+from agentbatch.runs.services.notify import Notifier
+from agentbatch.runs.state import RunState, seconds_at_work
+from agentbatch.runs.store.store import Listener, Store
+from agentbatch.spending.pricing import ComparisonRow, compare
+from agentbatch.tasks.results.document import results_document
+from agentbatch.tasks.run.assemble import make_engine
+from agentbatch.tasks.run.context import RolePlayer
+from agentbatch.tasks.run.endpoints import open_endpoints, start_local
+from agentbatch.tasks.run.engine import LocalEngine
+from agentbatch.tasks.run.engine_protocol import Engine
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
+from agentbatch.tasks.run.prepare.tool_modes import ToolModes
+from agentbatch.tasks.run.resume.recovery import mend_run
+from agentbatch.tasks.run.resume.resume import take_up
+from agentbatch.tasks.run.steering import Steering
+from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A finished run."""
+
+    state: RunState
+    comparison: list[ComparisonRow]
+    results_file: Path
+    run_folder: Path
+    exit_code: int
+    """0 all completed; 1 some did not; 130 interrupted."""
+    problem: str = ""
+    """Why results could not be written, as a sentence; empty when they were."""
+
+
+async def run_batch(
+    prepared: PreparedRun,
+    *,
+    listeners: Sequence[Listener] = (),
+    on_start: Callable[[Engine], None] | None = None,
+) -> RunOutcome:
+    """Run a batch and write its results. `on_start` is handed the engine, for `engine.stop()`.
+
+    Raises UserError before anything is spent; failures of tasks are in the outcome.
+    """
+    local_key = secrets.token_urlsafe(24)
+    redact = Redactor([*prepared.settings.secrets, local_key])
+    async with AsyncExitStack() as stack:
+        store = _open_store(prepared, redact)
+        stack.push_async_callback(store.close)
+        for listener in listeners:
+            store.listen(listener)
+        if prepared.settings.notify:
+            notifier = Notifier(prepared.settings.notify, store, prepared.results_file)
+            store.listen(notifier)
+            stack.push_async_callback(notifier.finish)
+        beginnings = take_up(prepared, store)
+        before = store.state.info
+        if before is not None and store.state.finished is None:  # it was killed
+            tasks = list(store.state.tasks.values())
+            await asyncio.to_thread(mend_run, store.folder, tasks, redact, prepared.results_file)
+        server = await start_local(prepared, store, local_key, stack)
+        modes = ToolModes(
+            prepared.settings.tool_mode,
+            ToolModeMemory(memory_file(prepared.environ)),
+            lambda text: store.emit(e.Notice(text=redact(text), warning=False)),
+        )
+        coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
+        engine = make_engine(prepared, store, coder, evaluator, modes, beginnings)
+        started = _run_started(prepared, store, coder, evaluator, base_urls)
+        store.emit(started)
+        if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):
+            text = f"Settings differ from those of the run so far; the new ones hold: {', '.join(changed)}."
+            store.emit(e.Notice(text=text, warning=False))
+        store.flush()  # From here on the run can be looked at.
+        if on_start is not None:
+            on_start(engine)
+        async with _watching(server, engine), steered(store, Steering(engine)):
+            await engine.run()
+        return await _write_results(prepared, store)
+
+
+def _open_store(prepared: PreparedRun, redact: Redactor) -> Store:
+    """The folder of a new run, or of the one that goes on."""
+    roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
+    refuse_overlap(prepared.folder, roots, prepared.resumed)
+    if prepared.resumed is None:
+        folder = create_run_folder(prepared.folder, datetime.now(), roots)
+        try:
+            return Store(folder, redact)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
+    store = Store(prepared.resumed, redact, resume=True)
+    try:
+        prepared.resumed.write_roots(roots)
+    except OSError as error:
+        prepared.resumed.unlock()
+        raise UserError(
+            f"The run's folder {prepared.resumed.path} cannot be written to: {error.strerror or error}."
+        ) from None
+    return store
+
+
+@contextlib.asynccontextmanager
+async def _watching(server: LocalServer | None, engine: LocalEngine) -> AsyncIterator[None]:
+    """Stop the run when the local server ends before it: no call can succeed any more."""
+    if server is None:
+        yield
+        return
+
+    async def watch() -> None:
+        engine.abort(await server.ended())
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+
+
+def _run_started(
+    prepared: PreparedRun,
+    store: Store,
+    coder: RolePlayer,
+    evaluator: RolePlayer,
+    base_urls: tuple[str, str],
+) -> e.RunStarted:
+    before = store.state.info
+    return e.RunStarted(
+        run_id=store.folder.run_id,
+        session=before.session + 1 if before else 1,
+        seconds_before=seconds_at_work(store.state) if before else 0.0,
+        settings={**recorded_settings(prepared.settings), "mode": prepared.mode},
+        flags=recorded_flags(prepared.flags),
+        task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
+        version=__version__,
+        mode=prepared.mode,
+        max_concurrent=prepared.max_concurrent,
+        total_tasks=len({*store.state.tasks, *(task.id for task in prepared.plan.tasks)}),
+        coder_model=coder.model,
+        evaluator_model=evaluator.model if prepared.judged else "none",
+        coder_endpoint=base_urls[0],
+        evaluator_endpoint=base_urls[1] if prepared.judged else "",
+        judged=prepared.judged,
+        rehearsal=prepared.settings.rehearsal,
+        sandbox=prepared.sandbox.name,
+        prompts_digest=prepared.prompts.digest,
+        warnings=prepared.warnings,
+    )
+
+
+async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
+    # A failure has been noticed and told by the engine: what is known is written all the same.
+    with contextlib.suppress(OSError):
+        store.flush()
+    state = store.state
+    now = store.clock()
+    comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
+    document = results_document(state, comparison, now)
+    text = store.redact(as_json(document)) + "\n"
+    problem = ""
+    for path in (store.folder.path / "results.json", prepared.results_file):
+        try:
+            await write_document(path, text)
+        except OSError as error:
+            problem = f"The results could not be written to {path}: {error.strerror or error}."
+    interrupted = bool(state.finished and state.finished.interrupted)
+    asked_for = [task for task in state.tasks.values() if task.reason != "left_out"]
+    all_completed = all(task.status == "completed" for task in asked_for)
+    exit_code = 130 if interrupted and not all_completed else (0 if all_completed and not problem else 1)
+    return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code, problem)

@@ -1,0 +1,112 @@
+"""What commands from outside can do with a living engine."""
+
+import difflib
+
+from agentbatch.errors import UserError
+from agentbatch.runs import events as e
+from agentbatch.runs.control.control import MOST_AT_ONCE
+from agentbatch.runs.state import TaskState
+from agentbatch.tasks.run.engine import LocalEngine
+
+
+class Steering:
+    """Each method returns the sentence that says what happened; raises UserError for what cannot be."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+
+    def stop(self, now: bool) -> str:
+        engine = self._engine
+        if now:
+            engine.stop_now()
+            return "Stopping at once: calls and commands under way are cut off."
+        if not engine.draining:
+            engine.stop()
+        return "Stopping: nothing new starts, running iterations end first."
+
+    def pause(self, task_id: str | None) -> str:
+        engine = self._engine
+        self._refuse_when_over()
+        if task_id is not None:
+            self._running(task_id)
+        engine.holds.pause(task_id)
+        if task_id is None:
+            engine.scheduler.pause()
+        engine.context.store.emit(e.Paused(task_id=task_id))
+        what = "Paused" if task_id is None else f"Task {task_id} is paused"
+        return f"{what}: no model call begins until `agentbatch resume-paused`."
+
+    def resume_paused(self, task_id: str | None) -> str:
+        engine = self._engine
+        self._refuse_when_over()
+        holds = engine.holds
+        if task_id is not None and task_id not in holds.tasks:
+            self._known(task_id)
+            raise UserError(f"The task {task_id} is not paused by itself.")
+        if task_id is None and not holds.everything and not holds.tasks:
+            raise UserError("Nothing is paused.")
+        released = [task_id] if task_id is not None else [*sorted(holds.tasks), None]
+        holds.release(task_id)
+        if task_id is None:
+            engine.scheduler.resume()
+        for name in released:
+            engine.context.store.emit(e.Resumed(task_id=name))
+        return "The run goes on." if task_id is None else f"Task {task_id} goes on."
+
+    def cancel_task(self, task_id: str) -> str:
+        engine = self._engine
+        self._refuse_when_over()
+        state = self._known(task_id)
+        if state.finished:
+            raise UserError(f"The task {task_id} is over: {state.status}.")
+        loop = engine.loops.get(task_id)
+        if loop is not None:
+            loop.cancelled = True
+        where = engine.scheduler.cancel_task(task_id)
+        if where != "running":
+            engine.end_task(task_id, "cancelled", "cancelled", "Cancelled by command before it began.")
+        return f"Task {task_id} is cancelled."
+
+    def retry_task(self, task_id: str) -> str:
+        engine = self._engine
+        self._refuse_when_over()
+        if engine.draining:
+            raise UserError("The run is stopping; nothing new starts.")
+        state = self._known(task_id)
+        planned = engine.by_id.get(task_id)
+        if planned is None:
+            raise UserError(f"The task {task_id} is none of those that this session runs.")
+        if state.finished and planned in engine.scheduler.running:
+            raise UserError(f"The task {task_id} is just being put away; say it again.")
+        if not state.finished:
+            raise UserError(f"The task {task_id} is not over yet: {state.status}.")
+        engine.begin_again(planned)
+        return f"Task {task_id} waits for its turn, from its start."
+
+    def set_concurrency(self, number: int) -> str:
+        engine = self._engine
+        self._refuse_when_over()
+        if number > MOST_AT_ONCE:
+            raise UserError(f"From 1 to {MOST_AT_ONCE} tasks at the same time.")
+        engine.scheduler.set_concurrency(number)
+        if engine.on_concurrency is not None:
+            engine.on_concurrency(number)
+        engine.context.store.emit(e.ConcurrencyChanged(max_concurrent=number))
+        return f"Up to {number} at the same time from now on."
+
+    def _refuse_when_over(self) -> None:
+        if self._engine.over:
+            raise UserError("The run is over.")
+
+    def _known(self, task_id: str) -> TaskState:
+        tasks = self._engine.context.store.state.tasks
+        if task_id not in tasks:
+            near = difflib.get_close_matches(task_id, tasks, n=1)
+            raise UserError(f"There is no task {task_id!r}{f'; did you mean {near[0]}?' if near else '.'}")
+        return tasks[task_id]
+
+    def _running(self, task_id: str) -> TaskState:
+        state = self._known(task_id)
+        if state.finished:
+            raise UserError(f"The task {task_id} is over: {state.status}.")
+        return state

@@ -1,0 +1,193 @@
+"""Reading a task file, with errors that name file, line and column."""
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.spec.file_search import FileSearch
+from agentbatch.tasks.spec.foreach import Foreach
+from agentbatch.tasks.spec.generate import MOST_GENERATED, NO_TREE, BadEntry, generate
+from agentbatch.tasks.spec.json_position import position_at, position_of
+from agentbatch.tasks.spec.task import GeneratedTask, Task
+
+LARGEST_TASK_FILE = 64 * 1024 * 1024
+"""Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""
+
+
+PLAIN_TYPES = ((r"a valid dictionary( or instance of \w+)?", "an object"), ("a valid tuple", "a list"))
+"""Python's words for what JSON has."""
+
+
+class TaskFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    tasks: tuple[Any, ...] = Field(strict=False)
+
+
+def load_tasks(path: Path) -> list[Task]:
+    """Read and check a task file, and make the tasks of its `foreach` entries.
+
+    Raises UserError: what is wrong, in which file, line and column.
+    """
+    text = _read(path)
+    try:
+        data = json.loads(text, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON at {position_at(text, error.pos)}: {error.msg}.") from None
+    except _DuplicateKey as error:
+        raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply to be a task file.") from None
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        _refuse_lone_surrogates(path, data)
+    if isinstance(data, list):
+        raise UserError(f'{path}: the top level must be an object: {{"tasks": [...]}}, not a list.')
+    try:
+        entries = TaskFile.model_validate(data).tasks
+    except ValidationError as error:
+        raise UserError(_explain(path, text, data, (), error)) from None
+    if not entries:
+        raise UserError(f"{path}: there are no tasks in it.")
+    tasks, places = _tasks(path, text, entries)
+    _check_unique_ids(path, text, tasks, places)
+    return tasks
+
+
+def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], list[int]]:
+    """The tasks, and of each the place of its entry."""
+    search = FileSearch(path.resolve().parent)
+    tasks: list[Task] = []
+    places: list[int] = []
+    made = 0
+    for place, entry in enumerate(entries):
+        try:
+            if isinstance(entry, dict) and "foreach" in entry:
+                generated = generate(entry, place, search, MOST_GENERATED - made)
+                made += len(generated)
+                tasks += generated
+                places += [place] * len(generated)
+            else:
+                task = Task.model_validate(entry)
+                if task.depends_on == "children":
+                    raise BadEntry(NO_TREE, "depends_on")
+                tasks.append(task)
+                places.append(place)
+        except ValidationError as error:
+            raise UserError(_explain(path, text, entry, ("tasks", place), error)) from None
+        except BadEntry as error:
+            location = ("tasks", place, *error.location)
+            where = position_of(text, location)
+            raise UserError(f"{path}: {where}: {_name(location)}: {error}") from None
+    return tasks, places
+
+
+def _refuse_lone_surrogates(path: Path, data: object) -> None:
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise UserError(
+            f"{path}: {half} is half of a surrogate pair and no character; write the pair."
+        ) from None
+
+
+class _DuplicateKey(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _DuplicateKey(key)
+        found[key] = value
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise UserError(
+                f"{path} is a folder; name the task file in it, for example {path / 'task.json'}."
+            )
+        if path.stat().st_size > LARGEST_TASK_FILE:
+            raise UserError(f"{path} is larger than 64 MB: this cannot be a task file.")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no task file {path}. Make one with `agentbatch init`, or name yours with -t FILE."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}).") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from None
+    if not text.strip():
+        raise UserError(f'{path} is empty. A task file looks like {{"tasks": [{{"first_prompt": "..."}}]}}.')
+    return text
+
+
+def _explain(
+    path: Path, text: str, data: object, above: tuple[str | int, ...], error: ValidationError
+) -> str:
+    """The first problem of `data`, which stands at `above` in the file."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    below = tuple(problem["loc"])
+    location = (*above, *below)
+    where, name = position_of(text, location), _name(location)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location)
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}."
+        return f"{path}: {where}: unknown key {name}; {hint}"
+    if problem["type"] == "missing":
+        return f"{path}: {where}: {name} is missing."
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    for pattern, plain in PLAIN_TYPES:
+        message = re.sub(pattern, plain, message)
+    return f"{path}: {where}: {name}: {message}, not {_short(problem['input'])}."
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    if "foreach" in location:
+        return [*Foreach.model_fields]
+    return [*Task.model_fields, "foreach"] if len(location) > 1 else [*TaskFile.model_fields]
+
+
+def _name(location: Sequence[str | int]) -> str:
+    name = ".".join(str(part) for part in location)
+    return re.sub(r"^tasks\.(\d+)", r"tasks[\1]", name) or "the file"
+
+
+def _short(value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= 40 else shown[:37] + "..."
+
+
+def _check_unique_ids(path: Path, text: str, tasks: Sequence[Task], places: Sequence[int]) -> None:
+    seen: dict[str, int] = {}
+    for place, task in zip(places, tasks, strict=True):
+        if task.id is None:
+            continue
+        # Folders are named after ids, and some file systems ignore case.
+        key = task.id.casefold()
+        if key in seen:
+            where = position_of(text, ("tasks", place, "id"))
+            raise UserError(f"{path}: {where}: {_same_id(task, place, seen[key])}")
+        seen[key] = place
+
+
+def _same_id(task: Task, place: int, other: int) -> str:
+    if place == other and isinstance(task, GeneratedTask):
+        return (
+            f"the id {task.id!r} comes up twice among the tasks that tasks[{place}] makes: name in it what tells them "
+            "apart, like {path}, {n} or a name of the matrix, or leave it out."
+        )
+    return f"the id {task.id!r} is already that of tasks[{other}]."

@@ -1,0 +1,121 @@
+"""The tools together: choosing them, telling a model about them, and running the calls that it makes."""
+
+import difflib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from agentbatch.errors import UserError
+from agentbatch.model.reply import ToolSpec
+from agentbatch.tasks.tools.arguments import ArgumentsError, parse_arguments
+from agentbatch.tasks.tools.base import Tool, Toolbox, ToolResult
+from agentbatch.tasks.tools.bash import DEFAULT_TIMEOUT, Bash
+from agentbatch.tasks.tools.edit_file import EditFile
+from agentbatch.tasks.tools.finish import Finish
+from agentbatch.tasks.tools.read_file import ReadFile
+from agentbatch.tasks.tools.write_file import WriteFile
+from agentbatch.workspace.files.paths import PathError
+from agentbatch.workspace.workspace import Workspace
+
+TOOLS: Mapping[str, Tool] = MappingProxyType(
+    {tool.name: tool for tool in (Bash(), ReadFile(), WriteFile(), EditFile(), Finish())}
+)
+"""All tools by name, in the order in which a model is told of them."""
+
+SUMMARY = 100
+"""Characters of a summary line."""
+
+
+def select_tools(names: Sequence[str], command_timeout: float = DEFAULT_TIMEOUT) -> Toolbox:
+    """The named tools. `command_timeout`: seconds that bash gives a command when the model names none.
+
+    Raises UserError naming the nearest tool for an unknown one.
+    """
+    for name in names:
+        if name not in TOOLS:
+            raise UserError(
+                f"There is no tool {name!r}{_nearest(name, TOOLS)} The tools are {', '.join(TOOLS)}."
+            )
+    chosen: dict[str, Tool] = {name: tool for name, tool in TOOLS.items() if name in names}
+    if Bash.name in chosen:
+        chosen[Bash.name] = Bash(command_timeout)
+    return chosen
+
+
+def specs(toolbox: Toolbox) -> list[ToolSpec]:
+    """What a model is told: flat JSON schemas."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": _flat(tool.arguments.model_json_schema()),
+            },
+        }
+        for tool in toolbox.values()
+    ]
+
+
+async def dispatch(toolbox: Toolbox, name: str, arguments: str, workspace: Workspace) -> ToolResult:
+    """Run one call as the model wrote it. What is wrong with it becomes an answer, never an error."""
+    tool = toolbox.get(name)
+    if tool is None:
+        return ToolResult(
+            f"There is no tool {name[:SUMMARY]!r}{_nearest(name, toolbox)} "
+            f"The tools are {', '.join(toolbox)}.",
+            ok=False,
+            invalid=True,
+            note="unknown tool",
+        )
+    try:
+        parsed = parse_arguments(tool, arguments)
+    except ArgumentsError as error:
+        return ToolResult(str(error), ok=False, invalid=True, note="invalid arguments")
+    try:
+        return await tool.run(parsed, workspace)
+    except PathError as error:
+        return ToolResult(str(error), ok=False, note="path refused")
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return ToolResult(f"{name} failed: {error.strerror or error}{place}.", ok=False, note="failed")
+
+
+def summarise(toolbox: Toolbox, name: str, arguments: str) -> str:
+    """One line for a person, at most 100 characters, safe to print: `bash pytest -q`."""
+    tool = toolbox.get(name)
+    try:
+        text = tool.summary(parse_arguments(tool, arguments)) if tool else arguments
+    except ArgumentsError:
+        text = arguments
+    line = _printable(f"{name} {text[: 10 * SUMMARY]}")
+    return line if len(line) <= SUMMARY else line[: SUMMARY - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """One line without control, formatting (right-to-left tricks) and unpaired surrogate characters."""
+    spaced = " ".join(text.split())
+    return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name[:SUMMARY], known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def _flat(schema: Any) -> Any:
+    """Without titles, and with a plain type where null is merely allowed: small models trip over `anyOf`."""
+    properties = {name: _plain(value) for name, value in schema["properties"].items()}
+    required = schema.get("required", [])
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    merged = {key: part for key, part in value.items() if key not in ("title", "anyOf")}
+    for option in value.get("anyOf", []):
+        if option.get("type") != "null":
+            merged |= {key: part for key, part in option.items() if key != "title"}
+    if merged.get("default", 0) is None:
+        del merged["default"]
+    return merged

@@ -1,0 +1,97 @@
+"""The tool `write_file`: a whole file, new or in the place of an old one."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from agentbatch.tasks.tools.base import Arguments, FileRecord, ToolResult
+from agentbatch.tasks.tools.locate import to_write
+from agentbatch.tasks.tools.replace import replace_file
+from agentbatch.workspace.workspace import Workspace
+
+NEWLINE = b"\n"
+
+
+class WriteFileArguments(Arguments):
+    path: Annotated[str, Field(description="Relative to the working directory; folders are made.")]
+    content: Annotated[str, Field(description="The whole content of the file.")]
+
+
+class WriteFile:
+    name: ClassVar[str] = "write_file"
+    description: ClassVar[str] = "Write a whole file: make it, or replace all that it held."
+    arguments: ClassVar[type[Arguments]] = WriteFileArguments
+
+    def summary(self, arguments: WriteFileArguments) -> str:
+        return f"{arguments.path} ({_lines(arguments.content)})"
+
+    async def run(self, arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
+        if len(arguments.content) <= SMALL:
+            return _write(arguments, workspace)
+        return await asyncio.to_thread(_write, arguments, workspace)
+
+
+SMALL = 64 * 1024
+"""Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
+loop's queue takes longer than the disk."""
+
+
+def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
+    path = to_write(workspace, arguments.path)
+    name = arguments.path
+    refusal = _refusal(name, path, workspace.root)
+    if refusal:
+        return ToolResult(refusal, ok=False)
+    try:
+        content = arguments.content.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return ToolResult(
+            f"The content is not valid Unicode at character {error.start:,} (a lone surrogate). "
+            "Nothing was written; send it again without that.",
+            ok=False,
+        )
+    before = path.read_bytes() if path.exists() else None
+    file = FileRecord(name, hashlib.sha256(content).hexdigest(), unchanged=before == content)
+    if file.unchanged:
+        return ToolResult(
+            f"{name} already held exactly this: nothing was changed.",
+            file=file,
+            changed=True,
+            note="unchanged",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content)
+    was = "new file" if before is None else f"replaced, had {_count(before.count(NEWLINE), before)}"
+    return ToolResult(
+        f"Wrote {name}: {_lines(arguments.content)}, {len(content):,} bytes ({was}).",
+        file=file,
+        changed=True,
+        note=was,
+    )
+
+
+def _refusal(name: str, path: Path, root: Path) -> str:
+    if path.is_dir():
+        return f"{name} is a folder. Give the path of a file in it."
+    if path.exists() and not path.is_file():
+        return f"{name} is not a regular file but a fifo, socket or device. Choose another path."
+    for parent in path.parents:
+        if parent == root:
+            break
+        if parent.exists() and not parent.is_dir():
+            return f"{parent.relative_to(root)} is a file, so {name} cannot be in it. Choose another path."
+    return ""
+
+
+def _lines(text: str) -> str:
+    return _count(text.count("\n"), text)
+
+
+def _count(newlines: int, text: str | bytes) -> str:
+    """Lines, a last one without its newline included."""
+    ends_open = bool(text) and text[-1:] not in ("\n", b"\n")
+    lines = newlines + ends_open
+    return f"{lines:,} line{'' if lines == 1 else 's'}"

@@ -1,0 +1,133 @@
+"""What has changed in a directory since its task began, looked at again and again while the task is under way."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agentbatch.tui.lines.files.changed_files import ChangedFile, ChangeKind, parse_patch
+from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.diff import changes, patch
+from agentbatch.workspace.files.snapshot import MOST_FILES, RACY, FileEntry, Snapshot, take_snapshot
+
+DIFF_SECONDS = 1.0
+"""Spent on diffs in one look; the next one goes on with the rest."""
+
+NOT_YET = "Its lines have not been compared yet."
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look found."""
+
+    files: tuple[ChangedFile, ...] = ()
+    note: str = ""
+    """A sentence about what it could not see."""
+    whole: bool = True
+    """False: another look has more to tell, though nothing changes."""
+
+
+class DirectoryChanges:
+    """Compares a directory with a task's beginning. `look` is slow: call it in a thread, one call at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        redact: Callable[[str], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`folder` holds the task's beginning.json; `redact` cleans what is shown; `clock` gives seconds."""
+        self.folder = folder
+        self.root = root
+        self._redact = redact
+        self._clock = clock
+        self._stamp: tuple[int, int] | None = None
+        self._before = Snapshot({})
+        self._last = Snapshot({})
+        self._diffs: dict[str, tuple[FileEntry | None, FileEntry | None, ChangedFile]] = {}
+
+    def look(self, first: str = "", seconds: float = DIFF_SECONDS) -> Look:
+        """The changes as they are now. `first`: the path whose diff is wanted most. Raises OSError, ValueError when
+        the beginning cannot be read."""
+        self._read_beginning()
+        if not self.root.is_dir():
+            return Look(note=f"The directory {self.root} is not there any more.")
+        now = self._last = take_snapshot(self.root, self._last)
+        found = changes(self._before, now)
+        deleted = found.deleted
+        if now.truncated:  # one that is not in the snapshot may be there all the same
+            deleted = tuple(path for path in deleted if not os.path.lexists(self.root / path))
+        touched: list[tuple[str, ChangeKind]] = [
+            *((path, "added") for path in found.added),
+            *((path, "changed") for path in found.modified),
+            *((path, "deleted") for path in deleted),
+        ]
+        touched.sort(key=lambda item: (item[0] != first, item[0]))
+        files = self._compared(touched, self._clock() + seconds)
+        note = f"It holds more than {MOST_FILES:,} files: not all of them are seen." if now.truncated else ""
+        return Look(tuple(sorted(files, key=lambda file: file.path)), note, not _lacking(files))
+
+    def _read_beginning(self) -> None:
+        """Read it when it is new: a task that begins again has another one."""
+        path = self.folder / NAME
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp == self._stamp:
+            return
+        self._before = Beginning.load(self.folder).snapshot
+        self._last = _as_it_was(self.root, self._before, status.st_mtime_ns - RACY)
+        self._diffs, self._stamp = {}, stamp
+
+    def _compared(self, touched: list[tuple[str, ChangeKind]], until: float) -> list[ChangedFile]:
+        old, new = self._before.files, self._last.files
+        kept: dict[str, tuple[FileEntry | None, FileEntry | None, ChangedFile]] = {}
+        files = []
+        for path, kind in touched:
+            before, after = old.get(path), new.get(path)
+            known = self._diffs.get(path)
+            if known is not None and known[0] is before and known[1] == after:
+                kept[path] = known
+            elif self._clock() < until:
+                kept[path] = (before, after, self._diff(path, kind, before, after))
+            files.append(kept[path][2] if path in kept else _undone(path, kind))
+        self._diffs = kept
+        return files
+
+    def _diff(
+        self, path: str, kind: ChangeKind, before: FileEntry | None, after: FileEntry | None
+    ) -> ChangedFile:
+        one = patch(Snapshot({path: before} if before else {}), Snapshot({path: after} if after else {}))
+        parsed = parse_patch(self._redact(one))
+        return replace(parsed[0], path=path, kind=kind) if parsed else ChangedFile(path, kind)
+
+
+def _undone(path: str, kind: ChangeKind) -> ChangedFile:
+    return ChangedFile(path, kind, None, None, notes=(NOT_YET,))
+
+
+def _lacking(files: list[ChangedFile]) -> bool:
+    return any(file.notes == (NOT_YET,) for file in files)
+
+
+def _as_it_was(root: Path, before: Snapshot, since: int) -> Snapshot:
+    """The beginning's entries of files that nobody has touched `since` (ns): they need not be read to know that they
+    are the same."""
+    files = {}
+    for path, entry in before.files.items():
+        try:
+            status = os.lstat(root / path)
+        except OSError:
+            continue
+        untouched = max(status.st_ctime_ns, status.st_mtime_ns) < since
+        if (
+            untouched
+            and entry.kind == "file"
+            and stat.S_ISREG(status.st_mode)
+            and status.st_size == entry.size
+        ):
+            signature = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+            files[path] = replace(entry, signature=signature)
+    return Snapshot(files)

@@ -1,0 +1,72 @@
+"""Where it is told what a task changed: its patch once it has ended, the directory itself while it is under way."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.text import counted
+from agentbatch.workspace.isolation.isolation import WORK
+from agentbatch.workspace.isolation.place_record import read_place
+
+PATCH = "changes.patch"
+
+
+@dataclass(frozen=True)
+class Told:
+    """There is nothing to look at, and this sentence says why."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The task has ended, and this file has its changes."""
+
+    path: Path
+    ended: float
+    """When the task did, epoch seconds: one that runs again leaves another patch."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The task is under way."""
+
+    folder: Path
+    """Ours: the run's folder of the task."""
+    own: Path
+    """The task's directory, as planned."""
+
+
+FilesSource = Told | Patch | Directory
+
+
+def files_source(state: RunState, folder: RunFolder | None, task_id: str | None) -> FilesSource:
+    """Where to look for the changes of a task. Pure."""
+    task = state.tasks.get(task_id) if task_id is not None else None
+    if task is None:
+        return Told("No task is chosen.")
+    if folder is None:
+        return Told(_of_results_file(task))
+    if task.finished:
+        if task.changed_files:
+            return Patch(folder.task(task.id) / PATCH, task.finished_at or 0.0)
+        return Told("It has ended, and nothing was changed in its directory.")
+    if not task.begun:
+        return Told("This task has not begun.")
+    if state.info is None or not state.info.task_file:
+        return Told("The run's records do not tell where the task's directory is.")
+    return Directory(folder.task(task.id), Path(state.info.task_file).parent / task.dir)
+
+
+def _of_results_file(task: TaskState) -> str:
+    if not task.changed_files:
+        return "A results file has no diffs; it tells of no file that was changed."
+    was = "was" if task.changed_files == 1 else "were"
+    return f"A results file tells only that {counted(task.changed_files, 'file')} {was} changed."
+
+
+def working_directory(source: Directory) -> Path:
+    """Where the task works: its own directory, or, with isolation, its place. Reads a small file."""
+    place, phase = read_place((source.folder / WORK).resolve())
+    return place.root if place is not None and phase == "made" else source.own

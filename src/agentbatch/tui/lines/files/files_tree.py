@@ -1,0 +1,140 @@
+"""The tree of changed files, and the lines of a diff, as lines of the screen. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from textual.content import Content
+
+from agentbatch.text import counted, harmless, width
+from agentbatch.tui.lines.files.changed_files import SIGNS, ChangedFile, ChangeKind, total_lines
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.render import LONGEST_LINE, clipped, plain_lines
+
+COLOURS: dict[ChangeKind, str] = {
+    "added": "$text-success",
+    "changed": "$text-warning",
+    "deleted": "$text-error",
+    "renamed": "$text-primary",
+}
+
+_ORDER: tuple[ChangeKind, ...] = ("added", "changed", "deleted", "renamed")
+_NO_END = "\\ No newline at end of file"
+
+
+class TreeRow(NamedTuple):
+    """A folder, or a file in it."""
+
+    text: str
+    """A folder's path, or a file's name; not harmless."""
+    depth: int = 0
+    file: ChangedFile | None = None
+
+
+class Tree(NamedTuple):
+    rows: tuple[TreeRow, ...]
+    places: dict[str, int]
+    """The row of each file, by path."""
+    widths: tuple[int, int, int]
+    """Cells of the word, of the lines added, of the lines removed."""
+
+
+def tree_of(files: Iterable[ChangedFile]) -> Tree:
+    """Files by folder, each folder once with its whole path; those at the top stand first."""
+    by_folder: dict[str, list[ChangedFile]] = {}
+    for file in files:
+        by_folder.setdefault(file.path.rpartition("/")[0], []).append(file)
+    rows: list[TreeRow] = []
+    places: dict[str, int] = {}
+    for folder in sorted(by_folder):
+        if folder:
+            rows.append(TreeRow(f"{folder}/"))
+        for file in by_folder[folder]:
+            places[file.path] = len(rows)
+            rows.append(TreeRow(file.path.rpartition("/")[2], 1 if folder else 0, file))
+    told = [row.file for row in rows if row.file is not None]
+    widths = (
+        max((len(file.kind) for file in told), default=0),
+        max((len(_count("+", file.added)) for file in told), default=0),
+        max((len(_count("-", file.removed)) for file in told), default=0),
+    )
+    return Tree(tuple(rows), places, widths)
+
+
+def tree_line(
+    row: TreeRow, columns: int, widths: tuple[int, int, int], glyphs: Glyphs, *, chosen: bool = False
+) -> Content:
+    """One row of at most `columns` cells: a mark, a sign, a name, and at the right the word and the lines."""
+    mark = f"{glyphs['closed']} " if chosen else "  "
+    file = row.file
+    if file is None:
+        return Content.styled(mark + clipped(harmless(row.text), columns - 2, glyphs), "dim")
+    word, added, removed = widths
+    end = [
+        (f"{file.kind:<{word}}", COLOURS[file.kind]),
+        (f" {_count('+', file.added):>{added}}", "$text-success"),
+        (f" {_count('-', file.removed):>{removed}}", "$text-error"),
+    ]
+    lead = f"{mark}{'  ' * row.depth}"
+    cells = sum(len(text) for text, _ in end)
+    room = max(8, columns - len(lead) - 2 - cells - 2)
+    name = clipped(harmless(row.text) or "?", room, glyphs)
+    gap = " " * max(1, columns - len(lead) - 2 - width(name) - cells - 1)
+    return Content.assemble(
+        lead,
+        (f"{SIGNS[file.kind]} ", f"bold {COLOURS[file.kind]}"),
+        (name, "bold" if chosen else ""),
+        gap,
+        *end,
+    )
+
+
+def _count(sign: str, lines: int | None) -> str:
+    """Empty where there are none, or nobody counted."""
+    return f"{sign}{lines:,}" if lines else ""
+
+
+def summary_line(files: Sequence[ChangedFile], where: str, columns: int, glyphs: Glyphs) -> str:
+    """`5 files: 2 added, 3 changed; +40 -3; in /path`, at most `columns` cells."""
+    counts = [(kind, sum(file.kind == kind for file in files)) for kind in _ORDER]
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in counts if number)
+    added, removed = total_lines(files)
+    told = f"{counted(len(files), 'file')}: {kinds}; +{added:,} -{removed:,}"
+    return clipped(f"{told}; {harmless(where)}" if where else told, columns, glyphs)
+
+
+def title_line(file: ChangedFile, columns: int, glyphs: Glyphs) -> Content:
+    """What stands above a diff."""
+    came = f" (was {harmless(file.before)})" if file.before else ""
+    counts = " ".join(filter(None, (_count("+", file.added), _count("-", file.removed))))
+    end = f" {file.kind} {counts}".rstrip()
+    name = clipped(harmless(file.path) + came, max(8, columns - 2 - len(end)), glyphs)
+    return Content.assemble((f"{SIGNS[file.kind]} ", f"bold {COLOURS[file.kind]}"), (name, "bold"), end)
+
+
+def diff_length(file: ChangedFile) -> int:
+    return len(file.notes) + len(file.lines)
+
+
+def diff_columns(file: ChangedFile) -> int:
+    """Cells that its longest line may take."""
+    longest = max(
+        ((len(line) + 3 * line.count("\t")) * (1 if line.isascii() else 2) for line in file.lines), default=0
+    )
+    return min(longest, 2 * LONGEST_LINE)
+
+
+def diff_line(file: ChangedFile, place: int) -> Content:
+    """One line below the title: what there is to say first, then its lines, signed and coloured."""
+    if place < len(file.notes):
+        return Content.styled(harmless(file.notes[place]), "italic dim")
+    line = file.lines[place - len(file.notes)]
+    sign, text = line[:1], " ".join(plain_lines(line[1:]))
+    if sign == "+":
+        return Content.styled(f"+{text}", "$text-success on $success-muted 40%")
+    if sign == "-":
+        return Content.styled(f"-{text}", "$text-error on $error-muted 40%")
+    if sign == "@":
+        return Content.styled(f"@{text}", "$text-primary")
+    if sign == "\\":
+        return Content.styled(_NO_END, "italic dim")
+    return Content(f" {text}")

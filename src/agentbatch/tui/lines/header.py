@@ -1,0 +1,158 @@
+"""The head of the run screen: which run, how it stands, what it has used. Pure."""
+
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from agentbatch.display.reports.run_report import time_left
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
+from agentbatch.runs.log_lines import REHEARSAL
+from agentbatch.runs.state import RunState
+from agentbatch.text import UNKNOWN, clip, counted, duration, money, tokens, width
+from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
+from agentbatch.tui.lines.task_cells import STAND_INS
+
+_COUNTS: tuple[tuple[str, tuple[ShownStatus, ...], ShownStatus], ...] = (
+    ("done", ("completed",), "completed"),
+    ("failed", ("error", "timeout", "cancelled", "skipped"), "error"),
+    ("interrupted", ("interrupted",), "interrupted"),
+    ("running", ("coding", "evaluating", "paused"), "coding"),
+    ("queued", ("queued",), "queued"),
+)
+"""A word, the statuses that it counts, and the one whose sign and colour it has."""
+
+
+ROOMY = 110
+"""Columns from which the second line has room for everything."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands at a moment: what takes a walk over its tasks."""
+
+    counts: dict[ShownStatus, int]
+    waiting: int
+    """Tasks that a rate limit holds back."""
+    wait: float
+    """Seconds until the first of them may go on, about."""
+    left: float | None
+    """Seconds that the run will take, estimated."""
+
+
+def standing(state: RunState, condition: RunCondition, now: float) -> Standing:
+    """`now`: epoch seconds."""
+    alive = condition == "running"
+    counts: dict[ShownStatus, int] = {}
+    ends = []
+    for task in state.tasks.values():
+        status = shown_status(task, alive=alive)
+        counts[status] = counts.get(status, 0) + 1
+        if alive and not task.finished and task.activity.kind == "waiting":
+            ends.append(task.activity.until)
+    wait = max(0.0, min(ends) - now) if ends else 0.0
+    return Standing(counts, len(ends), wait, time_left(state, now) if alive and not state.paused else None)
+
+
+def header_lines(
+    state: RunState,
+    title: str,
+    condition: RunCondition,
+    seen: Standing,
+    seconds: float,
+    columns: int,
+    glyphs: Glyphs,
+    *,
+    control: bool = True,
+) -> list[Content]:
+    """Two lines, and one for what should be known of the run. `seconds`: wall clock of the run so far."""
+    lines = [
+        _first(state, title, condition, columns, control),
+        _second(state, condition, seen, seconds, columns, glyphs),
+        *_notice(state, seen, columns),
+    ]  # fmt: skip
+    return (
+        [Content(line.plain.translate(STAND_INS), list(line.spans)) for line in lines]
+        if glyphs.ascii
+        else lines
+    )
+
+
+def _first(state: RunState, title: str, condition: RunCondition, columns: int, control: bool) -> Content:
+    info = state.info
+    word = "paused" if state.paused and condition == "running" else condition
+    tone = {"running": "$text-primary", "finished": "$text-success"}.get(word, "$text-warning")
+    told = [clip(title, 40), *([_mode(state, info), _models(info)] if info else [])]
+    lead, end = "agentbatch ", "" if control else " · read-only"
+    room = max(0, columns - len(lead) - len(word) - 3 - len(end))
+    return Content.assemble(
+        (lead, "bold"),
+        (word, f"bold {tone}"),
+        " · ",
+        clip(" · ".join(filter(None, told)), room),
+        (end, "$foreground-muted"),
+    )
+
+
+def _mode(state: RunState, info: RunStarted) -> str:
+    return f"{state.max_concurrent} at a time" if info.mode == "parallel" else info.mode
+
+
+def _models(info: RunStarted) -> str:
+    if not info.judged or info.evaluator_model == info.coder_model:
+        return info.coder_model
+    return f"{info.coder_model}, {info.evaluator_model}"
+
+
+def _second(
+    state: RunState, condition: RunCondition, seen: Standing, seconds: float, columns: int, glyphs: Glyphs
+) -> Content:
+    parts: list[Content] = []
+    for word, statuses, sign in _COUNTS:
+        number = sum(seen.counts.get(status, 0) for status in statuses)
+        if number or word == "done":
+            parts.append(
+                Content.styled(
+                    f"{glyphs[sign]} {number:,} {word}", COLOURS[sign] if number else "$foreground-muted"
+                )
+            )
+    left = Content("  ").join(parts)
+    usage = state.usage
+    used = [
+        f"{tokens(usage.total, estimated=usage.estimated, narrow=True)} tokens",
+        money(state.cost),
+        duration(seconds),
+    ]
+    if condition == "running":
+        used.append(f"~{UNKNOWN if seen.left is None else duration(seen.left)} left")
+    if seen.waiting:
+        used.insert(1, f"rate limit: {seen.waiting} wait {duration(seen.wait)}")
+    while len(used) > 1 and width(left.plain) + width(" · ".join(used)) + 2 > columns:
+        del used[0]
+    right = " · ".join(used)
+    gap = max(1, columns - width(left.plain) - width(right))
+    return Content.assemble(left, " " * gap, (right, "bold"))
+
+
+def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
+    lines = []
+    if seen.waiting and columns < ROOMY:
+        told = (
+            f"{counted(seen.waiting, 'task')} held back by a rate limit, the first for {duration(seen.wait)}"
+        )
+        return [Content.styled(clip(told, columns), "$text-warning")]
+    if state.info is not None and state.info.rehearsal:
+        lines.append(Content.styled(clip(REHEARSAL, columns), "$text-warning"))
+    error = state.finished.error if state.finished is not None else ""
+    notices = list(dict.fromkeys(state.notices))
+    if error:
+        lines = [Content.styled(clip(f"stopped: {error}", columns), "$text-error")]
+    elif notices:
+        more = f" (+{len(notices) - 1} more)" if len(notices) > 1 else ""
+        lead = "rehearsal, no AI · " if lines else ""
+        lines = [
+            Content.styled(
+                lead + clip(f"! {notices[-1]}", columns - len(more) - len(lead)) + more, "$text-warning"
+            )
+        ]
+    return lines

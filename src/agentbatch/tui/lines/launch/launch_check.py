@@ -1,0 +1,123 @@
+"""Finding out what the launch screen says: everything that reads files. Runs in threads."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agentbatch.api import PreparedRun
+from agentbatch.config import Settings, load_settings
+from agentbatch.errors import UserError
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.listing import list_runs, open_run
+from agentbatch.runs.resume_hint import resume_command
+from agentbatch.runs.store.database import load_info, open_database
+from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.spec.selection import NothingToDo
+from agentbatch.tui.lines.launch.launch_state import Earlier, Least, wrong_field
+
+AT_ONCE = 200
+"""Tasks whose least is estimated before a look whether somebody still wants to know: some 0.1 s."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the screen was opened, and with what."""
+
+    settings: Settings
+    """As the command line, the environment and .env had it."""
+    folder: Path
+    environ: Mapping[str, str]
+    env_file: Path | None = None
+
+    @property
+    def task_file(self) -> Path:
+        return self.folder / self.settings.tasks
+
+    def signature(self) -> tuple[object, ...]:
+        """Changes when a file does that decides what would run. Reads no contents."""
+        names = (self.task_file, self.folder / (self.env_file or ".env"), self.folder / "prices.toml")
+        return tuple(map(_stamp, names))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check has found."""
+
+    prepared: PreparedRun | None = None
+    """None: it cannot start."""
+    missing: frozenset[str] = field(default_factory=frozenset)
+    """Ids of tasks whose directory will be made."""
+    problem: str = ""
+    wrong: str = ""
+    """The field that the problem is about; empty: none of the screen's."""
+    no_task_file: bool = False
+    done: str = ""
+    """Why there is nothing to do: everything is up to date."""
+
+
+def check(place: Place, chosen: Mapping[str, str]) -> Findings:
+    """Check everything as the command would. `chosen`: flags by setting."""
+    # What came from flags and variables is taken for flags: only .env is read again, where a key may be new.
+    given = {name: getattr(place.settings, name) for name in place.settings.model_fields_set}
+    try:
+        settings = load_settings({**given, **chosen}, {}, place.env_file, place.folder)
+        prepared = prepare(settings, folder=place.folder, environ=place.environ, env_file=place.env_file)
+    except NothingToDo as nothing:
+        return Findings(done=str(nothing))
+    except (UserError, OSError) as error:
+        wrong, problem = wrong_field(str(error))
+        return Findings(problem=problem, wrong=wrong, no_task_file=not place.task_file.exists())
+    missing = frozenset(task.id for task in prepared.plan.tasks if not task.root.exists())
+    return Findings(prepared, missing)
+
+
+def estimate(prepared: PreparedRun, unwanted: Callable[[], bool]) -> Least | None:
+    """The least that it takes; None when `unwanted` became true meanwhile."""
+    total, cost = 0, 0.0 if not prepared.settings.rehearsal else None
+    tasks = prepared.plan.tasks
+    for begin in range(0, len(tasks), AT_ONCE):
+        if unwanted():
+            return None
+        part = replace(prepared, plan=replace(prepared.plan, tasks=tasks[begin : begin + AT_ONCE])).dry_run()
+        total += sum(least.coder + least.evaluator for least in part.least)
+        cost = None if cost is None or part.least_cost is None else cost + part.least_cost
+    return Least(total, cost)
+
+
+def earlier_run(place: Place) -> Earlier | None:
+    """The newest run of the task file; None when there is none that can be read."""
+    task_file = str(place.task_file.resolve())
+    for folder in list_runs(place.folder):
+        try:
+            if _task_file(folder) != task_file:
+                continue  # also a batch of plain requests
+            run = open_run(folder)
+        except UserError:  # damaged: nobody can go on with it; `agentbatch runs` says so
+            return None
+        tasks = run.state.tasks.values()
+        left = sum(not task.finished or task.resumable for task in tasks)
+        can_resume = not run.alive and bool(resume_command(run.state))
+        return Earlier(folder.run_id, run.condition, left, len(tasks), can_resume)
+    return None
+
+
+def _task_file(folder: RunFolder) -> str:
+    """Empty where there is none."""
+    with closing(open_database(folder.database)) as connection:
+        try:
+            info = load_info(connection)
+        except (sqlite3.Error, ValidationError) as error:
+            raise UserError(f"{folder.database} cannot be read: {error}.") from None
+    return info.task_file if info is not None and info.kind == "tasks" else ""
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size

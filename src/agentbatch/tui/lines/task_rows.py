@@ -1,0 +1,68 @@
+"""Which tasks of a run the table shows, and in which row: all, or those that a filter lets through. Pure."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection
+
+from agentbatch.runs.listing import ShownStatus
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.tui.lines.filter import Filter
+
+StatusOf = Callable[[TaskState], ShownStatus]
+
+
+class TaskRows:
+    """Rows in task order. Tasks come and go one by one: what changes in a run of ten thousand is a few at a time."""
+
+    def __init__(self, state: RunState, status: StatusOf, chosen: Filter | None = None) -> None:
+        self.state = state
+        self.status = status
+        self.filter = chosen
+        self._order = {task_id: place for place, task_id in enumerate(state.tasks)}
+        self._ids = [task_id for task_id in state.tasks if self._shows(task_id)]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, row: int) -> str:
+        """The id of the task in a row."""
+        return self._ids[row]
+
+    def row(self, task_id: str | None) -> int | None:
+        """Where a task is; None when it is not shown."""
+        if task_id not in self._order:
+            return None
+        row = self._row_at(task_id)
+        return row if row < len(self._ids) and self._ids[row] == task_id else None
+
+    def nearest(self, task_id: str | None) -> str | None:
+        """The task, or the next one that is shown, or the last; None when none is shown."""
+        if not self._ids:
+            return None
+        row = self._row_at(task_id) if task_id in self._order else 0
+        return self._ids[min(row, len(self._ids) - 1)]
+
+    def update(self, task_ids: Collection[str]) -> bool:
+        """These tasks have changed; True: a row came or went."""
+        if self.filter is None:
+            return False
+        moved = False
+        for task_id in task_ids:
+            if task_id not in self._order:
+                continue
+            row = self.row(task_id)
+            if self._shows(task_id) == (row is not None):
+                continue
+            moved = True
+            if row is None:
+                self._ids.insert(self._row_at(task_id), task_id)
+            else:
+                del self._ids[row]
+        return moved
+
+    def _row_at(self, task_id: str) -> int:
+        """The row that the task has, or would have."""
+        return bisect_left(self._ids, self._order[task_id], key=self._order.__getitem__)
+
+    def _shows(self, task_id: str) -> bool:
+        task = self.state.tasks[task_id]
+        return self.filter is None or self.filter.matches(task, self.status(task))

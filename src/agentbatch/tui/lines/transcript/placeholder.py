@@ -1,0 +1,58 @@
+"""What stands in for a transcript where there is none: a results file, a task that has not begun. Pure."""
+
+import json
+
+from agentbatch.runs import events as e
+from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.text import clip
+from agentbatch.tui.lines.transcript.blocks import Block, End, Judged, Note, Titled
+
+NO_TASK = "No task is chosen."
+READING = "Reading the transcript ..."
+
+
+def blocks_of_file(task: TaskState) -> list[Block]:
+    """What a results file holds of a task."""
+    blocks: list[Block] = [Note("A results file has no transcript; this is what it holds:")]
+    blocks.append(Titled("Prompt", task.first_prompt))
+    if task.last_response:
+        blocks.append(Titled("Last response", task.last_response))
+    blocks += [Judged(_event(task.id, record)) for record in task.verdicts]
+    if task.last_evaluation and not task.verdicts:
+        blocks.append(Titled("Last evaluation", _readable(task.last_evaluation)))
+    if task.status in ("completed", "error", "timeout", "cancelled", "skipped"):
+        blocks.append(End(task.status, task.reason or "", task.error, task.branch))
+    elif task.error:
+        blocks.append(Note(task.error, "error"))
+    return blocks
+
+
+def _event(task_id: str, record: VerdictRecord) -> e.VerdictReached:
+    return e.VerdictReached(
+        task_id=task_id,
+        iteration=record.iteration,
+        accepted=record.accepted,
+        decided_by=record.decided_by,
+        verdict=dict(record.verdict) if record.verdict is not None else None,
+        refusals=record.refusals,
+        tampering=record.tampering,
+        decision="done",
+    )
+
+
+def _readable(evaluation: str) -> str:
+    """A verdict is JSON there: broken into lines."""
+    try:
+        parsed = json.loads(evaluation)
+    except (ValueError, RecursionError):
+        return evaluation
+    return json.dumps(parsed, ensure_ascii=False, indent=2) if isinstance(parsed, dict) else evaluation
+
+
+def blocks_before_the_start(task: TaskState) -> list[Block]:
+    """A task that waits for its turn."""
+    waits = "It waits for its turn."
+    if task.depends_on:
+        waits = f"It waits for {', '.join(clip(name, 60) for name in task.depends_on[:10])}."
+    blocks: list[Block] = [Note(f"This task has not begun. {waits}")]
+    return [*blocks, Titled("Prompt", task.first_prompt)] if task.first_prompt else blocks

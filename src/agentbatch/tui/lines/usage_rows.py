@@ -1,0 +1,189 @@
+"""Tokens and cost by role and model, and what is left of the budgets, as lines of the screen. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from agentbatch.runs.bills import Bill, total_cost, total_usage
+from agentbatch.runs.state import RunState
+from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.lines.render import Line
+from agentbatch.usage import Usage
+
+HEADS = ("calls", "input", "cached", "output", "reasoning", "cost in", "cost out", "total")
+
+LESS_NEEDED = ("reasoning", "cost in", "cost out", "calls")
+"""What is left out first where there is too little room."""
+
+LEAST_LABEL = 20
+"""Cells of a line's name beside its figures; where there are fewer, it gets a line of its own."""
+
+MOST_LABEL = 40
+
+BUDGET_BAR = 16
+"""Cells of a budget's bar."""
+
+
+class Spent(NamedTuple):
+    """What was spent by a task, or by a run, and what it may spend."""
+
+    bills: tuple[Bill, ...]
+    attempts: int
+    """Requests sent, retries included."""
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    roles_told: bool = True
+    """False: from a file that says neither which role nor which model it was."""
+
+
+def spent_by_run(state: RunState, roles_told: bool) -> Spent:
+    """All tasks together; the budgets are the run's."""
+    settings = state.info.settings if state.info is not None else {}
+    cost, most = settings.get("max_cost"), settings.get("max_tokens")
+    return Spent(
+        state.bills,
+        sum(task.attempts for task in state.tasks.values()),
+        float(cost) if isinstance(cost, int | float) else None,
+        most if isinstance(most, int) else None,
+        roles_told,
+    )
+
+
+def spent_by_task(state: RunState, task_id: str, roles_told: bool) -> Spent:
+    """One task of the run, with the budget of its own."""
+    task = state.tasks[task_id]
+    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, roles_told)
+
+
+def plain(figure: str, glyphs: Glyphs) -> str:
+    """A figure in the signs that the terminal has."""
+    return figure.replace("≈", "~").replace(UNKNOWN, "-") if glyphs.ascii else figure
+
+
+def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
+    """A table: a line a role and model, and their sum; requests below it."""
+    bills = [bill for bill in spent.bills if bill.usage.calls or bill.usage.total]
+    if not bills:
+        sent = f" {counted(spent.attempts, 'request')} sent, none was answered." if spent.attempts else ""
+        return [Line(f"No tokens have been used so far.{sent}", "dim")]
+    labels = [harmless(f"{bill.role} {bill.model}") if spent.roles_told else "all calls" for bill in bills]
+    priced = [(bill.usage, bill.cost_input, bill.cost_output, bill.cost) for bill in bills]
+    if len(bills) > 1:
+        labels.append("total")
+        priced.append(_total(spent.bills))
+    for narrow in (False, True):
+        rows = [_figures(*one, glyphs, narrow=narrow) for one in priced]
+        if _wide(rows, range(len(HEADS))) <= columns:
+            break
+    return [*_table(labels, rows, columns, glyphs), _requests(spent, glyphs)]
+
+
+def _figures(
+    usage: Usage,
+    cost_in: float | None,
+    cost_out: float | None,
+    cost: float | None,
+    glyphs: Glyphs,
+    *,
+    narrow: bool,
+) -> tuple[str, ...]:
+    def count(number: int) -> str:
+        return tokens(number, estimated=usage.estimated and number > 0, narrow=narrow)
+
+    share = f"{usage.cached / usage.input:.0%}" if usage.input else UNKNOWN
+    figures = (
+        f"{usage.calls:,}", count(usage.input), share, count(usage.output), count(usage.reasoning),
+        money(cost_in), money(cost_out), money(cost),
+    )  # fmt: skip
+    return tuple(plain(figure, glyphs) for figure in figures)
+
+
+def _total(bills: tuple[Bill, ...]) -> tuple[Usage, float | None, float | None, float | None]:
+    cost_in, cost_out = _sum([b.cost_input for b in bills]), _sum([b.cost_output for b in bills])
+    return total_usage(bills), cost_in, cost_out, total_cost(bills)
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(width(row[place]) for row in (HEADS, *rows)) for place in range(len(HEADS))]
+
+
+def _wide(rows: Sequence[Sequence[str]], places: Iterable[int]) -> int:
+    """Cells that these columns take with a space in front of each."""
+    widths = _widths(rows)
+    return sum(widths[place] + 1 for place in places)
+
+
+def _table(labels: Sequence[str], rows: Sequence[Sequence[str]], columns: int, glyphs: Glyphs) -> list[Line]:
+    places = list(range(len(HEADS)))
+    for head in LESS_NEEDED:
+        if _wide(rows, places) > columns:
+            places.remove(HEADS.index(head))
+    widths = _widths(rows)
+    gap = 2 if columns >= 100 else 1
+    left = columns - sum(widths[place] + gap for place in places)
+    wanted = min(MOST_LABEL, max(map(width, labels)))
+    beside = left >= min(wanted, LEAST_LABEL)
+    label = min(wanted, left) if beside else max(0, min(4, left))
+
+    def line(name: str, cells: Sequence[str], style: str) -> list[Line]:
+        told = "".join(" " * gap + pad(cells[place], widths[place], right=True) for place in places)
+        if beside:
+            return [Line(pad(name, label) + told, style, end="")]
+        alone = [Line(clip(name, columns), style, end="")] if name else []
+        return [*alone, Line(" " * label + told, style, end="")]
+
+    lines = line("", HEADS, "dim")
+    for place, (name, cells) in enumerate(zip(labels, rows, strict=True)):
+        lines += line(name, cells, "bold" if place == len(rows) - 1 and len(rows) > 1 else "")
+    return [item._replace(text=plain_ellipsis(item.text, glyphs)) for item in lines]
+
+
+def plain_ellipsis(text: str, glyphs: Glyphs) -> str:
+    return text.replace("…", glyphs["ellipsis"]) if glyphs.ascii else text
+
+
+def _requests(spent: Spent, glyphs: Glyphs) -> Line:
+    """How many requests it took: an attempt that failed is sent again."""
+    answered = total_usage(spent.bills).calls
+    again = max(0, spent.attempts - answered)
+    text = f"{counted(spent.attempts, 'request')} sent, {answered:,} answered"
+    if again:
+        text += f", {again:,} failed or sent again"
+    if not spent.attempts:
+        text = f"{counted(answered, 'call')} answered"
+    if not spent.roles_told:
+        text += "; roles and models are not told"
+    if any(bill.usage.estimated for bill in spent.bills):
+        text += plain("; ≈ is an estimate of ours", glyphs)
+    return Line(text, "dim")
+
+
+def budget_lines(spent: Spent, whose: str, glyphs: Glyphs) -> list[Line]:
+    """How much of its budget is used; `whose`: `run` or `task`. Empty: it has none."""
+    lines = []
+    if spent.max_cost is not None:
+        cost = total_cost(spent.bills)
+        used = f"{money(cost)} of {money(spent.max_cost)}"
+        lines.append(_budget(f"{whose}'s budget", used, cost, spent.max_cost, glyphs))
+    if spent.max_tokens is not None:
+        count = total_usage(spent.bills).total
+        used = f"{tokens(count)} of {tokens(spent.max_tokens)} tokens"
+        lines.append(_budget(f"{whose}'s budget", used, float(count), float(spent.max_tokens), glyphs))
+    return lines
+
+
+def _budget(name: str, used: str, part: float | None, whole: float, glyphs: Glyphs) -> Line:
+    lead = f"{name} "
+    if part is None or whole <= 0:
+        return Line(plain(f"{lead}{used}: a part of it has no known price", glyphs), "$text-warning")
+    share = part / whole
+    cells = min(BUDGET_BAR, round(share * BUDGET_BAR)) if part < whole else BUDGET_BAR
+    bar = glyphs["bar"] * cells + glyphs["rest"] * (BUDGET_BAR - cells)
+    style = "$text-error" if share >= 1 else "$text-warning" if share >= 0.8 else "$text-success"
+    text = f"{lead}{bar} {share:.0%}  {used}"
+    return Line(text, "", spans=((len(lead), len(lead) + len(bar), style),), end="")

@@ -1,0 +1,65 @@
+"""How a task's directory was when the task began, on disk: a resumed task is judged against the same beginning."""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentbatch.files import put_document
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.protect import Kept, Protected
+from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
+
+NAME = "beginning.json"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The directory as it was, and the protected files in it."""
+
+    snapshot: Snapshot
+    protected: Protected | None = None
+
+    def save(self, folder: Path, redact: Redactor) -> None:
+        """Write it into the task's folder, in one step. Raises OSError.
+
+        Texts are written without keys, which shows in a diff at most; protected files have to be put back as they were.
+        """
+        document = {
+            "truncated": self.snapshot.truncated,
+            "files": {path: _entry(entry, redact) for path, entry in self.snapshot.files.items()},
+            "protected": _protected(self.protected),
+        }
+        put_document(folder / NAME, json.dumps(document))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Beginning":
+        """What `save` wrote. Raises OSError or ValueError when it cannot be read."""
+        text = (folder / NAME).read_text(encoding="utf-8")
+        try:
+            document = json.loads(text)
+            files = {path: FileEntry(*fields) for path, fields in document["files"].items()}
+            kept = document["protected"]
+            return cls(Snapshot(files, document["truncated"]), _read_protected(kept) if kept else None)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder / NAME} is not what was written there: {error}.") from None
+
+
+def _entry(entry: FileEntry, redact: Redactor) -> list[Any]:
+    text = None if entry.text is None else redact(entry.text)
+    return [entry.sha256, entry.size, text, entry.executable, entry.kind]
+
+
+def _protected(protected: Protected | None) -> dict[str, Any] | None:
+    if protected is None:
+        return None
+    kept = {
+        path: [base64.b64encode(file.content).decode(), file.mode] for path, file in protected.kept.items()
+    }
+    return {"patterns": list(protected.patterns), "kept": kept}
+
+
+def _read_protected(document: dict[str, Any]) -> Protected:
+    kept = {path: Kept(base64.b64decode(content), mode) for path, (content, mode) in document["kept"].items()}
+    return Protected(tuple(document["patterns"]), kept)

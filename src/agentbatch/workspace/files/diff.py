@@ -1,0 +1,157 @@
+"""What changed between two snapshots, for the judge, for the patch and for the counts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agentbatch.workspace.files.file_diff import describable, file_diff, quoted
+from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
+
+LEAST_SHARE = 300
+"""Characters of diff below which a file is better named than shown."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Paths that differ. False when nothing does."""
+
+    added: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return len(self.added) + len(self.modified) + len(self.deleted)
+
+    def __bool__(self) -> bool:
+        return self.total > 0
+
+
+def changes(before: Snapshot, after: Snapshot) -> Changes:
+    old, new = before.files, after.files
+    return Changes(
+        added=tuple(path for path in new if path not in old),
+        modified=tuple(path for path in new if path in old and _differs(old[path], new[path])),
+        deleted=tuple(path for path in old if path not in new),
+    )
+
+
+def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
+    """The diff for a reader, at most `limit` characters.
+
+    Where it is longer, every file gets an equal share and what small ones do not need goes to the large ones;
+    when even the shares are too small, the rest of the files are only named. Binary and large files are named
+    with their sizes.
+    """
+    pieces = [_piece(path, before, after) for path in _touched(before, after)]
+    if sum(map(len, pieces)) <= limit:
+        return "".join(pieces)
+    shown = max(1, min(len(pieces), limit // LEAST_SHARE))
+    rest = f"[... {len(pieces) - shown:,} more files changed ...]\n" if shown < len(pieces) else ""
+    pieces = pieces[:shown]
+    shares = _fair_shares([len(piece) for piece in pieces], limit - len(rest))
+    return ("".join(_cut(piece, share) for piece, share in zip(pieces, shares, strict=True)) + rest)[:limit]
+
+
+def patch(before: Snapshot, after: Snapshot) -> str:
+    """Everything, for `git apply`; files whose text is not known are named in a comment at its head."""
+    touched = _touched(before, after)
+    unknown = [path for path in touched if not _known(path, before, after)]
+    comment = [f"# {line}" for path in unknown for line in _named(path, before, after).splitlines()]
+    if comment:
+        comment.insert(0, "# Not in this patch, because they are binary or large:")
+    skipped = set(unknown)
+    known = [path for path in touched if path not in skipped]
+    diffs = [file_diff(path, before.files.get(path), after.files.get(path)) for path in known]
+    return "".join([*(f"{line}\n" for line in comment), *diffs])
+
+
+def tree(snapshot: Snapshot, limit_lines: int = 200) -> str:
+    """The files, one a line with its size; where they are too many, the rest by folder."""
+    if not snapshot.files:
+        return "(empty)"
+    paths = list(snapshot.files)
+    lines = [_tree_line(path, snapshot.files[path]) for path in paths[:limit_lines]]
+    if len(paths) > limit_lines:
+        lines = lines[: limit_lines - 1]
+        left = len(paths) - len(lines)
+        more = "more than " if snapshot.truncated else ""
+        lines.append(f"[... {more}{left:,} more files, {_by_folder(paths[len(lines) :])} ...]")
+    return "\n".join(lines)
+
+
+def _differs(old: FileEntry, new: FileEntry) -> bool:
+    return (old.sha256, old.size, old.kind, old.executable) != (
+        new.sha256,
+        new.size,
+        new.kind,
+        new.executable,
+    )
+
+
+def _touched(before: Snapshot, after: Snapshot) -> list[str]:
+    found = changes(before, after)
+    return sorted((*found.added, *found.modified, *found.deleted))
+
+
+def _known(path: str, before: Snapshot, after: Snapshot) -> bool:
+    return describable(before.files.get(path)) and describable(after.files.get(path))
+
+
+def _piece(path: str, before: Snapshot, after: Snapshot) -> str:
+    if _known(path, before, after):
+        return file_diff(path, before.files.get(path), after.files.get(path))
+    return _named(path, before, after)
+
+
+def _named(path: str, before: Snapshot, after: Snapshot) -> str:
+    old, new = before.files.get(path), after.files.get(path)
+    if old is None and new is not None:
+        what = f"added, {_described(new)}"
+    elif new is None and old is not None:
+        what = f"deleted, was {_described(old)}"
+    elif old is not None and new is not None:
+        what = f"changed, was {_described(old)}, is {_described(new)}"
+    return f"{quoted(path)}: {what}\n"
+
+
+def _described(entry: FileEntry) -> str:
+    match entry.kind:
+        case "special":
+            return "a fifo, socket or device"
+        case "unreadable":
+            return f"{entry.size:,} bytes, unreadable"
+        case "symlink":
+            return f"a symlink to {quoted(entry.text or '?')}"
+        case "file":
+            executable = ", executable" if entry.executable else ""
+            return f"{entry.size:,} bytes{executable}{'' if entry.text is not None else ', binary or large'}"
+
+
+def _fair_shares(sizes: Sequence[int], total: int) -> list[int]:
+    """Each gets what it needs or an equal part of what the smaller ones leave."""
+    shares = [0] * len(sizes)
+    for served, position in enumerate(sorted(range(len(sizes)), key=lambda index: sizes[index])):
+        shares[position] = min(sizes[position], total // (len(sizes) - served))
+        total -= shares[position]
+    return shares
+
+
+def _cut(piece: str, share: int) -> str:
+    if len(piece) <= share:
+        return piece
+    note = f"[... {len(piece):,} characters of diff in all, the rest is left out ...]\n"
+    kept = piece[: max(0, share - len(note) - 1)]
+    return f"{kept}\n{note}"
+
+
+def _tree_line(path: str, entry: FileEntry) -> str:
+    return f"{quoted(path)} ({_described(entry)})"
+
+
+def _by_folder(paths: Iterable[str]) -> str:
+    counts: dict[str, int] = {}
+    for path in paths:
+        folder = path.rsplit("/", 1)[0] + "/" if "/" in path else "./"
+        counts[folder] = counts.get(folder, 0) + 1
+    largest = sorted(counts, key=lambda folder: -counts[folder])[:5]
+    return "most of them in " + ", ".join(f"{quoted(folder)} ({counts[folder]:,})" for folder in largest)

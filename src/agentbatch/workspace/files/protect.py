@@ -1,0 +1,178 @@
+"""Files that the coder must not change: kept at the start of a task, put back before each check."""
+
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.patterns import matcher
+
+MOST_KEPT = 64 * 1024 * 1024
+"""Bytes that one task's protected files may hold together; they are kept in memory."""
+
+_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
+_TEST_NAMES = re.compile(
+    r"test_.*\.py|.*_tests?\.(py|go|c|cc|cpp|rb|rs|exs|dart|php)|.*_spec\.(rb|lua)|conftest\.py|"
+    r".*\.(test|spec)\.[cm]?[jt]sx?|.*Tests?\.(java|kt|cs|swift|php|scala)|"
+    r"(pytest\.ini|tox\.ini|(jest|vitest|karma|playwright)\.config\.[cm]?[jt]s)"
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One protected file as it was."""
+
+    content: bytes
+    """A symlink's is its target."""
+    mode: int | None
+    """Permission bits; None: it is a symlink."""
+
+
+@dataclass(frozen=True)
+class Protected:
+    patterns: tuple[str, ...]
+    kept: dict[str, Kept]
+
+    @classmethod
+    def capture(cls, root: Path, patterns: Sequence[str]) -> "Protected":
+        """Keep what `patterns` (globs relative to `root`; a folder means all in it) match now.
+
+        Raises UserError when that is too much to keep, OSError when it cannot be read.
+        """
+        kept: dict[str, Kept] = {}
+        total = 0
+        for name in _matching(root, patterns):
+            with _parent(root, name, make=False) as (folder, base):
+                found = _look(folder, base)
+            if found is None:
+                continue
+            kept[name] = found
+            total += len(found.content)
+            if total > MOST_KEPT:
+                raise UserError(
+                    f"protected_paths: what they match in {root} is over {MOST_KEPT // 2**20} MiB; "
+                    "name the files that matter, not large data."
+                )
+        return cls(tuple(patterns), kept)
+
+    def restore(self, root: Path) -> list[str]:
+        """Put back what was changed, replaced or deleted; returns the paths that had been tampered with.
+
+        A file that was added where a pattern matches is named among them but stays: it may be what the task
+        asked for. What the coder put in a protected file's place goes, be it a link, or a folder with all in
+        it. Nothing is read or written through a symlink, so nothing outside `root` is touched.
+        """
+        tampered = set()
+        for name, kept in self.kept.items():
+            with _parent(root, name, make=True) as (folder, base):
+                if _look(folder, base) != kept:
+                    tampered.add(name)
+                    _put_back(folder, base, kept)
+        tampered.update(name for name in _matching(root, self.patterns) if name not in self.kept)
+        return sorted(tampered)
+
+
+def test_files(paths: Iterable[str]) -> list[str]:
+    """Which of `paths` look like tests or what steers them."""
+    return [path for path in paths if _is_test(path)]
+
+
+def shadowing(paths: Iterable[str]) -> list[str]:
+    """Which of `paths` a Python check would import in the place of the standard library: `unittest.py` beside the
+    tests decides what they say."""
+    names = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}
+    return [
+        path for path in paths if path.endswith(".py") and path.split("/")[0].removesuffix(".py") in names
+    ]
+
+
+def _is_test(path: str) -> bool:
+    *folders, name = path.split("/")
+    return bool(_TEST_FOLDERS.intersection(folders)) or _TEST_NAMES.fullmatch(name) is not None
+
+
+def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
+    if not patterns:
+        return []
+    matches = matcher(patterns)
+    named = {part for pattern in patterns for part in pattern.split("/")}
+    found = []
+    for folder, folders, names in os.walk(root):
+        inner = Path(folder)
+        folders[:] = sorted(name for name in folders if name in named or not is_ignored(inner / name))
+        links = [name for name in folders if (inner / name).is_symlink()]
+        found += [(inner / name).relative_to(root).as_posix() for name in (*names, *links)]
+    return sorted(path for path in found if matches(path))
+
+
+@contextmanager
+def _parent(root: Path, name: str, make: bool) -> Iterator[tuple[int, str]]:
+    """A handle of the folder that holds `name`, reached without following a link, and the last name.
+
+    `make`: what is in the way of a folder is removed and the folder made.
+    """
+    *folders, base = name.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    at = os.open(root, flags)
+    try:
+        for folder in folders:
+            if make:
+                _make_folder(at, folder)
+            inner = os.open(folder, flags, dir_fd=at)
+            os.close(at)
+            at = inner
+        yield at, base
+    finally:
+        os.close(at)
+
+
+def _make_folder(at: int, name: str) -> None:
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            return
+        os.unlink(name, dir_fd=at)
+    os.mkdir(name, dir_fd=at)
+
+
+def _look(folder: int, name: str) -> Kept | None:
+    """The file as it is; None: there is none, or something that is neither file nor link."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        return Kept(os.fsencode(os.readlink(name, dir_fd=folder)), None)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    with open(handle, "rb") as file:
+        return Kept(file.read(MOST_KEPT + 1), stat.S_IMODE(status.st_mode))
+
+
+def _put_back(folder: int, name: str, kept: Kept) -> None:
+    """By a new file beside it and a rename, so that a hard link to elsewhere keeps its content."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=folder)
+    fresh = f".agentbatch-{secrets.token_hex(8)}"
+    try:
+        if kept.mode is None:
+            os.symlink(kept.content, os.fsencode(fresh), dir_fd=folder)
+        else:
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+            with open(handle, "wb") as file:
+                file.write(kept.content)
+                os.fchmod(handle, kept.mode)
+        os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.unlink(fresh, dir_fd=folder)
+        raise

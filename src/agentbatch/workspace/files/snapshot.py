@@ -1,0 +1,199 @@
+"""What a directory holds at one moment: every file's hash, and the text of small ones."""
+
+import asyncio
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from agentbatch.workspace.files.ignored import is_ignored
+
+MOST_FILES = 20_000
+"""Files in a snapshot; a directory with more is no project, and its snapshot says so."""
+LARGEST_TEXT = 64 * 1024
+"""Bytes of the largest file whose text is kept."""
+MOST_TEXT = 8 * 1024 * 1024
+"""Bytes of text kept in one snapshot: a hundred tasks hold two each in memory."""
+LARGEST_HASHED = 256 * 1024 * 1024
+"""Bytes of the largest file that is hashed whole; of larger ones size, times, and both ends are."""
+RACY = 2_000_000_000
+"""Nanoseconds. A file changed so shortly before it was read may change again without a new time stamp, so
+its entry is not trusted next time (git calls such entries racy). Two seconds is what FAT counts in."""
+
+SMALL_FILES = 100
+SMALL_SIZE = 1024 * 1024
+"""Bytes. A directory with no more than these is read in about a millisecond."""
+
+_BLOCK = 1024 * 1024
+
+Signature = tuple[int, int, int, int]
+"""Size, mtime_ns, inode, ctime_ns."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    sha256: str
+    """Of the content; of the target for a symlink; empty for what is not read."""
+    size: int
+    text: str | None
+    """None: binary (not UTF-8), large, or not a file. A symlink's is its target."""
+    executable: bool
+    kind: Literal["file", "symlink", "special", "unreadable"] = "file"
+    """`special`: a fifo, socket or device, never opened."""
+    signature: Signature | None = field(default=None, compare=False)
+    """For the next snapshot; None: read again."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`files` by path relative to the root, `/`-separated, in order. Bytes in a name that are no UTF-8 are
+    surrogates, as Python has them."""
+
+    files: Mapping[str, FileEntry]
+    truncated: bool = False
+    """There were more than MOST_FILES files; which ones are in is then a matter of order."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal exactly where paths, contents and executable bits are."""
+        whole = hashlib.sha256()
+        for path, entry in self.files.items():
+            line = f"{path}\0{entry.kind}\0{entry.executable}\0{entry.size}\0{entry.sha256}\0"
+            whole.update(line.encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+
+
+def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collection[Path] = ()) -> Snapshot:
+    """Read the directory; slow on large ones, so call it in a thread.
+
+    Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and
+    the absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes
+    or cannot be read meanwhile does not stop it.
+    """
+    known = previous.files if previous else {}
+    files: dict[str, FileEntry] = {}
+    truncated = False
+    budget = MOST_TEXT
+    for path, status in _walk(root, frozenset(exclude)):
+        if len(files) >= MOST_FILES:
+            truncated = True
+            break
+        name = path.relative_to(root).as_posix()
+        entry = known.get(name)
+        if entry is None or entry.signature != _signature(status):
+            entry = _read(path, status)
+        if entry.text is not None and entry.size > budget:
+            entry = FileEntry(entry.sha256, entry.size, None, entry.executable, entry.kind)
+        budget -= entry.size if entry.text is not None else 0
+        files[name] = entry
+    return Snapshot(dict(sorted(files.items())), truncated)
+
+
+async def snapshot(root: Path, previous: Snapshot | None = None) -> Snapshot:
+    """`take_snapshot` without holding up the event loop for long.
+
+    A small directory is read at once: when a hundred tasks are at work, the way to a thread and back through the
+    loop's queue takes fifty times longer than reading it.
+    """
+    if _is_small(root):
+        return take_snapshot(root, previous)
+    return await asyncio.to_thread(take_snapshot, root, previous)
+
+
+def _is_small(root: Path) -> bool:
+    size = 0
+    for number, (_, status) in enumerate(_walk(root, frozenset())):
+        size += status.st_size
+        if number >= SMALL_FILES or size > SMALL_SIZE:
+            return False
+    return True
+
+
+def _walk(root: Path, exclude: frozenset[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below `root` but folders themselves, each with its own stat, in a stable order."""
+    folders = [root]
+    while folders:
+        inner = []
+        for entry in _entries(folders.pop()):
+            path = Path(entry.path)
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if path in exclude or (is_folder and is_ignored(path)):
+                    continue
+                if is_folder:
+                    inner.append(path)
+                else:
+                    yield path, entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # gone meanwhile
+        folders.extend(reversed(inner))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []  # gone meanwhile, not ours to read, or nested deeper than a path can say
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+
+
+def _read(path: Path, status: os.stat_result) -> FileEntry:
+    try:
+        if stat.S_ISLNK(status.st_mode):
+            target = os.readlink(path)
+            raw = os.fsencode(target)
+            return FileEntry(hashlib.sha256(raw).hexdigest(), len(raw), _text(raw), False, "symlink")
+        if not stat.S_ISREG(status.st_mode):
+            return FileEntry("", 0, None, False, "special")
+        return _read_file(path)
+    except OSError:
+        return FileEntry("", status.st_size, None, bool(status.st_mode & stat.S_IXUSR), "unreadable")
+
+
+def _read_file(path: Path) -> FileEntry:
+    # Between the stat and here it may have become a link or a fifo: follow neither, wait for neither.
+    now = time.time_ns()
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return FileEntry("", 0, None, False, "special")
+        digest, size, start = hashlib.sha256(), status.st_size, b""
+        if size > LARGEST_HASHED:
+            digest.update(f"{size} {status.st_mtime_ns}".encode())
+            digest.update(file.read(_BLOCK))
+            file.seek(-_BLOCK, os.SEEK_END)
+            digest.update(file.read(_BLOCK))
+        else:
+            size = 0
+            while block := file.read(_BLOCK):
+                start = start or block
+                size += len(block)
+                digest.update(block)
+    text = _text(start) if size <= LARGEST_TEXT else None
+    fresh = now - max(status.st_mtime_ns, status.st_ctime_ns) < RACY
+    return FileEntry(
+        digest.hexdigest(),
+        size,
+        text,
+        bool(status.st_mode & stat.S_IXUSR),
+        signature=None if fresh or size != status.st_size else _signature(status),
+    )
+
+
+def _text(raw: bytes) -> str | None:
+    if b"\0" in raw:
+        return None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

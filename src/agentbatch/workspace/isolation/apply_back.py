@@ -1,0 +1,171 @@
+"""Bringing what a task changed in its copy back into its directory: all of it, or nothing."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.text import clip
+from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.snapshot import LARGEST_HASHED, FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.isolation.obstacles import obstacles, same
+from agentbatch.workspace.isolation.removal import remove_tree
+
+STAGE = ".agentbatch-apply-"
+"""Begins the name of the folder in the task's directory where new files wait until all of them are there."""
+BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Applied:
+    done: bool
+    """False: nothing was changed."""
+    files: int = 0
+    """How many were brought back, deletions too."""
+    in_the_way: tuple[str, ...] = ()
+    """Why not: a path and what is wrong with it, a line each."""
+
+
+def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> Applied:
+    """Bring the changes between `before` and `after`, snapshots of `copy`, into `source`.
+
+    Only when every file that they touch is in `source` still as it was in `before`, or as it is in `after` already, so
+    that a repetition after a crash goes on. Nothing is read or written through a link, nothing outside. Slow on
+    large directories, so call it in a thread; two at once in one directory are the caller's to prevent. Raises OSError.
+    """
+    stage = source / f"{STAGE}{hashlib.sha256(os.fsencode(copy)).hexdigest()[:12]}"
+    remove_tree(stage)  # of a process that was killed
+    touched = changes(before, after)
+    here = take_snapshot(source)
+    hindrances = obstacles(before, after, here)
+    hindrances += _folders_in_the_way(source, [*touched.added, *touched.modified], touched.deleted)
+    if hindrances:
+        return Applied(False, in_the_way=tuple(hindrances))
+    fresh = [
+        path
+        for path in (*touched.added, *touched.modified)
+        if not same(here.files.get(path), after.files[path])
+    ]
+    gone = [path for path in touched.deleted if path in here.files]
+    if not fresh and not gone:
+        return Applied(True, touched.total)
+    source.mkdir(parents=True, exist_ok=True)
+    stage.mkdir(mode=0o700)
+    try:
+        for number, path in enumerate(fresh):
+            problem = _put_on_stage(copy, path, after.files[path], stage / str(number))
+            if problem:
+                return Applied(False, in_the_way=(f"{clip(path, 200)}: {problem}",))
+        again = obstacles(before, after, take_snapshot(source, here, exclude=(stage,)))
+        if again:
+            return Applied(False, in_the_way=tuple(again))
+        _put_in_place(copy, source, stage, fresh, gone, before, after)
+    finally:
+        remove_tree(stage)
+    return Applied(True, touched.total)
+
+
+def _folders_in_the_way(source: Path, written: Sequence[str], deleted: Sequence[str]) -> list[str]:
+    """Where a file is to be, a folder that would not be empty by then: of what a snapshot leaves out, say."""
+    found = []
+    for path in written:
+        place = source / path
+        if place.is_symlink() or not place.is_dir():
+            continue
+        gone = {source / name for name in deleted if name.startswith(f"{path}/")}
+        parents = {parent for name in gone for parent in name.parents}
+        if not all(inner in gone or inner in parents for inner in place.rglob("*")) or not gone:
+            found.append(f"{clip(path, 200)}: is a folder in the directory")
+    return found
+
+
+def _put_on_stage(copy: Path, path: str, entry: FileEntry, place: Path) -> str:
+    """Copy one file of the copy as it was judged; returns what keeps it from that."""
+    changed = "changed in the copy after it was judged"
+    try:
+        with _folder(copy, path) as (folder, name):
+            if entry.kind == "symlink":
+                target = os.readlink(name, dir_fd=folder)
+                os.symlink(target, place)
+                return "" if target == entry.text else changed
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return changed
+    digest = hashlib.sha256()
+    with open(handle, "rb") as old, open(place, "xb") as new:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return changed
+        while block := old.read(BLOCK):
+            digest.update(block)
+            new.write(block)
+        os.fchmod(new.fileno(), stat.S_IMODE(status.st_mode) & 0o777)
+        size = new.tell()
+    # Of a larger one the snapshot has another digest.
+    right = size == entry.size and (size > LARGEST_HASHED or digest.hexdigest() == entry.sha256)
+    return "" if right else changed
+
+
+def _put_in_place(
+    copy: Path,
+    source: Path,
+    stage: Path,
+    fresh: Sequence[str],
+    gone: Sequence[str],
+    before: Snapshot,
+    after: Snapshot,
+) -> None:
+    for path in gone:
+        with _folder(source, path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+        _remove_empty(copy, source, path)
+    for number, path in enumerate(fresh):
+        old, new = before.files.get(path), after.files[path]
+        with _folder(source, path, make=True) as (folder, name):
+            if old is not None and old.kind == new.kind == "file":
+                _keep_owner_and_mode(stage / str(number), folder, name, old.executable == new.executable)
+            os.replace(stage / str(number), name, dst_dir_fd=folder)
+
+
+def _keep_owner_and_mode(place: Path, folder: int, name: str, mode: bool) -> None:
+    """The file's in the directory; its mode only where the task did not change that."""
+    with suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        with suppress(PermissionError):  # only root can give files away
+            os.chown(place, status.st_uid, status.st_gid, follow_symlinks=False)
+        if mode:
+            place.chmod(stat.S_IMODE(status.st_mode) & 0o777)
+
+
+def _remove_empty(copy: Path, source: Path, path: str) -> None:
+    """Folders that became empty by a deletion, when the copy has none of that name either."""
+    for parent in Path(path).parents:
+        if parent == Path(".") or (copy / parent).is_dir():
+            return
+        with _folder(source, str(parent)) as (folder, name):
+            try:
+                os.rmdir(name, dir_fd=folder)
+            except OSError:
+                return  # there are other files in it
+
+
+@contextmanager
+def _folder(root: Path, path: str, make: bool = False) -> Iterator[tuple[int, str]]:
+    """A handle of the folder that holds `path`, reached without following a link, and the last name."""
+    *folders, base = path.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    at = os.open(root, flags)
+    try:
+        for folder in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=at)
+            inner = os.open(folder, flags, dir_fd=at)
+            os.close(at)
+            at = inner
+        yield at, base
+    finally:
+        os.close(at)

@@ -1,0 +1,195 @@
+"""Committing what a task has left in its worktree, whatever it has left there."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agentbatch.text import clip, counted
+from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
+from agentbatch.workspace.isolation.branch_names import free_name
+from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.worktree import NOTHING, Worktree, checked_out_elsewhere, move_branch, tip
+
+NOBODY = ("agentbatch", "agentbatch@localhost")
+"""Author where the user's git has no name and address."""
+MOST_NAMED = 5
+LONGEST_MESSAGE = 20_000
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class KeptWork:
+    """What has become of a task's work."""
+
+    branch: str = ""
+    """Holds it; empty: nothing was changed, or the place is a copy."""
+    commit: str = ""
+    notes: tuple[str, ...] = ()
+    """What a person should know, a sentence each."""
+    whole: bool = True
+    """False: something is only in the place itself, which must stay."""
+
+
+def keep_work(git: Git, worktree: Worktree, message: str, folder: Path) -> KeptWork:
+    """Commit everything on the worktree's branch; nothing is committed where nothing changed. Safe to repeat.
+
+    `folder` is for the files of the work. Nothing of the worktree is run, and its `.git` is not read. Raises
+    GitError, OSError.
+    """
+    notes = []
+    aside = set_repositories_aside(worktree.top, folder / "nested")
+    if aside:
+        notes.append(
+            f"{counted(aside, 'git repository', 'git repositories')} inside the worktree "
+            f"{'was' if aside == 1 else 'were'} committed as plain files, without the history."
+        )
+    index = _own_index(worktree, folder)
+    pinned, top = worktree.pinned(index), worktree.top
+    _, problem = git.try_run("add", "-A", "--ignore-errors", "--", ".", cwd=top, pinned=pinned)
+    if problem:
+        notes.append(f"Not everything could be committed ({problem}): it is still in {top}.")
+    lost = _changed_submodules(git, worktree, index)
+    if lost:
+        notes.append(
+            f"What was changed in git submodules is not committed ({_some(lost)}): it is still in {top}."
+        )
+    ignored = _ignored(git, worktree, index)
+    if ignored:
+        notes.append(f"Not on the branch, because git ignores it: {_some(ignored)}.")
+    tree = git.run("write-tree", cwd=top, pinned=pinned).strip()
+    worktree = _on_free_branch(git, worktree, tree)
+    commit = parent = tip(git, worktree) or worktree.base
+    if tree != git.ask("rev-parse", f"{parent}^{{tree}}", cwd=top, pinned=pinned):
+        commit = _commit(git, worktree, tree, parent, message)
+    index.unlink(missing_ok=True)
+    branch = worktree.branch if commit != worktree.base else ""
+    return KeptWork(branch, commit if branch else "", tuple(notes), whole=not (problem or lost))
+
+
+def set_repositories_aside(top: Path, aside: Path) -> int:
+    """Move every `.git` below the top out of the worktree, in whatever case it is written; returns how many.
+
+    git would keep only a commit's number of a repository inside another one, and for those that it knows as
+    submodules it would run git in them, by a config that the coder can write.
+    """
+    found = list(_repositories(top))
+    if found:
+        aside.mkdir(parents=True, exist_ok=True)
+        moved = len(os.listdir(aside))
+        for number, place in enumerate(found, moved):
+            place.rename(aside / str(number))
+    return len(found)
+
+
+def _repositories(top: Path) -> Iterator[Path]:
+    folders = [str(top)]
+    while folders:
+        folder = folders.pop()
+        try:
+            _open_up(Path(folder))
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except OSError:
+            continue  # git cannot read it either, and says so
+        for entry in entries:
+            if entry.name.casefold() == ".git":
+                if Path(entry.path) != top / ".git":
+                    yield Path(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+
+
+def _open_up(folder: Path) -> None:
+    """A folder without permissions would keep its files off the branch; git does not record them."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
+
+
+def _own_index(worktree: Worktree, folder: Path) -> Path:
+    """A copy, so that a lock file which a killed git has left beside the worktree's own is no obstacle."""
+    index = folder / "index"
+    for left in (index, folder / "index.lock"):
+        left.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(worktree.admin / "index", index)
+    return index
+
+
+def _changed_submodules(git: Git, worktree: Worktree, index: Path) -> list[str]:
+    """Submodules' folders that were filled. A worktree has them empty, and git looks away from them."""
+    listed = git.run("ls-files", "-z", "--stage", cwd=worktree.top, pinned=worktree.pinned(index))
+    names = [line.split("\t", 1)[1] for line in listed.split("\0") if line.startswith("160000 ")]
+    return [name for name in names if _holds_something(worktree.top / name)]
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return stat.S_ISDIR(folder.lstat().st_mode) and bool(os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _ignored(git: Git, worktree: Worktree, index: Path) -> list[str]:
+    """Files and folders that git ignores, but for those that are nobody's work: caches, installed packages."""
+    listed = git.run(
+        "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory",
+        cwd=worktree.top, pinned=worktree.pinned(index),
+    )  # fmt: skip
+    names = [name for name in listed.split("\0") if name]
+    return [
+        name for name in names if IGNORED_FOLDERS.isdisjoint(name.split("/")) and not name.endswith(".pyc")
+    ]
+
+
+def _on_free_branch(git: Git, worktree: Worktree, tree: str) -> Worktree:
+    """Another branch where somebody is on its own: one that is new, or already has this work."""
+    if not checked_out_elsewhere(worktree):
+        return worktree
+
+    def taken(name: str) -> bool:
+        found = git.ask(
+            f"--git-dir={worktree.common}", "rev-parse", "--verify", "--quiet", f"refs/heads/{name}^{{tree}}",
+            cwd=worktree.common,
+        )  # fmt: skip
+        return name == worktree.branch or found not in (None, tree)
+
+    return replace(worktree, branch=free_name(worktree.branch, taken))
+
+
+def _commit(git: Git, worktree: Worktree, tree: str, parent: str, message: str) -> str:
+    """By git's plumbing: it runs no hook and reads no file of the worktree."""
+    pinned = worktree.pinned()
+    text = "".join(c for c in message[:LONGEST_MESSAGE] if c in "\n\t" or c.isprintable())
+    commit = git.run(
+        "commit-tree", tree, "-p", parent, "-F", "-",
+        cwd=worktree.top, pinned=pinned, text=text, env=_author(git, worktree),
+    ).strip()  # fmt: skip
+    old = parent if tip(git, worktree) is not None else NOTHING
+    move_branch(git, worktree, commit, old)
+    return commit
+
+
+def _author(git: Git, worktree: Worktree) -> dict[str, str]:
+    pinned = worktree.pinned()
+    if all(
+        git.ask("config", "--get", key, cwd=worktree.top, pinned=pinned)
+        for key in ("user.name", "user.email")
+    ):
+        return {}
+    name, email = NOBODY
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+    }
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(clip(name, 80) for name in names[:MOST_NAMED]) + more

@@ -1,0 +1,147 @@
+"""Where an isolated task works: a copy of its directory, or a git worktree on a branch of its own."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from threading import Event, Lock
+from typing import Literal, TypeVar
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.file_diff import describable
+from agentbatch.workspace.files.snapshot import Snapshot
+from agentbatch.workspace.isolation.apply_back import Applied, apply_back
+from agentbatch.workspace.isolation.branch_names import branch_name
+from agentbatch.workspace.isolation.commit_work import KeptWork, keep_work
+from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.place_making import discard, make_copy, make_worktree, put_away
+from agentbatch.workspace.isolation.place_record import Place
+from agentbatch.workspace.shell.processes import to_the_end
+
+WORK = "work"
+"""Name of a place's folder in the task's folder, `<run folder>/tasks/<id>/work`."""
+
+AT_ONCE = 3
+"""Places that are made or tidied at the same time: the disk is the limit, and other work needs threads too."""
+
+T = TypeVar("T")
+
+
+class Places:
+    """The places of one run's isolated tasks. Everything is done in threads, and to its end also when cancelled, so
+    that no git is killed while it writes to the user's repository; only a copy stops in the middle."""
+
+    def __init__(self, run_id: str, environ: Mapping[str, str]) -> None:
+        self._run_id = run_id
+        self._git = Git(environ)
+        self._few = asyncio.Semaphore(AT_ONCE)
+        self._applying = asyncio.Lock()
+        self._repositories: dict[Path, Lock] = {}
+
+    async def make(
+        self,
+        kind: Literal["copy", "worktree"],
+        source: Path,
+        folder: Path,
+        *,
+        task_id: str,
+        leave_out: Collection[Path] = (),
+    ) -> Place:
+        """A place for the task whose directory is `source` (resolved), in `folder`: WORK in the task's folder.
+
+        One that was made earlier is found again, with all that was done in it (`fresh` is False then); one that was
+        half made when its process was killed is made anew. `leave_out`: what a copy must not hold (absolute paths:
+        env files with keys). Raises UserError in a sentence, OSError.
+        """
+        folder = folder.resolve()  # as git writes it down
+        if kind == "copy":
+            stop = Event()
+            return await self._in_thread(lambda: make_copy(self._git, source, folder, leave_out, stop), stop)
+        name = branch_name(self._run_id, task_id)
+        return await self._in_thread(lambda: make_worktree(self._git, source, folder, name, self._lock))
+
+    async def keep(self, place: Place, message: str) -> KeptWork:
+        """Commit what was done in a worktree on its branch. Nothing is removed yet, and it may be repeated.
+
+        For a copy there is nothing to do: its changes are in changes.patch, or brought back by `apply_back`.
+        """
+        if place.worktree is None:
+            return KeptWork()
+        worktree = place.worktree
+        return await self._in_thread(lambda: keep_work(self._git, worktree, message, place.folder))
+
+    async def apply_back(self, place: Place, before: Snapshot, after: Snapshot) -> Applied:
+        """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""
+        async with self._applying:
+            return await self._in_thread(lambda: apply_back(place.root, place.source, before, after))
+
+    async def put_away(self, place: Place) -> None:
+        """Remove the files of a place whose work is kept. `make` goes on from a worktree's branch; safe to repeat."""
+        await self._in_thread(lambda: put_away(self._git, place))
+
+    async def discard(self, folder: Path) -> None:
+        """Remove the place in `folder`, if there is one, and forget it: `make` begins from the directory again, and
+        on another branch when one with work on it is left. Safe to repeat."""
+        await self._in_thread(lambda: discard(self._git, folder.resolve()))
+
+    def _lock(self, repository: Path) -> Lock:
+        return self._repositories.setdefault(repository, Lock())
+
+    async def _in_thread(self, work: Callable[[], T], stop: Event | None = None) -> T:
+        async with self._few:
+            doing = asyncio.ensure_future(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(doing)
+            except asyncio.CancelledError:
+                if stop is not None:
+                    stop.set()
+                await to_the_end(_settled(doing))
+                raise
+
+
+def may_go(
+    place: Place,
+    *,
+    completed: bool,
+    before: Snapshot,
+    after: Snapshot,
+    kept: KeptWork,
+    applied: Applied | None = None,
+) -> bool:
+    """Whether the place can be discarded without losing anything: its work is whole on the branch, in the
+    directory, or, of a completed task, in changes.patch. Pure."""
+    if place.worktree is not None:
+        return kept.whole
+    if applied is not None and applied.done:
+        return True
+    return completed and _patch_is_whole(before, after)
+
+
+def remove_places(run_folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """Remove all places of a run that is over, for `agentbatch prune`; branches with work on them stay.
+
+    Returns what could not be removed, a sentence each. Slow: call it in a thread.
+    """
+    git, problems = Git(environ), []
+    tasks = run_folder.resolve() / "tasks"
+    for folder in sorted(tasks.glob(f"*/{WORK}")):
+        if any(place.is_symlink() for place in (tasks, folder.parent, folder)):
+            continue  # it leads to something that is no place of ours
+        try:
+            discard(git, folder)
+        except (OSError, UserError) as error:
+            problems.append(str(error))
+    return problems
+
+
+def _patch_is_whole(before: Snapshot, after: Snapshot) -> bool:
+    """changes.patch has no content of binary and large files."""
+    touched = changes(before, after)
+    paths = (*touched.added, *touched.modified, *touched.deleted)
+    known = all(describable(side.files.get(path)) for path in paths for side in (before, after))
+    return known and not (before.truncated or after.truncated)
+
+
+async def _settled(doing: "asyncio.Task[T]") -> None:
+    await asyncio.wait({doing})
+    doing.exception()  # the cancellation is what counts

@@ -1,0 +1,84 @@
+"""What is written down of an isolated task's place, so that a later process finds it again."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from agentbatch.files import put_document
+from agentbatch.workspace.isolation.worktree import Worktree
+
+RECORD = "place.json"
+
+Phase = Literal["making", "made", "away"]
+"""`made` is written last, `away` before anything is removed: what lies there in between is nobody's work."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an isolated task works."""
+
+    root: Path
+    """The directory that the coder gets."""
+    source: Path
+    """The task's own directory, as in the plan."""
+    kind: Literal["copy", "worktree"]
+    folder: Path
+    """Ours: holds the place and what we write down of it."""
+    worktree: Worktree | None = None
+    readable: tuple[Path, ...] = ()
+    """What the task's commands may read outside of `root`: parts of the repository, the worktree around it."""
+    fresh: bool = False
+    """Just made: nobody has worked in it."""
+
+    @property
+    def branch(self) -> str:
+        """Empty for a copy."""
+        return self.worktree.branch if self.worktree is not None else ""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """For its commands: a git that finds no repository there must not take the user's, in which it may lie."""
+        top = self.worktree.top if self.worktree is not None else self.root
+        return {"GIT_CEILING_DIRECTORIES": str(top.parent)}
+
+
+def write_place(place: Place, phase: Phase) -> None:
+    """In one step. Raises OSError."""
+    tree = place.worktree
+    record = {
+        "phase": phase,
+        "kind": place.kind,
+        "root": str(place.root),
+        "source": str(place.source),
+        "worktree": tree
+        and {
+            "top": str(tree.top),
+            "branch": tree.branch,
+            "base": tree.base,
+            "admin": str(tree.admin),
+            "common": str(tree.common),
+        },
+    }
+    # ASCII, since a path may hold bytes that are no UTF-8.
+    put_document(place.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def read_place(folder: Path) -> tuple[Place | None, Phase]:
+    """What is known of the place in `folder`; None: nothing."""
+    try:
+        record: Any = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        tree = record["worktree"]
+        worktree = tree and Worktree(
+            Path(tree["top"]), tree["branch"], tree["base"], Path(tree["admin"]), Path(tree["common"])
+        )
+        place = Place(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
+    except FileNotFoundError:
+        return None, "making"
+    except (ValueError, KeyError, TypeError):
+        return None, "making"  # not ours, or of another version
+    # Of a run folder that was moved, or tampered with: nothing elsewhere is ever removed for it.
+    inside = (place.root, *([worktree.top] if worktree else []))
+    if not all(path.is_relative_to(folder) and ".." not in path.parts for path in inside):
+        return None, "making"
+    return place, record["phase"]

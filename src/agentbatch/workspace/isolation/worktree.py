@@ -1,0 +1,170 @@
+"""A task's git worktree on a branch of its own: made, found again, removed; the user's checkout is never touched."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.isolation.git import Git, Pinned
+from agentbatch.workspace.isolation.removal import remove_tree
+from agentbatch.workspace.isolation.repository import Repository
+
+NOTHING = ""
+"""For `git update-ref`: the branch must not exist yet."""
+
+STALE = 60.0
+"""Seconds after which what a git makes for a moment was left behind by one that was killed."""
+
+SHOWN = ("HEAD", "objects", "refs", "packed-refs", "shallow", "info", "config")
+"""What git reads of a repository for `status`, `diff` and `log`; its hooks and other worktrees are no part of it."""
+
+_SECRET = re.compile(
+    r"https?://[^/\s]*@|://[^/\s@]*:[^/\s]*@|(?im:^\s*extraheader|^\s*\w*(?:token|password|secret)\w*\s*=)"
+)
+
+
+@dataclass(frozen=True)
+class Worktree:
+    top: Path
+    """Of its files."""
+    branch: str
+    base: str
+    """The commit that it began at."""
+    admin: Path
+    """git's own folder for it, `.git/worktrees/<name>` of the repository."""
+    common: Path
+    """The repository's folder of objects and branches."""
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.branch}"
+
+    def pinned(self, index: Path | None = None) -> Pinned:
+        """For every command of ours: the worktree's own `.git` file is the coder's."""
+        return Pinned(self.admin, self.top, index)
+
+    def stands(self) -> bool:
+        """Whether git still has it as it was made."""
+        return self.top.is_dir() and _top_of(self.admin) == self.top and (self.admin / "HEAD").is_file()
+
+
+def add_worktree(git: Git, repository: Repository, top: Path, start: str) -> Path:
+    """Register one at the commit `start`, without files and on no branch; returns git's folder for it.
+
+    Raises GitError. Nobody has been in there yet, so its `.git` is git's own word.
+    """
+    top.parent.mkdir(parents=True, exist_ok=True)
+    git.run(
+        "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", str(top), start, cwd=repository.top
+    )
+    pointer = (top / ".git").read_bytes().decode("utf-8", "surrogateescape")
+    return Path(pointer.removeprefix("gitdir: ").removesuffix("\n"))
+
+
+def fill_worktree(git: Git, worktree: Worktree) -> None:
+    """Check its files out, and put it on its branch, which is made where there is none."""
+    pinned = worktree.pinned()
+    git.run("reset", "--hard", "--quiet", "--no-recurse-submodules", cwd=worktree.top, pinned=pinned)
+    if tip(git, worktree) is None:
+        move_branch(git, worktree, worktree.base, NOTHING)
+    git.run("symbolic-ref", "HEAD", worktree.ref, cwd=worktree.top, pinned=pinned)
+
+
+def move_branch(git: Git, worktree: Worktree, commit: str, old: str) -> None:
+    """To `commit`, if it is at `old` now. Raises GitError."""
+    lock = worktree.common / f"{worktree.ref}.lock"
+    with suppress(FileNotFoundError):
+        # Nobody but this run writes this branch, in hundredths of a second: its git was killed.
+        if time.time() - lock.stat().st_mtime > STALE:
+            lock.unlink()
+    reason = ("-m", "agentbatch")
+    git.run("update-ref", *reason, worktree.ref, commit, old, cwd=worktree.top, pinned=worktree.pinned())
+
+
+def tip(git: Git, worktree: Worktree) -> str | None:
+    """The commit that its branch is at; None: there is no such branch."""
+    return branch_tip(git, worktree.common, worktree.branch)
+
+
+def branch_tip(git: Git, common: Path, branch: str) -> str | None:
+    return git.ask(
+        f"--git-dir={common}", "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", cwd=common
+    )
+
+
+def checked_out_elsewhere(worktree: Worktree) -> bool:
+    """Whether the user, or another task, is on its branch: then moving it would change what they see as changed."""
+    heads = [worktree.common / "HEAD", *(admin / "HEAD" for admin in _admins(worktree.common))]
+    for head in heads:
+        with suppress(OSError):
+            named = head.read_bytes().decode("utf-8", "surrogateescape").strip()
+            if head.parent != worktree.admin and named == f"ref: {worktree.ref}":
+                return True
+    return False
+
+
+def unregister(git: Git, worktree: Worktree, folder: Path) -> None:
+    """Remove what git knows of it and of earlier attempts in `folder`, and its branch when that holds nothing new. Safe
+    to repeat; its files stay.
+
+    Not by `git worktree remove`, which reads files that are the coder's, nor by `prune`, which would take the
+    user's own worktrees on a disk that is not mounted. Raises OSError, GitError.
+    """
+    forget_worktrees(worktree.common, folder)
+    if tip(git, worktree) == worktree.base and not checked_out_elsewhere(worktree):
+        git.run(
+            f"--git-dir={worktree.common}",
+            "update-ref",
+            "-d",
+            worktree.ref,
+            worktree.base,
+            cwd=worktree.common,
+        )
+
+
+def forget_worktrees(common: Path, folder: Path) -> None:
+    """Remove git's folders for the worktrees in `folder`, and those that a killed git had just begun: they do not say
+    yet what they are for, and git itself would leave them for ever."""
+    for admin in _admins(common):
+        top = _top_of(admin)
+        if _just_begun(admin) if top is None else top.is_relative_to(folder):
+            remove_tree(admin)
+    with suppress(OSError):
+        (common / "worktrees").rmdir()  # as git does, when it is empty
+
+
+def shown_of_repository(worktree: Worktree) -> tuple[Path, ...]:
+    """What its commands may read outside of it. A config with a password in it stays hidden: git does without."""
+    config = worktree.common / "config"
+    try:
+        hide = bool(_SECRET.search(config.read_text("utf-8", "replace")))
+    except OSError as error:
+        raise UserError(f"{config} cannot be read: {error.strerror or error}.") from None
+    names = [name for name in SHOWN if not (hide and name == "config")]
+    places = [*(worktree.common / name for name in names), worktree.admin]
+    return tuple(place for place in places if place.exists())
+
+
+def _admins(common: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError):
+        yield from sorted(place for place in (common / "worktrees").iterdir() if not place.is_symlink())
+
+
+def _just_begun(admin: Path) -> bool:
+    """By a git that was killed long ago."""
+    with suppress(FileNotFoundError):
+        old = time.time() - admin.stat().st_mtime > STALE
+        return old and (admin / "locked").is_file() and not (admin / "gitdir").exists()
+    return False
+
+
+def _top_of(admin: Path) -> Path | None:
+    """The worktree that git's folder is for, by its back pointer."""
+    try:
+        pointer = (admin / "gitdir").read_bytes()
+    except OSError:
+        return None
+    return Path(pointer.decode("utf-8", "surrogateescape").removesuffix("\n")).parent

@@ -1,0 +1,134 @@
+"""What one task sees of the disk, as a list of mounts in the order in which they are made."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from agentbatch.files import STATE_FOLDER
+from agentbatch.workspace.sandbox.credentials import credential_places
+from agentbatch.workspace.sandbox.toolchains import exposed_toolchains
+
+PRIVATE = ("/home", "/root", "/tmp", "/var/tmp", "/run")
+"""Trees that a command gets empty and to itself, besides HOME. /dev is new in every sandbox anyway."""
+
+MOST_HIDDEN = 64
+"""Directories hidden one by one. More are hidden by their common parents: each mount costs every command."""
+SHALLOWEST_COVER = 2
+"""Names in the shortest path that may be covered in the place of directories below it: never / or /usr."""
+
+BLANK = Path(__file__).with_name("blank")
+"""An empty file, to lay over files."""
+
+
+class Mount(NamedTuple):
+    kind: Literal["covered", "read-only", "read-write", "link"]
+    place: Path
+    source: str = ""
+
+    def arguments(self) -> list[str]:
+        """For bwrap; none to cover what is not there, which would have to be made on the disk."""
+        place = str(self.place)
+        match self.kind:
+            case "covered" if self.place.is_dir():
+                return ["--tmpfs", place]
+            case "covered":
+                return ["--ro-bind", str(BLANK), place] if self.place.is_file() else []
+            case "read-only":
+                return ["--ro-bind-try", place, place]
+            case "read-write":
+                return ["--bind", place, place]
+            case "link":
+                return ["--symlink", self.source, place]
+
+
+def capabilities() -> list[str]:
+    """None, but for root those by which it owns files: it has no user namespace that would map them."""
+    kept = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER") if os.geteuid() == 0 else ()
+    return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
+
+
+def plan_walls(
+    root: Path,
+    home: Path,
+    path_variable: str,
+    hidden_dirs: Sequence[Path],
+    hidden_files: Sequence[Path],
+    readable: Sequence[Path],
+) -> list[Mount]:
+    """Hide first, then show again what is needed, the task's own directory last; all paths resolved.
+
+    A task whose directory is HOME or above it keeps it, writable; only the well-known places of passwords and
+    keys in it are covered. A readable folder around the task's directory is shown before that.
+    """
+    private = _private(home)
+    others = [place for place in hidden_dirs if not place.is_relative_to(root)]
+    others = [place for place in covering(others) if not _inside(place, private)]
+    hidden = [*private, *others]
+    exposed = exposed_toolchains(path_variable, home, lambda p: _inside(p, hidden), [root, *others])
+    around = [place for place in readable if root != place and root.is_relative_to(place)]
+    trees = [*around, *(tree for tree in exposed.outermost() if not tree.is_relative_to(root))]
+    links = [link for link in exposed.links if not _inside(link, [*trees, root])]
+    secret = [*credential_places(home), *(path.resolve() for path in hidden_files if path.is_file())]
+    outside = {
+        p for p in secret if not p.is_relative_to(root) and (_inside(p, trees) or not _inside(p, hidden))
+    }
+    inside = out_of_reach(root, home, hidden_dirs, hidden_files)
+    shown = [
+        place
+        for place in readable
+        if place not in around and (not place.is_relative_to(root) or _inside(place, inside))
+    ]
+    return [
+        *(Mount("covered", place) for place in sorted(hidden)),
+        *(Mount("read-only", place) for place in (*_dns_files(hidden), *trees)),
+        *(Mount("link", link, exposed.links[link]) for link in sorted(links)),
+        *(Mount("covered", place) for place in sorted(outside)),
+        Mount("read-write", root),
+        *(Mount("covered", place) for place in inside),
+        *(Mount("read-only", place) for place in shown),
+    ]
+
+
+def out_of_reach(
+    root: Path, home: Path, hidden_dirs: Iterable[Path], hidden_files: Iterable[Path]
+) -> list[Path]:
+    """What stays hidden inside the task's own directory: the runs' folder, env files that are there now (not one
+    that the coder will write), and keys where the directory is HOME or above it.
+
+    Other tasks' directories below it are not: such tasks never run at the same time, and the outer one may
+    see the inner one's.
+    """
+    runs = [p for p in hidden_dirs if p.is_relative_to(root) and STATE_FOLDER in p.relative_to(root).parts]
+    files = [path.resolve() for path in hidden_files if path.is_file()]
+    found = {place for place in (*runs, *files, *credential_places(home)) if place.is_relative_to(root)}
+    return sorted(found - {root})
+
+
+def _private(home: Path) -> list[Path]:
+    places = {Path(place).resolve() for place in PRIVATE if Path(place).is_dir()}
+    return sorted(places | {home} - {Path("/")})
+
+
+def covering(places: Iterable[Path]) -> list[Path]:
+    """`places`, or when they are too many the parents that contain them, without those inside another one.
+
+    A run reduces its tasks' directories once with this; each task's walls then look at few places.
+    """
+    chosen = set(places)
+    while len(chosen) > MOST_HIDDEN:
+        deepest = max(len(place.parts) for place in chosen)
+        if deepest - 2 < SHALLOWEST_COVER:
+            break
+        chosen = {place.parent if len(place.parts) == deepest else place for place in chosen}
+    return sorted(place for place in chosen if not any(parent in chosen for parent in place.parents))
+
+
+def _inside(path: Path, trees: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(tree) for tree in trees)
+
+
+def _dns_files(hidden: Sequence[Path]) -> list[Path]:
+    """Where /etc's name service files really are: systemd keeps resolv.conf below /run."""
+    real = (Path(name).resolve() for name in ("/etc/resolv.conf", "/etc/hosts"))
+    return [path for path in real if _inside(path, hidden) and path.is_file()]

@@ -1,0 +1,188 @@
+"""A command as a process group: started, watched, and ended with everything that it started."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from agentbatch.workspace.shell.output import Collector
+
+MARK = "AGENTBATCH_COMMAND"
+"""Environment variable that marks every process of one command, so that one which left the group is found."""
+GRACE = 0.5
+"""Seconds that output may still drain after the command has ended."""
+KILL_PATIENCE = 5.0
+"""Seconds to wait for a killed process; longer means that it hangs in the kernel (a dead network disk)."""
+POLL = 0.05
+"""Seconds between looks at a process on systems without pidfd (not Linux)."""
+SWEEPS = 50
+"""Rounds of killing marked processes; more than one because they can fork while they are being looked for."""
+CHUNK = 64 * 1024
+"""Bytes a read: what a pipe holds on Linux."""
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` whole, also when cancelled meanwhile; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+class CommandProcess:
+    """One running command. Whoever starts one calls `end` in a `finally`."""
+
+    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], sweep: bool) -> None:
+        """Start it: own session and group, no input, both outputs into one pipe. Raises OSError.
+
+        `sweep`: look for processes that left the group once it has ended; a pid namespace makes it needless.
+        """
+        self._token = secrets.token_hex(16)
+        self._sweep = sweep
+        self._read, write = os.pipe()
+        try:
+            os.set_blocking(self._read, False)
+            marks = f"{env[MARK]}:{self._token}" if MARK in env else self._token
+            self._process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**env, MARK: marks},
+                stdin=subprocess.DEVNULL,
+                stdout=write,
+                stderr=write,
+                start_new_session=True,
+            )
+        except (OSError, ValueError):
+            os.close(self._read)
+            raise
+        finally:
+            os.close(write)
+        self._drain: asyncio.Task[None] | None = None
+
+    async def watch(self, collector: Collector, timeout: float) -> bool:
+        """Collect output until the command exits (True), floods, or `timeout` seconds are over (False)."""
+        self._drain = asyncio.ensure_future(self._collect(collector))
+        exited = asyncio.ensure_future(self._exited())
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.wait({exited, self._drain}, return_when=asyncio.FIRST_COMPLETED)
+                if not collector.flooded:
+                    await exited
+        except TimeoutError:
+            return False
+        finally:
+            exited.cancel()
+        return not collector.flooded
+
+    async def end(self) -> None:
+        """Kill whatever is left, give the output its grace, reap the process, close everything."""
+        # The leader is not reaped yet, so its number cannot belong to another group by now.
+        self._kill_group()
+        if self._sweep:
+            await asyncio.to_thread(sweep, self._token)
+        try:
+            async with asyncio.timeout(KILL_PATIENCE):
+                await self._exited()
+        except TimeoutError:
+            pass  # Popen's own clean-up reaps it when the kernel lets it go
+        else:
+            self._process.wait()
+        if self._drain is not None:
+            await asyncio.wait({self._drain}, timeout=GRACE)
+            self._drain.cancel()
+            await asyncio.wait({self._drain})
+        os.close(self._read)
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell gives it: 128 + n for a process that died of signal n."""
+        code = self._process.returncode
+        return 128 - code if code is not None and code < 0 else code
+
+    def _kill_group(self) -> None:
+        # Nothing may be left of it; macOS says EPERM where only the zombie is.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _exited(self) -> None:
+        """Returns when the process has ended, without reaping it where the system allows."""
+        if self._process.returncode is not None:
+            return
+        if not hasattr(os, "pidfd_open"):
+            while self._process.poll() is None:  # noqa: ASYNC110 - there is nothing to be woken by
+                await asyncio.sleep(POLL)
+            return
+        handle = os.pidfd_open(self._process.pid)
+        try:
+            await _readable(handle)
+        finally:
+            os.close(handle)
+
+    async def _collect(self, collector: Collector) -> None:
+        """Read until every writer is gone or the flood limit is passed."""
+        while not collector.flooded:
+            await _readable(self._read)
+            try:
+                data = os.read(self._read, CHUNK)
+            except BlockingIOError:
+                continue
+            if not data:
+                return
+            if collector.writes_next(len(data)):
+                await to_the_end(asyncio.to_thread(collector.feed, data))
+            else:
+                collector.feed(data)
+
+
+async def _readable(handle: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(handle, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(handle)
+
+
+def sweep(token: str) -> None:
+    """Kill every process whose environment carries `token`, until none is left.
+
+    Linux only, by /proc: on other systems, and for a process that also emptied its environment, what left its
+    group lives on. The sandbox closes that gap with a pid namespace.
+    """
+    for _ in range(SWEEPS):
+        found = _marked(token.encode())
+        if not found:
+            return
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _marked(token: bytes) -> list[int]:
+    try:
+        entries = [name for name in os.listdir("/proc") if name.isdigit()]
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in entries:
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                if token in file.read():
+                    found.append(int(name))
+        except OSError:
+            continue  # gone meanwhile, or another user's
+    return found

@@ -1,0 +1,124 @@
+"""Running a task's commands: stateless, bounded in time and output, and nothing outlives one."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.shell.output import Collector
+from agentbatch.workspace.shell.processes import CommandProcess, to_the_end
+
+LONGEST_COMMAND = 120_000
+"""Bytes. Linux takes 128 KiB in one argument."""
+CANNOT_RUN = 126
+"""Exit code of a command that could not be started, as shells give it."""
+TAIL_CHARACTERS = 4_000
+"""Characters that `tail` gives at most, however long the lines are."""
+
+LIMITS = """\
+ulimit -c 0          # no core files
+ulimit -n 16384      # open files
+ulimit -u 16384      # processes of this user: ends a fork bomb before the machine does
+ulimit -f 10485760   # KiB in one file: 10 GiB
+"""
+"""Limits that every command runs under; those that the system already holds lower stay as they are."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended and what it printed."""
+
+    exit_code: int | None
+    """None: killed at its timeout or for flooding."""
+    output: str
+    """Both outputs in the order of writing, cleaned; at most 30,000 characters: head, a line that says how
+    much is missing and where it is, tail."""
+    timed_out: bool
+    flooded: bool
+    seconds: float
+    spilled: Path | None
+    """The file with the whole output, when it was longer."""
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the output."""
+        return "\n".join(self.output.rstrip().split("\n")[-lines:])[-TAIL_CHARACTERS:]
+
+
+class Shell:
+    """Runs commands with `bash -c` in one directory, one environment, one sandbox."""
+
+    def __init__(
+        self,
+        root: Path,
+        sandbox: Sandbox,
+        env: Mapping[str, str],
+        outputs: Path,
+        redact: Redactor | None = None,
+    ) -> None:
+        """`redact` masks keys in what commands print, before it is cut or kept."""
+        self._redact = redact
+        self._root = root
+        self._sandbox = sandbox
+        self._env = dict(env)
+        self._outputs = outputs
+
+    def hides(self, path: Path) -> bool:
+        """Whether `path`, resolved and inside the directory, is nothing for the task: keys, the run's folder."""
+        return any(path.is_relative_to(place) for place in self._sandbox.out_of_reach)
+
+    async def run(self, command: str, timeout: float = 120.0) -> CommandResult:
+        """Run `command` to its end, its flood or its timeout (seconds), and end whatever it left running.
+
+        A command that cannot be started is a result with exit code 126, not an error. Safe to cancel.
+        """
+        begun = time.monotonic()
+        refusal = _refusal(command)
+        if refusal:
+            return _not_started(refusal)
+        collector = Collector(self._outputs, self._redact)
+        argv = self._sandbox.wrap(["bash", "-c", _script(), "bash", command])
+        try:
+            process = CommandProcess(argv, self._root, self._env, sweep=self._sandbox.name == "none")
+        except OSError as error:
+            return _not_started(f"{error.strerror or error}: {error.filename or self._root}")
+        try:
+            ended = await process.watch(collector, timeout)
+        finally:
+            try:
+                await to_the_end(process.end())
+            finally:
+                output = collector.finish()
+        return CommandResult(
+            exit_code=process.exit_code if ended and not collector.flooded else None,
+            output=output,
+            timed_out=not ended and not collector.flooded,
+            flooded=collector.flooded,
+            seconds=time.monotonic() - begun,
+            spilled=collector.spilled,
+        )
+
+
+def _script() -> str:
+    limits = [line.split("#")[0].strip() for line in LIMITS.splitlines()]
+    return "{ " + "; ".join(limits) + '; } 2>/dev/null; exec bash -c "$1"'
+
+
+def _refusal(command: str) -> str:
+    if "\0" in command:
+        return "the command contains a NUL character"
+    try:
+        size = len(command.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "the command is not valid Unicode"
+    if size > LONGEST_COMMAND:
+        return (
+            f"the command is {size:,} bytes long and at most {LONGEST_COMMAND:,} fit; "
+            "write a script with write_file and run that"
+        )
+    return ""
+
+
+def _not_started(why: str) -> CommandResult:
+    return CommandResult(CANNOT_RUN, f"The command was not started: {why}.", False, False, 0.0, None)

@@ -1,0 +1,238 @@
+"""`--daemon` as a user runs it: real processes, a real terminal that goes away, the rehearsal model."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
+from tests.support.paths import CHECKOUT
+
+PATIENCE = 120.0
+"""Seconds before a test gives up waiting for another process."""
+
+HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
+"""A check that ends when the test says so."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+@dataclass
+class Project:
+    """A folder with a task that waits in its check for `let_go`."""
+
+    folder: Path
+    environ: dict[str, str]
+    engines: list[int] = field(default_factory=list)
+
+    command = (sys.executable, "-P", "-m", "agentbatch")
+
+    def start(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Returns when nobody holds the command's pipes any more."""
+        done = subprocess.run(
+            [*self.command, *words],
+            cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        self.note(done.stdout)
+        return done
+
+    def note(self, output: str) -> None:
+        self.engines += [int(number) for number in re.findall(r"\(process (\d+)\)", output)]
+
+    @property
+    def run(self) -> RunFolder:
+        (path,) = (self.folder / ".agentbatch" / "runs").iterdir()
+        return RunFolder(path)
+
+    def let_go(self) -> None:
+        """Let the task end, and the run with it."""
+        until((self.folder / "t" / "environment").exists)
+        (self.folder / "t" / "go").touch()
+        until(lambda: not holder(self.run))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    (folder / "t").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][0]  # the model plays these
+    task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
+    (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
+    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
+    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    yield project
+    for engine in project.engines:
+        _kill(engine)
+
+
+def _kill(process: int) -> None:
+    """End an engine that a failed test left behind."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+        if b"agentbatch" in command:
+            os.kill(process, signal.SIGKILL)
+    except OSError:
+        pass  # it has ended
+
+
+def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(project: Project) -> None:
+    done = project.start("--daemon", "--sandbox", "none")
+    (engine,) = project.engines
+    run_id = project.run.run_id
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"Run {run_id} is under way in the background (process {engine}).\n\n"
+        f"  agentbatch status {run_id}\n  agentbatch logs -f {run_id}\n  agentbatch stop {run_id}\n"
+    )
+    assert holder(project.run).startswith(f"process {engine} on ")
+    assert os.getsid(engine) == engine
+    links = {n: os.readlink(f"/proc/{engine}/fd/{n}") for n in (0, 1, 2)}
+    log = str(project.run.path / ENGINE_LOG)
+    assert links == {0: "/dev/null", 1: log, 2: log}
+    assert sorted(p.name for p in (project.folder / ".agentbatch").iterdir()) == [".gitignore", "runs"]
+    project.let_go()
+    assert (project.folder / "parallel_batch_results.json").is_file()
+    assert not re.search(
+        r"AGENTBATCH_(READY|DAEMON|DISPLAY)", (project.folder / "t" / "environment").read_text()
+    )
+    assert Path(log).read_text() == ""
+
+
+def test_it_outlives_the_terminal(project: Project) -> None:
+    """Its terminal is a real one, whose shell is hung up."""
+    line = " ".join(project.command) + " --daemon --sandbox none > said; touch returned; exec sleep 1000"
+    host = subprocess.Popen(
+        [sys.executable, "-c", f"import pty; pty.spawn(['sh', '-c', {line!r}])"],
+        cwd=project.folder, env=project.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    until((project.folder / "returned").exists)
+    project.note((project.folder / "said").read_text())
+    (engine,) = project.engines
+    (shell,) = _children(host.pid)
+    host.kill()
+    host.wait()
+    until(lambda: not Path(f"/proc/{shell}").exists())  # hung up
+    assert holder(project.run).startswith(f"process {engine} on ")
+    project.let_go()
+    results = json.loads((project.folder / "parallel_batch_results.json").read_text())
+    assert results["run"]["interrupted"] is False
+
+
+def _children(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(number) for number in text.split()]
+
+
+def test_what_ends_before_the_run_is_shown_with_its_exit_code_and_leaves_nothing(project: Project) -> None:
+    done = project.start("--daemon", "-t", "none.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("agentbatch: There is no task file")
+    plan = project.start("--daemon", "--dry-run")
+    assert (plan.returncode, plan.stderr) == (0, "")
+    assert "t" in plan.stdout.split()
+    assert not (project.folder / ".agentbatch").exists()
+
+
+def test_the_variable_starts_one_background_process_not_a_chain(project: Project) -> None:
+    (project.folder / ".env").write_text("AGENTBATCH_DAEMON=1\nAGENTBATCH_DISPLAY=plain\n")
+    done = project.start("--sandbox", "none", "--serial")
+    assert done.returncode == 0
+    assert len(project.engines) == 1
+    project.let_go()
+    assert (project.run.path / ENGINE_LOG).read_text() == ""
+
+
+def test_modules_that_lie_in_the_folder_are_not_imported(project: Project) -> None:
+    (project.folder / "json.py").write_text("raise SystemExit('taken over')")
+    assert project.start("--daemon", "--sandbox", "none").returncode == 0
+    project.let_go()
+
+
+def test_ctrl_c_while_it_starts_ends_what_was_started(project: Project) -> None:
+    task_file = project.folder / "never.json"
+    os.mkfifo(task_file)
+    starting = subprocess.Popen(
+        [*project.command, "--daemon", "-t", task_file.name], cwd=project.folder, env=project.environ
+    )
+    writers: list[int] = []
+    until(lambda: _opened(task_file, writers))  # it is reading, which lasts until we close our end
+    (engine,) = _children(starting.pid)
+    starting.send_signal(signal.SIGINT)
+    assert starting.wait(PATIENCE) == 130
+    assert not Path(f"/proc/{engine}").exists()
+    assert not (project.folder / ".agentbatch").exists()
+    os.close(writers[0])
+
+
+def _opened(pipe: Path, writers: list[int]) -> bool:
+    """Whether somebody reads from the pipe; our end of it is put into `writers` then."""
+    try:
+        writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+TELLING = """
+import os, sys, warnings
+from pathlib import Path
+from agentbatch.api.lifeline import tell_ready
+print("early")
+tell_ready(Path(sys.argv[1]))
+assert not any(name.startswith("AGENTBATCH_") for name in os.environ)
+warnings.warn("a warning")
+raise RuntimeError("a crash")
+"""
+
+
+def test_warnings_and_crashes_land_behind_what_earlier_sessions_left(tmp_path: Path) -> None:
+    (tmp_path / ENGINE_LOG).write_text("earlier session\n")
+    first = tmp_path / "daemon-1.log"
+    ours, theirs = os.pipe()
+    with first.open("wb") as sink:
+        done = subprocess.run(
+            [sys.executable, "-W", "default", "-c", TELLING, str(tmp_path)],
+            env={**os.environ, READY_FD: str(theirs), "AGENTBATCH_DAEMON_OUTPUT": str(first)},
+            pass_fds=[theirs], stdout=sink, stderr=sink, check=False, timeout=PATIENCE,
+        )  # fmt: skip
+    os.close(theirs)
+    with open(ours, "rb") as pipe:
+        assert pipe.read() == os.fsencode(tmp_path)
+    assert done.returncode == 1
+    assert not first.exists()
+    text = (tmp_path / ENGINE_LOG).read_text()
+    assert text.startswith("earlier session\nearly\n")
+    assert "UserWarning: a warning" in text
+    assert "RuntimeError: a crash" in text
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "2", "77", "9" * 30])
+def test_without_a_starter_nothing_is_told_or_moved(tmp_path: Path, value: str) -> None:
+    """Also when the variable holds what is no pipe: stderr must stay what it is."""
+    code = (
+        "import sys; from pathlib import Path; from agentbatch.runs.services.parent_watch import tell_ready; "
+        "tell_ready(Path(sys.argv[1])); sys.stderr.write('still here')"
+    )
+    with (tmp_path / "err").open("wb") as err:
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env={**os.environ, READY_FD: value}, stderr=err, check=True, timeout=PATIENCE,
+        )  # fmt: skip
+    assert (tmp_path / "err").read_text() == "still here"
+    assert not (tmp_path / ENGINE_LOG).exists()

@@ -1,0 +1,129 @@
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.runs.control.commands import Answer, Command, CommandQueue, await_answer, post
+from agentbatch.runs.control.control import Control, carry_out
+from agentbatch.runs.store.database import create_database
+
+
+class Desk:
+    """An engine that writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    def stop(self, now: bool) -> str:
+        return self._note("stop", now)
+
+    def pause(self, task_id: str | None) -> str:
+        return self._note("pause", task_id)
+
+    def resume_paused(self, task_id: str | None) -> str:
+        return self._note("resume_paused", task_id)
+
+    def cancel_task(self, task_id: str) -> str:
+        if task_id == "gone":
+            raise UserError("There is no task 'gone'.")
+        return self._note("cancel_task", task_id)
+
+    def retry_task(self, task_id: str) -> str:
+        return self._note("retry_task", task_id)
+
+    def set_concurrency(self, number: int) -> str:
+        return self._note("set_concurrency", number)
+
+    def _note(self, *what: object) -> str:
+        self.asked.append(what)
+        return f"{what[0]} done"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    create_database(tmp_path / "run.db")
+    return tmp_path / "run.db"
+
+
+@pytest.fixture
+def queue(database: Path) -> Iterator[CommandQueue]:
+    with closing(CommandQueue(database)) as queue:
+        yield queue
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "asked"),
+    [
+        ("stop", {}, ("stop", False)),
+        ("stop", {"now": True}, ("stop", True)),
+        ("pause", {}, ("pause", None)),
+        ("pause", {"task": None}, ("pause", None)),
+        ("pause", {"task": "a"}, ("pause", "a")),
+        ("resume-paused", {}, ("resume_paused", None)),
+        ("resume-paused", {"task": "a"}, ("resume_paused", "a")),
+        ("cancel", {"task": "a"}, ("cancel_task", "a")),
+        ("retry", {"task": "a"}, ("retry_task", "a")),
+        ("set-concurrency", {"number": 10000}, ("set_concurrency", 10000)),
+    ],
+)
+def test_each_command_does_what_it_says(name: str, arguments: dict[str, object], asked: object) -> None:
+    engine = Desk()
+    answer = carry_out(Command(1, name, json.dumps(arguments)), engine)
+    assert (answer.ok, engine.asked) == (True, [asked])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("explode", "{}", "knows no command 'explode'"),
+        ("ex\x1b[2Jplode", "{}", "knows no command 'explode'"),
+        ("", "{}", "knows no command ''"),
+        ("do", "{}", "knows no command"),
+        ("stop", "", "cannot be understood: arguments: Invalid JSON"),
+        ("stop", "[]", "cannot be understood: arguments"),
+        ("stop", '{"now": "yes"}', "stop cannot be understood: now: Input should be a valid boolean"),
+        ("stop", '{"now": 1}', "now: Input should be a valid boolean"),
+        ("stop", '{"noww": true}', "noww: Extra inputs"),
+        ("cancel", "{}", "task: Field required"),
+        ("cancel", '{"task": null}', "task: Input should be a valid string"),
+        ("retry", '{"task": 3}', "task: Input should be a valid string"),
+        ("set-concurrency", '{"number": 0}', "greater than or equal to 1"),
+        ("set-concurrency", '{"number": 10001}', "less than or equal to 10000"),
+        ("set-concurrency", '{"number": 2.5}', "number: Input should be a valid integer"),
+        ("set-concurrency", '{"number": "3"}', "number: Input should be a valid integer"),
+        ("stop", "[" * 10_000, "cannot be understood"),
+    ],
+)
+def test_what_cannot_be_understood_is_answered_and_not_done(name: str, arguments: str, said: str) -> None:
+    engine = Desk()
+    answer = carry_out(Command(1, name, arguments), engine)
+    assert not answer.ok
+    assert said in answer.text
+    assert engine.asked == []
+
+
+async def test_commands_are_carried_out_in_order_and_a_refusal_holds_nothing_up(
+    database: Path, queue: CommandQueue
+) -> None:
+    engine = Desk()
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("pause", {}),
+        ("cancel", {"task": "gone"}),
+        ("nonsense", {}),
+        ("resume-paused", {}),
+        ("stop", {"now": True}),
+    ]
+    ids = [post(database, name, arguments) for name, arguments in asked]
+    control = asyncio.ensure_future(Control(queue, engine).run())
+    answers = [await asyncio.to_thread(await_answer, database, i, lambda: True, 60) for i in ids]
+    later = await asyncio.to_thread(post, database, "set-concurrency", {"number": 2})
+    answers.append(await asyncio.to_thread(await_answer, database, later, lambda: True, 60))
+    control.cancel()
+    await asyncio.wait({control})
+    assert [answer and answer.ok for answer in answers] == [True, False, False, True, True, True]
+    assert answers[1] == Answer(False, "There is no task 'gone'.")
+    assert engine.asked == [("pause", None), ("resume_paused", None), ("stop", True), ("set_concurrency", 2)]

@@ -1,0 +1,196 @@
+"""Engines in processes of their own, started, left and lost: real processes, the rehearsal model."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.listing import list_runs, open_run
+from agentbatch.runs.services.background import Background, CalledOff, EndedEarly, Starting, start_background
+from tests.support.paths import CHECKOUT
+
+PATIENCE = 120.0
+HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
+"""A check that ends when the test says so."""
+WORDS = ("--parallel", "2", "--sandbox", "none")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+@dataclass
+class Project:
+    """A folder with a task that waits in its check for `let_go`."""
+
+    folder: Path
+    environ: dict[str, str]
+    started: list[Background] = field(default_factory=list)
+
+    def start(self, *words: str, lifeline: bool = True) -> Background:
+        background = start_background([*WORDS, *words], self.folder, self.environ, lifeline=lifeline)
+        self.started.append(background)
+        return background
+
+    def let_go(self) -> None:
+        (self.folder / "t" / "go").touch()
+
+    def wait_for_the_check(self) -> None:
+        until((self.folder / "t" / "environment").exists)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    (folder / "t").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    # The rehearsal model plays the sample tasks.
+    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][0]
+    task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
+    (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
+    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
+    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    yield project
+    for run in list_runs(folder):
+        match = open_run(run).process
+        if match is not None:
+            with suppress(ProcessLookupError):
+                os.kill(match, signal.SIGKILL)
+    for background in project.started:
+        background.process.wait(PATIENCE)
+
+
+def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
+    background = project.start()
+    assert background.run_folder.parent == project.folder / ".agentbatch" / "runs"
+    assert open_run(RunFolder(background.run_folder)).process == background.process.pid
+    assert background.log == background.run_folder / "engine.log"
+    assert background.log.is_file()
+    assert background.ended() is None
+    project.wait_for_the_check()
+    told = (project.folder / "t" / "environment").read_text()
+    assert not re.search(r"AGENTBATCH_(READY|LIFELINE|DAEMON|DISPLAY)", told)
+    project.let_go()
+    until(lambda: background.ended() == 0)
+    assert background.log.read_text() == ""
+
+
+def test_commands_of_tasks_do_not_get_the_pipes(project: Project) -> None:
+    document = json.loads((project.folder / "task.json").read_text())
+    document["tasks"][0]["verify"] = f"ls -l /proc/self/fd > files; {HELD}"
+    (project.folder / "task.json").write_text(json.dumps(document))
+    background = project.start()
+    engine_pipes = [
+        os.readlink(f"/proc/{background.process.pid}/fd/{n}")
+        for n in os.listdir(f"/proc/{background.process.pid}/fd")
+    ]
+    project.wait_for_the_check()
+    lifeline = os.readlink(f"/proc/self/fd/{background._lifeline}")
+    assert lifeline in engine_pipes
+    assert lifeline not in (project.folder / "t" / "files").read_text()
+    project.let_go()
+    until(lambda: background.ended() is not None)
+
+
+def test_words_that_start_no_run_are_told(project: Project) -> None:
+    with pytest.raises(EndedEarly, match=r"^There is no task file .*none\.json") as told:
+        project.start("-t", "none.json")
+    assert told.value.code == 2
+    with pytest.raises(EndedEarly) as told:
+        project.start("--dry-run")
+    assert (told.value.code, "Nothing was run." in str(told.value)) == (0, True)
+    assert not (project.folder / ".agentbatch").exists()
+
+
+def test_stop_drains_and_a_second_stop_ends_it_at_once(project: Project) -> None:
+    background = project.start()
+    project.wait_for_the_check()
+    background.stop()
+    run = RunFolder(background.run_folder)
+    until(lambda: "stopping: nothing new starts" in run.log.read_text().casefold())
+    assert background.ended() is None  # the check goes on
+    background.stop()
+    until(lambda: background.ended() == 130)
+    assert open_run(run).condition == "interrupted"
+
+
+def test_stop_now_does_not_wait_for_what_is_under_way(project: Project) -> None:
+    background = project.start()
+    project.wait_for_the_check()
+    background.stop_now()
+    until(lambda: background.ended() == 130)
+    background.stop()  # nobody is there to hear it
+
+
+STARTER = """
+import os, sys
+from pathlib import Path
+from agentbatch.api.background import start_background
+background = start_background(sys.argv[3:], Path.cwd(), os.environ, lifeline=sys.argv[1] == "held")
+if sys.argv[2] == "detach":
+    background.detach()
+print(background.process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(("line", "leave"), [("held", "stay"), ("held", "detach"), ("free", "stay")])
+def test_an_engine_outlives_a_killed_starter_only_when_it_was_asked_to(
+    project: Project, line: str, leave: str
+) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-P", "-c", STARTER, line, leave, *WORDS],
+        cwd=project.folder, env=project.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert starter.stdout is not None
+    assert starter.stdin is not None
+    assert starter.stdout.readline().strip().isdecimal()
+    project.wait_for_the_check()
+    (run,) = list_runs(project.folder)
+    starter.kill()
+    starter.wait()
+    starter.stdin.close()
+    starter.stdout.close()
+    if (line, leave) == ("held", "stay"):
+        # The check under way is not waited for: ten seconds later the engine stops at once.
+        until(lambda: not holder(run))
+        assert open_run(run).condition == "interrupted"
+    else:
+        project.let_go()
+        until(lambda: not holder(run))
+        assert open_run(run).condition == "finished"
+
+
+def test_a_start_can_be_called_off(project: Project) -> None:
+    os.mkfifo(project.folder / "never.json")  # reading it lasts until somebody writes
+    starting = Starting(["-t", "never.json"], project.folder, project.environ, lifeline=True)
+    threading.Timer(0.5, starting.cancel).start()
+    with pytest.raises(CalledOff):
+        starting.wait()
+    assert starting.process.returncode == -signal.SIGTERM
+    assert not (project.folder / ".agentbatch").exists()
+
+
+def test_calling_off_too_late_leaves_the_run_alone(project: Project) -> None:
+    starting = Starting(WORDS, project.folder, project.environ, lifeline=True)
+    background = starting.wait()
+    project.started.append(background)
+    starting.cancel()
+    project.wait_for_the_check()
+    project.let_go()
+    until(lambda: background.ended() == 0)

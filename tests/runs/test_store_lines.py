@@ -1,0 +1,270 @@
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from agentbatch.runs import events as e
+from agentbatch.runs.log_lines import line
+from agentbatch.runs.state import RunState
+from agentbatch.usage import Usage
+
+NOON = 1_800_014_400.0
+"""2027-01-15 12:00:00 UTC."""
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+class Log:
+    """Folds events and collects their lines."""
+
+    def __init__(self, *, verbose: bool = False, tasks: int = 2, total: int | None = None) -> None:
+        self.state = RunState()
+        self.verbose = verbose
+        self.lines: list[str] = []
+        info = e.RunStarted(
+            run_id="r1",
+            version="0.1.0",
+            mode="parallel",
+            max_concurrent=3,
+            total_tasks=tasks if total is None else total,
+            coder_model="m-coder",
+            evaluator_model="m-judge",
+            coder_endpoint="https://me:hunter2@api.example.com/v1",
+            evaluator_endpoint="http://127.0.0.1:80/v1",
+            warnings=["no sandbox: install\nbubblewrap"],
+        )
+        self.at(0, info)
+        for index in range(tasks):
+            queued = e.TaskQueued(
+                task_id=f"t{index + 1}", index=index, dir=f"d{index + 1}", first_prompt="p", max_iterations=10
+            )
+            self.at(0, queued)
+
+    def at(self, second: float, event: e.Event) -> list[str]:
+        event = event.model_copy(update={"ts": NOON + second})
+        self.state.apply(event)
+        new = line(event, self.state, self.verbose)
+        self.lines += new
+        return new
+
+
+def call(task: str = "t1", **changes: object) -> e.ModelCallFinished:
+    fields: dict[str, object] = {
+        "task_id": task,
+        "role": "coder",
+        "model": "m-coder",
+        "usage": Usage(input=12_345, cached=10_000, output=678, calls=1),
+        "cost": 0.0012,
+        "cost_input": 0.0009,
+        "cost_output": 0.0003,
+        "latency": 4.06,
+        "attempts": 1,
+    }
+    return e.ModelCallFinished.model_validate(fields | changes)
+
+
+def test_header_names_models_and_hosts_but_no_password() -> None:
+    assert Log().lines == [
+        "[12:00:00] agentbatch 0.1.0, run r1: 2 tasks, parallel, 3 at a time",
+        "[12:00:00] coder m-coder at api.example.com",
+        "[12:00:00] evaluator m-judge at 127.0.0.1",
+        "[12:00:00] sandbox none",
+        "[12:00:00] warning: no sandbox: install bubblewrap",
+    ]
+
+
+def test_header_says_loudly_that_no_ai_is_at_work() -> None:
+    log = Log()
+    assert log.state.info is not None
+    assert "[12:00:01] rehearsal model: scripted replies, no AI" in log.at(
+        1, log.state.info.model_copy(update={"rehearsal": True})
+    )
+
+
+def test_a_task_from_start_to_end() -> None:
+    log = Log()
+    log.lines.clear()
+    log.at(1, e.TaskStarted(task_id="t2"))
+    log.at(1, e.IterationStarted(task_id="t2", iteration=1, prompt="p"))
+    log.at(2, e.ModelCallStarted(task_id="t2", role="coder", model="m-coder"))
+    log.at(5, call("t2"))
+    log.at(5, e.ToolCalled(task_id="t2", call_id="c", tool="bash", summary="ls"))
+    log.at(6, e.ToolFinished(task_id="t2", call_id="c", tool="bash", ok=True, exit_code=0, seconds=1.0))
+    log.at(7, e.ModelCallStarted(task_id="t2", role="evaluator", model="m-judge", purpose="judge"))
+    log.at(42.25, e.TaskFinished(task_id="t2", status="completed", reason="accepted"))
+    log.at(43, e.RunFinished())
+    assert log.lines == [
+        "[12:00:01] task 2/2: started: t2 in d2",
+        "[12:00:07] task 2/2: iteration 1 evaluating",
+        "[12:00:42] task 2/2: completed in 41.2s [1/2], 1 iteration, "
+        "tokens 12,345 in/678 out/1 call, cost $0.0009 in/$0.0003 out",
+        "[12:00:43] run finished: 1 queued, 1 completed",
+    ]
+
+
+def test_verify_and_judge_announce_an_evaluation_once() -> None:
+    log = Log()
+    log.lines.clear()
+    log.at(0, e.TaskStarted(task_id="t1"))
+    log.at(0, e.IterationStarted(task_id="t1", iteration=3, prompt="p"))
+    log.at(1, e.VerifyStarted(task_id="t1", command="pytest"))
+    log.at(2, e.VerifyFinished(task_id="t1", command="pytest", exit_code=0, tail="", seconds=1.0))
+    log.at(2, e.ModelCallStarted(task_id="t1", role="evaluator", model="m-judge", purpose="judge"))
+    assert log.lines[1:] == ["[12:00:01] task 1/2: iteration 3 evaluating"]
+
+
+@pytest.mark.parametrize(
+    ("finished", "first"),
+    [
+        ({"status": "error", "reason": "model_error", "error": "500\nfrom server"}, "error: 500 from server"),
+        (
+            {"status": "timeout", "reason": "max_iterations", "error": "tests fail"},
+            "iteration limit reached (10): tests fail",
+        ),
+        ({"status": "timeout", "reason": "max_iterations"}, "iteration limit reached (10)"),
+        ({"status": "timeout", "reason": "wall_clock"}, "timeout: time limit reached"),
+        ({"status": "error", "reason": "internal_error"}, "error: internal error"),
+    ],
+)
+def test_a_failure_says_why_before_its_finish_line(finished: dict[str, str], first: str) -> None:
+    log = Log()
+    log.at(0, e.TaskStarted(task_id="t1"))
+    lines = log.at(9, e.TaskFinished.model_validate({"task_id": "t1", **finished}))
+    assert lines == [
+        f"[12:00:09] task 1/2: {first}",
+        f"[12:00:09] task 1/2: {finished['status']} in 9.0s [1/2], 0 iterations, "
+        "tokens 0 in/0 out/0 calls, cost $0.00 in/$0.00 out",
+    ]
+
+
+def test_a_cancelled_task_has_only_its_finish_line() -> None:
+    log = Log()
+    log.at(0, e.TaskStarted(task_id="t1"))
+    lines = log.at(1, e.TaskFinished(task_id="t1", status="cancelled", reason="cancelled"))
+    assert [text[21:37] for text in lines] == ["cancelled in 1.0"]
+
+
+def test_unknown_prices_and_estimates_are_marked() -> None:
+    log = Log()
+    log.at(0, e.TaskStarted(task_id="t1"))
+    usage = Usage(input=1_000, output=10, calls=1, estimated=True)
+    log.at(1, call(usage=usage, cost=None, cost_input=None, cost_output=None))
+    lines = log.at(2, e.TaskFinished(task_id="t1", status="completed", reason="accepted"))
+    assert lines[0].endswith("tokens ≈1,000 in/≈10 out/1 call, cost – in/– out")
+
+
+def test_a_filtered_run_never_says_task_7_of_2() -> None:
+    log = Log(tasks=0, total=2)
+    for index in (6, 8):
+        name = f"t{index}"
+        log.at(0, e.TaskQueued(task_id=name, index=index, dir="d", first_prompt="p", max_iterations=10))
+    assert log.at(1, e.TaskStarted(task_id="t6")) == ["[12:00:01] task 7/9: started: t6 in d"]
+    done = log.at(2, e.TaskFinished(task_id="t6", status="completed", reason="accepted"))
+    assert "[1/2]" in done[0]
+
+
+def test_verbose_shows_every_step() -> None:
+    log = Log(verbose=True)
+    log.lines.clear()
+    log.at(0, e.IterationStarted(task_id="t1", iteration=1, prompt="Write a parser.\nThen test it."))
+    log.at(1, e.RateLimited(task_id="t1", role="coder", wait=45.0, cause="429 from the endpoint"))
+    log.at(2, e.ModelCallRetried(task_id="t1", role="coder", attempt=1, wait=5.0, error="HTTP 503"))
+    log.at(3, call(attempts=3))
+    log.at(3, call(usage=Usage(), cost=None, attempts=4, error="gave up"))
+    log.at(4, e.ToolCalled(task_id="t1", call_id="c", tool="bash", summary="pytest -q"))
+    log.at(
+        5,
+        e.ToolFinished(
+            task_id="t1", call_id="c", tool="bash", ok=False, exit_code=1, seconds=1.2, summary="exit 1"
+        ),
+    )
+    log.at(
+        6, e.ToolFinished(task_id="t1", call_id="d", tool="edit_file", ok=False, seconds=0.0, summary="no")
+    )
+    log.at(7, e.VerifyFinished(task_id="t1", command="make", exit_code=2, tail="a\nboom\n\n", seconds=0.3))
+    log.at(7, e.VerifyFinished(task_id="t1", command="make", exit_code=None, tail="", seconds=9.0))
+    log.at(
+        8,
+        e.VerdictReached(
+            task_id="t1",
+            iteration=1,
+            accepted=False,
+            verdict=None,
+            refusals=["verify failed", "no README"],
+            tampering=["tests/test_a.py"],
+            decision="continue",
+            follow_up="\nFix the build.\nThen write it.",
+        ),
+    )
+    assert [text[len("[12:00:00] task 1/2: ") :] for text in log.lines] == [
+        "iteration 1: Write a parser.",
+        "coder: waiting about 0:45: 429 from the endpoint",
+        "coder: attempt 1 failed, next in 5.0s: HTTP 503",
+        "coder call: 12,345 in (10,000 cached), 678 out, 4.1s, 2 retries, $0.0012",
+        "coder call failed after 4.1s, 3 retries: gave up",
+        "bash: pytest -q",
+        "bash: exit 1, 1.2s",
+        "edit_file: failed, 0.0s: no",
+        "verify exit 2, 0.3s: make",
+        "  boom",
+        "verify out of time, 9.0s: make",
+        "verdict 1: not accepted",
+        "  because: verify failed",
+        "  because: no README",
+        "  follow-up: Fix the build.",
+        "changed tests or protected files: tests/test_a.py",
+    ]
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07evil\u202e\r\n[12:00:00] task 1/1: completed" + "x" * 100_000
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) -> None:
+    log = Log(verbose=verbose, tasks=0)
+    events: list[e.Event] = [
+        e.TaskQueued(task_id=HOSTILE, index=0, dir=HOSTILE, first_prompt=HOSTILE, max_iterations=10),
+        e.TaskStarted(task_id=HOSTILE),
+        e.IterationStarted(task_id=HOSTILE, iteration=1, prompt=HOSTILE),
+        e.ModelCallRetried(task_id=HOSTILE, role="coder", attempt=1, wait=1.0, error=HOSTILE),
+        e.RateLimited(task_id=HOSTILE, role="coder", wait=1.0, cause=HOSTILE),
+        call(HOSTILE, error=HOSTILE),
+        e.ToolCalled(task_id=HOSTILE, call_id="c", tool=HOSTILE, summary=HOSTILE),
+        e.ToolFinished(task_id=HOSTILE, call_id="c", tool=HOSTILE, ok=True, seconds=0.0, summary=HOSTILE),
+        e.VerifyFinished(task_id=HOSTILE, command=HOSTILE, exit_code=1, tail=HOSTILE, seconds=0.0),
+        e.VerdictReached(
+            task_id=HOSTILE,
+            iteration=1,
+            accepted=False,
+            verdict=None,
+            refusals=[HOSTILE] * 100,
+            tampering=[HOSTILE] * 100,
+            decision="continue",
+            follow_up=HOSTILE,
+        ),
+        e.Notice(text=HOSTILE),
+        e.Paused(cause=HOSTILE),
+        e.TaskFinished(task_id=HOSTILE, status="error", reason="model_error", error=HOSTILE),
+        e.RunFinished(error=HOSTILE),
+    ]
+    for event in events:
+        new = log.at(0, event)
+        assert len(new) < 30
+        for text in new:
+            assert text.isprintable()
+            assert text.startswith("[12:00:00] ")
+            assert len(text) < 700
+    assert len(log.lines) >= (20 if verbose else 8)
+
+
+def test_tokens_that_come_have_a_line_in_the_verbose_form_only() -> None:
+    event = e.ModelCallProgressed(task_id="t1", role="coder", tokens=1212, seconds=18.0)
+    assert Log(verbose=True).at(18, event) == ["[12:00:18] task 1/2: coder: generating ≈1,212 tokens, 0:18"]
+    assert Log(verbose=False).at(18, event) == []

@@ -1,0 +1,57 @@
+"""What a coder is told first, and what it is told when it begins anew."""
+
+from pathlib import Path
+
+import pytest
+
+from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.evaluator.evidence import VerifyResult
+from agentbatch.tasks.evaluator.opening import opening_anew, opening_prompt
+from agentbatch.tasks.spec.task import Task
+
+UNITTEST = """\
+E
+======================================================================
+ERROR: test_words (test_words.TestWords.test_words)
+----------------------------------------------------------------------
+Traceback (most recent call last):
+  File "/work/t/test_words.py", line 5, in test_words
+    self.assertEqual(words(1), ["1"])
+                     ^^^^^
+NameError: name 'words' is not defined
+
+----------------------------------------------------------------------
+Ran 1 test in 0.000s
+
+FAILED (errors=1)
+"""
+PLAIN = "Traceback (most recent call last):\nAssertionError: words(1) returned 2, expected 1\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "shown"),
+    [
+        (UNITTEST, "test_words.py:5\nNameError: name 'words' is not defined\n"),
+        (PLAIN, "AssertionError: words(1) returned 2, expected 1\n"),
+    ],
+)
+def test_beginning_anew_tells_the_error_and_not_only_the_counts(
+    tmp_path: Path, tail: str, shown: str
+) -> None:
+    prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+    task = Task(dir="t", first_prompt="Write words.py.", verify=("python3 -m unittest",))
+    failed = VerifyResult("python3 -m unittest", 1, tail, 0.1)
+    told = opening_anew(prompts, task, Redactor([]), failed, "", "/work/t", "text")
+    assert told.startswith("Write words.py.\n\nWhen you write `DONE:`")
+    assert shown in told
+    assert told.count(shown) == 1
+    assert told.index("An earlier attempt") < told.index("Error: ")
+
+
+def test_a_small_coder_with_tool_calls_is_told_of_finish_and_not_of_blocks(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+    task = Task(dir="t", first_prompt="Write words.py.", verify=("make",))
+    told = opening_prompt(prompts, task, Redactor([]), brief=True, mode="native")
+    assert "When you call `finish`, your work is checked" in told
+    assert "DONE" not in told

@@ -1,0 +1,101 @@
+"""Whole runs in this process: real HTTP to a rehearsal server with a test's own scripts."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.api import RunOutcome, run_batch
+from agentbatch.config import load_settings
+from agentbatch.rehearsal.script import Script
+from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.runs.events import Event
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.tasks.run.engine_protocol import Engine
+from agentbatch.tasks.run.prepare.prepare import prepare
+
+KEY = "sk-test-0123456789abcdef"
+
+
+@dataclass
+class Ran:
+    """What a run left."""
+
+    outcome: RunOutcome
+    events: list[Event]
+    server: RehearsalServer
+    folder: Path
+
+    @property
+    def task(self) -> TaskState:
+        """The only task."""
+        (task,) = self.outcome.state.tasks.values()
+        return task
+
+    def task_folder(self, task_id: str) -> Path:
+        return self.outcome.run_folder / "tasks" / task_id
+
+    @property
+    def results(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.outcome.results_file.read_text(encoding="utf-8"))
+        return document
+
+    def coder_requests(self) -> list[dict[str, Any]]:
+        return [r.body for r in self.server.requests if r.body.get("model") == "rehearsal-coder"]
+
+    def evaluator_requests(self) -> list[dict[str, Any]]:
+        return [r.body for r in self.server.requests if r.body.get("model") == "rehearsal-evaluator"]
+
+    def of_type(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+RunTasks = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+def run_tasks(tmp_path: Path) -> RunTasks:
+    """`await run_tasks(tasks, scripts, server={...}, on_event=..., parallel=2, ...)`: flags by setting name;
+    `resume_run`: the folder of the run that goes on."""
+
+    async def run(
+        tasks: Sequence[dict[str, Any]],
+        scripts: Sequence[Script],
+        *,
+        server: dict[str, Any] | None = None,
+        on_start: Callable[[Engine], None] | None = None,
+        on_event: Callable[[Event, RunState], None] | None = None,
+        environ: dict[str, str] | None = None,
+        resume_run: Path | None = None,
+        **flags: Any,
+    ) -> Ran:
+        (tmp_path / "task.json").write_text(json.dumps({"tasks": list(tasks)}), encoding="utf-8")
+        events: list[Event] = []
+        async with RehearsalServer(scripts, key=KEY, **(server or {})) as rehearsal:
+            given = {
+                "coder_endpoint": rehearsal.base_url,
+                "evaluation_base_url": rehearsal.base_url,
+                "coder_model": "rehearsal-coder",
+                "evaluation_model": "rehearsal-evaluator",
+                "retry_delay": "0.01",
+                "tool_mode": "native",
+                "mode": "parallel",
+                **flags,
+            }
+            cache = {"XDG_CACHE_HOME": f"{tmp_path}-cache"}
+            environment = {**os.environ, **cache, "OPENAI_API_KEY": KEY, **(environ or {})}
+            settings = load_settings(given, environment, folder=tmp_path)
+            resumed = RunFolder(resume_run) if resume_run is not None else None
+            prepared = prepare(settings, folder=tmp_path, environ=environment, resume=resumed)
+            listeners = [lambda event, _: events.append(event)]
+            if on_event is not None:
+                listeners.append(on_event)
+            outcome = await run_batch(prepared, listeners=listeners, on_start=on_start)
+        return Ran(outcome, events, rehearsal, tmp_path)
+
+    return run

@@ -1,0 +1,100 @@
+"""What is checked and reckoned before a run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.api import PreparedRun
+from agentbatch.config import load_settings
+from agentbatch.display.reports.dry_run import render_dry_run
+from agentbatch.errors import UserError
+from agentbatch.tasks.run.prepare.prepare import prepare
+from tests.local.gguf_bytes import gguf
+
+PRICES = '[models."one"]\ninput = 1.0\noutput = 0.0\n[models."ten"]\ninput = 10.0\noutput = 0.0\n'
+KEYS = {"OPENAI_API_KEY": "sk-test-0123456789"}
+ONE = {"coder_model": "one", "evaluation_model": "one"}
+
+
+def prepared(folder: Path, *tasks: dict[str, Any], environ: dict[str, str], **flags: str) -> PreparedRun:
+    entries = [{"dir": "d", "first_prompt": "x", **task} for task in tasks or ({},)]
+    (folder / "task.json").write_text(json.dumps({"tasks": entries}), encoding="utf-8")
+    (folder / "prices.toml").write_text(PRICES, encoding="utf-8")
+    return prepare(load_settings(flags, environ, folder=folder), folder=folder, environ=environ)
+
+
+def test_a_network_that_cannot_be_cut_off_is_told_before(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--no-network needs the sandbox"):
+        prepared(tmp_path, environ={}, no_network="1", sandbox="none")
+    assert prepared(tmp_path, environ={}, sandbox="none").sandbox.name == "none"
+
+
+def test_the_least_cost_is_that_of_the_first_two_calls_of_each_task(tmp_path: Path) -> None:
+    dry = prepared(tmp_path, {}, {}, environ=KEYS, **ONE).dry_run()
+    assert dry.least_cost == pytest.approx(sum(t.coder + t.evaluator for t in dry.least) / 1e6)
+    assert all(t.coder > t.evaluator > 0 for t in dry.least)
+
+
+@pytest.mark.parametrize(("role", "model"), [("coder_model", "ten"), ("evaluator_model", "ten")])
+def test_a_tasks_own_model_has_its_own_price(tmp_path: Path, role: str, model: str) -> None:
+    dry = prepared(tmp_path, {role: model}, environ=KEYS, **ONE).dry_run()
+    (least,) = dry.least
+    dear, cheap = least.coder, least.evaluator
+    if role == "evaluator_model":
+        dear, cheap = cheap, dear
+    assert dry.least_cost == pytest.approx((10 * dear + cheap) / 1e6)
+
+
+def test_a_cost_that_is_not_known_whole_is_not_told(tmp_path: Path) -> None:
+    unknown = {**ONE, "evaluation_model": "nobody-knows-this-model"}
+    assert prepared(tmp_path, environ=KEYS, **unknown).dry_run().least_cost is None
+    assert prepared(tmp_path, {"coder_model": "one"}, environ={}, **ONE).dry_run().least_cost is None
+
+
+def test_files_with_keys_are_known_to_the_walls(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "task.json").write_text('{"tasks": [{"first_prompt": "x"}]}', encoding="utf-8")
+    (tmp_path / "prod.env").write_text("", encoding="utf-8")
+    settings = load_settings({"tasks": "sub/task.json"}, {}, Path("prod.env"), tmp_path)
+    found = prepare(settings, folder=tmp_path, environ={}, env_file=Path("prod.env")).env_files
+    assert set(found) == {tmp_path / "prod.env", tmp_path / ".env", tmp_path / "sub" / ".env"}
+
+
+def test_without_an_evaluator_a_dry_run_leaves_it_out(tmp_path: Path) -> None:
+    ones = {**ONE, "evaluation_model": "nobody-knows"}
+    dry = prepared(tmp_path, {"verify": "true"}, environ=KEYS, judge="none", **ones).dry_run()
+    assert [least.evaluator for least in dry.least] == [0]
+    assert dry.least_cost == pytest.approx(dry.least[0].coder / 1e6)
+    told = "\n".join(render_dry_run(dry))
+    assert "evaluator  none: each task's own checks decide" in told
+    assert "for the evaluator" not in told
+    assert "one coder call a task" in told
+
+
+def test_a_local_model_for_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leave out one"):
+        prepared(
+            tmp_path,
+            {"verify": "true"},
+            environ=KEYS,
+            judge="none",
+            local="x.gguf",
+            coder_endpoint="http://h/v1",
+        )
+
+
+def test_a_dry_run_names_the_local_model_and_its_price(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    (tmp_path / "one.gguf").write_bytes(gguf())
+    environ = {"EVALUATION_API_KEY": "sk-test-0123456789"}
+    flags = {"local": "one.gguf", "evaluation_base_url": "https://judge.example/v1"}
+    found = prepared(tmp_path, environ=environ, evaluation_model="ten", **flags)
+    dry = found.dry_run()
+    lines = render_dry_run(dry)
+    assert "coder      one  llama.cpp on this machine" in lines
+    assert "evaluator  ten  https://judge.example/v1" in lines
+    (first,) = (at for at, line in enumerate(lines) if line.startswith("local      one.gguf: "))
+    assert all(len(line) <= 79 for line in lines[: first + 2])
+    assert dry.least_cost == pytest.approx(sum(t.coder + 10 * t.evaluator for t in dry.least) / 1e6)

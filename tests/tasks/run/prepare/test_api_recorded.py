@@ -1,0 +1,80 @@
+"""What a run remembers of its settings, and what a resumption says of others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from agentbatch.config import load_settings
+from agentbatch.runs.events import RunStarted
+from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
+
+KEY = "sk-test-0123456789abcdef"
+ADDRESS = "json://hooks.example.com/token-0123456789"
+
+
+def settings(tmp_path: Path, **flags: Any) -> dict[str, Any]:
+    environ = {"OPENAI_API_KEY": KEY, "AGENTBATCH_NOTIFY": ADDRESS}
+    return recorded_settings(load_settings(flags, environ, folder=tmp_path))
+
+
+def before(recorded: dict[str, Any], digest: str = "p") -> RunStarted:
+    """As the database gives it back."""
+    info = RunStarted(
+        run_id="r", settings=recorded, version="0", mode="parallel", max_concurrent=3, total_tasks=1,
+        coder_model="c", evaluator_model="v", coder_endpoint="u", evaluator_endpoint="u", prompts_digest=digest,
+    )  # fmt: skip
+    return RunStarted.model_validate_json(info.model_dump_json())
+
+
+def test_no_key_and_nothing_that_only_one_command_means(tmp_path: Path) -> None:
+    found = settings(tmp_path, resume=True, retry_failed=True, force=True, daemon=True, verbose=True)
+    text = json.dumps(found)
+    assert KEY not in text
+    assert "token-0123456789" not in text
+    assert not {
+        "coder_api_key", "evaluation_api_key", "notify", "resume", "retry_failed", "force", "daemon", "dry_run",
+        "display", "verbose",
+    } & found.keys()  # fmt: skip
+    assert {"parallel", "max_cost", "paths", "stale", "coder_endpoint"} <= found.keys()
+
+
+def test_the_same_settings_are_no_difference(tmp_path: Path) -> None:
+    """Paths, tuples and numbers come back from JSON in another form."""
+    given = {
+        "tasks": "other/tasks.json", "paths": ("src", "lib"), "max_cost": "1.50", "timeout": "3", "output": "o.json"
+    }  # fmt: skip
+    recorded = settings(tmp_path, **given)
+    assert differences(before(recorded), settings(tmp_path, **given), "p") == []
+
+
+def test_each_difference_is_named_with_both_values(tmp_path: Path) -> None:
+    old = before(settings(tmp_path, parallel="3", paths=("src",), max_cost="2"))
+    new = settings(tmp_path, parallel="5", max_tokens="99")
+    assert sorted(differences(old, new, "p")) == [
+        "max_cost 2.0 -> none", "max_tokens none -> 99", "parallel 3 -> 5", "paths src -> none",
+    ]  # fmt: skip
+
+
+def test_a_setting_that_the_run_did_not_know_is_no_difference(tmp_path: Path) -> None:
+    recorded = settings(tmp_path)
+    del recorded["max_time"]
+    assert differences(before(recorded), settings(tmp_path, max_time="5"), "p") == []
+
+
+def test_other_prompts_are_told(tmp_path: Path) -> None:
+    assert differences(before(settings(tmp_path)), settings(tmp_path), "q") == ["prompts/ changed"]
+
+
+def test_flags_come_back_as_they_were_given(tmp_path: Path) -> None:
+    flags = {
+        "parallel": "4", "mode": "parallel", "paths": ["a b", "c"], "stale": True, "output": tmp_path / "o.json",
+        "env_file": "keys.env", "max_cost": "2.5", "notify": ADDRESS, "resume": True, "retry_failed": True,
+        "force": True, "daemon": True, "dry_run": True, "display": "json", "verbose": True, "limit": None,
+    }  # fmt: skip
+    found = json.loads(json.dumps(recorded_flags(flags)))
+    assert found == {
+        "parallel": "4", "mode": "parallel", "paths": ["a b", "c"], "stale": True,
+        "output": str(tmp_path / "o.json"), "env_file": "keys.env", "max_cost": "2.5",
+    }  # fmt: skip
+    again = load_settings({k: v for k, v in found.items() if k != "env_file"}, {}, folder=tmp_path)
+    assert (again.parallel, again.paths, again.stale, again.max_cost) == (4, ("a b", "c"), True, 2.5)

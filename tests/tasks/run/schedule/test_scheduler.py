@@ -1,0 +1,102 @@
+import asyncio
+import itertools
+from pathlib import Path
+
+from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
+from agentbatch.tasks.spec.plan import Plan, PlannedTask, make_plan
+from agentbatch.tasks.spec.task import Task
+
+
+def plan(*entries: tuple[str, str, int]) -> Plan:
+    tasks = [Task(id=name, dir=folder, first_prompt="p", priority=p) for name, folder, p in entries]
+    return make_plan(tasks, Path("/base/task.json"), max_iterations=1)
+
+
+class Recorder:
+    """Runs tasks that end when told, and keeps the order of what happened."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.running: set[str] = set()
+        self.most = 0
+        self.gates: dict[str, asyncio.Event] = {}
+
+    @property
+    def started(self) -> list[str]:
+        return [entry[1:] for entry in self.log if entry[0] == "+"]
+
+    async def run(self, task: PlannedTask) -> Outcome:
+        self.log.append(f"+{task.id}")
+        self.running.add(task.id)
+        self.most = max(self.most, len(self.running))
+        try:
+            gate = self.gates.get(task.id)
+            if gate is not None:
+                await gate.wait()
+            else:
+                await asyncio.sleep(0.01)
+            return "completed"
+        finally:
+            self.running.discard(task.id)
+            self.log.append(f"-{task.id}")
+
+
+async def test_never_more_than_so_many_and_in_file_order() -> None:
+    recorder = Recorder()
+    made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(20)])
+    await Scheduler(made, recorder.run, max_concurrent=3).run()
+    assert recorder.most == 3
+    assert recorder.started == [f"t{n}" for n in range(20)]
+
+
+async def test_priority_first() -> None:
+    recorder = Recorder()
+    made = plan(("low", "a", -1), ("mid", "b", 0), ("high", "c", 5), ("mid2", "d", 0))
+    await Scheduler(made, recorder.run, max_concurrent=1).run()
+    assert recorder.started == ["high", "mid", "mid2", "low"]
+
+
+async def test_same_dirs_never_overlap_and_others_pass_by() -> None:
+    recorder = Recorder()
+    recorder.gates["a"] = asyncio.Event()
+    made = plan(("a", "x", 0), ("b", "x/sub", 0), ("c", "x", 0), ("d", "y", 0), ("e", "x/other", 0))
+    scheduler = Scheduler(made, recorder.run, max_concurrent=5)
+    run = asyncio.ensure_future(scheduler.run())
+    while "-d" not in recorder.log:
+        await asyncio.sleep(0)
+    assert recorder.log == ["+a", "+d", "-d"]
+    recorder.gates["a"].set()
+    await run
+    # b and e are siblings: they may overlap each other, but neither c.
+    log = recorder.log
+    assert log.index("-b") < log.index("+c") < log.index("-c") or log.index("-c") < log.index("+b")
+    assert recorder.most == 2
+
+
+async def test_drain_starts_nothing_more_and_cancel_ends_what_runs() -> None:
+    recorder = Recorder()
+    recorder.gates["t0"] = asyncio.Event()
+    made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
+    scheduler = Scheduler(made, recorder.run, max_concurrent=1)
+    run = asyncio.ensure_future(scheduler.run())
+    while not recorder.running:
+        await asyncio.sleep(0)
+    scheduler.drain()
+    await asyncio.sleep(0)
+    assert not run.done()
+    scheduler.cancel()
+    await run
+    assert recorder.log == ["+t0", "-t0"]
+    assert [t.id for t in scheduler.pending] == ["t1", "t2"]
+
+
+async def test_a_rest_lies_between_two_starts() -> None:
+    times: list[float] = []
+
+    async def note(_: PlannedTask) -> Outcome:
+        times.append(asyncio.get_running_loop().time())
+        return "completed"
+
+    made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
+    await Scheduler(made, note, max_concurrent=3, rest=0.05).run()
+    assert all(b - a >= 0.05 for a, b in itertools.pairwise(times))

@@ -1,0 +1,227 @@
+"""Commands from another process, through the database, to an engine at work."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
+from agentbatch.runs import events as e
+from agentbatch.runs.control.commands import Answer, await_answer, post
+from agentbatch.runs.state import RunState
+from tests.tasks.run.verdicts import COMPLETE
+
+
+def bash(command: str) -> Say:
+    return Say(calls=[ScriptedCall(name="bash", arguments={"command": command})])
+
+
+FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+
+
+def script(name: str, *coder: Say | Fault) -> Script:
+    return Script(prompt=f"Do {name}.", coder=list(coder), evaluator=[Say(verdict=COMPLETE)])
+
+
+def task(name: str, **fields: Any) -> dict[str, Any]:
+    return {"id": name, "dir": f"work/{name}", "first_prompt": f"Do {name}.", **fields}
+
+
+class Outside:
+    """Another process: it sees events and posts commands. `plan` says what is done at which event."""
+
+    def __init__(self, folder: Path, plan: Callable[["Outside", e.Event, RunState], None]) -> None:
+        self.folder = folder
+        self.answers: list[tuple[str, Answer | None]] = []
+        self.asking: list[asyncio.Future[None]] = []
+        self._plan = plan
+
+    def on_event(self, event: e.Event, state: RunState) -> None:
+        self._plan(self, event, state)
+
+    def ask(self, name: str, **arguments: Any) -> None:
+        self.asking.append(asyncio.ensure_future(asyncio.to_thread(self._ask, name, arguments)))
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> None:
+        (database,) = self.folder.glob(".agentbatch/runs/*/run.db")
+        number = post(database, name, arguments)
+        self.answers.append((name, await_answer(database, number, lambda: True, 30)))
+
+
+def once(kind: type[e.EventBase], act: Callable[[Outside], None], task_id: str | None = None) -> Any:
+    done = False
+
+    def plan(outside: Outside, event: e.Event, _: RunState) -> None:
+        nonlocal done
+        fits = task_id is None or getattr(event, "task_id", None) == task_id
+        if isinstance(event, kind) and fits and not done:
+            done = True
+            act(outside)
+
+    return plan
+
+
+def both(*plans: Any) -> Any:
+    def plan(outside: Outside, event: e.Event, state: RunState) -> None:
+        for each in plans:
+            each(outside, event, state)
+
+    return plan
+
+
+async def test_a_paused_run_makes_no_calls_and_its_time_limits_stand_still(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    slow = script("a", bash("sleep 0.5"), bash("sleep 0.5"), bash("sleep 0.5"), FINISH)
+
+    def resume_later(outside: Outside) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(3.0, lambda: outside.ask("resume-paused"))
+
+    outside = Outside(
+        tmp_path,
+        both(once(e.ToolCalled, lambda o: o.ask("pause")), once(e.Paused, resume_later)),
+    )
+    ran = await run_tasks([task("a", timeout=4.0), task("b")], [slow, script("b", bash("touch x"), FINISH)],
+                          parallel=1, on_event=outside.on_event)  # fmt: skip
+    assert ran.outcome.exit_code == 0, ran.task.error
+    paused = next(event.ts for event in ran.events if isinstance(event, e.Paused))
+    resumed = next(event.ts for event in ran.events if isinstance(event, e.Resumed))
+    assert resumed - paused > 2.5
+    started = [event.ts for event in ran.of_type(e.ModelCallStarted)]
+    assert not [ts for ts in started if paused < ts < resumed]
+    assert [(name, answer.ok) for name, answer in outside.answers if answer] == [
+        ("pause", True), ("resume-paused", True),
+    ]  # fmt: skip
+
+
+async def test_one_task_is_paused_and_the_others_go_on(run_tasks: Any, tmp_path: Path) -> None:
+    a, b = script("a", bash("sleep 1"), FINISH), script("b", bash("sleep 0.2"), FINISH)
+    outside = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("pause", task="a"), "a"),
+            once(e.TaskFinished, lambda o: o.ask("resume-paused", task="a"), "b"),
+        ),
+    )
+    ran = await run_tasks([task("a"), task("b")], [a, b], on_event=outside.on_event)
+    assert ran.outcome.exit_code == 0
+    order = [event.task_id for event in ran.of_type(e.TaskFinished)]
+    assert order == ["b", "a"]
+    assert {name: answer.ok for name, answer in outside.answers if answer} == {
+        "pause": True,
+        "resume-paused": True,
+    }
+
+
+async def test_a_cancelled_task_ends_and_is_not_resumed(run_tasks: Any, tmp_path: Path) -> None:
+    a, b = script("a", bash("sleep 60"), FINISH), script("b", bash("sleep 1"), FINISH)
+    outside = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("cancel", task="a"), "a"),
+            once(e.ToolCalled, lambda o: o.ask("cancel", task="c"), "a"),
+        ),
+    )
+    tasks = [task("a"), task("b"), task("c"), task("d", depends_on=["c"])]
+    ran = await run_tasks(tasks, [a, b], parallel=2, on_event=outside.on_event)
+    state = ran.outcome.state
+    found = {t.id: (t.status, t.reason, t.resumable) for t in state.tasks.values()}
+    assert found == {
+        "a": ("cancelled", "cancelled", False),
+        "b": ("completed", "accepted", False),
+        "c": ("cancelled", "cancelled", False),
+        "d": ("skipped", "dependency_failed", False),
+    }
+    assert state.tasks["d"].error == "It depends on c, which is cancelled."
+    assert ran.outcome.exit_code == 1
+
+
+async def test_a_failed_task_is_tried_again_while_the_run_goes_on(run_tasks: Any, tmp_path: Path) -> None:
+    bad = script("bad", Fault(status=422, times=1), bash("touch x"), FINISH)
+    long = script("long", bash("sleep 2"), FINISH)
+    later = [script(name, bash("touch x"), FINISH) for name in ("after", "last")]
+    tasks = [
+        task("bad"),
+        task("long"),
+        task("after", depends_on=["bad"]),
+        task("last", depends_on=["after", "bad"]),
+    ]
+    outside = Outside(tmp_path, once(e.TaskFinished, lambda o: o.ask("retry", task="bad"), "last"))
+    ran = await run_tasks(tasks, [bad, long, *later], on_event=outside.on_event)
+    assert ran.outcome.exit_code == 0
+    assert ran.outcome.state.tasks["bad"].reruns == 1
+    assert [event.task_id for event in ran.of_type(e.TaskFinished) if event.status == "skipped"] == [
+        "after",
+        "last",
+    ]
+    assert outside.answers[0][1] == Answer(True, "Task bad waits for its turn, from its start.")
+
+
+async def test_concurrency_changes_at_once(run_tasks: Any, tmp_path: Path) -> None:
+    names = [f"t{n}" for n in range(6)]
+    scripts = [script(name, bash("sleep 0.7"), FINISH) for name in names]
+    outside = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("set-concurrency", number=6)),
+            once(e.TaskFinished, lambda o: o.ask("set-concurrency", number=1001)),
+        ),
+    )
+    ran = await run_tasks([task(n) for n in names], scripts, parallel=1, on_event=outside.on_event)
+    assert ran.outcome.exit_code == 0
+    assert ran.outcome.state.max_concurrent == 6
+    answers = [answer for _, answer in outside.answers]
+    assert Answer(False, "From 1 to 1000 tasks at the same time.") in answers  # more is for plain requests
+    begun = {event.task_id: event.ts for event in ran.of_type(e.TaskStarted)}
+    over = {event.task_id: event.ts for event in ran.of_type(e.TaskFinished)}
+    most = max(sum(begun[n] <= ts < over[n] for n in names) for ts in begun.values())
+    assert most >= 5
+
+
+async def test_stop_leaves_a_run_that_can_go_on(run_tasks: Any, tmp_path: Path) -> None:
+    scripts = [script(name, bash("sleep 0.5"), FINISH) for name in ("a", "b")]
+    outside = Outside(tmp_path, once(e.ToolCalled, lambda o: o.ask("stop", now=True)))
+    ran = await run_tasks([task("a"), task("b")], scripts, parallel=1, on_event=outside.on_event)
+    assert ran.outcome.exit_code == 130
+    assert all(t.resumable for t in ran.outcome.state.tasks.values())
+    again = await run_tasks([task("a"), task("b")], scripts, resume_run=ran.outcome.run_folder)
+    assert again.outcome.exit_code == 0
+
+
+async def test_a_stop_while_paused_does_not_wait_for_ever(run_tasks: Any, tmp_path: Path) -> None:
+    def stop_later(outside: Outside) -> None:
+        asyncio.get_running_loop().call_later(1.0, lambda: outside.ask("stop"))
+
+    a = script("a", bash("sleep 1"), bash("true"), FINISH)
+    outside = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("pause")),
+            once(e.Paused, stop_later),
+        ),
+    )
+    ran = await run_tasks([task("a")], [a], on_event=outside.on_event)
+    assert (ran.task.status, ran.task.resumable) == ("cancelled", True)
+
+
+async def test_what_cannot_be_is_refused_with_a_sentence(run_tasks: Any, tmp_path: Path) -> None:
+    def ask_all(outside: Outside) -> None:
+        outside.ask("cancel", task="bb")
+        outside.ask("retry", task="b")
+        outside.ask("resume-paused")
+        outside.ask("resume-paused", task="b")
+        outside.ask("pause", task="a")
+
+    a, b = script("a", bash("touch x"), FINISH), script("b", bash("sleep 2"), FINISH)
+    outside = Outside(tmp_path, once(e.TaskFinished, ask_all, "a"))
+    ran = await run_tasks([task("a"), task("b")], [a, b], on_event=outside.on_event)
+    assert ran.outcome.exit_code == 0
+    assert sorted(answer.text for _, answer in outside.answers if answer) == [
+        "Nothing is paused.",
+        "The task a is over: completed.",
+        "The task b is not over yet: coding.",
+        "The task b is not paused by itself.",
+        "There is no task 'bb'; did you mean b?",
+    ]
+    assert not any(answer.ok for _, answer in outside.answers if answer)

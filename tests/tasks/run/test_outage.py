@@ -1,0 +1,19 @@
+"""When an endpoint counts as gone."""
+
+import pytest
+
+from agentbatch.tasks.run.outage import Outage
+
+
+@pytest.mark.parametrize(
+    ("answered", "stops"),
+    [
+        ([0, 0, 0], [False, False, True]),
+        ([5, 5, 5, 5], [False, False, True, True]),
+        ([1, 1, 2, 2, 2], [False, False, False, False, True]),
+        ([1, 2, 3, 4, 5], [False] * 5),
+    ],
+)
+def test_three_in_a_row_without_an_answer_in_between(answered: list[int], stops: list[bool]) -> None:
+    outage = Outage()
+    assert [bool(outage.unanswered(number)) for number in answered] == stops

@@ -1,0 +1,142 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.spec.plan import Plan, make_plan, task_ids
+from agentbatch.tasks.spec.shared_directories import overlap, shared_directories
+from agentbatch.tasks.spec.task import Task
+
+
+def plan(*tasks: Task, **given: Any) -> Plan:
+    return make_plan(tasks, Path("/base/task.json"), max_iterations=10, **given)
+
+
+def test_ids_are_given_or_made_and_stable() -> None:
+    a = Task(first_prompt="write a", dir="pkg/My Module")
+    b = Task(first_prompt="写一个程序")
+    ids = task_ids([a, Task(id="own", first_prompt="x"), b, a])
+    assert ids[0].startswith("my-module-")
+    assert ids[1] == "own"
+    assert ids[2].startswith("写一个程序-")
+    assert ids[3] == ids[0] + "-2"
+    assert task_ids([b, a]) == [ids[2], ids[0]]
+
+
+def test_an_id_has_no_path_in_it() -> None:
+    (name,) = task_ids([Task(first_prompt="../../etc/passwd; rm -rf /", dir="..")])
+    assert "/" not in name
+    assert not name.startswith(".")
+
+
+def test_same_and_nested_dirs_are_grouped_and_announced() -> None:
+    made = plan(
+        Task(id="a", dir="x", first_prompt="p"),
+        Task(id="b", dir="y", first_prompt="p"),
+        Task(id="c", dir="x/deep/er", first_prompt="p"),
+        Task(id="d", dir="./x", first_prompt="p"),
+        Task(id="e", dir="xx", first_prompt="p"),
+    )
+    assert made.shared == (("a", "c", "d"),)
+    assert made.warnings() == [
+        "3 tasks share the directory x or lie in it; those that overlap run one after another: a, c, d."
+    ]
+
+
+def test_an_empty_dir_is_the_files_folder_and_holds_all_others() -> None:
+    made = plan(Task(id="a", first_prompt="p"), Task(id="b", dir="sub", first_prompt="p"))
+    assert made.tasks[0].root == Path("/base")
+    assert made.shared == (("a", "b"),)
+
+
+def test_links_do_not_hide_that_two_dirs_are_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    tasks = [Task(id="a", dir="real", first_prompt="p"), Task(id="b", dir="link", first_prompt="p")]
+    assert make_plan(tasks, tmp_path / "task.json", max_iterations=1).shared == (("a", "b"),)
+
+
+def test_what_a_task_does_not_say_the_run_says() -> None:
+    made = plan(
+        Task(id="a", dir="a", first_prompt="p"),
+        Task(
+            id="b",
+            dir="b",
+            first_prompt="p",
+            isolation="none",
+            max_cost=1.0,
+            max_tokens=5,
+            timeout=7,
+            max_iterations=2,
+            inputs=("i",),
+            outputs=("o",),
+        ),
+        isolation="copy",
+        max_cost=2.5,
+        max_tokens=10,
+        timeout=60,
+    )
+    told = [
+        (t.isolation, t.max_cost, t.max_tokens, t.timeout, t.max_iterations, t.inputs, t.outputs)
+        for t in made.tasks
+    ]
+    assert told == [("copy", 2.5, 10, 60, 10, (), ()), ("none", 1.0, 5, 7, 2, ("i",), ("o",))]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"first_prompt": "other"}, False),
+        ({"dir": "other"}, False),
+        ({"verify": ("true",)}, False),
+        ({"env": {"A": "1"}}, False),
+        ({"protected_paths": ("x",)}, False),
+        ({"coder_model": "m"}, False),
+        ({"evaluator_model": "m"}, False),
+        ({"isolation": "copy"}, False),
+        ({"dir": "./d"}, True),
+        ({"id": "other"}, True),
+        ({"isolation": "none"}, True),
+        ({"priority": 3, "timeout": 5.0, "max_iterations": 2, "max_cost": 1.0, "max_tokens": 5}, True),
+        ({"inputs": ("x",), "outputs": ("y",)}, True),
+    ],
+)
+def test_the_definition_is_what_makes_the_result(change: dict[str, Any], same: bool) -> None:
+    task = Task(id="t", dir="d", first_prompt="p")
+    (before,), (after,) = plan(task).tasks, plan(task.model_copy(update=change)).tasks
+    assert len(before.definition) == 64
+    assert (before.definition == after.definition) is same
+
+
+@pytest.mark.parametrize(
+    ("places", "groups"),
+    [
+        ("a b/c b", [[1, 2]]),
+        ("a+ a+ a/x+", []),
+        ("a+ a a+", [[0, 1, 2]]),
+        ("a+ a/x a/y+ a/z", [[0, 1, 3]]),
+        ("a a/x+ a/x+ b+ b+", [[0, 1, 2]]),
+        ("a+ a/b+ a/b/c a/d+", [[0, 1, 2]]),
+        ("a/b a/c a", [[0, 1, 2]]),
+        ("a/b a/c a+", [[0, 1, 2]]),
+        ("a/b+ a/c+ a+", []),
+    ],
+)
+def test_groups_of_shared_directories(places: str, groups: list[list[int]]) -> None:
+    """`+`: works in a copy."""
+    names = places.split()
+    roots = [Path("/base") / name.rstrip("+") for name in names]
+    assert shared_directories(roots, [name.endswith("+") for name in names]) == groups
+
+
+def test_overlap() -> None:
+    assert overlap(Path("/a/b"), Path("/a/b"))
+    assert overlap(Path("/a"), Path("/a/b/c"))
+    assert not overlap(Path("/a/b"), Path("/a/bc"))
+
+
+def test_a_loop_of_links_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="leads nowhere|cannot be made"):
+        make_plan([Task(id="a", dir="loop/x", first_prompt="p")], tmp_path / "task.json", max_iterations=1)

@@ -1,0 +1,438 @@
+"""The launch screen as a person uses it: keys in, text on the screen, real engines with the rehearsal model."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual import on
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from agentbatch.config import load_settings
+from agentbatch.runs.folder import holder
+from agentbatch.runs.listing import list_runs, open_run
+from agentbatch.runs.services.background import Background
+from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.screens.launch import LaunchScreen
+from agentbatch.tui.widgets.launch.launch_form import LaunchForm
+from agentbatch.tui.widgets.launch.plan_list import PlanList
+from tests.support.paths import CHECKOUT
+
+PATIENCE = 60.0
+HELD = "until [ -e go ]; do sleep 0.05; done"
+"""A check that ends when the test says so."""
+
+
+@dataclass
+class Project:
+    """A folder, and the variables of its user."""
+
+    folder: Path
+    environ: dict[str, str]
+    started: list[Background] = field(default_factory=list)
+
+    def write(self, *tasks: dict[str, Any]) -> None:
+        (self.folder / "task.json").write_text(json.dumps({"tasks": tasks}))
+
+    def app(self, *words: str, ascii_only: bool = False, **flags: Any) -> "LaunchApp":
+        return LaunchApp(self, list(words), flags, ascii_only)
+
+
+class LaunchApp(App[int]):
+    """The launch screen alone."""
+
+    BINDINGS = bindings(keys_of("everywhere"))
+
+    def __init__(self, project: Project, words: list[str], flags: dict[str, Any], ascii_only: bool) -> None:
+        super().__init__()
+        self.project = project
+        self.wants_results = 0
+        settings = load_settings(flags, project.environ, folder=project.folder)
+        self.launch = LaunchScreen(
+            settings, words, glyphs=Glyphs(ascii_only), folder=project.folder, environ=project.environ
+        )
+
+    def on_mount(self) -> None:
+        self.push_screen(self.launch)
+
+    @on(LaunchScreen.Started)
+    def _started(self, event: LaunchScreen.Started) -> None:
+        self.project.started.append(event.background)
+
+    @on(LaunchScreen.Results)
+    def _results(self) -> None:
+        self.wants_results += 1
+
+    @property
+    def text(self) -> str:
+        lines = ("".join(part.text for part in strip) for strip in self.screen._compositor.render_strips())
+        return "\n".join(line.rstrip() for line in lines)
+
+    @property
+    def flat(self) -> str:
+        """With lines that were broken put together."""
+        return " ".join(self.text.split())
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to that:\n{pilot.app.text}"  # type: ignore[attr-defined]
+        await pilot.pause(0.05)
+
+
+async def checked(pilot: Pilot[int], app: LaunchApp) -> None:
+    await until(pilot, lambda: app.launch._findings is not None and "Checking" not in app.text)
+    await pilot.pause()
+    await pilot.pause()  # what it has found is laid out
+
+
+def can_start(app: LaunchApp) -> bool:
+    return not app.launch.query_one("#start", Button).disabled
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (tmp_path / "home").mkdir()
+    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
+    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    yield project
+    for run in list_runs(folder):
+        process = open_run(run).process
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    for background in project.started:
+        background.process.wait(PATIENCE)
+        background.ended()
+
+
+def sample(task_id: str, **more: Any) -> dict[str, Any]:
+    """A task that the rehearsal model plays."""
+    tasks = json.loads((CHECKOUT / "task.json").read_text())["tasks"]
+    return {"id": task_id, "dir": task_id, "first_prompt": tasks[0]["first_prompt"], **more}
+
+
+async def test_it_shows_what_would_run_and_how(project: Project) -> None:
+    (project.folder / "there").mkdir()
+    project.write(
+        sample("first", dir="there"),
+        sample("second", dir="there"),
+        sample("third", dir="gone", depends_on=["first"]),
+    )
+    project.environ["OPENAI_API_KEY"] = "sk-0123456789abcdef"
+    app = project.app(coder_model="gpt-4o")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "at least" in app.text)
+        lines = app.text.splitlines()
+        assert lines[1] == " mode       (•) parallel  ( ) serial  ( ) test  at a time 3"
+        assert lines[3].split() == ["coder", "gpt-4o", "at", "https://api.openai.com/v1"]
+        assert "3 tasks · at least ≈" in app.text
+        assert "! 2 tasks share the directory there" in app.flat
+        rows = [line.split() for line in lines if line[:4].strip().isdecimal()]
+        assert [row[1] for row in rows] == ["first", "second", "third"]
+        assert "shared dir" in next(line for line in lines if "first " in line)
+        assert "new dir, after" in next(line for line in lines if "third " in line)
+        assert "No key" not in app.text
+        assert can_start(app)
+
+
+async def test_without_a_key_it_says_that_this_is_a_rehearsal(project: Project) -> None:
+    project.write(sample("t"))
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await until(pilot, lambda: "No key is set (rehearsal model: scripted replies, no AI)" in app.flat)
+        # A key that comes into .env is seen.
+        (project.folder / ".env").write_text("OPENAI_API_KEY=sk-0123456789abcdef\n")
+        await until(pilot, lambda: "No key" not in app.text)
+        assert can_start(app)
+
+
+async def test_start_runs_what_is_shown_and_it_is_remembered(project: Project) -> None:
+    project.write(sample("t", verify=HELD), sample("u"))
+    app = project.app("--sandbox", "none", "--parallel", "2", sandbox="none")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("right")  # serial
+        assert "(•) serial" in app.text
+        assert "at a time" not in app.text
+        app.launch.query_one("#max_iterations", Input).value = "4"
+        await pilot.press("ctrl+s")  # before the check is over
+        await until(pilot, lambda: "Starting the engine" in app.text)
+        await until(pilot, lambda: bool(project.started))
+        (background,) = project.started
+        assert not app.launch.query_one(LaunchForm).disabled
+        (run,) = list_runs(project.folder)
+        assert background.run_folder == run.path
+        info = open_run(run).state.info
+        assert info is not None
+        assert (info.mode, info.settings["max_iterations"], info.sandbox) == ("serial", 4, "none")
+        (project.folder / "t" / "go").touch()
+        await until(pilot, lambda: background.ended() is not None)
+    remembered = json.loads((project.folder / ".agentbatch" / "tui.json").read_text())
+    assert remembered == {"mode": "serial", "max_iterations": "4"}
+    again = project.app()
+    async with again.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, again)
+        assert "(•) serial" in again.text
+        assert again.launch.query_one("#max_iterations", Input).value == "4"
+    given = project.app("--test", "--max-iterations", "5", mode="test", max_iterations="5")
+    async with given.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, given)
+        assert "(•) test" in given.text
+        assert given.launch.query_one("#max_iterations", Input).value == "5"
+
+
+async def test_the_last_interrupted_run_can_go_on(project: Project) -> None:
+    project.write(sample("t", verify=HELD), sample("u"))
+    app = project.app("--sandbox", "none")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(project.started))
+        (run,) = list_runs(project.folder)
+        await until(pilot, lambda: open_run(run).state.tasks["t"].status == "coding")
+        project.started[0].stop_now()
+        await until(pilot, lambda: project.started[0].ended() is not None)
+    again = project.app()
+    async with again.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: f"Run {run.run_id} was interrupted: " in again.text)
+        await pilot.click("#resume")
+        await until(pilot, lambda: len(project.started) == 2)
+        assert project.started[1].run_folder == run.path
+        assert open_run(run).state.info.session == 2  # type: ignore[union-attr]
+        (project.folder / "t" / "go").touch()
+        await until(pilot, lambda: project.started[1].ended() is not None)
+    assert not holder(run)
+
+
+async def test_a_run_under_way_is_named(project: Project) -> None:
+    project.write(sample("t", verify=HELD))
+    app = project.app("--sandbox", "none")
+    async with app.run_test(size=(100, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(project.started))
+        other = project.app("--sandbox", "none")
+    async with other.run_test(size=(100, 24)) as pilot:
+        await until(pilot, lambda: "is under way: `agentbatch attach" in other.text)
+        assert not other.launch.query_one("#resume").display
+        await checked(pilot, other)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "is working in" in other.flat)
+        assert len(project.started) == 1
+        (project.folder / "t" / "go").touch()
+        await until(pilot, lambda: project.started[0].ended() is not None)
+
+
+async def test_escape_calls_a_start_off(project: Project) -> None:
+    project.write(sample("t"))
+    app = project.app("-t", "never.json")
+    os.mkfifo(project.folder / "never.json")  # the engine reads it until somebody writes
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.launch._starting is not None)
+        process = app.launch._starting.process  # type: ignore[union-attr]
+        assert "Esc calls it off" in app.text
+        assert app.launch.query_one(LaunchForm).disabled
+        await pilot.press("escape")
+        await until(pilot, lambda: app.launch._starting is None)
+        assert process.returncode is not None
+        assert can_start(app)
+        assert not project.started
+    assert not (project.folder / ".agentbatch").exists()
+
+
+async def test_leaving_while_it_starts_ends_what_was_started(project: Project) -> None:
+    project.write(sample("t"))
+    app = project.app("-t", "never.json")
+    os.mkfifo(project.folder / "never.json")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.launch._starting is not None)
+        process = app.launch._starting.process  # type: ignore[union-attr]
+        app.exit(0)
+    await asyncio.to_thread(process.wait, PATIENCE)
+    assert not project.started
+
+
+async def test_what_the_engine_says_when_it_cannot_start_is_shown(project: Project) -> None:
+    project.write(sample("t"))
+    app = project.app("--limit", "none-such")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "--limit: must be a whole number, not 'none-such'." in app.flat)
+        assert "agentbatch: " not in app.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("parallel", "many", "at a time: must be a whole number, not 'many'."),
+        ("max_iterations", "0", "iterations: must be greater than or equal to 1, not '0'."),
+        ("coder_endpoint", "[red]nowhere", "coder at: not a URL like https://host/v1"),
+        ("evaluation_base_url", "http://localhost:1/v1", "No API key for the evaluator"),
+    ],
+)
+async def test_a_wrong_value_is_told_and_nothing_starts(
+    project: Project, field: str, value: str, said: str
+) -> None:
+    project.write(sample("t"))
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        entry = app.launch.query_one(f"#{field}", Input)
+        before = entry.value
+        entry.value = value
+        await until(pilot, lambda: said in app.flat)
+        assert not can_start(app)
+        assert entry.has_class("wrong") == ("No API" not in said)
+        await pilot.press("ctrl+s")
+        await pilot.pause(0.2)
+        assert app.launch._starting is None
+        entry.value = before
+        await until(pilot, lambda: can_start(app))
+        assert said not in app.flat
+        assert not entry.has_class("wrong")
+
+
+async def test_an_empty_folder_offers_the_files_of_init(project: Project) -> None:
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        assert "There is no task file" in app.flat
+        assert not can_start(app)
+        await until(pilot, lambda: app.focused is app.launch.query_one("#init"))
+        await pilot.press("enter")
+        await until(pilot, lambda: "10 tasks" in app.text)
+        assert (project.folder / "task.json").is_file()
+        assert (project.folder / ".env").is_file()
+        assert can_start(app)
+        assert not app.launch.query_one("#init").display
+
+
+async def test_another_missing_task_file_is_not_made(project: Project) -> None:
+    app = project.app("-t", "other.json", tasks="other.json")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        assert "There is no task file" in app.flat
+        assert not app.launch.query_one("#init").display
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"tasks": [\n  {"first_prompt": "x",}\n]}', "line 2, column "),
+        ('{"tasks": [{"first_promt": "x", "first_prompt": "y"}]}', "did you mean 'first_prompt'?"),
+        ("", "is empty. A task file looks like"),
+    ],
+)
+async def test_a_bad_task_file_is_explained_and_read_again_when_it_changes(
+    project: Project, text: str, said: str
+) -> None:
+    (project.folder / "task.json").write_text(text)
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        assert said in app.flat
+        assert not can_start(app)
+        assert not app.launch.query_one("#init").display
+        project.write(sample("mended"))
+        await until(pilot, lambda: "mended" in app.text and can_start(app))
+        assert said not in app.flat
+
+
+async def test_foreign_text_is_plain_and_harmless(project: Project) -> None:
+    hostile = "[bold red]x[/] [/nothing] \x1b]0;title\x07\x1b[2J end"
+    project.write(sample("t", first_prompt=hostile, dir="[b]d"))
+    app = project.app()
+    async with app.run_test(size=(160, 24)) as pilot:
+        await checked(pilot, app)
+        await until(pilot, lambda: "[bold red]x[/] [/nothing] end" in app.text)
+        assert "[b]d" in app.text
+        assert "\x1b" not in app.text
+
+
+async def test_nothing_to_do_is_said(project: Project) -> None:
+    project.write(sample("t", inputs=["in"], outputs=["out"]))
+    (project.folder / "in").touch()
+    (project.folder / "out").touch()
+    app = project.app("--stale", stale=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        assert "✓" in app.text
+        assert "up to date" in app.flat
+        assert not can_start(app)
+
+
+async def test_a_role_that_nobody_can_choose_says_why(project: Project) -> None:
+    project.write(sample("t", verify="true"))
+    app = project.app("--evaluator", "none", judge="none")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        assert "evaluator  none: each task's own checks decide" in app.text
+        assert not app.launch.query("#evaluation_model")
+        assert can_start(app)
+
+
+async def test_ten_thousand_tasks_open_and_scroll(project: Project) -> None:
+    project.write(*(sample(f"task-{n}", dir=f"d{n}") for n in range(10_000)))
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await until(pilot, lambda: "task-0 " in app.text)
+        await until(pilot, lambda: "10,000 tasks" in app.text)
+        plan = app.launch.query_one(PlanList)
+        plan.focus()
+        await pilot.press("end")
+        await until(pilot, lambda: "task-9999 " in app.text)
+        await pilot.press("home")
+        await until(pilot, lambda: "task-0 " in app.text)
+        assert len(list(app.screen.query("*"))) < 60
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (160, 48)])
+async def test_every_size_has_its_start(project: Project, size: tuple[int, int]) -> None:
+    project.write(*(sample(f"task-{n}", dir=f"d{n}") for n in range(50)))
+    app = project.app(ascii_only=True)
+    async with app.run_test(size=size) as pilot:
+        await checked(pilot, app)
+        await until(pilot, lambda: "task-0 " in app.text)
+        assert "(*) parallel" in app.text
+        assert "at a time 3" in app.text
+        await until(pilot, lambda: "Start" in app.text.splitlines()[-2])
+        assert max(map(len, app.text.splitlines())) <= size[0]
+
+
+async def test_too_small_a_terminal_says_so(project: Project) -> None:
+    project.write(sample("t"))
+    app = project.app()
+    async with app.run_test(size=(59, 24)) as pilot:
+        await pilot.pause()
+        assert "This terminal is too small" in app.text
+        assert "mode" not in app.text
+
+
+async def test_the_results_key_is_told_to_the_app(project: Project) -> None:
+    app = project.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await checked(pilot, app)
+        await pilot.press("f2")
+        await until(pilot, lambda: app.wants_results == 1)

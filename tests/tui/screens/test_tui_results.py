@@ -1,0 +1,350 @@
+"""The results browser, driven by its keys."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from agentbatch.tasks.results.reading import read_results_file
+from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.screens.compare_runs import CompareRunsScreen, ComparisonView
+from agentbatch.tui.screens.results import ResultsScreen
+from agentbatch.tui.screens.run import RunScreen
+from agentbatch.tui.widgets.results_table import ResultsTable
+from tests.runs.finished_run import NOON
+from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
+from tests.tasks.results.test_store_results_file import OLD
+
+
+def browser(base: Path, *, ascii_only: bool = False) -> AgentbatchApp:
+    return AgentbatchApp(lambda app: app.results_screen(base), ascii_only=ascii_only, now=lambda: NOON)
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], object]) -> None:
+    """Waits for it, generously."""
+    for _ in range(400):
+        await pilot.pause(0.05)
+        if condition():
+            return
+    raise AssertionError("it did not come to that")
+
+
+def listed(app: AgentbatchApp) -> list[str]:
+    """The lines of the list."""
+    return [str(option.prompt) for option in app.screen.query_one(ResultsTable).options]
+
+
+def shown(app: AgentbatchApp) -> str:
+    """All text of the screen."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    assert (width, height) == (lines[0].cell_length, len(lines))
+    return "\n".join(line.text.rstrip() for line in lines)
+
+
+def messages(app: AgentbatchApp) -> list[str]:
+    return [notification.message for notification in app._notifications]
+
+
+async def ready(pilot: Pilot[int], lines: int) -> None:
+    app = pilot.app
+    assert isinstance(app, AgentbatchApp)
+    await until(pilot, lambda: isinstance(app.screen, ResultsScreen) and len(listed(app)) == lines)
+
+
+async def choose(pilot: Pilot[int], name: str) -> None:
+    """The cursor goes to the line with this name."""
+    app = pilot.app
+    assert isinstance(app, AgentbatchApp)
+    (place,) = [n for n, line in enumerate(listed(app)) if name in line]
+    await pilot.press("home", *["down"] * place)
+    assert app.screen.query_one(ResultsTable).highlighted == place
+
+
+async def a_folder(base: Path) -> tuple[str, str, str]:
+    """An interrupted run, a finished one, an unreadable one, an old results file, a broken one, one of another kind.
+
+    Returns the runs' ids."""
+    first = await interrupted(base, datetime(2026, 1, 1))
+    second = await finished(base, datetime(2026, 1, 2), tasks=4)
+    broken = await finished(base, datetime(2026, 1, 3))
+    broken.database.write_bytes(b"nothing")
+    (base / "batch_results.json").write_text(json.dumps(OLD), encoding="utf-8")
+    (base / "test_results.json").write_text('{"summary": }', encoding="utf-8")
+    (base / "search_results.json").write_text('{"hits": 3}', encoding="utf-8")
+    return first.run_id, second.run_id, broken.run_id
+
+
+async def test_runs_and_results_files_are_listed_with_what_cannot_be_read(tmp_path: Path) -> None:
+    first, second, broken = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await ready(pilot, 5)
+        lines = listed(app)
+        assert [next(name for name in (first, second, broken) if name in line) for line in lines[:3]] == [
+            broken,
+            second,
+            first,
+        ]
+        assert "✗ unreadable" in lines[0]
+        assert "run.db is not a run database" in lines[0]
+        assert "✓ finished" in lines[1]
+        assert "‖ interrupted" in lines[2]
+        assert "1/4" in lines[2]
+        assert "$0.7500" in lines[2]
+        files = {line.split()[2]: line for line in lines[3:]}
+        assert set(files) == {"batch_results.json", "test_results.json"}
+        assert "1/3         –  –" in files["batch_results.json"]  # neither price nor models are known
+        assert "not valid JSON at line 1, column 13" in files["test_results.json"]
+        await until(pilot, lambda: "enter Open" in shown(app))
+
+
+async def test_a_run_under_way_is_marked_and_followed(tmp_path: Path) -> None:
+    await finished(tmp_path, datetime(2026, 1, 1))
+    store = begin(tmp_path, 2, datetime(2026, 1, 2))
+    work(store, "t0")
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 2)
+        assert "● running" in listed(app)[0]
+        assert "0/2" in listed(app)[0]
+        await choose(pilot, "finished")
+        end(store, "t0")
+        store.flush()
+        await until(pilot, lambda: "1/2" in listed(app)[0])
+        later = begin(tmp_path, 1, datetime(2026, 1, 3))
+        await until(pilot, lambda: len(listed(app)) == 3)
+        chosen = app.screen.query_one(ResultsTable).highlighted_option
+        assert chosen is not None
+        assert "finished" in str(chosen.prompt)  # the cursor stays where it was put
+        await store.close()
+        await until(pilot, lambda: "died" in listed(app)[1])
+        await later.close()
+
+
+async def test_an_empty_folder_says_how_to_start(tmp_path: Path) -> None:
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "There are no runs" in shown(app))
+        assert "`agentbatch` starts a run" in shown(app)
+        await pilot.press("enter", "space", "c", "e")
+        assert isinstance(app.screen, ResultsScreen)
+        assert messages(app) == ["Mark two runs with space, then compare them; nothing is marked."]
+
+
+async def test_enter_opens_a_run_read_only_and_back(tmp_path: Path) -> None:
+    _, second, _ = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, second)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert isinstance(app.screen, RunScreen)
+        assert (app.screen.view.title, app.screen.control) == (second, False)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+
+
+async def test_a_results_file_opens_in_the_same_screen(tmp_path: Path) -> None:
+    await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, "batch_results.json")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await until(pilot, lambda: "a-13257dff" in shown(app))
+        assert isinstance(app.screen, RunScreen)
+        assert app.screen.view.folder is None
+
+
+async def test_what_cannot_be_read_tells_why_instead_of_opening(tmp_path: Path) -> None:
+    _, _, broken = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, broken)
+        for key in ("enter", "space", "e"):
+            await pilot.press(key)
+            await until(pilot, lambda: messages(app))
+            assert all("is not a run database" in message for message in messages(app))
+            app.clear_notifications()
+        assert isinstance(app.screen, ResultsScreen)
+
+
+async def test_a_run_that_has_gone_meanwhile_is_told(tmp_path: Path) -> None:
+    run = await finished(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 1)
+        run.database.unlink()
+        await pilot.press("enter")
+        await until(pilot, lambda: any("There is no run database" in text for text in messages(app)))
+        assert isinstance(app.screen, ResultsScreen)
+
+
+async def test_two_marked_runs_are_compared_the_older_one_first(tmp_path: Path) -> None:
+    first, second, _ = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        for name in (second, first):
+            await choose(pilot, name)
+            await pilot.press("space")
+        await until(pilot, lambda: sum("◉" in line for line in listed(app)) == 2)
+        await pilot.press("r")  # marks outlive a new look
+        await pilot.pause(0.5)
+        assert sum("◉" in line for line in listed(app)) == 2
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsScreen))
+        await until(pilot, lambda: "Better, completed now (3): t1, t2, t3" in shown(app))
+        text = shown(app)
+        assert text.index(first) < text.index(second)
+        heads = next(line for line in text.splitlines() if "iterations   tokens" in line)
+        assert heads.endswith("time")  # nothing stands beyond the edge
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+
+
+async def test_a_third_mark_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    first, second, _ = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        for name in (first, second, "batch_results.json"):
+            await choose(pilot, name)
+            await pilot.press("space")
+        marked = [line for line in listed(app) if "◉" in line]
+        assert [second in marked[0], "batch_results.json" in marked[1], len(marked)] == [True, True, 2]
+        await pilot.press("space")
+        assert sum("◉" in line for line in listed(app)) == 1
+
+
+async def test_one_marked_run_is_compared_with_the_chosen_one(tmp_path: Path) -> None:
+    first, second, _ = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, first)
+        await pilot.press("c")
+        assert not isinstance(app.screen, CompareRunsScreen)
+        await pilot.press("space")
+        await choose(pilot, second)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsScreen))
+        await until(pilot, lambda: "t1 " in shown(app))
+        row = next(line for line in shown(app).splitlines() if line.lstrip().startswith("t1 "))
+        assert ["✗ error" in row, "✓ completed" in row, row.rstrip().endswith("better")] == [True] * 3
+
+
+async def test_a_comparison_of_many_tasks_scrolls(tmp_path: Path) -> None:
+    many = await finished(tmp_path, datetime(2026, 1, 1), tasks=300)
+    few = await finished(tmp_path, datetime(2026, 1, 2), tasks=2)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 2)
+        for name in (many.run_id, few.run_id):
+            await choose(pilot, name)
+            await pilot.press("space")
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsScreen))
+        await pilot.press("end")
+        await until(pilot, lambda: "t299 " in shown(app))
+        view = app.screen.query_one(ComparisonView)
+        assert view.virtual_size.width <= view.size.width
+
+
+@pytest.mark.parametrize(("key", "kind"), [("m", "md"), ("c", "csv"), ("j", "json")])
+async def test_an_export_asks_for_the_kind_and_the_path(tmp_path: Path, key: str, kind: str) -> None:
+    first, _, _ = await a_folder(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, first)
+        await pilot.press("e")
+        await until(pilot, lambda: "Export" in shown(app))
+        await pilot.press(key)
+        await until(pilot, lambda: app.screen.query("#export-path"))
+        assert app.screen.query_one(Input).value == f"{first}-export.{kind}"
+        app.screen.query_one(Input).value = f"out/mine.{kind}"
+        await pilot.press("enter")
+        path = tmp_path / "out" / f"mine.{kind}"
+        await until(pilot, path.exists)
+        await until(pilot, lambda: any(message.startswith("Written: ") for message in messages(app)))
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith({"md": f"# {first}", "csv": "task,id,", "json": "{"}[kind])
+    if kind == "json":
+        assert list(read_results_file(path).tasks) == ["t0", "t1", "t2", "t3"]
+
+
+async def test_an_export_overwrites_only_after_asking(tmp_path: Path) -> None:
+    await a_folder(tmp_path)
+    there = tmp_path / "batch_results-export.md"
+    there.write_text("mine", encoding="utf-8")
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 5)
+        await choose(pilot, "batch_results.json")
+        for answer in ("escape", "o"):
+            await pilot.press("e")
+            await until(pilot, lambda: "Export" in shown(app))
+            await pilot.press("m")
+            await until(pilot, lambda: app.screen.query("#export-path"))
+            await pilot.press("enter")
+            await until(pilot, lambda: "exists already" in shown(app))
+            assert there.read_text(encoding="utf-8") == "mine"
+            await pilot.press(answer)
+            await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+        await until(pilot, lambda: there.read_text(encoding="utf-8").startswith("# batch_results.json"))
+
+
+async def test_an_export_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    await finished(tmp_path)
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, 1)
+        await pilot.press("e")
+        await until(pilot, lambda: "Export" in shown(app))
+        await pilot.press("j")
+        await until(pilot, lambda: app.screen.query("#export-path"))
+        app.screen.query_one(Input).value = "/proc/none/x.json"
+        await pilot.press("enter")
+        await until(pilot, lambda: any("cannot be written" in message for message in messages(app)))
+
+
+async def test_hostile_names_and_models_are_plain_text(tmp_path: Path) -> None:
+    await finished(tmp_path, coder_model="[red]\x1b[31mm[/red]\n$error", evaluator_model="x")
+    name = "[bold]results.json"
+    (tmp_path / name).write_text(json.dumps(OLD), encoding="utf-8")
+    app = browser(tmp_path)
+    async with app.run_test(size=(160, 24)) as pilot:
+        await ready(pilot, 2)
+        text = shown(app)
+        assert "[red]m[/red] $error, x" in text  # the control sequence is gone
+        assert name in text
+
+
+async def test_plain_ascii_and_a_small_terminal(tmp_path: Path) -> None:
+    await left_behind(tmp_path)
+    app = browser(tmp_path, ascii_only=True)
+    async with app.run_test(size=(60, 15)) as pilot:
+        await ready(pilot, 1)
+        assert "x died" in shown(app)
+        await pilot.press("space")
+        table = [line for line in shown(app).splitlines() if "died" in line]
+        assert table[0].strip().startswith("* x died")
+        await pilot.resize_terminal(59, 15)
+        await until(pilot, lambda: "too small" in shown(app))
+
+
+async def test_q_leaves(tmp_path: Path) -> None:
+    app = browser(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query_one("#results-empty", Static).display)
+        await pilot.press("q")
+    assert app.return_value == 0

@@ -1,0 +1,46 @@
+"""A directory's beginning, kept on disk."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.protect import Protected
+from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
+
+
+def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "task"
+    (root / "tests").mkdir(parents=True)
+    (root / "a.txt").write_text("the häß-secret-key-123\n")
+    (root / "data.bin").write_bytes(b"\0\xff" * 9)
+    (root / os.fsdecode(b"odd\xff name")).write_text("x")
+    (root / "link").symlink_to("a.txt")
+    (root / "tests/run.sh").write_text("true")
+    (root / "tests/run.sh").chmod(0o750)
+    snapshot = take_snapshot(root)
+    protected = Protected.capture(root, ["tests", "link"])
+    Beginning(snapshot, protected).save(folder, Redactor(["häß-secret-key-123"]))
+    found = Beginning.load(folder)
+    assert found.snapshot.files["a.txt"].text == "the [redacted]\n"
+    assert {path: (e.sha256, e.kind) for path, e in found.snapshot.files.items()} == {
+        path: (e.sha256, e.kind) for path, e in snapshot.files.items()
+    }
+    assert found.snapshot.digest == snapshot.digest
+    assert found.protected == protected
+
+
+def test_an_empty_directory_is_no_missing_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Beginning.load(tmp_path)
+    Beginning(Snapshot({})).save(tmp_path, Redactor([]))
+    assert Beginning.load(tmp_path) == Beginning(Snapshot({}))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"files": {"a": [1]}}', "{"])
+def test_a_damaged_one_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(ValueError, match="beginning.json is not what was written there"):
+        Beginning.load(tmp_path)

@@ -1,0 +1,193 @@
+"""Snapshots: what is in them, that changes show, and that nothing in a directory can hang or break them."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentbatch.workspace.files import snapshot as module
+from agentbatch.workspace.files.snapshot import FileEntry, take_snapshot
+
+OLD = 1_600_000_000
+
+
+def write(path: Path, content: str | bytes, age: bool = True) -> Path:
+    """A file; `age`: long since written, so that its entry may be trusted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    if age:
+        os.utime(path, (OLD, OLD))
+    return path
+
+
+@pytest.fixture
+def no_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ctime cannot be set back, so a test that wants entries trusted says that nothing is racy."""
+    monkeypatch.setattr(module, "RACY", -1)
+
+
+def test_what_is_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "b/text.txt", "hello\r\n")
+    write(tmp_path / "a.bin", b"\0\1")
+    write(tmp_path / "large.txt", "x" * (64 * 1024 + 1))
+    write(tmp_path / "latin.txt", b"\xe9")
+    write(tmp_path / "run.sh", "#!").chmod(0o755)
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    (tmp_path / "folder-link").symlink_to("/etc")
+    (tmp_path / "empty").mkdir()
+    files = take_snapshot(tmp_path).files
+    assert list(files) == ["a.bin", "b/text.txt", "folder-link", "large.txt", "latin.txt", "link", "run.sh"]
+    assert {path: entry.text for path, entry in files.items()} == {
+        "a.bin": None,
+        "b/text.txt": "hello\r\n",
+        "folder-link": "/etc",
+        "large.txt": None,
+        "latin.txt": None,
+        "link": "/etc/passwd",
+        "run.sh": "#!",
+    }
+    assert [path for path, entry in files.items() if entry.executable] == ["run.sh"]
+    assert [path for path, entry in files.items() if entry.kind == "symlink"] == ["folder-link", "link"]
+
+
+def test_what_is_left_out(tmp_path: Path) -> None:
+    for folder in (".git", "node_modules", "a/__pycache__", ".venv", ".agentbatch/runs"):
+        write(tmp_path / folder / "file", "x")
+    write(tmp_path / "rust/Cargo.toml", "")
+    write(tmp_path / "rust/target/debug/a.o", "x")
+    write(tmp_path / "hidden/CACHEDIR.TAG", "")
+    write(tmp_path / "target/kept.txt", "x")
+    write(tmp_path / "build/kept.txt", "x")
+    write(tmp_path / "excluded/file", "x")
+    write(tmp_path / "results.json", "x")
+    write(tmp_path / ".gitignore", "x")
+    found = take_snapshot(tmp_path, exclude=[tmp_path / "excluded", tmp_path / "results.json"])
+    assert list(found.files) == [
+        ".gitignore",
+        "build/kept.txt",
+        "hidden/CACHEDIR.TAG",
+        "rust/Cargo.toml",
+        "target/kept.txt",
+    ]
+
+
+def test_the_digest_follows_content_names_and_modes(tmp_path: Path) -> None:
+    write(tmp_path / "a", "1")
+    seen = {take_snapshot(tmp_path).digest}
+    assert take_snapshot(tmp_path).digest in seen
+
+    def to_link() -> None:
+        (tmp_path / "c").unlink()
+        (tmp_path / "c").symlink_to("2")
+
+    steps: list[Callable[[], object]] = [
+        lambda: write(tmp_path / "a", "2"),
+        lambda: write(tmp_path / "b", "2"),
+        lambda: (tmp_path / "a").chmod(0o755),
+        lambda: (tmp_path / "b").rename(tmp_path / "c"),
+        to_link,
+    ]
+    for step in steps:
+        step()
+        digest = take_snapshot(tmp_path).digest
+        assert digest not in seen
+        seen.add(digest)
+
+
+@pytest.mark.usefixtures("no_race")
+def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "a", "1")
+    write(tmp_path / "b", "1")
+    first = take_snapshot(tmp_path)
+    write(tmp_path / "b", "2")
+    second = take_snapshot(tmp_path, first)
+    assert second.files["a"] is first.files["a"]
+    assert second.files["b"].text == "2"
+
+
+@pytest.mark.usefixtures("no_race")
+def test_a_change_of_the_same_size_with_the_old_time_is_seen(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "1")
+    first = take_snapshot(tmp_path)
+    time.sleep(0.05)
+    path.write_text("2")
+    os.utime(path, (OLD, OLD))
+    assert take_snapshot(tmp_path, first).files["a"].text == "2"
+
+
+def test_a_file_just_written_is_not_trusted(tmp_path: Path) -> None:
+    """The racy time stamp: a change within one tick of the clock changes no stat."""
+    write(tmp_path / "a", "1", age=False)
+    assert take_snapshot(tmp_path).files["a"].signature is None
+
+
+def test_special_files_are_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.open(tmp_path, os.O_RDONLY)
+        server.bind(f"/proc/self/fd/{here}/socket")
+        os.close(here)
+        files = take_snapshot(tmp_path).files
+    assert [entry.kind for entry in files.values()] == ["special", "special"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+def test_unreadable_files_and_folders_are_tolerated(tmp_path: Path) -> None:
+    write(tmp_path / "secret", "x").chmod(0)
+    write(tmp_path / "closed/file", "x")
+    (tmp_path / "closed").chmod(0)
+    try:
+        files = take_snapshot(tmp_path).files
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+    assert files == {"secret": FileEntry("", 1, None, False, "unreadable")}
+
+
+def test_names_that_are_no_utf8_and_very_deep_folders(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/\xff\xfe", "wb") as file:
+        file.write(b"x")
+    here = os.getcwd()
+    deep = tmp_path
+    made = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(50):
+        os.mkdir("d" * 100, dir_fd=made)
+        inner = os.open("d" * 100, os.O_RDONLY, dir_fd=made)
+        os.close(made)
+        made = inner
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=made))
+    os.close(made)
+    found = take_snapshot(deep)
+    assert list(found.files) == ["\udcff\udcfe"]
+    assert len(found.digest) == 64
+    assert os.getcwd() == here
+
+
+def test_too_many_files_are_cut_off_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 10)
+    for number in range(11):
+        write(tmp_path / f"{number:02}", "x")
+    found = take_snapshot(tmp_path)
+    assert (len(found.files), found.truncated) == (10, True)
+    (tmp_path / "10").unlink()
+    assert not take_snapshot(tmp_path).truncated
+
+
+def test_text_is_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_TEXT", 25)
+    for number in range(4):
+        write(tmp_path / f"{number}", "x" * 10)
+    texts = [entry.text for entry in take_snapshot(tmp_path).files.values()]
+    assert texts == ["x" * 10, "x" * 10, None, None]
+
+
+def test_huge_files_are_not_read_whole(tmp_path: Path) -> None:
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(300 * 1024**3)
+    before = take_snapshot(tmp_path)
+    with open(tmp_path / "sparse", "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert take_snapshot(tmp_path).digest != before.digest
