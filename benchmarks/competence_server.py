@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
 
-MOST_OUTPUT = 2048
+MAX_OUTPUT = 2048
 """Tokens that a reply may have, for every contestant: a model in a loop would otherwise fill the context window."""
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     params.model.path = settings["weights"]
     params.api_keys = [settings["key"]]
     params.n_ctx = settings["context"]
-    params.n_predict = MOST_OUTPUT
+    params.n_predict = MAX_OUTPUT
     params.n_parallel = 1
     params.port = 0
     params.use_jinja = True

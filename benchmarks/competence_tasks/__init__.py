@@ -27,9 +27,9 @@ from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_s
 FOLDER = Path(__file__).parent
 CHECK_SECONDS = 30.0
 """Wall clock of one check; a right program needs less than one."""
-MOST_BYTES = 16_000_000
+MAX_BYTES = 16_000_000
 """Largest file that a check may write, and that is copied for it."""
-MOST_MEMORY = 2_000_000_000
+MAX_MEMORY = 2_000_000_000
 """Bytes of address space of a check."""
 
 
@@ -128,8 +128,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(CHECK_SECONDS), int(CHECK_SECONDS)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
 def _unfit(folder: str, names: list[str]) -> set[str]:
@@ -137,7 +137,7 @@ def _unfit(folder: str, names: list[str]) -> set[str]:
     kept = set()
     for name in names:
         found = Path(folder, name).lstat()
-        if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES):
+        if stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES):
             kept.add(name)
     return {*names} - kept | {"__pycache__", ".git"}
 

@@ -16,7 +16,7 @@ STATE_FOLDER = ".agentbatch"
 """What agentbatch keeps in the folder where it runs: runs, caches, what the app remembers."""
 
 
-def put_document(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str) -> None:
     """Write `text` to `path` atomically; an existing file keeps its permissions, a link stays one. Raises OSError."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def as_json(document: Any) -> str:
         return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-_write_in_thread = aiofiles.os.wrap(put_document)
+_write_in_thread = aiofiles.os.wrap(write_atomic)
 
 SMALL = 64 * 1024
 """Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
@@ -49,9 +49,9 @@ loop's queue takes longer than the disk."""
 
 
 async def write_document(path: Path, text: str) -> None:
-    """`put_document`, a large one off the event loop."""
+    """`write_atomic`, a large one off the event loop."""
     if len(text) <= SMALL:
-        put_document(path, text)
+        write_atomic(path, text)
     else:
         await _write_in_thread(path, text)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-SHORTEST_SECRET = 8
+MIN_SECRET = 8
 """Characters. A shorter key is a placeholder for a server without keys ("none", "x"): removing it would
 eat ordinary words."""
 
@@ -14,7 +14,7 @@ class Redactor:
     """Replaces the configured key values in text. Built once a run from the settings' secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        keys = {s for s in secrets if len(s) >= SHORTEST_SECRET}
+        keys = {s for s in secrets if len(s) >= MIN_SECRET}
         # A key with a quote or a backslash looks different inside JSON text.
         keys |= {json.dumps(key)[1:-1] for key in keys}
         # Longest first, so that a key that contains another one is masked whole.

@@ -1,4 +1,4 @@
-"""A dashboard of any command as a process: `python served.py MOST_TABS ARGV...` prints its address and serves."""
+"""A dashboard of any command as a process: `python served.py MAX_TABS ARGV...` prints its address and serves."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from uuid import uuid4
 from yarl import URL
 
 from agentbatch.dashboard.address import listen
-from agentbatch.dashboard.gate import Gate
+from agentbatch.dashboard.gate import Access
 from agentbatch.dashboard.server import Served, serve
 
 MARK = "AGENTBATCH_COMMAND"
@@ -108,7 +108,7 @@ async def gone(dashboard: Running) -> bool:
 
 def main(most_tabs: str, *argv: str) -> None:
     place = listen("127.0.0.1", 0)
-    gate = Gate(place.names)
+    gate = Access(place.names)
     served = Served(argv, Path.cwd(), os.environ, "Small <app>", int(most_tabs))
     asyncio.run(
         serve(served, gate, place.socket, lambda: print(place.url(gate.token), flush=True))  # noqa: T201

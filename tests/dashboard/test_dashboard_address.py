@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.dashboard.address import Place, listen
 from agentbatch.dashboard.announcement import announcement
-from agentbatch.dashboard.gate import Gate
+from agentbatch.dashboard.gate import Access
 from agentbatch.dashboard.served_app import how_it_ended
 from agentbatch.errors import UserError
 
@@ -70,7 +70,7 @@ def test_a_new_kind_of_address() -> None:
 
 def told(place: Place, *, control: bool) -> str:
     with place.socket:
-        lines = announcement("20260101-000000-abcd", place, Gate().token, control=control)
+        lines = announcement("20260101-000000-abcd", place, Access().token, control=control)
     for line in lines:
         assert len(line) <= 80 or "http" in line, line
     return "\n".join(lines)

@@ -2,18 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from agentbatch.dashboard.gate import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, Gate, Knock
+from agentbatch.dashboard.gate import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, Access, RequestHeaders
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate({"Box.example"})
+def gate() -> Access:
+    return Access({"Box.example"})
 
 
 @pytest.fixture
-def welcome(gate: Gate) -> Knock:
+def welcome(gate: Access) -> RequestHeaders:
     """A page of ours that asks for its WebSocket."""
-    return Knock(
+    return RequestHeaders(
         method="GET",
         hosts=["127.0.0.1:3008"],
         origins=["http://127.0.0.1:3008"],
@@ -33,7 +33,7 @@ def welcome(gate: Gate) -> Knock:
         "192.0.2.7:3008",
     ],
 )
-def test_our_names_at_any_port(gate: Gate, welcome: Knock, host: str) -> None:
+def test_our_names_at_any_port(gate: Access, welcome: RequestHeaders, host: str) -> None:
     knock = replace(welcome, hosts=[host], origins=[f"http://{host}"], arrived_at="192.0.2.7")
     assert gate.refusal(knock) is None
 
@@ -55,17 +55,17 @@ def test_our_names_at_any_port(gate: Gate, welcome: Knock, host: str) -> None:
         ["[::1"],
     ],
 )
-def test_foreign_and_broken_names(gate: Gate, welcome: Knock, hosts: list[str]) -> None:
+def test_foreign_and_broken_names(gate: Access, welcome: RequestHeaders, hosts: list[str]) -> None:
     origins = [f"http://{host}" for host in hosts]
     knock = replace(welcome, hosts=hosts, origins=origins, arrived_at="192.0.2.7")
     assert gate.refusal(knock) == gate.foreign(knock) == FOREIGN_HOST
 
 
 @pytest.mark.parametrize("cookie", [None, "", "x", "é", "\udcff", "0" * 43])
-def test_no_cookie_of_ours(gate: Gate, welcome: Knock, cookie: str | None) -> None:
+def test_no_cookie_of_ours(gate: Access, welcome: RequestHeaders, cookie: str | None) -> None:
     assert gate.refusal(replace(welcome, cookie=cookie)) == NO_COOKIE
     assert gate.refusal(replace(welcome, cookie=gate.token)) == NO_COOKIE, "the token is not the cookie"
-    assert Gate().refusal(welcome) == NO_COOKIE, "another dashboard's"
+    assert Access().refusal(welcome) == NO_COOKIE, "another dashboard's"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_no_cookie_of_ours(gate: Gate, welcome: Knock, cookie: str | None) -> No
         ["http://127.0.0.1:3008", "http://evil.example"],
     ],
 )
-def test_foreign_origins(gate: Gate, welcome: Knock, origins: list[str]) -> None:
+def test_foreign_origins(gate: Access, welcome: RequestHeaders, origins: list[str]) -> None:
     assert gate.refusal(replace(welcome, origins=origins)) == FOREIGN_ORIGIN
     for method in ("POST", "HEAD", "OPTIONS", "DELETE"):
         knock = replace(welcome, origins=origins, method=method, upgrade=False)
@@ -94,11 +94,16 @@ def test_foreign_origins(gate: Gate, welcome: Knock, origins: list[str]) -> None
 
 
 def test_tokens() -> None:
-    gate = Gate()
+    gate = Access()
     once = gate.token_for_once()
-    assert [gate.opens(token) for token in (gate.token, gate.token, once, once)] == [True, True, True, False]
-    for wrong in ("", gate.token[:-1], gate.token + "x", gate.cookie, Gate().token, "é", "\udcff"):
-        assert not gate.opens(wrong)
+    assert [gate.token_is_valid(token) for token in (gate.token, gate.token, once, once)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    for wrong in ("", gate.token[:-1], gate.token + "x", gate.cookie, Access().token, "é", "\udcff"):
+        assert not gate.token_is_valid(wrong)
     assert len(gate.token) >= 32
     assert len(gate.cookie) >= 32
-    assert Gate().cookie_name != gate.cookie_name
+    assert Access().cookie_name != gate.cookie_name

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.dashboard.packets import (
-    MOST_PAYLOAD,
+    MAX_PAYLOAD,
     GarbledError,
     Packet,
     Size,
@@ -86,7 +86,7 @@ async def test_packets_there_and_back() -> None:
     assert [await read_packet(reader) for _ in range(4)] == [*packets, None]
 
 
-@pytest.mark.parametrize("data", [b"Traceback", b"D" + (MOST_PAYLOAD + 1).to_bytes(4, "big")])
+@pytest.mark.parametrize("data", [b"Traceback", b"D" + (MAX_PAYLOAD + 1).to_bytes(4, "big")])
 async def test_what_is_no_packet(data: bytes) -> None:
     with pytest.raises(GarbledError):
         await read_packet(stream(data))

@@ -11,7 +11,7 @@ from tests.dashboard.served import PATIENCE, Running
 
 @asynccontextmanager
 async def stranger() -> AsyncIterator[aiohttp.ClientSession]:
-    """Holds no cookie. The jar is unsafe: that is, it takes cookies of addresses in numbers."""
+    """PauseGate no cookie. The jar is unsafe: that is, it takes cookies of addresses in numbers."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         yield session
 

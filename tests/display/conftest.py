@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agentbatch.display.face import Face
+from agentbatch.display.face import Display
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
@@ -26,7 +26,7 @@ class Story:
 
     def __init__(self, tasks: list[str], **info: object) -> None:
         self.state = RunState()
-        self.faces: list[Face] = []
+        self.faces: list[Display] = []
         self.opening = e.RunStarted.model_validate(
             {
                 "run_id": "20270115-120000-ab12",
@@ -85,7 +85,7 @@ class Story:
 def story() -> Callable[..., Story]:
     """Makes a Story that has begun."""
 
-    def make(tasks: list[str], *faces: Face, **info: object) -> Story:
+    def make(tasks: list[str], *faces: Display, **info: object) -> Story:
         made = Story(tasks, **info)
         made.faces += faces
         made.begin()

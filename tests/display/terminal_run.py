@@ -4,7 +4,7 @@ between its scenes, so that the test can look at the screen."""
 import sys
 from pathlib import Path
 
-from agentbatch.display.face import choose_face
+from agentbatch.display.face import make_display
 from agentbatch.display.reports.summary import summarise
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
@@ -16,7 +16,7 @@ NOON = 1_800_014_400.0
 def main(tasks: int) -> None:
     clock = NOON
     state = RunState()
-    face = choose_face("auto", verbose=False, out=sys.stdout, err=sys.stderr, now=lambda: clock)
+    face = make_display("auto", verbose=False, out=sys.stdout, err=sys.stderr, now=lambda: clock)
 
     def emit(second: float, event: e.Event) -> None:
         event = event.model_copy(update={"ts": NOON + second})

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from agentbatch.config import DisplayName
-from agentbatch.display.face import NoFace, choose_face
-from agentbatch.display.json_face import JsonFace
+from agentbatch.display.face import NoFace, make_display
+from agentbatch.display.json_face import JsonDisplay
 from agentbatch.display.plain import PlainFace
 from agentbatch.display.reports.summary import summarise
-from agentbatch.display.rich_face import RichFace
+from agentbatch.display.rich_face import RichDisplay
 from agentbatch.display.writer import Writer
 from agentbatch.runs import events as e
 
@@ -35,18 +35,18 @@ class AsciiTerminal(Terminal):
 @pytest.mark.parametrize(
     ("name", "stream", "term", "face"),
     [
-        ("auto", Terminal(), "xterm-256color", RichFace),
+        ("auto", Terminal(), "xterm-256color", RichDisplay),
         ("auto", Terminal(), "dumb", PlainFace),
         ("auto", AsciiTerminal(), "xterm", PlainFace),
         ("auto", io.StringIO(), "xterm", PlainFace),
         ("plain", Terminal(), "xterm", PlainFace),
-        ("rich", io.StringIO(), "dumb", RichFace),
-        ("json", Terminal(), "xterm", JsonFace),
+        ("rich", io.StringIO(), "dumb", RichDisplay),
+        ("json", Terminal(), "xterm", JsonDisplay),
         ("none", Terminal(), "xterm", NoFace),
     ],
 )
 def test_choose_face(name: DisplayName, stream: io.StringIO, term: str, face: type) -> None:
-    chosen = choose_face(name, verbose=False, out=stream, err=io.StringIO(), environ={"TERM": term})
+    chosen = make_display(name, verbose=False, out=stream, err=io.StringIO(), environ={"TERM": term})
     assert type(chosen) is face
 
 
@@ -54,7 +54,7 @@ def whole_run(make: Callable[..., Any], name: DisplayName, out: io.StringIO, **o
     """Shows a run of two tasks, one of which fails; returns what went to stderr."""
     err = io.StringIO()
     environ = {"TERM": "xterm-256color", **options.pop("environ", {})}
-    face = choose_face(
+    face = make_display(
         name, verbose=options.pop("verbose", False), out=out, err=err, environ=environ, now=lambda: 0.0
     )
     face.open()
@@ -139,7 +139,7 @@ def test_json_verbose_keeps_stdout_clean(story: Callable[..., Any]) -> None:
 def long_call(make: Callable[..., Any], name: DisplayName, out: io.StringIO, *, verbose: bool) -> str:
     """Two tasks whose calls tell their tokens twice a second for 70 and 20 seconds; what both outputs show of it."""
     err = io.StringIO()
-    face = choose_face(name, verbose=verbose, out=out, err=err, environ={"TERM": "xterm"}, now=lambda: 0.0)
+    face = make_display(name, verbose=verbose, out=out, err=err, environ={"TERM": "xterm"}, now=lambda: 0.0)
     face.open()
     run = make(["a", "b"], face)
     for task, length in (("a", 70), ("b", 20), ("a", 35)):
@@ -203,7 +203,7 @@ def test_no_color_takes_the_colours_only(
 
 def test_a_face_that_is_closed_without_a_summary_gives_the_terminal_back(story: Callable[..., Any]) -> None:
     out = Terminal()
-    face = choose_face(
+    face = make_display(
         "rich", verbose=False, out=out, err=io.StringIO(), environ={"TERM": "xterm"}, now=lambda: 0.0
     )
     face.open()
@@ -234,7 +234,7 @@ def test_writer_is_silent_after_the_reader_went_away() -> None:
 def test_choosing_plain_does_not_load_rich() -> None:
     code = (
         "import sys, agentbatch.display.face as f\n"
-        "f.choose_face('plain', verbose=False, out=sys.stdout, err=sys.stderr)\n"
+        "f.make_display('plain', verbose=False, out=sys.stdout, err=sys.stderr)\n"
         "print([m for m in ('rich', 'textual', 'openai', 'genai_prices') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

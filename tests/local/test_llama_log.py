@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.local.llama_log import LONGEST_WORDS, last_words, telling_line
+from agentbatch.local.llama_log import MAX_WORDS, last_words, telling_line
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_long_logs_and_none(tmp_path: Path) -> None:
     assert last_words(log) == ""
     log.write_bytes(b"noise\n" * 200_000 + b"0.1.1 E x: " + b"y" * 1000 + b"\xff\n")
     assert last_words(log).startswith("yyy")
-    assert len(last_words(log)) == LONGEST_WORDS
+    assert len(last_words(log)) == MAX_WORDS

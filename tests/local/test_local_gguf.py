@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.local.gguf import LONGEST_TEXT, read_header
+from agentbatch.local.gguf import MAX_TEXT_LENGTH, read_header
 from tests.local.gguf_bytes import LLAMA, changed, gguf, tensor, text
 
 
@@ -58,7 +58,7 @@ def test_names_are_shortened_and_cannot_reach_the_terminal(tmp_path: Path) -> No
     name = ("general.name", "text", "evil\x1b[2J\nname" + "x" * 5000)
     header = read_header(written(tmp_path, gguf(changed(name=name))))
     assert header.name.startswith("evil [2J name")
-    assert len(header.name) <= LONGEST_TEXT
+    assert len(header.name) <= MAX_TEXT_LENGTH
 
 
 HUGE = 2**62

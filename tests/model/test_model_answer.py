@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MOST_CALLS, GarbageError, RefusedError, read_answer, read_usage
+from agentbatch.model.answer import MAX_CALLS, GarbageError, RefusedError, read_answer, read_usage
 from agentbatch.usage import Usage
 
 
@@ -198,10 +198,8 @@ def test_usage_of_every_kind(usage: Any, expected: Usage | None) -> None:
 
 
 def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:
-    calls = [
-        {"id": f"c{n}", "function": {"name": "bash", "arguments": "{}"}} for n in range(MOST_CALLS + 500)
-    ]
+    calls = [{"id": f"c{n}", "function": {"name": "bash", "arguments": "{}"}} for n in range(MAX_CALLS + 500)]
     body = {"choices": [{"message": {"content": None, "tool_calls": calls}}]}
     assert [call.id for call in read_answer(json.dumps(body).encode()).tool_calls] == [
-        f"c{n}" for n in range(MOST_CALLS)
+        f"c{n}" for n in range(MAX_CALLS)
     ]

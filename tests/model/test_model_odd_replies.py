@@ -13,7 +13,7 @@ from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.reply import Message, ModelError
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.model.transport import LARGEST_BODY
+from agentbatch.model.transport import MAX_BODY
 
 KEY = "sk-test-0123456789"
 """The fixture's."""
@@ -91,7 +91,7 @@ async def test_a_flood_is_cut_off(serve: Serve, open_endpoint: OpenEndpoint, sta
     with pytest.raises(ModelError, match="longer than 32 MB") as raised:
         await ModelClient(endpoint, "m").complete(MESSAGES)
     assert raised.value.kind == "transient"
-    assert sent < LARGEST_BODY / 1_000_000 * 3
+    assert sent < MAX_BODY / 1_000_000 * 3
 
 
 async def test_a_compressed_bomb_is_cut_off(serve: Serve, open_endpoint: OpenEndpoint) -> None:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from agentbatch.model.failure import http_failure, sentence, unanswered
-from agentbatch.model.server_error import LONGEST_WORDS, ServerError, error_in, read_error, tidy
+from agentbatch.model.server_error import MAX_WORDS, ServerError, error_in, read_error, tidy
 from agentbatch.model.transport import HttpAnswer
 
 
@@ -59,7 +59,7 @@ def test_what_is_not_json_is_kept_as_text(body: bytes, words: str) -> None:
 
 def test_tidy_keeps_one_clean_line() -> None:
     assert tidy("a\n\tb\x1b[31mc\u202e\x00d") == "a b [31mc d"
-    assert len(tidy("x" * 5000)) == LONGEST_WORDS
+    assert len(tidy("x" * 5000)) == MAX_WORDS
     assert tidy("x" * 5000).endswith("…")
 
 
@@ -71,7 +71,7 @@ def test_the_sentence_names_host_model_status_and_words_without_the_key() -> Non
 
 def test_a_key_at_the_place_where_words_are_shortened_is_still_redacted() -> None:
     key = "sk-0123456789abcdef"
-    words = "x" * (LONGEST_WORDS - 10) + key
+    words = "x" * (MAX_WORDS - 10) + key
     text = sentence(unanswered(words), "host", "m", lambda t: t.replace(key, "***"))
     assert "sk-0" not in text
 

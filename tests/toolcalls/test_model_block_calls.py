@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.toolcalls.block_calls import LONGEST_READ, find_blocks
-from agentbatch.toolcalls.taken_calls import MOST_CALLS
+from agentbatch.toolcalls.block_calls import MAX_READ, find_blocks
+from agentbatch.toolcalls.taken_calls import MAX_CALLS
 
 NAMES = frozenset({"bash", "read_file", "write_file", "edit_file", "finish"})
 CODE = "def f():\n    return 1\n"
@@ -459,15 +459,13 @@ def test_the_call_that_the_reply_ends_in_is_told(text: str, open_call: int | Non
 
 
 def test_a_reply_that_is_cut_by_us_has_no_half_file() -> None:
-    text = (
-        f"FILE: a.py\n```python\n{CODE}```\nFILE: b.py\n```python\n" + "x = 1\n" * (LONGEST_READ // 6) + "```"
-    )
+    text = f"FILE: a.py\n```python\n{CODE}```\nFILE: b.py\n```python\n" + "x = 1\n" * (MAX_READ // 6) + "```"
     assert calls_in(text) == [file()]
     assert calls_in(text[len(f"FILE: a.py\n```python\n{CODE}```\n") :]) == []
 
 
 def test_a_reply_without_end_is_cut() -> None:
-    assert calls_in("```bash\nls\n```\n" * 5000) == [bash("ls")] * MOST_CALLS
+    assert calls_in("```bash\nls\n```\n" * 5000) == [bash("ls")] * MAX_CALLS
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from agentbatch.toolcalls.json_calls import MOST_CALLS, find_calls
+from agentbatch.toolcalls.json_calls import MAX_CALLS, find_calls
 
 NAMES = frozenset({"bash", "write_file", "finish"})
 LS = ("bash", '{"command": "ls"}')
@@ -108,7 +108,7 @@ def test_words_after_the_last_call_are_noticed(tail: str) -> None:
 def test_a_reply_without_end_is_cut() -> None:
     found = find_calls('{"tool": "bash", "arguments": {}}\n' * 5000, NAMES)
     assert found is not None
-    assert len(found.calls) == MOST_CALLS
+    assert len(found.calls) == MAX_CALLS
 
 
 @pytest.mark.parametrize("text", ["{\n" * 400_000, '{"a": "\n' * 200_000, "[1,\n" * 300_000])

@@ -13,8 +13,8 @@ import pytest
 
 from agentbatch.toolcalls.remembered import (
     KEPT,
-    LARGEST_FILE,
-    MOST_ENTRIES,
+    MAX_ENTRIES,
+    MAX_FILE,
     Remembered,
     ToolModeMemory,
     memory_file,
@@ -83,7 +83,7 @@ def test_entries_of_another_kind_are_not_known(tmp_path: Path, entry: Any) -> No
         b"\xff\xfe",
         b"[" * 100_000,
         b"9" * 10_000,
-        b" " * (LARGEST_FILE + 10) + b"{}",
+        b" " * (MAX_FILE + 10) + b"{}",
     ],
     ids=["empty", "cut", "list", "null", "not UTF-8", "nested", "number", "huge"],
 )
@@ -125,11 +125,11 @@ def test_a_place_that_cannot_be_written_is_as_good_as_none(tmp_path: Path) -> No
 
 def test_the_oldest_make_room(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    entries = {f"{URL} m{n}": {"mode": "text", "at": NOW.isoformat()} for n in range(MOST_ENTRIES)}
+    entries = {f"{URL} m{n}": {"mode": "text", "at": NOW.isoformat()} for n in range(MAX_ENTRIES)}
     path.write_text(json.dumps(entries), encoding="utf-8")
     memory(path).put(URL, "m0", "schema", "renewed")
     memory(path).put(URL, "new", "native", "why")
-    assert len(json.loads(path.read_text(encoding="utf-8"))) == MOST_ENTRIES
+    assert len(json.loads(path.read_text(encoding="utf-8"))) == MAX_ENTRIES
     assert memory(path).get(URL, "m1") is None
     assert [known.mode for name in ("m0", "m2", "new") if (known := memory(path).get(URL, name))] == [
         "schema",

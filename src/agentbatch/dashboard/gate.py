@@ -31,7 +31,7 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::\d{1
 
 
 @dataclass(frozen=True)
-class Knock:
+class RequestHeaders:
     """What a request says of itself. Header values as they came, one for each time that they were sent."""
 
     method: str
@@ -45,7 +45,7 @@ class Knock:
     """The address of this machine that the connection came in on: under that we are known as well."""
 
 
-class Gate:
+class Access:
     """The secrets of one dashboard, and what they open."""
 
     def __init__(self, names: Collection[str] = ()) -> None:
@@ -65,19 +65,19 @@ class Gate:
         self._once.add(token)
         return token
 
-    def opens(self, token: str) -> bool:
+    def token_is_valid(self, token: str) -> bool:
         """Whether the token is one of ours. One for once is none any more after this."""
         known = [candidate for candidate in (self.token, *self._once) if _same(candidate, token)]
         self._once.difference_update(known)
         return bool(known)
 
-    def foreign(self, knock: Knock) -> str | None:
+    def foreign(self, knock: RequestHeaders) -> str | None:
         """Why the request is refused whatever it shows: another server was meant. None: it is not."""
         name = _name_of(knock.hosts)
         known = name is not None and (name in self._names or name == knock.arrived_at.lower())
         return None if known else FOREIGN_HOST
 
-    def refusal(self, knock: Knock) -> str | None:
+    def refusal(self, knock: RequestHeaders) -> str | None:
         """Why the request is refused, a sentence for whoever sits at the browser; None: it may go on."""
         foreign = self.foreign(knock)
         if foreign is not None:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 READY = b"__GANGLION__\n"
 
-MOST_COLUMNS, MOST_ROWS = 1000, 500
+MAX_COLUMNS, MAX_ROWS = 1000, 500
 """Cells. More than any screen has; a bigger one is used in part."""
 
-MOST_PRELUDE = 100
+MAX_PRELUDE = 100
 """Lines that an app may say before it is ready."""
 
-MOST_PAYLOAD = 32 * 1024**2
+MAX_PAYLOAD = 32 * 1024**2
 """Bytes of one packet of the app. A whole screen of the largest size is a few megabytes."""
 
 
@@ -44,7 +44,7 @@ def encode(packet: Packet) -> bytes:
 
 async def wait_until_ready(stream: asyncio.StreamReader) -> bool:
     """Read up to the app's word that it is ready. False: it ended without, or it is no Textual app."""
-    for _ in range(MOST_PRELUDE):
+    for _ in range(MAX_PRELUDE):
         try:
             line = await stream.readline()
         except ValueError:  # a line without an end
@@ -61,7 +61,7 @@ async def read_packet(stream: asyncio.StreamReader) -> Packet | None:
     try:
         head = await stream.readexactly(5)
         kind, size = head[:1], int.from_bytes(head[1:], "big")
-        if kind not in (b"D", b"M", b"P") or size > MOST_PAYLOAD:
+        if kind not in (b"D", b"M", b"P") or size > MAX_PAYLOAD:
             raise GarbledError(f"no packet begins with {head!r}")
         return Packet(kind, await stream.readexactly(size))
     except asyncio.IncompleteReadError:
@@ -82,7 +82,7 @@ def says_exit(packet: Packet) -> bool:
 
 def size_of(columns: object, rows: object) -> Size:
     """The size that a browser names, as numbers or in digits. Raises GarbledError."""
-    return Size(min(_cells(columns), MOST_COLUMNS), min(_cells(rows), MOST_ROWS))
+    return Size(min(_cells(columns), MAX_COLUMNS), min(_cells(rows), MAX_ROWS))
 
 
 def _cells(value: object) -> int:

@@ -19,9 +19,9 @@ TERM_PATIENCE = 2.0
 """Seconds from SIGTERM to SIGKILL. Textual ends at SIGTERM; an app that is not ready yet dies of it at once."""
 KILL_PATIENCE = 5.0
 """Seconds to wait for a killed process; longer means that it hangs in the kernel."""
-MOST_UNREAD = 1024**2
+MAX_UNREAD = 1024**2
 """Bytes of keys that may wait for an app that does not read."""
-MOST_SAID = 4096
+MAX_SAID = 4096
 """Bytes of the app's stderr that are kept, the last ones."""
 
 
@@ -60,11 +60,11 @@ class ServedApp:
             elif says_exit(packet):
                 return
 
-    def hear(self, packet: Packet) -> bool:
+    def send_input(self, packet: Packet) -> bool:
         """Hand a packet on, without waiting. False: the app does not read any more."""
         stdin = self._process.stdin
         assert stdin is not None
-        if stdin.transport.get_write_buffer_size() > MOST_UNREAD:
+        if stdin.transport.get_write_buffer_size() > MAX_UNREAD:
             return False
         stdin.write(encode(packet))
         return True
@@ -106,8 +106,8 @@ class ServedApp:
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None
-        while data := await self._process.stderr.read(MOST_SAID):
-            self._said = (self._said + data)[-MOST_SAID:]
+        while data := await self._process.stderr.read(MAX_SAID):
+            self._said = (self._said + data)[-MAX_SAID:]
 
     async def _drain(self) -> None:
         """An app that waits for room in its pipe cannot end."""

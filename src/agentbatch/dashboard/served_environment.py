@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from agentbatch.dashboard.packets import Size
-from agentbatch.redaction import SHORTEST_SECRET
+from agentbatch.redaction import MIN_SECRET
 from agentbatch.workspace.shell.processes import MARK
 
 _NAMES = """
@@ -24,7 +24,7 @@ def served_environment(
 
     No variable gets in whose value contains a key, that of one in `secrets_names`.
     """
-    keys = [environ[name] for name in secrets_names if len(environ.get(name, "")) >= SHORTEST_SECRET]
+    keys = [environ[name] for name in secrets_names if len(environ.get(name, "")) >= MIN_SECRET]
     passed = {
         name: value
         for name, value in environ.items()

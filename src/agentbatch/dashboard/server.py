@@ -10,16 +10,16 @@ from pathlib import Path
 from aiohttp import web
 
 from agentbatch.config.settings import secret_variables
-from agentbatch.dashboard.gate import WRONG_TOKEN, Gate, Knock
+from agentbatch.dashboard.gate import WRONG_TOKEN, Access, RequestHeaders
 from agentbatch.dashboard.packets import GarbledError, size_of
 from agentbatch.dashboard.page_files import HEADERS, page_files, page_text
 from agentbatch.dashboard.served_app import ServedApp
 from agentbatch.dashboard.served_environment import served_environment
 from agentbatch.dashboard.tab import say_goodbye, talk
 
-MOST_TABS = 20
+MAX_TABS = 20
 """Each is a process of some 60 MB."""
-MOST_MESSAGE = 1024**2
+MAX_MESSAGE = 1024**2
 """Bytes of a message of the browser: a long paste."""
 HEARTBEAT = 15.0
 """Seconds between two looks whether a browser is still there (a laptop that fell asleep)."""
@@ -40,13 +40,13 @@ class Served:
     """Of which an app gets what it needs."""
     title: str
     """Of the page."""
-    most_tabs: int = MOST_TABS
+    most_tabs: int = MAX_TABS
 
 
 class DashboardServer:
     """Serves an app to browsers that the gate lets in."""
 
-    def __init__(self, served: Served, gate: Gate) -> None:
+    def __init__(self, served: Served, gate: Access) -> None:
         self._served = served
         self._gate = gate
         self._files = page_files()
@@ -81,12 +81,12 @@ class DashboardServer:
         except web.HTTPNotFound:
             return _sentence(404, "There is nothing at this address. The dashboard is at /.")
 
-    def _let_in(self, request: web.Request, knock: Knock) -> web.Response:
+    def _let_in(self, request: web.Request, knock: RequestHeaders) -> web.Response:
         """Exchange the token for the cookie, and take it out of the address bar."""
         foreign = self._gate.foreign(knock)
         if foreign is not None:
             return _sentence(403, foreign)
-        if not self._gate.opens(request.query["token"]):
+        if not self._gate.token_is_valid(request.query["token"]):
             return _sentence(403, WRONG_TOKEN)
         response = web.Response(status=303, headers={"Location": "/"})
         response.set_cookie(
@@ -112,7 +112,7 @@ class DashboardServer:
         except GarbledError as error:
             return _sentence(400, f"The browser's window has no size: {error}.")
         # No compression: the way is this machine, or ssh, which does it better.
-        page = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MOST_MESSAGE, compress=False)
+        page = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False)
         if not page.can_prepare(request):
             return _sentence(400, "This address is for the page's own connection. The dashboard is at /.")
         await page.prepare(request)
@@ -144,7 +144,7 @@ class DashboardServer:
         self._ending.set()
 
 
-async def serve(served: Served, gate: Gate, place: socket.socket, ready: Callable[[], None]) -> None:
+async def serve(served: Served, gate: Access, place: socket.socket, ready: Callable[[], None]) -> None:
     """Serve on a listening socket until SIGINT, SIGTERM or SIGHUP; then no process of a tab is left.
 
     `ready` is called when browsers can come. Call it in the main thread: the signals are heard there.
@@ -167,10 +167,10 @@ async def serve(served: Served, gate: Gate, place: socket.socket, ready: Callabl
         await runner.cleanup()
 
 
-def _knock(request: web.Request, cookie_name: str) -> Knock:
+def _knock(request: web.Request, cookie_name: str) -> RequestHeaders:
     transport = request.transport
     address = transport.get_extra_info("sockname") if transport is not None else None
-    return Knock(
+    return RequestHeaders(
         method=request.method,
         hosts=request.headers.getall("Host", []),
         origins=request.headers.getall("Origin", []),

@@ -67,6 +67,6 @@ async def _keys_down(socket: web.WebSocketResponse, app: ServedApp) -> str | Non
             packet = from_browser(message.data)
         except GarbledError as error:
             return f"The page sent something that is not understood: {error}."
-        if packet is not None and not app.hear(packet):
+        if packet is not None and not app.send_input(packet):
             return DEAF
     return None

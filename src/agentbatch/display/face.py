@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
 from agentbatch.config import DisplayName
-from agentbatch.display.json_face import JsonFace
+from agentbatch.display.json_face import JsonDisplay
 from agentbatch.display.plain import PlainFace
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
@@ -14,8 +14,8 @@ from agentbatch.runs.events import Event
 from agentbatch.runs.state import RunState
 
 
-class Face(Protocol):
-    """Shows a run. Holds no truth of its own: everything it shows is the state's or the event's."""
+class Display(Protocol):
+    """Shows a run. PauseGate no truth of its own: everything it shows is the state's or the event's."""
 
     def open(self) -> None:
         """Before the first event."""
@@ -43,7 +43,7 @@ class NoFace:
         pass
 
 
-def choose_face(
+def make_display(
     name: DisplayName,
     *,
     verbose: bool,
@@ -51,7 +51,7 @@ def choose_face(
     err: TextIO,
     environ: Mapping[str, str] | None = None,
     now: Callable[[], float] = time.time,
-) -> Face:
+) -> Display:
     """The face called `name`; `auto` is rich on a terminal that can move its cursor, plain elsewhere.
 
     NO_COLOR takes the colours, not the table. `err` gets the steps of `--json --verbose`, since stdout holds
@@ -63,11 +63,11 @@ def choose_face(
         name = "rich" if _can_draw(writer, environ) else "plain"
     match name:
         case "rich":
-            from agentbatch.display.rich_face import RichFace
+            from agentbatch.display.rich_face import RichDisplay
 
-            return RichFace(writer, verbose=verbose, environ=environ, now=now)
+            return RichDisplay(writer, verbose=verbose, environ=environ, now=now)
         case "json":
-            return JsonFace(writer, steps=Writer(err) if verbose else None)
+            return JsonDisplay(writer, steps=Writer(err) if verbose else None)
         case "none":
             return NoFace()
         case _:

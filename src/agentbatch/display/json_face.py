@@ -11,7 +11,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
 
 
-class JsonFace:
+class JsonDisplay:
     """A `launch` record when the run starts, a `done` record when it ends.
 
     ASCII only, so that no encoding and no terminal can change or obey what a model wrote.

@@ -37,7 +37,7 @@ _SCROLLING = (TaskFinished, Notice, Paused, Resumed, RunFinished)
 """Events whose lines scroll by; the table shows the rest. `--verbose` scrolls them all."""
 
 
-class RichFace:
+class RichDisplay:
     """Draws in a thread of its own: `on_event` only notes down what will scroll.
 
     The thread reads the state while the event loop changes it. That is sound: tasks are frozen, and a row

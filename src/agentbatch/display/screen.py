@@ -16,7 +16,7 @@ Row = list[Span]
 FINAL = ("completed", "error", "timeout", "cancelled", "skipped")
 UNDER_WAY = ("coding", "evaluating", "paused")
 
-LEAST_NAME = 12
+MIN_NAME = 12
 """Cells that a task's id keeps however long the live step is."""
 
 
@@ -109,7 +109,7 @@ def _table(tasks: Sequence[TaskState], now: float, columns: int, room: int) -> l
     left = columns - sum(widths[2:6]) - widths[0] - 6
     live = [line[6] for task, line in zip(shown, cells, strict=True) if not task.finished]
     steps = max(map(width, live), default=0)
-    widths[1] = max(4, min(widths[1], max(LEAST_NAME, left - steps)))
+    widths[1] = max(4, min(widths[1], max(MIN_NAME, left - steps)))
     widths[6] = max(0, left - widths[1])
     rows = [_cut([(_join(heads, widths), "dim")], columns)]
     for task, line in zip(shown, cells, strict=True):

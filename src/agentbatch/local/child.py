@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 GOES_FIRST = "500"
 """oom_score_adj: when memory runs out, the model goes before the engine, which can say so."""
 
-MOST_OUTPUT = 4096
+MAX_OUTPUT = 4096
 """Tokens of one answer when the request names no limit: a small model that circles must end some time."""
 
 TEMPERATURE = 0.2
@@ -66,7 +66,7 @@ def main() -> NoReturn:
 
 
 def start(order: ServerOrder) -> Any:
-    """Load the model and serve it on a free port of this machine. Holds Python's lock while it loads.
+    """Load the model and serve it on a free port of this machine. PauseGate Python's lock while it loads.
 
     Raises RuntimeError when llama.cpp cannot; its log on stderr says why.
     """
@@ -87,7 +87,7 @@ def start(order: ServerOrder) -> Any:
     params.cache_prompt = params.warmup = params.use_jinja = True
     params.cache_ram_mib = order["prompt_cache"] // 1024**2
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order["threads"]
-    params.n_predict = min(MOST_OUTPUT, order["context"] // 2)
+    params.n_predict = min(MAX_OUTPUT, order["context"] // 2)
     params.sampling.temp = TEMPERATURE
     params.sse_ping_interval = PING_SECONDS
     return xllamacpp.Server(params)

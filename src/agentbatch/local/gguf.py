@@ -15,17 +15,17 @@ from agentbatch.errors import UserError
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 
-LARGEST_HEADER = 256 * 1024**2
+MAX_HEADER = 256 * 1024**2
 """Bytes. The vocabulary is the most of a header: about 10 MB for 250,000 tokens with their merges."""
 
-MOST_ENTRIES = 65_536
+MAX_ENTRIES = 65_536
 """Metadata entries, and tensors. Real files have some dozens, and at most some thousands."""
 
-LONGEST_KEY = 1024
-LONGEST_TEXT = 256
+MAX_KEY = 1024
+MAX_TEXT_LENGTH = 256
 """Bytes that are kept of a text value."""
 
-MOST_LAYERS = 1024
+MAX_LAYERS = 1024
 """Entries that are kept of an array with one number a layer."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -101,7 +101,7 @@ class _Reader:
         values: dict[str, Value] = {}
         lengths: dict[str, int] = {}
         for _ in range(entries):
-            key = self._text(LONGEST_KEY)
+            key = self._text(MAX_KEY)
             values[key], lengths[key] = self._value(self._number("I"))
         if _int(values.get("split.count")) > 1:
             raise self._wrong(
@@ -114,7 +114,7 @@ class _Reader:
         architecture = _text(values.get("general.architecture"))
         layers = _int(values.get(f"{architecture}.block_count"))
         heads = _per_layer(values.get(f"{architecture}.attention.head_count"), layers)
-        if not 0 < layers <= MOST_LAYERS or len(heads) != layers or max(heads) < 1:
+        if not 0 < layers <= MAX_LAYERS or len(heads) != layers or max(heads) < 1:
             raise self._wrong(
                 f"holds no language model (architecture {architecture or 'unknown'}): it names no layers with attention"
             )
@@ -140,7 +140,7 @@ class _Reader:
     def _parameters(self, tensors: int) -> int:
         total, last = 0, 0
         for _ in range(tensors):
-            self._text(LONGEST_KEY)
+            self._text(MAX_KEY)
             dimensions = self._number("I")
             if dimensions > 8:
                 raise self._wrong(f"is damaged: a tensor has {dimensions} dimensions")
@@ -166,7 +166,7 @@ class _Reader:
             return None, length
         if inner not in _SCALARS:
             raise self._wrong(f"is damaged: an array holds values of type {inner}")
-        if length > MOST_LAYERS:
+        if length > MAX_LAYERS:
             self._skip(length * struct.calcsize(_SCALARS[inner]))
             return None, length
         return [self._scalar(_SCALARS[inner]) for _ in range(length)], length
@@ -180,16 +180,16 @@ class _Reader:
 
     def _count(self, form: str) -> int:
         count = self._number(form)
-        if count > MOST_ENTRIES:
+        if count > MAX_ENTRIES:
             raise self._wrong(f"is damaged: it claims to have {count:,} entries")
         return count
 
     def _text(self, longest: int | None) -> str:
-        """A text; with `longest` a longer one is an error, without it is shortened to LONGEST_TEXT bytes."""
+        """A text; with `longest` a longer one is an error, without it is shortened to MAX_TEXT_LENGTH bytes."""
         length = self._number("Q")
         if longest is not None and length > longest:
             raise self._wrong(f"is damaged: a name in it is {length:,} bytes long")
-        kept = min(length, longest or LONGEST_TEXT)
+        kept = min(length, longest or MAX_TEXT_LENGTH)
         text = self._take(kept).decode("utf-8", "replace")
         self._skip(length - kept)
         return text
@@ -205,7 +205,7 @@ class _Reader:
             if len(head) < 8:
                 raise self._wrong("is cut off")
             length = unpack(head)[0]
-            if length > LARGEST_HEADER:
+            if length > MAX_HEADER:
                 raise self._wrong(f"is damaged: a text in it is {length:,} bytes long")
             if length < 4096:
                 read(length)
@@ -228,8 +228,8 @@ class _Reader:
 
     def _count_read(self, length: int) -> None:
         self._read += length
-        if self._read > LARGEST_HEADER:
-            raise self._wrong(f"is damaged: its header is over {LARGEST_HEADER // 1024**2} MB")
+        if self._read > MAX_HEADER:
+            raise self._wrong(f"is damaged: its header is over {MAX_HEADER // 1024**2} MB")
 
     def _wrong(self, what: str) -> UserError:
         return UserError(f"The file {self._path} {what}.")
@@ -252,4 +252,4 @@ def _per_layer(value: Value, layers: int) -> tuple[int, ...]:
     """One number a layer, from one for all or from a list; empty when there is neither."""
     if isinstance(value, list):
         return tuple(_int(entry) for entry in value) if len(value) == layers else ()
-    return (_int(value),) * layers if _int(value) and layers <= MOST_LAYERS else ()
+    return (_int(value),) * layers if _int(value) and layers <= MAX_LAYERS else ()

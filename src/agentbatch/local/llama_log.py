@@ -6,7 +6,7 @@ from pathlib import Path
 TAIL = 64 * 1024
 """Bytes of the log's end that are looked at."""
 
-LONGEST_WORDS = 240
+MAX_WORDS = 240
 
 _STAMPED = re.compile(r"^[\d.]+ (?P<level>[EWID]) +(?:\S+ +)?(?P<where>[\w.()]+): (?P<text>.*)$")
 _TELLING = re.compile(r"error loading model: |GGML_ASSERT|what\(\): |failed to allocate|Error: ")
@@ -33,4 +33,4 @@ def telling_line(lines: list[str]) -> str:
     found = _STAMPED.match(shown[-1])
     text = (found["text"] if found else shown[-1]).removeprefix("error loading model: ")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
-    return text if len(text) <= LONGEST_WORDS else text[: LONGEST_WORDS - 1] + "…"
+    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"

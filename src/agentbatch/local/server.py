@@ -21,7 +21,7 @@ from agentbatch.local.server_plan import ServerPlan
 STILL_LOADING = 20.0
 """Seconds after which a person is told that it still loads; then after twice that, and so on."""
 
-LONGEST_LOADING = 3600.0
+MAX_LOADING = 3600.0
 """Seconds."""
 
 
@@ -86,7 +86,7 @@ class LocalServer:
         try:
             while not (await asyncio.wait([line], timeout=wait))[0]:
                 passed = time.monotonic() - started
-                if passed > LONGEST_LOADING:
+                if passed > MAX_LOADING:
                     raise UserError(
                         f"{self.plan.path} was not loaded after {passed:.0f} s. Its log is {self._log}."
                     )

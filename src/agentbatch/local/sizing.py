@@ -6,7 +6,7 @@ from agentbatch.errors import UserError
 from agentbatch.local.gguf import ModelHeader
 from agentbatch.local.machine import Machine
 
-LEAST_CONTEXT = 4096
+MIN_CONTEXT = 4096
 """Tokens a slot below which an agent gets nothing done."""
 
 CONTEXT = 16_384
@@ -30,7 +30,7 @@ BASE_BYTES = 250 * 1024**2
 HEADROOM = 512 * 1024**2
 """Bytes left to everything else on the machine."""
 
-LARGEST_PROMPT_CACHE = 2 * 1024**3
+MAX_PROMPT_CACHE = 2 * 1024**3
 """Bytes for conversations that have lost their slot for a while."""
 
 MIB = 1024**2
@@ -72,7 +72,7 @@ def size_server(
         memory = least_memory(header, slots, tokens)
         if memory <= budget:
             cache = header.cache_bytes * tokens * slots
-            prompt_cache = max(0, min(cache, LARGEST_PROMPT_CACHE, (budget - memory) // 2)) // MIB * MIB
+            prompt_cache = max(0, min(cache, MAX_PROMPT_CACHE, (budget - memory) // 2)) // MIB * MIB
             return ServerSize(slots, tokens, threads or machine.threads, prompt_cache, memory + prompt_cache)
     raise UserError(_too_little(header, slots, wanted[-1], machine, budget))
 
@@ -82,7 +82,7 @@ def context_ladder(header: ModelHeader) -> list[int]:
     most = LARGE_MODEL_CONTEXT if header.parameters >= LARGE_MODEL else CONTEXT
     tokens = min(header.context_length or UNKNOWN_CONTEXT, most)
     ladder = [max(tokens // CONTEXT_STEP, 1) * CONTEXT_STEP]
-    while ladder[-1] // 2 >= LEAST_CONTEXT:
+    while ladder[-1] // 2 >= MIN_CONTEXT:
         ladder.append(ladder[-1] // 2 // CONTEXT_STEP * CONTEXT_STEP)
     return ladder
 
@@ -105,7 +105,7 @@ def _too_little(header: ModelHeader, slots: int, context: int, machine: Machine,
     for fewer in range(slots, 0, -1):
         room = budget - least_memory(header, fewer, 0)
         tokens = min(room // max(1, header.cache_bytes * fewer), context) // CONTEXT_STEP * CONTEXT_STEP
-        if tokens >= min(LEAST_CONTEXT, context):
+        if tokens >= min(MIN_CONTEXT, context):
             fits = f"--parallel {fewer}" if fewer != slots else f"--local-context {tokens}"
             return f"{text} It fits with {fits}."
     return f"{text} Free some memory, or take a smaller model (`agentbatch models` lists some)."

@@ -27,7 +27,7 @@ STATUS_OF: Mapping[str, int] = {
 }
 """The HTTP status that goes with an error's code or type: OpenAI's and Anthropic's names."""
 
-MOST_TOKENS = 10_000_000_000
+MAX_TOKENS = 10_000_000_000
 """A count above this is nonsense, and taken as not given."""
 
 
@@ -126,7 +126,7 @@ def read_usage(usage: Any) -> Usage | None:
     )
 
 
-MOST_CALLS = 128
+MAX_CALLS = 128
 """Tool calls taken from one reply. OpenAI's own limit of tools in a request; a reply with more is out of its mind."""
 
 
@@ -139,7 +139,7 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
         items = [{"function": message["function_call"]}]
     calls: list[ToolCall] = []
     seen: set[str] = set()
-    for item in items[:MOST_CALLS]:
+    for item in items[:MAX_CALLS]:
         function = item.get("function") if isinstance(item, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():
@@ -198,7 +198,7 @@ def _inner(value: dict[str, Any], key: str) -> dict[str, Any]:
 def _count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or not 0 <= value <= MOST_TOKENS:
+    if not math.isfinite(value) or not 0 <= value <= MAX_TOKENS:
         return None
     return int(value)
 

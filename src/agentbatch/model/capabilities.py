@@ -20,7 +20,7 @@ enforces (json_actions.py); blocks of text (blocks.py)."""
 
 TOOL_MODES: tuple[ToolMode, ...] = ("native", "schema", "text")
 
-MOST_LESSONS = 14
+MAX_LESSONS = 14
 """Requests that one call may spend on learning. Every lesson removes something, so there are no more than
 this."""
 

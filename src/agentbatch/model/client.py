@@ -7,7 +7,7 @@ from typing import Any
 
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
-from agentbatch.model.capabilities import MOST_LESSONS, Capabilities, ToolMode, learn
+from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode, learn
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
@@ -174,7 +174,7 @@ class _Call:
         if failure.error is None or failure.kind in ("overflow", "endpoint"):
             return False
         lesson = learn(capabilities, failure.error, body)
-        if lesson is None or self.lessons >= MOST_LESSONS:
+        if lesson is None or self.lessons >= MAX_LESSONS:
             return False
         self.lessons += 1
         self._endpoint.learn(self._client.model, lesson)

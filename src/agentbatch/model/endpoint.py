@@ -15,7 +15,7 @@ from agentbatch.model.tokens import TokenCounter
 from agentbatch.model.tool_forms import NativeOnly, ToolForms
 from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
-LEAST_POOL = 1_000
+MIN_POOL = 1_000
 """Connections that are allowed: more requests at once may be wanted later than at first."""
 
 
@@ -35,7 +35,7 @@ class Endpoint:
         retry: RetryPolicy,
         request_timeout: float = 120.0,
         connect_timeout: float = 10.0,
-        pool: int = LEAST_POOL,
+        pool: int = MIN_POOL,
         stream: bool = True,
         redact: Callable[[str], str],
         on_learnt: Callable[[str], None] | None = None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify, retry_after
-from agentbatch.model.server_error import LONGEST_MATCHED, ServerError, read_error, tidy
+from agentbatch.model.server_error import MAX_MATCHED, ServerError, read_error, tidy
 from agentbatch.model.stream.sse import unwrapped
 from agentbatch.model.transport import HttpAnswer
 
@@ -52,6 +52,6 @@ def sentence(
     several."""
     status = failure.error.status if failure.error is not None else None
     said = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
-    words = tidy(redact(tidy(failure.words, LONGEST_MATCHED))).rstrip(".")
+    words = tidy(redact(tidy(failure.words, MAX_MATCHED))).rstrip(".")
     tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
     return f"{host} {said} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."

@@ -63,7 +63,7 @@ class CallUpdate:
     tokens: int = 0
     """An estimate."""
     text: str = ""
-    """The end of the answer so far, at most MOST_TAIL characters: for whoever looks on."""
+    """The end of the answer so far, at most MAX_TAIL characters: for whoever looks on."""
 
 
 Observer = Callable[[CallUpdate], None]

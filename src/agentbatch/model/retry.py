@@ -11,7 +11,7 @@ from agentbatch.model.overflow import is_overflow
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.server_error import ServerError
 
-LONGEST_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = 86_400.0
 """Seconds. A server that names more than a day is mistaken (often milliseconds in the field for seconds): the
 value is taken as not given."""
 
@@ -100,4 +100,4 @@ def _date(value: str | None) -> float | None:
 
 
 def _sane(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= LONGEST_RETRY_AFTER else None
+    return seconds if math.isfinite(seconds) and 0 <= seconds <= MAX_RETRY_AFTER else None

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST_WORDS = 300
+MAX_WORDS = 300
 """Characters of a server's own words that a person is shown."""
 
-LONGEST_MATCHED = 4_000
+MAX_MATCHED = 4_000
 """Characters of an error text that our patterns look at. An endpoint may send megabytes."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
@@ -31,13 +31,13 @@ class ServerError:
     @property
     def words(self) -> str:
         """Everything the server said, lower case, for patterns."""
-        return f"{self.message} {self.code} {self.type} {self.param}"[:LONGEST_MATCHED].lower()
+        return f"{self.message} {self.code} {self.type} {self.param}"[:MAX_MATCHED].lower()
 
 
 def read_error(status: int, body: bytes) -> ServerError:
     """The error in an answer's body: OpenAI's {"error": {…}}, Ollama's {"error": "…"}, vLLM's and Cerebras's
     flat {"message": …}, FastAPI's {"detail": …}, Google's [{"error": …}], or plain text and HTML."""
-    text = body[: 4 * LONGEST_MATCHED].decode("utf-8", "replace")
+    text = body[: 4 * MAX_MATCHED].decode("utf-8", "replace")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -68,7 +68,7 @@ def error_in(status: int, document: Any) -> ServerError | None:
     )
 
 
-def tidy(words: str, limit: int = LONGEST_WORDS) -> str:
+def tidy(words: str, limit: int = MAX_WORDS) -> str:
     """A server's words on one line, without control characters, shortened at the end.
 
     Redact before calling with a limit: half a key would not be recognised.
@@ -89,15 +89,15 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, str):
-        return value[: 4 * LONGEST_MATCHED]
+        return value[: 4 * MAX_MATCHED]
     if isinstance(value, int | float):
         return str(value)
     try:
-        return json.dumps(value, ensure_ascii=False)[: 4 * LONGEST_MATCHED]
+        return json.dumps(value, ensure_ascii=False)[: 4 * MAX_MATCHED]
     except (ValueError, RecursionError):
         return ""
 
 
 def _plain(text: str) -> str:
     """The readable part of an answer that is not JSON, such as a proxy's HTML page."""
-    return tidy(_TAGS.sub(" ", text), LONGEST_MATCHED) if "<" in text else text
+    return tidy(_TAGS.sub(" ", text), MAX_MATCHED) if "<" in text else text

@@ -23,7 +23,7 @@ PER_MESSAGE = 4
 VOCABULARY = "o200k_base"
 """tiktoken's vocabulary of gpt-4o and later; near enough for other models' text."""
 
-LONGEST_COUNTED = 400_000
+MAX_COUNTED = 400_000
 """Characters. Longer texts are estimated: tiktoken takes seconds for some of them."""
 
 Measure = Callable[[str], int]
@@ -65,7 +65,7 @@ class TokenCounter:
         """The usage of one answered call, marked as estimated."""
         measure = await self._measure()
         given = [_message_text(message) for message in messages]
-        if measure is None or sum(map(len, given)) + len(answer.content) > LONGEST_COUNTED:
+        if measure is None or sum(map(len, given)) + len(answer.content) > MAX_COUNTED:
             return _usage(messages, tools, answer, estimate)
         return await asyncio.to_thread(_usage, messages, tools, answer, measure)
 

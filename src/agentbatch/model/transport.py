@@ -15,10 +15,10 @@ from agentbatch import __version__
 if TYPE_CHECKING:
     import httpx2
 
-LARGEST_BODY = 32 * 1024 * 1024
+MAX_BODY = 32 * 1024 * 1024
 """Bytes of an answer. A model's longest output is under one; more than this is not an answer."""
 
-LARGEST_STREAM = 8 * LARGEST_BODY
+MAX_STREAM = 8 * MAX_BODY
 """Bytes of a streamed answer. A token comes in a chunk of 200 to 400 bytes; the longest outputs of models are under
 200,000 tokens."""
 
@@ -57,7 +57,7 @@ class HungUpError(TransportError):
     """The server ended the connection before it began to answer."""
 
 
-Heard = Literal["nothing", "data", "last words", "end"]
+Received = Literal["nothing", "data", "last words", "end"]
 """What a piece of a body brought: nothing but signs of life; data; data after the finish reason; the end."""
 
 
@@ -69,7 +69,7 @@ class BodyReader(Protocol):
         """The answer is complete, although the connection may go on."""
         ...
 
-    def feed(self, piece: bytes) -> Heard:
+    def feed(self, piece: bytes) -> Received:
         """What it raises ends the request."""
         ...
 
@@ -171,19 +171,19 @@ class Transport:
         async with contextlib.aclosing(_pieces(response)) as pieces:
             async for piece in pieces:
                 received += len(piece)
-                if received > LARGEST_STREAM:
-                    raise _too_long(LARGEST_STREAM)
-                heard = reader.feed(piece)
-                if heard != "nothing":
-                    self._wind(clock, heard, loop.time())
+                if received > MAX_STREAM:
+                    raise _too_long(MAX_STREAM)
+                kind = reader.feed(piece)
+                if kind != "nothing":
+                    self._wind(clock, kind, loop.time())
 
-    def _wind(self, clock: asyncio.Timeout, heard: Heard, now: float) -> None:
-        if heard == "data":
+    def _wind(self, clock: asyncio.Timeout, kind: Received, now: float) -> None:
+        if kind == "data":
             due = clock.when() or 0.0
             if due < now + self._request_timeout:
                 clock.reschedule(now + self._request_timeout + min(SLACK, self._request_timeout / 10))
         else:
-            patience = LINGER if heard == "end" else LAST_WORDS
+            patience = LINGER if kind == "end" else LAST_WORDS
             clock.reschedule(now + min(patience, self._request_timeout))
 
 
@@ -208,8 +208,8 @@ async def _read(response: "httpx2.Response") -> bytes:
     received = 0
     async for piece in _pieces(response):
         received += len(piece)
-        if received > LARGEST_BODY:
-            raise _too_long(LARGEST_BODY)
+        if received > MAX_BODY:
+            raise _too_long(MAX_BODY)
         pieces.append(piece)
     return b"".join(pieces)
 

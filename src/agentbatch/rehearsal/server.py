@@ -25,7 +25,7 @@ from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.script import Fault, Script
 from agentbatch.rehearsal.streaming import Streaming, stream_answer
 
-LARGEST_BODY = 64 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
 """Bytes of a request; far above what a million-token context takes."""
 
 CHAT = "/v1/chat/completions"
@@ -273,7 +273,7 @@ class RehearsalServer:
 
 def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:

@@ -16,7 +16,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.batch import Batch, Requests, each
 from agentbatch.requests.batch.call import Caller
-from agentbatch.requests.batch.executor import Asker, cost_of, expected_tokens
+from agentbatch.requests.batch.executor import RequestExecutor, cost_of, expected_tokens
 from agentbatch.requests.batch_run import BatchRun, Estimate, whole_run
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.journal.journal import Journal
@@ -32,7 +32,7 @@ from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.pricing import Prices
 from agentbatch.usage import Usage
 
-LARGEST_BATCH_SIZE = 10
+MAX_BATCH_SIZE = 10
 """Requests that may share a call: with more, models lose track."""
 
 TOLD_EVERY = 0.25
@@ -83,8 +83,8 @@ class BatchProcessor:
         Raises ValueError for a concurrency under 1, and for a batch size that is not 1 to 10."""
         if concurrency < 1:
             raise ValueError("concurrency has to be 1 or more")
-        if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
-            raise ValueError(f"batch_size has to be 1 to {LARGEST_BATCH_SIZE}")
+        if not 1 <= batch_size <= MAX_BATCH_SIZE:
+            raise ValueError(f"batch_size has to be 1 to {MAX_BATCH_SIZE}")
         if provider_batch and (journal is None or batch_size > 1):
             raise ValueError("provider_batch needs a journal, and a batch_size of 1")
         self.provider = ProviderOptions() if provider_batch is True else provider_batch or None
@@ -217,9 +217,9 @@ class BatchProcessor:
             cost = None if cost is None or price is None else cost + price * self._discount
         return Estimate(count, given, written, cost)
 
-    def _asker(self) -> Asker:
+    def _asker(self) -> RequestExecutor:
         caller = Caller(self.endpoint, self._adaptive)
-        return Asker(caller, self.endpoint.base_url, self.endpoint.identity, self._prices)
+        return RequestExecutor(caller, self.endpoint.base_url, self.endpoint.identity, self._prices)
 
     @property
     def _discount(self) -> float:

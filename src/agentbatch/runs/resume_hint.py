@@ -3,7 +3,7 @@
 from agentbatch.runs.state import RunState
 from agentbatch.text import clip
 
-LONGEST_ID = 60
+MAX_ID = 60
 """Cells. Ours are shorter."""
 
 
@@ -14,7 +14,7 @@ def resume_command(state: RunState) -> str:
     under_way = under_way or any(not task.finished or task.resumable for task in state.tasks.values())
     if state.info is None or not under_way:
         return ""
-    return f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)}"
+    return f"agentbatch resume {clip(state.info.run_id, MAX_ID)}"
 
 
 def retry_command(state: RunState) -> str:
@@ -27,7 +27,5 @@ def retry_command(state: RunState) -> str:
         for task in state.tasks.values()
     )
     return (
-        f"agentbatch resume {clip(state.info.run_id, LONGEST_ID)} --retry-failed"
-        if state.info and failed
-        else ""
+        f"agentbatch resume {clip(state.info.run_id, MAX_ID)} --retry-failed" if state.info and failed else ""
     )

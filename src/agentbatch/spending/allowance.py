@@ -7,7 +7,7 @@ from agentbatch.text import clip, money, tokens
 
 Scope = Literal["run", "task"]
 
-LONGEST_NAME = 80
+MAX_NAME = 80
 """Cells of a model's name in a sentence."""
 
 
@@ -79,7 +79,7 @@ class Allowance:
                 f"The {limit} cannot be held: what was spent before is unknown, since a model had no price."
             )
         if call.cost is None:
-            name = clip(model, LONGEST_NAME)
+            name = clip(model, MAX_NAME)
             return f"The {limit} cannot be held: the price of {name} is unknown. Add it to prices.toml."
         if self.spent_cost < self.max_cost and self.spent_cost + call.cost <= self.max_cost:
             return ""

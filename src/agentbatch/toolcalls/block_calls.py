@@ -8,10 +8,10 @@ from agentbatch.toolcalls.block_reader import Loose, Reader
 from agentbatch.toolcalls.taken_calls import Taken, joined
 from agentbatch.toolcalls.whole_file import Setting, is_whole, uses_itself
 
-LONGEST_READ = 1_000_000
+MAX_READ = 1_000_000
 """Characters of a reply that are looked at; several times what models can answer."""
 
-MOST_LINES = 50_000
+MAX_LINES = 50_000
 """Lines of a reply that are looked at."""
 
 NOTHING_KNOWN = Setting()
@@ -59,11 +59,11 @@ def _is_example(loose: Loose, paths: Mapping[str, str]) -> bool:
 
 def _lines(text: str) -> tuple[list[str], bool]:
     """The lines that are looked at, and whether there are more."""
-    read = text[:LONGEST_READ].removeprefix("\ufeff")
+    read = text[:MAX_READ].removeprefix("\ufeff")
     if read.count("\r\n") == read.count("\n"):
         read = read.replace("\r\n", "\n")
-    lines = read.split("\n", MOST_LINES)
-    return lines[:MOST_LINES], len(text) > LONGEST_READ or len(lines) > MOST_LINES
+    lines = read.split("\n", MAX_LINES)
+    return lines[:MAX_LINES], len(text) > MAX_READ or len(lines) > MAX_LINES
 
 
 def _lone_file(reader: Reader, setting: Setting) -> Taken | None:

@@ -20,10 +20,10 @@ from agentbatch.toolcalls.labels import (
     reads_of,
     suffix_of,
 )
-from agentbatch.toolcalls.taken_calls import TakenCalls, language_of
+from agentbatch.toolcalls.taken_calls import ParsedCalls, language_of
 from agentbatch.toolcalls.whole_file import Setting, first_text, is_fragment, is_whole
 
-MOST_FAILURES = 32
+MAX_FAILURES = 32
 """Places that look like JSON and are none, before no more is looked for."""
 
 PROSE_BETWEEN = 3
@@ -48,7 +48,7 @@ class Reader:
     def __init__(self, lines: Sequence[str], start: int, names: frozenset[str], setting: Setting) -> None:
         self.lines = lines
         self.start = start
-        self.calls = TakenCalls(names)
+        self.calls = ParsedCalls(names)
         self.loose: list[Loose] = []
         self._names = names
         self._setting = setting
@@ -268,7 +268,7 @@ class Reader:
 
     def _json(self, place: int) -> int | None:
         """Calls as JSON that begins in this line; None when there are none."""
-        if self._failures >= MOST_FAILURES:
+        if self._failures >= MAX_FAILURES:
             return None
         text = "\n".join(self.lines[place:])
         found = calls_at(text, 0, self._names)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 USUAL = 7
 """Characters of a marker."""
 
-MOST_PAIRS = 32
+MAX_PAIRS = 32
 """Pairs taken from one block."""
 
 _SEARCH = re.compile(r"\s{0,3}(?P<mark><{5,60})\s*(?:SEARCH|ORIGINAL|OLD)\b", re.IGNORECASE)
@@ -43,7 +43,7 @@ def read_pairs(lines: Sequence[str], *, whole: bool) -> list[Pair]:
     """The pairs in a block. `whole`: the block's end is known, so that its last pair needs no end of its own."""
     pairs: list[Pair] = []
     place = tries = 0
-    while place < len(lines) and tries < MOST_PAIRS:
+    while place < len(lines) and tries < MAX_PAIRS:
         found = _SEARCH.match(lines[place]) if begins_pair(lines[place]) else None
         if found is None:
             place += 1
@@ -62,7 +62,7 @@ def end_of_pairs(lines: Sequence[str], place: int) -> int | None:
     """The line behind the pairs that begin in line `place` without a fence; None when the first has no end."""
     end = None
     tries = 0
-    while place < len(lines) and tries < MOST_PAIRS:
+    while place < len(lines) and tries < MAX_PAIRS:
         found = _SEARCH.match(lines[place])
         if found is not None:
             tries += 1

@@ -19,7 +19,8 @@ class TextForms:
         return "action", json_actions.action_schema(tools)
 
     def render(self, history: list[Message], tools: Sequence[ToolSpec], mode: ToolMode) -> list[Message]:
-        return (json_actions if mode == "schema" else blocks).render(history, tools)
+        render = json_actions.render if mode == "schema" else blocks.render
+        return render(history, tools)
 
     def read(
         self,

@@ -20,14 +20,14 @@ ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "acti
 
 JSON_FENCES = frozenset({"", "json", "jsonc", "json5", "tool", "tool_call", "tool_code", "action"})
 
-MOST_CALLS = 32
+MAX_CALLS = 32
 """Calls taken from one reply. A model that repeats itself for ever is cut here."""
 
-LONGEST_READ = 2_000_000
+MAX_READ = 2_000_000
 """Characters of a reply that are looked at."""
 
-MOST_FAILURES = 32
-"""Beginnings of JSON that turn out broken, before the search ends: each can cost a pass over the whole
+MAX_FAILURES = 32
+"""ResumePlan of JSON that turn out broken, before the search ends: each can cost a pass over the whole
 text."""
 
 _BROKEN_CALL = re.compile(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
@@ -55,13 +55,13 @@ class TextCalls(NamedTuple):
 
 def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
     """The calls in a reply, or None when there is none."""
-    text = text[:LONGEST_READ]
+    text = text[:MAX_READ]
     thought = _THINK.match(text)
     place = first = thought.end() if thought else 0
     calls: list[tuple[str, str]] = []
     fence: str | None = None
     after = failures = 0
-    while place < len(text) and failures < MOST_FAILURES:
+    while place < len(text) and failures < MAX_FAILURES:
         end_of_line = _end_of_line(text, place)
         line = text[place:end_of_line].strip()
         marked = _FENCE.match(line)
@@ -83,7 +83,7 @@ def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
         place = end_of_line + 1
     if not calls:
         return None
-    return TextCalls(tuple(calls[:MOST_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
+    return TextCalls(tuple(calls[:MAX_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
 
 
 def calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:

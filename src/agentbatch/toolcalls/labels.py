@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.toolcalls.fences import HEADS, HEREDOC, RESULT
 
-LONGEST_LABEL = 500
+MAX_LABEL = 500
 """Characters of a line that can name a file."""
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
@@ -100,7 +100,7 @@ def is_plain_head(line: str) -> bool:
 
 def path_of(text: str) -> str:
     """The path that the rest of a head is, without decoration; empty when there is none."""
-    text = text[:LONGEST_LABEL].strip().strip("*").strip()
+    text = text[:MAX_LABEL].strip().strip("*").strip()
     quoted = re.match(r"(`{1,3}|\"|')([^`\"']+)\1", text)
     if quoted is not None:
         return _checked(quoted[2].strip())
@@ -116,7 +116,7 @@ def path_of(text: str) -> str:
 
 def paths_of(text: str) -> list[str]:
     """The paths behind READ: one, or several with commas, blanks or `and` between."""
-    parts = [part for part in _SPLIT.split(text[:LONGEST_LABEL].strip()) if part and part not in ("and", "&")]
+    parts = [part for part in _SPLIT.split(text[:MAX_LABEL].strip()) if part and part not in ("and", "&")]
     if len(parts) > 1 and all(
         _SIMPLE.match(part) and ("/" in part or has_known_suffix(part)) for part in parts
     ):
@@ -127,7 +127,7 @@ def paths_of(text: str) -> list[str]:
 
 def reads_of(text: str) -> list[dict[str, Any]]:
     """The arguments of the read_file calls behind READ."""
-    found = _RANGE.search(text[:LONGEST_LABEL])
+    found = _RANGE.search(text[:MAX_LABEL])
     path = path_of(text[: found.start()]) if found is not None else ""
     if found is None or not path or not (found["word"] or has_known_suffix(path)):
         return [{"path": path} for path in paths_of(text)]
@@ -142,7 +142,7 @@ def label_of(line: str) -> tuple[str, bool] | None:
     """The file whose name stands above a block, and whether the line holds nothing else: `### a.py`, `**a.py**:`;
     otherwise a heading or a line with a colon at its end, that names one file: "Here is `a.py`:"."""
     text = line.strip()
-    if len(text) > LONGEST_LABEL or "." not in text:
+    if len(text) > MAX_LABEL or "." not in text:
         return None
     names = {
         token for word in _SPLIT.split(text) if has_known_suffix(token := word.strip("#:!?[]{}").rstrip("."))
@@ -158,7 +158,7 @@ def label_of(line: str) -> tuple[str, bool] | None:
 
 def comment_path(line: str) -> str:
     """The name of the file in a block's first line, when it is a comment with nothing else in it."""
-    found = _COMMENT.match(line) if len(line) <= LONGEST_LABEL else None
+    found = _COMMENT.match(line) if len(line) <= MAX_LABEL else None
     return found["path"] if found is not None and has_known_suffix(found["path"]) else ""
 
 

@@ -16,12 +16,12 @@ from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 KEPT = timedelta(days=30)
 """After this a server may well be another; it is found out again."""
 
-MOST_ENTRIES = 500
+MAX_ENTRIES = 500
 
-LARGEST_FILE = 1024 * 1024
+MAX_FILE = 1024 * 1024
 """Characters; more was not written by us."""
 
-LONGEST_WHY = 300
+MAX_WHY = 300
 """Characters."""
 
 
@@ -68,7 +68,7 @@ class ToolModeMemory:
             "why": why,
             "at": self._clock().isoformat(timespec="seconds"),
         }
-        kept = dict(list(entries.items())[-MOST_ENTRIES:])
+        kept = dict(list(entries.items())[-MAX_ENTRIES:])
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".tool-modes-", dir=self._path.parent)
@@ -82,7 +82,7 @@ class ToolModeMemory:
     def _read(self) -> dict[str, Any]:
         try:
             with self._path.open(encoding="utf-8") as file:
-                document = json.loads(file.read(LARGEST_FILE))
+                document = json.loads(file.read(MAX_FILE))
         except (OSError, ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}
@@ -100,4 +100,4 @@ def _key(endpoint: str, model: str) -> str:
 def _words(value: Any) -> str:
     """A sentence for the screen, whatever the file holds."""
     text = value if isinstance(value, str) else ""
-    return "".join(character if character.isprintable() else " " for character in text[:LONGEST_WHY]).strip()
+    return "".join(character if character.isprintable() else " " for character in text[:MAX_WHY]).strip()

@@ -9,7 +9,7 @@ from agentbatch.toolcalls.fences import Block
 from agentbatch.toolcalls.labels import command_of
 from agentbatch.toolcalls.whole_file import can_be_file
 
-MOST_CALLS = 32
+MAX_CALLS = 32
 """Calls taken from one reply. A model that repeats itself for ever is cut here."""
 
 
@@ -25,7 +25,7 @@ class Taken:
     """The reply ended in it."""
 
 
-class TakenCalls:
+class ParsedCalls:
     """Takes calls of the tools that there are, `names`; others are as if they had not been written."""
 
     def __init__(self, names: frozenset[str]) -> None:
@@ -34,7 +34,7 @@ class TakenCalls:
 
     @property
     def full(self) -> bool:
-        return len(self.taken) >= MOST_CALLS
+        return len(self.taken) >= MAX_CALLS
 
     def add(self, name: str, arguments: dict[str, Any], begin: int, *, open_end: bool) -> None:
         if name in self._names and not self.full:

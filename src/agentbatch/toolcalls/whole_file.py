@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from agentbatch.model.reply import Message
 from agentbatch.toolcalls.labels import (
-    LONGEST_LABEL,
+    MAX_LABEL,
     SUFFIXES,
     begins_with_prompt,
     has_known_suffix,
     suffix_of,
 )
 
-LONGEST_TASK = 50_000
+MAX_TASK = 50_000
 """Characters of the task in which names of files are looked for."""
 
 _NAMES = re.compile(r"(?:\w+://)?[\w./-]+")
@@ -48,10 +48,8 @@ class Setting(NamedTuple):
         task = next((m.get("content") for m in self.messages if m.get("role") == "user"), None)
         if not suffixes or not isinstance(task, str):
             return ""
-        words = (word.rstrip(".").removeprefix("./") for word in _NAMES.findall(task[:LONGEST_TASK]))
-        names = {
-            w for w in words if len(w) <= LONGEST_LABEL and suffix_of(w) in suffixes and has_known_suffix(w)
-        }
+        words = (word.rstrip(".").removeprefix("./") for word in _NAMES.findall(task[:MAX_TASK]))
+        names = {w for w in words if len(w) <= MAX_LABEL and suffix_of(w) in suffixes and has_known_suffix(w)}
         return names.pop() if len(names) == 1 else ""
 
     def last_seen(self, path: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.script import Fault
-from agentbatch.requests.run.failures import LEAST_ENDED, OUTAGE, OUTAGE_TOLD, FailureWatch, too_many_failed
+from agentbatch.requests.run.failures import MIN_ENDED, OUTAGE, OUTAGE_TOLD, FailureWatch, too_many_failed
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from tests.cli.requests.test_cli_requests import endpoint, lines_of, ran, said, write_input
 
@@ -24,11 +24,11 @@ REFUSED: dict[str, Any] = {"status": 400, "message": "That is not for me."}
         ("3", 4, 9, "4 requests have failed, more than the 3 requests that --max-failures allows."),
         ("1", 1, 9, "1 request has failed, as many as --max-failures allows."),
         ("10%", 0, 100, ""),
-        ("10%", 19, LEAST_ENDED - 1, ""),
-        ("10%", 1, LEAST_ENDED, ""),
-        ("10%", 2, LEAST_ENDED, "2 of 20 requests have failed; --max-failures ends a batch at 10%."),
+        ("10%", 19, MIN_ENDED - 1, ""),
+        ("10%", 1, MIN_ENDED, ""),
+        ("10%", 2, MIN_ENDED, "2 of 20 requests have failed; --max-failures ends a batch at 10%."),
         ("10%", 2, 21, ""),
-        ("5%", 1, LEAST_ENDED, "1 of 20 requests has failed; --max-failures ends a batch at 5%."),
+        ("5%", 1, MIN_ENDED, "1 of 20 requests has failed; --max-failures ends a batch at 5%."),
         ("0.1%", 1, 1_001, ""),
         ("0.1%", 2, 2_000, "2 of 2,000 requests have failed; --max-failures ends a batch at 0.1%."),
     ],

@@ -15,7 +15,7 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, list_runs, runs_folder
 from agentbatch.runs.pruning import Candidate, choose, size
 from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.isolation import Places
+from agentbatch.workspace.isolation.isolation import Isolation
 from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, finished, interrupted, left_behind
 
@@ -163,11 +163,11 @@ async def test_worktrees_of_a_run_go_with_it_and_their_branches_stay(tmp_path: P
     git.run("add", ".", cwd=project)
     git.run("-c", "user.name=n", "-c", "user.email=e@e", "commit", "-q", "-m", "first", cwd=project)
     folder = await finished(tmp_path)
-    place = await Places(folder.run_id, os.environ).make(
+    place = await Isolation(folder.run_id, os.environ).make(
         "worktree", project.resolve(), folder.task("t0") / "work", task_id="t0"
     )
     (place.root / "b.txt").write_text("b")
-    await Places(folder.run_id, os.environ).keep(place, "work")
+    await Isolation(folder.run_id, os.environ).keep(place, "work")
     assert run_command(prune, "--keep", "0", "--yes") == 0
     assert not folder.path.exists()
     assert len(git.run("worktree", "list", cwd=project).splitlines()) == 1

@@ -9,7 +9,7 @@ import pytest
 from agentbatch.display.reports.run_report import report_on, time_left
 from agentbatch.display.reports.runs_table import Unreadable, ago, render_runs, run_line, runs_document
 from agentbatch.display.reports.status_json import status_document
-from agentbatch.display.reports.status_text import MOST_TASKS, render_status
+from agentbatch.display.reports.status_text import MAX_TASKS, render_status
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import Run, condition
@@ -206,7 +206,7 @@ def test_long_lists_end_with_how_many_more() -> None:
     lines = text(run, 2).splitlines()
     assert "  … and 10 more: --json lists all" in lines
     assert "  … and 5 more: --json lists all" in lines
-    assert sum(line.startswith("  ✗") for line in lines) == MOST_TASKS
+    assert sum(line.startswith("  ✗") for line in lines) == MAX_TASKS
     document = status_document(report_on(run, NOON + 2, BASE))
     assert (len(document["failedList"]), len(document["running"])) == (30, 25)
 

@@ -7,11 +7,11 @@ from collections import deque
 
 import pytest
 
-from agentbatch.model.limits.learnt_window import LearntWindow, Told
+from agentbatch.model.limits.learnt_window import RateLimitInfo, ServerRateWindow
 
 
 def test_nothing_is_held_back_before_anything_is_told() -> None:
-    window = LearntWindow()
+    window = ServerRateWindow()
     for _ in range(1_000):
         window.spend(1, 0)
     assert window.free_at(10**9, 1) == -math.inf
@@ -19,38 +19,45 @@ def test_nothing_is_held_back_before_anything_is_told() -> None:
 
 @pytest.mark.parametrize(
     "told",
-    [Told(0, 0), Told(-1, 5), Told(math.inf, 1), Told(1e15, 1), Told(10, -1), Told(10, 11)],
+    [
+        RateLimitInfo(0, 0),
+        RateLimitInfo(-1, 5),
+        RateLimitInfo(math.inf, 1),
+        RateLimitInfo(1e15, 1),
+        RateLimitInfo(10, -1),
+        RateLimitInfo(10, 11),
+    ],
 )
-def test_nonsense_is_not_heeded(told: Told) -> None:
-    window = LearntWindow()
-    window.heed(told, 0, 0, 0, 1)
+def test_nonsense_is_not_heeded(told: RateLimitInfo) -> None:
+    window = ServerRateWindow()
+    window.update_from_headers(told, 0, 0, 0, 1)
     assert window.limit is None
 
 
 def test_the_endpoints_count_is_believed() -> None:
-    window = LearntWindow()
-    window.heed(Told(10, 4), 2, 0, 1, 1)  # six used there, two more on their way
+    window = ServerRateWindow()
+    window.update_from_headers(RateLimitInfo(10, 4), 2, 0, 1, 1)  # six used there, two more on their way
     assert window.free_at(2, 1) == -math.inf
     assert window.free_at(3, 1) > 1
-    window.heed(Told(10, 9), 0, 1, 2, 2)
+    window.update_from_headers(RateLimitInfo(10, 9), 0, 1, 2, 2)
     assert window.free_at(9, 2) == -math.inf
-    window.heed(Told(10, 1), 0, 2, 3, 3)  # others use the key as well
+    window.update_from_headers(RateLimitInfo(10, 1), 0, 2, 3, 3)  # others use the key as well
     assert window.free_at(2, 3) > 3
 
 
 def test_what_an_older_request_was_told_counts_no_more() -> None:
-    window = LearntWindow()
-    window.heed(Told(10, 9), 0, 5, 6, 7)
-    window.heed(Told(10, 0), 0, 4, 7, 6)
+    window = ServerRateWindow()
+    window.update_from_headers(RateLimitInfo(10, 9), 0, 5, 6, 7)
+    window.update_from_headers(RateLimitInfo(10, 0), 0, 4, 7, 6)
     assert window.free_at(9, 8) == -math.inf
 
 
 def test_a_reset_only_shortens() -> None:
-    window = LearntWindow()
-    window.heed(Told(5, 0, 1.0), 0, 0, 0.1, 1)  # a limit of a second
+    window = ServerRateWindow()
+    window.update_from_headers(RateLimitInfo(5, 0, 1.0), 0, 0, 0.1, 1)  # a limit of a second
     assert window.free_at(1, 0.2) == pytest.approx(1.1)
     assert window.free_at(5, 1.3) == -math.inf
-    window.heed(Told(5, 0, 80_000.0), 0, 2, 2.1, 2)  # of a day
+    window.update_from_headers(RateLimitInfo(5, 0, 80_000.0), 0, 2, 2.1, 2)  # of a day
     assert 2 < window.free_at(1, 2.2) <= 2.2 + 61
 
 
@@ -63,7 +70,7 @@ class Endpoint:
         self.bucket, self.filled = float(limit), 0.0
         self.answered = self.refused = 0
 
-    def ask(self, now: float) -> Told:
+    def ask(self, now: float) -> RateLimitInfo:
         used = self._used(now)
         if used + 1 > self.limit:
             self.refused += 1
@@ -78,7 +85,7 @@ class Endpoint:
             reset = self.passed[-1] + self.period - now if self.passed else 0.0
         else:
             reset = self.period - now % self.period
-        return Told(self.limit, max(0, math.floor(self.limit - used)), reset)
+        return RateLimitInfo(self.limit, max(0, math.floor(self.limit - used)), reset)
 
     def _used(self, now: float) -> float:
         if self.kind == "bucket":
@@ -99,9 +106,9 @@ def test_ten_minutes_use_what_is_allowed_and_hardly_pass_it(
 ) -> None:
     """Answers take 0.1 to 1 s. After a refusal nothing is sent for a second, then one probe until it is answered."""
     rng = random.Random(1)
-    endpoint, window = Endpoint(kind, limit, period), LearntWindow()
+    endpoint, window = Endpoint(kind, limit, period), ServerRateWindow()
     now, started, until = 0.0, 0, 600.0
-    under_way: list[tuple[float, int, float, Told, bool]] = []
+    under_way: list[tuple[float, int, float, RateLimitInfo, bool]] = []
     cool, probing = 0.0, False
     while now < until:
         free = max(window.free_at(1, now), cool)
@@ -116,7 +123,7 @@ def test_ten_minutes_use_what_is_allowed_and_hardly_pass_it(
         ends = under_way[0][0] if under_way else math.inf
         if free <= now or ends <= free:
             now, number, began, told, refused = heapq.heappop(under_way)
-            window.heed(told, started - number, began, now, number)
+            window.update_from_headers(told, started - number, began, now, number)
             probing = refused or (probing and began < cool)
             cool = now + 1 if refused else cool
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MOST_CALLS
+from agentbatch.model.answer import MAX_CALLS
 from agentbatch.model.stream.fragments import Fragments, joined
 
 
@@ -129,6 +129,6 @@ def test_a_character_cut_in_two_inside_of_arguments() -> None:
 
 def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:
     fragments = Fragments()
-    for number in range(MOST_CALLS + 500):
+    for number in range(MAX_CALLS + 500):
         fragments.add({"index": number, "id": f"c{number}", "function": {"name": "bash", "arguments": "{}"}})
-    assert [call["id"] for call in fragments.whole()] == [f"c{number}" for number in range(MOST_CALLS)]
+    assert [call["id"] for call in fragments.whole()] == [f"c{number}" for number in range(MAX_CALLS)]

@@ -307,7 +307,7 @@ def test_a_whole_completion_is_read_as_such(indent: int | None, before: bytes) -
 
 def test_what_was_heard_in_a_piece() -> None:
     answer = StreamedAnswer()
-    heard = [
+    received = [
         answer.feed(piece)
         for piece in (
             b": keep-alive\n\n",
@@ -316,13 +316,13 @@ def test_what_was_heard_in_a_piece() -> None:
             b"\n\n: keep-alive\n\n",
         )
     ]
-    assert heard == ["nothing", "data", "nothing", "nothing"]
+    assert received == ["nothing", "data", "nothing", "nothing"]
     answer = StreamedAnswer()
-    heard = [
+    received = [
         answer.feed(piece)
         for piece in (sse({"type": "ping"}), sse(delta(content="Hi"), STOP), sse(LAST), DONE, sse(STOP))
     ]
-    assert heard == ["nothing", "last words", "nothing", "end", "nothing"]
+    assert received == ["nothing", "last words", "nothing", "end", "nothing"]
     assert answer.whole
 
 

@@ -13,8 +13,8 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.requests import BatchRequest
 from agentbatch.requests.batch.executor import Item
 from agentbatch.requests.batch.pack_executor import halves
-from agentbatch.requests.batch.packer import MOST_OPEN, Packer
-from agentbatch.requests.batch.packing import LONGEST_TEXT, frame, pack_body, read_pack, shares
+from agentbatch.requests.batch.packer import MAX_OPEN, Packer
+from agentbatch.requests.batch.packing import MAX_TEXT_LENGTH, frame, pack_body, read_pack, shares
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
@@ -51,7 +51,7 @@ def test_only_what_agrees_but_for_its_text_goes_together(other: BatchRequest) ->
 @pytest.mark.parametrize(
     "alone",
     [
-        ask("a", "x" * (LONGEST_TEXT + 1)),
+        ask("a", "x" * (MAX_TEXT_LENGTH + 1)),
         ask("a", ""),
         ask("a" * 65),
         ask("a", tools=[{}]),
@@ -80,8 +80,8 @@ def test_packs_fill_up_by_what_they_have_in_common() -> None:
     assert len(packer) == 1
     assert packer.pop() == (warm[0],)
     assert packer.pop() is None
-    many = [packer.add(item(n, ask("a", seed=n))) for n in range(MOST_OPEN + 1)]
-    assert many == [None] * MOST_OPEN + [(item(0, ask("a", seed=0)),)]
+    many = [packer.add(item(n, ask("a", seed=n))) for n in range(MAX_OPEN + 1)]
+    assert many == [None] * MAX_OPEN + [(item(0, ask("a", seed=0)),)]
 
 
 # asking and reading --------------------------------------------------------------------------------------------------

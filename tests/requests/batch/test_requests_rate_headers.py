@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.model.limits.learnt_window import Told
+from agentbatch.model.limits.learnt_window import RateLimitInfo
 from agentbatch.requests.batch.rate_headers import read_duration, read_rates
 
 
@@ -43,12 +43,12 @@ def headers(what: str, limit: str, remaining: str, reset: str = "") -> dict[str,
 
 def test_requests_and_tokens_are_read_apart() -> None:
     both = headers("requests", "600", "599", "100ms") | headers("tokens", "60000", "59000.5", "1m")
-    assert read_rates(both) == (Told(600.0, 599.0, 0.1), Told(60_000.0, 59_000.5, 60.0))
-    assert read_rates(headers("tokens", "60000", "0")) == (None, Told(60_000.0, 0.0, None))
+    assert read_rates(both) == (RateLimitInfo(600.0, 599.0, 0.1), RateLimitInfo(60_000.0, 59_000.5, 60.0))
+    assert read_rates(headers("tokens", "60000", "0")) == (None, RateLimitInfo(60_000.0, 0.0, None))
 
 
 def test_a_reset_that_is_nonsense_leaves_the_limit() -> None:
-    assert read_rates(headers("requests", "600", "5", "tomorrow"))[0] == Told(600.0, 5.0, None)
+    assert read_rates(headers("requests", "600", "5", "tomorrow"))[0] == RateLimitInfo(600.0, 5.0, None)
 
 
 @pytest.mark.parametrize(

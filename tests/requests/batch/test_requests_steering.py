@@ -1,4 +1,4 @@
-"""A batch that is steered while it goes on: paused, stopped, given more room, left."""
+"""A batch that is serve_commands while it goes on: paused, stopped, given more room, left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

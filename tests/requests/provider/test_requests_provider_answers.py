@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.failure import Failure
-from agentbatch.requests.provider.answers import LONGEST_LINE, answer_of, outcome_of, read_answers
+from agentbatch.requests.provider.answers import MAX_LINE, answer_of, outcome_of, read_answers
 from agentbatch.requests.provider.state import read_state
 from agentbatch.requests.spec.answers import Document
 
@@ -73,7 +73,7 @@ def test_what_the_service_has_not_got_to() -> None:
 def test_a_file_is_read_line_by_line_whatever_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "output.jsonl"
     good = line({"status_code": 200, "body": GOOD})
-    huge = b'{"custom_id": "' + b"x" * (2 * LONGEST_LINE + 5) + b'"}'
+    huge = b'{"custom_id": "' + b"x" * (2 * MAX_LINE + 5) + b'"}'
     path.write_bytes(b"\n".join([b"garbage", good, b"", huge, good, b"\r", good[:-5]]))
     found = list(read_answers(path))
     assert [answer is not None for answer in found] == [False, True, False, True, False]

@@ -8,7 +8,7 @@ from agentbatch.display.requests.summary import advice_of
 from agentbatch.rehearsal.script import Fault
 from agentbatch.requests import BatchRequest
 from agentbatch.requests.report.latency import Durations
-from agentbatch.requests.report.stats import MOST_FAILED, BatchStats
+from agentbatch.requests.report.stats import MAX_FAILED, BatchStats
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.usage import Usage
 from tests.requests.conftest import Serve
@@ -93,9 +93,9 @@ def test_what_earlier_sessions_did_is_no_work_of_this_one() -> None:
 
 
 def test_failures_are_kept_up_to_a_number() -> None:
-    stats = counted(*(bad(n) for n in range(MOST_FAILED + 5)))
-    assert stats.failed == MOST_FAILED + 5
-    assert len(stats.failures) == MOST_FAILED
+    stats = counted(*(bad(n) for n in range(MAX_FAILED + 5)))
+    assert stats.failed == MAX_FAILED + 5
+    assert len(stats.failures) == MAX_FAILED
 
 
 def test_how_they_print() -> None:

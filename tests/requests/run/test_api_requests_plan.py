@@ -141,7 +141,7 @@ def test_standard_input_is_copied_and_the_copy_goes_away(tmp_path: Path) -> None
     made = prepare_requests(settings, options, tmp_path, {}, stdin=given)
     assert (made.spooled, made.total, made.name) == (True, 1, "standard input")
     assert made.source.read_bytes() == given.getvalue()
-    made.let_go()
+    made.cleanup()
     assert not made.source.parent.exists()
     with pytest.raises(UserError, match="There is no standard input here"):
         prepare_requests(settings, options, tmp_path, {})

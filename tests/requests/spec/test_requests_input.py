@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.requests.spec.input_file import LONGEST_LINE, MOST_PROBLEMS, check_requests, read_requests
+from agentbatch.requests.spec.input_file import MAX_LINE, MAX_PROBLEMS, check_requests, read_requests
 from agentbatch.requests.spec.request import BatchRequest
 
 
@@ -71,17 +71,17 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, lines: list[bytes],
 
 
 def test_no_more_is_told_than_somebody_reads(tmp_path: Path) -> None:
-    found = refused(write(tmp_path, [b"x"] * (MOST_PROBLEMS + 5)))
-    assert (len(found), found[-1]) == (MOST_PROBLEMS + 1, "There may be more.")
-    found = refused(write(tmp_path, [b"x"] * (MOST_PROBLEMS - 1)))
-    assert (len(found), "There may be more." in found) == (MOST_PROBLEMS - 1, False)
+    found = refused(write(tmp_path, [b"x"] * (MAX_PROBLEMS + 5)))
+    assert (len(found), found[-1]) == (MAX_PROBLEMS + 1, "There may be more.")
+    found = refused(write(tmp_path, [b"x"] * (MAX_PROBLEMS - 1)))
+    assert (len(found), "There may be more." in found) == (MAX_PROBLEMS - 1, False)
 
 
 def test_the_longest_line(tmp_path: Path) -> None:
     frame = json.dumps({"id": "a", "prompt": ""}).encode()
-    fits = frame.replace(b'""', b'"' + b"x" * (LONGEST_LINE - len(frame) - 1) + b'"')
+    fits = frame.replace(b'""', b'"' + b"x" * (MAX_LINE - len(frame) - 1) + b'"')
     path = write(tmp_path, [fits])
-    assert (len(fits), check_requests(path, lambda request: None)) == (LONGEST_LINE - 1, 1)
+    assert (len(fits), check_requests(path, lambda request: None)) == (MAX_LINE - 1, 1)
     assert refused(write(tmp_path, [short("b"), fits + b"  "]))[0].startswith(", line 2: longer than 16 MB")
 
 

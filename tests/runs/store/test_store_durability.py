@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.files import put_document, write_document
+from agentbatch.files import write_atomic, write_document
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder, refuse_overlap
@@ -121,7 +121,7 @@ def test_a_run_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_a_document_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "results.json").mkdir()
     with pytest.raises(OSError, match="results.json"):
-        put_document(tmp_path / "results.json", "text")
+        write_atomic(tmp_path / "results.json", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.agents.error_lines import LONGEST_LINE, Spot, failure_key, find_spot
+from agentbatch.tasks.agents.error_lines import MAX_LINE, Spot, failure_key, find_spot
 
 PYTHON = """\
 Traceback (most recent call last):
@@ -84,7 +84,7 @@ def test_the_error_and_its_place(output: str, error: str, place: str) -> None:
 
 def test_what_is_quoted_is_bounded() -> None:
     spot = find_spot("ValueError: " + "x" * 100_000, "/work/t")
-    assert len(spot.error) == LONGEST_LINE
+    assert len(spot.error) == MAX_LINE
     assert find_spot("a" * 100_000 + ".py:3: error: " + "/" * 100_000, "/").place == ""
 
 

@@ -30,7 +30,7 @@ from agentbatch.tasks.agents.definition import (
 from agentbatch.tasks.agents.escalation import coder_models, escalated
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.builtin.coder import Coder
-from agentbatch.tasks.run.context import RolePlayer, RunContext
+from agentbatch.tasks.run.context import RoleModelConfig, RunContext
 from agentbatch.tasks.spec.plan import PlannedTask, make_plan
 from agentbatch.tasks.spec.task import Task
 from agentbatch.tasks.tools.toolbox import select_tools, specs
@@ -102,8 +102,8 @@ async def a_context(
             yield (
                 RunContext(
                     store=store,
-                    coder=RolePlayer("coder", endpoint, "coder-first", None, only_model=only_model),
-                    evaluator=RolePlayer("evaluator", endpoint, "judge", None),
+                    coder=RoleModelConfig("coder", endpoint, "coder-first", None, only_model=only_model),
+                    evaluator=RoleModelConfig("evaluator", endpoint, "judge", None),
                     coder_definition=coder,
                     evaluator_definition=evaluator,
                     toolbox=toolbox,
@@ -139,7 +139,7 @@ async def test_a_living_coder_goes_on_with_the_stronger_model(tmp_path: Path) ->
         coder = a_coder(context, task)
         budget = coder.model.budget
         told = []
-        coder.hear(PROMPT)
+        coder.add_user_message(PROMPT)
         for iteration in range(1, 6):
             told.append(context.escalate(coder, task, iteration))
             await coder.complete()
@@ -205,7 +205,7 @@ async def test_both_roles_pay_from_their_tasks_budget_and_earlier_sessions_count
         assert evaluator.model is not None
         assert isinstance(coder.model.budget, TaskBudget)
         assert coder.model.budget is evaluator.model.budget
-        coder.hear(PROMPT)
+        coder.add_user_message(PROMPT)
         with pytest.raises(BudgetExhausted, match="20,000 tokens is used up"):
             await coder.complete()
         assert server.requests == []
@@ -221,7 +221,7 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
 
     async with a_context(tmp_path, gate=hold) as (context, server):
         coder = a_coder(context, planned(tmp_path))
-        coder.hear(PROMPT)
+        coder.add_user_message(PROMPT)
         call = asyncio.ensure_future(coder.complete())
         async with asyncio.timeout(30):
             while not passed:

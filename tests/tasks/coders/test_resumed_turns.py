@@ -125,7 +125,7 @@ def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[C
         redact=redact,
         **fields,
     )
-    coder.take_up(3, stored, 12.0)
+    coder.restore(3, stored, 12.0)
     return coder, told
 
 

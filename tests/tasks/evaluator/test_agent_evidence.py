@@ -9,7 +9,7 @@ import pytest
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.evaluator.evidence import (
     LATEST_COMMAND_TAIL,
-    LONGEST_CLAIM,
+    MAX_CLAIM,
     SHOWN_COMMANDS,
     Evidence,
     VerifyResult,
@@ -50,11 +50,11 @@ def test_the_latest_commands_stay_and_the_others_are_counted() -> None:
 
 def test_of_long_texts_the_end_is_kept() -> None:
     record = CommandRecord("c", 1, "x" * 2 * LATEST_COMMAND_TAIL + "THE END", 1.0)
-    found = shown(record, claim="y" * 2 * LONGEST_CLAIM + "MY END")
+    found = shown(record, claim="y" * 2 * MAX_CLAIM + "MY END")
     assert "THE END\n[exit 1]" in found["commands"]
     assert len(found["commands"]) < LATEST_COMMAND_TAIL + 100
     assert found["claim"].endswith("MY END")
-    assert len(found["claim"]) < LONGEST_CLAIM + 100
+    assert len(found["claim"]) < MAX_CLAIM + 100
 
 
 def test_what_was_missing_and_tampered_with() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.files import as_json, put_document
+from agentbatch.files import as_json, write_atomic
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import condition
 from agentbatch.runs.state import RunState
@@ -101,14 +101,14 @@ def shown(state: RunState) -> dict[str, object]:
 def test_what_a_screen_shows_comes_back_from_the_results_file(tmp_path: Path) -> None:
     run = a_finished_run()
     path = tmp_path / "results.json"
-    put_document(path, as_json(results_document(run, [], NOON + 100)))
+    write_atomic(path, as_json(results_document(run, [], NOON + 100)))
     assert shown(read_results_file(path)) == shown(run)
 
 
 def test_lone_surrogates_come_back_too(tmp_path: Path) -> None:
     run = a_finished_run(answer="half a pair: \ud800")
     path = tmp_path / "results.json"
-    put_document(path, as_json(results_document(run, [], NOON + 100)))
+    write_atomic(path, as_json(results_document(run, [], NOON + 100)))
     assert read_results_file(path).tasks["parser"].last_response == "half a pair: \ud800"
 
 

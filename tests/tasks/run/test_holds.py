@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from agentbatch.tasks.run.pause_gate import Holds
+from agentbatch.tasks.run.pause_gate import PauseGate
 
 
-async def held(holds: Holds, task_id: str) -> "asyncio.Task[float]":
+async def held(holds: PauseGate, task_id: str) -> "asyncio.Task[float]":
     """A task that has come to the gate."""
     waiting = asyncio.ensure_future(holds.wait(task_id))
     await asyncio.sleep(0)
@@ -20,14 +20,14 @@ async def settle() -> None:
 
 
 async def test_nothing_holds_what_is_not_paused() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause("other")
     assert await holds.wait("a") == 0.0
     assert holds.waiting == set()
 
 
 async def test_a_task_waits_until_it_is_released_and_tells_how_long() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause("a")
     waiting = await held(holds, "a")
     assert holds.waiting == {"a"}
@@ -39,21 +39,21 @@ async def test_a_task_waits_until_it_is_released_and_tells_how_long() -> None:
 
 
 async def test_releasing_one_lets_no_other_go() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause("a")
     holds.pause("b")
     a, b = await held(holds, "a"), await held(holds, "b")
     holds.release("a")
     await settle()
     assert (a.done(), b.done()) == (True, False)
-    # b was woken once for nothing, and must hear of the next release.
+    # b was woken once for nothing, and must add_user_message of the next release.
     holds.release("b")
     await settle()
     assert b.done()
 
 
 async def test_a_task_that_is_paused_by_itself_stays_held_by_a_pause_of_everything() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause(None)
     holds.pause("a")
     waiting = await held(holds, "a")
@@ -66,7 +66,7 @@ async def test_a_task_that_is_paused_by_itself_stays_held_by_a_pause_of_everythi
 
 
 async def test_everything_means_those_too_that_were_paused_by_themselves() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause("a")
     waiting = await held(holds, "a")
     holds.release(None)
@@ -76,7 +76,7 @@ async def test_everything_means_those_too_that_were_paused_by_themselves() -> No
 
 
 async def test_one_that_is_paused_again_before_it_wakes_stays() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause("a")
     waiting = await held(holds, "a")
     holds.release("a")
@@ -89,7 +89,7 @@ async def test_one_that_is_paused_again_before_it_wakes_stays() -> None:
 
 
 async def test_one_that_is_cancelled_does_not_count_as_waiting() -> None:
-    holds = Holds()
+    holds = PauseGate()
     holds.pause(None)
     waiting = await held(holds, "a")
     waiting.cancel()

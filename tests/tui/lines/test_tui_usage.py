@@ -15,7 +15,7 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
 from agentbatch.tui.view import FileView, LiveView
-from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
@@ -138,7 +138,7 @@ async def test_task_and_run_and_what_others_spend_meanwhile(tmp_path: Path) -> N
         assert "vs actual" in text
         assert "◉ m-coder (used)" in text
         assert "budget" not in text
-        pane.query_one(OneOf).focus()
+        pane.query_one(RadioRow).focus()
         await pilot.press("right")
         await sees(pilot, "run's budget ██░░░░░░░░░░░░░░ 12%  $0.2500 of $2.00")
         stored_runs.work(store, "t1")
@@ -216,4 +216,4 @@ async def test_a_results_file_and_no_task(tmp_path: Path) -> None:
         await sees(pilot, "vs least")  # what it cost is not told either
         assert "this is what it cost" not in shown(pilot.app)
         pane.show(view, None)
-        await until(pilot, lambda: pane.query_one(OneOf).disabled)
+        await until(pilot, lambda: pane.query_one(RadioRow).disabled)

@@ -17,7 +17,7 @@ from agentbatch.tui.view import FileView, LiveView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
-from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff import patch
 from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
 from tests.runs import stored_runs
@@ -36,7 +36,7 @@ def under_way(base: Path, *tasks: str) -> Store:
         (root / "kept.txt").write_text("one\ntwo\n")
         folder = store.folder.task(task_id)
         folder.mkdir(parents=True)
-        Beginning(take_snapshot(root)).save(folder, Redactor([]))
+        Baseline(take_snapshot(root)).save(folder, Redactor([]))
         store.emit(e.TaskStarted(task_id=task_id))
     store.flush()
     return store

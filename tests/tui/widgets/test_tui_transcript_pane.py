@@ -16,7 +16,7 @@ from agentbatch.runs.state import RunState, TaskState, VerdictRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.view import FileView, LiveView, RunView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
-from agentbatch.tui.widgets.transcript.block_window import MOST_MOUNTED
+from agentbatch.tui.widgets.transcript.block_window import MAX_MOUNTED
 from agentbatch.tui.widgets.transcript.transcript_pane import LIVE_EVERY, TranscriptPane
 from tests.runs import stored_runs
 from tests.tui.transcript_run import Talk
@@ -252,7 +252,7 @@ async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> 
             await pilot.press("pagedown")
             await settled(pilot)
             places = mounted(pilot)
-            assert len(places) <= MOST_MOUNTED
+            assert len(places) <= MAX_MOUNTED
             assert places == list(range(places[0], places[-1] + 1))
         assert places[0] > 0
         await pilot.press("end")
@@ -309,7 +309,7 @@ async def test_ten_thousand_messages_open_soon_and_hold_nothing_up(tmp_path: Pat
             assert before - began < PATIENCE
         assert time.monotonic() - began < 10  # 0.5 s on a machine that has nothing else to do
         assert held < 3  # 0.04 s there
-        assert len(mounted(pilot)) <= MOST_MOUNTED
+        assert len(mounted(pilot)) <= MAX_MOUNTED
         assert pane_of(pilot).search("output of 17") == 111
     await talk.store.close()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tui.widgets.transcript.block_window import FOLLOWED, MOST_MOUNTED, PAGE, Window
+from agentbatch.tui.widgets.transcript.block_window import FOLLOWED, MAX_MOUNTED, PAGE, Window
 
 
 def test_it_begins_with_the_last_page() -> None:
@@ -14,16 +14,16 @@ def test_pages_above_push_out_what_is_below() -> None:
     window = Window(900, 1_000)
     for _ in range(20):
         window = window.earlier()
-        assert window.end - window.start <= MOST_MOUNTED
-    assert window == Window(0, MOST_MOUNTED)
+        assert window.end - window.start <= MAX_MOUNTED
+    assert window == Window(0, MAX_MOUNTED)
 
 
 def test_pages_below_push_out_what_is_above() -> None:
     window = Window(0, PAGE)
     for _ in range(20):
         window = window.later(1_000)
-        assert window.end - window.start <= MOST_MOUNTED
-    assert window == Window(1_000 - MOST_MOUNTED, 1_000)
+        assert window.end - window.start <= MAX_MOUNTED
+    assert window == Window(1_000 - MAX_MOUNTED, 1_000)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_pages_below_push_out_what_is_above() -> None:
         (Window(40, 100), 100, 110, True, Window(40, 110)),
         (Window(40, 100), 100, 400, True, Window(400 - FOLLOWED, 400)),
         (Window(40, 100), 100, 110, False, Window(40, 110)),
-        (Window(40, 100), 100, 900, False, Window(40, 40 + MOST_MOUNTED)),
+        (Window(40, 100), 100, 900, False, Window(40, 40 + MAX_MOUNTED)),
         (Window(0, 60), 100, 110, False, Window(0, 60)),
-        (Window(0, MOST_MOUNTED), MOST_MOUNTED, 300, False, Window(0, MOST_MOUNTED)),
+        (Window(0, MAX_MOUNTED), MAX_MOUNTED, 300, False, Window(0, MAX_MOUNTED)),
     ],
 )
 def test_it_grows_with_what_comes(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.protect import Protected
 from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
 
@@ -22,8 +22,8 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     (root / "tests/run.sh").chmod(0o750)
     snapshot = take_snapshot(root)
     protected = Protected.capture(root, ["tests", "link"])
-    Beginning(snapshot, protected).save(folder, Redactor(["häß-secret-key-123"]))
-    found = Beginning.load(folder)
+    Baseline(snapshot, protected).save(folder, Redactor(["häß-secret-key-123"]))
+    found = Baseline.load(folder)
     assert found.snapshot.files["a.txt"].text == "the [redacted]\n"
     assert {path: (e.sha256, e.kind) for path, e in found.snapshot.files.items()} == {
         path: (e.sha256, e.kind) for path, e in snapshot.files.items()
@@ -34,13 +34,13 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_an_empty_directory_is_no_missing_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Beginning.load(tmp_path)
-    Beginning(Snapshot({})).save(tmp_path, Redactor([]))
-    assert Beginning.load(tmp_path) == Beginning(Snapshot({}))
+        Baseline.load(tmp_path)
+    Baseline(Snapshot({})).save(tmp_path, Redactor([]))
+    assert Baseline.load(tmp_path) == Baseline(Snapshot({}))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"files": {"a": [1]}}', "{"])
 def test_a_damaged_one_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
     with pytest.raises(ValueError, match="beginning.json is not what was written there"):
-        Beginning.load(tmp_path)
+        Baseline.load(tmp_path)

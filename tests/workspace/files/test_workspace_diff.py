@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.workspace.files.diff import Changes, changes, patch, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
-from agentbatch.workspace.files.line_diff import MOST_PAIRS, hunks, split_lines
+from agentbatch.workspace.files.line_diff import MAX_PAIRS, hunks, split_lines
 from agentbatch.workspace.files.snapshot import FileEntry, Snapshot, take_snapshot
 
 Files = dict[str, str | bytes]
@@ -194,7 +194,7 @@ def test_a_limit_of_nearly_nothing_holds() -> None:
 def test_the_worst_case_is_bounded() -> None:
     """Lines in random order: the least diff would take minutes, so the block is replaced whole."""
     chance = random.Random(1)
-    lines = [f"{n}\n" for n in range(int(MOST_PAIRS**0.5) + 100)]
+    lines = [f"{n}\n" for n in range(int(MAX_PAIRS**0.5) + 100)]
     mixed = lines[:]
     chance.shuffle(mixed)
     found = hunks("".join(lines), "".join(mixed))

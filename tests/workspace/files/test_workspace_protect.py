@@ -125,7 +125,7 @@ def test_a_fifo_in_the_place_hangs_nobody(root: Path) -> None:
 
 
 def test_too_much_to_keep_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protect, "MOST_KEPT", 10)
+    monkeypatch.setattr(protect, "MAX_KEPT", 10)
     with pytest.raises(UserError, match="protected_paths"):
         Protected.capture(root, ["tests"])
 

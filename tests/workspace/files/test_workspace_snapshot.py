@@ -166,7 +166,7 @@ def test_names_that_are_no_utf8_and_very_deep_folders(tmp_path: Path) -> None:
 
 
 def test_too_many_files_are_cut_off_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_FILES", 10)
+    monkeypatch.setattr(module, "MAX_FILES", 10)
     for number in range(11):
         write(tmp_path / f"{number:02}", "x")
     found = take_snapshot(tmp_path)
@@ -176,7 +176,7 @@ def test_too_many_files_are_cut_off_and_said(tmp_path: Path, monkeypatch: pytest
 
 
 def test_text_is_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_TEXT", 25)
+    monkeypatch.setattr(module, "MAX_TEXT_TOTAL", 25)
     for number in range(4):
         write(tmp_path / f"{number}", "x" * 10)
     texts = [entry.text for entry in take_snapshot(tmp_path).files.values()]

@@ -1,4 +1,4 @@
-"""Places of isolated tasks: found again, made anew, removed, and when they may go."""
+"""Isolation of isolated tasks: found again, made anew, removed, and when they may go."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
 from agentbatch.workspace.isolation.apply_back import Applied
 from agentbatch.workspace.isolation.commit_work import KeptWork
-from agentbatch.workspace.isolation.isolation import Places, may_go, remove_places
-from agentbatch.workspace.isolation.place_record import RECORD, Place, read_place, write_place
+from agentbatch.workspace.isolation.isolation import Isolation, is_disposable, remove_places
+from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir, read_place, write_place
 from agentbatch.workspace.isolation.worktree import Worktree
 from tests.workspace.repositories import branches, environment, make_repository, needs_git, state
 
@@ -21,15 +21,15 @@ Kind = Literal["copy", "worktree"]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places("run", environment(tmp_path / "home"))
+def places(tmp_path: Path) -> Isolation:
+    return Isolation("run", environment(tmp_path / "home"))
 
 
 def work(repository: Path, task: str) -> Path:
     return repository / ".agentbatch/runs/run/tasks" / task / "work"
 
 
-async def test_a_copy_is_found_again_with_what_was_done(tmp_path: Path, places: Places) -> None:
+async def test_a_copy_is_found_again_with_what_was_done(tmp_path: Path, places: Isolation) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "file").write_text("0")
@@ -39,11 +39,11 @@ async def test_a_copy_is_found_again_with_what_was_done(tmp_path: Path, places: 
     assert (first.fresh, first.branch, first.root.name) == (True, "", "source")
     assert sorted(path.name for path in first.root.iterdir()) == ["file"]
     (first.root / "file").write_text("1")
-    again = await Places("run", {}).make("copy", source, folder, task_id="t")
+    again = await Isolation("run", {}).make("copy", source, folder, task_id="t")
     assert not again.fresh
     assert (again.root / "file").read_text() == "1"
     assert await places.keep(again, "m") == KeptWork()
-    await places.put_away(again)
+    await places.remove(again)
     assert not again.root.exists()
     new = await places.make("copy", source, folder, task_id="t")
     assert new.fresh
@@ -53,7 +53,7 @@ async def test_a_copy_is_found_again_with_what_was_done(tmp_path: Path, places: 
 @pytest.mark.parametrize(
     "left", ["no record", "half a record", "another task's record", "a moved run's record", "being put away"]
 )
-async def test_what_was_not_made_whole_is_made_anew(tmp_path: Path, places: Places, left: str) -> None:
+async def test_what_was_not_made_whole_is_made_anew(tmp_path: Path, places: Isolation, left: str) -> None:
     source, folder = tmp_path / "source", tmp_path / "run/work"
     source.mkdir()
     (source / "file").write_text("0")
@@ -80,13 +80,13 @@ async def test_what_was_not_made_whole_is_made_anew(tmp_path: Path, places: Plac
     assert (elsewhere / "file").exists()
 
 
-async def test_a_run_folder_inside_the_directory_is_not_copied(tmp_path: Path, places: Places) -> None:
+async def test_a_run_folder_inside_the_directory_is_not_copied(tmp_path: Path, places: Isolation) -> None:
     (tmp_path / "file").write_text("0")
     place = await places.make("copy", tmp_path, tmp_path / "work", task_id="t")
     assert [path.name for path in place.root.iterdir()] == ["file"]
 
 
-async def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, places: Places) -> None:
+async def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, places: Isolation) -> None:
     source, folder = tmp_path / "source", tmp_path / "run/work"
     source.mkdir()
     (source / ".git").write_text("x")
@@ -103,7 +103,7 @@ async def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, places: Places) 
 
 
 @needs_git
-async def test_another_isolation_than_last_time_begins_anew(tmp_path: Path, places: Places) -> None:
+async def test_another_isolation_than_last_time_begins_anew(tmp_path: Path, places: Isolation) -> None:
     repository = make_repository(tmp_path / "repo", {"a": "a\n"})
     for kind in ("worktree", "copy", "worktree"):
         place = await places.make(kind, repository, work(repository, "t"), task_id="t")
@@ -113,7 +113,7 @@ async def test_another_isolation_than_last_time_begins_anew(tmp_path: Path, plac
 
 
 @needs_git
-async def test_pruning_removes_places_and_keeps_branches_with_work(tmp_path: Path, places: Places) -> None:
+async def test_pruning_removes_places_and_keeps_branches_with_work(tmp_path: Path, places: Isolation) -> None:
     repository = make_repository(tmp_path / "repo", {"a": "a\n"})
     before = state(repository)
     done = await places.make("worktree", repository, work(repository, "done"), task_id="done")
@@ -143,7 +143,7 @@ async def test_pruning_follows_no_links(tmp_path: Path) -> None:
 
 
 @needs_git
-async def test_a_repository_that_is_gone_does_not_stop_pruning(tmp_path: Path, places: Places) -> None:
+async def test_a_repository_that_is_gone_does_not_stop_pruning(tmp_path: Path, places: Isolation) -> None:
     repository = make_repository(tmp_path / "repo", {"a": "a\n"})
     await places.make("worktree", repository, tmp_path / "run/tasks/t/work", task_id="t")
     shutil.rmtree(repository)
@@ -184,8 +184,8 @@ def test_when_a_place_may_go(
 ) -> None:
     here = Path("/x")
     tree = Worktree(here, "b", "0", here, here) if kind == "worktree" else None
-    place = Place(here, here, kind, here, tree)
+    place = IsolatedDir(here, here, kind, here, tree)
     outcome = None if applied is None else Applied(applied)
     kept = KeptWork(whole=whole)
-    found = may_go(place, completed=completed, before=before, after=after, kept=kept, applied=outcome)
+    found = is_disposable(place, completed=completed, before=before, after=after, kept=kept, applied=outcome)
     assert found is expected

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.isolation.isolation import Places, remove_places
+from agentbatch.workspace.isolation.isolation import Isolation, remove_places
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -21,7 +21,7 @@ KILLS = 8
 WORKER = """
 import asyncio, os, sys
 from pathlib import Path
-from agentbatch.workspace.isolation import Places
+from agentbatch.workspace.isolation import Isolation
 
 repository, run = Path(sys.argv[1]), Path(sys.argv[2])
 
@@ -31,10 +31,10 @@ async def task(places, name):
     (place.root / "shared.txt").write_text(f"{name}\\n")
     (place.root / "large").write_text(name * 100_000)
     await places.keep(place, name)
-    await places.put_away(place)
+    await places.remove(place)
 
 async def main():
-    places = Places("run", os.environ)
+    places = Isolation("run", os.environ)
     print("ready", flush=True)
     await asyncio.gather(*(task(places, f"t{n}") for n in range(int(sys.argv[3]))))
 
@@ -54,7 +54,7 @@ async def test_killed_at_any_moment(tmp_path: Path, with_git: bool) -> None:
     for _ in range(KILLS):
         begin_and_kill([str(repository), str(run), str(TASKS)], environ, luck.uniform(0, 0.6), with_git)
         assert {**state(repository), "locks": []} == before
-    again = Places("run", environ)
+    again = Isolation("run", environ)
     for number in range(TASKS):
         name = f"t{number}"
         place = await again.make("worktree", repository, run / "tasks" / name / "work", task_id=name)
@@ -62,7 +62,7 @@ async def test_killed_at_any_moment(tmp_path: Path, with_git: bool) -> None:
         (place.root / "shared.txt").write_text(f"{name}\n")
         kept = await again.keep(place, name)
         assert git(repository, "show", f"{kept.branch}:shared.txt") == name
-        await again.put_away(place)
+        await again.remove(place)
     assert remove_places(run, environ) == []
     for begun in repository.glob(".git/worktrees/*"):
         assert not (begun / "gitdir").exists()

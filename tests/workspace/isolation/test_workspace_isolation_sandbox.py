@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from agentbatch.workspace.isolation.isolation import Places
-from agentbatch.workspace.isolation.place_record import RECORD, Place
+from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.shell.shell import Shell
@@ -37,15 +37,15 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places("run", environment(tmp_path / "home"))
+def places(tmp_path: Path) -> Isolation:
+    return Isolation("run", environment(tmp_path / "home"))
 
 
 def work(repository: Path, task: str) -> Path:
     return repository / ".agentbatch/runs/run/tasks" / task / "work"
 
 
-def shell(choice: SandboxChoice, place: Place, home: Path, tmp_path: Path) -> Shell:
+def shell(choice: SandboxChoice, place: IsolatedDir, home: Path, tmp_path: Path) -> Shell:
     """As RunContext.workspace makes it."""
     env = shell_environment(os.environ, {**place.env, "HOME": str(home)}, ())
     sandbox = build_sandbox(
@@ -64,7 +64,7 @@ def shell(choice: SandboxChoice, place: Place, home: Path, tmp_path: Path) -> Sh
 @needs_git
 @pytest.mark.parametrize("kind", ["copy", "worktree"])
 async def test_in_the_sandbox_a_task_works_in_its_place_alone(
-    bubblewrap: SandboxChoice, repository: Path, places: Places, tmp_path: Path, kind: Kind
+    bubblewrap: SandboxChoice, repository: Path, places: Isolation, tmp_path: Path, kind: Kind
 ) -> None:
     home = tmp_path / "home"
     before = state(repository)
@@ -95,7 +95,7 @@ async def test_in_the_sandbox_a_task_works_in_its_place_alone(
 
 @needs_git
 async def test_what_git_can_and_cannot_do_in_a_worktree(
-    bubblewrap: SandboxChoice, repository: Path, places: Places, tmp_path: Path
+    bubblewrap: SandboxChoice, repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     place = await places.make("worktree", repository, work(repository, "t"), task_id="t")
     box = shell(bubblewrap, place, tmp_path / "home", tmp_path)
@@ -114,7 +114,7 @@ async def test_what_git_can_and_cannot_do_in_a_worktree(
 
 @needs_git
 async def test_a_subdirectory_is_writable_and_the_rest_of_its_worktree_is_not(
-    bubblewrap: SandboxChoice, repository: Path, places: Places, tmp_path: Path
+    bubblewrap: SandboxChoice, repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     place = await places.make("worktree", repository / "sub", work(repository, "t"), task_id="t")
     box = shell(bubblewrap, place, tmp_path / "home", tmp_path)
@@ -127,7 +127,7 @@ async def test_a_subdirectory_is_writable_and_the_rest_of_its_worktree_is_not(
 
 @needs_git
 async def test_a_password_in_the_repositorys_config_is_not_shown(
-    bubblewrap: SandboxChoice, tmp_path: Path, places: Places
+    bubblewrap: SandboxChoice, tmp_path: Path, places: Isolation
 ) -> None:
     repository = make_repository(tmp_path / "home/repo", {"a": "a\n"})
     git(repository, "remote", "add", "origin", "https://user:very-secret@example.org/x.git")
@@ -144,7 +144,7 @@ async def test_a_password_in_the_repositorys_config_is_not_shown(
 
 @needs_git
 async def test_without_a_sandbox_git_in_a_copy_does_not_find_the_users_repository(
-    tmp_path: Path, places: Places
+    tmp_path: Path, places: Isolation
 ) -> None:
     """A copy of a subdirectory lies in the run's folder, inside of the user's checkout."""
     repository = make_repository(tmp_path / "repo", {"shared.txt": "0\n", "sub/a.txt": "a\n"})

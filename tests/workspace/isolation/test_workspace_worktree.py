@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.isolation.isolation import Places
+from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.isolation.place_record import RECORD, read_place, write_place
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
@@ -31,8 +31,8 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places("20250101-000000-ab", environment(tmp_path / "home"))
+def places(tmp_path: Path) -> Isolation:
+    return Isolation("20250101-000000-ab", environment(tmp_path / "home"))
 
 
 def folder(repository: Path, task: str) -> Path:
@@ -40,7 +40,9 @@ def folder(repository: Path, task: str) -> Path:
     return repository / ".agentbatch/runs/r/tasks" / task / "work"
 
 
-async def test_ten_tasks_edit_the_same_file_at_once(repository: Path, places: Places, tmp_path: Path) -> None:
+async def test_ten_tasks_edit_the_same_file_at_once(
+    repository: Path, places: Isolation, tmp_path: Path
+) -> None:
     before = state(repository)
 
     async def task(name: str) -> tuple[str, str]:
@@ -49,7 +51,7 @@ async def test_ten_tasks_edit_the_same_file_at_once(repository: Path, places: Pl
         (place.root / "shared.txt").write_text(f"{name}\n")
         await asyncio.sleep(0)
         kept = await places.keep(place, f"agentbatch: {name}")
-        await places.put_away(place)
+        await places.remove(place)
         return name, kept.branch
 
     done = await asyncio.gather(*(task(f"t{number}") for number in range(10)))
@@ -64,7 +66,7 @@ async def test_ten_tasks_edit_the_same_file_at_once(repository: Path, places: Pl
     assert not list(repository.glob(".agentbatch/runs/r/tasks/*/work/trees"))
 
 
-async def test_a_subdirectory_gets_the_same_one(repository: Path, places: Places) -> None:
+async def test_a_subdirectory_gets_the_same_one(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository / "sub", folder(repository, "t"), task_id="t")
     assert place.root.name == "sub"
     assert [path.name for path in place.root.iterdir()] == ["a.txt"]
@@ -76,16 +78,18 @@ async def test_a_subdirectory_gets_the_same_one(repository: Path, places: Places
     assert git(repository, "show", f"{kept.branch}:not/yet/made") == "x"
 
 
-async def test_nothing_changed_leaves_no_branch(repository: Path, places: Places) -> None:
+async def test_nothing_changed_leaves_no_branch(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     assert branches(repository) == [place.branch]
     kept = await places.keep(place, "m")
     assert (kept.branch, kept.commit, kept.whole) == ("", "", True)
-    await places.put_away(place)
+    await places.remove(place)
     assert branches(repository) == []
 
 
-async def test_all_kinds_of_changes_are_kept_and_may_be_kept_again(repository: Path, places: Places) -> None:
+async def test_all_kinds_of_changes_are_kept_and_may_be_kept_again(
+    repository: Path, places: Isolation
+) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "sub/a.txt").unlink()
     (place.root / "-dash \n ü").write_text("odd name")
@@ -107,7 +111,7 @@ async def test_all_kinds_of_changes_are_kept_and_may_be_kept_again(repository: P
     )
 
 
-async def test_the_users_name_is_the_authors(repository: Path, places: Places) -> None:
+async def test_the_users_name_is_the_authors(repository: Path, places: Isolation) -> None:
     git(repository, "config", "user.name", "Ada")
     git(repository, "config", "user.email", "ada@example.org")
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
@@ -117,23 +121,23 @@ async def test_the_users_name_is_the_authors(repository: Path, places: Places) -
 
 
 async def test_a_later_process_finds_it_with_what_was_done(
-    repository: Path, places: Places, tmp_path: Path
+    repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     first = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     assert first.fresh
     (first.root / "half").write_text("done")
-    later = Places("20250101-000000-ab", environment(tmp_path / "home"))
+    later = Isolation("20250101-000000-ab", environment(tmp_path / "home"))
     again = await later.make("worktree", repository, folder(repository, "t"), task_id="t")
     assert (again.root, again.branch, again.readable) == (first.root, first.branch, first.readable)
     assert not again.fresh
     assert (again.root / "half").read_text() == "done"
 
 
-async def test_work_that_was_put_away_goes_on_from_its_branch(repository: Path, places: Places) -> None:
+async def test_work_that_was_put_away_goes_on_from_its_branch(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "one").write_text("1")
     await places.keep(place, "one")
-    await places.put_away(place)
+    await places.remove(place)
     assert not place.root.exists()
     assert read_place(folder(repository, "t"))[1] == "away"
     again = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
@@ -147,7 +151,7 @@ async def test_work_that_was_put_away_goes_on_from_its_branch(repository: Path, 
 
 @pytest.mark.parametrize("left", ["no record", "begun", "being put away"])
 async def test_what_a_killed_process_has_left_is_nobodys_work(
-    repository: Path, places: Places, left: str
+    repository: Path, places: Isolation, left: str
 ) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "shared.txt").unlink()
@@ -163,7 +167,7 @@ async def test_what_a_killed_process_has_left_is_nobodys_work(
 
 
 async def test_discarded_work_keeps_its_branch_and_the_next_gets_another(
-    repository: Path, places: Places
+    repository: Path, places: Isolation
 ) -> None:
     for attempt in ("one", "two"):
         place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
@@ -177,7 +181,7 @@ async def test_discarded_work_keeps_its_branch_and_the_next_gets_another(
     assert not folder(repository, "t").exists()
 
 
-async def test_a_branch_that_the_user_is_on_is_not_moved(repository: Path, places: Places) -> None:
+async def test_a_branch_that_the_user_is_on_is_not_moved(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "new").write_text("x")
     git(repository, "stash")
@@ -185,13 +189,15 @@ async def test_a_branch_that_the_user_is_on_is_not_moved(repository: Path, place
     before = state(repository)
     kept = [await places.keep(place, "m") for _ in range(2)]
     assert [k.branch for k in kept] == [f"{place.branch}-2"] * 2
-    await places.put_away(place)
+    await places.remove(place)
     assert state(repository) == before
     assert git(repository, "status", "--porcelain", "--untracked-files=no") == ""
     assert branches(repository) == [place.branch, f"{place.branch}-2"]
 
 
-async def test_a_worktree_that_git_has_forgotten_is_not_thrown_away(repository: Path, places: Places) -> None:
+async def test_a_worktree_that_git_has_forgotten_is_not_thrown_away(
+    repository: Path, places: Isolation
+) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "work").write_text("x")
     assert place.worktree is not None
@@ -202,7 +208,7 @@ async def test_a_worktree_that_git_has_forgotten_is_not_thrown_away(repository: 
 
 
 async def test_the_users_own_worktrees_stay_also_those_on_a_missing_disk(
-    repository: Path, places: Places, tmp_path: Path
+    repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "disk/theirs"))
     (tmp_path / "disk").rename(tmp_path / "unmounted")
@@ -213,7 +219,7 @@ async def test_the_users_own_worktrees_stay_also_those_on_a_missing_disk(
 
 
 async def test_what_a_killed_git_had_just_begun_goes_when_it_is_old(
-    repository: Path, places: Places, tmp_path: Path
+    repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "theirs"))
     git(repository, "worktree", "lock", str(tmp_path / "theirs"))
@@ -227,7 +233,7 @@ async def test_what_a_killed_git_had_just_begun_goes_when_it_is_old(
     assert sorted(path.name for path in (repository / ".git/worktrees").iterdir()) == ["theirs", "young"]
 
 
-async def test_a_lock_that_another_git_holds_is_waited_for(repository: Path, places: Places) -> None:
+async def test_a_lock_that_another_git_holds_is_waited_for(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "new").write_text("x")
     assert place.worktree is not None
@@ -240,7 +246,7 @@ async def test_a_lock_that_another_git_holds_is_waited_for(repository: Path, pla
     assert (await keeping).branch == place.branch
 
 
-async def test_a_lock_that_a_killed_git_has_left_is_removed(repository: Path, places: Places) -> None:
+async def test_a_lock_that_a_killed_git_has_left_is_removed(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "new").write_text("x")
     assert place.worktree is not None
@@ -251,7 +257,7 @@ async def test_a_lock_that_a_killed_git_has_left_is_removed(repository: Path, pl
     assert (await places.keep(place, "m")).branch == place.branch
 
 
-async def test_cancelling_lets_git_end_first(repository: Path, places: Places) -> None:
+async def test_cancelling_lets_git_end_first(repository: Path, places: Isolation) -> None:
     before = state(repository)
     making = asyncio.ensure_future(places.make("worktree", repository, folder(repository, "t"), task_id="t"))
     await asyncio.sleep(0.02)

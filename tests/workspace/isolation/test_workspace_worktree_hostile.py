@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.isolation.isolation import Places
-from agentbatch.workspace.isolation.place_record import Place
+from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.isolation.place_record import IsolatedDir
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -18,8 +18,8 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places("run", environment(tmp_path / "home"))
+def places(tmp_path: Path) -> Isolation:
+    return Isolation("run", environment(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def trap(tmp_path: Path) -> Path:
     return program
 
 
-async def make(places: Places, repository: Path, tmp_path: Path) -> Place:
+async def make(places: Isolation, repository: Path, tmp_path: Path) -> IsolatedDir:
     return await places.make("worktree", repository, tmp_path / "runs/tasks/t/work", task_id="t")
 
 
@@ -48,7 +48,7 @@ def hostile_repository(at: Path, trap: Path, tmp_path: Path) -> None:
 
 
 async def test_its_git_file_is_not_followed(
-    repository: Path, places: Places, trap: Path, tmp_path: Path
+    repository: Path, places: Isolation, trap: Path, tmp_path: Path
 ) -> None:
     before = state(repository)
     hostile_repository(tmp_path / "evil", trap, tmp_path)
@@ -63,13 +63,13 @@ async def test_its_git_file_is_not_followed(
     ]
     assert git(tmp_path / "evil", "-c", "core.fsmonitor=false", "log", "--format=%s") == "first"
     (tmp_path / "sprung").unlink(missing_ok=True)
-    await places.put_away(place)
+    await places.remove(place)
     assert not (tmp_path / "sprung").exists()
     assert state(repository) == before
 
 
 async def test_a_git_folder_in_its_place_is_not_read(
-    repository: Path, places: Places, trap: Path, tmp_path: Path
+    repository: Path, places: Isolation, trap: Path, tmp_path: Path
 ) -> None:
     place = await make(places, repository, tmp_path)
     (place.root / ".git").unlink()
@@ -78,13 +78,13 @@ async def test_a_git_folder_in_its_place_is_not_read(
     (place.root / "new").write_text("x")
     kept = await places.keep(place, "m")
     assert git(repository, "show", f"{kept.branch}:new") == "x"
-    await places.put_away(place)
+    await places.remove(place)
     assert not (tmp_path / "sprung").exists()
     assert not (repository / ".git/worktrees").exists()
 
 
 async def test_repositories_inside_it_are_kept_as_files_and_not_run(
-    repository: Path, places: Places, trap: Path, tmp_path: Path
+    repository: Path, places: Isolation, trap: Path, tmp_path: Path
 ) -> None:
     place = await make(places, repository, tmp_path)
     hostile_repository(place.root / "deep/vendored", trap, tmp_path)
@@ -103,7 +103,7 @@ async def test_repositories_inside_it_are_kept_as_files_and_not_run(
 
 
 async def test_a_submodule_that_it_fills_is_neither_run_nor_lost(
-    repository: Path, places: Places, trap: Path, tmp_path: Path
+    repository: Path, places: Isolation, trap: Path, tmp_path: Path
 ) -> None:
     """git looks for changes in a submodule by running git in there, under its config."""
     make_repository(tmp_path / "library", {"lib.txt": "lib\n"})
@@ -147,11 +147,11 @@ async def test_hooks_and_signers_of_the_users_own_settings_do_not_run(
         "GIT_INDEX_FILE": str(tmp_path / "i"),
         "GIT_TRACE": str(tmp_path / "trace"),
     }
-    places = Places("run", environment(home, **stray, OPENAI_API_KEY="secret"))
+    places = Isolation("run", environment(home, **stray, OPENAI_API_KEY="secret"))
     place = await make(places, repository, tmp_path)
     (place.root / "new").write_text("x")
     kept = await places.keep(place, "m")
-    await places.put_away(place)
+    await places.remove(place)
     assert branches(repository) == [kept.branch]
     assert git(repository, "log", "-1", "--format=%an", kept.branch) == "Ada"
     assert not (tmp_path / "sprung").exists()
@@ -163,7 +163,7 @@ async def test_a_filter_of_the_users_sees_no_key(repository: Path, tmp_path: Pat
     home = tmp_path / "home"
     home.mkdir()
     (home / ".gitconfig").write_text(f'[filter "theirs"]\n\tclean = "env > {tmp_path}/env; cat"\n')
-    places = Places("run", environment(home, OPENAI_API_KEY="very-secret"))
+    places = Isolation("run", environment(home, OPENAI_API_KEY="very-secret"))
     place = await make(places, repository, tmp_path)
     (place.root / ".gitattributes").write_text("* filter=theirs\n")
     (place.root / "new").write_text("x")
@@ -171,7 +171,7 @@ async def test_a_filter_of_the_users_sees_no_key(repository: Path, tmp_path: Pat
     assert "very-secret" not in (tmp_path / "env").read_text()
 
 
-async def test_what_git_ignores_is_named(repository: Path, places: Places, tmp_path: Path) -> None:
+async def test_what_git_ignores_is_named(repository: Path, places: Isolation, tmp_path: Path) -> None:
     place = await make(places, repository, tmp_path)
     for name in ("out/report.csv", "node_modules/p/index.js", "m.pyc"):
         (place.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ async def test_what_git_ignores_is_named(repository: Path, places: Places, tmp_p
 
 
 async def test_what_git_refuses_stays_in_the_worktree(
-    repository: Path, places: Places, tmp_path: Path
+    repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     """A name that some disk would take for `.git`."""
     place = await make(places, repository, tmp_path)
@@ -201,12 +201,12 @@ async def test_what_git_refuses_stays_in_the_worktree(
 
 
 async def test_the_whole_worktree_deleted_is_nothing_kept(
-    repository: Path, places: Places, tmp_path: Path
+    repository: Path, places: Isolation, tmp_path: Path
 ) -> None:
     place = await make(places, repository, tmp_path)
     for path in place.root.iterdir():
         path.unlink() if path.is_file() else shutil.rmtree(path)
     kept = await places.keep(place, "m")
     assert git(repository, "ls-tree", kept.branch) == ""
-    await places.put_away(place)
+    await places.remove(place)
     assert branches(repository) == [kept.branch]

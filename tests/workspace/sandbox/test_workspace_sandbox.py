@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.sandbox.mounts import BLANK, MOST_HIDDEN, plan_walls
+from agentbatch.workspace.sandbox.mounts import BLANK, MAX_HIDDEN, plan_mounts
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox, choose_sandbox
 from agentbatch.workspace.shell.shell import Shell
 
@@ -238,9 +238,9 @@ async def test_a_task_inside_another_ones_directory_sees_only_itself(
 
 def test_ten_thousand_tasks_are_hidden_by_few_mounts(tmp_path: Path) -> None:
     tasks = [Path(f"/srv/batch/tasks/t{number}") for number in range(10_000)]
-    mounts = plan_walls(tasks[7], tmp_path, "", [*tasks, Path("/srv/else/x")], [], [])
+    mounts = plan_mounts(tasks[7], tmp_path, "", [*tasks, Path("/srv/else/x")], [], [])
     empty = [mount.place for mount in mounts if mount.kind == "covered"]
-    assert len(empty) <= MOST_HIDDEN
+    assert len(empty) <= MAX_HIDDEN
     assert Path("/srv/batch/tasks") in empty
     assert [mount.place for mount in mounts if mount.kind == "read-write"] == [tasks[7]]
     assert mounts.index(next(m for m in mounts if m.kind == "read-write")) > max(

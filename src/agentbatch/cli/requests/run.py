@@ -70,7 +70,7 @@ def run_requests(args: argparse.Namespace, folder: RunFolder | None = None) -> i
             return _plan(prepared)
         return asyncio.run(_run(args, prepared))
     finally:
-        prepared.let_go()
+        prepared.cleanup()
 
 
 def resume_requests(folder: RunFolder, given: dict[str, Any]) -> int:

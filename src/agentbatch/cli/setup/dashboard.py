@@ -12,7 +12,7 @@ from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.dashboard.address import Place
-    from agentbatch.dashboard.gate import Gate
+    from agentbatch.dashboard.gate import Access
     from agentbatch.runs.folder import RunFolder
 
 DESCRIPTION = """\
@@ -64,7 +64,7 @@ def dashboard(args: argparse.Namespace) -> int:
 
     from agentbatch.dashboard.address import listen
     from agentbatch.dashboard.announcement import announcement
-    from agentbatch.dashboard.gate import Gate
+    from agentbatch.dashboard.gate import Access
     from agentbatch.dashboard.server import Served, serve
     from agentbatch.runs.listing import open_run, refuse_requests
 
@@ -72,7 +72,7 @@ def dashboard(args: argparse.Namespace) -> int:
     folder = chosen_run(args.run)
     refuse_requests(open_run(folder).state.info, folder.run_id)
     place = listen(args.host, port)
-    gate = Gate(place.names)
+    gate = Access(place.names)
 
     def tell() -> None:
         lines = announcement(folder.run_id, place, gate.token, control=args.control)
@@ -104,7 +104,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _open(place: "Place", gate: "Gate") -> None:
+def _open(place: "Place", gate: "Access") -> None:
     """Open the browser, which takes its time: in a thread. All users of a machine see its command lines."""
     import threading
     import webbrowser

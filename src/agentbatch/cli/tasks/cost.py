@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agentbatch.spending.pricing import ComparisonRow, Prices
     from agentbatch.usage import Usage
 
-MOST_TOKENS = 10**15
+MAX_TOKENS = 10**15
 """No figure above it is a number of tokens."""
 
 EPILOG = """\
@@ -108,7 +108,7 @@ def _usage_from_file(args: argparse.Namespace) -> "tuple[Usage, float | None]":
     names = ("promptTokens", "completionTokens", "calls", "cachedTokens", "reasoningTokens")
     counts = {name: stats.get(name, 0) for name in names}
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
             raise UserError(
                 f"{path}: summary.totalTokenStats.{name} must be a whole number of 0 or more, "
                 f"not {value!r:.60}."
@@ -122,7 +122,7 @@ def _usage_from_file(args: argparse.Namespace) -> "tuple[Usage, float | None]":
         estimated=stats.get("estimated") is True,
     )
     cost = (_member(summary, "cost") or {}).get("total")
-    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MOST_TOKENS:
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MAX_TOKENS:
         return usage, float(cost)
     return usage, None
 

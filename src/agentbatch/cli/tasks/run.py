@@ -21,7 +21,7 @@ from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.api import PreparedRun, RunOutcome
-    from agentbatch.display.face import Face
+    from agentbatch.display.face import Display
     from agentbatch.runs.folder import RunFolder
     from agentbatch.tasks.run.engine_protocol import Engine
 
@@ -151,9 +151,9 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
         sys.stdout.write(f"{nothing}\n")
         return 0
 
-    from agentbatch.display.face import choose_face
+    from agentbatch.display.face import make_display
 
-    face = choose_face(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
+    face = make_display(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
     try:
         return asyncio.run(_run(prepared, face))
     except asyncio.CancelledError:
@@ -167,7 +167,7 @@ def _asks(settings: Settings) -> bool:
     return here and settings.mode is None and settings.display == "auto" and not settings.dry_run
 
 
-async def _run(prepared: "PreparedRun", face: "Face") -> int:
+async def _run(prepared: "PreparedRun", face: "Display") -> int:
     stopper = _Stopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch

@@ -19,14 +19,14 @@ def render_comparison(
     """A line a model, the cheapest first, unknown prices last.
 
     The ratio compares with `actual`, what the run really cost, or else with the cheapest model that is not
-    free. Bars are to scale with the dearest model.
+    free. Bars are to scale with the most_expensive model.
     """
     if not rows:
         return []
     ordered = sorted(rows, key=lambda row: math.inf if row.cost is None else row.cost)
     costs = [row.cost for row in ordered if row.cost]
     base = actual or min(costs, default=0.0)
-    dearest = max(costs, default=0.0)
+    most_expensive = max(costs, default=0.0)
     cells = [(row.model, money(row.cost_input), money(row.cost_output), money(row.cost)) for row in ordered]
     ratios = [cost_ratio(row.cost, base) for row in ordered]
     heads = ("model", "input", "output", "total")
@@ -38,7 +38,7 @@ def render_comparison(
     bar_width = min(BAR_WIDTH, columns - fixed - widths[0] - 2)
     lines = [_line(heads, widths, against, ratio_width)]
     for row, line, ratio in zip(ordered, cells, ratios, strict=True):
-        bar = cost_bar(row.cost, dearest, bar_width)
+        bar = cost_bar(row.cost, most_expensive, bar_width)
         lines.append(_line(line, widths, ratio, ratio_width) + (f"  {bar}" if bar else ""))
     return [clip_right(text, columns) for text in lines]
 
@@ -57,11 +57,11 @@ def cost_ratio(cost: float | None, base: float) -> str:
     return f"{ratio:,.2f}x" if ratio < 10 else f"{ratio:,.0f}x"
 
 
-def cost_bar(cost: float | None, dearest: float, cells: int) -> str:
+def cost_bar(cost: float | None, most_expensive: float, cells: int) -> str:
     """A bar in eighths of a cell; a cost that is not zero shows at least one eighth."""
     if not cost or cells < 4:
         return ""
-    eighths = max(1, round(cost / dearest * cells * 8))
+    eighths = max(1, round(cost / most_expensive * cells * 8))
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
 
 

@@ -7,7 +7,7 @@ from agentbatch.runs.log_lines import NO_EVALUATOR, REHEARSAL
 from agentbatch.text import clip, counted, first_line, money, pad, width
 
 WIDTH = 79
-MOST_TASKS = 50
+MAX_TASKS = 50
 """Rows; a longer plan is cut with a line that says so."""
 
 
@@ -37,14 +37,14 @@ def render_dry_run(dry: DryRun) -> list[str]:
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
     lines += ["", "  #  task                      checks  least tokens  prompt"]
-    for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MOST_TASKS]:
+    for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
         head = (
             f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {len(planned.task.verify):>6}"
             f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
         )
         lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
-    if len(plan.tasks) > MOST_TASKS:
-        lines.append(f"     … and {len(plan.tasks) - MOST_TASKS} more")
+    if len(plan.tasks) > MAX_TASKS:
+        lines.append(f"     … and {len(plan.tasks) - MAX_TASKS} more")
     coder = sum(least.coder for least in dry.least)
     evaluator = sum(least.evaluator for least in dry.least)
     cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"

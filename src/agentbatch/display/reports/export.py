@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from agentbatch.display.reports.export_csv import export_csv
 from agentbatch.display.reports.export_markdown import export_markdown
 from agentbatch.errors import UserError
-from agentbatch.files import as_json, put_document
+from agentbatch.files import as_json, write_atomic
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.document import results_document
@@ -53,7 +53,7 @@ def write_export(path: Path, text: str, *, overwrite: bool = False) -> None:
             raise UserError(f"{shown} is a device or a pipe; name a file.")
         if not overwrite and (path.exists() or path.is_symlink()):
             raise UserError(f"{shown} exists already; nothing was written over it.")
-        put_document(path, text)
+        write_atomic(path, text)
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         cause = (error.strerror if isinstance(error, OSError) else None) or error
         raise UserError(f"{shown} cannot be written: {cause}.") from None

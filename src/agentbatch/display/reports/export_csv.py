@@ -12,7 +12,7 @@ COLUMNS = (
     "changed_files", "tampering", "missing", "error", "branch",
 )  # fmt: skip
 
-MOST_CELLS = 2_000
+MAX_CELLS = 2_000
 """Of a text. A spreadsheet takes 32,767 characters a cell, and nobody reads them."""
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")
@@ -54,5 +54,5 @@ def _row(task: TaskState, now: float) -> list[str]:
 
 def text_cell(text: str) -> str:
     """Foreign text as one line that a spreadsheet shows and does not compute: an apostrophe leads what it would."""
-    line = clip(text, MOST_CELLS)
+    line = clip(text, MAX_CELLS)
     return f"'{line}" if line.startswith(_FORMULA) else line

@@ -13,7 +13,7 @@ from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
 from agentbatch.usage import Usage
 
-MOST_CELLS = 400
+MAX_CELLS = 400
 """Of a foreign text."""
 
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
@@ -22,7 +22,7 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
 _OPENING = re.compile(r"^([-+=]|\d+[.)])")
 
 
-def plain(text: str, cells: int = MOST_CELLS) -> str:
+def plain(text: str, cells: int = MAX_CELLS) -> str:
     """Foreign text as one line that Markdown shows as it is: no link, no image, no tag."""
     line = _SPECIAL.sub(r"\\\1", clip(text, cells))
     return _OPENING.sub(lambda found: found[1][:-1] + "\\" + found[1][-1], line)

@@ -8,7 +8,7 @@ from agentbatch.display.reports.run_comparison import Change, Figures, RunCompar
 from agentbatch.display.reports.status_text import SHOWN_SIGNS
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 """Tasks that a list names."""
 
 CHANGE_WORDS: dict[Change, str] = {"better": "better", "worse": "worse", "same": "", "other": "in one only"}
@@ -99,8 +99,8 @@ def changes_text(title: str, pairs: Sequence[TaskPair], columns: int) -> list[st
     """The tasks by name, folded; empty when there are none."""
     if not pairs:
         return []
-    more = f" and {len(pairs) - MOST_NAMED:,} more" if len(pairs) > MOST_NAMED else ""
-    names = ", ".join(clip(pair.id, 60) for pair in pairs[:MOST_NAMED])
+    more = f" and {len(pairs) - MAX_NAMED:,} more" if len(pairs) > MAX_NAMED else ""
+    names = ", ".join(clip(pair.id, 60) for pair in pairs[:MAX_NAMED])
     return fold(f"{title} ({len(pairs):,}): {names}{more}", columns, 2)
 
 

@@ -12,7 +12,7 @@ from agentbatch.tasks.results.document import cost_document, iso_time
 from agentbatch.text import clip, money, pad, width
 
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
-LEAST_MODELS = 8
+MIN_MODELS = 8
 """Cells."""
 
 
@@ -82,7 +82,7 @@ def render_runs(
         heads = (what, "condition", "started", "tasks", "cost", "models")
         cells = [heads, *(_cells(run, now) for run in runs)]
         widths = [max(width(line[place]) for line in cells) for place in range(6)]
-        widths[5] = max(LEAST_MODELS, columns - sum(widths[:5]) - 5)
+        widths[5] = max(MIN_MODELS, columns - sum(widths[:5]) - 5)
         lines = [clip_right(_line(line, widths), columns) for line in cells]
     return lines + [f"{clip(bad.run_id, 60)}: {clip(bad.problem, 1_000)}" for bad in unreadable]
 

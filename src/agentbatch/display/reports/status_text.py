@@ -14,7 +14,7 @@ from agentbatch.runs.log_lines import REHEARSAL, reason_text
 from agentbatch.runs.state import TaskState
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, pad, tokens, width
 
-MOST_TASKS = 20
+MAX_TASKS = 20
 """Of a list; the JSON form has all."""
 
 NAME_WIDTH = 28
@@ -105,7 +105,7 @@ def _under_way(report: RunReport, columns: int) -> list[str]:
     if not report.under_way:
         return []
     rows = []
-    for task, status in report.under_way[:MOST_TASKS]:
+    for task, status in report.under_way[:MAX_TASKS]:
         place = f"{task.iteration}/{task.max_iterations}"
         step = ", ".join(
             filter(None, ["paused" if task.paused else "", live_step(task.activity, report.now)])
@@ -118,7 +118,7 @@ def _under_way(report: RunReport, columns: int) -> list[str]:
 def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
     if not failed:
         return []
-    shown = failed[:MOST_TASKS]
+    shown = failed[:MAX_TASKS]
     rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
     lines = []
     for task, row in zip(shown, rows, strict=True):
@@ -139,7 +139,7 @@ def _rows(rows: Sequence[tuple[ShownStatus, TaskState, str]], columns: int) -> l
 
 
 def _more(number: int) -> list[str]:
-    return [f"  … and {number - MOST_TASKS:,} more: --json lists all"] if number > MOST_TASKS else []
+    return [f"  … and {number - MAX_TASKS:,} more: --json lists all"] if number > MAX_TASKS else []
 
 
 def _next(report: RunReport) -> list[str]:

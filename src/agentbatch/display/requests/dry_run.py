@@ -7,7 +7,7 @@ from agentbatch.runs.log_lines import REHEARSAL
 from agentbatch.text import UNKNOWN, clip, counted, fold, money
 
 WIDTH = 79
-MOST_MODELS = 20
+MAX_MODELS = 20
 
 
 def render_plan(plan: RequestsPlan) -> list[str]:
@@ -42,9 +42,9 @@ def render_plan(plan: RequestsPlan) -> list[str]:
 
 def _by_model(plan: RequestsPlan) -> list[str]:
     lines = [f"{'requests':>10}  {'tokens in':>12}  {'out, at most':>12}  {'cost, at most':>13}  model"]
-    for model, part in list(plan.parts.items())[:MOST_MODELS]:
+    for model, part in list(plan.parts.items())[:MAX_MODELS]:
         lines.append(
             f"{part.requests:>10,}  {part.input:>12,}  {part.most:>12,}  {money(part.most_cost):>13}  {clip(model, 24)}"
         )
-    more = len(plan.parts) - MOST_MODELS
+    more = len(plan.parts) - MAX_MODELS
     return [*lines, f"  … and {more:,} more models"] if more > 0 else lines

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agentbatch.text import clip, fold
 
-MOST_REASONS = 20
+MAX_REASONS = 20
 """Reasons that are listed."""
 
 NAMED = 3
@@ -20,9 +20,9 @@ def failed_list(failed: Sequence[tuple[str, str]], columns: int, *, sign: str, m
     if not by_reason:
         return []
     lines = ["Failed"]
-    for reason, ids in list(by_reason.items())[:MOST_REASONS]:
+    for reason, ids in list(by_reason.items())[:MAX_REASONS]:
         lines += fold(f"  {sign}{_named(ids)}: {clip(reason, 300)}", columns, 6)
-    rest = sum(len(ids) for ids in list(by_reason.values())[MOST_REASONS:])
+    rest = sum(len(ids) for ids in list(by_reason.values())[MAX_REASONS:])
     return [*lines, f"  … and {rest:,} more: {more}"] if rest else lines
 
 

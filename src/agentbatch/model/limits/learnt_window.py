@@ -17,7 +17,7 @@ LEAST = 1.0
 """Seconds: the shortest period that is assumed."""
 
 
-class Told(NamedTuple):
+class RateLimitInfo(NamedTuple):
     """What an endpoint says of one limit."""
 
     limit: float
@@ -26,7 +26,7 @@ class Told(NamedTuple):
     """Seconds until nothing counts any more; None where it does not say."""
 
 
-class LearntWindow(RateWindow):
+class ServerRateWindow(RateWindow):
     """No limit until the endpoint tells one; then its count is believed, not ours.
 
     So it does not matter what the limit's period is. Of one second, or of a day: as long as something remains, the
@@ -42,9 +42,11 @@ class LearntWindow(RateWindow):
         self._reset_at = math.inf
         self._reset_through = -math.inf
 
-    def heed(self, told: Told, since: float, started_at: float, now: float, number: float) -> None:
+    def update_from_headers(
+        self, told: RateLimitInfo, since: float, started_at: float, now: float, number: float
+    ) -> None:
         """`since`: what was spent after the request that this is the answer to, which started at `started_at` as the
-        `number`th. Told by an older request than the latest heeded, it counts for nothing."""
+        `number`th. An answer to an older request than the latest one counts for nothing."""
         if number <= self._latest or not 1 <= told.limit <= MOST or not 0 <= told.remaining <= told.limit:
             return
         self._latest = number

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from agentbatch.model.limits.clock import Clock, LoopClock, Timer
 from agentbatch.model.limits.cooldown import PROBE_PATIENCE, Cooldown
-from agentbatch.model.limits.learnt_window import LearntWindow, Told
+from agentbatch.model.limits.learnt_window import RateLimitInfo, ServerRateWindow
 from agentbatch.model.limits.rate_window import WINDOW, RateWindow, Spending
 
 IN_FLIGHT = "in-flight limit"
@@ -28,7 +28,7 @@ WORTH_TELLING = 1.0
 """Seconds by which a wait has to grow before it is told again."""
 
 OnWait = Callable[[float, str], None]
-"""Told the expected seconds (0: unknown) and the reason, when a call has to wait, and again when the
+"""RateLimitInfo the expected seconds (0: unknown) and the reason, when a call has to wait, and again when the
 reason changes or the wait grows."""
 
 
@@ -62,7 +62,7 @@ class Slot:
         self._limits._settle(self, 0)
         self._limits._refused(self, seconds)
 
-    def heed(self, requests: Told | None, tokens: Told | None) -> None:
+    def update_from_headers(self, requests: RateLimitInfo | None, tokens: RateLimitInfo | None) -> None:
         """What the endpoint said of its limits, in its answer to this request; counts where we were given none. After
         `settle`."""
         self._limits._heed(self, requests, tokens)
@@ -100,8 +100,8 @@ class EndpointLimits:
         """`window`: seconds that stand for the minute."""
         self.max_in_flight = max_in_flight
         self._window = window
-        self._requests = RateWindow(rpm, window) if rpm else LearntWindow(window)
-        self._tokens = RateWindow(tpm, window) if tpm else LearntWindow(window)
+        self._requests = RateWindow(rpm, window) if rpm else ServerRateWindow(window)
+        self._tokens = RateWindow(tpm, window) if tpm else ServerRateWindow(window)
         self._started = 0
         self._spent = 0
         self._throttle = throttle_ms / 1000
@@ -186,14 +186,14 @@ class EndpointLimits:
         if slot.spending is not None:
             self._tokens.change(slot.spending, max(0, tokens))
 
-    def _heed(self, slot: Slot, requests: Told | None, tokens: Told | None) -> None:
+    def _heed(self, slot: Slot, requests: RateLimitInfo | None, tokens: RateLimitInfo | None) -> None:
         now = self._clock.now()
         for window, told, since in (
             (self._requests, requests, self._started - slot.number),
             (self._tokens, tokens, self._spent - slot.spent),
         ):
-            if told is not None and isinstance(window, LearntWindow):
-                window.heed(told, since, slot.started_at, now, slot.number)
+            if told is not None and isinstance(window, ServerRateWindow):
+                window.update_from_headers(told, since, slot.started_at, now, slot.number)
 
     def _refused(self, slot: Slot, seconds: float) -> None:
         self._cooldown.refused(slot, self._clock.now(), seconds, self._under_way)

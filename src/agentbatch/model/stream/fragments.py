@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from agentbatch.model.answer import MOST_CALLS
+from agentbatch.model.answer import MAX_CALLS
 
-MOST_TAIL = 2_000
+MAX_TAIL = 2_000
 """Characters of an answer under way that are shown."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -78,7 +78,7 @@ class Fragments:
 
     def _begin(self, index: int | None) -> _Call:
         call = _Call()
-        if len(self._calls) >= MOST_CALLS:
+        if len(self._calls) >= MAX_CALLS:
             return call  # written into, and forgotten
         self._calls.append(call)
         if index is not None:
@@ -125,9 +125,9 @@ def _text(value: Any) -> str:
 
 
 def ending(texts: Sequence[str]) -> str:
-    """The last MOST_TAIL characters of the fragments, read from behind."""
+    """The last MAX_TAIL characters of the fragments, read from behind."""
     kept: list[str] = []
-    room = MOST_TAIL
+    room = MAX_TAIL
     for text in reversed(texts):
         kept.append(text[-room:])
         room -= len(text)

@@ -18,7 +18,7 @@ from agentbatch.model.answer import (
 )
 from agentbatch.model.stream.fragments import Fragments, ending, joined
 from agentbatch.model.stream.sse import BOM, Event, EventReader
-from agentbatch.model.transport import LARGEST_BODY, Heard
+from agentbatch.model.transport import MAX_BODY, Received
 from agentbatch.usage import Usage
 
 CHARACTERS_A_TOKEN = 4
@@ -59,8 +59,8 @@ class StreamedAnswer:
         self._finish_reason = ""
         self._usage: Usage | None = None
 
-    def feed(self, piece: bytes) -> Heard:
-        """Take a piece of the body; says what was heard in it."""
+    def feed(self, piece: bytes) -> Received:
+        """Take a piece of the body; says what was received in it."""
         if self._events is not None:
             return "nothing" if self._done else self._hear(self._events.feed(piece))
         if self._body is None:
@@ -72,7 +72,7 @@ class StreamedAnswer:
             piece, self._head = self._head, b""
             # The body says what it is. Its content type does not: servers and proxies send the wrong one.
             if start[:1] in FIELDS:
-                self._events = EventReader(LARGEST_BODY)
+                self._events = EventReader(MAX_BODY)
                 return self._hear(self._events.feed(piece))
             self._body = []
         self._body.append(piece)
@@ -101,14 +101,14 @@ class StreamedAnswer:
         """The end of what has come so far: the answer, else the tool calls' arguments, else the reasoning."""
         return ending(self._content) or self._calls.tail() or ending(self._reasoning)
 
-    def _hear(self, events: list[Event]) -> Heard:
-        heard = False
+    def _hear(self, events: list[Event]) -> Received:
+        received = False
         for event in events:
             if event.data.strip() == b"[DONE]":
                 self._done = self.whole = True
                 return "end"
-            heard = self._chunk(event) or heard
-        if not heard:
+            received = self._chunk(event) or received
+        if not received:
             return "nothing"
         if self._on_tokens is not None:
             # Many servers send one token a chunk, others several.
@@ -182,8 +182,8 @@ class StreamedAnswer:
 
     def _grow(self, size: int) -> None:
         self._size += size
-        if self._size > LARGEST_BODY:
-            raise GarbageError(f"longer than {LARGEST_BODY // (1024 * 1024)} MB")
+        if self._size > MAX_BODY:
+            raise GarbageError(f"longer than {MAX_BODY // (1024 * 1024)} MB")
 
 
 def _document(event: Event) -> Any:

@@ -1,14 +1,14 @@
 """Taking a request into a batch: it may be answered already, or be the same as another."""
 
 from agentbatch.errors import UserError
-from agentbatch.requests.batch.executor import Asker, Item
-from agentbatch.requests.batch.result_sink import Ending
+from agentbatch.requests.batch.executor import Item, RequestExecutor
+from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Follower
 from agentbatch.requests.spec.request import BatchRequest
 
 
 async def take_in(
-    place: int, request: BatchRequest, asker: Asker, version: str, ending: Ending
+    place: int, request: BatchRequest, asker: RequestExecutor, version: str, ending: ResultSink
 ) -> Item | None:
     """The request as something to be asked; None where it is answered, or another asks the same. `place`: where it
     stands in the input; `version` is part of its key. Raises UserError for an id that was there, and for a body that

@@ -10,10 +10,10 @@ from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.admission import take_in
 from agentbatch.requests.batch.call import Attempt
-from agentbatch.requests.batch.executor import Asker, Item, cost_sum, expected_tokens
-from agentbatch.requests.batch.pack_executor import Ended, PackAsker
+from agentbatch.requests.batch.executor import Item, RequestExecutor, cost_sum, expected_tokens
+from agentbatch.requests.batch.pack_executor import Ended, PackedExecutor
 from agentbatch.requests.batch.packer import Pack, Packer
-from agentbatch.requests.batch.result_sink import Ending, Results
+from agentbatch.requests.batch.result_sink import Results, ResultSink
 from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.journal.journal import Journal
@@ -43,7 +43,7 @@ class Stopped(Exception):
 class Batch:
     """One pass. `results` is its whole life; `stop` ends it early."""
 
-    asker: Asker
+    asker: RequestExecutor
     journal: Journal
     concurrency: int
     """Requests that may be under way at once, at most."""
@@ -62,7 +62,7 @@ class Batch:
     """Why nothing more is started, as a sentence; empty while it is."""
     _workers: Workers = field(default_factory=Workers)
     _waiting: Waiting | None = None
-    _ending: Ending | None = None
+    _ending: ResultSink | None = None
     _going: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set: nothing more is sent for now."""
 
@@ -94,7 +94,9 @@ class Batch:
         self.stats.started_at = self.stats.clock()
         waiting: Waiting = asyncio.Queue(maxsize=self.concurrency)
         out: Results = asyncio.Queue(maxsize=2 * self.concurrency)
-        ending = Ending(self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback)
+        ending = ResultSink(
+            self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback
+        )
         self._waiting, self._ending = waiting, ending
         self.go_on()
         self._workers.add(self._feed(requests, waiting, ending))
@@ -126,7 +128,7 @@ class Batch:
 
     # taking in ---------------------------------------------------------------------------------------------------
 
-    async def _feed(self, requests: Requests, waiting: Waiting, ending: Ending) -> None:
+    async def _feed(self, requests: Requests, waiting: Waiting, ending: ResultSink) -> None:
         place, packer = 0, Packer(self.batch_size)
         flush: asyncio.TimerHandle | None = None
 
@@ -142,7 +144,7 @@ class Batch:
                 async for request in stream:
                     if self.stopped:
                         return
-                    with self._workers.telling():
+                    with self._workers.uninterruptible():
                         item = await take_in(place, request, self.asker, self.version, ending)
                     if self.stopped:
                         return  # nobody would take it
@@ -166,7 +168,7 @@ class Batch:
 
     # asking ------------------------------------------------------------------------------------------------------
 
-    async def _work(self, waiting: Waiting, ending: Ending) -> None:
+    async def _work(self, waiting: Waiting, ending: ResultSink) -> None:
         while not self.stopped:
             await self._going.wait()
             pack = await waiting.get()
@@ -174,12 +176,12 @@ class Batch:
                 waiting.put_nowait(None)  # for the next worker; nothing else comes any more, so there is room
                 return
             if self.cache is not None:
-                with self._workers.telling():
+                with self._workers.uninterruptible():
                     pack = tuple([item for item in pack if not await ending.cached(item)])
             if pack and not self.stopped:
                 await self._ask(pack, ending)
 
-    async def _ask(self, pack: Pack, ending: Ending) -> None:
+    async def _ask(self, pack: Pack, ending: ResultSink) -> None:
         usage, cost = Usage(), 0.0 if self.budget is not None else None
 
         async def ended(item: Item, result: BatchResult) -> None:
@@ -201,12 +203,12 @@ class Batch:
         except BudgetExhausted as exhausted:
             self.stop(exhausted.sentence)
 
-    async def _asked(self, pack: Pack, ended: Ended, ending: Ending) -> None:
+    async def _asked(self, pack: Pack, ended: Ended, ending: ResultSink) -> None:
         if len(pack) == 1:
             asked = self.asker.ask(pack[0], self._attempt(pack), self._is_stopped, ending.charge)
             await ended(pack[0], await asked)
         else:
-            await PackAsker(self.asker, ending.charge).ask(pack, self._attempt, self._is_stopped, ended)
+            await PackedExecutor(self.asker, ending.charge).ask(pack, self._attempt, self._is_stopped, ended)
 
     def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
         """Model, tokens and cost, as far as one can tell."""
@@ -225,7 +227,7 @@ class Batch:
         async def attempt() -> AsyncIterator[None]:
             if self.stopped:
                 raise Stopped
-            with self._workers.sending():  # from here on: what counts as sent is sent
+            with self._workers.in_call():  # from here on: what counts as sent is sent
                 await self.journal.sent(*[item.n for item in items])
                 yield
 
@@ -234,13 +236,13 @@ class Batch:
     def _is_stopped(self) -> bool:
         return bool(self.stopped)
 
-    async def _ended(self, item: Item, result: BatchResult, ending: Ending) -> None:
+    async def _ended(self, item: Item, result: BatchResult, ending: ResultSink) -> None:
         if result.error is not None and (self.stopped or result.error.kind == "endpoint"):
             # It was no fault of the request's: it stays pending.
             ending.left(item, result)
             self.stop(result.error.message)
             return
-        with self._workers.telling():
+        with self._workers.uninterruptible():
             await ending.ended(item, result)
 
 

@@ -20,7 +20,7 @@ from agentbatch.requests.batch.rate_headers import read_rates
 from agentbatch.requests.spec.answers import Document, read_document
 from agentbatch.requests.spec.request import Url
 
-LARGEST_REFUSAL = 64 * 1024
+MAX_REFUSAL_BYTES = 64 * 1024
 """Bytes of an error's document that are kept."""
 
 Attempt = Callable[[], AbstractAsyncContextManager[None]]
@@ -99,7 +99,7 @@ class Caller:
                     latency = time.monotonic() - sent
                 wait = self._settle(slot, outcome, retries, tokens)
                 if answer is not None:
-                    slot.heed(*read_rates(answer.headers))
+                    slot.update_from_headers(*read_rates(answer.headers))
             if isinstance(outcome, Document):
                 return CallOutcome(
                     outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
@@ -163,7 +163,7 @@ class Caller:
         return CallError(failure.kind, text, error.status, (error.code or failure.kind)[:64])
 
     def _refusal(self, answer: HttpAnswer | None) -> dict[str, Any] | None:
-        if answer is None or answer.status == 200 or len(answer.body) > LARGEST_REFUSAL:
+        if answer is None or answer.status == 200 or len(answer.body) > MAX_REFUSAL_BYTES:
             return None
         try:
             document = json.loads(self._endpoint.redact(answer.body.decode("utf-8", "replace")))

@@ -36,7 +36,7 @@ Charge = Callable[[Item, Usage, float | None], None]
 
 
 @dataclass(frozen=True)
-class Asker:
+class RequestExecutor:
     """Asks one endpoint. `prices` None: nothing has a price here."""
 
     caller: Caller

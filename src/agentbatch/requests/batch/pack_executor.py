@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from agentbatch.model.request import encode_body
 from agentbatch.requests.batch.call import Attempt
-from agentbatch.requests.batch.executor import Asker, Charge, Item, expected_tokens, joined
+from agentbatch.requests.batch.executor import Charge, Item, RequestExecutor, expected_tokens, joined
 from agentbatch.requests.batch.packing import pack_body, read_pack, shares, text_of_item
 from agentbatch.requests.spec.request import CHAT
 from agentbatch.requests.spec.result import BatchResult
@@ -20,11 +20,11 @@ FOR_ALL = ("endpoint", "rate")
 
 
 @dataclass(frozen=True)
-class PackAsker:
+class PackedExecutor:
     """Asks for packs. What a call took is charged to its items by the share of their texts; the call itself, with its
     attempts, counts for the first of them."""
 
-    asker: Asker
+    asker: RequestExecutor
     charge: Charge
     """Told of each item's part of each call."""
 

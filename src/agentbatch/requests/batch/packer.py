@@ -3,7 +3,7 @@
 from agentbatch.requests.batch.executor import Item
 from agentbatch.requests.batch.packing import frame
 
-MOST_OPEN = 50
+MAX_OPEN = 50
 """Packs that wait for more items at once; then the one that has waited longest goes as it is."""
 
 Pack = tuple[Item, ...]
@@ -25,7 +25,7 @@ class Packer:
         begun.append(item)
         if len(begun) == self._size:
             return tuple(self._open.pop(common))
-        return self.pop() if len(self._open) > MOST_OPEN else None
+        return self.pop() if len(self._open) > MAX_OPEN else None
 
     def pop(self) -> Pack | None:
         """The pack that has waited longest, as it is; None when there is none."""

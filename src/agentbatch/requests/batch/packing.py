@@ -7,10 +7,10 @@ from typing import Any
 from agentbatch.requests.spec.request import CHAT, BatchRequest, canonical
 from agentbatch.requests.spec.structured import AnswerSchema, fits
 
-LONGEST_TEXT = 8_000
+MAX_TEXT_LENGTH = 8_000
 """Characters of a request's text. A longer one gains nothing from company: the saving is what all have in common."""
 
-LONGEST_ID = 64
+MAX_ID = 64
 """Characters. The model has to write the ids."""
 
 EXTRA_TOKENS = 24
@@ -38,13 +38,13 @@ def frame(request: BatchRequest) -> str | None:
     """What requests have to have in common to go together, as text; None for one that goes alone."""
     body = request.body
     messages = body.get("messages")
-    if request.url != CHAT or len(request.id) > LONGEST_ID or any(body.get(name) for name in ALONE):
+    if request.url != CHAT or len(request.id) > MAX_ID or any(body.get(name) for name in ALONE):
         return None
     last = messages[-1] if isinstance(messages, list) and messages else None
     if not isinstance(messages, list) or not isinstance(last, dict) or set(last) != {"role", "content"}:
         return None
     text = last["content"]
-    if last["role"] != "user" or not isinstance(text, str) or not 0 < len(text) <= LONGEST_TEXT:
+    if last["role"] != "user" or not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT_LENGTH:
         return None
     if not _can_be_part(_schema_in(body)):
         return None

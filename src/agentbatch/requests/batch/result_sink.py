@@ -28,7 +28,7 @@ class Charged:
 
 
 @dataclass
-class Ending:
+class ResultSink:
     """The way out of a batch."""
 
     journal: Journal

@@ -34,13 +34,13 @@ class Workers:
             self._over.set()
 
     @contextmanager
-    def sending(self) -> Iterator[None]:
+    def in_call(self) -> Iterator[None]:
         """Around a call: a stop has it end, unless it is one that cuts calls off."""
         with _within(self._sending):
             yield
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
+    def uninterruptible(self) -> Iterator[None]:
         """Around what has been answered: no stop cuts off its being recorded and told."""
         with _within(self._telling):
             yield

@@ -8,7 +8,7 @@ from agentbatch.errors import UserError
 from agentbatch.requests.journal.journal_reading import FAILED
 from agentbatch.text import clip
 
-TAKEN_UP = "taken_up"
+SYNCED_SESSION = "taken_up"
 """The journal's note of the session in which the input was read last, as a whole. What only older ones have seen does
 not stand in the input any more."""
 
@@ -27,7 +27,7 @@ def read_failed(path: Path) -> list[tuple[str, str]]:
             return connection.execute(
                 "SELECT id, coalesce(reason, '') FROM requests WHERE state = ? AND session >= "
                 "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0) ORDER BY place, n",
-                (FAILED, TAKEN_UP),
+                (FAILED, SYNCED_SESSION),
             ).fetchall()
     except sqlite3.Error as error:
         raise UserError(f"{path} cannot be read: {clip(str(error), 200)}.") from None

@@ -13,11 +13,11 @@ from agentbatch.model import failure as failures
 from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.failure import Failure
 from agentbatch.model.server_error import ServerError
-from agentbatch.model.transport import LARGEST_BODY, HttpAnswer
+from agentbatch.model.transport import MAX_BODY, HttpAnswer
 from agentbatch.requests.spec.answers import Document, read_document
 from agentbatch.requests.spec.request import Url
 
-LONGEST_LINE = LARGEST_BODY
+MAX_LINE = MAX_BODY
 """Bytes; a longer line is no answer, as a longer body is none."""
 
 NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
@@ -49,9 +49,9 @@ def read_answers(path: Path) -> Iterator[Answer | None]:
     """The answers of a file, None for each line that tells none. Raises OSError."""
     with open(path, "rb") as file:
         skipping = False
-        while line := file.readline(LONGEST_LINE):
+        while line := file.readline(MAX_LINE):
             whole = line.endswith(b"\n")
-            if skipping or (not whole and len(line) == LONGEST_LINE):
+            if skipping or (not whole and len(line) == MAX_LINE):
                 if not skipping:
                     yield None
                 skipping = not whole

@@ -9,8 +9,8 @@ from typing import Any
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.requests.batch.admission import take_in
 from agentbatch.requests.batch.batch import ADDED_AT_ONCE, Requests, each
-from agentbatch.requests.batch.executor import Asker
-from agentbatch.requests.batch.result_sink import Ending, Results
+from agentbatch.requests.batch.executor import RequestExecutor
+from agentbatch.requests.batch.result_sink import Results, ResultSink
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.provider.collecting import ProviderCollector
@@ -44,7 +44,7 @@ class ProviderBatch:
     goes on waiting for them. `stop(now=True)` cancels them there."""
 
     endpoint: Endpoint
-    asker: Asker
+    asker: RequestExecutor
     journal: Journal
     stats: BatchStats
     options: ProviderOptions
@@ -118,7 +118,9 @@ class ProviderBatch:
         cannot be written."""
         self.stats.started_at = self.stats.clock()
         out: Results = asyncio.Queue(maxsize=RESULTS_AHEAD)
-        ending = Ending(self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback)
+        ending = ResultSink(
+            self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback
+        )
         worker = asyncio.ensure_future(self._work(requests, ending))
         try:
             while (result := await out.get()) is not None:
@@ -130,7 +132,7 @@ class ProviderBatch:
             await asyncio.gather(worker, return_exceptions=True)
             self._packer.close()
 
-    async def _work(self, requests: Requests, ending: Ending) -> None:
+    async def _work(self, requests: Requests, ending: ResultSink) -> None:
         try:
             async with self._service:
                 self._ledger.forget_unsent()
@@ -145,7 +147,7 @@ class ProviderBatch:
             raise
         await ending.out.put(None)
 
-    async def _feed(self, requests: Requests, ending: Ending) -> None:
+    async def _feed(self, requests: Requests, ending: ResultSink) -> None:
         place = 0
         async for request in each(requests):
             if self._stop.leaving:
@@ -160,7 +162,7 @@ class ProviderBatch:
         self.journal.commit()
         await self._sender.send_rest()
 
-    async def _take(self, place: int, request: BatchRequest, ending: Ending) -> None:
+    async def _take(self, place: int, request: BatchRequest, ending: ResultSink) -> None:
         item = await take_in(place, request, self.asker, self.version, ending)
         if item is None or self._ledger.is_open(item.n, item.key):
             return
@@ -196,7 +198,7 @@ class ProviderBatch:
             else:  # no batch was made of the file, and none can be
                 await self._collector.end(part, [], "its file is gone")
 
-    async def _follow(self, ending: Ending) -> None:
+    async def _follow(self, ending: ResultSink) -> None:
         """Until nothing is at work there any more, or somebody wants to go."""
         wait, silent = self.options.first_poll, 0
         resumed = any(part.session < self.journal.session for part in self._at_work())
@@ -218,7 +220,7 @@ class ProviderBatch:
                 elif silent == 1:
                     self._tell(f"{error} Looking again.")
 
-    async def _look(self, part: Part, ending: Ending) -> None:
+    async def _look(self, part: Part, ending: ResultSink) -> None:
         try:
             state = await self._stop.unless_now(self._service.retrieve(part.batch_id))
         except LeftError:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.requests.batch.result_sink import Ending
+from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.provider.ledger import Part, Wanted
 from agentbatch.requests.provider.reading import Reading, second_request
@@ -23,7 +23,7 @@ class ProviderCollector:
     journal: Journal
     sender: ProviderSender
 
-    async def collect(self, part: Part, state: ProviderState, ending: Ending) -> None:
+    async def collect(self, part: Part, state: ProviderState, ending: ResultSink) -> None:
         """Raises ServiceError and LeftError when files cannot be had (nothing is lost by it), and OSError."""
         again: list[Wanted] = []
         reading = Reading(

@@ -6,10 +6,10 @@ from typing import Literal
 BATCH_DISCOUNT = 0.5
 """Of the price of a plain call: the service takes half (https://platform.openai.com/docs/guides/batch, 50 % off)."""
 
-MOST_REQUESTS = 50_000
+MAX_REQUESTS = 50_000
 """Requests of one batch, and inputs of one batch of embeddings (same page)."""
 
-MOST_BYTES = 200_000_000
+MAX_BYTES = 200_000_000
 """Of one batch's file (same page: 200 MB)."""
 
 WINDOW: Literal["24h"] = "24h"
@@ -20,8 +20,8 @@ WINDOW: Literal["24h"] = "24h"
 class ProviderOptions:
     """How the service is used; the defaults are for a provider's real one."""
 
-    most_requests: int = MOST_REQUESTS
-    most_bytes: int = MOST_BYTES
+    most_requests: int = MAX_REQUESTS
+    most_bytes: int = MAX_BYTES
     first_poll: float = 1.0
     """Seconds before the first look at a batch; each further wait is half as long again."""
     longest_poll: float = 60.0

@@ -10,8 +10,8 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.reply import ErrorKind
 from agentbatch.requests.batch.call import CallError, CallOutcome
-from agentbatch.requests.batch.executor import Asker, Item, asked_again, cost_sum
-from agentbatch.requests.batch.result_sink import Ending
+from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again, cost_sum
+from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Done, Journal
 from agentbatch.requests.provider.answers import Answer, outcome_of, read_answers
 from agentbatch.requests.provider.ledger import Again, Part, ProviderLedger, Target, Wanted
@@ -32,11 +32,11 @@ class Reading:
 
     part: Part
     endpoint: Endpoint
-    asker: Asker
+    asker: RequestExecutor
     journal: Journal
     ledger: ProviderLedger
     packer: ProviderPacker
-    ending: Ending
+    ending: ResultSink
     on_again: Callable[[Wanted], None]
     """A request goes out once more: its answer did not keep to its schema."""
     strange: int = 0

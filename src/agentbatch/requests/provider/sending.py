@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.requests.batch.executor import Asker, expected_tokens
+from agentbatch.requests.batch.executor import RequestExecutor, expected_tokens
 from agentbatch.requests.provider.ledger import Part, ProviderLedger
 from agentbatch.requests.provider.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.packing import ProviderPacker
@@ -24,7 +24,7 @@ class ProviderSender:
     service: ProviderService
     ledger: ProviderLedger
     packer: ProviderPacker
-    asker: Asker
+    asker: RequestExecutor
     stats: BatchStats
     stop: ProviderStop
     tell: Callable[[str], None]

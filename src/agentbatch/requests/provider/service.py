@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure
-from agentbatch.model.server_error import LONGEST_MATCHED, tidy
+from agentbatch.model.server_error import MAX_MATCHED, tidy
 from agentbatch.model.transport import HttpAnswer, is_loopback
 from agentbatch.requests.provider.options import WINDOW
 from agentbatch.requests.provider.state import ProviderState, name_in, read_state
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_DOCUMENT = 4 * 1024 * 1024
+MAX_DOCUMENT = 4 * 1024 * 1024
 """Bytes of what the service says of one batch, or of a page of batches."""
 
-LARGEST_FILE = 8 * 1024 * 1024 * 1024
+MAX_FILE = 8 * 1024 * 1024 * 1024
 """Bytes of a batch's answers: 50,000 of 160 KB each."""
 
 NO_SERVICE = frozenset({404, 405, 501})
@@ -157,8 +157,8 @@ class ProviderService:
                 with _writing(path) as file:
                     async for piece in response.iter_bytes():
                         size += len(piece)
-                        if size > LARGEST_FILE:
-                            _garbage(f"a file of more than {LARGEST_FILE:,} bytes")
+                        if size > MAX_FILE:
+                            _garbage(f"a file of more than {MAX_FILE:,} bytes")
                         file.write(piece)
 
         await self._asked("", fetch)
@@ -215,7 +215,7 @@ class ProviderService:
     def _failed(self, failure: Failure) -> ServiceError:
         status = failure.error.status if failure.error is not None else None
         said = f"answered {status}" if status is not None else "gave no usable answer"
-        words = tidy(self._endpoint.redact(tidy(failure.words, LONGEST_MATCHED))).rstrip(".")
+        words = tidy(self._endpoint.redact(tidy(failure.words, MAX_MATCHED))).rstrip(".")
         text = f"The batch service of {self._endpoint.host} {said}{': ' + words if words else ''}."
         return ServiceError(failure, text)
 
@@ -248,8 +248,8 @@ async def _document(answer: Response) -> Any:
         pieces: AsyncIterator[bytes] = response.iter_bytes()
         async for piece in pieces:
             body += piece
-            if len(body) > LARGEST_DOCUMENT:
-                _garbage(f"more than {LARGEST_DOCUMENT:,} bytes about one batch")
+            if len(body) > MAX_DOCUMENT:
+                _garbage(f"more than {MAX_DOCUMENT:,} bytes about one batch")
     try:
         return from_json(bytes(body))
     except ValueError:

@@ -7,10 +7,10 @@ from agentbatch.text import clip
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 
-LONGEST_NAME = 200
+MAX_NAME = 200
 """Characters of an id that are believed to be one."""
 
-MOST_TOLD = 3
+MAX_TOLD = 3
 """Errors of a refused batch that are told."""
 
 
@@ -46,9 +46,7 @@ class ProviderState:
 def name_in(document: Any, field: str) -> str:
     """An id; empty when it is none."""
     value = document.get(field) if isinstance(document, dict) else None
-    good = (
-        isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable() and value.isascii()
-    )
+    good = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value.isascii()
     return (
         value
         if isinstance(value, str) and good and not set(value) & set("/?#% ") and value.strip(".")
@@ -82,7 +80,7 @@ def _count(value: Any) -> int:
 def _refused(errors: Any) -> tuple[Refused, ...]:
     data = errors.get("data") if isinstance(errors, dict) else None
     found = []
-    for error in data[:MOST_TOLD] if isinstance(data, list) else []:
+    for error in data[:MAX_TOLD] if isinstance(data, list) else []:
         if isinstance(error, dict):
             message, line = error.get("message") or error.get("code"), error.get("line")
             told = clip(message, 300).rstrip(".") if isinstance(message, str) else "it does not say why"

@@ -9,7 +9,7 @@ ENOUGH = 20
 HIGH_REFUSALS = 0.1
 """Share of 429s from which more patience is worth it: every tenth call was for nothing."""
 
-LONGEST_PAUSE = 2_000
+MAX_PAUSE = 2_000
 """Milliseconds that --throttle-ms takes."""
 
 WORTH_ADVICE = 10.0
@@ -73,5 +73,5 @@ def _slower(figures: Figures) -> str:
     pause = math.ceil(figures.seconds / taken * 100) * 10
     per_minute = max(1, math.floor(taken / figures.seconds * 60))
     return f"set --rpm {per_minute:,}".replace(",", "") + (
-        f" or --throttle-ms {pause}" if pause <= LONGEST_PAUSE else ""
+        f" or --throttle-ms {pause}" if pause <= MAX_PAUSE else ""
     )

@@ -9,7 +9,7 @@ from agentbatch.requests.spec.result import BatchResult
 from agentbatch.text import clip, counted, money
 from agentbatch.usage import Usage
 
-MOST_FAILED = 10_000
+MAX_FAILED = 10_000
 """Ids of failed requests that are kept; the journal knows all."""
 
 FAILURES_TOLD = 20
@@ -44,7 +44,7 @@ class BatchStats:
     wait: Durations = field(default_factory=Durations)
     """Seconds in the queue."""
     failures: list[tuple[str, str]] = field(default_factory=list)
-    """Ids and reasons, at most MOST_FAILED."""
+    """Ids and reasons, at most MAX_FAILED."""
     started_at: float | None = None
     """By a steady clock; None before it starts."""
     ended_at: float | None = None
@@ -56,7 +56,7 @@ class BatchStats:
             self.cached += result.cached
         else:
             self.failed += 1
-            if len(self.failures) < MOST_FAILED:
+            if len(self.failures) < MAX_FAILED:
                 self.failures.append((result.id, result.error.message))
         self.attempts += result.attempts
         self.refused += result.refused

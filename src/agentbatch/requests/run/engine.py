@@ -14,7 +14,7 @@ INTERRUPTED = "It was interrupted."
 
 
 class RequestsEngine:
-    """The batch, steered: `engine.control.Steerable`, and `engine.engine.Engine` but for its `run`."""
+    """The batch, serve_commands: `engine.control.Controllable`, and `engine.engine.Engine` but for its `run`."""
 
     def __init__(self, processor: BatchProcessor, store: Store) -> None:
         self._processor = processor

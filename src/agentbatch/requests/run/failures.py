@@ -10,7 +10,7 @@ OUTAGE = 20
 
 OUTAGE_TOLD = f"The endpoint does not answer: {OUTAGE} requests in a row failed, each after its retries."
 
-LEAST_ENDED = 20
+MIN_ENDED = 20
 """Requests that have ended before a share of them says anything."""
 
 
@@ -18,14 +18,14 @@ def too_many_failed(limit: str | None, failed: int, ended: int) -> str:
     """Why a batch with so many failures among what has ended stops, as a sentence; empty: it goes on.
 
     `limit`: what `--max-failures` takes, `3` or `10%`; None: there is none. A percentage counts of what has ended, from
-    LEAST_ENDED on: a tenth of 100,000 requests would be a lot to lose before anybody says so.
+    MIN_ENDED on: a tenth of 100,000 requests would be a lot to lose before anybody says so.
     """
     if limit is None or not failed:
         return ""
     allowed = replace(FailureLimit.parse(limit, ended), noun="request")
     if not limit.endswith("%"):
         return allowed.reached(failed)
-    if ended < LEAST_ENDED or not allowed.reached(failed):
+    if ended < MIN_ENDED or not allowed.reached(failed):
         return ""
     have = "has" if failed == 1 else "have"
     return f"{failed:,} of {ended:,} requests {have} failed; {allowed.flag} ends a batch at {limit}."

@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from agentbatch.requests.journal.failed_requests import TAKEN_UP
+from agentbatch.requests.journal.failed_requests import SYNCED_SESSION
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.journal.output_file import OutputFile, replace_lines
 from agentbatch.requests.processor import BatchProcessor
@@ -13,7 +13,7 @@ from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.runs.store.store import Store
 
 
-def take_up(
+def sync_journal(
     prepared: PreparedRequests,
     processor: BatchProcessor,
     store: Store,
@@ -31,7 +31,7 @@ def take_up(
                 asked = processor.defaults.apply(request)
                 journal.add(asked.id, asked.key(identity), place)
             journal.commit()
-        journal.put(TAKEN_UP, str(journal.session))
+        journal.put(SYNCED_SESSION, str(journal.session))
         known = journal.counts_since(journal.session)
         output = OutputFile(prepared.output, journal.answers_since(journal.session))
         recording = Recording(store, processor, prepared.total, journal.spent(), known["ok"], known["failed"])

@@ -11,13 +11,13 @@ from agentbatch.runs.services.notify_messages import TITLE_WIDTH, Kind, Message,
 from agentbatch.runs.state import RunState
 from agentbatch.text import clip, counted, duration, money, tokens
 
-LONGEST_ID = 100
+MAX_ID = 100
 """Cells."""
 
 
 def request_failure_message(state: RunState, result: BatchResult) -> Message:
     """A request is the first of this session to fail."""
-    name = quiet(clip(result.id, LONGEST_ID))
+    name = quiet(clip(result.id, MAX_ID))
     session = state.info.session if state.info is not None else 1
     since = f"since run {run_name(state)} went on" if session > 1 else f"of run {run_name(state)}"
     lines = [

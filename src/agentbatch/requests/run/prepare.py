@@ -32,7 +32,7 @@ STDIN = "-"
 SPOOLED = "input.jsonl"
 """What came from standard input, in the run's folder."""
 
-MOST_MODELS = 1_000
+MAX_MODELS = 1_000
 """Models of one batch whose prices are looked up beforehand."""
 
 
@@ -92,7 +92,7 @@ class PreparedRequests:
         """How a person calls the input."""
         return "standard input" if self.options.source == STDIN else self.options.source
 
-    def let_go(self) -> None:
+    def cleanup(self) -> None:
         """Remove the copy of standard input."""
         if self.spooled:
             shutil.rmtree(self.source.parent, ignore_errors=True)
@@ -120,7 +120,7 @@ def prepare_requests(
 
     def check(request: BatchRequest) -> None:
         asked = defaults.apply(request)
-        if len(models) < MOST_MODELS:
+        if len(models) < MAX_MODELS:
             models.add(str(asked.body["model"]))
 
     prepared = PreparedRequests(
@@ -131,7 +131,7 @@ def prepare_requests(
         _check_priced(prepared, models)
         check_notify(settings.notify)
     except BaseException:
-        prepared.let_go()
+        prepared.cleanup()
         raise
     return prepared
 

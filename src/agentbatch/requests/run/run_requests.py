@@ -24,14 +24,14 @@ from agentbatch.requests.run.assemble import (
 )
 from agentbatch.requests.run.engine import RequestsEngine
 from agentbatch.requests.run.failures import FailureWatch
-from agentbatch.requests.run.files import finish_output, take_up
+from agentbatch.requests.run.files import finish_output, sync_journal
 from agentbatch.requests.run.notify import RequestsNotifier
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.run.recording import Recording
 from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
-from agentbatch.runs.control.steered import steered
+from agentbatch.runs.control.serve_commands import serve_commands
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
@@ -104,7 +104,7 @@ async def run_requests(
         source = keep_source(prepared, store)
         endpoint = await open_endpoint(prepared, redact, stack)
         processor = new_processor(prepared, endpoint, store.folder.journal)
-        output, recording, session = take_up(prepared, processor, store, source, retry_failed)
+        output, recording, session = sync_journal(prepared, processor, store, source, retry_failed)
         stack.callback(output.close)
         engine = RequestsEngine(processor, store)
         store.emit(_started(prepared, processor, store, source, flags))
@@ -188,7 +188,7 @@ async def _run(
     processor.on_notice = lambda text: store.emit(e.Notice(text=text, warning=False))
     stream = processor.stream(read_requests(source), replay=False, total=prepared.total)
     try:
-        async with steered(store, engine), _watched(store, engine), aclosing(stream) as results:
+        async with serve_commands(store, engine), _watched(store, engine), aclosing(stream) as results:
             async for result in results:
                 output.add(result.line())
                 recording.ended(ok=result.ok)

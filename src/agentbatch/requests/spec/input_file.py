@@ -10,17 +10,17 @@ from agentbatch.errors import UserError
 from agentbatch.requests.spec.request import BatchRequest, read_line
 from agentbatch.text import clip
 
-LONGEST_LINE = 16 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
 """Bytes. A request with a long document has a few hundred kilobytes; a longer line is no request."""
 
 BOM = b"\xef\xbb\xbf"
 
-MOST_PROBLEMS = 10
+MAX_PROBLEMS = 10
 """Wrong lines that are told at once."""
 
 
 def read_requests(path: Path) -> Iterator[BatchRequest]:
-    """The requests of a file, in order; empty lines are none. Holds one line at a time.
+    """The requests of a file, in order; empty lines are none. PauseGate one line at a time.
 
     Raises UserError, with the line's number, for a line that is no request, and when the file cannot be read.
     """
@@ -42,11 +42,11 @@ def check_requests(path: Path, check: Callable[[BatchRequest], object]) -> int:
                 _check(line, f"{path}, line {number}", number, seen, check)
             except UserError as error:
                 problems.append(str(error))
-                if len(problems) == MOST_PROBLEMS:
+                if len(problems) == MAX_PROBLEMS:
                     break
             count += 1
     if problems:
-        more = "\nThere may be more." if len(problems) == MOST_PROBLEMS else ""
+        more = "\nThere may be more." if len(problems) == MAX_PROBLEMS else ""
         raise UserError("\n".join(problems) + more)
     if not count:
         raise UserError(f"{path} holds no requests: each line is one, as JSON.")
@@ -94,11 +94,11 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _numbered(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
-    while line := file.readline(LONGEST_LINE + 1):
+    while line := file.readline(MAX_LINE + 1):
         number += 1
-        if len(line) > LONGEST_LINE:
+        if len(line) > MAX_LINE:
             raise UserError(
-                f"{path}, line {number}: longer than {LONGEST_LINE // (1024 * 1024)} MB, which is no request. Is it a "
+                f"{path}, line {number}: longer than {MAX_LINE // (1024 * 1024)} MB, which is no request. Is it a "
                 "JSON document instead of JSON lines?"
             )
         if number == 1:

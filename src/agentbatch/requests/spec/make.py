@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.requests.spec.make_values import Values, combinations, read_text
-from agentbatch.requests.spec.request import LONGEST_ID
+from agentbatch.requests.spec.request import MAX_ID
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.text import clip
 
@@ -131,8 +131,8 @@ def make(recipe: Recipe) -> Iterator[str]:
                 f"{where}: request {first} has the id {clip(request_id, 60)!r} already. Make ids differ with --id; it "
                 f"may name {', '.join(values)}."
             )
-        if len(request_id) > LONGEST_ID:
-            raise UserError(f"{where}: its id has more than {LONGEST_ID} characters; give a shorter --id.")
+        if len(request_id) > MAX_ID:
+            raise UserError(f"{where}: its id has more than {MAX_ID} characters; give a shorter --id.")
         line = {"id": request_id, "prompt": _rendered(prompt, values, where)}
         if system is not None:
             line["system"] = _rendered(system, values, f"{where}, the system message")

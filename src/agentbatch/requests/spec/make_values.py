@@ -15,7 +15,7 @@ from agentbatch.text import clip
 
 Values = Mapping[str, Any]
 
-LONGEST_RANGE = 100_000
+MAX_RANGE = 100_000
 """Numbers of one `1-100000`; more is a slip of the hand."""
 
 RESERVED = ("n", "number")
@@ -47,8 +47,8 @@ def read_set(text: str) -> tuple[str, list[Any]]:
 def _range(first: int, last: int, where: str) -> list[Any]:
     if first > last:
         raise UserError(f"{where}: a range goes up, like {last}-{first}.")
-    if last - first >= LONGEST_RANGE:
-        raise UserError(f"{where}: {last - first + 1:,} numbers; at most {LONGEST_RANGE:,} are taken.")
+    if last - first >= MAX_RANGE:
+        raise UserError(f"{where}: {last - first + 1:,} numbers; at most {MAX_RANGE:,} are taken.")
     return list(range(first, last + 1))
 
 

@@ -17,7 +17,7 @@ URLS: tuple[Url, ...] = ("/v1/chat/completions", "/v1/completions", "/v1/embeddi
 
 CHAT: Url = "/v1/chat/completions"
 
-LONGEST_ID = 512
+MAX_ID = 512
 """Characters."""
 
 
@@ -26,7 +26,7 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(min_length=1, max_length=LONGEST_ID)
+    id: str = Field(min_length=1, max_length=MAX_ID)
     """Unique in its batch; the Batch form's `custom_id`."""
     body: dict[str, Any]
     url: Url = CHAT
@@ -75,7 +75,7 @@ class ShortRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(min_length=1, max_length=LONGEST_ID)
+    id: str = Field(min_length=1, max_length=MAX_ID)
     prompt: str | None = None
     messages: list[dict[str, Any]] | None = Field(None, min_length=1)
     system: str | None = None
@@ -107,7 +107,7 @@ class _BatchLine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    custom_id: str = Field(min_length=1, max_length=LONGEST_ID)
+    custom_id: str = Field(min_length=1, max_length=MAX_ID)
     method: Literal["POST"] = "POST"
     url: Url
     body: dict[str, Any]

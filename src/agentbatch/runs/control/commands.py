@@ -27,8 +27,8 @@ ENGINE_BUSY = 0.5
 AT_ONCE = 100
 """Commands that one look takes."""
 
-LONGEST_NAME = 100
-LONGEST_ARGUMENTS = 10_000
+MAX_NAME = 100
+MAX_ARGUMENTS = 10_000
 """Characters that are read; a command of ours has some fifty."""
 
 NO_ENGINE = (
@@ -111,7 +111,7 @@ class CommandQueue:
         self._send()
         rows = self._connection.execute(
             "SELECT id, substr(name, 1, ?), substr(arguments, 1, ?) FROM commands WHERE id > ? ORDER BY id LIMIT ?",
-            (LONGEST_NAME, LONGEST_ARGUMENTS, self._last, AT_ONCE),
+            (MAX_NAME, MAX_ARGUMENTS, self._last, AT_ONCE),
         ).fetchall()
         if rows:
             self._last = rows[-1][0]

@@ -15,14 +15,14 @@ from agentbatch.text import clip
 LOOK_EVERY = 0.25
 """Seconds between two looks for commands: what a person takes for at once."""
 
-MOST_AT_ONCE = 1000
+MAX_AT_ONCE = 1000
 """Tasks at the same time, as for --parallel."""
 
-MOST_REQUESTS_AT_ONCE = 10_000
+MAX_REQUESTS_AT_ONCE = 10_000
 """Plain requests at the same time, as for --concurrency."""
 
 
-class Steerable(Protocol):
+class Controllable(Protocol):
     """What commands can do with an engine. Each method returns the sentence that says what happened, and raises
     UserError for what cannot be. `task_id` None means the whole run."""
 
@@ -44,49 +44,49 @@ class _Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         raise NotImplementedError
 
 
 class _Stop(_Request):
     now: bool = False
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.stop(self.now)
 
 
 class _Pause(_Request):
     task: str | None = None
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.pause(self.task)
 
 
 class _ResumePaused(_Request):
     task: str | None = None
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.resume_paused(self.task)
 
 
 class _Cancel(_Request):
     task: str
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.cancel_task(self.task)
 
 
 class _Retry(_Request):
     task: str
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.retry_task(self.task)
 
 
 class _SetConcurrency(_Request):
-    number: int = Field(ge=1, le=MOST_REQUESTS_AT_ONCE)
+    number: int = Field(ge=1, le=MAX_REQUESTS_AT_ONCE)
 
-    def do(self, engine: Steerable) -> str:
+    def do(self, engine: Controllable) -> str:
         return engine.set_concurrency(self.number)
 
 
@@ -103,7 +103,7 @@ _REQUESTS: Mapping[str, type[_Request]] = {
 class Control:
     """Carries out what comes up in the queue, in its order."""
 
-    def __init__(self, queue: CommandQueue, engine: Steerable) -> None:
+    def __init__(self, queue: CommandQueue, engine: Controllable) -> None:
         self._queue = queue
         self._engine = engine
 
@@ -121,7 +121,7 @@ class Control:
             self._queue.answer(command.id, carry_out(command, self._engine))
 
 
-def carry_out(command: Command, engine: Steerable) -> Answer:
+def carry_out(command: Command, engine: Controllable) -> Answer:
     """Do what a command asks for; a refusal is an answer too."""
     try:
         return Answer(True, _parsed(command).do(engine))

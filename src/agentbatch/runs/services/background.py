@@ -58,7 +58,7 @@ class Background:
         """Its exit code, negative for a signal; None while it runs."""
         code = self.process.poll()
         if code is not None:
-            self._let_go()
+            self._close_pipe()
         return code
 
     def detach(self) -> None:
@@ -66,7 +66,7 @@ class Background:
         if self._lifeline is not None:
             with contextlib.suppress(OSError):  # it has ended
                 os.write(self._lifeline, STAY)
-        self._let_go()
+        self._close_pipe()
 
     def stop(self) -> None:
         """As Ctrl-C: nothing new starts, running iterations end first. A second time: at once."""
@@ -80,7 +80,7 @@ class Background:
             self.stop()
         self.stop()
 
-    def _let_go(self) -> None:
+    def _close_pipe(self) -> None:
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None

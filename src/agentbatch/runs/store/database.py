@@ -19,7 +19,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs.bills import merge_bills
 from agentbatch.runs.events import Event, RunStarted
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.runs.store.gc_paused import collector_at_rest
+from agentbatch.runs.store.gc_paused import gc_paused
 from agentbatch.runs.store.stored_json import read_event, read_model
 from agentbatch.text import clip
 
@@ -103,7 +103,7 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
     """
     state = RunState()
     body = _OUTLINE if outline else "body"
-    with _snapshot(connection), collector_at_rest():
+    with _snapshot(connection), gc_paused():
         for kind, task_id, text in connection.execute(
             f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
         ):

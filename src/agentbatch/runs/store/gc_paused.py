@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_at_rest() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Ten thousand tasks are many objects and no garbage; looking for some took four times as long as making them."""
     enabled = gc.isenabled()
     gc.disable()

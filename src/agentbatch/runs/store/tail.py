@@ -15,7 +15,7 @@ from agentbatch.runs.store.database import load_events, load_progress, load_stat
 from agentbatch.runs.store.viewers import MARK_EVERY, mark_watched
 from agentbatch.text import clip
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 """Events that one look takes: some 20 ms. A viewer that has fallen behind catches up in several looks."""
 
 
@@ -55,7 +55,7 @@ class RunTail:
     def condition(self) -> RunCondition:
         return condition(self.state, held=self.alive)
 
-    def read(self, most: int = MOST_AT_ONCE) -> list[e.Event]:
+    def read(self, most: int = MAX_AT_ONCE) -> list[e.Event]:
         """What has come up since the last look, in order, at most `most` events and what streams in; each is folded
         into `state`. Empty: nothing new. Raises UserError when the database cannot be read any more."""
         held = holder(self.folder)  # before the look: what an engine wrote last is found after its end

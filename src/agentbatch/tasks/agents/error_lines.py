@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-LONGEST_LINE = 200
+MAX_LINE = 200
 """Characters of an error that are quoted."""
 
 _ERROR = re.compile(
@@ -43,7 +43,7 @@ def find_spot(output: str, root: str) -> Spot:
     lines = output.splitlines()
     errors = [line.strip() for line in lines if _ERROR.search(line)]
     last = errors[-1] if errors else next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return Spot(last[:LONGEST_LINE], _place(lines, root))
+    return Spot(last[:MAX_LINE], _place(lines, root))
 
 
 def failure_key(exit_code: int | None, output: str) -> str:

@@ -51,7 +51,7 @@ class RoleModel:
     task_id: str
     emit: Emit
     prices: Prices
-    priced_at: str | None
+    pricing_url: str | None
     """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
     used_mode: ToolMode = "native"
     """The form of the latest reply's calls; other tasks may have stepped down since."""
@@ -146,9 +146,9 @@ class RoleModel:
         return None if price is None else price[2]
 
     def _price(self, usage: Usage) -> tuple[float, float, float] | None:
-        if self.priced_at is None:
+        if self.pricing_url is None:
             return None
-        cost = self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.priced_at)
+        cost = self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.pricing_url)
         return None if cost is None else (cost.input, cost.output, cost.total)
 
     def _finished(

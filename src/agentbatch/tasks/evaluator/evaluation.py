@@ -14,7 +14,7 @@ from agentbatch.tasks.evaluator.judge import Evaluator, Judgement
 from agentbatch.tasks.evaluator.progress import TaskPosition
 from agentbatch.tasks.evaluator.verdict import Facts, refusals, what_is_missing
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.baseline import Beginning
+from agentbatch.workspace.files.baseline import Baseline
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.protect import Protected, shadowing, test_files
 from agentbatch.workspace.files.snapshot import Snapshot, snapshot
@@ -79,8 +79,8 @@ class Evaluation:
     """By the latest verdict."""
 
     @property
-    def beginning(self) -> Beginning:
-        return Beginning(self.before, self.protected)
+    def beginning(self) -> Baseline:
+        return Baseline(self.before, self.protected)
 
     async def look(self) -> None:
         """See the directory as it is now."""

@@ -15,8 +15,8 @@ SHOWN_COMMANDS = 30
 SHOWN_COMMAND_TAIL = 1500
 """Characters of each command's output; the latest command may show LATEST_COMMAND_TAIL."""
 LATEST_COMMAND_TAIL = 6000
-LONGEST_CLAIM = 6000
-LONGEST_VERIFY_TAIL = 6000
+MAX_CLAIM = 6000
+MAX_VERIFY_TAIL = 6000
 
 SHORT_DIFF = 3000
 """Characters of changes that are shown to a small judge without the list of files."""
@@ -69,7 +69,7 @@ class Evidence:
             "tampering": _items(quoted(path) for path in self.tampering),
             "diff": diff,
             "commands": commands,
-            "claim": _end(self.claim, LONGEST_CLAIM),
+            "claim": _end(self.claim, MAX_CLAIM),
             "missing_before": _items(self.missing_before),
             "tree": "" if brief and self._all_shown(diff) else tree(self.after) if self.after.files else "",
         }
@@ -128,7 +128,7 @@ def _brief_commands(records: Sequence[CommandRecord], verify: Sequence[VerifyRes
 
 def _verify(result: VerifyResult, brief: bool) -> str:
     command = shortened(result.command, BRIEF_COMMAND) if brief else result.command
-    return _run(command, _end(result.tail, LONGEST_VERIFY_TAIL), result.end)
+    return _run(command, _end(result.tail, MAX_VERIFY_TAIL), result.end)
 
 
 def _run(command: str, output: str, end: str) -> str:

@@ -10,16 +10,16 @@ from agentbatch.tasks.coders.builtin.turn import TurnOutcome
 from agentbatch.tasks.evaluator.controller import Continue
 from agentbatch.tasks.evaluator.evaluation import CIRCLES, Found
 from agentbatch.tasks.evaluator.opening import opening_anew
-from agentbatch.tasks.evaluator.verdict import LONGEST_FOLLOW_UP
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP
 from agentbatch.tasks.spec.plan import PlannedTask
 
 CHECK_LINES = 25
 CHECK_CHARACTERS = 1500
 """Of a failed check's output, its end, as the coder is shown it."""
-LONGEST_CHECK = 600
+MAX_CHECK = 600
 """Characters of a check's command that the coder is shown."""
-MOST_MISSING = 8
-LONGEST_MISSING = 300
+MAX_MISSING_ITEMS = 8
+MAX_MISSING_LENGTH = 300
 """Characters of one thing that is missing, as the coder is told it."""
 
 
@@ -62,10 +62,10 @@ def _follow_up(
     return prompts.render(
         "follow_up.md",
         kind=decision.kind,
-        follow_up=verdict.follow_up_prompt.strip()[:LONGEST_FOLLOW_UP] if verdict else "",
-        missing=[shortened(item, LONGEST_MISSING) for item in found.missing[:MOST_MISSING]],
+        follow_up=verdict.follow_up_prompt.strip()[:MAX_FOLLOW_UP] if verdict else "",
+        missing=[shortened(item, MAX_MISSING_LENGTH) for item in found.missing[:MAX_MISSING_ITEMS]],
         verify_failed=failed is not None,
-        verify_command=shortened(failed.command, LONGEST_CHECK) if failed else "",
+        verify_command=shortened(failed.command, MAX_CHECK) if failed else "",
         verify_tail=last_lines(failed.tail, CHECK_LINES, CHECK_CHARACTERS) if failed else "",
         verify_end=failed.end if failed else "",
         question=outcome.end == "text" and not judged,

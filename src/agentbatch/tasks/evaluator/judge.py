@@ -31,12 +31,12 @@ MARGIN = 8
 """One part in so many of the window stays free: tokens are estimated, and code has more than its bytes tell."""
 SMALL_WINDOW = 16_384
 """Tokens. In a window up to this the judge is asked to be brief."""
-LONGEST_QUOTED = 600
+MAX_QUOTED = 600
 """Characters of an answer that was no verdict which the judge is shown again."""
 
 WEIGHTS = {"diff": 4, "verify": 3, "commands": 2, "claim": 1, "tampering": 1, "missing_before": 1, "tree": 1}
 """How what the evidence may take is shared out where it is too little."""
-LEAST_EVIDENCE = 200
+MIN_EVIDENCE = 200
 """Tokens; with less than this beside the task there is nothing to judge by."""
 
 
@@ -131,7 +131,7 @@ class Evaluator:
             messages += [
                 {
                     "role": "assistant",
-                    "content": shortened(answer.strip(), LONGEST_QUOTED) or "(empty reply)",
+                    "content": shortened(answer.strip(), MAX_QUOTED) or "(empty reply)",
                 },
                 {"role": "user", "content": _again(reply, problem)},
             ]
@@ -146,7 +146,7 @@ class Evaluator:
     def _too_long(self, evidence: Evidence, budget: int) -> str:
         """A sentence when not even the task fits; empty when it does."""
         frame = estimate_messages(self._messages(evidence, dict.fromkeys(WEIGHTS, "")))
-        if frame + LEAST_EVIDENCE <= budget:
+        if frame + MIN_EVIDENCE <= budget:
             return ""
         return (
             f"The evaluator's context window of {self.context_window:,} tokens is too small: the task and the "

@@ -7,10 +7,10 @@ from agentbatch.tasks.agents.error_lines import find_spot
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.evaluator.evidence import VerifyResult
-from agentbatch.tasks.evaluator.verdict import LONGEST_FOLLOW_UP
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP
 from agentbatch.tasks.spec.task import Task
 
-LONGEST_CHECKS = 2000
+MAX_CHECKS = 2000
 """Characters of all verify commands together, as the coder is told them; longer ones lose their middle."""
 
 
@@ -25,7 +25,7 @@ def opening_prompt(
     """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
     if not task.verify:
         return task.first_prompt
-    share = max(LONGEST_CHECKS // len(task.verify), 100)
+    share = max(MAX_CHECKS // len(task.verify), 100)
     checks = [shortened(redact(command), share) for command in task.verify]
     return f"{task.first_prompt}\n\n{prompts.render('checks.md', checks=checks, brief=brief, words=action_words(mode))}"
 
@@ -39,6 +39,6 @@ def opening_anew(
     spot = find_spot(failed.tail, root)
     if spot.error not in output:  # a test runner's last lines are its counts
         output = "\n".join(part for part in (spot.place, spot.error, output) if part)
-    said = said.strip()[:LONGEST_FOLLOW_UP]
+    said = said.strip()[:MAX_FOLLOW_UP]
     opening = opening_prompt(prompts, task, redact, brief=True, mode=mode)
     return f"{opening}\n\n{prompts.render('anew.md', output=output, end=failed.end, said=said)}"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 LOWEST_COMPLETE_SCORE = 0.5
 """A verdict that says "complete" below this score contradicts itself."""
 
-LONGEST_FOLLOW_UP = 2000
+MAX_FOLLOW_UP = 2000
 """Characters sent on to the coder; the prompt asks for at most 200 words."""
 
 

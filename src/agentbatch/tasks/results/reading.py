@@ -5,11 +5,11 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.runs.state import RunState
-from agentbatch.runs.store.gc_paused import collector_at_rest
+from agentbatch.runs.store.gc_paused import gc_paused
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import clip
 
-LARGEST_RESULTS_FILE = 256 * 1024 * 1024
+MAX_RESULTS_FILE = 256 * 1024 * 1024
 """Bytes: ten thousand tasks with ten verdicts each. A file beyond it would take gigabytes of memory."""
 
 
@@ -19,7 +19,7 @@ class NoResults(UserError):
 
 def read_results_file(path: Path) -> RunState:
     """The run that the file tells of. Raises UserError: what is wrong in it, and where; NoResults for other JSON."""
-    with collector_at_rest():
+    with gc_paused():
         return _parsed(path, _read(path))
 
 
@@ -50,10 +50,10 @@ def _read(path: Path) -> str:
         if path.exists() and not path.is_file():
             raise UserError(f"{_shown(path)} is a device or a pipe, not a results file.")
         with open(path, "rb") as file:
-            content = file.read(LARGEST_RESULTS_FILE + 1)
-        if len(content) > LARGEST_RESULTS_FILE:
+            content = file.read(MAX_RESULTS_FILE + 1)
+        if len(content) > MAX_RESULTS_FILE:
             raise UserError(
-                f"{_shown(path)} is larger than {LARGEST_RESULTS_FILE >> 20} MB: no results file that can be shown."
+                f"{_shown(path)} is larger than {MAX_RESULTS_FILE >> 20} MB: no results file that can be shown."
             )
         text = content.decode("utf-8-sig")
     except FileNotFoundError:

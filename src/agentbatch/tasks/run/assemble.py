@@ -10,12 +10,12 @@ from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.agents.escalation import coder_models
-from agentbatch.tasks.run.context import RolePlayer, RunContext
-from agentbatch.tasks.run.engine import Beginnings, LocalEngine
+from agentbatch.tasks.run.context import RoleModelConfig, RunContext
+from agentbatch.tasks.run.engine import LocalEngine, ResumePlan
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
 from agentbatch.tasks.tools.toolbox import select_tools, specs
-from agentbatch.workspace.isolation.isolation import Places
+from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.shell.environment import shell_environment
 
@@ -23,10 +23,10 @@ from agentbatch.workspace.shell.environment import shell_environment
 def make_engine(
     prepared: PreparedRun,
     store: Store,
-    coder: RolePlayer,
-    evaluator: RolePlayer,
+    coder: RoleModelConfig,
+    evaluator: RoleModelConfig,
     modes: ToolModes,
-    beginnings: Beginnings,
+    resume_plan: ResumePlan,
 ) -> LocalEngine:
     environ = prepared.environ
     secret_names = secret_variables()
@@ -78,7 +78,7 @@ def make_engine(
         max_concurrent=prepared.max_concurrent,
         rest=prepared.rest,
         first=settle_tool_modes,
-        beginnings=beginnings,
+        resume_plan=resume_plan,
         failure_limit=FailureLimit.of(settings.max_failures, settings.fail_fast, len(prepared.plan.tasks)),
         on_concurrency=follow_concurrency,
     )
@@ -99,8 +99,8 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
     )
 
 
-def _places(prepared: PreparedRun, store: Store) -> Places | None:
+def _places(prepared: PreparedRun, store: Store) -> Isolation | None:
     """Where isolated tasks work, when there are some."""
     if all(task.isolation == "none" for task in prepared.plan.tasks):
         return None
-    return Places(store.folder.run_id, prepared.environ)
+    return Isolation(store.folder.run_id, prepared.environ)

@@ -26,24 +26,24 @@ from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.evaluator.judge import ANSWER_ROOM, MARGIN, SMALL_WINDOW, Evaluator
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.tools.base import Toolbox
-from agentbatch.workspace.isolation.isolation import Places
-from agentbatch.workspace.isolation.place_record import Place
+from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.isolation.place_record import IsolatedDir
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.workspace import Workspace
 
-LONGEST_BRIEF_REPLY = 4096
+MAX_BRIEF_REPLY = 4096
 """Tokens that a small model's reply may have where nothing else is said."""
 
 
 @dataclass(frozen=True)
-class RolePlayer:
+class RoleModelConfig:
     """A role's endpoint and default model."""
 
     role: Role
     endpoint: Endpoint
     model: str
-    priced_at: str | None
+    pricing_url: str | None
     """The base URL whose prices hold; None for the rehearsal model, which has no price."""
     context_window: int | None = None
     """Tokens of the server's context, where it is known."""
@@ -54,8 +54,8 @@ class RolePlayer:
 @dataclass(frozen=True)
 class RunContext:
     store: Store
-    coder: RolePlayer
-    evaluator: RolePlayer
+    coder: RoleModelConfig
+    evaluator: RoleModelConfig
     coder_definition: CoderDefinition
     evaluator_definition: EvaluatorDefinition
     toolbox: Toolbox
@@ -84,12 +84,12 @@ class RunContext:
     """None: neither the run nor its tasks have limits on what they spend."""
     gate: Callable[[str], Awaitable[None]] | None = None
     """Each task, by its id, passes it before each model call: what holds a paused one."""
-    places: Places | None = None
+    places: Isolation | None = None
     """Where isolated tasks work; None: there are none."""
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""
 
-    def workspace(self, planned: PlannedTask, place: Place | None = None) -> Workspace:
+    def workspace(self, planned: PlannedTask, place: IsolatedDir | None = None) -> Workspace:
         """The task's own directory must exist; the outputs folder is made by the first long output. `place`: where an
         isolated task works."""
         outputs = self.store.folder.task(planned.id) / "outputs"
@@ -179,7 +179,7 @@ class RunContext:
             redact=self.store.redact,
         )
 
-    def _window(self, player: RolePlayer, parameters: ModelParameters, model: RoleModel) -> int:
+    def _window(self, player: RoleModelConfig, parameters: ModelParameters, model: RoleModel) -> int:
         """Tokens: the definition's figure, the server's own, the price list's, or what most models have."""
         known = parameters.context_window or player.context_window
         return known or self.prices.context_window(model.client.model) or DEFAULT_CONTEXT_WINDOW
@@ -189,7 +189,7 @@ class RunContext:
         text = client.endpoint.capabilities(client.model).tool_mode == "text"
         return text or window <= SMALL_WINDOW
 
-    def _model(self, player: RolePlayer, planned: PlannedTask, model: str | None) -> RoleModel:
+    def _model(self, player: RoleModelConfig, planned: PlannedTask, model: str | None) -> RoleModel:
         parameters = (
             self.coder_definition.model if player.role == "coder" else self.evaluator_definition.model
         )
@@ -205,7 +205,7 @@ class RunContext:
             planned.id,
             self.store.emit,
             self.prices,
-            player.priced_at,
+            player.pricing_url,
             budget=self._budget(planned),
             gate=None if self.gate is None else partial(self.gate, planned.id),
         )
@@ -227,4 +227,4 @@ class RunContext:
 def _keep_short(client: ModelClient, window: int) -> None:
     """Limit a small model's replies: one that does not find the end of its answer would fill the whole window."""
     if client.max_output_tokens is None:
-        client.max_output_tokens = min(LONGEST_BRIEF_REPLY, max(ANSWER_ROOM, window // 4))
+        client.max_output_tokens = min(MAX_BRIEF_REPLY, max(ANSWER_ROOM, window // 4))

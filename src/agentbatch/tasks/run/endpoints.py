@@ -12,7 +12,7 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.context import RolePlayer
+from agentbatch.tasks.run.context import RoleModelConfig
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
 from agentbatch.toolcalls.forms import TextForms
@@ -39,7 +39,7 @@ async def start_local(
 
 async def open_endpoints(
     prepared: PreparedRun, store: Store, server: LocalServer | None, modes: ToolModes, stack: AsyncExitStack
-) -> tuple[RolePlayer, RolePlayer, tuple[str, str]]:
+) -> tuple[RoleModelConfig, RoleModelConfig, tuple[str, str]]:
     """Both roles' endpoints: one shared when they are the same, the rehearsal server when there is no key."""
     settings = prepared.settings
     roles = (settings.coder, settings.evaluator)
@@ -59,7 +59,7 @@ async def open_endpoints(
             RoleSettings(model=REHEARSAL_EVALUATOR, base_url=rehearsal.base_url, api_key=roles[1].api_key),
         )
     endpoints: dict[tuple[str, str], Endpoint] = {}
-    players: list[RolePlayer] = []
+    players: list[RoleModelConfig] = []
     names: tuple[e.Role, e.Role] = ("coder", "evaluator")
     for name, role, is_local in zip(names, roles, local, strict=True):
         key = (role.base_url, role.api_key.get_secret_value())
@@ -67,8 +67,8 @@ async def open_endpoints(
             identity = server.identity if server is not None and is_local else role.base_url
             endpoint = _endpoint(prepared, *key, store, modes, identity, is_local)
             endpoints[key] = await stack.enter_async_context(endpoint)
-        priced_at = None if settings.rehearsal else role.base_url
-        player = RolePlayer(name, endpoints[key], role.model, priced_at)
+        pricing_url = None if settings.rehearsal else role.base_url
+        player = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
         if settings.rehearsal:
             player = replace(player, only_model=True)
         elif server is not None and is_local:

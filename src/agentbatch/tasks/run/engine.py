@@ -12,8 +12,8 @@ from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.isolation import remove_left_places
 from agentbatch.tasks.run.outage import Outage
-from agentbatch.tasks.run.pause_gate import Holds
-from agentbatch.tasks.run.resume.resume_plan import Disposition
+from agentbatch.tasks.run.pause_gate import PauseGate
+from agentbatch.tasks.run.resume.resume_plan import ResumeAction
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
@@ -21,10 +21,10 @@ from agentbatch.text import counted
 
 
 @dataclass(frozen=True)
-class Beginnings:
+class ResumePlan:
     """How a run goes on that was interrupted: what becomes of each task, and what is known of those under way."""
 
-    dispositions: Mapping[str, Disposition] = field(default_factory=dict)
+    resume_actions: Mapping[str, ResumeAction] = field(default_factory=dict)
     histories: Mapping[str, TaskHistory] = field(default_factory=dict)
 
 
@@ -39,7 +39,7 @@ class LocalEngine:
         max_concurrent: int,
         rest: float,
         first: Callable[[], Awaitable[None]] | None = None,
-        beginnings: Beginnings | None = None,
+        resume_plan: ResumePlan | None = None,
         failure_limit: FailureLimit | None = None,
         on_concurrency: Callable[[int], None] | None = None,
     ) -> None:
@@ -48,8 +48,8 @@ class LocalEngine:
         self.context = context
         self._plan = plan
         self.by_id = {task.id: task for task in plan.tasks}
-        self._dispositions = beginnings.dispositions if beginnings else {}
-        self._histories = dict(beginnings.histories) if beginnings else {}
+        self._dispositions = resume_plan.resume_actions if resume_plan else {}
+        self._histories = dict(resume_plan.histories) if resume_plan else {}
         known = context.store.state.tasks
         self._numbers = {state.index for state in known.values()}
         """Taken: `task i/N` means one task for as long as the run lasts."""
@@ -70,7 +70,7 @@ class LocalEngine:
         self.on_concurrency = on_concurrency
         self._doing_first: asyncio.Future[None] | None = None
         self.loops: dict[str, TaskLoop] = {}
-        self.holds = Holds()
+        self.holds = PauseGate()
         self._stops = 0
         self._failures = 0
         self._outage = Outage()
@@ -121,7 +121,7 @@ class LocalEngine:
             self._drain()
 
     async def gate(self, task_id: str) -> None:
-        """Holds a paused task before its next model call; its time limit moves on by as much."""
+        """PauseGate a paused task before its next model call; its time limit moves on by as much."""
         if self.draining and self.holds.holds(task_id):  # nobody would let it go on
             self.scheduler.cancel_task(task_id)
         held = await self.holds.wait(task_id)

@@ -11,17 +11,17 @@ from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.snapshot import Snapshot
 from agentbatch.workspace.isolation.apply_back import Applied
-from agentbatch.workspace.isolation.isolation import WORK, Places, may_go
-from agentbatch.workspace.isolation.place_record import RECORD, Place, read_place
+from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
+from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir, read_place
 
 MAY_GO = "may-go"
 """Lies beside a place whose files are of no use any more: a kill between a task's end and their removal leaves them."""
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 """Files in the way that a notice names."""
 
 
-async def remove_left_places(places: Places, run: RunFolder, ended: Collection[str]) -> None:
+async def remove_left_places(places: Isolation, run: RunFolder, ended: Collection[str]) -> None:
     """Remove the places that a killed process had no time for. `ended`: ids of tasks that are over for good."""
     for marker in sorted(run.path.glob(f"tasks/*/{WORK}/{MAY_GO}")):
         if marker.parent.parent.name in ended:
@@ -35,7 +35,7 @@ class IsolatedWork:
         self._context = context
         self._planned = planned
         self._folder = context.store.folder.task(planned.id) / WORK
-        self.place: Place | None = None
+        self.place: IsolatedDir | None = None
         self._may_go = False
         """The place's files are of no use any more."""
 
@@ -74,7 +74,7 @@ class IsolatedWork:
             if self._context.apply and completed and place.kind == "copy":
                 applied = await places.apply_back(place, before, after)
                 self._tell(applied)
-            self._may_go = may_go(
+            self._may_go = is_disposable(
                 place, completed=completed, before=before, after=after, kept=kept, applied=applied
             )
             if self._may_go:
@@ -93,7 +93,7 @@ class IsolatedWork:
         resumed needs them."""
         if self._may_go and self.place is not None and self._context.places is not None:
             try:
-                await self._context.places.put_away(self.place)
+                await self._context.places.remove(self.place)
                 (self._folder / MAY_GO).unlink(missing_ok=True)
             except (OSError, UserError) as error:
                 self._notice(f"{self.place.folder} could not be removed: {error}")
@@ -105,9 +105,9 @@ class IsolatedWork:
     def _tell(self, applied: Applied) -> None:
         if applied.done:
             return
-        shown = "; ".join(applied.in_the_way[:MOST_NAMED])
+        shown = "; ".join(applied.in_the_way[:MAX_NAMED])
         patch = shlex.quote(str(self._folder.parent / "changes.patch"))
-        more = len(applied.in_the_way) - MOST_NAMED
+        more = len(applied.in_the_way) - MAX_NAMED
         self._notice(
             f"The changes of task {self._planned.id} were not applied: {shown}"
             f"{f'; and {more} more' if more > 0 else ''}. Apply them by hand: git apply --3way {patch}"

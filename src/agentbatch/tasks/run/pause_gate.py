@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Holds:
+class PauseGate:
     """`wait` holds a task for as long as it, or the whole run, is paused."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from agentbatch.files import as_json, write_document
 from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.control.steered import steered
+from agentbatch.runs.control.serve_commands import serve_commands
 from agentbatch.runs.folder import create_run_folder, refuse_overlap
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state import RunState, seconds_at_work
@@ -25,15 +25,15 @@ from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.run.assemble import make_engine
-from agentbatch.tasks.run.context import RolePlayer
+from agentbatch.tasks.run.context import RoleModelConfig
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import LocalEngine
 from agentbatch.tasks.run.engine_protocol import Engine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
-from agentbatch.tasks.run.resume.recovery import mend_run
-from agentbatch.tasks.run.resume.resume import take_up
+from agentbatch.tasks.run.resume.recovery import repair_run
+from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
 
@@ -73,11 +73,11 @@ async def run_batch(
             notifier = Notifier(prepared.settings.notify, store, prepared.results_file)
             store.listen(notifier)
             stack.push_async_callback(notifier.finish)
-        beginnings = take_up(prepared, store)
+        resume_plan = load_resume_plan(prepared, store)
         before = store.state.info
         if before is not None and store.state.finished is None:  # it was killed
             tasks = list(store.state.tasks.values())
-            await asyncio.to_thread(mend_run, store.folder, tasks, redact, prepared.results_file)
+            await asyncio.to_thread(repair_run, store.folder, tasks, redact, prepared.results_file)
         server = await start_local(prepared, store, local_key, stack)
         modes = ToolModes(
             prepared.settings.tool_mode,
@@ -85,7 +85,7 @@ async def run_batch(
             lambda text: store.emit(e.Notice(text=redact(text), warning=False)),
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
-        engine = make_engine(prepared, store, coder, evaluator, modes, beginnings)
+        engine = make_engine(prepared, store, coder, evaluator, modes, resume_plan)
         started = _run_started(prepared, store, coder, evaluator, base_urls)
         store.emit(started)
         if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):
@@ -94,7 +94,7 @@ async def run_batch(
         store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with _watching(server, engine), steered(store, Steering(engine)):
+        async with _watching(server, engine), serve_commands(store, Steering(engine)):
             await engine.run()
         return await _write_results(prepared, store)
 
@@ -141,8 +141,8 @@ async def _watching(server: LocalServer | None, engine: LocalEngine) -> AsyncIte
 def _run_started(
     prepared: PreparedRun,
     store: Store,
-    coder: RolePlayer,
-    evaluator: RolePlayer,
+    coder: RoleModelConfig,
+    evaluator: RoleModelConfig,
     base_urls: tuple[str, str],
 ) -> e.RunStarted:
     before = store.state.info

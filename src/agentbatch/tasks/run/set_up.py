@@ -11,7 +11,7 @@ from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.isolation import IsolatedWork
 from agentbatch.tasks.run.resume.resumed_task import Resumption
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.baseline import Beginning
+from agentbatch.workspace.files.baseline import Baseline
 from agentbatch.workspace.files.protect import Protected
 from agentbatch.workspace.files.temp_files import remove_unfinished
 
@@ -51,12 +51,12 @@ async def set_up(
     if patterns:
         evaluation.protected = await asyncio.to_thread(Protected.capture, planned.root, patterns)
     evaluation.beginning.save(folder, context.store.redact)
-    coder.take_up(known.reruns * GENERATIONS)
+    coder.restore(known.reruns * GENERATIONS)
     return coder, planned
 
 
 def replay(resumption: Resumption, controller: TaskController, evaluation: Evaluation) -> Continue | Done:
-    """Have the controller hear the iterations that are over; returns what it decides after the last of them."""
+    """Replay finished iterations to the controller; returns its decision after the last of them."""
     decision: Continue | Done = Continue("follow_up")
     for evaluated in resumption.evaluated:
         decision = controller.after_turn(evaluated)
@@ -66,9 +66,9 @@ def replay(resumption: Resumption, controller: TaskController, evaluation: Evalu
     return decision
 
 
-async def _beginning(context: RunContext, planned: PlannedTask) -> Beginning:
+async def _beginning(context: RunContext, planned: PlannedTask) -> Baseline:
     try:
-        return await asyncio.to_thread(Beginning.load, context.store.folder.task(planned.id))
+        return await asyncio.to_thread(Baseline.load, context.store.folder.task(planned.id))
     except (OSError, ValueError) as error:
         raise UserError(
             f"It cannot go on, since what its directory was at the beginning is lost: {error} "
@@ -77,10 +77,10 @@ async def _beginning(context: RunContext, planned: PlannedTask) -> Beginning:
 
 
 def _recollect(
-    coder: Coder, evaluation: Evaluation, resumption: Resumption, beginning: Beginning, seconds: float
+    coder: Coder, evaluation: Evaluation, resumption: Resumption, beginning: Baseline, seconds: float
 ) -> None:
     evaluation.before = evaluation.after = beginning.snapshot
     evaluation.protected = beginning.protected
-    coder.take_up(resumption.generation, resumption.messages, seconds)
+    coder.restore(resumption.generation, resumption.messages, seconds)
     for trace in resumption.tools:
         coder.note(trace.changed, trace.command, trace.file)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from agentbatch.errors import UserError
-from agentbatch.files import put_document, write_document
+from agentbatch.files import write_atomic, write_document
 from agentbatch.model.reply import ModelError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
@@ -21,7 +21,7 @@ from agentbatch.tasks.evaluator.opening import opening_prompt
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.isolation import IsolatedWork
-from agentbatch.tasks.run.resume.resumed_task import Resumption, resumption_of, what_speaks_against_it
+from agentbatch.tasks.run.resume.resumed_task import Resumption, feedback_prompt, resumption_of
 from agentbatch.tasks.run.set_up import replay, set_up
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes, patch
@@ -141,7 +141,7 @@ class TaskLoop:
             decision = self._catch_up(resumption)
             if isinstance(decision, Done):
                 return decision
-            prompt, anew = resumption.prompt or what_speaks_against_it(resumption), resumption.anew
+            prompt, anew = resumption.prompt or feedback_prompt(resumption), resumption.anew
             resumption = None
         else:
             self._catch_up(resumption)
@@ -281,4 +281,4 @@ class TaskLoop:
             return  # interrupted before it went on: what is there is whole
         messages = self._coder.conversation.messages if self._coder else ()
         text = trajectory(store.state.tasks[self.planned.id], messages)
-        put_document(store.folder.task(self.planned.id) / TRANSCRIPT, store.redact(text))
+        write_atomic(store.folder.task(self.planned.id) / TRANSCRIPT, store.redact(text))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 """Ids of a circle that its sentence names."""
 
 
@@ -80,7 +80,7 @@ def _unknown(task_id: str, dependency: str, ids: Sequence[str]) -> str:
 
 
 def _shown(circle: Sequence[str]) -> str:
-    if len(circle) <= MOST_SHOWN:
+    if len(circle) <= MAX_SHOWN:
         return " -> ".join(circle)
-    left_out = len(circle) - MOST_SHOWN
-    return " -> ".join([*circle[: MOST_SHOWN - 1], f"({left_out} more)", circle[-1]])
+    left_out = len(circle) - MAX_SHOWN
+    return " -> ".join([*circle[: MAX_SHOWN - 1], f"({left_out} more)", circle[-1]])

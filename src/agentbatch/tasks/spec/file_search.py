@@ -14,7 +14,7 @@ from agentbatch.workspace.files.ignored import is_ignored
 Kind = Literal["files", "folders"]
 
 
-MOST_ASKED = 16
+MAX_ASKED = 16
 """Names that are looked up in a folder one by one before it is read."""
 
 
@@ -87,7 +87,7 @@ class FileSearch:
     def _look_up(self, where: str, name: str) -> bool | None:
         """Neither a large folder is read for one name, nor is it asked for each of many."""
         self._asked[where] += 1
-        if where in self._read or self._asked[where] > MOST_ASKED:
+        if where in self._read or self._asked[where] > MAX_ASKED:
             return self._members(where).get(name)
         return self._is_folder(os.path.join(self._base, where, name))
 

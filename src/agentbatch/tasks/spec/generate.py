@@ -27,7 +27,7 @@ FILLED: Mapping[str, _Fill] = {
 """The fields that names are filled into, each in its own way."""
 
 
-MOST_GENERATED = 100_000
+MAX_GENERATED = 100_000
 """Tasks that the `foreach` entries of one file may make; more is a pattern that went wrong."""
 
 NO_TREE = '"children" needs foreach.dirs: a tree of directories.'
@@ -62,7 +62,7 @@ def generate(entry: Mapping[str, Any], place: int, search: FileSearch, most: int
         raise BadEntry(str(error), "foreach", kind) from None
     count = task_count(foreach, paths)
     if count > most:
-        raise BadEntry(f"it makes {count:,} tasks; a file may make {MOST_GENERATED:,}.", "foreach")
+        raise BadEntry(f"it makes {count:,} tasks; a file may make {MAX_GENERATED:,}.", "foreach")
     template = {field: value for field, value in entry.items() if field != "foreach"}
     return [_task(template, match, place) for match in matches(foreach, paths)]
 

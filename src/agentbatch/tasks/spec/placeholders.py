@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 
-SHORTEST_TYPO = 3
+MIN_TYPO = 3
 """Letters of a name that a misspelt one is told from; `{i}` is no misspelt `{n}`."""
 
 _BRACES = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
@@ -95,9 +95,7 @@ def _in_quotes(command: str, place: int) -> bool:
 
 def _misspelt(name: str, known: Mapping[str, str]) -> str:
     """The known name that differs from `name` by one letter, or by two that are swapped."""
-    return next(
-        (each for each in known if min(len(each), len(name)) >= SHORTEST_TYPO and _nearly(each, name)), ""
-    )
+    return next((each for each in known if min(len(each), len(name)) >= MIN_TYPO and _nearly(each, name)), "")
 
 
 def _nearly(a: str, b: str) -> bool:

@@ -16,7 +16,7 @@ from agentbatch.tasks.spec.task_name import task_name
 from agentbatch.text import counted
 from agentbatch.workspace.files.paths import Resolver
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 """Tasks that a warning names."""
 
 
@@ -100,8 +100,8 @@ class Plan:
 
 
 def _named(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-    return ", ".join(ids[:MOST_NAMED]) + more
+    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
+    return ", ".join(ids[:MAX_NAMED]) + more
 
 
 def make_plan(

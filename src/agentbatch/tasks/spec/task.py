@@ -19,7 +19,7 @@ def _check_dependencies(value: object) -> object:
     return value
 
 
-LONGEST_NAME = 240
+MAX_NAME = 240
 """Bytes of a file name that every common file system takes, with room for a suffix."""
 
 
@@ -68,8 +68,8 @@ class Task(BaseModel):
             raise ValueError(
                 "an id is 1 to 100 letters, digits, '.', '_' or '-' and does not start with '.' or '-'"
             )
-        if value is not None and len(value.encode("utf-8")) > LONGEST_NAME:
-            raise ValueError(f"an id takes at most {LONGEST_NAME} bytes, since a folder is named after it")
+        if value is not None and len(value.encode("utf-8")) > MAX_NAME:
+            raise ValueError(f"an id takes at most {MAX_NAME} bytes, since a folder is named after it")
         return value
 
     @field_validator("dir")
@@ -79,8 +79,8 @@ class Task(BaseModel):
             raise ValueError("a directory name cannot contain NUL")
         if value.startswith("~"):
             raise ValueError("~ is not expanded here; write the whole path, or one relative to the task file")
-        if any(len(part.encode("utf-8")) > LONGEST_NAME for part in value.split("/")):
-            raise ValueError(f"a directory name takes at most {LONGEST_NAME} bytes")
+        if any(len(part.encode("utf-8")) > MAX_NAME for part in value.split("/")):
+            raise ValueError(f"a directory name takes at most {MAX_NAME} bytes")
         return value
 
     @field_validator("first_prompt")

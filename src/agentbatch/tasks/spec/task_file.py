@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.foreach import Foreach
-from agentbatch.tasks.spec.generate import MOST_GENERATED, NO_TREE, BadEntry, generate
+from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.json_position import position_at, position_of
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 
-LARGEST_TASK_FILE = 64 * 1024 * 1024
+MAX_TASK_FILE = 64 * 1024 * 1024
 """Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""
 
 
@@ -68,7 +68,7 @@ def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], l
     for place, entry in enumerate(entries):
         try:
             if isinstance(entry, dict) and "foreach" in entry:
-                generated = generate(entry, place, search, MOST_GENERATED - made)
+                generated = generate(entry, place, search, MAX_GENERATED - made)
                 made += len(generated)
                 tasks += generated
                 places += [place] * len(generated)
@@ -118,7 +118,7 @@ def _read(path: Path) -> str:
             raise UserError(
                 f"{path} is a folder; name the task file in it, for example {path / 'task.json'}."
             )
-        if path.stat().st_size > LARGEST_TASK_FILE:
+        if path.stat().st_size > MAX_TASK_FILE:
             raise UserError(f"{path} is larger than 64 MB: this cannot be a task file.")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agentbatch.tasks.tools.base import Arguments, Tool
 
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 """Wrong arguments that an answer names."""
 
 
@@ -24,7 +24,7 @@ def parse_arguments(tool: Tool, text: str) -> Arguments:
     try:
         return tool.arguments.model_validate(given)
     except ValidationError as error:
-        problems = [_problem(problem) for problem in error.errors(include_url=False)[:MOST_PROBLEMS]]
+        problems = [_problem(problem) for problem in error.errors(include_url=False)[:MAX_PROBLEMS]]
         raise ArgumentsError(
             f"{tool.name}: {'; '.join(problems)}. Nothing was done. Call it as {_signature(tool)}."
         ) from None

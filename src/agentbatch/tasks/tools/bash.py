@@ -11,7 +11,7 @@ from agentbatch.workspace.workspace import Workspace
 
 DEFAULT_TIMEOUT = 120
 """Seconds."""
-LONGEST_TIMEOUT = 3600
+MAX_TIMEOUT = 3600
 """Seconds; a larger wish is cut to it."""
 
 _BACKGROUND = re.compile(r"(?<![&>|])&\s*(?:$|[\n;)#]|\w)|\b(?:nohup|setsid|disown)\b")
@@ -21,7 +21,7 @@ class BashArguments(Arguments):
     command: Annotated[str, Field(min_length=1, description="The command line, as for bash -c.")]
     timeout: Annotated[
         float | None,
-        Field(gt=0, description=f"Seconds after which it is killed; at most {LONGEST_TIMEOUT}. Optional."),
+        Field(gt=0, description=f"Seconds after which it is killed; at most {MAX_TIMEOUT}. Optional."),
     ] = None
 
 
@@ -57,7 +57,7 @@ class Bash:
 
 def allowed_timeout(asked: float | None, default: float) -> float:
     """Seconds that a command gets: what the model asked for, as far as that is allowed."""
-    return min(default if asked is None else asked, LONGEST_TIMEOUT)
+    return min(default if asked is None else asked, MAX_TIMEOUT)
 
 
 def _end(result: CommandResult, timeout: float) -> str:
@@ -71,7 +71,7 @@ def _end(result: CommandResult, timeout: float) -> str:
 def _hint(command: str, result: CommandResult) -> str:
     if result.timed_out:
         return (
-            f"\nIt was still running. Give it a longer timeout (at most {LONGEST_TIMEOUT}) or less to do. "
+            f"\nIt was still running. Give it a longer timeout (at most {MAX_TIMEOUT}) or less to do. "
             "Commands have no input: use flags that answer questions beforehand."
         )
     if result.flooded:

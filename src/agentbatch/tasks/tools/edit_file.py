@@ -14,9 +14,9 @@ from agentbatch.tasks.tools.locate import to_write
 from agentbatch.tasks.tools.replace import replace_file
 from agentbatch.workspace.workspace import Workspace
 
-LARGEST_FILE = 10 * 1024 * 1024
+MAX_FILE = 10 * 1024 * 1024
 """Bytes; larger files are data, for bash."""
-MOST_NUMBERS = 20
+MAX_NUMBERS = 20
 """Line numbers that an answer lists."""
 AROUND = 3
 """Lines shown before and after an edit."""
@@ -91,10 +91,8 @@ def _edit(arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
 def _load(name: str, path: Path) -> _File | str:
     """The file, or the sentence that says why it cannot be edited."""
     size = path.stat().st_size
-    if size > LARGEST_FILE:
-        return (
-            f"{name} is {size:,} bytes large; edit_file takes {LARGEST_FILE:,}. Use sed or python3 in bash."
-        )
+    if size > MAX_FILE:
+        return f"{name} is {size:,} bytes large; edit_file takes {MAX_FILE:,}. Use sed or python3 in bash."
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8")
@@ -130,13 +128,13 @@ def _line_numbers(text: str, old: str) -> str:
     numbers: list[str] = []
     line, searched = 1, 0
     position = text.find(old)
-    while position >= 0 and len(numbers) <= MOST_NUMBERS:
+    while position >= 0 and len(numbers) <= MAX_NUMBERS:
         line += text.count("\n", searched, position)
         numbers.append(str(line))
         searched = position
         position = text.find(old, position + len(old))
-    more = ["..."] if len(numbers) > MOST_NUMBERS else []
-    return ", ".join([*numbers[:MOST_NUMBERS], *more])
+    more = ["..."] if len(numbers) > MAX_NUMBERS else []
+    return ", ".join([*numbers[:MAX_NUMBERS], *more])
 
 
 def _not_found(name: str, text: str, old: str) -> str:

@@ -13,11 +13,11 @@ from agentbatch.tasks.tools.base import Arguments, ToolResult
 from agentbatch.tasks.tools.locate import to_read
 from agentbatch.workspace.workspace import Workspace
 
-MOST_CHARACTERS = 30_000
+MAX_CHARACTERS = 30_000
 """Characters of one answer, as for the shell's output."""
-LONGEST_LINE = 2_000
+MAX_LINE = 2_000
 """Characters shown of one line."""
-MOST_ENTRIES = 300
+MAX_ENTRIES = 300
 """Entries shown of a folder."""
 BINARY_PROBE = 8_192
 """Bytes in which a NUL makes a file binary (git's rule)."""
@@ -78,7 +78,7 @@ def _read(arguments: ReadFileArguments, workspace: Workspace) -> ToolResult:
 
 def _numbered(file: BinaryIO, name: str, first: int, limit: int) -> ToolResult:
     shown: list[str] = []
-    room = MOST_CHARACTERS - _RESERVE
+    room = MAX_CHARACTERS - _RESERVE
     total = 0
     stopped = crlf = foreign = False
     while (line := _next_line(file)) is not None:
@@ -89,8 +89,8 @@ def _numbered(file: BinaryIO, name: str, first: int, limit: int) -> ToolResult:
         crlf = crlf or raw.endswith(b"\r\n")
         text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
         foreign = foreign or "\ufffd" in text
-        if size > len(raw) or len(text) > LONGEST_LINE:
-            text = f"{text[:LONGEST_LINE]} [... line cut, {size:,} bytes in all]"
+        if size > len(raw) or len(text) > MAX_LINE:
+            text = f"{text[:MAX_LINE]} [... line cut, {size:,} bytes in all]"
         numbered = f"{total:6}\t{text}"
         if len(numbered) + 1 > room:
             stopped = True
@@ -136,8 +136,8 @@ def _listing(name: str, folder: Path) -> str:
         names = sorted(_entry(entry) for entry in entries)
     if not names:
         return f"{name} is an empty folder."
-    more = [f"[... {len(names) - MOST_ENTRIES:,} more]"] if len(names) > MOST_ENTRIES else []
-    return "\n".join([f"{name} is a folder:", *names[:MOST_ENTRIES], *more])
+    more = [f"[... {len(names) - MAX_ENTRIES:,} more]"] if len(names) > MAX_ENTRIES else []
+    return "\n".join([f"{name} is a folder:", *names[:MAX_ENTRIES], *more])
 
 
 def _entry(entry: os.DirEntry[str]) -> str:

@@ -12,11 +12,11 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.lines.usage_rows import plain, plain_ellipsis
 
-Order = Literal["cheapest", "dearest", "name"]
-ORDERS: tuple[Order, ...] = ("cheapest", "dearest", "name")
+Order = Literal["cheapest", "most_expensive", "name"]
+ORDERS: tuple[Order, ...] = ("cheapest", "most_expensive", "name")
 
-MOST_NAME = 36
-LEAST_BAR, MOST_BAR = 4, 60
+MAX_NAME = 36
+MIN_BAR, MAX_BAR = 4, 60
 """Cells."""
 
 USED = " (used)"
@@ -52,8 +52,8 @@ def comparison_lines(
     ratio_cells = max(map(len, (against, actual_ratio, *ratios)))
     widths = [max(map(width, column)) for column in zip(("model", *HEADS), actual, *shown, strict=True)]
     left = columns - 2 - sum(widths[1:]) - ratio_cells - 8
-    widths[0] = max(8, min(widths[0], MOST_NAME, left if left < 24 else left - LEAST_BAR - 2))
-    cells = min(MOST_BAR, left - widths[0] - 2)
+    widths[0] = max(8, min(widths[0], MAX_NAME, left if left < 24 else left - MIN_BAR - 2))
+    cells = min(MAX_BAR, left - widths[0] - 2)
     layout = _Layout(widths, ratio_cells, max(costs, default=0.0), cells, glyphs)
     lines = [layout.line("  ", ("model", *HEADS), against, None, "dim")]
     if comparison.actual.cost is not None:
@@ -76,11 +76,11 @@ class _Layout:
     """Columns that all lines share."""
 
     def __init__(
-        self, widths: Sequence[int], ratio_cells: int, dearest: float, bar_cells: int, glyphs: Glyphs
+        self, widths: Sequence[int], ratio_cells: int, most_expensive: float, bar_cells: int, glyphs: Glyphs
     ) -> None:
         self._widths = widths
         self._ratio_cells = ratio_cells
-        self._dearest = dearest
+        self._dearest = most_expensive
         self._bar_cells = bar_cells
         self._glyphs = glyphs
 
@@ -99,7 +99,7 @@ class _Layout:
     def _bar(self, cost: float | None) -> str:
         if not self._glyphs.ascii:
             return cost_bar(cost, self._dearest, self._bar_cells)
-        if not cost or self._bar_cells < LEAST_BAR:
+        if not cost or self._bar_cells < MIN_BAR:
             return ""
         return self._glyphs["bar"] * max(1, round(cost / self._dearest * self._bar_cells))
 

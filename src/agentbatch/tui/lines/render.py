@@ -10,7 +10,7 @@ from textual.content import Content
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs
 
-LONGEST_LINE = 2_000
+MAX_LINE = 2_000
 """Characters shown of one line."""
 
 TAB = 4
@@ -48,9 +48,9 @@ def plain_lines(text: str) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    left_out = len(line) - LONGEST_LINE
+    left_out = len(line) - MAX_LINE
     if left_out > 0:
-        line = line[:LONGEST_LINE]
+        line = line[:MAX_LINE]
     if not line.isprintable():
         line = harmless(line.expandtabs(TAB).replace(" ", _SPACE)).replace(_SPACE, " ")
     line = line.rstrip()

@@ -29,7 +29,7 @@ NAME_KEPT = 12
 STEP_WIDTH = 14
 """Cells that what a task does now should have before ids get more than NAME_KEPT."""
 
-LEAST_STEP = 4
+MIN_STEP = 4
 """Cells; a word in less says nothing."""
 
 STAND_INS = str.maketrans("–…≈·", "-~~.")
@@ -94,7 +94,7 @@ def column_widths(shown: Sequence[Cells], columns: int) -> list[int]:
     room = left - STEP_WIDTH if left > STEP_WIDTH else left + 1
     widths[NAME] = max(widths[NAME], min(natural, widths[NAME] + room))
     left = _left(widths, columns)
-    widths[STEP] = left if left >= LEAST_STEP else 0
+    widths[STEP] = left if left >= MIN_STEP else 0
     return widths
 
 

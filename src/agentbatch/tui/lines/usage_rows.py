@@ -15,10 +15,10 @@ HEADS = ("calls", "input", "cached", "output", "reasoning", "cost in", "cost out
 LESS_NEEDED = ("reasoning", "cost in", "cost out", "calls")
 """What is left out first where there is too little room."""
 
-LEAST_LABEL = 20
+MIN_LABEL = 20
 """Cells of a line's name beside its figures; where there are fewer, it gets a line of its own."""
 
-MOST_LABEL = 40
+MAX_LABEL = 40
 
 BUDGET_BAR = 16
 """Cells of a budget's bar."""
@@ -126,8 +126,8 @@ def _table(labels: Sequence[str], rows: Sequence[Sequence[str]], columns: int, g
     widths = _widths(rows)
     gap = 2 if columns >= 100 else 1
     left = columns - sum(widths[place] + gap for place in places)
-    wanted = min(MOST_LABEL, max(map(width, labels)))
-    beside = left >= min(wanted, LEAST_LABEL)
+    wanted = min(MAX_LABEL, max(map(width, labels)))
+    beside = left >= min(wanted, MIN_LABEL)
     label = min(wanted, left) if beside else max(0, min(4, left))
 
     def line(name: str, cells: Sequence[str], style: str) -> list[Line]:

@@ -15,7 +15,7 @@ from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import plain
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 RUN = "whole run"
@@ -56,15 +56,15 @@ class CompareModelsScreen(SizedScreen[None]):
         yield Static(id="models-title", markup=False)
         with Horizontal(classes="choices"):
             if self._task_id is not None:
-                yield OneOf((RUN, self._task_word), RUN, mark=mark, id="models-scope")
-            yield OneOf(ORDERS, ORDERS[0], mark=mark, id="models-order")
+                yield RadioRow((RUN, self._task_word), RUN, mark=mark, id="models-scope")
+            yield RadioRow(ORDERS, ORDERS[0], mark=mark, id="models-order")
         with VerticalScroll(id="models-list", can_focus=False):
             yield self._models
         yield Static(NOTE, markup=False, id="models-note")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one("#models-order", OneOf).focus()
+        self.query_one("#models-order", RadioRow).focus()
         self._read_prices()
         self.set_interval(LOOK_EVERY, self._draw)
 
@@ -78,7 +78,7 @@ class CompareModelsScreen(SizedScreen[None]):
         await self._prices.read()
         self._draw()
 
-    @on(OneOf.Changed)
+    @on(RadioRow.Changed)
     def _on_choice(self) -> None:
         self._draw()
 
@@ -87,7 +87,7 @@ class CompareModelsScreen(SizedScreen[None]):
 
     def _draw(self) -> None:
         state = self._view.state
-        scopes = self.query("#models-scope").results(OneOf)
+        scopes = self.query("#models-scope").results(RadioRow)
         of_task = any(scope.value != RUN for scope in scopes) and self._task_id in state.tasks
         bills = state.tasks[self._task_id].bills if of_task and self._task_id else state.bills
         usage = total_usage(bills)
@@ -105,7 +105,7 @@ class CompareModelsScreen(SizedScreen[None]):
         comparison = self._prices.comparison(bills)
         if comparison is None:
             return text_lines(self._prices.problem, "dim")
-        order: Order = next(o for o in ORDERS if o == self.query_one("#models-order", OneOf).value)
+        order: Order = next(o for o in ORDERS if o == self.query_one("#models-order", RadioRow).value)
         columns = self.query_one("#models-list").scrollable_content_region.width - 2
         return comparison_lines(comparison, max(40, columns), self._glyphs, order)
 

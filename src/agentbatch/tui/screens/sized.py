@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from agentbatch.tui.keys import KEYS, Place
 
-LEAST_COLUMNS, LEAST_ROWS = 60, 15
+MIN_COLUMNS, MIN_ROWS = 60, 15
 SIDE_BY_SIDE = 110
 """Columns from which two panes stand beside each other."""
 
@@ -19,7 +19,7 @@ class TooSmall(Static):
 
     def __init__(self) -> None:
         super().__init__(
-            f"This terminal is too small.\nagentbatch needs {LEAST_COLUMNS} columns and {LEAST_ROWS} lines.",
+            f"This terminal is too small.\nagentbatch needs {MIN_COLUMNS} columns and {MIN_ROWS} lines.",
             markup=False,
         )
 
@@ -29,10 +29,10 @@ class SizedScreen(Screen[Result]):
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual has it
         (0, "-narrow"),
-        (LEAST_COLUMNS, "-normal"),
+        (MIN_COLUMNS, "-normal"),
         (SIDE_BY_SIDE, "-wide"),
     ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_ROWS, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (MIN_ROWS, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     SizedScreen > TooSmall {
         display: none;

@@ -5,7 +5,7 @@ from textual import work
 from agentbatch.errors import UserError
 from agentbatch.runs.control.asking import ask
 from agentbatch.runs.control.commands import Answer
-from agentbatch.runs.control.control import MOST_AT_ONCE
+from agentbatch.runs.control.control import MAX_AT_ONCE
 from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip, harmless
@@ -83,8 +83,8 @@ class SteeringKeys(SizedScreen[None]):
         self._set_concurrency(self.view.state.max_concurrent - 1)
 
     def _set_concurrency(self, number: int) -> None:
-        if not 1 <= number <= MOST_AT_ONCE:
-            self.tell(f"From 1 to {MOST_AT_ONCE} tasks at the same time.", "warning")
+        if not 1 <= number <= MAX_AT_ONCE:
+            self.tell(f"From 1 to {MAX_AT_ONCE} tasks at the same time.", "warning")
         else:
             self._send("set-concurrency", number=number)
 

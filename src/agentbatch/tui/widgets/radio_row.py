@@ -10,19 +10,19 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 
-class OneOf(Widget, can_focus=True):
+class RadioRow(Widget, can_focus=True):
     """Left and right choose, and so does a click."""
 
     DEFAULT_CSS = """
-    OneOf {
+    RadioRow {
         width: auto;
         height: 1;
     }
-    OneOf:focus {
+    RadioRow:focus {
         text-style: bold;
         background: $boost;
     }
-    OneOf:disabled {
+    RadioRow:disabled {
         color: $text-disabled;
     }
     """
@@ -36,13 +36,13 @@ class OneOf(Widget, can_focus=True):
     class Changed(Message):
         """Another word is chosen."""
 
-        def __init__(self, one_of: "OneOf", value: str) -> None:
+        def __init__(self, one_of: "RadioRow", value: str) -> None:
             super().__init__()
             self.one_of = one_of
             self.value = value
 
         @property
-        def control(self) -> "OneOf":
+        def control(self) -> "RadioRow":
             return self.one_of
 
     def __init__(self, words: Sequence[str], value: str, *, mark: str, id: str | None = None) -> None:  # noqa: A002
@@ -50,7 +50,7 @@ class OneOf(Widget, can_focus=True):
         super().__init__(id=id)
         self.words = tuple(words)
         self._mark = mark
-        self.set_reactive(OneOf.value, value)
+        self.set_reactive(RadioRow.value, value)
 
     def get_content_width(self, container: object, viewport: object) -> int:
         return sum(len(word) + 4 for word in self.words) + 2 * (len(self.words) - 1)

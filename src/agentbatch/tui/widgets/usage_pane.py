@@ -15,7 +15,7 @@ from agentbatch.tui.lines.price_reading import PriceReading
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
 from agentbatch.tui.view import RunView
-from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 TASK, RUN = "this task", "whole run"
@@ -44,7 +44,7 @@ class UsagePane(VerticalScroll):
         self._comparison = BlockWidget(self._glyphs, classes="-spaced")
 
     def compose(self) -> ComposeResult:
-        yield OneOf((TASK, RUN), TASK, mark=self._glyphs["marked"])
+        yield RadioRow((TASK, RUN), TASK, mark=self._glyphs["marked"])
         yield self._table
         yield self._budgets
         yield self._comparison
@@ -57,7 +57,7 @@ class UsagePane(VerticalScroll):
         if view is not self._view:
             self._view, self._prices = view, PriceReading(view)
         self._task_id = task_id
-        self.query_one(OneOf).disabled = task_id is None
+        self.query_one(RadioRow).disabled = task_id is None
         self._draw()
 
     def changed(self, events: Sequence[e.Event]) -> None:
@@ -70,14 +70,14 @@ class UsagePane(VerticalScroll):
     def on_resize(self) -> None:
         self._draw()
 
-    @on(OneOf.Changed)
+    @on(RadioRow.Changed)
     def _on_scope(self) -> None:
         self._draw()
 
     @property
     def _of_task(self) -> str | None:
         """The task whose figures are shown; None: the run's are."""
-        task_id = self._task_id if self.query_one(OneOf).value == TASK else None
+        task_id = self._task_id if self.query_one(RadioRow).value == TASK else None
         return task_id if self._view is not None and task_id in self._view.state.tasks else None
 
     def _draw(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentbatch.files import put_document
+from agentbatch.files import write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.protect import Kept, Protected
 from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
@@ -15,7 +15,7 @@ NAME = "beginning.json"
 
 
 @dataclass(frozen=True)
-class Beginning:
+class Baseline:
     """The directory as it was, and the protected files in it."""
 
     snapshot: Snapshot
@@ -31,10 +31,10 @@ class Beginning:
             "files": {path: _entry(entry, redact) for path, entry in self.snapshot.files.items()},
             "protected": _protected(self.protected),
         }
-        put_document(folder / NAME, json.dumps(document))
+        write_atomic(folder / NAME, json.dumps(document))
 
     @classmethod
-    def load(cls, folder: Path) -> "Beginning":
+    def load(cls, folder: Path) -> "Baseline":
         """What `save` wrote. Raises OSError or ValueError when it cannot be read."""
         text = (folder / NAME).read_text(encoding="utf-8")
         try:

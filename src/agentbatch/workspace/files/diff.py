@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agentbatch.workspace.files.file_diff import describable, file_diff, quoted
 from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
 
-LEAST_SHARE = 300
+MIN_SHARE = 300
 """Characters of diff below which a file is better named than shown."""
 
 
@@ -45,7 +45,7 @@ def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
     pieces = [_piece(path, before, after) for path in _touched(before, after)]
     if sum(map(len, pieces)) <= limit:
         return "".join(pieces)
-    shown = max(1, min(len(pieces), limit // LEAST_SHARE))
+    shown = max(1, min(len(pieces), limit // MIN_SHARE))
     rest = f"[... {len(pieces) - shown:,} more files changed ...]\n" if shown < len(pieces) else ""
     pieces = pieces[:shown]
     shares = _fair_shares([len(piece) for piece in pieces], limit - len(rest))

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 CONTEXT = 3
 """Unchanged lines around a change, as every diff tool has it."""
-MOST_PAIRS = 4_000_000
+MAX_PAIRS = 4_000_000
 """Lines x lines that are compared for the least diff (about a second); a larger block is replaced whole."""
 
 NO_NEWLINE = "\\ No newline at end of file\n"
@@ -45,7 +45,7 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[_Change]:
     old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
     if not old_middle and not new_middle:
         return []
-    if len(old_middle) * len(new_middle) > MOST_PAIRS:
+    if len(old_middle) * len(new_middle) > MAX_PAIRS:
         middle: list[_Change] = [("replace", 0, len(old_middle), 0, len(new_middle))]
     else:
         middle = list(SequenceMatcher(None, old_middle, new_middle).get_opcodes())

@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-LONGEST_NAME = 255
+MAX_NAME = 255
 """Bytes in one file name (NAME_MAX of Linux and macOS)."""
-LONGEST_PATH = 4095
+MAX_PATH = 4095
 """Bytes in one path (PATH_MAX of Linux without its NUL)."""
 
 
@@ -84,10 +84,10 @@ def _check_form(path: str) -> None:
         longest = max(len(part.encode("utf-8")) for part in path.split("/"))
     except UnicodeEncodeError:
         raise PathError(f"The path {path!r} is not valid Unicode. Give a plain file name.") from None
-    if length > LONGEST_PATH or longest > LONGEST_NAME:
+    if length > MAX_PATH or longest > MAX_NAME:
         raise PathError(
             f"The path is too long ({length} bytes, longest name {longest}): a name holds at most "
-            f"{LONGEST_NAME} bytes, a path {LONGEST_PATH}. Choose a shorter one."
+            f"{MAX_NAME} bytes, a path {MAX_PATH}. Choose a shorter one."
         )
     if path == "~" or path.startswith("~/"):
         raise PathError(f"{path!r}: ~ stands for nothing here. Use a path relative to the working directory.")

@@ -15,7 +15,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.patterns import matcher
 
-MOST_KEPT = 64 * 1024 * 1024
+MAX_KEPT = 64 * 1024 * 1024
 """Bytes that one task's protected files may hold together; they are kept in memory."""
 
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
@@ -56,9 +56,9 @@ class Protected:
                 continue
             kept[name] = found
             total += len(found.content)
-            if total > MOST_KEPT:
+            if total > MAX_KEPT:
                 raise UserError(
-                    f"protected_paths: what they match in {root} is over {MOST_KEPT // 2**20} MiB; "
+                    f"protected_paths: what they match in {root} is over {MAX_KEPT // 2**20} MiB; "
                     "name the files that matter, not large data."
                 )
         return cls(tuple(patterns), kept)
@@ -154,7 +154,7 @@ def _look(folder: int, name: str) -> Kept | None:
         return None
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(handle, "rb") as file:
-        return Kept(file.read(MOST_KEPT + 1), stat.S_IMODE(status.st_mode))
+        return Kept(file.read(MAX_KEPT + 1), stat.S_IMODE(status.st_mode))
 
 
 def _put_back(folder: int, name: str, kept: Kept) -> None:

@@ -13,13 +13,13 @@ from typing import Literal
 
 from agentbatch.workspace.files.ignored import is_ignored
 
-MOST_FILES = 20_000
+MAX_FILES = 20_000
 """Files in a snapshot; a directory with more is no project, and its snapshot says so."""
-LARGEST_TEXT = 64 * 1024
+MAX_TEXT_FILE = 64 * 1024
 """Bytes of the largest file whose text is kept."""
-MOST_TEXT = 8 * 1024 * 1024
+MAX_TEXT_TOTAL = 8 * 1024 * 1024
 """Bytes of text kept in one snapshot: a hundred tasks hold two each in memory."""
-LARGEST_HASHED = 256 * 1024 * 1024
+MAX_HASHED = 256 * 1024 * 1024
 """Bytes of the largest file that is hashed whole; of larger ones size, times, and both ends are."""
 RACY = 2_000_000_000
 """Nanoseconds. A file changed so shortly before it was read may change again without a new time stamp, so
@@ -56,7 +56,7 @@ class Snapshot:
 
     files: Mapping[str, FileEntry]
     truncated: bool = False
-    """There were more than MOST_FILES files; which ones are in is then a matter of order."""
+    """There were more than MAX_FILES files; which ones are in is then a matter of order."""
 
     @cached_property
     def digest(self) -> str:
@@ -78,9 +78,9 @@ def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collect
     known = previous.files if previous else {}
     files: dict[str, FileEntry] = {}
     truncated = False
-    budget = MOST_TEXT
+    budget = MAX_TEXT_TOTAL
     for path, status in _walk(root, frozenset(exclude)):
-        if len(files) >= MOST_FILES:
+        if len(files) >= MAX_FILES:
             truncated = True
             break
         name = path.relative_to(root).as_posix()
@@ -168,7 +168,7 @@ def _read_file(path: Path) -> FileEntry:
         if not stat.S_ISREG(status.st_mode):
             return FileEntry("", 0, None, False, "special")
         digest, size, start = hashlib.sha256(), status.st_size, b""
-        if size > LARGEST_HASHED:
+        if size > MAX_HASHED:
             digest.update(f"{size} {status.st_mtime_ns}".encode())
             digest.update(file.read(_BLOCK))
             file.seek(-_BLOCK, os.SEEK_END)
@@ -179,7 +179,7 @@ def _read_file(path: Path) -> FileEntry:
                 start = start or block
                 size += len(block)
                 digest.update(block)
-    text = _text(start) if size <= LARGEST_TEXT else None
+    text = _text(start) if size <= MAX_TEXT_FILE else None
     fresh = now - max(status.st_mtime_ns, status.st_ctime_ns) < RACY
     return FileEntry(
         digest.hexdigest(),

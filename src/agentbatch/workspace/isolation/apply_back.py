@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.snapshot import LARGEST_HASHED, FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import MAX_HASHED, FileEntry, Snapshot, take_snapshot
 from agentbatch.workspace.isolation.obstacles import obstacles, same
 from agentbatch.workspace.isolation.removal import remove_tree
 
@@ -105,7 +105,7 @@ def _put_on_stage(copy: Path, path: str, entry: FileEntry, place: Path) -> str:
         os.fchmod(new.fileno(), stat.S_IMODE(status.st_mode) & 0o777)
         size = new.tell()
     # Of a larger one the snapshot has another digest.
-    right = size == entry.size and (size > LARGEST_HASHED or digest.hexdigest() == entry.sha256)
+    right = size == entry.size and (size > MAX_HASHED or digest.hexdigest() == entry.sha256)
     return "" if right else changed
 
 

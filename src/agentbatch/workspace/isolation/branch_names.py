@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 PREFIX = "agentbatch"
-LONGEST_PART = 200
+MAX_PART = 200
 """Bytes of one part of a branch's name: a file is named after it, with `.lock` at its end while git writes it."""
 
 
@@ -29,7 +29,7 @@ def _part(text: str) -> str:
     safe = re.sub(r"[^\w.\-]+|\.{2,}", "-", text)
     safe = re.sub(r"\.lock$", "-lock", safe.strip(".").lstrip("-"))
     encoded = safe.encode("utf-8", "replace")
-    if safe == text and len(encoded) <= LONGEST_PART:
+    if safe == text and len(encoded) <= MAX_PART:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{encoded[: LONGEST_PART - 9].decode('utf-8', 'ignore')}-{digest}".lstrip("-")
+    return f"{encoded[: MAX_PART - 9].decode('utf-8', 'ignore')}-{digest}".lstrip("-")

@@ -16,8 +16,8 @@ from agentbatch.workspace.isolation.worktree import NOTHING, Worktree, checked_o
 
 NOBODY = ("agentbatch", "agentbatch@localhost")
 """Author where the user's git has no name and address."""
-MOST_NAMED = 5
-LONGEST_MESSAGE = 20_000
+MAX_NAMED = 5
+MAX_MESSAGE = 20_000
 """Characters."""
 
 
@@ -26,7 +26,7 @@ class KeptWork:
     """What has become of a task's work."""
 
     branch: str = ""
-    """Holds it; empty: nothing was changed, or the place is a copy."""
+    """PauseGate it; empty: nothing was changed, or the place is a copy."""
     commit: str = ""
     notes: tuple[str, ...] = ()
     """What a person should know, a sentence each."""
@@ -34,7 +34,7 @@ class KeptWork:
     """False: something is only in the place itself, which must stay."""
 
 
-def keep_work(git: Git, worktree: Worktree, message: str, folder: Path) -> KeptWork:
+def commit_work(git: Git, worktree: Worktree, message: str, folder: Path) -> KeptWork:
     """Commit everything on the worktree's branch; nothing is committed where nothing changed. Safe to repeat.
 
     `folder` is for the files of the work. Nothing of the worktree is run, and its `.git` is not read. Raises
@@ -164,7 +164,7 @@ def _on_free_branch(git: Git, worktree: Worktree, tree: str) -> Worktree:
 def _commit(git: Git, worktree: Worktree, tree: str, parent: str, message: str) -> str:
     """By git's plumbing: it runs no hook and reads no file of the worktree."""
     pinned = worktree.pinned()
-    text = "".join(c for c in message[:LONGEST_MESSAGE] if c in "\n\t" or c.isprintable())
+    text = "".join(c for c in message[:MAX_MESSAGE] if c in "\n\t" or c.isprintable())
     commit = git.run(
         "commit-tree", tree, "-p", parent, "-F", "-",
         cwd=worktree.top, pinned=pinned, text=text, env=_author(git, worktree),
@@ -191,5 +191,5 @@ def _author(git: Git, worktree: Worktree) -> dict[str, str]:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(clip(name, 80) for name in names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(clip(name, 80) for name in names[:MAX_NAMED]) + more

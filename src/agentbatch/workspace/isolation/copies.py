@@ -14,7 +14,7 @@ from agentbatch.text import clip
 
 BLOCK = 8 * 1024 * 1024
 """Bytes copied between two looks at whether the copy is still wanted."""
-LONGEST_GITFILE = 8192
+MAX_GITFILE = 8192
 _NO_RANGES = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 """What copy_file_range says where the disk cannot: then bytes go through us."""
 
@@ -80,7 +80,7 @@ def _leads_out(pointer: Path, source: Path) -> bool:
     if pointer.is_symlink():
         return True
     with open(pointer, "rb") as file:
-        named = os.fsdecode(file.read(LONGEST_GITFILE)).strip().removeprefix("gitdir:").strip()
+        named = os.fsdecode(file.read(MAX_GITFILE)).strip().removeprefix("gitdir:").strip()
     return os.path.isabs(named) or not Path(os.path.normpath(pointer.parent / named)).is_relative_to(source)
 
 

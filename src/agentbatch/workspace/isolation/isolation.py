@@ -12,22 +12,22 @@ from agentbatch.workspace.files.file_diff import describable
 from agentbatch.workspace.files.snapshot import Snapshot
 from agentbatch.workspace.isolation.apply_back import Applied, apply_back
 from agentbatch.workspace.isolation.branch_names import branch_name
-from agentbatch.workspace.isolation.commit_work import KeptWork, keep_work
+from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
 from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.place_making import discard, make_copy, make_worktree, put_away
-from agentbatch.workspace.isolation.place_record import Place
+from agentbatch.workspace.isolation.place_making import discard, make_copy, make_worktree, remove
+from agentbatch.workspace.isolation.place_record import IsolatedDir
 from agentbatch.workspace.shell.processes import to_the_end
 
 WORK = "work"
 """Name of a place's folder in the task's folder, `<run folder>/tasks/<id>/work`."""
 
 AT_ONCE = 3
-"""Places that are made or tidied at the same time: the disk is the limit, and other work needs threads too."""
+"""Isolation that are made or tidied at the same time: the disk is the limit, and other work needs threads too."""
 
 T = TypeVar("T")
 
 
-class Places:
+class Isolation:
     """The places of one run's isolated tasks. Everything is done in threads, and to its end also when cancelled, so
     that no git is killed while it writes to the user's repository; only a copy stops in the middle."""
 
@@ -46,7 +46,7 @@ class Places:
         *,
         task_id: str,
         leave_out: Collection[Path] = (),
-    ) -> Place:
+    ) -> IsolatedDir:
         """A place for the task whose directory is `source` (resolved), in `folder`: WORK in the task's folder.
 
         One that was made earlier is found again, with all that was done in it (`fresh` is False then); one that was
@@ -60,7 +60,7 @@ class Places:
         name = branch_name(self._run_id, task_id)
         return await self._in_thread(lambda: make_worktree(self._git, source, folder, name, self._lock))
 
-    async def keep(self, place: Place, message: str) -> KeptWork:
+    async def keep(self, place: IsolatedDir, message: str) -> KeptWork:
         """Commit what was done in a worktree on its branch. Nothing is removed yet, and it may be repeated.
 
         For a copy there is nothing to do: its changes are in changes.patch, or brought back by `apply_back`.
@@ -68,16 +68,16 @@ class Places:
         if place.worktree is None:
             return KeptWork()
         worktree = place.worktree
-        return await self._in_thread(lambda: keep_work(self._git, worktree, message, place.folder))
+        return await self._in_thread(lambda: commit_work(self._git, worktree, message, place.folder))
 
-    async def apply_back(self, place: Place, before: Snapshot, after: Snapshot) -> Applied:
+    async def apply_back(self, place: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
         """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""
         async with self._applying:
             return await self._in_thread(lambda: apply_back(place.root, place.source, before, after))
 
-    async def put_away(self, place: Place) -> None:
+    async def remove(self, place: IsolatedDir) -> None:
         """Remove the files of a place whose work is kept. `make` goes on from a worktree's branch; safe to repeat."""
-        await self._in_thread(lambda: put_away(self._git, place))
+        await self._in_thread(lambda: remove(self._git, place))
 
     async def discard(self, folder: Path) -> None:
         """Remove the place in `folder`, if there is one, and forget it: `make` begins from the directory again, and
@@ -99,8 +99,8 @@ class Places:
                 raise
 
 
-def may_go(
-    place: Place,
+def is_disposable(
+    place: IsolatedDir,
     *,
     completed: bool,
     before: Snapshot,

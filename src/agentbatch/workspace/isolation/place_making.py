@@ -11,7 +11,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.isolation.branch_names import free_name
 from agentbatch.workspace.isolation.copies import copy_tree
 from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.place_record import Phase, Place, read_place, write_place
+from agentbatch.workspace.isolation.place_record import IsolatedDir, Phase, read_place, write_place
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import find_repository
 from agentbatch.workspace.isolation.worktree import (
@@ -25,7 +25,9 @@ from agentbatch.workspace.isolation.worktree import (
 )
 
 
-def make_worktree(git: Git, source: Path, folder: Path, name: str, lock: Callable[[Path], Lock]) -> Place:
+def make_worktree(
+    git: Git, source: Path, folder: Path, name: str, lock: Callable[[Path], Lock]
+) -> IsolatedDir:
     """A worktree on the branch `name`, or the one that is there. A repository's `lock` is held to register it."""
     earlier, phase = _earlier(git, "worktree", source, folder)
     old = earlier.worktree if earlier is not None else None
@@ -52,7 +54,7 @@ def make_worktree(git: Git, source: Path, folder: Path, name: str, lock: Callabl
         attempt = int(last) + 1 if last.isdecimal() else 1
         top = folder / "trees" / str(attempt) / (repository.top.name or "root")
         root = top / source.relative_to(repository.top)
-        place = Place(
+        place = IsolatedDir(
             root, source, "worktree", folder, Worktree(top, branch, base, Path(), repository.common)
         )
         write_place(place, "making")
@@ -66,7 +68,7 @@ def make_worktree(git: Git, source: Path, folder: Path, name: str, lock: Callabl
 
 def _earlier(
     git: Git, kind: Literal["copy", "worktree"], source: Path, folder: Path
-) -> tuple[Place | None, Phase]:
+) -> tuple[IsolatedDir | None, Phase]:
     """The place that an earlier process has made, or begun; one for another purpose goes."""
     place, phase = read_place(folder)
     if place is not None and (place.kind, place.source) != (kind, source):
@@ -75,11 +77,11 @@ def _earlier(
     return place, phase
 
 
-def make_copy(git: Git, source: Path, folder: Path, leave_out: Collection[Path], stop: Event) -> Place:
+def make_copy(git: Git, source: Path, folder: Path, leave_out: Collection[Path], stop: Event) -> IsolatedDir:
     place, phase = _earlier(git, "copy", source, folder)
     if place is not None and phase == "made" and place.root.is_dir():
         return place
-    place = Place(folder / "copy" / (source.name or "root"), source, "copy", folder)
+    place = IsolatedDir(folder / "copy" / (source.name or "root"), source, "copy", folder)
     try:
         remove_tree(folder)
         copy_tree(source, place.root, {*leave_out, folder}, stop)
@@ -92,7 +94,7 @@ def make_copy(git: Git, source: Path, folder: Path, leave_out: Collection[Path],
     return place
 
 
-def _readable(place: Place, worktree: Worktree) -> tuple[Path, ...]:
+def _readable(place: IsolatedDir, worktree: Worktree) -> tuple[Path, ...]:
     around = () if worktree.top == place.root else (worktree.top,)
     return (*shown_of_repository(worktree), *around)
 
@@ -105,7 +107,7 @@ def _refuse_lost(worktree: Worktree) -> None:
         )
 
 
-def put_away(git: Git, place: Place) -> None:
+def remove(git: Git, place: IsolatedDir) -> None:
     write_place(place, "away")  # from here on nothing in it is taken for the task's work
     _clear(git, place)
 
@@ -113,11 +115,11 @@ def put_away(git: Git, place: Place) -> None:
 def discard(git: Git, folder: Path) -> None:
     place, _ = read_place(folder)
     if place is not None:
-        put_away(git, place)
+        remove(git, place)
     remove_tree(folder)
 
 
-def _clear(git: Git, place: Place) -> None:
+def _clear(git: Git, place: IsolatedDir) -> None:
     """Remove the place's files, and what git knows of it."""
     if place.worktree is None:
         remove_tree(place.root.parent)

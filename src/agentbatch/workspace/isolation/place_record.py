@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agentbatch.files import put_document
+from agentbatch.files import write_atomic
 from agentbatch.workspace.isolation.worktree import Worktree
 
 RECORD = "place.json"
@@ -15,7 +15,7 @@ Phase = Literal["making", "made", "away"]
 
 
 @dataclass(frozen=True)
-class Place:
+class IsolatedDir:
     """Where an isolated task works."""
 
     root: Path
@@ -43,7 +43,7 @@ class Place:
         return {"GIT_CEILING_DIRECTORIES": str(top.parent)}
 
 
-def write_place(place: Place, phase: Phase) -> None:
+def write_place(place: IsolatedDir, phase: Phase) -> None:
     """In one step. Raises OSError."""
     tree = place.worktree
     record = {
@@ -61,10 +61,10 @@ def write_place(place: Place, phase: Phase) -> None:
         },
     }
     # ASCII, since a path may hold bytes that are no UTF-8.
-    put_document(place.folder / RECORD, json.dumps(record, indent=2) + "\n")
+    write_atomic(place.folder / RECORD, json.dumps(record, indent=2) + "\n")
 
 
-def read_place(folder: Path) -> tuple[Place | None, Phase]:
+def read_place(folder: Path) -> tuple[IsolatedDir | None, Phase]:
     """What is known of the place in `folder`; None: nothing."""
     try:
         record: Any = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ def read_place(folder: Path) -> tuple[Place | None, Phase]:
         worktree = tree and Worktree(
             Path(tree["top"]), tree["branch"], tree["base"], Path(tree["admin"]), Path(tree["common"])
         )
-        place = Place(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
+        place = IsolatedDir(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
     except FileNotFoundError:
         return None, "making"
     except (ValueError, KeyError, TypeError):

@@ -12,7 +12,7 @@ from agentbatch.workspace.sandbox.toolchains import exposed_toolchains
 PRIVATE = ("/home", "/root", "/tmp", "/var/tmp", "/run")
 """Trees that a command gets empty and to itself, besides HOME. /dev is new in every sandbox anyway."""
 
-MOST_HIDDEN = 64
+MAX_HIDDEN = 64
 """Directories hidden one by one. More are hidden by their common parents: each mount costs every command."""
 SHALLOWEST_COVER = 2
 """Names in the shortest path that may be covered in the place of directories below it: never / or /usr."""
@@ -48,7 +48,7 @@ def capabilities() -> list[str]:
     return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
 
 
-def plan_walls(
+def plan_mounts(
     root: Path,
     home: Path,
     path_variable: str,
@@ -116,7 +116,7 @@ def covering(places: Iterable[Path]) -> list[Path]:
     A run reduces its tasks' directories once with this; each task's walls then look at few places.
     """
     chosen = set(places)
-    while len(chosen) > MOST_HIDDEN:
+    while len(chosen) > MAX_HIDDEN:
         deepest = max(len(place.parts) for place in chosen)
         if deepest - 2 < SHALLOWEST_COVER:
             break

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_walls
+from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_mounts
 
 PROBE_TIMEOUT = 15.0
 """Seconds; bwrap needs hundredths of one, a machine under load more."""
@@ -109,7 +109,7 @@ def build_sandbox(
             "A task with / as its directory cannot be sandboxed: give it a directory of its own, "
             "or run with --sandbox none."
         )
-    mounts = plan_walls(root, home, path_variable, hidden_dirs, hidden_files, readable)
+    mounts = plan_mounts(root, home, path_variable, hidden_dirs, hidden_files, readable)
     return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden))
 
 

@@ -15,9 +15,9 @@ COMPANIONS = {
 }
 """Folders of HOME that belong to programs in another one of its folders but that no link leads to."""
 
-MOST_PROGRAMS = 5_000
+MAX_PROGRAMS = 5_000
 """Entries of one PATH folder whose links are followed."""
-MOST_LINKS = 40
+MAX_LINKS = 40
 """Symlinks in one path before it counts as a loop (Linux's own limit)."""
 
 
@@ -113,7 +113,7 @@ class _Finder:
 def _links_in(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in islice(entries, MOST_PROGRAMS) if entry.is_symlink()]
+            return [Path(entry.path) for entry in islice(entries, MAX_PROGRAMS) if entry.is_symlink()]
     except OSError:
         return []  # a PATH entry that cannot be read serves no command either
 
@@ -149,7 +149,7 @@ def _walk(path: Path) -> tuple[list[tuple[Path, str]], Path] | None:
             at = step
             continue
         links.append((step, target))
-        if len(links) > MOST_LINKS:
+        if len(links) > MAX_LINKS:
             return None
         parts = Path(target).parts
         if parts and parts[0] == "/":

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from agentbatch.redaction import SHORTEST_SECRET
+from agentbatch.redaction import MIN_SECRET
 from agentbatch.workspace.shell.processes import MARK
 
 _TOOLCHAINS = """
@@ -66,7 +66,7 @@ def shell_environment(
     No variable named in `secrets_names` gets in, not even through `extra`; nor does an allowed variable of
     `environ` whose value contains one of theirs.
     """
-    secrets = [environ[name] for name in secrets_names if len(environ.get(name, "")) >= SHORTEST_SECRET]
+    secrets = [environ[name] for name in secrets_names if len(environ.get(name, "")) >= MIN_SECRET]
     chosen = {
         name: value
         for name, value in environ.items()

@@ -30,7 +30,7 @@ _ESCAPES = re.compile(
 )
 _C1_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
 _UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?|\xc2|\r)\Z")
-_LONGEST_ESCAPE = 4096
+_MAX_ESCAPE = 4096
 """Bytes that an unfinished escape sequence may hold back before it counts as rubbish."""
 
 
@@ -88,7 +88,7 @@ class Collector:
 
     def _clean(self, data: bytes) -> bytes:
         data = self._held + data
-        unfinished = _UNFINISHED.search(data, max(0, len(data) - _LONGEST_ESCAPE))
+        unfinished = _UNFINISHED.search(data, max(0, len(data) - _MAX_ESCAPE))
         cut = unfinished.start() if unfinished else len(data)
         self._held = data[cut:]
         data = _C1_CONTROLS.sub(b"", _ESCAPES.sub(b"", data[:cut])).translate(None, _CONTROLS)

@@ -10,7 +10,7 @@ from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import CommandProcess, to_the_end
 
-LONGEST_COMMAND = 120_000
+MAX_COMMAND = 120_000
 """Bytes. Linux takes 128 KiB in one argument."""
 CANNOT_RUN = 126
 """Exit code of a command that could not be started, as shells give it."""
@@ -112,9 +112,9 @@ def _refusal(command: str) -> str:
         size = len(command.encode("utf-8"))
     except UnicodeEncodeError:
         return "the command is not valid Unicode"
-    if size > LONGEST_COMMAND:
+    if size > MAX_COMMAND:
         return (
-            f"the command is {size:,} bytes long and at most {LONGEST_COMMAND:,} fit; "
+            f"the command is {size:,} bytes long and at most {MAX_COMMAND:,} fit; "
             "write a script with write_file and run that"
         )
     return ""

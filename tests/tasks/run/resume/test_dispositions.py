@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.runs.bills import Bill
 from agentbatch.runs.state import TaskState
-from agentbatch.tasks.run.resume.resume_plan import dispositions
+from agentbatch.tasks.run.resume.resume_plan import resume_actions
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
 from agentbatch.usage import Usage
@@ -51,9 +51,9 @@ OVER: dict[str, Any] = {"started_at": 1.0, "finished_at": 2.0}
 def test_one_task(state: dict[str, Any] | None, expected: str, retried: str, forced: str) -> None:
     states = {} if state is None else {"t": known(**state)}
     tasks = [planned()]
-    assert dispositions(tasks, states) == {"t": expected}
-    assert dispositions(tasks, states, retry_failed=True) == {"t": retried}
-    assert dispositions(tasks, states, force=True) == {"t": forced}
+    assert resume_actions(tasks, states) == {"t": expected}
+    assert resume_actions(tasks, states, retry_failed=True) == {"t": retried}
+    assert resume_actions(tasks, states, force=True) == {"t": forced}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_higher_budget_of_its_own_lets_it_go_on(
 ) -> None:
     bill = Bill(role="coder", model="m", usage=Usage(input=90, output=10, calls=1), cost=1.0)
     state = known(**OVER, **was, status="timeout", reason="budget", bills=(bill,))
-    assert dispositions([planned(**limits)], {"t": state}) == {"t": expected}
+    assert resume_actions([planned(**limits)], {"t": state}) == {"t": expected}
 
 
 def test_what_was_skipped_gets_another_chance_when_what_it_depends_on_does() -> None:
@@ -92,9 +92,9 @@ def test_what_was_skipped_gets_another_chance_when_what_it_depends_on_does() -> 
         "good": known("good", **OVER, status="completed"),
         "other": known("other", **OVER, status="completed"),
     }
-    kept = dispositions(tasks, states)
+    kept = resume_actions(tasks, states)
     assert set(kept.values()) == {"keep"}
-    retried = dispositions(tasks, states, retry_failed=True)
+    retried = resume_actions(tasks, states, retry_failed=True)
     assert retried == {"late": "start", "middle": "start", "bad": "rerun", "other": "keep", "good": "keep"}
 
 
@@ -110,4 +110,4 @@ def test_what_was_skipped_begins_once_its_dependency_is_completed() -> None:
         "middle": known("middle", **skipped),
         "late": known("late", **skipped),
     }
-    assert dispositions(tasks, states) == {"late": "start", "middle": "start", "good": "keep"}
+    assert resume_actions(tasks, states) == {"late": "start", "middle": "start", "good": "keep"}

@@ -8,7 +8,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.resume.recovery import mend_run
+from agentbatch.tasks.run.resume.recovery import repair_run
 
 
 def queued(task_id: str) -> e.TaskQueued:
@@ -42,7 +42,7 @@ async def test_half_written_documents_go_and_transcripts_come(tmp_path: Path) ->
     kept = [tmp_path / f".other.json.{half}", tmp_path / ".results.json.tmp", written]
     for file in (*gone, *kept[:2]):
         file.write_text("x")
-    mend_run(RunFolder(path), store.state.tasks.values(), Redactor(["sk-secret-0123456789"]), results)
+    repair_run(RunFolder(path), store.state.tasks.values(), Redactor(["sk-secret-0123456789"]), results)
     assert not [file for file in gone if file.exists()]
     assert all(file.exists() for file in kept)
     document = json.loads((path / "tasks/over/coder.traj.json").read_text())

@@ -14,17 +14,17 @@ from agentbatch.runs.state import RunState
 from agentbatch.tui.lines.files.changed_files import ChangedFile
 from agentbatch.tui.lines.files.directory_changes import NOT_YET, DirectoryChanges
 from agentbatch.tui.lines.files.files_source import (
+    ChangesNote,
     Directory,
     FilesSource,
     Patch,
-    Told,
     files_source,
     working_directory,
 )
-from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolation import WORK
-from agentbatch.workspace.isolation.place_record import Place, write_place
+from agentbatch.workspace.isolation.place_record import IsolatedDir, write_place
 
 NO_KEYS = Redactor([])
 RUN = RunFolder(Path("/base/.agentbatch/runs/r1"))
@@ -37,7 +37,7 @@ def begun(tmp_path: Path, age: float = 60.0, **files: str) -> DirectoryChanges:
     folder.mkdir()
     for name, text in files.items():
         (root / name).write_text(text)
-    Beginning(take_snapshot(root)).save(folder, NO_KEYS)
+    Baseline(take_snapshot(root)).save(folder, NO_KEYS)
     later = time.time_ns() + int(
         age * 1e9
     )  # as if the files were so old: their own change times cannot be set back
@@ -104,7 +104,7 @@ def test_a_task_that_begins_again_has_another_beginning(tmp_path: Path) -> None:
     changes = begun(tmp_path, age=0.0, a="1\n")
     (changes.root / "a").write_text("2\n")
     assert list(told(changes.look().files)) == ["a"]
-    Beginning(take_snapshot(changes.root)).save(changes.folder, NO_KEYS)
+    Baseline(take_snapshot(changes.root)).save(changes.folder, NO_KEYS)
     assert changes.look().files == ()
 
 
@@ -170,31 +170,31 @@ ENDED = e.TaskFinished(task_id="t", ts=5.0, status="completed", reason="accepted
 @pytest.mark.parametrize(
     ("state", "folder", "task_id", "source"),
     [
-        (run_with(), RUN, None, Told("No task is chosen.")),
-        (run_with(), RUN, "x", Told("No task is chosen.")),
-        (run_with(), RUN, "t", Told("This task has not begun.")),
+        (run_with(), RUN, None, ChangesNote("No task is chosen.")),
+        (run_with(), RUN, "x", ChangesNote("No task is chosen.")),
+        (run_with(), RUN, "t", ChangesNote("This task has not begun.")),
         (run_with(STARTED), RUN, "t", Directory(RUN.path / "tasks" / "t", Path("/base/d"))),
         (
             run_with(STARTED, task_file=""),
             RUN,
             "t",
-            Told("The run's records do not tell where the task's directory is."),
+            ChangesNote("The run's records do not tell where the task's directory is."),
         ),
         (run_with(STARTED, ENDED), RUN, "t", Patch(RUN.path / "tasks" / "t" / "changes.patch", 5.0)),
         (
             run_with(STARTED, ENDED.model_copy(update={"changed_files": 0})),
             RUN,
             "t",
-            Told("It has ended, and nothing was changed in its directory."),
+            ChangesNote("It has ended, and nothing was changed in its directory."),
         ),
-        (run_with(STARTED, ENDED), None, "t", Told("A results file tells only that 2 files were changed.")),
+        (run_with(STARTED, ENDED), None, "t", ChangesNote("A results file tells only that 2 files were changed.")),
         (
             run_with(STARTED, ENDED.model_copy(update={"changed_files": 1})),
             None,
             "t",
-            Told("A results file tells only that 1 file was changed."),
+            ChangesNote("A results file tells only that 1 file was changed."),
         ),
-        (run_with(), None, "t", Told("A results file has no diffs; it tells of no file that was changed.")),
+        (run_with(), None, "t", ChangesNote("A results file has no diffs; it tells of no file that was changed.")),
     ],
 )  # fmt: skip
 def test_where_to_look(
@@ -216,10 +216,12 @@ def test_an_isolated_task_is_looked_at_where_it_works(tmp_path: Path) -> None:
     assert working_directory(source) == tmp_path / "own"
     work = source.folder / WORK
     (work / "copy").mkdir(parents=True)
-    place = Place(work / "copy", source.own, "copy", work)
+    place = IsolatedDir(work / "copy", source.own, "copy", work)
     write_place(place, "making")
     assert working_directory(source) == source.own
     write_place(place, "made")
     assert working_directory(source) == work / "copy"
-    write_place(Place(Path("/etc"), source.own, "copy", work), "made")  # a folder that somebody tampered with
+    write_place(
+        IsolatedDir(Path("/etc"), source.own, "copy", work), "made"
+    )  # a folder that somebody tampered with
     assert working_directory(source) == source.own

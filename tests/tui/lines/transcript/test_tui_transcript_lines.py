@@ -11,7 +11,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state import Activity, TaskState
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import (
-    LONGEST_LINE,
+    MAX_LINE,
     Line,
     as_text,
     clipped,
@@ -105,7 +105,7 @@ def test_foreign_text_as_plain_lines(text: str, lines: list[str]) -> None:
 
 def test_an_overlong_line_is_cut_with_a_word_about_it() -> None:
     (line,) = plain_lines("x" * 100_000)
-    assert line == "x" * LONGEST_LINE + f" [... {100_000 - LONGEST_LINE:,} characters more]"
+    assert line == "x" * MAX_LINE + f" [... {100_000 - MAX_LINE:,} characters more]"
 
 
 @pytest.mark.parametrize("columns", [2, 7, 40, 120])

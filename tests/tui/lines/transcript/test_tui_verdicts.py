@@ -10,7 +10,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, laid_out
-from agentbatch.tui.lines.transcript.verdict_text import MOST_BLOCKS, WHOLE, verdict_blocks
+from agentbatch.tui.lines.transcript.verdict_text import MAX_BLOCKS, WHOLE, verdict_blocks
 from agentbatch.tui.view import FileView, LiveView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
@@ -109,7 +109,7 @@ def test_a_thousand_iterations_are_two_hundred_blocks() -> None:
     ]
     verify = VerifyRecord(command="pytest", exit_code=1, tail="x\n" * 5_000)
     blocks = told(verdict_blocks(task(*many, last_verify=verify), PLAIN))
-    assert len(blocks) == MOST_BLOCKS
+    assert len(blocks) == MAX_BLOCKS
     assert blocks[0][0].startswith("~ 993 x 0.50 ")
     assert blocks[1][0].startswith("Iteration 1000 of 10 ")
     assert len(blocks[1]) < 100

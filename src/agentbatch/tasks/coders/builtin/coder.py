@@ -73,13 +73,13 @@ class Coder:
         self._misformed_mode = self.model.used_mode
         self._began = time.monotonic()
 
-    def take_up(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
+    def restore(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
         """Go on from the conversation that an earlier session of the run left, or begin one that follows on
         `generation`s before. `seconds`: what the task was at work."""
         self.conversation = Conversation(self._record, generation, stored)
         self._seconds_before = seconds
 
-    def hear(self, prompt: str) -> None:
+    def add_user_message(self, prompt: str) -> None:
         """The next prompt: the task itself, or the evaluator's follow-up."""
         if not self.conversation.messages:
             self.conversation.add({"role": "system", "content": self.system_prompt})

@@ -12,7 +12,7 @@ KEEP_STEPS = 4
 """Latest steps whose tool results stay whole."""
 KEEP_SHARE = 0.25
 """Share of the window that the kept end of a summarised conversation may fill."""
-SHORTEST_ELIDED = 400
+MIN_ELIDED = 400
 """Characters. Shorter results cost less than the note that would replace them is worth."""
 
 
@@ -25,9 +25,9 @@ def elide_tool_results(messages: Sequence[Message], keep_steps: int = KEEP_STEPS
 
 def _elided(message: Message) -> Message:
     content = message.get("content")
-    if message["role"] != "tool" or not isinstance(content, str) or len(content) <= SHORTEST_ELIDED:
+    if message["role"] != "tool" or not isinstance(content, str) or len(content) <= MIN_ELIDED:
         return message
-    head = content[: SHORTEST_ELIDED // 2]
+    head = content[: MIN_ELIDED // 2]
     note = f"{head}\n[... {len(content) - len(head)} characters of this old result were removed]"
     return {**message, "content": note}
 

@@ -29,7 +29,7 @@ PATIENCE = 2
 
 
 @dataclass(frozen=True)
-class Circle:
+class Loop:
     """A pattern as the latest step leaves it."""
 
     pattern: Pattern
@@ -64,7 +64,7 @@ class LoopDetector:
         self._told: dict[tuple[Pattern, str], tuple[int, int]] = {}
         """The patterns that the coder was told of, with their count and the number of steps then."""
 
-    def observe(self, step: Sequence[tuple[ToolCall, ToolResult]]) -> Circle | None:
+    def observe(self, step: Sequence[tuple[ToolCall, ToolResult]]) -> Loop | None:
         """Take in the calls of one reply with their results; the pattern to act on, if any.
 
         Where a step completes several, the first in the order of NUDGE_AT is told for all of them.
@@ -74,12 +74,12 @@ class LoopDetector:
         if not any(circle.count >= NUDGE_AT[circle.pattern] for circle in found):
             rounds = rounds_in_a_row(self._steps[::-1])
             names = ", ".join(dict.fromkeys(call.name for call, _ in step))
-            found.append(Circle("repeat", rounds, names, counted="step"))
+            found.append(Loop("repeat", rounds, names, counted="step"))
         due = [due for circle in found if (due := self._due(circle)) is not None]
         order = list(NUDGE_AT)
         return min(due, key=lambda c: (not c.stuck, order.index(c.pattern)), default=None)
 
-    def _due(self, circle: Circle) -> Circle | None:
+    def _due(self, circle: Loop) -> Loop | None:
         """The circle when it is to be told of, or when telling did not help."""
         key = (circle.pattern, circle.counted or circle.subject)
         if circle.count < NUDGE_AT[circle.pattern]:
@@ -93,39 +93,39 @@ class LoopDetector:
             return replace(circle, stuck=True)
         return None
 
-    def _seen(self, call: ToolCall, result: ToolResult) -> Iterable[Circle]:
+    def _seen(self, call: ToolCall, result: ToolResult) -> Iterable[Loop]:
         if result.command is not None:
             yield self._command(result.command)
         if call.name == "edit_file" and not result.ok and not result.invalid:
             edit = _canonical(call.arguments)
             self._edits[edit] += 1
-            yield Circle("failing_edit", self._edits[edit], _path(call.arguments), counted=edit)
+            yield Loop("failing_edit", self._edits[edit], _path(call.arguments), counted=edit)
         if result.file is not None:
             yield self._file(result.file)
 
-    def _command(self, record: CommandRecord) -> Circle:
+    def _command(self, record: CommandRecord) -> Loop:
         command = " ".join(record.command.split())
         if record.exit_code == 0:
             self._failures.pop(command, None)
             self._spot = NOWHERE
-            return Circle("failing_command", 0, command)
+            return Loop("failing_command", 0, command)
         key = failure_key(record.exit_code, record.tail)
         before, count = self._failures.get(command, ("", 0))
         count = count + 1 if key == before else 1
         self._failures[command] = (key, count)
         self._spot = find_spot(record.tail, self._root)
-        return Circle("failing_command", count, command, self._spot)
+        return Loop("failing_command", count, command, self._spot)
 
-    def _file(self, record: FileRecord) -> Circle:
+    def _file(self, record: FileRecord) -> Loop:
         if record.unchanged:
             content = f"{record.path}\0{record.digest}"
             self._unchanged[content] += 1
-            return Circle("same_content", self._unchanged[content], record.path, self._spot, content)
+            return Loop("same_content", self._unchanged[content], record.path, self._spot, content)
         known = self._contents[record.path]
         back = record.digest in known
         self._returns[record.path] = self._returns[record.path] + 1 if back else 0
         known.add(record.digest)
-        return Circle("back_and_forth", self._returns[record.path], record.path, self._spot)
+        return Loop("back_and_forth", self._returns[record.path], record.path, self._spot)
 
 
 def rounds_in_a_row(steps: Sequence[bytes]) -> int:

@@ -44,7 +44,7 @@ IN_FLIGHT = "Interrupted: the outcome of this call is unknown. Look at what is t
 NOT_BEGUN = "Not run: the run was interrupted before this call. Repeat it if it is still to be done."
 """Answers to the tool calls that an interruption met under way, or waiting behind one that was."""
 
-LONGEST_SUBJECT = 200
+MAX_SUBJECT = 200
 """Characters of a command or path that a nudge names."""
 
 
@@ -65,7 +65,7 @@ async def run_turn(coder: Coder, prompt: str, *, anew: bool = False) -> TurnOutc
         coder.begin_anew(prompt)
         turn.vary()
     else:
-        coder.hear(prompt)
+        coder.add_user_message(prompt)
     return await turn.run()
 
 
@@ -223,7 +223,7 @@ class _Turn:
         self.coder.nudge(
             circle.pattern,
             count=circle.count,
-            subject=shortened(circle.subject, LONGEST_SUBJECT),
+            subject=shortened(circle.subject, MAX_SUBJECT),
             error=circle.spot.error,
             place=circle.spot.place,
         )

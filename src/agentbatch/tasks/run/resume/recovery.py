@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from agentbatch.files import put_document
+from agentbatch.files import write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import TaskState
@@ -13,10 +13,10 @@ from agentbatch.runs.store.database import load_messages, open_database
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
-"""How `put_document` calls a file until it is whole."""
+"""How `write_atomic` calls a file until it is whole."""
 
 
-def mend_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, results_file: Path) -> None:
+def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, results_file: Path) -> None:
     """Remove documents that were never finished, and write the transcripts of tasks that ended just before the kill.
 
     Slow: call it in a thread. Raises OSError.
@@ -28,11 +28,11 @@ def mend_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, re
         for task in tasks:
             path = folder.task(task.id) / TRANSCRIPT
             if task.finished and not task.resumable and task.started_at is not None and not path.exists():
-                put_document(path, redact(trajectory(task, load_messages(connection, task.id))))
+                write_atomic(path, redact(trajectory(task, load_messages(connection, task.id))))
 
 
 def remove_temporary(folder: Path, name: str = "") -> None:
-    """Remove what `put_document` was writing in the folder; `name`: of this document only."""
+    """Remove what `write_atomic` was writing in the folder; `name`: of this document only."""
     with suppress(FileNotFoundError):
         for entry in folder.iterdir():
             if TEMPORARY.fullmatch(entry.name) and entry.name.startswith(f".{name[:40]}"):

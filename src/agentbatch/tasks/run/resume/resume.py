@@ -6,21 +6,23 @@ from dataclasses import replace
 from agentbatch.runs.store.database import open_database, read_state
 from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.engine import Beginnings
+from agentbatch.tasks.run.engine import ResumePlan
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.resume.resume_plan import dispositions
+from agentbatch.tasks.run.resume.resume_plan import resume_actions
 from agentbatch.text import counted
 
 
-def take_up(prepared: PreparedRun, store: Store) -> Beginnings:
+def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
     """How the tasks of the plan go on; of a new run, nothing."""
     if prepared.resumed is None:
-        return Beginnings()
+        return ResumePlan()
     settings, known = prepared.settings, store.state.tasks
-    found = dispositions(prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force)
+    found = resume_actions(
+        prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force
+    )
     under_way = [known[task_id] for task_id, disposition in found.items() if disposition == "continue"]
     with closing(open_database(store.folder.database)) as connection:
-        return Beginnings(found, load_histories(connection, under_way))
+        return ResumePlan(found, load_histories(connection, under_way))
 
 
 def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
@@ -30,7 +32,7 @@ def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
         return prepared, ""
     settings, tasks = prepared.settings, prepared.plan.tasks
     known = read_state(prepared.resumed.database).tasks
-    found = dispositions(tasks, known, retry_failed=settings.retry_failed, force=settings.force)
+    found = resume_actions(tasks, known, retry_failed=settings.retry_failed, force=settings.force)
     left = tuple(task for task in tasks if found[task.id] != "keep")
     over = len(tasks) - len(left)
     told = f"goes on with run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"

@@ -7,21 +7,21 @@ from typing import Literal
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.spec.plan import PlannedTask
 
-Disposition = Literal["new", "keep", "start", "continue", "rerun", "changed"]
+ResumeAction = Literal["new", "keep", "start", "continue", "rerun", "changed"]
 """`new`: the run does not know it yet, at least not as it is now; `keep`: it is over; `start`: it had not begun;
 `continue`: it goes on where it was; `rerun`: it begins again, as was asked; `changed`: it begins again, since it is
 another task now."""
 
 
-def dispositions(
+def resume_actions(
     tasks: Sequence[PlannedTask],
     known: Mapping[str, TaskState],
     *,
     retry_failed: bool = False,
     force: bool = False,
-) -> dict[str, Disposition]:
+) -> dict[str, ResumeAction]:
     """By task id. `known`: the run's tasks as its earlier sessions left them."""
-    found: dict[str, Disposition] = {}
+    found: dict[str, ResumeAction] = {}
     for planned in tasks:
         state = known.get(planned.id)
         found[planned.id] = "new" if state is None else _disposition(planned, state, retry_failed, force)
@@ -29,7 +29,7 @@ def dispositions(
     return found
 
 
-def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> Disposition:
+def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> ResumeAction:
     if force and state.begun:
         return "rerun"
     if state.definition and state.definition != planned.definition:
@@ -54,7 +54,7 @@ def _is_higher(limit: float | None, before: float | None) -> bool:
 
 
 def _revive_skipped(
-    tasks: Sequence[PlannedTask], known: Mapping[str, TaskState], found: dict[str, Disposition]
+    tasks: Sequence[PlannedTask], known: Mapping[str, TaskState], found: dict[str, ResumeAction]
 ) -> None:
     """A task that was skipped begins when nothing that it depends on now stands against it: all is completed, or
     gets another chance itself."""

@@ -11,7 +11,7 @@ from agentbatch.tasks.coders.builtin.loops import Pattern
 from agentbatch.tasks.coders.builtin.turn import TurnEnd, TurnOutcome
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
 from agentbatch.tasks.evaluator.controller import Evaluated, evaluated_from
-from agentbatch.tasks.evaluator.verdict import LONGEST_FOLLOW_UP
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP
 from agentbatch.tasks.tools.base import CommandRecord
 
 
@@ -92,7 +92,7 @@ def resumption_of(history: TaskHistory) -> Resumption | None:
     )
 
 
-def what_speaks_against_it(resumption: Resumption) -> str:
+def feedback_prompt(resumption: Resumption) -> str:
     """A prompt after an iteration that was to be the last, and is not: its verdict came without one."""
     verdict = resumption.verdicts[-1].verdict or {}
     missing = verdict.get("missing") or ()
@@ -101,7 +101,7 @@ def what_speaks_against_it(resumption: Resumption) -> str:
         *map(str, missing),
         *resumption.evaluated[-1].refusals,
     )
-    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:LONGEST_FOLLOW_UP]
+    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:MAX_FOLLOW_UP]
 
 
 def _trace(event: e.ToolFinished) -> ToolTrace:

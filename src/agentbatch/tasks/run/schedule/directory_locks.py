@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 
-class Hold(NamedTuple):
+class Conflict(NamedTuple):
     """What keeps a task from starting: others at work in one directory, or somewhere below it."""
 
     where: Literal["in", "below"]
@@ -15,7 +15,7 @@ class Hold(NamedTuple):
     """True: only those that work in the directory itself count, since the one that waits works in a copy."""
 
 
-class OccupiedDirectories:
+class DirectoryLocks:
     """Tasks in equal or nested directories wait for each other, except where both work in copies of their own.
 
     A task in a copy (`isolated`) still waits for one that works in the directory itself, and the other way round: a
@@ -23,25 +23,25 @@ class OccupiedDirectories:
     """
 
     def __init__(self) -> None:
-        self._at_work: Counter[Hold] = Counter()
+        self._at_work: Counter[Conflict] = Counter()
 
-    def hold(self, root: Path, isolated: bool) -> Hold | None:
+    def hold(self, root: Path, isolated: bool) -> Conflict | None:
         """Something that a task in `root` has to wait for; None: it can start."""
         above = self.hold_above(root, isolated)
-        below = Hold("below", root, isolated)
+        below = Conflict("below", root, isolated)
         return above or (below if below in self._at_work else None)
 
-    def hold_above(self, root: Path, isolated: bool) -> Hold | None:
+    def hold_above(self, root: Path, isolated: bool) -> Conflict | None:
         """Something in `root` or above it that holds up every task in `root` or below it."""
         return next((hold for hold in _above(root, isolated) if hold in self._at_work), None)
 
-    def is_held(self, hold: Hold) -> bool:
+    def is_held(self, hold: Conflict) -> bool:
         return hold in self._at_work
 
     def enter(self, root: Path, isolated: bool) -> None:
         self._at_work.update(_effects(root, isolated))
 
-    def leave(self, root: Path, isolated: bool) -> list[Hold]:
+    def leave(self, root: Path, isolated: bool) -> list[Conflict]:
         """The task in `root` has ended: what nobody has to wait for any more."""
         effects = _effects(root, isolated)
         self._at_work.subtract(effects)
@@ -52,15 +52,15 @@ class OccupiedDirectories:
 
 
 @lru_cache(maxsize=20_000)
-def _above(root: Path, isolated: bool) -> tuple[Hold, ...]:
-    return tuple(Hold("in", place, isolated) for place in (root, *root.parents))
+def _above(root: Path, isolated: bool) -> tuple[Conflict, ...]:
+    return tuple(Conflict("in", place, isolated) for place in (root, *root.parents))
 
 
 @lru_cache(maxsize=20_000)
-def _effects(root: Path, isolated: bool) -> tuple[Hold, ...]:
+def _effects(root: Path, isolated: bool) -> tuple[Conflict, ...]:
     """What one task at work holds up."""
     kinds = (False,) if isolated else (False, True)
     return (
-        *(Hold("in", root, kind) for kind in kinds),
-        *(Hold("below", parent, kind) for parent in root.parents for kind in kinds),
+        *(Conflict("in", root, kind) for kind in kinds),
+        *(Conflict("below", parent, kind) for parent in root.parents for kind in kinds),
     )

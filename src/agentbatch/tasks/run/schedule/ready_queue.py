@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from agentbatch.tasks.run.schedule.directory_locks import Hold, OccupiedDirectories
+from agentbatch.tasks.run.schedule.directory_locks import Conflict, DirectoryLocks
 from agentbatch.tasks.spec.plan import PlannedTask
 
 Order = tuple[int, int]
@@ -34,7 +34,7 @@ class _Entry(NamedTuple):
 
     order: Order
     number: int
-    what: _Lane | Hold
+    what: _Lane | Conflict
 
 
 class ReadyQueue:
@@ -46,12 +46,12 @@ class ReadyQueue:
     """
 
     def __init__(self) -> None:
-        self._occupied = OccupiedDirectories()
+        self._occupied = DirectoryLocks()
         self._lanes: dict[_Lane, list[_Waiting]] = defaultdict(list)
         self._waiting: dict[str, _Waiting] = {}
         """By task id."""
         self._open: list[_Entry] = []
-        self._behind: dict[Hold, list[_Entry]] = {}
+        self._behind: dict[Conflict, list[_Entry]] = {}
         self._made = 0
 
     def __contains__(self, task_id: str) -> bool:
@@ -77,7 +77,7 @@ class ReadyQueue:
         """The task to start next; it stays in the queue. None: nothing can start before a task at work ends."""
         while self._open:
             entry = self._open[0]
-            if isinstance(entry.what, Hold):
+            if isinstance(entry.what, Conflict):
                 heapq.heappop(self._open)
                 self._open_hold(entry, entry.what)
                 continue
@@ -115,14 +115,14 @@ class ReadyQueue:
         head = self._lanes[lane][0]
         heapq.heappush(self._open, _Entry(head.order, self._next_number(), lane))
 
-    def _offer_hold(self, hold: Hold) -> None:
+    def _offer_hold(self, hold: Conflict) -> None:
         behind = self._behind.get(hold)
         if behind:
             heapq.heappush(self._open, _Entry(behind[0].order, self._next_number(), hold))
         else:
             self._behind.pop(hold, None)
 
-    def _open_hold(self, entry: _Entry, hold: Hold) -> None:
+    def _open_hold(self, entry: _Entry, hold: Conflict) -> None:
         """Let the first of those behind a hold out, unless it holds again: then its end offers them anew."""
         behind = self._behind.get(hold)
         if not behind or self._occupied.is_held(hold) or behind[0].order != entry.order:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentbatch.tui.lines.files.changed_files import ChangedFile, ChangeKind, parse_patch
-from agentbatch.workspace.files.baseline import NAME, Beginning
+from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff import changes, patch
-from agentbatch.workspace.files.snapshot import MOST_FILES, RACY, FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, FileEntry, Snapshot, take_snapshot
 
 DIFF_SECONDS = 1.0
 """Spent on diffs in one look; the next one goes on with the rest."""
@@ -67,7 +67,7 @@ class DirectoryChanges:
         ]
         touched.sort(key=lambda item: (item[0] != first, item[0]))
         files = self._compared(touched, self._clock() + seconds)
-        note = f"It holds more than {MOST_FILES:,} files: not all of them are seen." if now.truncated else ""
+        note = f"It holds more than {MAX_FILES:,} files: not all of them are seen." if now.truncated else ""
         return Look(tuple(sorted(files, key=lambda file: file.path)), note, not _lacking(files))
 
     def _read_beginning(self) -> None:
@@ -77,7 +77,7 @@ class DirectoryChanges:
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
-        self._before = Beginning.load(self.folder).snapshot
+        self._before = Baseline.load(self.folder).snapshot
         self._last = _as_it_was(self.root, self._before, status.st_mtime_ns - RACY)
         self._diffs, self._stamp = {}, stamp
 

@@ -13,7 +13,7 @@ PATCH = "changes.patch"
 
 
 @dataclass(frozen=True)
-class Told:
+class ChangesNote:
     """There is nothing to look at, and this sentence says why."""
 
     text: str
@@ -38,24 +38,24 @@ class Directory:
     """The task's directory, as planned."""
 
 
-FilesSource = Told | Patch | Directory
+FilesSource = ChangesNote | Patch | Directory
 
 
 def files_source(state: RunState, folder: RunFolder | None, task_id: str | None) -> FilesSource:
     """Where to look for the changes of a task. Pure."""
     task = state.tasks.get(task_id) if task_id is not None else None
     if task is None:
-        return Told("No task is chosen.")
+        return ChangesNote("No task is chosen.")
     if folder is None:
-        return Told(_of_results_file(task))
+        return ChangesNote(_of_results_file(task))
     if task.finished:
         if task.changed_files:
             return Patch(folder.task(task.id) / PATCH, task.finished_at or 0.0)
-        return Told("It has ended, and nothing was changed in its directory.")
+        return ChangesNote("It has ended, and nothing was changed in its directory.")
     if not task.begun:
-        return Told("This task has not begun.")
+        return ChangesNote("This task has not begun.")
     if state.info is None or not state.info.task_file:
-        return Told("The run's records do not tell where the task's directory is.")
+        return ChangesNote("The run's records do not tell where the task's directory is.")
     return Directory(folder.task(task.id), Path(state.info.task_file).parent / task.dir)
 
 

@@ -8,7 +8,7 @@ from textual.content import Content
 from agentbatch.text import counted, harmless, width
 from agentbatch.tui.lines.files.changed_files import SIGNS, ChangedFile, ChangeKind, total_lines
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.render import LONGEST_LINE, clipped, plain_lines
+from agentbatch.tui.lines.render import MAX_LINE, clipped, plain_lines
 
 COLOURS: dict[ChangeKind, str] = {
     "added": "$text-success",
@@ -120,7 +120,7 @@ def diff_columns(file: ChangedFile) -> int:
     longest = max(
         ((len(line) + 3 * line.count("\t")) * (1 if line.isascii() else 2) for line in file.lines), default=0
     )
-    return min(longest, 2 * LONGEST_LINE)
+    return min(longest, 2 * MAX_LINE)
 
 
 def diff_line(file: ChangedFile, place: int) -> Content:

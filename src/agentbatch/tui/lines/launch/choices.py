@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from agentbatch.config import Settings
-from agentbatch.files import STATE_FOLDER, as_json, put_document
+from agentbatch.files import STATE_FOLDER, as_json, write_atomic
 from agentbatch.redaction import Redactor
 
 FILE = "tui.json"
@@ -54,7 +54,7 @@ def write_choices(folder: Path, choices: Mapping[str, str], redact: Redactor) ->
         for field, value in choices.items()
         if redact(value) == value and not (field in ENDPOINTS and _tells_more_than_a_place(value))
     }
-    put_document(folder / STATE_FOLDER / FILE, as_json(kept) + "\n")
+    write_atomic(folder / STATE_FOLDER / FILE, as_json(kept) + "\n")
 
 
 def opening_choices(settings: Settings, remembered: Mapping[str, str]) -> Choices:

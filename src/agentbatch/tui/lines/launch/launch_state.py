@@ -22,7 +22,7 @@ LABELS = {
 }
 """What stands before each field."""
 
-MOST_LINES = 8
+MAX_LINES = 8
 """Lines of a problem: the rest of a longer output is in the terminal's own command."""
 
 
@@ -169,7 +169,7 @@ def role_note(settings: Settings, field: str) -> str:
 def problem_lines(problem: str) -> list[str]:
     """A problem as harmless lines. It may be what a process printed."""
     lines = [line for line in map(harmless, problem.splitlines()) if line]
-    return lines if len(lines) <= MOST_LINES else [lines[0], UNKNOWN, *lines[2 - MOST_LINES :]]
+    return lines if len(lines) <= MAX_LINES else [lines[0], UNKNOWN, *lines[2 - MAX_LINES :]]
 
 
 def wrong_field(problem: str) -> tuple[str, str]:

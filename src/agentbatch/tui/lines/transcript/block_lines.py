@@ -33,7 +33,7 @@ from agentbatch.tui.lines.transcript.verdict_lines import verdict_lines
 BRIEF = 10
 """Lines of a prompt, or of a long answer times four, before it is opened."""
 
-MOST_LINES = 400
+MAX_LINES = 400
 """Lines that an opened block shows of a text; outputs have their file, and the whole transcript has its own."""
 
 STREAMED_LINES = 8
@@ -100,7 +100,7 @@ def _rest(scene: Scene) -> str:
 def _long(lines: list[Line], opened: bool, brief: int, scene: Scene) -> list[Line]:
     """A text that everybody reads, cut when it is long; opened, to the limit."""
     if opened or len(lines) <= brief + 2:
-        return shortened(lines, MOST_LINES, _rest(scene))
+        return shortened(lines, MAX_LINES, _rest(scene))
     more = f"{scene.glyphs['ellipsis']} {len(lines) - brief:,} lines more: enter"
     shown = lines[:brief]
     while shown and not shown[-1].text:
@@ -119,7 +119,7 @@ def _folded(title: str, beside: str, text: str, opened: bool, scene: Scene) -> l
     )
     if not opened:
         return [head]
-    return [head, *shortened(text_lines(text, "dim", 2), MOST_LINES, _rest(scene))]
+    return [head, *shortened(text_lines(text, "dim", 2), MAX_LINES, _rest(scene))]
 
 
 def _head(block: Head, opened: bool, scene: Scene) -> list[Line]:
@@ -153,7 +153,7 @@ def _check(block: Check, opened: bool, scene: Scene) -> list[Line]:
     whole = plain_lines(block.command)
     command = text_lines(f"ran: {block.command}", "dim", 4) if len("".join(whole)) > 50 else []
     said = text_lines(block.tail, "", 4) or [Line("(no output)", "dim", 4)]
-    return [head, *shortened(said, MOST_LINES, _rest(scene)), *command]
+    return [head, *shortened(said, MAX_LINES, _rest(scene)), *command]
 
 
 def _note(block: Note, scene: Scene) -> list[Line]:

@@ -14,13 +14,13 @@ from agentbatch.tui.lines.transcript.blocks import Call, Key
 from agentbatch.workspace.files.line_diff import hunks
 
 INDENT = 4
-MOST_LINES = 200
+MAX_LINES = 200
 """Lines shown of an output, and of a change."""
 
-MOST_PAIRS = 250_000
+MAX_PAIRS = 250_000
 """Lines x lines of an edit whose least diff is looked for (some 50 ms); a larger one shows the old and the new."""
 
-LONGEST_ARGUMENTS = 200_000
+MAX_ARGUMENTS = 200_000
 """Characters of arguments that are shown."""
 
 _SPILLED = re.compile(r"the whole output is in ([^\n]{1,1000}?) \.\.\.\]")
@@ -38,8 +38,8 @@ def call_lines(
     answer = message_text(messages.get(call.answer) if call.answer else None, "content")
     spilled = _SPILLED.search(answer)
     where = _where(spilled[1], glyphs) if spilled else rest
-    said = shortened(text_lines(answer, _MUTED, INDENT), MOST_LINES, where)
-    body = shortened(_body(tool, arguments), MOST_LINES, rest)
+    said = shortened(text_lines(answer, _MUTED, INDENT), MAX_LINES, where)
+    body = shortened(_body(tool, arguments), MAX_LINES, rest)
     if not answer and call.stage == "running":
         said = [Line("(no answer yet)", _MUTED, INDENT)]
     return [_head(call, tool, opened, glyphs), *body, *said]
@@ -115,7 +115,7 @@ def _body(tool: str, arguments: Any) -> list[Line]:
 
 
 def _texts(text: str, style: str = "") -> list[Line]:
-    return text_lines(text[:LONGEST_ARGUMENTS], style, INDENT)
+    return text_lines(text[:MAX_ARGUMENTS], style, INDENT)
 
 
 def _argument(name: str, value: Any) -> list[Line]:
@@ -173,7 +173,7 @@ def _marked(sign: str, text: str) -> list[Line]:
 
 def diff_lines(old: str, new: str) -> list[Line]:
     """What an edit changes: lines that go with -, lines that come with +, others with neither."""
-    if (old.count("\n") + 1) * (new.count("\n") + 1) > MOST_PAIRS:
+    if (old.count("\n") + 1) * (new.count("\n") + 1) > MAX_PAIRS:
         return [*_marked("-", old), *_marked("+", new)]
     lines: list[Line] = []
     for text in hunks(_ended(old), _ended(new)):

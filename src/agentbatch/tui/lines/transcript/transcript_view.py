@@ -14,10 +14,10 @@ from agentbatch.tui.lines.transcript.transcript import Transcript
 AT_ONCE = 50
 """Blocks whose messages are in memory at the same time, where all are gone through."""
 
-MOST_HITS = 1_000
+MAX_HITS = 1_000
 """Places that a search gives."""
 
-LONGEST_TEXT = 1_000_000
+MAX_TEXT_LENGTH = 1_000_000
 """Characters, about, that `text` gives: more than terminals take into the clipboard."""
 
 _WORDS = re.compile(r"[A-Za-z0-9_.=-]+")
@@ -30,19 +30,19 @@ class Hit(NamedTuple):
     line: int
 
 
-class Sheet:
+class TranscriptView:
     """A transcript, or what stands in for one."""
 
     def __init__(
         self,
         glyphs: Glyphs,
-        stand_in: Sequence[Block] = (),
+        placeholder: Sequence[Block] = (),
         reading: TranscriptReading | None = None,
         whole: str = "",
     ) -> None:
-        """`stand_in` is shown while nothing has happened; `whole`: the file of the whole conversation."""
+        """`placeholder` is shown while nothing has happened; `whole`: the file of the whole conversation."""
         self._glyphs = glyphs
-        self._stand_in = stand_in
+        self._stand_in = placeholder
         self._reading = reading
         self._whole = whole
         self._transcript = Transcript()
@@ -84,7 +84,7 @@ class Sheet:
 
     def find(self, text: str) -> tuple[re.Pattern[str], list[Hit]]:
         """What finds harmless `text`, capitals or not, and the lines that have it, in closed blocks too: the latest
-        MOST_HITS of them, in order. Raises UserError."""
+        MAX_HITS of them, in order. Raises UserError."""
         needle = re.compile(re.escape(text), re.IGNORECASE)
         # The database looks for a word that JSON writes as it is: making lines of ten thousand messages takes seconds.
         word = max(_WORDS.findall(text), key=len, default="").lower()
@@ -97,9 +97,9 @@ class Sheet:
             for place, lines in self._shown(shown).items():
                 found = [Hit(place, at) for at, line in enumerate(lines) if needle.search(line.text)]
                 hits += reversed(found)
-            if len(hits) >= MOST_HITS:
+            if len(hits) >= MAX_HITS:
                 break
-        return needle, hits[:MOST_HITS][::-1]
+        return needle, hits[:MAX_HITS][::-1]
 
     def _may_hold(self, place: int, holding: Set[Key]) -> bool:
         keys = keys_of(self.blocks[place], True)
@@ -110,7 +110,7 @@ class Sheet:
         texts: list[str] = []
         length = 0
         for places in self._backwards():
-            if length > LONGEST_TEXT:
+            if length > MAX_TEXT_LENGTH:
                 where = f" The whole conversation: {self._whole}" if self._whole else ""
                 texts.append(f"[... what came before is left out.{where}]")
                 break

@@ -9,7 +9,7 @@ from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, text_lines
 
-MOST_ITEMS = 60
+MAX_ITEMS = 60
 """Requirements, missing things and refusals shown, of each."""
 
 _DECIDED_BY = {"judge": "evaluator", "verify": "its own checks", "gates": "nobody was asked"}
@@ -62,4 +62,4 @@ def _items(word: str, items: object, style: str) -> list[Line]:
 
 
 def _listed(items: object) -> list[Any]:
-    return list(items[:MOST_ITEMS]) if isinstance(items, list | tuple) else []
+    return list(items[:MAX_ITEMS]) if isinstance(items, list | tuple) else []

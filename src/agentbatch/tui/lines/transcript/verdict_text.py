@@ -14,7 +14,7 @@ from agentbatch.tui.lines.transcript.verdict_lines import verdict_lines
 WHOLE = 20
 """Evaluations that are told with all that was said, the newest ones; of earlier ones the outcome and why."""
 
-MOST_BLOCKS = 200
+MAX_BLOCKS = 200
 """Blocks on the screen at the same time; a task may have a thousand iterations."""
 
 VERIFY_LINES = 30
@@ -41,7 +41,7 @@ def verdict_blocks(task: TaskState | None, glyphs: Glyphs) -> list[list[Line]]:
         blocks.append(_unstructured(task.last_evaluation, glyphs))
     if task.last_verify is not None:
         blocks.append(_verify(task.last_verify, glyphs))
-    left = MOST_BLOCKS - len(blocks) - 1
+    left = MAX_BLOCKS - len(blocks) - 1
     for place, record in enumerate(newest_first[1 : left + 1], start=1):
         whole = _evaluation(record, task, glyphs)
         blocks.append(whole if place < WHOLE else _brief(record, whole[0]))

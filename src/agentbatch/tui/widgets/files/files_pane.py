@@ -18,10 +18,10 @@ from agentbatch.text import harmless
 from agentbatch.tui.lines.files.changed_files import ChangedFile, parse_patch
 from agentbatch.tui.lines.files.directory_changes import DirectoryChanges, Look
 from agentbatch.tui.lines.files.files_source import (
+    ChangesNote,
     Directory,
     FilesSource,
     Patch,
-    Told,
     files_source,
     working_directory,
 )
@@ -37,7 +37,7 @@ BESIDE = 110
 LOOK_EVERY = 2.0
 """Least seconds between two looks at a directory; a slow look is followed by five times its own time."""
 
-MOST_PATCH = 32 * 1024 * 1024
+MAX_PATCH = 32 * 1024 * 1024
 """Bytes read of a patch."""
 
 
@@ -60,7 +60,7 @@ class FilesPane(Vertical):
         self._redact = redact or Redactor([])
         self._view: RunView | None = None
         self._task_id: str | None = None
-        self._source: FilesSource = Told("")
+        self._source: FilesSource = ChangesNote("")
         self._directory: DirectoryChanges | None = None
         self._files: Sequence[ChangedFile] = ()
         self._where = ""
@@ -88,7 +88,7 @@ class FilesPane(Vertical):
         """Show what this task changed."""
         if (view, task_id) != (self._view, self._task_id):
             self._view, self._task_id = view, task_id
-            self._source, self._turn, self._looking = Told(""), self._turn + 1, False
+            self._source, self._turn, self._looking = ChangesNote(""), self._turn + 1, False
             self._directory, self._next = None, 0.0
             if self._again is not None:
                 self._again.stop()
@@ -127,7 +127,7 @@ class FilesPane(Vertical):
         if source != before:
             self._source, self._turn, self._looking = source, self._turn + 1, False
         match source:
-            case Told(text):
+            case ChangesNote(text):
                 self._tell(text)
             case Patch() if source != before:
                 self._read_patch(source, self._turn)
@@ -258,5 +258,5 @@ def _may_change_files(event: e.Event) -> bool:
 def _patch_files(path: Path) -> tuple[list[ChangedFile], bool]:
     """The files of a patch, and whether it was too long. In a thread; raises OSError."""
     with open(path, "rb") as file:
-        data = file.read(MOST_PATCH + 1)
-    return parse_patch(data[:MOST_PATCH].decode("utf-8", "surrogateescape")), len(data) > MOST_PATCH
+        data = file.read(MAX_PATCH + 1)
+    return parse_patch(data[:MAX_PATCH].decode("utf-8", "surrogateescape")), len(data) > MAX_PATCH

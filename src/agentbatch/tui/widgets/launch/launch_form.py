@@ -14,7 +14,7 @@ from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.launch.choices import Choices
 from agentbatch.tui.lines.launch.launch_state import LABELS, role_note
-from agentbatch.tui.widgets.radio_row import OneOf
+from agentbatch.tui.widgets.radio_row import RadioRow
 
 NUMBERS = ("parallel", "max_iterations")
 LONGEST = 500
@@ -22,7 +22,7 @@ LONGEST = 500
 
 
 class LaunchForm(Vertical):
-    """Holds what was typed; what is wrong with it, others say."""
+    """PauseGate what was typed; what is wrong with it, others say."""
 
     DEFAULT_CSS = """
     LaunchForm {
@@ -52,7 +52,7 @@ class LaunchForm(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield _label("mode")
-            yield OneOf(
+            yield RadioRow(
                 ("parallel", "serial", "test"),
                 self._opened["mode"],
                 mark="*" if self._glyphs.ascii else "•",
@@ -99,7 +99,7 @@ class LaunchForm(Vertical):
     def values(self) -> Choices:
         """What is in the fields, by setting; roles that have none are left out."""
         return {
-            "mode": self.query_one(OneOf).value,
+            "mode": self.query_one(RadioRow).value,
             **{field.id or "": field.value for field in self.query(Input)},
         }
 
@@ -108,8 +108,8 @@ class LaunchForm(Vertical):
         for field in self.query(Input):
             field.set_class(field.id == wrong, "wrong")
 
-    @on(OneOf.Changed)
-    def _mode_changed(self, event: OneOf.Changed) -> None:
+    @on(RadioRow.Changed)
+    def _mode_changed(self, event: RadioRow.Changed) -> None:
         event.stop()
         self._show_concurrency()
         self.post_message(self.Changed())
@@ -125,7 +125,7 @@ class LaunchForm(Vertical):
         self.screen.focus_next()
 
     def _show_concurrency(self) -> None:
-        hidden = self.query_one(OneOf).value != "parallel"
+        hidden = self.query_one(RadioRow).value != "parallel"
         self.query_one("#parallel").set_class(hidden, "hidden")
         self.query_one("#parallel-label").set_class(hidden, "hidden")
 

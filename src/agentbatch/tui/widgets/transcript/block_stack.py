@@ -12,7 +12,7 @@ from agentbatch.errors import UserError
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.transcript.blocks import End, Head, Judged, Said, Titled
-from agentbatch.tui.lines.transcript.transcript_view import Sheet
+from agentbatch.tui.lines.transcript.transcript_view import TranscriptView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import Window
 
@@ -21,7 +21,7 @@ SPACED = (Head, Said, Judged, Titled, End)
 
 
 class BlockStack(VerticalScroll):
-    """Shows a sheet's blocks, at most MOST_MOUNTED at a time. `follow`: it stays at the end."""
+    """Shows a sheet's blocks, at most MAX_MOUNTED at a time. `follow`: it stays at the end."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text(encoding="utf-8")
 
@@ -42,7 +42,7 @@ class BlockStack(VerticalScroll):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id)
         self._glyphs = glyphs
-        self._sheet = Sheet(glyphs)
+        self._sheet = TranscriptView(glyphs)
         self._window = Window()
         self._widgets: list[BlockWidget] = []
         self._needle: re.Pattern[str] | None = None
@@ -56,10 +56,10 @@ class BlockStack(VerticalScroll):
         yield self._live
 
     @property
-    def sheet(self) -> Sheet:
+    def sheet(self) -> TranscriptView:
         return self._sheet
 
-    def set_sheet(self, sheet: Sheet) -> None:
+    def set_sheet(self, sheet: TranscriptView) -> None:
         """Show this from now on, from its end."""
         self._sheet = sheet
         self.anchor(False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MOST_MOUNTED = 200
+MAX_MOUNTED = 200
 """Blocks that are widgets at the same time: each takes its time at every layout."""
 
 PAGE = 60
@@ -26,12 +26,12 @@ class Window:
     def earlier(self) -> "Window":
         """With a page more above; what is too much goes below."""
         start = max(0, self.start - PAGE)
-        return Window(start, min(self.end, start + MOST_MOUNTED))
+        return Window(start, min(self.end, start + MAX_MOUNTED))
 
     def later(self, total: int) -> "Window":
         """With a page more below; what is too much goes above."""
         end = min(total, self.end + PAGE)
-        return Window(max(self.start, end - MOST_MOUNTED), end)
+        return Window(max(self.start, end - MAX_MOUNTED), end)
 
     def grown(self, before: int, total: int, *, follow: bool) -> "Window":
         """After blocks have come behind `before`: it goes on showing the end if it did. Who does not follow keeps what
@@ -39,7 +39,7 @@ class Window:
         if self.end < before and not follow:
             return self
         if not follow:
-            return Window(self.start, max(self.end, min(total, self.start + MOST_MOUNTED)))
+            return Window(self.start, max(self.end, min(total, self.start + MAX_MOUNTED)))
         return Window(max(self.start, total - FOLLOWED), total)
 
     def around(self, place: int, total: int) -> "Window":

@@ -24,7 +24,7 @@ from agentbatch.tui.lines.transcript.placeholder import (
     blocks_of_file,
 )
 from agentbatch.tui.lines.transcript.reading import TranscriptReading
-from agentbatch.tui.lines.transcript.transcript_view import Hit, Sheet
+from agentbatch.tui.lines.transcript.transcript_view import Hit, TranscriptView
 from agentbatch.tui.view import RunView
 from agentbatch.tui.widgets.transcript.block_list import BlockList
 
@@ -97,14 +97,14 @@ class TranscriptPane(BlockList):
     # reading -----------------------------------------------------------------------------------------------------
 
     def _say(self, blocks: Sequence[Block]) -> None:
-        self.set_sheet(Sheet(self._glyphs, blocks))
+        self.set_sheet(TranscriptView(self._glyphs, blocks))
 
     @work(exclusive=True, group="transcript")
     async def _read(self, view: RunView, folder: RunFolder, task_id: str) -> None:
         try:
             # Read first: what it holds of the task is what there is when nothing has happened.
             task = view.task(task_id)
-            sheet = Sheet(
+            sheet = TranscriptView(
                 self._glyphs,
                 blocks_before_the_start(task) if task is not None else [Note(NO_TASK)],
                 TranscriptReading(folder.database, task_id),
@@ -144,7 +144,7 @@ class TranscriptPane(BlockList):
 
     def search(self, text: str) -> int:
         """Look for `text` (capitals or not) in all that the task has; shows the last place. Returns the number of
-        places, at most MOST_HITS; an empty text ends the search."""
+        places, at most MAX_HITS; an empty text ends the search."""
         wanted = harmless(text)
         needle, self._hits = None, []
         try:

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, closing
 
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import CommandQueue
-from agentbatch.runs.control.control import Control, Steerable
+from agentbatch.runs.control.control import Control, Controllable
 from agentbatch.runs.store.store import Store
 
 
 @asynccontextmanager
-async def steered(store: Store, engine: Steerable) -> AsyncIterator[None]:
+async def serve_commands(store: Store, engine: Controllable) -> AsyncIterator[None]:
     """`stop`, `pause` and the like are carried out on `engine` for as long as this lasts."""
     with closing(CommandQueue(store.folder.database)) as queue:
         control = asyncio.ensure_future(Control(queue, engine).run())
