@@ -5,7 +5,7 @@ import json
 import random
 from pathlib import Path
 
-from tests.cli.requests.test_cli_requests import command, endpoint, environ_of, lines_of, ran, write_input
+from tests.cli.requests.test_requests import command, endpoint, environ_of, lines_of, ran, write_input
 
 REQUESTS = 5_000
 AT_ONCE = 40

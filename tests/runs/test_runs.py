@@ -215,7 +215,7 @@ async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
 ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from tests.store.stored_runs import begin, end, work
+from tests.runs.stored_runs import begin, end, work
 
 async def main():
     store = begin(Path(sys.argv[1]))

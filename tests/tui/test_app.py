@@ -11,7 +11,7 @@ from agentbatch.tui.keys import keys_of
 from agentbatch.tui.palette import KeyCommands, keys_on
 from tests.tui.snapshot_run import scene
 from tests.tui.steered_run import run_screen, screen_text, shows, until
-from tests.tui.test_tui_snapshots import over
+from tests.tui.test_snapshots import over
 
 CRASH = """
 import sys

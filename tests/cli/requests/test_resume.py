@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.cli.requests.test_cli_requests import (
+from tests.cli.requests.test_requests import (
     command,
     ended,
     endpoint,

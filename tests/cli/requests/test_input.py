@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.requests.test_cli_requests import command, environ_of, lines_of
+from tests.cli.requests.test_requests import command, environ_of, lines_of
 
 GOOD = json.dumps({"id": "a", "prompt": "x"}).encode()
 OTHER = json.dumps({"custom_id": "b", "method": "POST", "url": "/v1/chat/completions", "body": {"messages": [

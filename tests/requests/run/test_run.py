@@ -18,7 +18,7 @@ from agentbatch.requests.run.run_requests import Callbacks, RequestsOutcome, run
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.listing import list_runs, open_run
 from agentbatch.runs.store.store import Store
-from tests.requests.run.test_api_requests_plan import prepared
+from tests.requests.run.test_plan import prepared
 
 KEY = "sk-test-0123456789abcdef"
 

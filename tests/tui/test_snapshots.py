@@ -1,4 +1,4 @@
-"""What every screen looks like, as text. `AGENTBATCH_UPDATE_SNAPSHOTS=1 pytest tests/tui/test_tui_snapshots.py` writes
+"""What every screen looks like, as text. `AGENTBATCH_UPDATE_SNAPSHOTS=1 pytest tests/tui/test_snapshots.py` writes
 them anew; read the difference before you commit it."""
 
 import difflib

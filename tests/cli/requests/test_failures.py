@@ -8,7 +8,7 @@ import pytest
 from agentbatch.rehearsal.script import Fault
 from agentbatch.requests.run.failures import MIN_ENDED, OUTAGE, OUTAGE_TOLD, FailureWatch, too_many_failed
 from agentbatch.requests.spec.result import BatchError, BatchResult
-from tests.cli.requests.test_cli_requests import endpoint, lines_of, ran, said, write_input
+from tests.cli.requests.test_requests import endpoint, lines_of, ran, said, write_input
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
 REFUSED: dict[str, Any] = {"status": 400, "message": "That is not for me."}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.requests.test_cli_requests import (
+from tests.cli.requests.test_requests import (
     ended,
     endpoint,
     lines_of,

@@ -20,7 +20,7 @@ from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
-from tests.tasks.results.test_store_results_file import OLD
+from tests.tasks.results.test_results_file import OLD
 from tests.tui.pane_app import PaneApp, news, sees, shown, until
 
 PLAIN = Glyphs(ascii=True)

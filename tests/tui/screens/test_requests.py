@@ -13,7 +13,7 @@ from agentbatch.tui.screens.results import ResultsScreen
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.runs.requests_run import requests_run
 from tests.runs.stored_runs import begin, finished, work
-from tests.tui.screens.test_tui_results import browser, choose, listed, messages, ready, until
+from tests.tui.screens.test_results import browser, choose, listed, messages, ready, until
 
 
 @pytest.fixture

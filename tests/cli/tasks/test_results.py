@@ -10,7 +10,7 @@ from agentbatch.cli.tasks import results
 from agentbatch.errors import UserError
 from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, end, finished, interrupted, work
-from tests.tasks.results.test_store_results_file import OLD
+from tests.tasks.results.test_results_file import OLD
 
 
 @pytest.fixture(autouse=True)

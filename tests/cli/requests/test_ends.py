@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.rehearsal.script import Fault
-from tests.cli.requests.test_cli_requests import (
+from tests.cli.requests.test_requests import (
     KEY,
     ended,
     endpoint,

@@ -15,7 +15,7 @@ from agentbatch.requests import BatchRequest, RetryPolicy
 from agentbatch.requests.batch.packing import pack_body
 from agentbatch.requests.spec.defaults import Defaults
 from agentbatch.requests.spec.request import CHAT
-from tests.cli.requests.test_cli_requests import KEY, command, environ_of, lines_of, ran, until, write_input
+from tests.cli.requests.test_requests import KEY, command, environ_of, lines_of, ran, until, write_input
 from tests.requests.conftest import Serve
 
 LETTER = {"enum": [f"{number:02x}" for number in range(256)]}

@@ -12,7 +12,7 @@ import pytest
 
 from agentbatch.rehearsal.faults.batch_service import BatchService, BatchServiceOptions
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.cli.requests.test_cli_requests import command, endpoint, environ_of, lines_of, ran, write_input
+from tests.cli.requests.test_requests import command, endpoint, environ_of, lines_of, ran, write_input
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--provider-batch")
 

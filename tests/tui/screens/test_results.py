@@ -17,7 +17,7 @@ from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.widgets.results_table import ResultsTable
 from tests.runs.finished_run import NOON
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
-from tests.tasks.results.test_store_results_file import OLD
+from tests.tasks.results.test_results_file import OLD
 
 
 def browser(base: Path, *, ascii_only: bool = False) -> AgentbatchApp:

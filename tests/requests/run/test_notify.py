@@ -14,7 +14,7 @@ from agentbatch.requests.run.notify_messages import request_failure_message, req
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
-from tests.cli.requests.test_cli_requests import endpoint, ran, said, the_run, under_way, until, write_input
+from tests.cli.requests.test_requests import endpoint, ran, said, the_run, under_way, until, write_input
 from tests.runs.services.test_notify import TOKEN, Receiver
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
