@@ -64,7 +64,7 @@ def harmless(text: str) -> str:
     """`text` as one line that cannot act on a terminal.
 
     Control sequences, control characters and direction overrides go, white space (line ends too) becomes
-    single spaces, lone surrogates become U+FFFD. Markup like `[bold]` stays: no face of ours reads markup.
+    single spaces, lone surrogates become U+FFFD. Markup like `[bold]` stays: no display of ours reads markup.
     """
     if not text.isprintable():
         text = "".join(map(_visible, _SEQUENCES.sub("", text)))

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agentbatch.display.face import Display
+from agentbatch.display.display import Display
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
@@ -22,11 +22,11 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Story:
-    """A hand-made run: events get times, are folded, and go to the faces that listen."""
+    """A hand-made run: events get times, are folded, and go to the displays that listen."""
 
     def __init__(self, tasks: list[str], **info: object) -> None:
         self.state = RunState()
-        self.faces: list[Display] = []
+        self.displays: list[Display] = []
         self.opening = e.RunStarted.model_validate(
             {
                 "run_id": "20270115-120000-ab12",
@@ -55,8 +55,8 @@ class Story:
     def at(self, second: float, event: e.Event) -> None:
         event = event.model_copy(update={"ts": NOON + second})
         self.state.apply(event)
-        for face in self.faces:
-            face.on_event(event, self.state)
+        for display in self.displays:
+            display.on_event(event, self.state)
 
     def start(self, task: str, second: float = 0) -> None:
         self.at(second, e.TaskStarted(task_id=task))
@@ -85,9 +85,9 @@ class Story:
 def story() -> Callable[..., Story]:
     """Makes a Story that has begun."""
 
-    def make(tasks: list[str], *faces: Display, **info: object) -> Story:
+    def make(tasks: list[str], *displays: Display, **info: object) -> Story:
         made = Story(tasks, **info)
-        made.faces += faces
+        made.displays += displays
         made.begin()
         return made
 

@@ -1,10 +1,10 @@
-"""A short run in the rich face, for test_display_terminal.py: `python terminal_run.py TASKS` waits for Enter
+"""A short run in the rich display, for test_display_terminal.py: `python terminal_run.py TASKS` waits for Enter
 between its scenes, so that the test can look at the screen."""
 
 import sys
 from pathlib import Path
 
-from agentbatch.display.face import make_display
+from agentbatch.display.display import make_display
 from agentbatch.display.reports.summary import summarise
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
@@ -16,14 +16,14 @@ NOON = 1_800_014_400.0
 def main(tasks: int) -> None:
     clock = NOON
     state = RunState()
-    face = make_display("auto", verbose=False, out=sys.stdout, err=sys.stderr, now=lambda: clock)
+    display = make_display("auto", verbose=False, out=sys.stdout, err=sys.stderr, now=lambda: clock)
 
     def emit(second: float, event: e.Event) -> None:
         event = event.model_copy(update={"ts": NOON + second})
         state.apply(event)
-        face.on_event(event, state)
+        display.on_event(event, state)
 
-    face.open()
+    display.open()
     info = e.RunStarted(
         run_id="20270115-120000-ab12",
         version="0.1.0",
@@ -72,7 +72,7 @@ def main(tasks: int) -> None:
     sys.stdin.readline()
 
     emit(50, e.RunFinished(interrupted=True))
-    face.close(summarise(state, [], Path("results.json"), Path("runs/r1"), 130))
+    display.close(summarise(state, [], Path("results.json"), Path("runs/r1"), 130))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from agentbatch.config import DisplayName
-from agentbatch.display.face import NoFace, make_display
-from agentbatch.display.json_face import JsonDisplay
-from agentbatch.display.plain import PlainFace
+from agentbatch.display.display import NoDisplay, make_display
+from agentbatch.display.json import JsonDisplay
+from agentbatch.display.plain import PlainDisplay
 from agentbatch.display.reports.summary import summarise
-from agentbatch.display.rich_face import RichDisplay
+from agentbatch.display.rich import RichDisplay
 from agentbatch.display.writer import Writer
 from agentbatch.runs import events as e
 
@@ -33,32 +33,32 @@ class AsciiTerminal(Terminal):
 
 
 @pytest.mark.parametrize(
-    ("name", "stream", "term", "face"),
+    ("name", "stream", "term", "display"),
     [
         ("auto", Terminal(), "xterm-256color", RichDisplay),
-        ("auto", Terminal(), "dumb", PlainFace),
-        ("auto", AsciiTerminal(), "xterm", PlainFace),
-        ("auto", io.StringIO(), "xterm", PlainFace),
-        ("plain", Terminal(), "xterm", PlainFace),
+        ("auto", Terminal(), "dumb", PlainDisplay),
+        ("auto", AsciiTerminal(), "xterm", PlainDisplay),
+        ("auto", io.StringIO(), "xterm", PlainDisplay),
+        ("plain", Terminal(), "xterm", PlainDisplay),
         ("rich", io.StringIO(), "dumb", RichDisplay),
         ("json", Terminal(), "xterm", JsonDisplay),
-        ("none", Terminal(), "xterm", NoFace),
+        ("none", Terminal(), "xterm", NoDisplay),
     ],
 )
-def test_choose_face(name: DisplayName, stream: io.StringIO, term: str, face: type) -> None:
+def test_choose_display(name: DisplayName, stream: io.StringIO, term: str, display: type) -> None:
     chosen = make_display(name, verbose=False, out=stream, err=io.StringIO(), environ={"TERM": term})
-    assert type(chosen) is face
+    assert type(chosen) is display
 
 
 def whole_run(make: Callable[..., Any], name: DisplayName, out: io.StringIO, **options: Any) -> io.StringIO:
     """Shows a run of two tasks, one of which fails; returns what went to stderr."""
     err = io.StringIO()
     environ = {"TERM": "xterm-256color", **options.pop("environ", {})}
-    face = make_display(
+    display = make_display(
         name, verbose=options.pop("verbose", False), out=out, err=err, environ=environ, now=lambda: 0.0
     )
-    face.open()
-    run = make(["parser", "整理[bold]\x1b[31m"], face)
+    display.open()
+    run = make(["parser", "整理[bold]\x1b[31m"], display)
     run.start("parser", 1)
     run.call("parser", 4)
     run.at(5, e.ModelCallStarted(task_id="parser", role="evaluator", model="m-judge", purpose="judge"))
@@ -66,7 +66,7 @@ def whole_run(make: Callable[..., Any], name: DisplayName, out: io.StringIO, **o
     run.start("整理[bold]\x1b[31m", 11)
     run.finish("整理[bold]\x1b[31m", 12, status="error", reason="model_error", error="HTTP 500\x1b[2J")
     run.at(13, e.RunFinished())
-    face.close(summarise(run.state, [], Path("results.json"), Path("runs/r1"), 1))
+    display.close(summarise(run.state, [], Path("results.json"), Path("runs/r1"), 1))
     return err
 
 
@@ -139,16 +139,18 @@ def test_json_verbose_keeps_stdout_clean(story: Callable[..., Any]) -> None:
 def long_call(make: Callable[..., Any], name: DisplayName, out: io.StringIO, *, verbose: bool) -> str:
     """Two tasks whose calls tell their tokens twice a second for 70 and 20 seconds; what both outputs show of it."""
     err = io.StringIO()
-    face = make_display(name, verbose=verbose, out=out, err=err, environ={"TERM": "xterm"}, now=lambda: 0.0)
-    face.open()
-    run = make(["a", "b"], face)
+    display = make_display(
+        name, verbose=verbose, out=out, err=err, environ={"TERM": "xterm"}, now=lambda: 0.0
+    )
+    display.open()
+    run = make(["a", "b"], display)
     for task, length in (("a", 70), ("b", 20), ("a", 35)):
         run.start(task)
         run.at(0, e.ModelCallStarted(task_id=task, role="coder", model="m-coder"))
         for half in range(2, 2 * length):
             told = e.ModelCallProgressed(task_id=task, role="coder", tokens=half, seconds=half / 2)
             run.at(100 * (length == 35) + half / 2, told)
-    face.close(None)
+    display.close(None)
     return "".join(
         f"{line}\n" for line in (out.getvalue() + err.getvalue()).splitlines() if "generating" in line
     )
@@ -203,12 +205,12 @@ def test_no_color_takes_the_colours_only(
 
 def test_a_face_that_is_closed_without_a_summary_gives_the_terminal_back(story: Callable[..., Any]) -> None:
     out = Terminal()
-    face = make_display(
+    display = make_display(
         "rich", verbose=False, out=out, err=io.StringIO(), environ={"TERM": "xterm"}, now=lambda: 0.0
     )
-    face.open()
-    story(["a"], face)
-    face.close(None)
+    display.open()
+    story(["a"], display)
+    display.close(None)
     assert out.getvalue().removesuffix("\x1b[?2026l").endswith("\x1b[?25h")
 
 
@@ -233,7 +235,7 @@ def test_writer_is_silent_after_the_reader_went_away() -> None:
 
 def test_choosing_plain_does_not_load_rich() -> None:
     code = (
-        "import sys, agentbatch.display.face as f\n"
+        "import sys, agentbatch.display.display as f\n"
         "f.make_display('plain', verbose=False, out=sys.stdout, err=sys.stderr)\n"
         "print([m for m in ('rich', 'textual', 'openai', 'genai_prices') if m in sys.modules])"
     )

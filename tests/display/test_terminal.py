@@ -1,4 +1,4 @@
-"""The rich face in a real terminal (tmux), looked at with a pinned clock."""
+"""The rich display in a real terminal (tmux), looked at with a pinned clock."""
 
 import shutil
 import subprocess

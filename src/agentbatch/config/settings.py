@@ -164,7 +164,7 @@ class Settings(BaseModel):
         None, description="the results file; named after the mode by default"
     )
     display: Annotated[DisplayName, option("--display", "AGENTBATCH_DISPLAY", "", "output")] = Field(
-        "auto", description="face of the run: rich on a terminal, plain elsewhere; tui: the terminal app"
+        "auto", description="how to show the run: rich on a terminal, plain elsewhere; tui: the terminal app"
     )
     ascii: Annotated[bool, option("--ascii", "AGENTBATCH_ASCII", "", "output")] = Field(
         False, description="the terminal app with signs of plain ASCII only"

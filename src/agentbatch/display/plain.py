@@ -18,7 +18,7 @@ SUMMARY_WIDTH = 80
 """Columns of a summary that goes to a pipe or a file."""
 
 
-class PlainFace:
+class PlainDisplay:
     """One line an event, folded where it goes to a terminal, whole (for grep) where it does not."""
 
     def __init__(self, out: Writer, *, verbose: bool) -> None:
@@ -39,7 +39,7 @@ class PlainFace:
                 self._out.line(part)
 
     def _progress_is_due(self, event: ModelCallProgressed) -> bool:
-        """Rarely: lines stay, unlike the table of the rich face."""
+        """Rarely: lines stay, unlike the table of the rich display."""
         sent = event.ts - event.seconds
         if event.ts - max(sent, self._told.get(event.task_id, sent)) < PROGRESS_EVERY:
             return False

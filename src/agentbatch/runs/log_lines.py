@@ -1,4 +1,4 @@
-"""An event as lines for a person: what the plain face prints and what run.log holds."""
+"""An event as lines for a person: what the plain display prints and what run.log holds."""
 
 import time
 from urllib.parse import urlsplit

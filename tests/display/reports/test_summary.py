@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.display.json_face import done_record
+from agentbatch.display.json import done_record
 from agentbatch.display.reports.summary import Summary, summarise
 from agentbatch.display.reports.summary_text import render_text
 from agentbatch.runs import events as e

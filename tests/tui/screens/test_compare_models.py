@@ -42,7 +42,7 @@ ROWS = (row("b-mid", 2.0), row("a-unknown", None), row("c-dear", 8.0), row("A-ch
     ("order", "names"),
     [
         ("cheapest", ["free", "A-cheap", "b-mid", "c-dear", "a-unknown"]),
-        ("most_expensive", ["c-dear", "b-mid", "A-cheap", "free", "a-unknown"]),
+        ("most expensive", ["c-dear", "b-mid", "A-cheap", "free", "a-unknown"]),
         ("name", ["A-cheap", "b-mid", "c-dear", "free", "a-unknown"]),
     ],
 )

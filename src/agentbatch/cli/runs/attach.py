@@ -90,7 +90,7 @@ def _failed(folder: "RunFolder") -> list[tuple[str, str]]:
 
 
 def _print_run(folder: "RunFolder", *, steps: bool) -> int:
-    from agentbatch.display.plain import PlainFace
+    from agentbatch.display.plain import PlainDisplay
     from agentbatch.display.reports.run_report import report_on
     from agentbatch.display.reports.status_text import render_status
     from agentbatch.display.writer import Writer
@@ -98,7 +98,7 @@ def _print_run(folder: "RunFolder", *, steps: bool) -> int:
     from agentbatch.runs.store.tail import RunTail
 
     out = Writer(sys.stdout)
-    face = PlainFace(out, verbose=steps)
+    display = PlainDisplay(out, verbose=steps)
     columns = out.size()[0] if out.isatty() else 80
 
     def tell() -> None:
@@ -111,7 +111,7 @@ def _print_run(folder: "RunFolder", *, steps: bool) -> int:
         out.line("")
         while tail.alive and not out.broken:
             for event in tail.read():
-                face.on_event(event, tail.state)
+                display.on_event(event, tail.state)
             time.sleep(LOOK_EVERY)
         out.line("")
         tell()

@@ -192,7 +192,7 @@ def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices
 def _print(usage: "Usage", rows: "list[ComparisonRow]", actual: float | None, *, as_json: bool) -> None:
     import json
 
-    from agentbatch.display.json_face import token_stats
+    from agentbatch.display.json import token_stats
     from agentbatch.display.reports.cost_table import render_comparison
     from agentbatch.display.writer import Writer
     from agentbatch.text import counted, money, tokens

@@ -1,4 +1,4 @@
-"""`agentbatch` without a command: run the batch in a headless face."""
+"""`agentbatch` without a command: run the batch in a headless display."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
     from agentbatch.api import PreparedRun, RunOutcome
-    from agentbatch.display.face import Display
+    from agentbatch.display.display import Display
     from agentbatch.runs.folder import RunFolder
     from agentbatch.tasks.run.engine_protocol import Engine
 
@@ -151,11 +151,11 @@ def start(flags: dict[str, Any], folder: "RunFolder | None" = None) -> int:
         sys.stdout.write(f"{nothing}\n")
         return 0
 
-    from agentbatch.display.face import make_display
+    from agentbatch.display.display import make_display
 
-    face = make_display(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
+    display = make_display(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
     try:
-        return asyncio.run(_run(prepared, face))
+        return asyncio.run(_run(prepared, display))
     except asyncio.CancelledError:
         sys.stderr.write("agentbatch: stopped while the model was loading; no task has begun.\n")
         raise KeyboardInterrupt from None
@@ -167,7 +167,7 @@ def _asks(settings: Settings) -> bool:
     return here and settings.mode is None and settings.display == "auto" and not settings.dry_run
 
 
-async def _run(prepared: "PreparedRun", face: "Display") -> int:
+async def _run(prepared: "PreparedRun", display: "Display") -> int:
     stopper = _Stopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
@@ -183,11 +183,11 @@ async def _run(prepared: "PreparedRun", face: "Display") -> int:
         tell_ready(engine.run_folder)
 
     outcome: RunOutcome | None = None
-    face.open()
+    display.open()
     try:
-        outcome = await run_batch(prepared, listeners=[face.on_event], on_start=begun)
+        outcome = await run_batch(prepared, listeners=[display.on_event], on_start=begun)
     finally:
-        face.close(
+        display.close(
             summarise(
                 outcome.state, outcome.comparison, outcome.results_file, outcome.run_folder, outcome.exit_code
             )

@@ -19,7 +19,7 @@ def render_comparison(
     """A line a model, the cheapest first, unknown prices last.
 
     The ratio compares with `actual`, what the run really cost, or else with the cheapest model that is not
-    free. Bars are to scale with the most_expensive model.
+    free. Bars are to scale with the most expensive model.
     """
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""The closing summary as text. Pure: the plain face prints it, the rich face colours it."""
+"""The closing summary as text. Pure: the plain display prints it, the rich display colours it."""
 
 from collections.abc import Sequence
 

@@ -12,8 +12,8 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.lines.usage_rows import plain, plain_ellipsis
 
-Order = Literal["cheapest", "most_expensive", "name"]
-ORDERS: tuple[Order, ...] = ("cheapest", "most_expensive", "name")
+Order = Literal["cheapest", "most expensive", "name"]
+ORDERS: tuple[Order, ...] = ("cheapest", "most expensive", "name")
 
 MAX_NAME = 36
 MIN_BAR, MAX_BAR = 4, 60
@@ -80,7 +80,7 @@ class _Layout:
     ) -> None:
         self._widths = widths
         self._ratio_cells = ratio_cells
-        self._dearest = most_expensive
+        self._highest = most_expensive
         self._bar_cells = bar_cells
         self._glyphs = glyphs
 
@@ -98,10 +98,10 @@ class _Layout:
 
     def _bar(self, cost: float | None) -> str:
         if not self._glyphs.ascii:
-            return cost_bar(cost, self._dearest, self._bar_cells)
+            return cost_bar(cost, self._highest, self._bar_cells)
         if not cost or self._bar_cells < MIN_BAR:
             return ""
-        return self._glyphs["bar"] * max(1, round(cost / self._dearest * self._bar_cells))
+        return self._glyphs["bar"] * max(1, round(cost / self._highest * self._bar_cells))
 
 
 def _named(name: str, cells: int) -> str:

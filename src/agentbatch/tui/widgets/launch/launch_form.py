@@ -22,7 +22,7 @@ LONGEST = 500
 
 
 class LaunchForm(Vertical):
-    """PauseGate what was typed; what is wrong with it, others say."""
+    """Holds what was typed; others say what is wrong with it."""
 
     DEFAULT_CSS = """
     LaunchForm {

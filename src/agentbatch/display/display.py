@@ -1,4 +1,4 @@
-"""What a face of a run is, and which one shows it."""
+"""What a display of a run is, and how one is chosen."""
 
 import os
 import time
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
 from agentbatch.config import DisplayName
-from agentbatch.display.json_face import JsonDisplay
-from agentbatch.display.plain import PlainFace
+from agentbatch.display.json import JsonDisplay
+from agentbatch.display.plain import PlainDisplay
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event
@@ -15,7 +15,7 @@ from agentbatch.runs.state import RunState
 
 
 class Display(Protocol):
-    """Shows a run. PauseGate no truth of its own: everything it shows is the state's or the event's."""
+    """Shows a run. It keeps no facts of its own: everything it shows is the state's or the event's."""
 
     def open(self) -> None:
         """Before the first event."""
@@ -26,11 +26,11 @@ class Display(Protocol):
         ...
 
     def close(self, summary: Summary | None) -> None:
-        """After the last event, also when the run fell: then there is no summary."""
+        """After the last event. No summary when the run crashed."""
         ...
 
 
-class NoFace:
+class NoDisplay:
     """`--display none`: nothing at all."""
 
     def open(self) -> None:
@@ -52,7 +52,7 @@ def make_display(
     environ: Mapping[str, str] | None = None,
     now: Callable[[], float] = time.time,
 ) -> Display:
-    """The face called `name`; `auto` is rich on a terminal that can move its cursor, plain elsewhere.
+    """The display called `name`; `auto` is rich on a terminal that can move its cursor, plain elsewhere.
 
     NO_COLOR takes the colours, not the table. `err` gets the steps of `--json --verbose`, since stdout holds
     records only. `now` gives epoch seconds.
@@ -63,15 +63,15 @@ def make_display(
         name = "rich" if _can_draw(writer, environ) else "plain"
     match name:
         case "rich":
-            from agentbatch.display.rich_face import RichDisplay
+            from agentbatch.display.rich import RichDisplay
 
             return RichDisplay(writer, verbose=verbose, environ=environ, now=now)
         case "json":
             return JsonDisplay(writer, steps=Writer(err) if verbose else None)
         case "none":
-            return NoFace()
+            return NoDisplay()
         case _:
-            return PlainFace(writer, verbose=verbose)
+            return PlainDisplay(writer, verbose=verbose)
 
 
 def _can_draw(writer: Writer, environ: Mapping[str, str]) -> bool:
