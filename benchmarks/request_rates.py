@@ -24,7 +24,7 @@ AT_ONCE = 50
 
 SERVER = """
 import asyncio, json, sys
-from agentbatch.rehearsal.plain_endpoint import Plain
+from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.server import RehearsalServer
 async def main():
     rpm, tpm, told = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "told"

@@ -154,7 +154,7 @@ def test_secrets_of_an_address_are_not_kept(tmp_path: Path) -> None:
 WRITE_MANY = """
 import sys
 from pathlib import Path
-from agentbatch.model.remembered import ToolModeMemory
+from agentbatch.toolcalls.remembered import ToolModeMemory
 for n in range(25):
     ToolModeMemory(Path(sys.argv[1])).put(sys.argv[2], f"{sys.argv[3]}{n}", "text", "why " * 20)
 """

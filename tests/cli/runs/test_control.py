@@ -20,13 +20,13 @@ ENGINE = """
 import asyncio, sys
 from contextlib import closing
 from pathlib import Path
-from agentbatch.engine.control import Control
+from agentbatch.runs.control.control import Control
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.store import events as e
-from agentbatch.store.commands import CommandQueue
-from agentbatch.store.run_folder import RunFolder
-from agentbatch.store.store import Store
+from agentbatch.runs import events as e
+from agentbatch.runs.control.commands import CommandQueue
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.store.store import Store
 
 class Desk:
     def __init__(self, over):

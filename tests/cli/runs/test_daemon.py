@@ -192,7 +192,7 @@ def _opened(pipe: Path, writers: list[int]) -> bool:
 TELLING = """
 import os, sys, warnings
 from pathlib import Path
-from agentbatch.api.lifeline import tell_ready
+from agentbatch.runs.services.parent_watch import tell_ready
 print("early")
 tell_ready(Path(sys.argv[1]))
 assert not any(name.startswith("AGENTBATCH_") for name in os.environ)

@@ -84,7 +84,7 @@ def test_waiting_ends_when_an_engine_process_dies(tmp_path: Path) -> None:
 HOLD_AND_DIE = """
 import os, signal, sys, time
 from pathlib import Path
-from agentbatch.store.run_folder import RunFolder
+from agentbatch.runs.folder import RunFolder
 RunFolder(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 time.sleep(0.3)

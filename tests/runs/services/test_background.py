@@ -140,7 +140,7 @@ def test_stop_now_does_not_wait_for_what_is_under_way(project: Project) -> None:
 STARTER = """
 import os, sys
 from pathlib import Path
-from agentbatch.api.background import start_background
+from agentbatch.runs.services.background import start_background
 background = start_background(sys.argv[3:], Path.cwd(), os.environ, lifeline=sys.argv[1] == "held")
 if sys.argv[2] == "detach":
     background.detach()

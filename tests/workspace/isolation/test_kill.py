@@ -21,7 +21,7 @@ KILLS = 8
 WORKER = """
 import asyncio, os, sys
 from pathlib import Path
-from agentbatch.workspace.isolation import Isolation
+from agentbatch.workspace.isolation.isolation import Isolation
 
 repository, run = Path(sys.argv[1]), Path(sys.argv[2])
 

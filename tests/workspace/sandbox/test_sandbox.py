@@ -273,7 +273,7 @@ def test_none_is_none() -> None:
 PROBE = """
 import sys
 from agentbatch.errors import UserError
-from agentbatch.workspace.sandbox import choose_sandbox
+from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 for asked in ("auto", "bubblewrap"):
     try:
         choice = choose_sandbox(asked)

@@ -179,8 +179,8 @@ async def test_a_flood_is_killed(shell: Shell, command: str) -> None:
 FLAT = """
 import asyncio, re, sys
 from pathlib import Path
-from agentbatch.workspace.sandbox import Sandbox
-from agentbatch.workspace.shell import Shell
+from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.shell.shell import Shell
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
@@ -237,8 +237,8 @@ async def test_who_reads_input_gets_its_end(shell: Shell) -> None:
 INPUT = """
 import asyncio, sys
 from pathlib import Path
-from agentbatch.workspace.sandbox import Sandbox
-from agentbatch.workspace.shell import Shell
+from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.shell.shell import Shell
 
 shell = Shell(Path(sys.argv[1]), Sandbox("none"), {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1]) / "outputs")
 print(asyncio.run(shell.run("cat", timeout=30)).exit_code)

@@ -2,8 +2,8 @@
 
 import textwrap
 
-from agentbatch.api import DryRun
 from agentbatch.runs.log_lines import NO_EVALUATOR, REHEARSAL
+from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.text import clip, counted, first_line, money, pad, width
 
 WIDTH = 79

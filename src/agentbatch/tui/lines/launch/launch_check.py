@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agentbatch.api import PreparedRun
 from agentbatch.config import Settings, load_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
@@ -16,6 +15,7 @@ from agentbatch.runs.listing import list_runs, open_run
 from agentbatch.runs.resume_hint import resume_command
 from agentbatch.runs.store.database import load_info, open_database
 from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.selection import NothingToDo
 from agentbatch.tui.lines.launch.launch_state import Earlier, Least, wrong_field
 
