@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agentbatch.model.reply import Message
-from agentbatch.tasks.tools.toolbox import TOOLS as TOOLBOX
-from agentbatch.tasks.tools.toolbox import specs
 from agentbatch.toolcalls.block_calls import find_blocks
 from agentbatch.toolcalls.blocks import REMINDER, STOP, instructions, render, written
+from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
+from agentbatch.workspace.tools.toolbox import specs
 
 NAMES = frozenset(TOOLBOX)
 TOOLS = specs(TOOLBOX)

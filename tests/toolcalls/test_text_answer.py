@@ -9,9 +9,9 @@ from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.coders.builtin.replies import is_json_object
-from agentbatch.tasks.tools.toolbox import TOOLS as TOOLBOX
-from agentbatch.tasks.tools.toolbox import specs
 from agentbatch.toolcalls.text_answer import with_text_calls
+from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
+from agentbatch.workspace.tools.toolbox import specs
 
 TOOLS = specs(TOOLBOX)
 LS = '{"tool": "bash", "arguments": {"command": "ls"}}'

@@ -33,10 +33,10 @@ from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.run.context import RoleModelConfig, RunContext
 from agentbatch.tasks.spec.plan import PlannedTask, make_plan
 from agentbatch.tasks.spec.task import Task
-from agentbatch.tasks.tools.toolbox import select_tools, specs
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.tools.toolbox import select_tools, specs
 
 PROMPT = "Write hello.py"
 STEPS = (Escalation(after=2, model="coder-strong"), Escalation(after=4, model="coder-stronger"))

@@ -21,11 +21,11 @@ from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired, unanswered
 from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, TurnOutcome, resume_turn
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
-from agentbatch.tasks.tools.base import CommandRecord
-from agentbatch.tasks.tools.toolbox import select_tools, specs
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.workspace.sandbox.sandbox import build_sandbox, choose_sandbox
 from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.tools.base import CommandRecord
+from agentbatch.workspace.tools.toolbox import select_tools, specs
 from agentbatch.workspace.workspace import Workspace
 
 STEPS = 5

@@ -182,9 +182,9 @@ async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Che
     from agentbatch.model.reply import ModelError
     from agentbatch.tasks.agents.definition import load_coder
     from agentbatch.tasks.run.prepare.tool_modes import PROBE_TOKENS, keep
-    from agentbatch.tasks.tools.toolbox import select_tools, specs
     from agentbatch.toolcalls.probe import probe_tools
     from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
+    from agentbatch.workspace.tools.toolbox import select_tools, specs
 
     name = "coder tools"
     tools = specs(select_tools(load_coder(folder).tools))

@@ -14,10 +14,10 @@ from agentbatch.tasks.run.context import RoleModelConfig, RunContext
 from agentbatch.tasks.run.engine import LocalEngine, ResumePlan
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
-from agentbatch.tasks.tools.toolbox import select_tools, specs
 from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.tools.toolbox import select_tools, specs
 
 
 def make_engine(

@@ -25,11 +25,11 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.evaluator.judge import ANSWER_ROOM, MARGIN, SMALL_WINDOW, Evaluator
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.tasks.tools.base import Toolbox
 from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.isolation.place_record import IsolatedDir
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.workspace import Workspace
 
 MAX_BRIEF_REPLY = 4096

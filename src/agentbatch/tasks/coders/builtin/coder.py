@@ -17,8 +17,8 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.replies import tool_message
-from agentbatch.tasks.tools.base import CommandRecord, Toolbox, ToolResult
-from agentbatch.tasks.tools.toolbox import dispatch, summarise
+from agentbatch.workspace.tools.base import CommandRecord, Toolbox, ToolResult
+from agentbatch.workspace.tools.toolbox import dispatch, summarise
 from agentbatch.workspace.workspace import Workspace
 
 MISFORMED_REPLIES = 2

@@ -18,9 +18,9 @@ from agentbatch.tasks.coders.builtin.replies import (
     with_usable_ids,
 )
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
-from agentbatch.tasks.tools.base import ToolResult
-from agentbatch.tasks.tools.bash import Bash
-from agentbatch.tasks.tools.finish import Finish
+from agentbatch.workspace.tools.base import ToolResult
+from agentbatch.workspace.tools.bash import Bash
+from agentbatch.workspace.tools.finish import Finish
 
 TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "token_limit", "cost_limit"]
 """How a turn ended: `finish` was called; plain text (a question, a report); going in circles; too many empty

@@ -10,8 +10,8 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.evaluator.evidence import Evidence
 from agentbatch.tasks.evaluator.opening import opening_prompt
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.tasks.tools.toolbox import select_tools, specs
 from agentbatch.workspace.files.snapshot import Snapshot
+from agentbatch.workspace.tools.toolbox import select_tools, specs
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.model.reply import ToolSpec
-from agentbatch.tasks.tools.arguments import ArgumentsError, parse_arguments
-from agentbatch.tasks.tools.base import Tool, Toolbox, ToolResult
-from agentbatch.tasks.tools.bash import DEFAULT_TIMEOUT, Bash
-from agentbatch.tasks.tools.edit_file import EditFile
-from agentbatch.tasks.tools.finish import Finish
-from agentbatch.tasks.tools.read_file import ReadFile
-from agentbatch.tasks.tools.write_file import WriteFile
 from agentbatch.workspace.files.paths import PathError
+from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
+from agentbatch.workspace.tools.base import Tool, Toolbox, ToolResult
+from agentbatch.workspace.tools.bash import DEFAULT_TIMEOUT, Bash
+from agentbatch.workspace.tools.edit_file import EditFile
+from agentbatch.workspace.tools.finish import Finish
+from agentbatch.workspace.tools.read_file import ReadFile
+from agentbatch.workspace.tools.write_file import WriteFile
 from agentbatch.workspace.workspace import Workspace
 
 TOOLS: Mapping[str, Tool] = MappingProxyType(

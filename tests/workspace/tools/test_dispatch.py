@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.tools.base import Toolbox
-from agentbatch.tasks.tools.toolbox import TOOLS, dispatch, select_tools, specs, summarise
+from agentbatch.workspace.tools.base import Toolbox
+from agentbatch.workspace.tools.toolbox import TOOLS, dispatch, select_tools, specs, summarise
 from agentbatch.workspace.workspace import Workspace
 
 

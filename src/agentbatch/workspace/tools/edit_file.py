@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from agentbatch.tasks.tools.base import Arguments, FileRecord, ToolResult
-from agentbatch.tasks.tools.closest import SHOWN_LINES, closest_places, numbered
-from agentbatch.tasks.tools.locate import to_write
-from agentbatch.tasks.tools.replace import replace_file
+from agentbatch.workspace.tools.base import Arguments, FileRecord, ToolResult
+from agentbatch.workspace.tools.closest import SHOWN_LINES, closest_places, numbered
+from agentbatch.workspace.tools.locate import to_write
+from agentbatch.workspace.tools.replace import replace_file
 from agentbatch.workspace.workspace import Workspace
 
 MAX_FILE = 10 * 1024 * 1024

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.tasks.tools.base import Arguments, CommandRecord, ToolResult
 from agentbatch.workspace.shell.shell import CommandResult
+from agentbatch.workspace.tools.base import Arguments, CommandRecord, ToolResult
 from agentbatch.workspace.workspace import Workspace
 
 DEFAULT_TIMEOUT = 120

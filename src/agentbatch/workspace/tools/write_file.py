@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.tasks.tools.base import Arguments, FileRecord, ToolResult
-from agentbatch.tasks.tools.locate import to_write
-from agentbatch.tasks.tools.replace import replace_file
+from agentbatch.workspace.tools.base import Arguments, FileRecord, ToolResult
+from agentbatch.workspace.tools.locate import to_write
+from agentbatch.workspace.tools.replace import replace_file
 from agentbatch.workspace.workspace import Workspace
 
 NEWLINE = b"\n"

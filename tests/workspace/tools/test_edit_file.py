@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.tasks.tools.base import ToolResult
+from agentbatch.workspace.tools.base import ToolResult
 from agentbatch.workspace.workspace import Workspace
 
 Call = Callable[..., Awaitable[ToolResult]]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agentbatch.tasks.tools.base import Arguments, Tool
+from agentbatch.workspace.tools.base import Arguments, Tool
 
 MAX_PROBLEMS = 5
 """Wrong arguments that an answer names."""

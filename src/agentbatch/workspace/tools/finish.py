@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.tasks.tools.base import Arguments, ToolResult
+from agentbatch.workspace.tools.base import Arguments, ToolResult
 from agentbatch.workspace.workspace import Workspace
 
 

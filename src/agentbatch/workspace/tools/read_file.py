@@ -9,8 +9,8 @@ from typing import Annotated, BinaryIO, ClassVar
 
 from pydantic import Field
 
-from agentbatch.tasks.tools.base import Arguments, ToolResult
-from agentbatch.tasks.tools.locate import to_read
+from agentbatch.workspace.tools.base import Arguments, ToolResult
+from agentbatch.workspace.tools.locate import to_read
 from agentbatch.workspace.workspace import Workspace
 
 MAX_CHARACTERS = 30_000

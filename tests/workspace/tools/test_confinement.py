@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.tools.base import ToolResult
-from agentbatch.tasks.tools.toolbox import TOOLS, dispatch
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.tools.base import ToolResult
+from agentbatch.workspace.tools.toolbox import TOOLS, dispatch
 from agentbatch.workspace.workspace import Workspace
 
 Call = Callable[..., Awaitable[ToolResult]]

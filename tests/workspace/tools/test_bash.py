@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.tasks.tools.base import ToolResult
-from agentbatch.tasks.tools.bash import DEFAULT_TIMEOUT, allowed_timeout
+from agentbatch.workspace.tools.base import ToolResult
+from agentbatch.workspace.tools.bash import DEFAULT_TIMEOUT, allowed_timeout
 from agentbatch.workspace.workspace import Workspace
 
 Call = Callable[..., Awaitable[ToolResult]]
