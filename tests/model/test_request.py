@@ -6,7 +6,7 @@ from agentbatch.model import request
 from agentbatch.model.capabilities import TOOL_MODES, Capabilities, ToolMode
 from agentbatch.model.reply import Message
 from agentbatch.model.request import encode_body
-from agentbatch.toolcalls.blocks import REMINDER, STOP, instructions
+from agentbatch.toolcalls.blocks.rendering import REMINDER, STOP, instructions
 from agentbatch.toolcalls.forms import TextForms
 
 build_body = partial(request.build_body, forms=TextForms())

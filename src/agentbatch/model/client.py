@@ -12,10 +12,9 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
-from agentbatch.model.request import build_body, encode_body
+from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
-from agentbatch.model.tool_forms import Schema
 from agentbatch.model.transport import HttpAnswer, TransportError
 
 PATH = "/chat/completions"

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from agentbatch.model.capabilities import Capabilities, ToolMode, first_guess, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.request import NativeOnly, ToolForms
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
-from agentbatch.model.tool_forms import NativeOnly, ToolForms
 from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
 MIN_POOL = 1_000

@@ -2,11 +2,69 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.answer import Answer
+from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.reply import Message, ToolSpec
-from agentbatch.model.tool_forms import NativeOnly, Schema, ToolForms
+
+Schema = tuple[str, dict[str, Any]]
+"""A name and a JSON schema for the answer."""
+
+
+class ToolForms(Protocol):
+    """How tool calls are written and read where the endpoint takes none of its own (tool modes other than `native`).
+    `agentbatch.toolcalls` implements it; the model client does not know how. Pure."""
+
+    @property
+    def stop(self) -> Sequence[str]:
+        """Where a reply in `text` mode may be cut off."""
+        ...
+
+    def action_schema(self, tools: Sequence[ToolSpec]) -> Schema:
+        """The schema of one call, in `schema` mode."""
+        ...
+
+    def render(self, history: list[Message], tools: Sequence[ToolSpec], mode: ToolMode) -> list[Message]:
+        """The history without the endpoint's own tool calls, and with the tools described."""
+        ...
+
+    def read(
+        self,
+        answer: Answer,
+        tools: Sequence[ToolSpec] | None,
+        mode: ToolMode,
+        messages: Sequence[Message],
+    ) -> Answer:
+        """The answer to `messages` with the tool calls that it holds as text."""
+        ...
+
+
+NO_FORMS = "the endpoint was opened without forms for tools in text"
+
+
+class NativeOnly:
+    """For clients that offer no tools: nothing is rendered, nothing read."""
+
+    stop: Sequence[str] = ()
+
+    def action_schema(self, tools: Sequence[ToolSpec]) -> Schema:
+        raise ValueError(NO_FORMS)
+
+    def render(self, history: list[Message], tools: Sequence[ToolSpec], mode: ToolMode) -> list[Message]:
+        if tools:
+            raise ValueError(NO_FORMS)
+        return history
+
+    def read(
+        self,
+        answer: Answer,
+        tools: Sequence[ToolSpec] | None,
+        mode: ToolMode,
+        messages: Sequence[Message],
+    ) -> Answer:
+        return answer
+
 
 NATIVE_ONLY = NativeOnly()
 

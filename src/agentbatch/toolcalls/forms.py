@@ -1,13 +1,24 @@
-"""The forms in which tools are called without the endpoint's help, as the model client asks for them."""
+"""Tool calls as text, as the model client asks for them: the two protocols, and what weak models write where they
+should have used the endpoint's own tool calls."""
 
+import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from agentbatch.model.answer import Answer
+from agentbatch.model.answer import Answer, new_call_id
 from agentbatch.model.capabilities import ToolMode
-from agentbatch.model.reply import Message, ToolSpec
-from agentbatch.model.tool_forms import Schema
-from agentbatch.toolcalls import blocks, json_actions
-from agentbatch.toolcalls.text_answer import with_text_calls
+from agentbatch.model.reply import Message, ToolCall, ToolSpec
+from agentbatch.model.request import Schema
+from agentbatch.toolcalls import json_actions
+from agentbatch.toolcalls.blocks import rendering as blocks
+from agentbatch.toolcalls.blocks.calls import find_blocks
+from agentbatch.toolcalls.blocks.fences import RESULT
+from agentbatch.toolcalls.blocks.whole_file import Setting
+from agentbatch.toolcalls.json_actions import tool_names
+from agentbatch.toolcalls.json_calls import find_calls
+
+_MADE_UP = re.compile(rf"^{RESULT.pattern}", re.MULTILINE)
 
 
 class TextForms:
@@ -30,3 +41,40 @@ class TextForms:
         messages: Sequence[Message],
     ) -> Answer:
         return with_text_calls(answer, tools, mode, messages)
+
+
+def with_text_calls(
+    answer: Answer, tools: Sequence[ToolSpec] | None, mode: ToolMode, messages: Sequence[Message] = ()
+) -> Answer:
+    """The answer to `messages` with the tool calls that it holds as text.
+
+    Where the endpoint has tool calls of its own, text counts only when the message ends with the call: a
+    call that is followed by more words was an example.
+    """
+    if not tools or answer.tool_calls or not answer.content or answer.finish_reason == "content_filter":
+        return answer
+    names = tool_names(tools)
+    content = answer.content
+    if mode == "text":
+        blocks = find_blocks(content, names, Setting(messages))
+        if blocks is not None:
+            calls = [(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in blocks.calls]
+            if blocks.open_call is not None and answer.finish_reason == "length":
+                name, arguments = calls[blocks.open_call]
+                calls[blocks.open_call] = (
+                    name,
+                    arguments[:-2],
+                )  # cut off like the text: no JSON, never carried out
+            return _with(answer, calls, blocks.prose)
+    if mode != "native":
+        made_up = _MADE_UP.search(content)
+        content = content[: made_up.start()] if made_up is not None else content
+    found = find_calls(content, names)
+    if found is None or (mode == "native" and not found.ends_with_call):
+        return answer
+    return _with(answer, found.calls, found.prose)
+
+
+def _with(answer: Answer, calls: Sequence[tuple[str, str]], prose: str) -> Answer:
+    made = tuple(ToolCall(new_call_id(), name, arguments) for name, arguments in calls)
+    return replace(answer, content=prose, tool_calls=made)

@@ -24,7 +24,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes, is_private
-from agentbatch.toolcalls.blocks import written
+from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import FILE, LINES
 from agentbatch.toolcalls.remembered import ToolModeMemory

@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agentbatch.model.reply import Message, ToolSpec
-from agentbatch.toolcalls.block_calls import find_blocks
-from agentbatch.toolcalls.edit_pairs import written_pair
-from agentbatch.toolcalls.fences import HEREDOC
+from agentbatch.toolcalls.blocks.calls import find_blocks
+from agentbatch.toolcalls.blocks.edit_pairs import written_pair
+from agentbatch.toolcalls.blocks.fences import HEREDOC
+from agentbatch.toolcalls.blocks.labels import command_of, path_of, paths_of
 from agentbatch.toolcalls.json_actions import described, render_with
-from agentbatch.toolcalls.labels import command_of, path_of, paths_of
 
 STOP = ("\n[Result of ",)
 """Where the model is stopped: weak ones go on and write the results of their calls themselves."""

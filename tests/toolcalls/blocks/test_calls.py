@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.toolcalls.block_calls import MAX_READ, find_blocks
-from agentbatch.toolcalls.taken_calls import MAX_CALLS
+from agentbatch.toolcalls.blocks.calls import MAX_READ, find_blocks
+from agentbatch.toolcalls.blocks.parsed_calls import MAX_CALLS
 
 NAMES = frozenset({"bash", "read_file", "write_file", "edit_file", "finish"})
 CODE = "def f():\n    return 1\n"

@@ -9,7 +9,7 @@ from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.coders.builtin.replies import is_json_object
-from agentbatch.toolcalls.text_answer import with_text_calls
+from agentbatch.toolcalls.forms import with_text_calls
 from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
 from agentbatch.workspace.tools.toolbox import specs
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agentbatch.model.reply import Message
-from agentbatch.toolcalls.block_calls import find_blocks
-from agentbatch.toolcalls.blocks import REMINDER, STOP, instructions, render, written
+from agentbatch.toolcalls.blocks.calls import find_blocks
+from agentbatch.toolcalls.blocks.rendering import REMINDER, STOP, instructions, render, written
 from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
 from agentbatch.workspace.tools.toolbox import specs
 

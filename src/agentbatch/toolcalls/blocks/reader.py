@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agentbatch.toolcalls.edit_pairs import begins_pair, end_of_pairs, has_pairs
-from agentbatch.toolcalls.fences import NESTING, RESULT, SHELLS, TRANSCRIPTS, Block, Fences
-from agentbatch.toolcalls.json_calls import JSON_FENCES, calls_at
-from agentbatch.toolcalls.labels import (
+from agentbatch.toolcalls.blocks.edit_pairs import begins_pair, end_of_pairs, has_pairs
+from agentbatch.toolcalls.blocks.fences import NESTING, RESULT, SHELLS, TRANSCRIPTS, Block, Fences
+from agentbatch.toolcalls.blocks.labels import (
     CODE,
     SUFFIXES,
     begins_with_prompt,
@@ -20,8 +19,9 @@ from agentbatch.toolcalls.labels import (
     reads_of,
     suffix_of,
 )
-from agentbatch.toolcalls.taken_calls import ParsedCalls, language_of
-from agentbatch.toolcalls.whole_file import Setting, first_text, is_fragment, is_whole
+from agentbatch.toolcalls.blocks.parsed_calls import ParsedCalls, language_of
+from agentbatch.toolcalls.blocks.whole_file import Setting, first_text, is_fragment, is_whole
+from agentbatch.toolcalls.json_calls import JSON_FENCES, calls_at
 
 MAX_FAILURES = 32
 """Places that look like JSON and are none, before no more is looked for."""

@@ -4,9 +4,9 @@ is decorated; what is not, is left, and the model is told that nothing was done.
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from agentbatch.toolcalls.block_reader import Loose, Reader
-from agentbatch.toolcalls.taken_calls import Taken, joined
-from agentbatch.toolcalls.whole_file import Setting, is_whole, uses_itself
+from agentbatch.toolcalls.blocks.parsed_calls import Taken, joined
+from agentbatch.toolcalls.blocks.reader import Loose, Reader
+from agentbatch.toolcalls.blocks.whole_file import Setting, is_whole, uses_itself
 
 MAX_READ = 1_000_000
 """Characters of a reply that are looked at; several times what models can answer."""

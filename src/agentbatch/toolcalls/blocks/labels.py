@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentbatch.toolcalls.fences import HEADS, HEREDOC, RESULT
+from agentbatch.toolcalls.blocks.fences import HEADS, HEREDOC, RESULT
 
 MAX_LABEL = 500
 """Characters of a line that can name a file."""

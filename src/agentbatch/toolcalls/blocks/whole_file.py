@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agentbatch.model.reply import Message
-from agentbatch.toolcalls.labels import (
+from agentbatch.toolcalls.blocks.labels import (
     MAX_LABEL,
     SUFFIXES,
     begins_with_prompt,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agentbatch.model.reply import Message
-from agentbatch.toolcalls.block_calls import find_blocks
-from agentbatch.toolcalls.whole_file import Setting
+from agentbatch.toolcalls.blocks.calls import find_blocks
+from agentbatch.toolcalls.blocks.whole_file import Setting
 
 NAMES = frozenset({"bash", "read_file", "write_file", "edit_file", "finish"})
 CODE = "def to_roman(n):\n    return 'I' * n\n"

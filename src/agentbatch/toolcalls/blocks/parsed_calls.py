@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentbatch.toolcalls.edit_pairs import read_pairs
-from agentbatch.toolcalls.fences import Block
-from agentbatch.toolcalls.labels import command_of
-from agentbatch.toolcalls.whole_file import can_be_file
+from agentbatch.toolcalls.blocks.edit_pairs import read_pairs
+from agentbatch.toolcalls.blocks.fences import Block
+from agentbatch.toolcalls.blocks.labels import command_of
+from agentbatch.toolcalls.blocks.whole_file import can_be_file
 
 MAX_CALLS = 32
 """Calls taken from one reply. A model that repeats itself for ever is cut here."""
