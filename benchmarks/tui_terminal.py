@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.reading.view import LiveView
 from agentbatch.tui.screens.run import RunScreen
-from agentbatch.tui.view import LiveView
 
 COLUMNS, LINES = 160, 48
 

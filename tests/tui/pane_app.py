@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from agentbatch.runs import events as e
-from agentbatch.tui.view import LiveView
+from agentbatch.tui.reading.view import LiveView
 
 
 class PaneApp(App[None]):

@@ -18,8 +18,8 @@ from agentbatch.runs.listing import open_run
 from agentbatch.runs.services.background import Background, start_background
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.reading.view import LiveView
 from agentbatch.tui.screens.run import RunScreen
-from agentbatch.tui.view import LiveView
 
 PATIENCE = 20.0
 KEY = "sk-test-0123456789abcdef"

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from textual.command import CommandPalette
 
-from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.app import AgentbatchApp, KeyCommands, keys_on
 from agentbatch.tui.keys import keys_of
-from agentbatch.tui.palette import KeyCommands, keys_on
 from tests.tui.snapshot_run import scene
 from tests.tui.steered_run import run_screen, screen_text, shows, until
 from tests.tui.test_snapshots import over

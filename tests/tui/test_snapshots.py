@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 
 from agentbatch.config import load_settings
 from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.reading.view import LiveView
 from agentbatch.tui.screens.launch import LaunchScreen
-from agentbatch.tui.view import LiveView
 from tests.support.paths import CHECKOUT
 from tests.tui.snapshot_run import NOON, Scene, scene
 from tests.tui.steered_run import screen_text, shows, until

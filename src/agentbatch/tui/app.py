@@ -4,15 +4,18 @@ import asyncio
 import os
 import signal
 import sys
+import termios
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from textual import on
 from textual.app import App, SystemCommand
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
 from agentbatch.config import Settings
@@ -20,20 +23,54 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.background import Background
-from agentbatch.tui.keys import bindings, keys_of
+from agentbatch.tui.keys import Key, bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.palette import KeyCommands, keys_on
+from agentbatch.tui.reading.view import LiveView, RunView
 from agentbatch.tui.screens.help import HelpScreen
 from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.screens.results import ResultsScreen
 from agentbatch.tui.screens.run import RunScreen
-from agentbatch.tui.terminal import when_gone
-from agentbatch.tui.view import LiveView, RunView
+from agentbatch.tui.screens.sized import SizedScreen
 
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 PATIENCE = 10.0
 """Seconds that an engine of ours has to end when the app must go; then it is stopped at once."""
+
+TERMINAL_LOOK_EVERY = 0.5
+"""Seconds between two looks whether the terminal is still there: Textual itself would wait for ever."""
+
+
+def keys_on(screen: object) -> list[Key]:
+    """The keys that work on a screen."""
+    own = keys_of(screen.place, control=screen.control) if isinstance(screen, SizedScreen) else []
+    return [*own, *keys_of("everywhere")]
+
+
+class KeyCommands(Provider):
+    """A command for each key of the screen."""
+
+    async def discover(self) -> Hits:
+        for key in self._keys():
+            yield DiscoveryHit(key.label, self._doing(key), help=f"{key.text} ({key.shown})")
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for key in self._keys():
+            score = max(matcher.match(key.label), matcher.match(key.text))
+            if score > 0:
+                yield Hit(
+                    score, matcher.highlight(key.label), self._doing(key), help=f"{key.text} ({key.shown})"
+                )
+
+    def _keys(self) -> Iterator[Key]:
+        return (key for key in keys_on(self.screen) if not key.action.startswith("search_"))
+
+    def _doing(self, key: Key):  # type: ignore[no-untyped-def]
+        async def do() -> None:
+            await self.screen.run_action(key.action)
+
+        return do
 
 
 class AgentbatchApp(App[int]):
@@ -165,3 +202,26 @@ class AgentbatchApp(App[int]):
         """Textual's own shows local variables, keys among them."""
         self._exit_renderables.append(self._redact(traceback.format_exc()))
         self._close_messages_no_wait()
+
+
+def is_gone(descriptor: int) -> bool:
+    """The terminal behind an open descriptor has been hung up."""
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error:
+        return True
+    return False
+
+
+def when_gone(descriptor: int, act: Callable[[], None]) -> None:
+    """Call `act`, once, in a thread of its own, when the terminal behind `descriptor` goes. Nothing where it is no
+    terminal now (an app that is served, a test)."""
+    if not os.isatty(descriptor):
+        return
+
+    def watch() -> None:
+        while not is_gone(descriptor):
+            time.sleep(TERMINAL_LOOK_EVERY)
+        act()
+
+    threading.Thread(target=watch, name="agentbatch-terminal", daemon=True).start()

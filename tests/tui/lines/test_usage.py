@@ -14,7 +14,7 @@ from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
-from agentbatch.tui.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, LiveView
 from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.usage import Usage

@@ -22,8 +22,8 @@ from agentbatch.spending.pricing import ComparisonRow, Prices
 from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import Order, comparison_lines, ordered
+from agentbatch.tui.reading.view import LiveView
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
-from agentbatch.tui.view import LiveView
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
 from tests.tui.pane_app import sees, shown, until

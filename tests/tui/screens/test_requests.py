@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentbatch.config import load_settings
-from agentbatch.tui.lines.launch.launch_check import Place, earlier_run
+from agentbatch.tui.reading.launch_check import Place, earlier_run
 from agentbatch.tui.screens.results import ResultsScreen
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.runs.requests_run import requests_run

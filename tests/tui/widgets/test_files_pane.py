@@ -13,7 +13,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, LiveView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane

@@ -14,7 +14,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState, TaskState, VerdictRecord
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.view import FileView, LiveView, RunView
+from agentbatch.tui.reading.view import FileView, LiveView, RunView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import MAX_MOUNTED
 from agentbatch.tui.widgets.transcript.transcript_pane import LIVE_EVERY, TranscriptPane

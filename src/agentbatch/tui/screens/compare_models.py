@@ -10,11 +10,11 @@ from agentbatch.runs.bills import Bill, total_usage
 from agentbatch.text import clip, counted, tokens
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import ORDERS, Order, comparison_lines
-from agentbatch.tui.lines.price_reading import PriceReading
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import plain
+from agentbatch.tui.reading.prices import PriceReading
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
-from agentbatch.tui.view import RunView
 from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 

@@ -10,8 +10,8 @@ from textual.visual import Visual
 from textual.widgets import Footer, Static
 
 from agentbatch.display.reports.run_comparison import RunComparison
+from agentbatch.tui.lines.compare_runs import ComparisonLines
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.results.compare_runs_lines import ComparisonLines
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 
 

@@ -23,20 +23,20 @@ from agentbatch.tasks.agents.starting_files import place_starting_files
 from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.launch.choices import (
+from agentbatch.tui.lines.launch import Earlier, task_rows
+from agentbatch.tui.lines.launch_words import launch_words, value_of
+from agentbatch.tui.reading.launch_check import Findings, Place, check, earlier_run, estimate
+from agentbatch.tui.reading.launch_choices import (
     chosen_flags,
     opening_choices,
     read_choices,
     to_remember,
     write_choices,
 )
-from agentbatch.tui.lines.launch.launch_check import Findings, Place, check, earlier_run, estimate
-from agentbatch.tui.lines.launch.launch_state import Earlier, task_rows
-from agentbatch.tui.lines.launch.launch_words import launch_words, value_of
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 from agentbatch.tui.widgets.launch.launch_actions import LaunchActions
+from agentbatch.tui.widgets.launch.launch_findings import LaunchFindings
 from agentbatch.tui.widgets.launch.launch_form import LaunchForm
-from agentbatch.tui.widgets.launch.launch_notes import LaunchTold
 from agentbatch.tui.widgets.launch.plan_list import PlanList
 
 TYPING = 0.3
@@ -105,7 +105,7 @@ class LaunchScreen(SizedScreen[None]):
         yield TooSmall()
         yield Static(Content.assemble(("agentbatch ", "bold"), clip(str(self._at.task_file), 500)), id="head")
         yield LaunchForm(self._at.settings, self._shown, self._glyphs)
-        yield LaunchTold(self._glyphs)
+        yield LaunchFindings(self._glyphs)
         yield PlanList()
         yield LaunchActions()
         yield Footer(compact=True, show_command_palette=False)
@@ -169,7 +169,7 @@ class LaunchScreen(SizedScreen[None]):
             return
         least = await asyncio.to_thread(estimate, prepared, unwanted.is_set)
         if least is not None and not self._over:
-            self.query_one(LaunchTold).show_least(least)
+            self.query_one(LaunchFindings).show_least(least)
 
     @work(exclusive=True, group="earlier")
     async def _look_back(self) -> None:
@@ -240,7 +240,7 @@ class LaunchScreen(SizedScreen[None]):
 
     def _show_failure(self, why: str) -> None:
         """Nothing of what was checked has changed: it may go better the next time."""
-        self.query_one(LaunchTold).show(replace(self._findings or Findings(), problem=why))
+        self.query_one(LaunchFindings).show(replace(self._findings or Findings(), problem=why))
 
     def _remember(self) -> None:
         settings, shown = self._at.settings, self.query_one(LaunchForm).values
@@ -288,7 +288,7 @@ class LaunchScreen(SizedScreen[None]):
         if findings is None:
             return
         self.query_one(LaunchForm).mark(findings.wrong)
-        self.query_one(LaunchTold).show(findings)
+        self.query_one(LaunchFindings).show(findings)
         empty = findings.no_task_file and self._at.settings.tasks == Path("task.json")
         self.query_one(LaunchActions).show_empty(empty)
         if findings.prepared is None and not findings.wrong:

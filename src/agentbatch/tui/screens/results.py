@@ -20,11 +20,11 @@ from agentbatch.tasks.results.sources import Source, list_sources, read_results
 from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.results.results_lines import columns_of, empty_text, head_line, result_line
+from agentbatch.tui.lines.results import columns_of, empty_text, head_line, result_line
+from agentbatch.tui.reading.view import FileView, LiveView, RunView
 from agentbatch.tui.screens.compare_runs import CompareRunsScreen
-from agentbatch.tui.screens.results_export import ask_and_export
+from agentbatch.tui.screens.export import ask_and_export
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
-from agentbatch.tui.view import FileView, LiveView, RunView
 from agentbatch.tui.widgets.results_table import ResultsTable
 
 LOOK_EVERY = 2.0

@@ -21,12 +21,12 @@ from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.filter import FilterError, parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.header import Standing, header_lines, standing
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
-from agentbatch.tui.screens.results_export import ask_and_export, source_of
+from agentbatch.tui.screens.export import ask_and_export, source_of
 from agentbatch.tui.screens.sized import TooSmall
-from agentbatch.tui.screens.steering_keys import SteeringKeys
-from agentbatch.tui.view import RunView
+from agentbatch.tui.screens.steering import SteeringKeys
 from agentbatch.tui.widgets.files.files_pane import FilesPane
 from agentbatch.tui.widgets.task_table import TaskTable
 from agentbatch.tui.widgets.transcript.transcript_pane import TranscriptPane

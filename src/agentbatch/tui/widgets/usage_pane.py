@@ -11,10 +11,10 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.results.to_state import roles_told
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import comparison_lines
-from agentbatch.tui.lines.price_reading import PriceReading
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
-from agentbatch.tui.view import RunView
+from agentbatch.tui.reading.prices import PriceReading
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 

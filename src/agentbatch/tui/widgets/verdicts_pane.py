@@ -10,7 +10,7 @@ from agentbatch.runs import events as e
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.transcript.verdict_text import verdict_blocks
-from agentbatch.tui.view import RunView
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 

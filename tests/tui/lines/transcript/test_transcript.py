@@ -23,8 +23,8 @@ from agentbatch.tui.lines.transcript.blocks import (
     Titled,
     Told,
 )
-from agentbatch.tui.lines.transcript.reading import TranscriptReading
 from agentbatch.tui.lines.transcript.transcript import Transcript, compaction_text
+from agentbatch.tui.reading.transcript import TranscriptReading
 from tests.tui.transcript_run import Talk
 
 

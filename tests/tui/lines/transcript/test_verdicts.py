@@ -11,7 +11,7 @@ from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, laid_out
 from agentbatch.tui.lines.transcript.verdict_text import MAX_BLOCKS, WHOLE, verdict_blocks
-from agentbatch.tui.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, LiveView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
 from tests.runs.finished_run import VERDICT, a_finished_run

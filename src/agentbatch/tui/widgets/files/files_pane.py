@@ -16,8 +16,9 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.text import harmless
 from agentbatch.tui.lines.files.changed_files import ChangedFile, parse_patch
-from agentbatch.tui.lines.files.directory_changes import DirectoryChanges, Look
-from agentbatch.tui.lines.files.files_source import (
+from agentbatch.tui.lines.files.files_tree import summary_line, title_line
+from agentbatch.tui.lines.glyphs import Glyphs
+from agentbatch.tui.reading.changes_source import (
     ChangesNote,
     Directory,
     FilesSource,
@@ -25,9 +26,8 @@ from agentbatch.tui.lines.files.files_source import (
     files_source,
     working_directory,
 )
-from agentbatch.tui.lines.files.files_tree import summary_line, title_line
-from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.view import RunView
+from agentbatch.tui.reading.directory_changes import DirectoryChanges, Look
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 

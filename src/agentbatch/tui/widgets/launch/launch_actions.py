@@ -4,7 +4,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from agentbatch.tui.lines.launch.launch_state import Earlier, earlier_line
+from agentbatch.tui.lines.launch import Earlier, earlier_line
 
 
 class LaunchActions(Vertical):

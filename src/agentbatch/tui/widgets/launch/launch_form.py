@@ -12,8 +12,8 @@ from textual.widgets import Input, Static
 from agentbatch.config import Settings
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.launch.choices import Choices
-from agentbatch.tui.lines.launch.launch_state import LABELS, role_note
+from agentbatch.tui.lines.launch import LABELS, role_note
+from agentbatch.tui.reading.launch_choices import Choices
 from agentbatch.tui.widgets.radio_row import RadioRow
 
 NUMBERS = ("parallel", "max_iterations")

@@ -8,7 +8,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from agentbatch.tui.lines.launch.launch_state import TaskRow, Widths, column_widths, row_cells
+from agentbatch.tui.lines.launch import TaskRow, Widths, column_widths, row_cells
 
 
 class PlanList(ScrollView, can_focus=True):

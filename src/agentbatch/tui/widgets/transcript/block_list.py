@@ -9,7 +9,7 @@ from textual.scrollbar import ScrollTo, ScrollUp
 from agentbatch.errors import UserError
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import text_lines
-from agentbatch.tui.lines.transcript.transcript_view import TranscriptView
+from agentbatch.tui.reading.transcript_view import TranscriptView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_stack import BlockStack
 from agentbatch.tui.widgets.transcript.block_window import Window

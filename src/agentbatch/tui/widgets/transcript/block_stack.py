@@ -12,7 +12,7 @@ from agentbatch.errors import UserError
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.transcript.blocks import End, Head, Judged, Said, Titled
-from agentbatch.tui.lines.transcript.transcript_view import TranscriptView
+from agentbatch.tui.reading.transcript_view import TranscriptView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import Window
 

@@ -23,9 +23,9 @@ from agentbatch.tui.lines.transcript.placeholder import (
     blocks_before_the_start,
     blocks_of_file,
 )
-from agentbatch.tui.lines.transcript.reading import TranscriptReading
-from agentbatch.tui.lines.transcript.transcript_view import Hit, TranscriptView
-from agentbatch.tui.view import RunView
+from agentbatch.tui.reading.transcript import TranscriptReading
+from agentbatch.tui.reading.transcript_view import Hit, TranscriptView
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.transcript.block_list import BlockList
 
 LIVE_EVERY = 0.1

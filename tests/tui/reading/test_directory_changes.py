@@ -12,8 +12,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState
 from agentbatch.tui.lines.files.changed_files import ChangedFile
-from agentbatch.tui.lines.files.directory_changes import NOT_YET, DirectoryChanges
-from agentbatch.tui.lines.files.files_source import (
+from agentbatch.tui.reading.changes_source import (
     ChangesNote,
     Directory,
     FilesSource,
@@ -21,6 +20,7 @@ from agentbatch.tui.lines.files.files_source import (
     files_source,
     working_directory,
 )
+from agentbatch.tui.reading.directory_changes import NOT_YET, DirectoryChanges
 from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolation import WORK

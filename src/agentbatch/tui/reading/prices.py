@@ -13,7 +13,7 @@ from agentbatch.spending.comparison import (
     started_in,
 )
 from agentbatch.spending.pricing import Prices
-from agentbatch.tui.view import RunView
+from agentbatch.tui.reading.view import RunView
 
 READING = "Reading the prices ..."
 

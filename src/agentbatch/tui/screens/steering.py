@@ -9,9 +9,9 @@ from agentbatch.runs.control.control import MAX_AT_ONCE
 from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip, harmless
+from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.sized import SizedScreen
-from agentbatch.tui.view import RunView
 
 SHOWN_ID = 40
 """Cells of a task's id in a question."""

@@ -7,15 +7,15 @@ from textual.widgets import Static
 
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.launch.launch_check import Findings
-from agentbatch.tui.lines.launch.launch_state import Least, notices, plan_line, problem_lines
+from agentbatch.tui.lines.launch import Least, notices, plan_line, problem_lines
+from agentbatch.tui.reading.launch_check import Findings
 
 
-class LaunchTold(Vertical):
+class LaunchFindings(Vertical):
     """Shows Findings."""
 
     DEFAULT_CSS = """
-    LaunchTold {
+    LaunchFindings {
         height: auto;
         padding: 0 1;
         & #problem { height: auto; max-height: 10; }

@@ -8,8 +8,8 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, as_text
 from agentbatch.tui.lines.transcript.block_lines import Scene, lines_of, opens
 from agentbatch.tui.lines.transcript.blocks import Block, Key, Said, Told, is_open, keys_of
-from agentbatch.tui.lines.transcript.reading import TranscriptReading
 from agentbatch.tui.lines.transcript.transcript import Transcript
+from agentbatch.tui.reading.transcript import TranscriptReading
 
 AT_ONCE = 50
 """Blocks whose messages are in memory at the same time, where all are gone through."""

@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.cli.main import COMMANDS, parse
 from agentbatch.cli.tasks.run import check_flags, given_flags
-from agentbatch.tui.lines.launch.launch_words import launch_words, value_of
+from agentbatch.tui.lines.launch_words import launch_words, value_of
 
 SERIAL = {"mode": "serial"}
 

@@ -11,7 +11,7 @@ from agentbatch.api import PreparedRun
 from agentbatch.config import load_settings
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.text import width
-from agentbatch.tui.lines.launch.launch_state import (
+from agentbatch.tui.lines.launch import (
     Earlier,
     Least,
     TaskRow,

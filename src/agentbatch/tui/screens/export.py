@@ -14,8 +14,8 @@ from agentbatch.display.reports.export import ExportKind, export, export_name, w
 from agentbatch.errors import UserError
 from agentbatch.tasks.results.sources import Source, file_source, read_results, run_source
 from agentbatch.text import clip, harmless
+from agentbatch.tui.reading.view import FileView, RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
-from agentbatch.tui.view import FileView, RunView
 
 KINDS = (
     Choice("m", "Markdown: a report to read", "md"),
@@ -27,7 +27,7 @@ KINDS = (
 class PathScreen(ModalScreen[str]):
     """Asks for a path; empty for esc."""
 
-    CSS_PATH = "results_export.tcss"
+    CSS_PATH = "export.tcss"
     BINDINGS = [Binding("escape", "dismiss('')", "Back", show=False)]  # noqa: RUF012 - as Textual has it
 
     def __init__(self, question: str, path: str) -> None:

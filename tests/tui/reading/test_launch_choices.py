@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.config import Settings, load_settings
 from agentbatch.redaction import Redactor
-from agentbatch.tui.lines.launch.choices import (
+from agentbatch.tui.reading.launch_choices import (
     CHOSEN,
     chosen_flags,
     opening_choices,

@@ -17,7 +17,7 @@ from agentbatch.runs.store.database import load_info, open_database
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.selection import NothingToDo
-from agentbatch.tui.lines.launch.launch_state import Earlier, Least, wrong_field
+from agentbatch.tui.lines.launch import Earlier, Least, wrong_field
 
 AT_ONCE = 200
 """Tasks whose least is estimated before a look whether somebody still wants to know: some 0.1 s."""
