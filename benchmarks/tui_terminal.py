@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.reading.view import LiveView
+from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.run import RunScreen
 
 COLUMNS, LINES = 160, 48
@@ -125,7 +125,7 @@ class Probe:
 
 
 def run_app(folder: Path, delays: Path) -> None:
-    view = LiveView(RunFolder(folder))
+    view = open_view(RunFolder(folder))
     probe = Probe()
 
     def first(app: AgentbatchApp) -> RunScreen:

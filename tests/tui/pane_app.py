@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from agentbatch.runs import events as e
-from agentbatch.tui.reading.view import LiveView
+from agentbatch.tui.reading.view import RunView
 
 
 class PaneApp(App[None]):
@@ -41,6 +41,6 @@ async def sees(pilot: Pilot[None], text: str) -> None:
     await until(pilot, lambda: text in shown(pilot.app))
 
 
-def news(view: LiveView, task_id: str) -> Sequence[e.Event]:
+def news(view: RunView, task_id: str) -> Sequence[e.Event]:
     """What has come up in a task, as the run screen hands it on."""
     return [event for event in view.poll() if getattr(event, "task_id", None) == task_id]

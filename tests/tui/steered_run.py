@@ -18,7 +18,7 @@ from agentbatch.runs.listing import open_run
 from agentbatch.runs.services.background import Background, start_background
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.reading.view import LiveView
+from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.run import RunScreen
 
 PATIENCE = 20.0
@@ -119,7 +119,7 @@ async def project(tmp_path: Path, scripts: Sequence[Script]) -> AsyncIterator[Pr
 
 
 def app_over(engine: Background, *, control: bool = True, own: bool = True, **options: Any) -> AgentbatchApp:
-    view = LiveView(RunFolder(engine.run_folder))
+    view = open_view(RunFolder(engine.run_folder))
     return AgentbatchApp(
         lambda app: app.run_screen(view, control=control, engine=engine if own else None), **options
     )

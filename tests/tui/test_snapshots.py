@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from agentbatch.config import load_settings
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.reading.view import LiveView
+from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.launch import LaunchScreen
 from tests.support.paths import CHECKOUT
 from tests.tui.snapshot_run import NOON, Scene, scene
@@ -56,7 +56,7 @@ def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int]) -> No
 
 
 def over(made: Scene, **options: Any) -> AgentbatchApp:
-    view = LiveView(made.store.folder)
+    view = open_view(made.store.folder)
     return AgentbatchApp(lambda app: app.run_screen(view, control=True), now=lambda: NOW, **options)
 
 

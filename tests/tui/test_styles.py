@@ -21,7 +21,7 @@ def known_names() -> set[str]:
         for found in pkgutil.walk_packages(agentbatch.tui.__path__, "agentbatch.tui.")
     ]
     ours = {name for module in modules for name, value in vars(module).items() if isinstance(value, type)}
-    return ours | set(widgets.__all__) | {"Toast", "ToastRack", "ContentTabs", "Underline"}
+    return ours | set(dir(widgets)) | {"Toast", "ToastRack", "ContentTabs", "Underline"}
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)

@@ -25,7 +25,7 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.background import Background
 from agentbatch.tui.keys import Key, bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.reading.view import LiveView, RunView
+from agentbatch.tui.reading.view import RunView, open_view
 from agentbatch.tui.screens.help import HelpScreen
 from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.screens.results import ResultsScreen
@@ -109,7 +109,7 @@ class AgentbatchApp(App[int]):
     @classmethod
     def watching(cls, folder: RunFolder, *, control: bool, **options: Any) -> Self:
         """Opens a run. Raises UserError when it cannot be read."""
-        view = LiveView(folder)
+        view = open_view(folder)
         return cls(lambda app: app.run_screen(view, control=control), **options)
 
     def run_screen(self, view: RunView, *, control: bool, engine: Background | None = None) -> RunScreen:
@@ -131,7 +131,7 @@ class AgentbatchApp(App[int]):
     def _on_started(self, event: LaunchScreen.Started) -> None:
         self.engine = event.background
         try:
-            view = LiveView(RunFolder(event.background.run_folder))
+            view = open_view(RunFolder(event.background.run_folder))
         except UserError as error:
             self.notify(str(error), severity="error", markup=False)
             return

@@ -37,7 +37,7 @@ async def test_it_folds_what_the_engine_folds(tmp_path: Path) -> None:
     store.emit(e.Paused(task_id=None))
     store.emit(e.ConcurrencyChanged(max_concurrent=7))
     store.flush()
-    read = tail.read()
+    read = tail.poll()
     assert [event.type for event in read[:2]] == ["task_started", "iteration_started"]
     with open_database(store.folder.database) as connection:
         fresh = load_state(connection, outline=True)
@@ -46,12 +46,12 @@ async def test_it_folds_what_the_engine_folds(tmp_path: Path) -> None:
     assert tail.state.counts == {"completed": 1, "coding": 1, "queued": 1}
     assert tail.state.paused
     assert tail.state.max_concurrent == 7
-    assert tail.read() == []
+    assert tail.poll() == []
     assert tail.alive
     assert tail.condition == "running"
     store.emit(e.RunFinished())
     await store.close()
-    assert [event.type for event in tail.read()] == ["run_finished"]
+    assert [event.type for event in tail.poll()] == ["run_finished"]
     assert not tail.alive
     assert tail.condition == "interrupted"
     tail.close()
@@ -64,7 +64,7 @@ async def test_it_catches_up_in_several_looks(tmp_path: Path) -> None:
         store.emit(e.Notice(text=f"n{number}"))
     store.flush()
     await store.close()
-    assert [len(tail.read(10)) for _ in range(4)] == [10, 10, 5, 0]
+    assert [len(tail.poll(10)) for _ in range(4)] == [10, 10, 5, 0]
     assert tail.state.notices == [f"n{number}" for number in range(25)]
     assert not tail.alive
     tail.close()
@@ -78,7 +78,7 @@ async def test_a_run_is_alive_until_its_last_words_are_read(tmp_path: Path) -> N
     store.emit(e.RunFinished())
     await store.close()
     alive = []
-    while tail.read(2):
+    while tail.poll(2):
         alive.append(tail.alive)
     assert alive == [True, True, True]
     assert not tail.alive
@@ -89,24 +89,24 @@ async def test_what_streams_in_is_seen_by_who_looks_on(tmp_path: Path) -> None:
     store = stored_runs.begin(tmp_path, 2)
     generating(store, "t0")
     tail = RunTail(store.folder)
-    tail.read()
+    tail.poll()
     assert is_watched(store.folder.path)
     store.emit(e.ModelCallProgressed(task_id="t0", role="coder", tokens=212, seconds=3.0, text="def f("))
     await committed()
-    (event,) = tail.read()
+    (event,) = tail.poll()
     assert isinstance(event, e.ModelCallProgressed)
     activity = tail.state.tasks["t0"].activity
     assert (activity.kind, activity.tokens, activity.text) == ("generating", 212, "def f(")
-    assert tail.read() == []  # nothing new
+    assert tail.poll() == []  # nothing new
     store.emit(e.ModelCallFinished(
         task_id="t0", role="coder", model="m-coder", usage=Usage(input=1, output=1, calls=1), cost=None,
         latency=1.0, attempts=1,
     ))  # fmt: skip
     store.flush()
-    tail.read()
+    tail.poll()
     assert tail.state.tasks["t0"].activity.tokens == 0
     late = RunTail(store.folder)  # for whom the call is long over
-    assert late.read() == []
+    assert late.poll() == []
     assert late.state.tasks["t0"].activity.kind == "idle"
     await store.close()
     tail.close()
@@ -128,10 +128,10 @@ async def test_keys_in_what_streams_in_are_hidden(tmp_path: Path) -> None:
     store = stored_runs.begin(tmp_path, 1, keys=[key])
     generating(store, "t0")
     tail = RunTail(store.folder)
-    tail.read()
+    tail.poll()
     store.emit(e.ModelCallProgressed(task_id="t0", role="coder", tokens=5, seconds=1.0, text=f"key {key}"))
     await committed()
-    (event,) = tail.read()
+    (event,) = tail.poll()
     assert key not in event.model_dump_json()
     await store.close()
     tail.close()

@@ -14,7 +14,7 @@ from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
-from agentbatch.tui.reading.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, open_view
 from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.usage import Usage
@@ -126,7 +126,7 @@ async def test_task_and_run_and_what_others_spend_meanwhile(tmp_path: Path) -> N
     settings = {"max_cost": 2.0, "compare_models": ["gpt-5", "deepseek-chat"]}
     store = stored_runs.begin(tmp_path, 2, settings=settings)
     stored_runs.work(store, "t0")
-    view, pane = LiveView(store.folder), UsagePane()
+    view, pane = open_view(store.folder), UsagePane()
     async with PaneApp(pane).run_test(size=(78, 30)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "coder m-coder")
@@ -160,7 +160,7 @@ async def test_the_folders_own_prices_win_and_a_broken_file_is_told(tmp_path: Pa
     own = tmp_path / "prices.toml"
     own.write_text('[models."gpt-5"]\ninput = 100.0\noutput = 0.0\n')
     folder = await stored_runs.finished(tmp_path, settings={"compare_models": ["gpt-5"]})
-    view = LiveView(folder)
+    view = open_view(folder)
     pane = UsagePane()
     async with PaneApp(pane).run_test(size=(100, 20)) as pilot:
         pane.show(view, "t0")
@@ -176,7 +176,7 @@ async def test_the_folders_own_prices_win_and_a_broken_file_is_told(tmp_path: Pa
 
 async def test_a_hidden_pane_reads_no_prices(tmp_path: Path) -> None:
     folder = await stored_runs.finished(tmp_path)
-    view, pane = LiveView(folder), UsagePane()
+    view, pane = open_view(folder), UsagePane()
 
     class Tabs(PaneApp):
         def compose(self):  # type: ignore[no-untyped-def]

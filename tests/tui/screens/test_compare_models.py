@@ -22,7 +22,7 @@ from agentbatch.spending.pricing import ComparisonRow, Prices
 from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import Order, comparison_lines, ordered
-from agentbatch.tui.reading.view import LiveView
+from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
@@ -133,7 +133,7 @@ async def test_the_screen(tmp_path: Path) -> None:
     store = stored_runs.begin(tmp_path, 2, settings={"compare_models": ["gpt-5", "gpt-4o", "deepseek-chat"]})
     stored_runs.work(store, "t0")
     stored_runs.work(store, "t1")
-    view = LiveView(store.folder)
+    view = open_view(store.folder)
     app: App[None] = App()
 
     def names() -> list[str]:
@@ -162,7 +162,7 @@ async def test_the_screen(tmp_path: Path) -> None:
 
 async def test_nothing_to_compare_and_no_room(tmp_path: Path) -> None:
     store = stored_runs.begin(tmp_path, 1)
-    view = LiveView(store.folder)
+    view = open_view(store.folder)
     app: App[None] = App()
     async with app.run_test(size=(80, 24)) as pilot:
         app.push_screen(CompareModelsScreen(view, None, glyphs=PLAIN))
@@ -183,7 +183,7 @@ async def test_a_long_list_scrolls(tmp_path: Path) -> None:
     prices = "".join(f'[models."{name}"]\ninput = {n + 1}.0\noutput = 1.0\n' for n, name in enumerate(models))
     (tmp_path / "prices.toml").write_text(prices)
     folder = await stored_runs.finished(tmp_path, settings={"compare_models": models})
-    view = LiveView(folder)
+    view = open_view(folder)
     app: App[None] = App()
     async with app.run_test(size=(80, 24)) as pilot:
         app.push_screen(CompareModelsScreen(view, "t0", glyphs=Glyphs()))

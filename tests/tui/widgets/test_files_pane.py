@@ -13,7 +13,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.reading.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
@@ -42,7 +42,7 @@ def under_way(base: Path, *tasks: str) -> Store:
     return store
 
 
-def wrote(store: Store, pane: FilesPane, view: LiveView, task_id: str = "t0") -> None:
+def wrote(store: Store, pane: FilesPane, view: RunView, task_id: str = "t0") -> None:
     """The coder has changed something, and the pane is told."""
     store.emit(e.ToolFinished.model_validate({"task_id": task_id, **WROTE}))
     store.flush()
@@ -52,7 +52,7 @@ def wrote(store: Store, pane: FilesPane, view: LiveView, task_id: str = "t0") ->
 async def test_it_follows_a_task_and_shows_the_patch_of_its_end(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     root = tmp_path / "d0"
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 14)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "Nothing has been changed so far.")
@@ -86,7 +86,7 @@ async def test_the_cursor_goes_from_file_to_file_and_into_the_diff(tmp_path: Pat
     (root / "src").mkdir()
     (root / "src" / "a[red].py").write_text("[bold]x[/bold] \x1b[2J\n")
     (root / "src" / "long.py").write_text("".join(f"line {n} {'x' * 200}\n" for n in range(200)))
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "2 files: 2 added")
@@ -121,7 +121,7 @@ async def test_what_is_read_stays_where_it_is_while_other_files_come(tmp_path: P
     root = tmp_path / "d0"
     (root / "m.py").write_text("".join(f"line {n}\n" for n in range(100)))
     (root / "z.py").write_text("x\n")
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "+line 0")
@@ -141,7 +141,7 @@ async def test_the_diff_stands_beside_the_tree_where_there_is_room(
 ) -> None:
     store = under_way(tmp_path, "t0")
     (tmp_path / "d0" / "a.py").write_text("x\n")
-    view, pane = LiveView(store.folder), FilesPane(glyphs=Glyphs(ascii=True))
+    view, pane = open_view(store.folder), FilesPane(glyphs=Glyphs(ascii=True))
     async with PaneApp(pane).run_test(size=(columns, 11)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "+x")
@@ -156,7 +156,7 @@ async def test_the_diff_stands_beside_the_tree_where_there_is_room(
 async def test_a_hidden_pane_does_nothing_until_it_is_seen(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     (tmp_path / "d0" / "a.py").write_text("x\n")
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
 
     class Tabs(PaneApp):
         def compose(self):  # type: ignore[no-untyped-def]
@@ -185,7 +185,7 @@ async def test_where_there_is_nothing_to_look_at_a_sentence_says_why(tmp_path: P
     store.emit(e.TaskStarted(task_id="t1"))
     stored_runs.end(store, "t2", status="error", reason="blocked", changed_files=3)
     store.flush()
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     told = FileView(tmp_path / "results.json", a_finished_run())
     async with PaneApp(pane).run_test(size=(200, 14)) as pilot:
         for look_at, task_id, text in (
@@ -207,7 +207,7 @@ async def test_a_selection_that_moves_fast_ends_with_the_last_one(tmp_path: Path
     store = under_way(tmp_path, "t0", "t1", "t2")
     for name in ("d0", "d1", "d2"):
         (tmp_path / name / f"of_{name}.py").write_text("x\n")
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 14)) as pilot:
         for task_id in ("t0", "t1", "t2", "t0", "t1", "t2"):
             pane.show(view, task_id)
@@ -238,7 +238,7 @@ async def test_a_large_directory_does_not_hold_up_the_screen(tmp_path: Path) -> 
         (root / f"p{folder}").mkdir()
         for number in range(100):
             (root / f"p{folder}" / f"f{number}.txt").write_text(f"{number}\n" * 30)
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
 
     async def look(pilot: Pilot[None]) -> None:
         pane.show(view, "t0")
@@ -285,7 +285,7 @@ async def test_what_was_looked_for_before_is_not_told_of_another_task(tmp_path: 
     store = under_way(tmp_path, "t0")
     slow = Slow(store.folder.task("t0"))
     (tmp_path / "d0" / "kept.txt").unlink()
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
         pane.show(view, "t0")
         await until(pilot, lambda: pane._one.locked())
@@ -304,7 +304,7 @@ async def test_what_was_looked_for_before_is_not_told_of_another_task(tmp_path: 
 async def test_what_comes_up_during_a_look_is_looked_for_afterwards(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     slow = Slow(store.folder.task("t0"))
-    view, pane = LiveView(store.folder), FilesPane()
+    view, pane = open_view(store.folder), FilesPane()
     async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
         pane.show(view, "t0")
         await until(pilot, lambda: pane._one.locked())

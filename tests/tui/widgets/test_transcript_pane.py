@@ -14,7 +14,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState, TaskState, VerdictRecord
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.reading.view import FileView, LiveView, RunView
+from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import MAX_MOUNTED
 from agentbatch.tui.widgets.transcript.transcript_pane import LIVE_EVERY, TranscriptPane
@@ -78,9 +78,9 @@ def at_end(pane: TranscriptPane) -> bool:
     return pane.max_scroll_y > 0 and pane.scroll_y == pane.max_scroll_y
 
 
-def view_of(talk: Talk) -> LiveView:
+def view_of(talk: Talk) -> RunView:
     talk.flush()
-    return LiveView(RunFolder(talk.store.folder.path))
+    return open_view(RunFolder(talk.store.folder.path))
 
 
 def step(talk: Talk, n: int, said: str = "") -> None:

@@ -110,7 +110,7 @@ def _print_run(folder: "RunFolder", *, steps: bool) -> int:
     if tail.alive:
         out.line("")
         while tail.alive and not out.broken:
-            for event in tail.read():
+            for event in tail.poll():
                 display.on_event(event, tail.state)
             time.sleep(LOOK_EVERY)
         out.line("")

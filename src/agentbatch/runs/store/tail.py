@@ -47,6 +47,11 @@ class RunTail:
         """Of its latest event."""
 
     @property
+    def title(self) -> str:
+        """Names the run on a screen: its id."""
+        return self.folder.run_id
+
+    @property
     def alive(self) -> bool:
         """An engine works on it."""
         return bool(self.holder)
@@ -55,7 +60,7 @@ class RunTail:
     def condition(self) -> RunCondition:
         return condition(self.state, held=self.alive)
 
-    def read(self, most: int = MAX_AT_ONCE) -> list[e.Event]:
+    def poll(self, most: int = MAX_AT_ONCE) -> list[e.Event]:
         """What has come up since the last look, in order, at most `most` events and what streams in; each is folded
         into `state`. Empty: nothing new. Raises UserError when the database cannot be read any more."""
         held = holder(self.folder)  # before the look: what an engine wrote last is found after its end

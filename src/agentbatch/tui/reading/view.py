@@ -1,4 +1,4 @@
-"""What a run screen looks at: a run of this machine, under way or over, or a results file."""
+"""What a run screen looks at: a run of this machine (`RunTail`), under way or over, or a results file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ class RunView(Protocol):
         ...
 
     def poll(self) -> Sequence[e.Event]:
-        """What has come up since the last time, already folded into `state`. Raises UserError."""
+        """The events since the last call, already folded into `state`. Raises UserError."""
         ...
 
     def task(self, task_id: str) -> TaskState | None:
@@ -53,50 +53,16 @@ class RunView(Protocol):
     def close(self) -> None: ...
 
 
-class LiveView:
-    """A run's folder."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        """Raises UserError when there is no run that can be read, and for a batch of plain requests."""
-        self.tail = RunTail(folder)
-        try:
-            refuse_requests(self.tail.state.info, folder.run_id)
-        except UserError:
-            self.tail.close()
-            raise
-
-    @property
-    def state(self) -> RunState:
-        return self.tail.state
-
-    @property
-    def title(self) -> str:
-        return self.tail.folder.run_id
-
-    @property
-    def folder(self) -> RunFolder | None:
-        return self.tail.folder
-
-    @property
-    def condition(self) -> RunCondition:
-        return self.tail.condition
-
-    @property
-    def begun(self) -> float:
-        return self.tail.begun
-
-    @property
-    def last(self) -> float:
-        return self.tail.last
-
-    def poll(self) -> Sequence[e.Event]:
-        return self.tail.read()
-
-    def task(self, task_id: str) -> TaskState | None:
-        return self.tail.task(task_id)
-
-    def close(self) -> None:
-        self.tail.close()
+def open_view(folder: RunFolder) -> RunTail:
+    """A run's folder, to look at. Raises UserError when it holds no run that can be read, and for a batch of plain
+    requests."""
+    tail = RunTail(folder)
+    try:
+        refuse_requests(tail.state.info, folder.run_id)
+    except UserError:
+        tail.close()
+        raise
+    return tail
 
 
 class FileView:

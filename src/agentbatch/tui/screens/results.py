@@ -21,7 +21,7 @@ from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.results import columns_of, empty_text, head_line, result_line
-from agentbatch.tui.reading.view import FileView, LiveView, RunView
+from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.screens.compare_runs import CompareRunsScreen
 from agentbatch.tui.screens.export import ask_and_export
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
@@ -37,7 +37,7 @@ MARKS = 2
 def view_of(source: Source) -> RunView:
     """To look at it. Raises UserError."""
     if source.folder is not None:
-        return LiveView(source.folder)
+        return open_view(source.folder)
     return FileView(source.path, read_results_file(source.path))
 
 

@@ -11,7 +11,7 @@ from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, laid_out
 from agentbatch.tui.lines.transcript.verdict_text import MAX_BLOCKS, WHOLE, verdict_blocks
-from agentbatch.tui.reading.view import FileView, LiveView
+from agentbatch.tui.reading.view import FileView, open_view
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
 from tests.runs.finished_run import VERDICT, a_finished_run
@@ -145,7 +145,7 @@ async def test_a_new_evaluation_comes_to_the_top(tmp_path: Path) -> None:
     talk.begin("Do it.")
     talk.verdict(verdict=VERDICT, refusals=["one requirement is not met"])
     talk.flush()
-    view, pane = LiveView(talk.store.folder), VerdictsPane()
+    view, pane = open_view(talk.store.folder), VerdictsPane()
     async with PaneApp(pane).run_test(size=(78, 30)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "Iteration 1 of 4  ✗ Not accepted")
@@ -178,7 +178,7 @@ async def test_eighty_by_twenty_four_scrolls(tmp_path: Path) -> None:
     for _ in range(5):
         talk.verdict(verdict=VERDICT, refusals=["no"], follow_up="Once more.")
     talk.flush()
-    view, pane = LiveView(talk.store.folder), VerdictsPane()
+    view, pane = open_view(talk.store.folder), VerdictsPane()
     async with PaneApp(pane).run_test(size=(78, 11)) as pilot:
         pane.show(view, "t0")
         await sees(pilot, "score 0.50")
@@ -194,7 +194,7 @@ async def test_a_hidden_pane_waits_until_it_is_seen(tmp_path: Path) -> None:
     talk.begin("Do it.")
     talk.verdict()
     talk.flush()
-    view, pane = LiveView(talk.store.folder), VerdictsPane()
+    view, pane = open_view(talk.store.folder), VerdictsPane()
 
     class Tabs(PaneApp):
         def compose(self):  # type: ignore[no-untyped-def]
