@@ -27,7 +27,7 @@ def a_finished_run(*, answer: str = "It is done.", run_id: str = "20270115-12000
     (its checks failed, a test was changed), `docs` (skipped)."""
     state = RunState()
 
-    def at(second: float, event: e.EventBase) -> None:
+    def at(second: float, event: e.Event) -> None:
         state.apply(event.model_copy(update={"ts": NOON + second}))
 
     at(

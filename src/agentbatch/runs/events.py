@@ -1,6 +1,6 @@
 """Everything that can happen in a run. The engine emits these and nothing else; every screen is folded from them."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,25 +39,58 @@ DecidedBy = Literal["judge", "verify", "gates"]
 """Who decided an iteration: the judge was asked; the task's own checks alone; nothing had been done or said."""
 
 
-class EventBase(BaseModel):
-    """`seq` and `ts` (seconds since the epoch) are set by the store when the event is emitted."""
+Replay = Literal["none", "latest", "every"]
+"""Which of a run's stored events of one type are folded again when the run is opened."""
+
+EVENT_TYPES: dict[str, type["Event"]] = {}
+"""Every event class by its `type`; a class registers itself."""
+
+
+class Event(BaseModel):
+    """One thing that happened. The class says itself where it belongs; nothing lists the types.
+
+    `seq` and `ts` (seconds since the epoch) are set by the store when the event is emitted. An event of a type that
+    only a newer version knows is read as this class.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     stored: ClassVar[bool] = True
-    """False: for whoever watches; it has the number of the event before it and is not written anywhere."""
+    """False: only for viewers; it has the number of the event before it and is not written to `events`."""
+    replay: ClassVar[Replay] = "none"
+    """What this says of a run stands nowhere else: it is folded again when the run is opened. What an event says of a
+    task stands in that task's row."""
+    resumes: ClassVar[bool] = False
+    """An interrupted task's place is found from it: it is part of the task's history on resume."""
 
+    type: str = ""
     seq: int = 0
     ts: float = 0.0
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        name = cls.model_fields["type"].default
+        if name and EVENT_TYPES.setdefault(name, cls) is not cls:
+            raise TypeError(f"Two classes of events have the type {name!r}.")
 
-class TaskEvent(EventBase):
+    @property
+    def of_run(self) -> bool:
+        """It says something of the run, not only of one task."""
+        return True
+
+
+class TaskEvent(Event):
     task_id: str
 
+    @property
+    def of_run(self) -> bool:
+        return False
 
-class RunStarted(EventBase):
+
+class RunStarted(Event):
     """A run begins, or goes on in another process: everything here is as it is from now on."""
 
+    replay: ClassVar[Replay] = "every"
     type: Literal["run_started"] = "run_started"
     run_id: str
     kind: Literal["tasks", "requests"] = "tasks"
@@ -140,6 +173,7 @@ class TaskResumed(TaskEvent):
 class TurnFinished(TaskEvent):
     """The coder's turn is over; its evaluation follows."""
 
+    resumes: ClassVar[bool] = True
     type: Literal["turn_finished"] = "turn_finished"
     iteration: int
     end: str
@@ -150,6 +184,7 @@ class TurnFinished(TaskEvent):
 
 
 class IterationStarted(TaskEvent):
+    resumes: ClassVar[bool] = True
     type: Literal["iteration_started"] = "iteration_started"
     iteration: int
     """From 1."""
@@ -205,6 +240,7 @@ class ModelCallProgressed(TaskEvent):
 
 
 class ModelCallFinished(TaskEvent):
+    resumes: ClassVar[bool] = True
     type: Literal["model_call_finished"] = "model_call_finished"
     role: Role
     model: str
@@ -234,6 +270,7 @@ class MessageAdded(TaskEvent):
 
 
 class ToolCalled(TaskEvent):
+    resumes: ClassVar[bool] = True
     type: Literal["tool_called"] = "tool_called"
     call_id: str
     tool: str
@@ -242,6 +279,7 @@ class ToolCalled(TaskEvent):
 
 
 class ToolFinished(TaskEvent):
+    resumes: ClassVar[bool] = True
     type: Literal["tool_finished"] = "tool_finished"
     call_id: str
     tool: str
@@ -274,6 +312,7 @@ class VerifyFinished(TaskEvent):
 class VerdictReached(TaskEvent):
     """The outcome of one evaluation, whoever decided it (gates, verify or the judge)."""
 
+    resumes: ClassVar[bool] = True
     type: Literal["verdict"] = "verdict"
     iteration: int
     accepted: bool
@@ -306,9 +345,10 @@ class TaskFinished(TaskEvent):
     """The git branch that holds its work, with isolation `worktree`."""
 
 
-class RequestsProgressed(EventBase):
+class RequestsProgressed(Event):
     """How far a batch of plain requests is, over all its sessions. Once a second at most, and once at the end."""
 
+    replay: ClassVar[Replay] = "latest"
     type: Literal["requests_progressed"] = "requests_progressed"
     total: int
     ok: int
@@ -327,25 +367,37 @@ class RequestsProgressed(EventBase):
     """For who reads along: once in a while, and at the end."""
 
 
-class ConcurrencyChanged(EventBase):
+class ConcurrencyChanged(Event):
+    replay: ClassVar[Replay] = "every"
     type: Literal["concurrency_changed"] = "concurrency_changed"
     max_concurrent: int
 
 
-class Paused(EventBase):
+class Paused(Event):
+    replay: ClassVar[Replay] = "every"
     type: Literal["paused"] = "paused"
     task_id: str | None = None
     cause: str = ""
 
+    @property
+    def of_run(self) -> bool:
+        return self.task_id is None
 
-class Resumed(EventBase):
+
+class Resumed(Event):
+    replay: ClassVar[Replay] = "every"
     type: Literal["resumed"] = "resumed"
     task_id: str | None = None
 
+    @property
+    def of_run(self) -> bool:
+        return self.task_id is None
 
-class Notice(EventBase):
+
+class Notice(Event):
     """Something a person should know that belongs to no other event: a warning, a learnt limitation."""
 
+    replay: ClassVar[Replay] = "every"
     type: Literal["notice"] = "notice"
     task_id: str | None = None
     text: str
@@ -353,39 +405,9 @@ class Notice(EventBase):
     """False: worth a line when it happens, not worth repeating at the end."""
 
 
-class RunFinished(EventBase):
+class RunFinished(Event):
+    replay: ClassVar[Replay] = "every"
     type: Literal["run_finished"] = "run_finished"
     interrupted: bool = False
     error: str = ""
     """Not empty: the run was stopped for this cause (endpoint refused the key, no quota left)."""
-
-
-Event = Annotated[
-    RunStarted
-    | TaskQueued
-    | TaskStarted
-    | TaskRequeued
-    | TaskResumed
-    | TurnFinished
-    | IterationStarted
-    | ModelCallStarted
-    | ModelCallRetried
-    | RateLimited
-    | ModelCallSent
-    | ModelCallProgressed
-    | ModelCallFinished
-    | MessageAdded
-    | ToolCalled
-    | ToolFinished
-    | VerifyStarted
-    | VerifyFinished
-    | VerdictReached
-    | TaskFinished
-    | RequestsProgressed
-    | ConcurrencyChanged
-    | Paused
-    | Resumed
-    | Notice
-    | RunFinished,
-    Field(discriminator="type"),
-]

@@ -296,7 +296,7 @@ class RunState:
     counts: dict[str, int] = field(default_factory=dict)
     """Tasks by status; kept so that a screen over 10,000 tasks need not count them at each event."""
 
-    def apply(self, event: e.EventBase) -> TaskState | None:
+    def apply(self, event: e.Event) -> TaskState | None:
         """Fold one event in; returns the task it changed, if any."""
         self.last_seq = event.seq
         match event:

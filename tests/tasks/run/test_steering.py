@@ -48,7 +48,7 @@ class Outside:
         self.answers.append((name, await_answer(database, number, lambda: True, 30)))
 
 
-def once(kind: type[e.EventBase], act: Callable[[Outside], None], task_id: str | None = None) -> Any:
+def once(kind: type[e.Event], act: Callable[[Outside], None], task_id: str | None = None) -> Any:
     done = False
 
     def plan(outside: Outside, event: e.Event, _: RunState) -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.runs.bills import merge_bills
-from agentbatch.runs.events import Event, RunStarted
+from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.gc_paused import gc_paused
 from agentbatch.runs.store.stored_json import read_event, read_model
@@ -25,14 +25,10 @@ from agentbatch.text import clip
 
 SCHEMA_VERSION = 2
 
-_RUN_EVENTS = "type IN ('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
-"""What a state holds beside its tasks. Word for word in the index and in the query, else SQLite reads every event."""
-
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY, ts REAL NOT NULL, task_id TEXT, type TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX run_events ON events (type) WHERE {_RUN_EVENTS};
 CREATE TABLE tasks (
   id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE messages (
@@ -49,13 +45,43 @@ CREATE INDEX IF NOT EXISTS task_events ON events (task_id) WHERE task_id IS NOT 
 """
 """What came to schema 2 later; readers do without it."""
 
+_FIRST_INDEX = "type IN ('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
+"""The condition of the index in files of the first versions: what it does not name is found by reading every event."""
+
+
+def replayed_types(*modes: Replay) -> str:
+    """The types of events that are replayed so, as SQL. Event classes register themselves, so ask when it is needed."""
+    return ", ".join(f"'{name}'" for name, kind in sorted(EVENT_TYPES.items()) if kind.replay in modes)
+
+
+def _replayed() -> str:
+    """The condition of the index. Word for word in the query too, else SQLite reads every event."""
+    return f"type IN ({replayed_types('every', 'latest')})"
+
+
+def _index_of(connection: sqlite3.Connection) -> str:
+    """The condition of the file's index, if it is one of ours."""
+    row = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_events'").fetchone()
+    known = (_replayed(), _FIRST_INDEX)
+    return next((condition for condition in known if row and row[0].endswith(condition)), "")
+
+
+def prepare_for_writing(connection: sqlite3.Connection) -> None:
+    """Add what came to the schema later, and the index over what is replayed today."""
+    connection.executescript(ADDED)
+    if _index_of(connection) != _replayed():
+        connection.executescript(
+            f"DROP INDEX IF EXISTS run_events; CREATE INDEX run_events ON events (type) WHERE {_replayed()};"
+        )
+
 
 def create_database(path: Path) -> None:
     """Make an empty run database. WAL, so that viewers read while the engine writes."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA + ADDED)
+        connection.executescript(SCHEMA)
+        prepare_for_writing(connection)
         connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     finally:
         connection.close()
@@ -84,7 +110,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 def load_info(connection: sqlite3.Connection) -> RunStarted | None:
     """What the run said of itself when it began, or went on, last."""
     row = connection.execute(
-        f"SELECT body FROM events WHERE {_RUN_EVENTS} AND type = 'run_started' ORDER BY seq DESC LIMIT 1"
+        f"SELECT body FROM events WHERE {_index_of(connection) or _replayed()} AND type = 'run_started' "
+        "ORDER BY seq DESC LIMIT 1"
     ).fetchone()
     return read_model(RunStarted, row[0]) if row else None
 
@@ -104,29 +131,25 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
     state = RunState()
     body = _OUTLINE if outline else "body"
     with _snapshot(connection), gc_paused():
-        for kind, task_id, text in connection.execute(
-            f"SELECT type, task_id, body FROM events WHERE {_RUN_EVENTS} ORDER BY seq"
-        ):
-            if task_id is None or kind == "notice":  # a held task says so itself
-                state.apply(read_event(text))
         # Sorted here: SQLite would sort whole bodies, through files.
         rows = connection.execute(f"SELECT {body} FROM tasks")
         for task in sorted((read_model(TaskState, text) for (text,) in rows), key=_place):
             state.put(task)
         state.bills = merge_bills(task.bills for task in state.tasks.values())
-        if state.info is not None and state.info.kind == "requests":
-            _load_requests(connection, state)
+        for event in load_run_events(connection):
+            state.apply(event)
         (state.last_seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
     return state
 
 
-def _load_requests(connection: sqlite3.Connection, state: RunState) -> None:
-    """How far a batch of plain requests is. Such a run has few events, and nothing else tells it."""
-    row = connection.execute(
-        "SELECT body FROM events WHERE type = 'requests_progressed' ORDER BY seq DESC LIMIT 1"
-    ).fetchone()
-    if row is not None:
-        state.apply(read_event(row[0]))
+def load_run_events(connection: sqlite3.Connection) -> list[Event]:
+    """What a state holds beside its tasks, in order."""
+    rows = connection.execute(
+        f"SELECT type, body FROM events WHERE {_replayed()} AND (type IN ({replayed_types('every')}) OR seq IN "
+        f"(SELECT max(seq) FROM events WHERE {_replayed()} AND type IN ({replayed_types('latest')}) GROUP BY type)) "
+        "ORDER BY seq"
+    )
+    return [event for kind, text in rows if (event := read_event(kind, text)).of_run]
 
 
 @contextmanager
@@ -161,15 +184,15 @@ def load_task(connection: sqlite3.Connection, task_id: str) -> TaskState | None:
 def load_events(connection: sqlite3.Connection, after: int, most: int) -> list[Event]:
     """The events behind number `after`, at most `most`, in order."""
     rows = connection.execute(
-        "SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most)
+        "SELECT type, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most)
     ).fetchall()
-    return [read_event(text) for (text,) in rows]
+    return [read_event(kind, text) for kind, text in rows]
 
 
 def load_task_events(connection: sqlite3.Connection, task_id: str) -> list[Event]:
     """Everything that happened in a task, in order. Messages come without their bodies."""
-    rows = connection.execute("SELECT body FROM events WHERE task_id = ? ORDER BY seq", (task_id,)).fetchall()
-    return [read_event(text) for (text,) in rows]
+    rows = connection.execute("SELECT type, body FROM events WHERE task_id = ? ORDER BY seq", (task_id,))
+    return [read_event(kind, text) for kind, text in rows]
 
 
 def load_message(
@@ -189,7 +212,7 @@ def load_progress(connection: sqlite3.Connection) -> list[Event]:
         rows = connection.execute("SELECT body FROM progress").fetchall()
     except sqlite3.OperationalError:
         return []
-    return [read_event(text) for (text,) in rows]
+    return [read_model(ModelCallProgressed, text) for (text,) in rows]
 
 
 def load_messages(connection: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:

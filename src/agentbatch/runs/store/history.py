@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agentbatch.model.reply import Message
-from agentbatch.runs.events import Event
+from agentbatch.runs.events import EVENT_TYPES, Event
 from agentbatch.runs.state import TaskState
 from agentbatch.runs.store.stored_json import read_event
-
-KINDS = (
-    "iteration_started",
-    "model_call_finished",
-    "tool_called",
-    "tool_finished",
-    "turn_finished",
-    "verdict",
-)
-"""The events from which a task's place is told."""
 
 IDS_A_STATEMENT = 500
 
@@ -31,7 +21,7 @@ class TaskHistory:
     """Of its latest conversation; -1: there is none."""
     messages: list[Message] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    """Those of KINDS, in order."""
+    """Those that say where it stands (`Event.resumes`), in order."""
 
 
 def load_histories(connection: sqlite3.Connection, tasks: Sequence[TaskState]) -> dict[str, TaskHistory]:
@@ -39,17 +29,18 @@ def load_histories(connection: sqlite3.Connection, tasks: Sequence[TaskState]) -
     found = {task.id: TaskHistory() for task in tasks}
     since = {task.id: task.since for task in tasks}
     first = min(since.values(), default=0)
-    kinds = ", ".join("?" * len(KINDS))
+    kinds = [name for name, kind in EVENT_TYPES.items() if kind.resumes]
+    marks = ", ".join("?" * len(kinds))
     for start in range(0, len(tasks), IDS_A_STATEMENT):
         ids = [task.id for task in tasks[start : start + IDS_A_STATEMENT]]
         rows = connection.execute(
-            f"SELECT seq, task_id, body FROM events WHERE seq >= ? AND type IN ({kinds}) "
+            f"SELECT seq, task_id, type, body FROM events WHERE seq >= ? AND type IN ({marks}) "
             f"AND task_id IN ({', '.join('?' * len(ids))}) ORDER BY seq",
-            (first, *KINDS, *ids),
+            (first, *kinds, *ids),
         )
-        for seq, task_id, body in rows:
+        for seq, task_id, kind, body in rows:
             if seq >= since[task_id]:
-                found[task_id].events.append(read_event(body))
+                found[task_id].events.append(read_event(kind, body))
     for task_id, history in found.items():
         history.generation = latest_generation(connection, task_id)
         rows = connection.execute(

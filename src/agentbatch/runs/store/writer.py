@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from agentbatch.redaction import Redactor
-from agentbatch.runs.events import EventBase, MessageAdded, ModelCallProgressed
+from agentbatch.runs.events import Event, MessageAdded, ModelCallProgressed
 from agentbatch.runs.state import TaskState
-from agentbatch.runs.store.database import ADDED
+from agentbatch.runs.store.database import prepare_for_writing
 
 ROWS_A_STATEMENT = 1000
 """Rows of one INSERT; SQLite takes 32,766 values."""
@@ -23,7 +23,7 @@ ROWS_A_STATEMENT = 1000
 class Record:
     """One event on its way to disk, with the task state and the log lines that it made."""
 
-    event: EventBase
+    event: Event
     task: TaskState | None
     lines: list[str]
 
@@ -42,7 +42,7 @@ class Writer:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("PRAGMA wal_autocheckpoint=0")
-        self._connection.executescript(ADDED)
+        prepare_for_writing(self._connection)
 
     def commit(self, records: Sequence[Record], progress: Collection[ModelCallProgressed] = ()) -> None:
         """`progress`: what streams in, for viewers. Raises OSError when the files cannot be written; then nothing of
@@ -78,8 +78,7 @@ class Writer:
                 body = event.model_dump_json(exclude={"message"})
             else:
                 body = self._redact(_as_json(event))
-            task_id, kind = getattr(event, "task_id", None), getattr(event, "type", "")
-            rows.append((event.seq, event.ts, task_id, kind, body))
+            rows.append((event.seq, event.ts, getattr(event, "task_id", None), event.type, body))
             if record.task is not None:
                 tasks[record.task.id] = record.task
         streams = [(event.task_id, event.seq, self._redact(_as_json(event))) for event in progress]

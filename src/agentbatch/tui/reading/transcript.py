@@ -58,7 +58,7 @@ class TranscriptReading:
                 ) in connection.execute(_NEWS, (self.task_id, self._last)):
                     self._last, news = seq, True
                     if kind != "message":
-                        transcript.take(read_event(body))
+                        transcript.take(read_event(kind, body))
                     elif role is not None:
                         key = Key(generation, position)
                         transcript.take(MessageRow(key, role, call_id or "", bool(speaks), bool(thinks)))

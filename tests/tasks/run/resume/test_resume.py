@@ -34,7 +34,7 @@ def task(name: str, **fields: Any) -> dict[str, Any]:
     return {"id": name, "dir": f"work/{name}", "first_prompt": f"Do {name}.", **fields}
 
 
-def when(kind: type[e.EventBase], act: Any, number: int = 1) -> Any:
+def when(kind: type[e.Event], act: Any, number: int = 1) -> Any:
     """A listener that acts at the number-th event of a kind."""
     seen = 0
 
