@@ -150,7 +150,7 @@ async def test_two_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixtu
         (("-o", "x.md"), "add --export"),
         (("--export", "md", "--force"), "--force is for a file that -o names"),
         (("none.json",), "There is no results file"),
-        (("some/where",), "There is no file and no run's folder"),
+        (("some/where",), "There is no file or run folder"),
         (("20260101",), "There are no runs in this folder"),
     ],
 )

@@ -240,7 +240,7 @@ def test_a_wrong_shape_is_told_with_its_place(
     file.write_text(json.dumps(old(*path, value=value)), encoding="utf-8")
     with pytest.raises(UserError) as caught:
         read_results_file(file)
-    assert str(caught.value).startswith(f"{file}: no results file that can be shown: ")
+    assert str(caught.value).startswith(f"{file}: this results file cannot be shown: ")
     assert problem in str(caught.value)
 
 
@@ -257,12 +257,12 @@ def test_two_results_with_one_id_are_refused() -> None:
         (b'{"summary": {},\n  "results": [}', "not valid JSON at line 2, column 15: "),
         (b"", "is empty"),
         (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
-        (b"[1, 2]", "is no results file: it has no `summary` and no `results`"),
-        (b'{"tasks": []}', "is no results file: it has no `summary` and no `results`"),
-        (b'{"results": []}', "is no results file: it has no `summary`."),
+        (b"[1, 2]", "is not a results file: it has no `summary` and no `results`"),
+        (b'{"tasks": []}', "is not a results file: it has no `summary` and no `results`"),
+        (b'{"results": []}', "is not a results file: it has no `summary`."),
         (b"[" * 200_000, "nested too deeply"),
-        (b'{"summary": {"maxConcurrent": NaN}, "results": []}', "NaN is no number that JSON has"),
-        (b'{"summary": {"maxConcurrent": ' + b"9" * 5_000 + b'}, "results": []}', "no results file"),
+        (b'{"summary": {"maxConcurrent": NaN}, "results": []}', "NaN is not a JSON number"),
+        (b'{"summary": {"maxConcurrent": ' + b"9" * 5_000 + b'}, "results": []}', "not a results file"),
     ],
 )
 def test_a_broken_file_is_told_in_a_sentence(content: bytes, problem: str, tmp_path: Path) -> None:

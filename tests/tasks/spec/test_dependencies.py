@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.dependencies import find_circle, settle_dependencies
+from agentbatch.tasks.spec.dependencies import find_cycle, settle_dependencies
 from agentbatch.tasks.spec.plan import make_plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task import GeneratedTask, Origin, Task
@@ -31,13 +31,13 @@ def test_ids_are_settled_in_order_and_once() -> None:
     [
         (
             {"compile": "", "test": "compil"},
-            "The task test depends on 'compil', which is no task's id; did you mean",
+            "The task test depends on 'compil', which is not a task's id; did you mean",
         ),
-        ({"compile": "", "test": "zzz"}, "'zzz', which is no task's id. It takes the ids of tasks"),
+        ({"compile": "", "test": "zzz"}, "'zzz', which is not a task's id. It takes ids of tasks"),
         ({"a": "a"}, "The task a depends on itself."),
-        ({"a": "b", "b": "c", "c": "a"}, "in a circle: a -> b -> c -> a."),
-        ({"x": "a", "a": "b", "b": "a"}, "in a circle: a -> b -> a."),
-        ({"x": "", "c": "x b", "b": "x a", "a": "x c"}, "in a circle: c -> b -> a -> c."),
+        ({"a": "b", "b": "c", "c": "a"}, "in a cycle: a -> b -> c -> a."),
+        ({"x": "a", "a": "b", "b": "a"}, "in a cycle: a -> b -> a."),
+        ({"x": "", "c": "x b", "b": "x a", "a": "x c"}, "in a cycle: c -> b -> a -> c."),
     ],
 )
 def test_what_cannot_be_settled(graph: dict[str, str], sentence: str) -> None:
@@ -46,7 +46,7 @@ def test_what_cannot_be_settled(graph: dict[str, str], sentence: str) -> None:
     assert sentence in str(error.value)
 
 
-def test_a_long_circle_is_shown_in_part() -> None:
+def test_a_long_cycle_is_shown_in_part() -> None:
     count = 10_000
     with pytest.raises(UserError) as error:
         settle(**{f"t{n}": f"t{(n + 1) % count}" for n in range(count)})
@@ -55,14 +55,14 @@ def test_a_long_circle_is_shown_in_part() -> None:
     assert len(str(error.value)) < 300
 
 
-def test_a_long_chain_and_a_wide_one_are_no_circles() -> None:
+def test_a_long_chain_and_a_wide_one_are_no_cycles() -> None:
     count = 10_000
     ids = [f"t{n}" for n in range(count)]
-    assert find_circle(ids, [[f"t{n + 1}"] if n + 1 < count else [] for n in range(count)]) == []
-    assert find_circle(ids, [ids[1:], *([] for _ in range(count - 1))]) == []
+    assert find_cycle(ids, [[f"t{n + 1}"] if n + 1 < count else [] for n in range(count)]) == []
+    assert find_cycle(ids, [ids[1:], *([] for _ in range(count - 1))]) == []
 
 
-def test_a_circle_is_found_where_there_is_one() -> None:
+def test_a_cycle_is_found_where_there_is_one() -> None:
     """Against a plain way to tell: take out, again and again, what depends on nothing."""
     chance, seen = random.Random(5), {True: 0, False: 0}
     for _ in range(300):
@@ -71,11 +71,11 @@ def test_a_circle_is_found_where_there_is_one() -> None:
         left = set(ids)
         while free := {name for name in left if left.isdisjoint(needs[name])}:
             left -= free
-        circle = find_circle(ids, [needs[name] for name in ids])
-        assert bool(circle) is bool(left)
-        assert all(b in needs[a] for a, b in itertools.pairwise(circle))
-        assert circle[:1] == circle[-1:]
-        seen[bool(circle)] += 1
+        cycle = find_cycle(ids, [needs[name] for name in ids])
+        assert bool(cycle) is bool(left)
+        assert all(b in needs[a] for a, b in itertools.pairwise(cycle))
+        assert cycle[:1] == cycle[-1:]
+        seen[bool(cycle)] += 1
     assert min(seen.values()) > 50
 
 
@@ -127,7 +127,7 @@ def test_a_dependency_that_was_left_out_counts_as_done_and_is_told_once() -> Non
 
 
 def test_what_is_left_out_is_checked_all_the_same() -> None:
-    with pytest.raises(UserError, match="in a circle: b -> c -> b"):
+    with pytest.raises(UserError, match="in a cycle: b -> c -> b"):
         make_plan(
             tasks(a="", b="c", c="b"), Path("/base/task.json"), max_iterations=1, selection=Selection(limit=1)
         )

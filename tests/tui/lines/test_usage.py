@@ -86,7 +86,7 @@ def test_nothing_spent_and_a_file_that_tells_little() -> None:
         "No tokens have been used so far."
     ]
     assert "2 requests sent, none was answered." in usage_lines(Spent((), 2), 80, PLAIN)[0].text
-    old = Spent((CODER.model_copy(update={"model": "", "cost": None}),), 0, roles_told=False)
+    old = Spent((CODER.model_copy(update={"model": "", "cost": None}),), 0, has_roles=False)
     lines = usage_lines(old, 120, PLAIN)
     assert lines[1].text.startswith("all calls ")
     assert "coder" not in lines[1].text

@@ -11,7 +11,7 @@ from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.tasks.results.to_state import roles_told
+from agentbatch.tasks.results.to_state import has_roles
 from agentbatch.text import first_line
 from agentbatch.usage import Usage
 
@@ -117,7 +117,7 @@ def summarise(
     tasks = tuple(_task_line(task) for task in sorted(state.tasks.values(), key=lambda task: task.index))
     judged = info is None or info.judged
     roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
-    if not roles_told(state):
+    if not has_roles(state):
         roles = ()
     return Summary(
         run_id=info.run_id if info else run_folder.name if run_folder else "",

@@ -1,4 +1,4 @@
-"""The results file: a superset of the original's keys, so that scripts written for it go on working."""
+"""The results file: a superset of the original's keys, so that scripts written for it keep working."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -14,11 +14,11 @@ MAX_RESULTS_FILE = 256 * 1024 * 1024
 
 
 class NoResults(UserError):
-    """Good JSON, of something else."""
+    """Valid JSON, but not a results file."""
 
 
 def read_results_file(path: Path) -> RunState:
-    """The run that the file tells of. Raises UserError: what is wrong in it, and where; NoResults for other JSON."""
+    """The run that the file describes. Raises UserError: what is wrong and where; NoResults for other JSON."""
     with gc_paused():
         return _parsed(path, _read(path))
 
@@ -32,15 +32,15 @@ def _parsed(path: Path, text: str) -> RunState:
     except RecursionError:
         raise UserError(f"{_shown(path)}: nested too deeply to be a results file.") from None
     except ValueError as error:  # numbers of thousands of digits, NaN
-        raise UserError(f"{_shown(path)}: no results file: {clip(str(error), 100)}.") from None
+        raise UserError(f"{_shown(path)}: not a results file: {clip(str(error), 100)}.") from None
     missing = [key for key in ("summary", "results") if not isinstance(document, dict) or key not in document]
     if missing:
         names = " and no ".join(f"`{key}`" for key in missing)
-        raise NoResults(f"{_shown(path)} is no results file: it has no {names}.")
+        raise NoResults(f"{_shown(path)} is not a results file: it has no {names}.")
     try:
         return state_of(document)
     except UserError as error:
-        raise UserError(f"{_shown(path)}: no results file that can be shown: {error}") from None
+        raise UserError(f"{_shown(path)}: this results file cannot be shown: {error}") from None
 
 
 def _read(path: Path) -> str:
@@ -53,7 +53,7 @@ def _read(path: Path) -> str:
             content = file.read(MAX_RESULTS_FILE + 1)
         if len(content) > MAX_RESULTS_FILE:
             raise UserError(
-                f"{_shown(path)} is larger than {MAX_RESULTS_FILE >> 20} MB: no results file that can be shown."
+                f"{_shown(path)} is larger than {MAX_RESULTS_FILE >> 20} MB: too large for a results file."
             )
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
@@ -73,4 +73,4 @@ def _shown(path: Path) -> str:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number that JSON has")
+    raise ValueError(f"{name} is not a JSON number")

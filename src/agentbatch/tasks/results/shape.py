@@ -1,7 +1,7 @@
-"""The shape of a results file: what has to be there, and of which type.
+"""The shape of a results file: required keys and their types.
 
-Only what the original runner wrote is asked for, and of that only what a run cannot be shown without. A key that is not
-there is a figure that nobody knows. Values are checked strictly: such a file may come from anywhere.
+Only what the original runner wrote is required, and of that only what a run cannot be shown without. A missing key is
+an unknown figure. Values are checked strictly: such a file may come from anywhere.
 """
 
 from datetime import UTC, datetime
@@ -13,11 +13,11 @@ from pydantic.alias_generators import to_camel
 from agentbatch.runs.events import FinalStatus, Reason, Role
 from agentbatch.runs.state import VerdictRecord, VerifyRecord
 
-MOST = 10**15
-"""No count of tokens, no price and no time is above it."""
+MAX_NUMBER = 10**15
+"""No token count, price or time is larger."""
 
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER, allow_inf_nan=False)]
 """US dollars, seconds or milliseconds."""
 
 
@@ -137,7 +137,7 @@ class Entry(Part):
 
     @property
     def seconds(self) -> float:
-        """What it was at work; 0 when nobody knows."""
+        """Time at work; 0 if unknown."""
         if self.duration_seconds is not None:
             return self.duration_seconds
         return (self.duration or 0.0) / 1000
@@ -152,7 +152,7 @@ class SummaryShape(Part):
 
 
 class RunShape(Part):
-    """What ours say of the run; the original's have nothing of it."""
+    """What our files record about the run; the original's have none of it."""
 
     id: str = ""
     version: str = ""

@@ -1,4 +1,4 @@
-"""Where results are: the runs of a folder and the results files in it, and which of them somebody means."""
+"""Where results are: the runs of a folder and the results files in it; and finding the one that a user names."""
 
 import os
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import clip
 
 PATTERN = "*results*.json"
-"""How results files are called: `batch_results.json`, `parallel_batch_results.json`, `test_results.json`."""
+"""How results files are named: `batch_results.json`, `parallel_batch_results.json`, `test_results.json`."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The run's id or the file's name. Not harmless."""
+        """The run's id or the file's name. Untrusted."""
         return self.path.name
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a source has come to, whole: with all prompts, answers and verdicts."""
+    """The outcome of a source, complete: with all prompts, answers and verdicts."""
 
     source: Source
     state: RunState
     condition: RunCondition
     begun: float
-    """Epoch second; 0 when nobody knows."""
+    """Epoch second; 0 if unknown."""
     last: float
-    """Of its latest event, or its end; 0 when nobody knows."""
+    """Of its latest event, or its end; 0 if unknown."""
 
     def seconds(self, now: float) -> float:
         """Wall clock. `now`: epoch seconds, for a run that is under way."""
@@ -55,19 +55,19 @@ def file_source(path: Path) -> Source:
 
 
 def list_sources(base: Path) -> list[Source]:
-    """The runs, the newest first, then the files that are called like results, the latest first."""
+    """The runs, the newest first, then the files named like results, latest first."""
     return [*(run_source(folder) for folder in list_runs(base)), *map(file_source, results_files(base))]
 
 
 def results_files(base: Path) -> list[Path]:
-    """By name only; whether they are results files tells who reads them. The latest first."""
+    """Found by name only; reading one shows whether it is a results file. Latest first."""
     found = []
     try:
         for path in base.glob(PATTERN):
             if path.is_file() and not path.name.startswith("."):
                 found.append((path.stat().st_mtime, path))
     except OSError:
-        pass  # it went away: the next look tells
+        pass  # it has gone: the next listing shows that
     return [path for _, path in sorted(found, reverse=True)]
 
 
@@ -80,9 +80,9 @@ def find_source(base: Path, name: str) -> Source:
         if path.is_dir() and not (path / "run.db").is_file() and (path / "results.json").is_file():
             return file_source(path / "results.json")
     except (OSError, ValueError):
-        raise UserError(f"{clip(name, 300)!r} is no name of a file or of a run.") from None
+        raise UserError(f"{clip(name, 300)!r} is not the name of a file or a run.") from None
     if os.sep in name and not path.exists():
-        raise UserError(f"There is no file and no run's folder {clip(name, 300)}.")
+        raise UserError(f"There is no file or run folder {clip(name, 300)}.")
     return run_source(find_run(base, name))
 
 

@@ -27,13 +27,13 @@ PLAIN_TYPES = {
     r"Input should be ": "must be ",
     r"Value error, ": "",
 }
-"""Python's words for what JSON has."""
+"""Python's type names in JSON's terms."""
 
 
 def state_of(document: object) -> RunState:
     """The state of the run whose results these are: a file of ours, or one that the original runner wrote.
 
-    What the file does not tell is unknown: costs are None, a model and a run id are empty, `max_iterations` is 0.
+    What the file does not contain is unknown: costs are None, a model and a run id are empty, `max_iterations` is 0.
     Raises UserError saying what is missing, or wrong, where in the document.
     """
     try:
@@ -56,8 +56,8 @@ def state_of(document: object) -> RunState:
     return state
 
 
-def roles_told(state: RunState) -> bool:
-    """False: from a file that says neither which role nor which model spent the tokens."""
+def has_roles(state: RunState) -> bool:
+    """False: the file names neither the role nor the model that spent the tokens."""
     return not state.bills or any(bill.model != UNKNOWN_MODEL for bill in state.bills)
 
 
@@ -70,7 +70,7 @@ def _ordered(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _end(shape: ResultsShape) -> float:
-    """Epoch second; 0 when nobody knows."""
+    """Epoch second; 0 if unknown."""
     if shape.summary.timestamp is not None:
         return epoch_second(shape.summary.timestamp)
     return max((epoch_second(entry.timestamp) for entry in shape.results if entry.timestamp), default=0.0)
@@ -102,7 +102,7 @@ def _opening(shape: ResultsShape, end: float) -> e.RunStarted:
 
 
 def _ids(entries: Sequence[Entry]) -> list[str]:
-    """The given ids; where there is none, the one that agentbatch would give the task, numbered when taken."""
+    """The given ids; a task without one gets the id that agentbatch would give it."""
     taken: set[str] = set()
     for entry in entries:
         if entry.task.id is not None:
@@ -161,18 +161,18 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
 def _bills(result: Result) -> tuple[Bill, ...]:
     stats = result.token_stats
     if result.cost is None:
-        # The original's: neither model nor role nor price is told. One line, the coder's: it did the most.
+        # The original's: neither model nor role nor price is known. One line, for the coder: it did the most.
         unpriced = Bill(role="coder", model=UNKNOWN_MODEL, usage=_usage(stats))
         return (unpriced.model_copy(update={"cost": None, "cost_input": None, "cost_output": None}),)
-    told: set[e.Role] = set()
+    seen: set[e.Role] = set()
     bills = []
     for line in result.cost.by_model:
         if line.prompt_tokens is not None:
             usage = _usage(line)
         else:  # agentbatch 0.1: tokens by role only, which nearly always has one model
-            usage = _usage(stats.by_role.get(line.role) if stats and line.role not in told else None)
+            usage = _usage(stats.by_role.get(line.role) if stats and line.role not in seen else None)
             usage = usage.model_copy(update={"calls": line.calls})
-        told.add(line.role)
+        seen.add(line.role)
         bills.append(
             Bill(
                 role=line.role,

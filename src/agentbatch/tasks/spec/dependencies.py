@@ -1,4 +1,4 @@
-"""What each task waits for: ids that exist, no circle, and the children of a tree of directories. Pure."""
+"""What each task waits for: ids that exist, no cycles, and the children of a tree of directories. Pure."""
 
 import difflib
 from collections import defaultdict
@@ -8,11 +8,11 @@ from agentbatch.errors import UserError
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 
 MAX_SHOWN = 12
-"""Ids of a circle that its sentence names."""
+"""Ids of a cycle that the error names."""
 
 
 def settle_dependencies(tasks: Sequence[Task], ids: Sequence[str]) -> list[tuple[str, ...]]:
-    """The ids that each task depends on, each once. Raises UserError for an unknown id, and for a circle."""
+    """The ids that each task depends on, each once. Raises UserError for an unknown id and for a cycle."""
     known = set(ids)
     children = _children(tasks, ids)
     settled = []
@@ -24,16 +24,14 @@ def settle_dependencies(tasks: Sequence[Task], ids: Sequence[str]) -> list[tuple
             if dependency == task_id:
                 raise UserError(f"The task {task_id} depends on itself.")
         settled.append(tuple(wanted))
-    circle = find_circle(ids, settled)
-    if circle:
-        raise UserError(
-            f"Tasks wait for each other in a circle: {_shown(circle)}. Take one `depends_on` out."
-        )
+    cycle = find_cycle(ids, settled)
+    if cycle:
+        raise UserError(f"Tasks depend on each other in a cycle: {_shown(cycle)}. Remove one `depends_on`.")
     return settled
 
 
-def find_circle(ids: Sequence[str], depends_on: Sequence[Sequence[str]]) -> list[str]:
-    """A circle of dependencies, its first id again at its end; empty: there is none."""
+def find_cycle(ids: Sequence[str], depends_on: Sequence[Sequence[str]]) -> list[str]:
+    """A cycle of dependencies, its first id repeated at its end; empty: there is no cycle."""
     needs = dict(zip(ids, depends_on, strict=True))
     done: set[str] = set()
     for start in ids:
@@ -75,12 +73,12 @@ def _children(tasks: Sequence[Task], ids: Sequence[str]) -> dict[int, list[str]]
 
 def _unknown(task_id: str, dependency: str, ids: Sequence[str]) -> str:
     near = difflib.get_close_matches(dependency, [name for name in ids if name != task_id], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ". It takes the ids of tasks in the same file."
-    return f"The task {task_id} depends on {dependency!r}, which is no task's id{hint}"
+    hint = f"; did you mean {near[0]!r}?" if near else ". It takes ids of tasks in the same file."
+    return f"The task {task_id} depends on {dependency!r}, which is not a task's id{hint}"
 
 
-def _shown(circle: Sequence[str]) -> str:
-    if len(circle) <= MAX_SHOWN:
-        return " -> ".join(circle)
-    left_out = len(circle) - MAX_SHOWN
-    return " -> ".join([*circle[: MAX_SHOWN - 1], f"({left_out} more)", circle[-1]])
+def _shown(cycle: Sequence[str]) -> str:
+    if len(cycle) <= MAX_SHOWN:
+        return " -> ".join(cycle)
+    left_out = len(cycle) - MAX_SHOWN
+    return " -> ".join([*cycle[: MAX_SHOWN - 1], f"({left_out} more)", cycle[-1]])

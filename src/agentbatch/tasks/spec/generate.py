@@ -88,7 +88,7 @@ def _task(template: Mapping[str, Any], match: Match, place: int) -> GeneratedTas
 
 
 def _filled(field: str, value: object, values: Mapping[str, str]) -> object:
-    """Whatever is no text is left for the schema to judge."""
+    """Whatever is not text is left to the schema."""
     write = FILLED.get(field)
     if write is None:
         return value

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 MIN_TYPO = 3
-"""Letters of a name that a misspelt one is told from; `{i}` is no misspelt `{n}`."""
+"""Shortest name that is checked for typos: `{i}` is not a misspelt `{n}`."""
 
 _BRACES = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
 
@@ -42,7 +42,7 @@ def fill(
             known = ", ".join(f"{{{each}}}" for each in values)
             hint = f"did you mean {{{near}}}?" if near else f"there is {known}."
             keep = f" To keep it as it is, write {{{{{name}}}}}." if free else ""
-            raise BadPlaceholder(f"{{{name}}} is no name of the foreach; {hint}{keep}")
+            raise BadPlaceholder(f"{{{name}}} is not a name of the foreach; {hint}{keep}")
         return found[0]
 
     return _BRACES.sub(put, text)

@@ -1,4 +1,4 @@
-"""Which tasks can never be at work at the same time, because of where they work. Pure."""
+"""Which tasks can never run at the same time, because of the directories they work in. Pure."""
 
 import os
 from collections import defaultdict
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def overlap(a: Path, b: Path) -> bool:
-    """Equal or nested directories: two tasks there would see each other's half-done work."""
+    """Equal or nested directories: two tasks there would see each other's unfinished work."""
     return a == b or a in b.parents or b in a.parents
 
 
 def shared_directories(roots: Sequence[Path], isolated: Sequence[bool]) -> list[list[int]]:
     """Groups of tasks, by their places in `roots`, that are connected by equal or nested directories.
 
-    Two tasks that both work in copies of their own are in nobody's way, whatever they are copies of.
+    Two tasks that both work in copies never conflict, whatever they are copies of.
     """
     at: dict[str, list[int]] = defaultdict(list)
     for place, path in enumerate(roots):

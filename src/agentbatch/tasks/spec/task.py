@@ -1,4 +1,4 @@
-"""What a task may say: the schema of an entry in task.json."""
+"""The schema of a task: one entry in task.json."""
 
 import re
 from typing import Annotated, Literal, NamedTuple
@@ -50,7 +50,7 @@ class Task(BaseModel):
     ] = ()
     """Ids of tasks that must be completed before this one starts; `children`: see dependencies.py."""
     isolation: Isolation | None = None
-    """Where it works; the run's choice when it says nothing."""
+    """Where it works; None: the run's setting."""
     inputs: tuple[str, ...] = Field((), strict=False)
     outputs: tuple[str, ...] = Field((), strict=False)
     """Glob patterns relative to the task file: what it reads and what it makes, for --stale and --missing."""

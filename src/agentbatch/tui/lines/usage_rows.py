@@ -32,11 +32,11 @@ class Spent(NamedTuple):
     """Requests sent, retries included."""
     max_cost: float | None = None
     max_tokens: int | None = None
-    roles_told: bool = True
+    has_roles: bool = True
     """False: from a file that says neither which role nor which model it was."""
 
 
-def spent_by_run(state: RunState, roles_told: bool) -> Spent:
+def spent_by_run(state: RunState, has_roles: bool) -> Spent:
     """All tasks together; the budgets are the run's."""
     settings = state.info.settings if state.info is not None else {}
     cost, most = settings.get("max_cost"), settings.get("max_tokens")
@@ -45,14 +45,14 @@ def spent_by_run(state: RunState, roles_told: bool) -> Spent:
         sum(task.attempts for task in state.tasks.values()),
         float(cost) if isinstance(cost, int | float) else None,
         most if isinstance(most, int) else None,
-        roles_told,
+        has_roles,
     )
 
 
-def spent_by_task(state: RunState, task_id: str, roles_told: bool) -> Spent:
+def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
     """One task of the run, with the budget of its own."""
     task = state.tasks[task_id]
-    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, roles_told)
+    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, has_roles)
 
 
 def plain(figure: str, glyphs: Glyphs) -> str:
@@ -66,7 +66,7 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
     if not bills:
         sent = f" {counted(spent.attempts, 'request')} sent, none was answered." if spent.attempts else ""
         return [Line(f"No tokens have been used so far.{sent}", "dim")]
-    labels = [harmless(f"{bill.role} {bill.model}") if spent.roles_told else "all calls" for bill in bills]
+    labels = [harmless(f"{bill.role} {bill.model}") if spent.has_roles else "all calls" for bill in bills]
     priced = [(bill.usage, bill.cost_input, bill.cost_output, bill.cost) for bill in bills]
     if len(bills) > 1:
         labels.append("total")
@@ -156,7 +156,7 @@ def _requests(spent: Spent, glyphs: Glyphs) -> Line:
         text += f", {again:,} failed or sent again"
     if not spent.attempts:
         text = f"{counted(answered, 'call')} answered"
-    if not spent.roles_told:
+    if not spent.has_roles:
         text += "; roles and models are not told"
     if any(bill.usage.estimated for bill in spent.bills):
         text += plain("; ≈ is an estimate of ours", glyphs)
