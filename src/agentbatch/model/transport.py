@@ -1,19 +1,20 @@
-"""One HTTP request to an endpoint through the openai package, and every way in which it can come to
-nothing."""
+"""One HTTP request to an endpoint, and every way in which it can fail."""
 
 import asyncio
-import contextlib
+import base64
 import errno
 import ipaddress
+import ssl
 import time
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit
+import urllib.request
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
 
 if TYPE_CHECKING:
-    import httpx2
+    import aiohttp
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of an answer. A model's longest output is under one; more than this is not an answer."""
@@ -21,6 +22,9 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_STREAM = 8 * MAX_BODY
 """Bytes of a streamed answer. A token comes in a chunk of 200 to 400 bytes; the longest outputs of models are under
 200,000 tokens."""
+
+PIECE = 16 * 1024
+"""Bytes of a body that are read at a time, at most."""
 
 SLACK = 1.0
 """Seconds, at most, that a silence may last longer than allowed: the clock is not wound at every piece."""
@@ -77,47 +81,49 @@ class BodyReader(Protocol):
 class Transport:
     """The connection pool of one endpoint. `open` needs the event loop; `close` ends every connection.
 
-    Requests go through the openai package's HTTP client but not through its request layer: copying options and
-    building request objects there costs as much CPU again as the request itself.
+    aiohttp, not the openai package's client: that takes 0.4 s to import and as much CPU again a request.
     """
 
     def __init__(
-        self, http: "httpx2.AsyncClient", url: str, headers: Mapping[str, str], request_timeout: float
+        self,
+        session: "aiohttp.ClientSession",
+        url: str,
+        headers: Mapping[str, str],
+        request_timeout: float,
+        proxy: str | None,
     ) -> None:
-        self._http = http
+        self._session = session
         self._url = url
         self._headers = headers
         self._request_timeout = request_timeout
+        self._proxy = proxy
         self._answered = False
         """There may be idle connections."""
 
     @classmethod
     async def open(
         cls, base_url: str, api_key: str, request_timeout: float, connect_timeout: float, pool: int
-    ) -> "Transport":
-        import httpx2  # lazy, with openai: 0.5 s that `agentbatch --help` does not need
-        import openai
+    ) -> Self:
+        import aiohttp  # 0.2 s that a command without model calls does not need
 
-        http = openai.DefaultAioHttpClient(
-            limits=httpx2.Limits(
-                max_connections=pool, max_keepalive_connections=pool, keepalive_expiry=KEEPALIVE
-            ),
-            timeout=httpx2.Timeout(None, connect=connect_timeout),
-            follow_redirects=False,
-            # A proxy of the environment cannot reach this machine's own servers.
-            trust_env=not is_loopback(base_url),
+        url, authorization = _without_user(base_url)
+        tls = ssl_context() if urlsplit(url).scheme == "https" else True
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=pool, keepalive_timeout=KEEPALIVE, ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
         )
         headers = {
-            "authorization": f"Bearer {api_key or 'none'}",
+            "authorization": authorization or f"Bearer {api_key or 'none'}",
             "content-type": "application/json",
             "accept": "application/json",
             "accept-encoding": "identity",
-            "user-agent": f"agentbatch/{__version__} openai/{openai.__version__}",
+            "user-agent": f"agentbatch/{__version__}",
         }
-        return cls(http, base_url, headers, request_timeout)
+        return cls(session, url, headers, request_timeout, proxy_of(url))
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._session.close()
 
     async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
         """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when none came.
@@ -139,43 +145,48 @@ class Transport:
         return answer
 
     async def _post(self, path: str, content: bytes, reader: BodyReader | None) -> HttpAnswer:
-        import httpx2
+        import aiohttp
 
         streams = False
         try:
-            async with asyncio.timeout(self._request_timeout) as clock:
-                request = self._http.build_request(
-                    "POST", _joined(self._url, path), content=content, headers=self._headers
-                )
-                response = await self._http.send(request, stream=True)
-                try:
-                    if reader is None or response.status_code != 200:
-                        body = await _read(response)
-                        return HttpAnswer(response.status_code, response.headers, body)
-                    streams = True
-                    await self._follow(response, reader, clock)
-                finally:
-                    await response.aclose()
+            async with (
+                asyncio.timeout(self._request_timeout) as clock,
+                self._session.post(
+                    _joined(self._url, path),
+                    data=content,
+                    headers=self._headers,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                headers = response.headers
+                if reader is None or response.status != 200:
+                    return HttpAnswer(response.status, headers, await _read(response))
+                streams = True
+                await self._follow(response, reader, clock)
+        except aiohttp.ConnectionTimeoutError:
+            raise TransportError("no connection in time") from None
         except TimeoutError:
             if reader is None or not reader.whole:
                 raise SilenceError(_silence(streams, self._request_timeout)) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             if reader is None or not reader.whole:
                 raise _failed(error, self._request_timeout, streams) from None
-        return HttpAnswer(200, response.headers, b"")
+        return HttpAnswer(200, headers, b"")
 
-    async def _follow(self, response: "httpx2.Response", reader: BodyReader, clock: asyncio.Timeout) -> None:
+    async def _follow(
+        self, response: "aiohttp.ClientResponse", reader: BodyReader, clock: asyncio.Timeout
+    ) -> None:
         """Hand the body to the reader, winding the clock whenever data has come."""
         loop = asyncio.get_running_loop()
         received = 0
-        async with contextlib.aclosing(_pieces(response)) as pieces:
-            async for piece in pieces:
-                received += len(piece)
-                if received > MAX_STREAM:
-                    raise _too_long(MAX_STREAM)
-                kind = reader.feed(piece)
-                if kind != "nothing":
-                    self._wind(clock, kind, loop.time())
+        async for piece in response.content.iter_chunked(PIECE):
+            received += len(piece)
+            if received > MAX_STREAM:
+                raise _too_long(MAX_STREAM)
+            kind = reader.feed(piece)
+            if kind != "nothing":
+                self._wind(clock, kind, loop.time())
 
     def _wind(self, clock: asyncio.Timeout, kind: Received, now: float) -> None:
         if kind == "data":
@@ -202,11 +213,39 @@ def is_loopback(base_url: str) -> bool:
         return host == "localhost"
 
 
-async def _read(response: "httpx2.Response") -> bytes:
-    """The body, as long as it can be an answer. Raises httpx2.ReadError when it is longer."""
+def ssl_context() -> ssl.SSLContext:
+    """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    import httpx2  # it knows where systems keep them; 0.1 s, for https only
+
+    return httpx2.create_ssl_context()
+
+
+def proxy_of(url: str) -> str | None:
+    """The environment's proxy for this URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. A proxy cannot reach this
+    machine's own servers."""
+    parts = urlsplit(url)
+    if is_loopback(url) or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _without_user(base_url: str) -> tuple[str, str]:
+    """The URL without `user:password@`, and the header that says it instead; empty: there is none."""
+    parts = urlsplit(base_url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return base_url, ""
+    name, _, password = user.partition(":")
+    header = "Basic " + base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), header
+
+
+async def _read(response: "aiohttp.ClientResponse") -> bytes:
+    """The body, as long as it can be an answer. Raises ClientPayloadError when it is longer."""
     pieces: list[bytes] = []
     received = 0
-    async for piece in _pieces(response):
+    async for piece in response.content.iter_chunked(PIECE):  # unpacked piece by piece, a bomb too
         received += len(piece)
         if received > MAX_BODY:
             raise _too_long(MAX_BODY)
@@ -214,24 +253,17 @@ async def _read(response: "httpx2.Response") -> bytes:
     return b"".join(pieces)
 
 
-def _pieces(response: "httpx2.Response") -> AsyncGenerator[bytes, None]:
-    """The body as it comes. Compressed although we asked for none: unpacked piece by piece, so that limits hold for a
-    bomb too."""
-    compressed = response.headers.get("content-encoding", "identity") != "identity"
-    return response.aiter_bytes() if compressed else response.aiter_raw()
+def _too_long(limit: int) -> "aiohttp.ClientPayloadError":
+    import aiohttp
 
-
-def _too_long(limit: int) -> "httpx2.ReadError":
-    import httpx2
-
-    return httpx2.ReadError(f"the answer is longer than {limit // (1024 * 1024)} MB")
+    return aiohttp.ClientPayloadError(f"the answer is longer than {limit // (1024 * 1024)} MB")
 
 
 def _failed(error: Exception, seconds: float, streams: bool) -> TransportError:
     cause = _cause(error, seconds)
     if streams:
         return TransportError(f"the answer broke off: {cause}")
-    return HungUpError(cause) if _hung_up(error.__cause__) else TransportError(cause)
+    return HungUpError(cause) if _hung_up(error) else TransportError(cause)
 
 
 def _hung_up(cause: BaseException | None) -> bool:

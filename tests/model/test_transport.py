@@ -1,0 +1,74 @@
+"""What the transport makes of the environment and of its address."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from agentbatch.model.transport import HttpAnswer, Transport, TransportError, proxy_of
+
+
+class Seen:
+    """A server that answers everything, as a proxy does too, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.port = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests.append((str(request.url), request.headers.get("authorization", "")))
+        return web.Response(text="here")
+
+
+@pytest.fixture
+async def seen(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Seen]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made = Seen()
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", made.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.port = runner.addresses[0][1]
+    yield made
+    await runner.cleanup()
+
+
+async def post(base_url: str, key: str = "sk-test") -> HttpAnswer:
+    transport = await Transport.open(base_url, key, 10.0, 5.0, 4)
+    try:
+        return await transport.post("/chat/completions", b"{}")
+    finally:
+        await transport.close()
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_a_proxy_of_the_environment_is_used(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{seen.port}")
+    assert (await post("http://api.example.invalid/v1")).body == b"here"
+    assert seen.requests == [("http://api.example.invalid/v1/chat/completions", "Bearer sk-test")]
+
+
+async def test_a_proxy_that_is_not_to_be_used_is_not(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{seen.port}")
+    monkeypatch.setenv("NO_PROXY", "example.invalid")
+    with pytest.raises(TransportError):
+        await post("http://api.example.invalid/v1")
+    assert not seen.requests
+    assert proxy_of("http://other.invalid/v1") == f"http://127.0.0.1:{seen.port}"
+    assert proxy_of("https://other.invalid/v1") is None, "the proxy of http alone"
+
+
+async def test_no_proxy_stands_before_this_machine(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert (await post(f"http://127.0.0.1:{seen.port}/v1")).status == 200
+
+
+async def test_user_and_password_of_the_address_go_into_the_header(seen: Seen) -> None:
+    await post(f"http://us%40er:pass@127.0.0.1:{seen.port}/v1")
+    (request,) = seen.requests
+    assert request == (f"http://127.0.0.1:{seen.port}/v1/chat/completions", "Basic dXNAZXI6cGFzcw==")
