@@ -1,5 +1,7 @@
 """Tokens of one or more model calls."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -34,3 +36,15 @@ class Usage(BaseModel):
             calls=self.calls + other.calls,
             estimated=self.estimated or other.estimated,
         )
+
+    def document(self) -> dict[str, Any]:
+        """As JSON for programs: results files, `--json`."""
+        return {
+            "totalTokens": self.total,
+            "promptTokens": self.input,
+            "completionTokens": self.output,
+            "cachedTokens": self.cached,
+            "reasoningTokens": self.reasoning,
+            "calls": self.calls,
+            "estimated": self.estimated,
+        }

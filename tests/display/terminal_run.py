@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from agentbatch.display.display import make_display
-from agentbatch.display.reports.summary import summarise
+from agentbatch.display.reports.summary import Summary
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
@@ -72,7 +72,7 @@ def main(tasks: int) -> None:
     sys.stdin.readline()
 
     emit(50, e.RunFinished(interrupted=True))
-    display.close(summarise(state, [], Path("results.json"), Path("runs/r1"), 130))
+    display.close(Summary(state, [], Path("results.json"), Path("runs/r1"), 130))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from agentbatch.config import DisplayName
 from agentbatch.display.display import NoDisplay, make_display
 from agentbatch.display.json import JsonDisplay
 from agentbatch.display.plain import PlainDisplay
-from agentbatch.display.reports.summary import summarise
+from agentbatch.display.reports.summary import Summary
 from agentbatch.display.rich import RichDisplay
 from agentbatch.display.writer import Writer
 from agentbatch.runs import events as e
@@ -66,7 +66,7 @@ def whole_run(make: Callable[..., Any], name: DisplayName, out: io.StringIO, **o
     run.start("整理[bold]\x1b[31m", 11)
     run.finish("整理[bold]\x1b[31m", 12, status="error", reason="model_error", error="HTTP 500\x1b[2J")
     run.at(13, e.RunFinished())
-    display.close(summarise(run.state, [], Path("results.json"), Path("runs/r1"), 1))
+    display.close(Summary(run.state, [], Path("results.json"), Path("runs/r1"), 1))
     return err
 
 

@@ -8,7 +8,6 @@ from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event, ModelCallProgressed, RunStarted
 from agentbatch.runs.log_lines import line
 from agentbatch.runs.state import RunState
-from agentbatch.usage import Usage
 
 
 class JsonDisplay:
@@ -58,20 +57,21 @@ def launch_record(info: RunStarted) -> dict[str, Any]:
 def done_record(summary: Summary) -> dict[str, Any]:
     """The end of the run. The summary's keys and meanings are those of the results file: a task that had not
     ended when the run did counts as cancelled."""
+    state = summary.state
     return {
         "type": "done",
         "run_id": summary.run_id,
         "summary": {
-            "totalTasks": summary.total,
-            "completedTasks": summary.completed,
-            "failedTasks": summary.failed,
-            "timeoutTasks": summary.timeout,
-            "cancelledTasks": summary.cancelled + summary.unfinished,
-            "skippedTasks": summary.skipped,
+            "totalTasks": state.total,
+            "completedTasks": state.count("completed"),
+            "failedTasks": state.count("error"),
+            "timeoutTasks": state.count("timeout"),
+            "cancelledTasks": state.count("cancelled") + summary.unfinished,
+            "skippedTasks": state.count("skipped"),
             "successRate": summary.success_rate,
             "durationSeconds": round(summary.seconds, 3),
-            "totalTokenStats": token_stats(summary.usage),
-            "cost": {"total": summary.cost, "currency": "USD"},
+            "totalTokenStats": state.usage.document(),
+            "cost": {"total": state.cost, "currency": "USD"},
         },
         "results_file": str(summary.results_file),
         "run_folder": str(summary.run_folder or ""),
@@ -84,16 +84,4 @@ def done_record(summary: Summary) -> dict[str, Any]:
         "error": summary.error,
         "resume_command": summary.resume_command,
         "exit_code": summary.exit_code,
-    }
-
-
-def token_stats(usage: Usage) -> dict[str, Any]:
-    return {
-        "totalTokens": usage.total,
-        "promptTokens": usage.input,
-        "completionTokens": usage.output,
-        "calls": usage.calls,
-        "cachedTokens": usage.cached,
-        "reasoningTokens": usage.reasoning,
-        "estimated": usage.estimated,
     }

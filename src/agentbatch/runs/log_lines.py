@@ -57,11 +57,7 @@ def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
 def _places(state: RunState) -> int:
     """The N of `task i/N`: the number of tasks, or the last one's number when a filter left tasks out."""
     last = next(reversed(state.tasks.values()))
-    return max(state.info.total_tasks if state.info else 0, len(state.tasks), last.index + 1)
-
-
-def _total(state: RunState) -> int:
-    return max(state.info.total_tasks if state.info else 0, len(state.tasks))
+    return max(state.total, last.index + 1)
 
 
 def _plain(event: e.Event, state: RunState) -> list[str]:
@@ -175,7 +171,7 @@ def _finish_line(task: TaskState, state: RunState) -> str:
     done = state.count("completed", "error", "timeout", "cancelled", "skipped")
     cost_in, cost_out = _split_cost(task)
     return (
-        f"{task.status} in {task.duration(0.0):.1f}s [{done}/{_total(state)}], "
+        f"{task.status} in {task.duration(0.0):.1f}s [{done}/{state.total}], "
         f"{counted(task.iteration, 'iteration')}, "
         f"tokens {mark}{usage.input:,} in/{mark}{usage.output:,} out/{counted(usage.calls, 'call')}, "
         f"cost {cost_in} in/{cost_out} out"

@@ -352,6 +352,11 @@ class RunState:
         return self.info.seconds_before + max(0.0, end - self.info.ts)
 
     @property
+    def total(self) -> int:
+        """Tasks, or plain requests; also those that no event has named yet."""
+        return max(len(self.tasks), self.info.total_tasks if self.info else 0)
+
+    @property
     def usage(self) -> Usage:
         return total_usage(self.bills)
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.display.json import done_record
-from agentbatch.display.reports.summary import Summary, summarise
-from agentbatch.display.reports.summary_text import render_text
+from agentbatch.display.reports.summary import Summary, group_causes, render_text
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
@@ -24,7 +23,7 @@ def summary_of(state: RunState, **changes: Any) -> Summary:
         "run_folder": Path(".agentbatch/runs/r1"),
         "exit_code": 1,
     }
-    return summarise(state, **(fields | changes))
+    return Summary(state, **(fields | changes))
 
 
 @pytest.fixture
@@ -115,8 +114,7 @@ def test_causes_keep_different_errors_apart(story: Callable[..., Any]) -> None:
     run = story(["a", "b", "c"])
     for name, error in (("a", "HTTP 500"), ("b", "HTTP 503"), ("c", "HTTP 503")):
         run.finish(name, 1, status="error", reason="model_error", error=error)
-    causes = summary_of(run.state).causes
-    assert [(cause.text, cause.numbers) for cause in causes] == [
+    assert group_causes(summary_of(run.state).tasks) == [
         ("model call failed: HTTP 503", (2, 3)),
         ("model call failed: HTTP 500", (1,)),
     ]
@@ -138,7 +136,7 @@ def test_an_interrupted_run_counts_what_did_not_finish(story: Callable[..., Any]
     run.finish("a", 1)
     run.at(2, e.RunFinished(interrupted=True))
     summary = summary_of(run.state)
-    assert (summary.completed, summary.unfinished, summary.causes) == (1, 2, ())
+    assert (summary.unfinished, group_causes(summary.tasks)) == (2, [])
     text = "\n".join(render_text(summary, 80))
     assert "the run was interrupted" in text
     assert "3 tasks: 1 completed, 2 not finished" in text
@@ -152,7 +150,7 @@ def test_a_stopped_run_says_why(story: Callable[..., Any]) -> None:
 
 def test_no_tasks_and_no_events_make_a_summary_too() -> None:
     summary = summary_of(RunState())
-    assert (summary.run_id, summary.total, summary.success_rate) == ("r1", 0, 0.0)
+    assert (summary.run_id, summary.seconds, summary.success_rate) == ("r1", 0.0, 0.0)
     assert render_text(summary, 80)[0] == "Summary of run r1"
 
 

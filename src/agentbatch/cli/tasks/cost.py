@@ -192,7 +192,6 @@ def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices
 def _print(usage: "Usage", rows: "list[ComparisonRow]", actual: float | None, *, as_json: bool) -> None:
     import json
 
-    from agentbatch.display.json import token_stats
     from agentbatch.display.reports.cost_table import render_comparison
     from agentbatch.display.writer import Writer
     from agentbatch.text import counted, money, tokens
@@ -208,7 +207,7 @@ def _print(usage: "Usage", rows: "list[ComparisonRow]", actual: float | None, *,
             }
             for row in rows
         ]
-        document = {"tokens": token_stats(usage), "actualCost": actual, "comparison": models}
+        document = {"tokens": usage.document(), "actualCost": actual, "comparison": models}
         out.line(json.dumps(document, indent=2))
         return
     cached = f" ({usage.cached:,} cached)" if usage.cached else ""

@@ -1,7 +1,6 @@
 """`agentbatch results`: look at earlier runs and results files, export one, compare two."""
 
 import argparse
-import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -198,7 +197,7 @@ def _list() -> int:
 
 def _tell(name: str) -> int:
     """The closing summary of a run or a file."""
-    from agentbatch.display.reports.summary_text import render_text
+    from agentbatch.display.reports.summary import render_text
 
     found = _read(name)
     out, columns = _out()
@@ -207,7 +206,7 @@ def _tell(name: str) -> int:
 
 
 def _summary(found: "Results") -> "Summary":
-    from agentbatch.display.reports.summary import summarise
+    from agentbatch.display.reports.summary import Summary
     from agentbatch.runs.folder import RunFolder
     from agentbatch.runs.listing import list_runs
 
@@ -217,11 +216,13 @@ def _summary(found: "Results") -> "Summary":
         # A file of a run that lies here still has its log and its transcripts, and can go on.
         folder = next((run for run in list_runs(Path.cwd()) if run.run_id == info.run_id), None)
     place = found.source.path / "results.json" if found.source.folder else found.source.path
-    summary = summarise(found.state, _comparison(found.state), place, folder.path if folder else None, 0)
-    changes: dict[str, Any] = {
-        "run_id": summary.run_id or found.source.name,
-        "seconds": found.seconds(time.time()),
-    }
-    if folder is None or found.condition == "running":
-        changes |= {"resume_command": "", "retry_command": ""}
-    return dataclasses.replace(summary, **changes)
+    under_way = found.condition == "running"
+    return Summary(
+        found.state,
+        _comparison(found.state),
+        place,
+        folder.path if folder else None,
+        name=found.source.name,
+        now=time.time() if under_way else found.last,
+        can_resume=folder is not None and not under_way,
+    )

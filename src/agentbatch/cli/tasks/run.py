@@ -171,7 +171,7 @@ async def _run(prepared: "PreparedRun", display: "Display") -> int:
     stopper = _Stopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
-    from agentbatch.display.reports.summary import summarise
+    from agentbatch.display.reports.summary import Summary
     from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 
     watch_lifeline(stopper.stop)
@@ -188,7 +188,7 @@ async def _run(prepared: "PreparedRun", display: "Display") -> int:
         outcome = await run_batch(prepared, listeners=[display.on_event], on_start=begun)
     finally:
         display.close(
-            summarise(
+            Summary(
                 outcome.state, outcome.comparison, outcome.results_file, outcome.run_folder, outcome.exit_code
             )
             if outcome is not None

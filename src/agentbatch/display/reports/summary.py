@@ -1,173 +1,106 @@
-"""What a run came to: the figures of the closing summary, folded from its state."""
+"""What a run came to: the closing summary, as figures and as text. Pure: the rich display colours the text."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from agentbatch.display.reports.cost_table import clip_right, render_comparison
+from agentbatch.display.signs import SIGNS
 from agentbatch.runs.bills import total_cost, total_usage
-from agentbatch.runs.events import Role, Status
-from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.events import Role
+from agentbatch.runs.log_lines import REHEARSAL, reason_text
 from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import has_roles
-from agentbatch.text import first_line
+from agentbatch.text import UNKNOWN, clip, counted, duration, first_line, fold, money, pad, tokens
 from agentbatch.usage import Usage
 
+WHOLE_LIST = 50
+"""Runs of more tasks list only those that did not complete."""
 
-@dataclass(frozen=True)
-class TaskLine:
-    """One task in the list."""
-
-    number: int
-    """Place in task.json, from 1."""
-    id: str
-    status: Status
-    reason: str
-    iterations: int
-    max_iterations: int
-    """0: an old results file, which does not tell."""
-    seconds: float
-    usage: Usage
-    cost: float | None
-    error: str
-    tampering: tuple[str, ...]
-    finished: bool
+_FIGURES = (9, 9, 9, 9, 6, 9)
+"""Cells of input, cached, output, reasoning, calls and cost."""
 
 
 @dataclass(frozen=True)
-class RoleLine:
-    """What one role spent."""
+class Summary:
+    """A run at its end: its state, and what the state does not know. All figures are functions of these."""
 
-    role: Role
-    models: tuple[str, ...]
-    usage: Usage
-    cost: float | None
+    state: RunState
+    comparison: Sequence[ComparisonRow]
+    results_file: Path
+    run_folder: Path | None
+    """None: from a results file alone."""
+    exit_code: int = 0
+    name: str = ""
+    """Of a run whose state knows no id: an old results file."""
+    now: float = 0.0
+    """Epoch second, for a run that has not ended."""
+    can_resume: bool = True
+    """False: the run is under way, or its folder is not here."""
+
+    @property
+    def run_id(self) -> str:
+        info = self.state.info
+        return (info.run_id if info else "") or self.name or (self.run_folder.name if self.run_folder else "")
+
+    @property
+    def tasks(self) -> list[TaskState]:
+        """In the order of task.json."""
+        return sorted(self.state.tasks.values(), key=lambda task: task.index)
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock of all sessions."""
+        begun = self.state.info.ts if self.state.info else 0.0
+        return self.state.seconds(self.now or begun)
+
+    @property
+    def unfinished(self) -> int:
+        """Tasks that had not ended when the run did."""
+        return self.state.total - self.state.count("completed", "error", "timeout", "cancelled", "skipped")
+
+    @property
+    def success_rate(self) -> float:
+        """Completed tasks as a part of all, 0 to 1."""
+        total = self.state.total
+        return self.state.count("completed") / total if total else 0.0
+
+    @property
+    def judged(self) -> bool:
+        """False: there was no evaluator, each task's own checks decided."""
+        return self.state.info is None or self.state.info.judged
+
+    @property
+    def error(self) -> str:
+        """Not empty: why the whole run was stopped."""
+        return self.state.finished.error if self.state.finished else ""
+
+    @property
+    def interrupted(self) -> bool:
+        return bool(self.state.finished and self.state.finished.interrupted)
+
+    @property
+    def resume_command(self) -> str:
+        """Empty when there is nothing left to resume."""
+        return resume_command(self.state) if self.can_resume else ""
+
+    @property
+    def retry_command(self) -> str:
+        """Runs what failed again; empty when nothing failed for good."""
+        return retry_command(self.state) if self.can_resume else ""
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """Tasks that failed for the same cause."""
 
     text: str
     """The cause in words, with the first task's error where errors tell causes apart."""
     numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A run in figures. `seconds` is wall clock; costs are US dollars, None when a part is unknown."""
-
-    run_id: str
-    rehearsal: bool
-    judged: bool
-    """False: there was no evaluator, each task's own checks decided."""
-    total: int
-    completed: int
-    failed: int
-    """Tasks with status `error`."""
-    timeout: int
-    cancelled: int
-    skipped: int
-    seconds: float
-    usage: Usage
-    cost: float | None
-    roles: tuple[RoleLine, ...]
-    """Empty: an old results file, which does not tell them apart."""
-    tasks: tuple[TaskLine, ...]
-    causes: tuple[Cause, ...]
-    """The most frequent first."""
-    warnings: tuple[str, ...]
-    comparison: tuple[ComparisonRow, ...]
-    results_file: Path
-    run_folder: Path | None
-    """None: from a results file alone."""
-    exit_code: int
-    interrupted: bool
-    error: str
-    """Not empty: why the whole run was stopped."""
-    branches: int
-    """Tasks whose work is on a git branch of their own."""
-    resume_command: str
-    """Empty when there is nothing to go on with."""
-    retry_command: str
-    """Runs what failed again; empty when nothing failed for good."""
-
-    @property
-    def unfinished(self) -> int:
-        """Tasks that had not ended when the run did."""
-        return self.total - self.completed - self.failed - self.timeout - self.cancelled - self.skipped
-
-    @property
-    def success_rate(self) -> float:
-        """Completed tasks as a part of all, 0 to 1."""
-        return self.completed / self.total if self.total else 0.0
-
-
-def summarise(
-    state: RunState,
-    comparison: Sequence[ComparisonRow],
-    results_file: Path,
-    run_folder: Path | None,
-    exit_code: int,
-) -> Summary:
-    """The summary of a run that ended."""
-    info, end = state.info, state.finished
-    tasks = tuple(_task_line(task) for task in sorted(state.tasks.values(), key=lambda task: task.index))
-    judged = info is None or info.judged
-    roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
-    if not has_roles(state):
-        roles = ()
-    return Summary(
-        run_id=info.run_id if info else run_folder.name if run_folder else "",
-        rehearsal=bool(info and info.rehearsal),
-        judged=judged,
-        total=max(len(tasks), info.total_tasks if info else 0),
-        completed=state.count("completed"),
-        failed=state.count("error"),
-        timeout=state.count("timeout"),
-        cancelled=state.count("cancelled"),
-        skipped=state.count("skipped"),
-        seconds=state.seconds(info.ts if info else 0.0),
-        usage=state.usage,
-        cost=state.cost,
-        roles=tuple(_role_line(state, role) for role in roles),
-        tasks=tasks,
-        causes=group_causes(tasks),
-        warnings=tuple(dict.fromkeys(state.notices)),
-        comparison=tuple(comparison),
-        results_file=results_file,
-        run_folder=run_folder,
-        exit_code=exit_code,
-        interrupted=bool(end and end.interrupted),
-        error=end.error if end else "",
-        branches=sum(bool(task.branch) for task in state.tasks.values()),
-        resume_command=resume_command(state),
-        retry_command=retry_command(state),
-    )
-
-
-def _task_line(task: TaskState) -> TaskLine:
-    return TaskLine(
-        number=task.index + 1,
-        id=task.id,
-        status=task.status,
-        reason=task.reason or "",
-        iterations=task.iteration,
-        max_iterations=task.max_iterations,
-        seconds=task.duration(task.started_at or 0.0),
-        usage=task.usage,
-        cost=task.cost,
-        error=task.error,
-        tampering=tuple(task.tampering),
-        finished=task.finished,
-    )
-
-
-def _role_line(state: RunState, role: Role) -> RoleLine:
-    models = tuple(dict.fromkeys(bill.model for bill in state.bills if bill.role == role))
-    return RoleLine(role, models, total_usage(state.bills, role), total_cost(state.bills, role))
+    """Places in task.json, from 1."""
 
 
 _TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "internal_error"})
@@ -178,17 +111,177 @@ _VARYING = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
 Short numbers stay: 500 and 503 are two causes."""
 
 
-def group_causes(tasks: Sequence[TaskLine]) -> tuple[Cause, ...]:
-    """Failed tasks by reason, and by error text (without its numbers) where a reason has many causes."""
+def group_causes(tasks: Sequence[TaskState]) -> list[Cause]:
+    """Failed tasks by reason, and by error text (without its numbers) where a reason has many causes; the most
+    frequent first."""
     texts: dict[tuple[str, str], str] = {}
     numbers: dict[tuple[str, str], list[int]] = {}
     for task in tasks:
         if not task.finished or task.status == "completed":
             continue
-        detail = first_line(task.error) if task.reason in _TOLD_APART_BY_ERROR else ""
-        key = (task.reason or task.status, _VARYING.sub("#", detail))
-        cause = reason_text(task.reason or task.status)
+        reason = task.reason or ""
+        detail = first_line(task.error) if reason in _TOLD_APART_BY_ERROR else ""
+        key = (reason or task.status, _VARYING.sub("#", detail))
+        cause = reason_text(reason or task.status)
         texts.setdefault(key, f"{cause}: {detail}" if detail else cause)
-        numbers.setdefault(key, []).append(task.number)
+        numbers.setdefault(key, []).append(task.index + 1)
     causes = [Cause(texts[key], tuple(found)) for key, found in numbers.items()]
-    return tuple(sorted(causes, key=lambda cause: -len(cause.numbers)))
+    return sorted(causes, key=lambda cause: -len(cause.numbers))
+
+
+def render_text(summary: Summary, width: int) -> list[str]:
+    """The whole summary, no line wider than `width` (but at least 40). Section titles stand at the margin."""
+    width = max(40, width)
+    state, tasks = summary.state, summary.tasks
+    sections = [
+        _headline(summary, width),
+        _token_table(state, width, judged=summary.judged),
+        _task_list(tasks, width),
+        _causes(group_causes(tasks), width),
+        _tampering(tasks, width),
+        _titled("Warnings", [line for text in dict.fromkeys(state.notices) for line in _item(text, width)]),
+        _titled(
+            "What these tokens would cost elsewhere",
+            ["  " + line for line in render_comparison(summary.comparison, width - 2, state.cost)],
+        ),
+        _places(summary),
+    ]
+    return [line for section in sections if section for line in [*section, ""]][:-1]
+
+
+def _titled(title: str, lines: Sequence[str]) -> list[str]:
+    return [title, *lines] if lines else []
+
+
+def _item(text: str, width: int) -> list[str]:
+    return fold(f"  - {clip(text, 1_000)}", width, 4)
+
+
+def _headline(summary: Summary, width: int) -> list[str]:
+    state = summary.state
+    kinds = [
+        (state.count("completed"), "completed"),
+        (state.count("error"), "failed"),
+        (state.count("timeout"), "timed out"),
+        (state.count("cancelled"), "cancelled"),
+        (state.count("skipped"), "skipped"),
+        (summary.unfinished, "not finished"),
+    ]
+    counts = ", ".join(f"{number:,} {word}" for number, word in kinds if number or word == "completed")
+    lines = [f"Summary of run {clip(summary.run_id, width - 15)}"]
+    if state.info is not None and state.info.rehearsal:
+        lines.append(f"  {REHEARSAL}")
+    if not summary.judged:
+        lines.append("  verified by the tasks' own checks, no evaluator")
+    if summary.error:
+        lines += fold(f"  the run was stopped: {clip(summary.error, 1_000)}", width, 4)
+    elif summary.interrupted:
+        lines.append("  the run was interrupted")
+    lines += fold(f"  {counted(state.total, 'task')}: {counts}", width, 4)
+    lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
+    return lines
+
+
+def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
+    roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
+    if not has_roles(state):
+        roles = ()
+    usage = state.usage
+    lines = [pad("Tokens", 12) + _figures(("input", "cached", "output", "reasoning", "calls", "cost"))]
+    for role in roles:
+        lines.append(_usage_line(role, total_usage(state.bills, role), total_cost(state.bills, role)))
+    lines.append(_usage_line("total", usage, state.cost))
+    for role in roles:
+        models = dict.fromkeys(clip(bill.model, 60) for bill in state.bills if bill.role == role)
+        if models:
+            lines += fold(f"  {role} model: {', '.join(models)}", width, 4)
+    if usage.calls:
+        average = usage.total / usage.calls
+        mark = "≈" if usage.estimated else ""
+        lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(usage.calls, 'call')}")
+    if usage.estimated:
+        lines += fold(
+            "  ≈ some figures are our estimates: calls that were cut short, or for which the endpoint reported none",
+            width,
+            4,
+        )
+    return [clip_right(line, width) for line in lines]
+
+
+def _figures(cells: Sequence[str]) -> str:
+    return " ".join(pad(cell, wide, right=True) for cell, wide in zip(cells, _FIGURES, strict=True))
+
+
+def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
+    cells = [tokens(count, estimated=usage.estimated, narrow=count >= 10_000_000 - 1) for count in counts]
+    return "  " + pad(name, 10) + _figures([*cells, f"{usage.calls:,}", money(cost)])
+
+
+def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:
+    whole = len(tasks) <= WHOLE_LIST
+    shown = [task for task in tasks if whole or (task.finished and task.status != "completed")]
+    lines = [line for task in shown for line in _task_lines(task, width)]
+    if not whole:
+        completed = sum(task.status == "completed" for task in tasks)
+        unfinished = sum(not task.finished for task in tasks)
+        if completed:
+            lines.append(f"  … and {completed:,} completed")
+        if unfinished:
+            lines.append(f"  … and {unfinished:,} not finished")
+    return _titled("Tasks", lines)
+
+
+def _task_lines(task: TaskState, width: int) -> list[str]:
+    figures = " ".join(
+        (
+            pad(f"{task.iteration}/{task.max_iterations or UNKNOWN}", 7, right=True),
+            pad(duration(task.duration(task.started_at or 0.0)), 7, right=True),
+            pad(tokens(task.usage.total, estimated=task.usage.estimated, narrow=True), 7, right=True),
+            pad(money(task.cost), 8, right=True),
+        )
+    )
+    name_width = max(8, width - len(figures) - 21)
+    line = f"  {SIGNS[task.status]} {task.index + 1:>3} {pad(task.id, name_width)} {pad(task.status, 10)} {figures}"
+    detail = task.error or (
+        reason_text(task.reason or "") if task.finished and task.status != "completed" else ""
+    )
+    return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
+
+
+def _causes(causes: Sequence[Cause], width: int) -> list[str]:
+    lines = []
+    for cause in causes:
+        shown = ", ".join(map(str, cause.numbers[:10])) + (" …" if len(cause.numbers) > 10 else "")
+        noun = "task" if len(cause.numbers) == 1 else "tasks"
+        lines += fold(f"  {len(cause.numbers):>3} x {clip(cause.text, 300)} ({noun} {shown})", width, 8)
+    return _titled("Causes of errors", lines)
+
+
+def _tampering(tasks: Sequence[TaskState], width: int) -> list[str]:
+    lines = []
+    for task in tasks:
+        if task.tampering:
+            more = f" and {len(task.tampering) - 5} more" if len(task.tampering) > 5 else ""
+            names = ", ".join(clip(path, 60) for path in task.tampering[:5])
+            lines += fold(f"  - task {task.index + 1}: {names}{more}", width, 4)
+    return _titled("Changed tests and protected files", lines)
+
+
+def _places(summary: Summary) -> list[str]:
+    """Paths and commands are never cut: somebody will copy them."""
+    lines = [f"Results      {summary.results_file}"]
+    if summary.run_folder is not None:
+        lines += [
+            f"Transcripts  {summary.run_folder / 'tasks'}",
+            f"Log          {summary.run_folder / 'run.log'}",
+        ]
+    branches = sum(bool(task.branch) for task in summary.state.tasks.values())
+    if branches:
+        pattern = f"agentbatch/{clip(summary.run_id, 60)}/*"
+        lines.append(f"Branches     {branches:,}: git branch --list '{pattern}'")
+    if resume := summary.resume_command:
+        lines.append(f"Resume with  {resume}")
+    elif retry := summary.retry_command:
+        lines.append(f"Retry with   {retry}")
+    return lines

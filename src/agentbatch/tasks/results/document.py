@@ -8,7 +8,6 @@ from agentbatch.runs import events as e
 from agentbatch.runs.bills import Bill, total_cost, total_usage
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.usage import Usage
 
 
 def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: float) -> dict[str, Any]:
@@ -104,21 +103,9 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
 def token_document(bills: Sequence[Bill]) -> dict[str, Any]:
     usage = total_usage(tuple(bills))
     return {
-        **_usage(usage),
+        **usage.document(),
         "averageTokensPerCall": round(usage.total / usage.calls, 1) if usage.calls else 0,
-        "byRole": {role: _usage(total_usage(tuple(bills), role)) for role in _roles(bills)},
-    }
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "totalTokens": usage.total,
-        "promptTokens": usage.input,
-        "completionTokens": usage.output,
-        "cachedTokens": usage.cached,
-        "reasoningTokens": usage.reasoning,
-        "calls": usage.calls,
-        "estimated": usage.estimated,
+        "byRole": {role: total_usage(tuple(bills), role).document() for role in _roles(bills)},
     }
 
 
@@ -134,7 +121,7 @@ def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
                 "input": bill.cost_input,
                 "output": bill.cost_output,
                 "total": bill.cost,
-                **_usage(bill.usage),
+                **bill.usage.document(),
             }
             for bill in bills
         ],
