@@ -71,7 +71,7 @@ async def test_stop_lets_calls_end_and_the_log_is_followed_to_the_last_line(tmp_
         _, text, _ = await said(tmp_path, "status")
         assert f"Run {run}: interrupted" in text
         assert f"· {2_000 - answered:,} not answered yet" in text
-        assert f"agentbatch resume {run}  goes on with it" in text
+        assert f"agentbatch resume {run}  resumes it" in text
         _, text, _ = await said(tmp_path, "runs")
         assert f"{answered}/2000" in text
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.display.reports.run_report import report_on, time_left
+from agentbatch.display.reports.run_report import RunReport, time_left
 from agentbatch.display.reports.runs_table import Unreadable, ago, render_runs, run_line, runs_document
-from agentbatch.display.reports.status_json import status_document
-from agentbatch.display.reports.status_text import MAX_TASKS, render_status
+from agentbatch.display.reports.status import MAX_TASKS, render_status, status_document
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import Run, condition
@@ -33,7 +32,7 @@ def opened(story: Story, second: float, *, alive: bool = False, name: str = "202
 
 
 def text(run: Run, second: float, columns: int = 80) -> str:
-    lines = render_status(report_on(run, NOON + second, BASE), columns)
+    lines = render_status(RunReport(run, NOON + second, BASE), columns)
     commands = [line for line in lines if line.startswith("  agentbatch ")]
     assert all(width(line) <= columns for line in lines if line not in commands)
     return "\n".join(lines)
@@ -80,9 +79,9 @@ def test_an_engine_that_died_leaves_no_task_under_way() -> None:
     assert "✗ 1 error, ‖ 1 interrupted, · 2 queued" in shown
     assert "Its engine ended without a word" in shown
     assert "Under way" not in shown
-    assert "  agentbatch resume 20270115-120000-ab12                 goes on with it\n" in shown
+    assert "  agentbatch resume 20270115-120000-ab12                 resumes it\n" in shown
     assert "  agentbatch resume 20270115-120000-ab12 --retry-failed  runs what failed again\n" in shown
-    document = status_document(report_on(run, NOON + 5_000, BASE))
+    document = status_document(RunReport(run, NOON + 5_000, BASE))
     assert document["tasks"] == {
         "total": 5, "completed": 1, "error": 1, "timeout": 0, "cancelled": 0, "skipped": 0,
         "interrupted": 1, "coding": 0, "evaluating": 0, "queued": 2,
@@ -101,7 +100,7 @@ def test_a_run_that_went_well_asks_for_nothing() -> None:
     assert "rehearsal model" in shown
     assert "evaluator none" in shown
     assert shown.endswith("Next\n  agentbatch logs 20270115-120000-ab12  shows what happened")
-    document = status_document(report_on(opened(story, 6), NOON + 100, BASE))
+    document = status_document(RunReport(opened(story, 6), NOON + 100, BASE))
     assert (document["condition"], document["resumeCommand"], document["failedList"]) == (
         "finished",
         None,
@@ -112,11 +111,11 @@ def test_a_run_that_went_well_asks_for_nothing() -> None:
 
 def test_a_run_of_another_folder_is_named_by_its_path() -> None:
     story = under_way()
-    report = report_on(opened(story, 100), NOON + 100, Path("/elsewhere"))
+    report = RunReport(opened(story, 100), NOON + 100, Path("/elsewhere"))
     assert report.name == "/w/.agentbatch/runs/20270115-120000-ab12"
     assert report.resume == "cd /w && agentbatch resume 20270115-120000-ab12"
     copy = replace(opened(story, 100), folder=RunFolder(Path("/my copies/\x1b[2Jrun")))
-    report = report_on(copy, NOON + 100, BASE)
+    report = RunReport(copy, NOON + 100, BASE)
     assert (report.name, report.resume, report.retry) == ("'/my copies/run'", "", "")
 
 
@@ -129,7 +128,7 @@ def test_a_run_that_was_stopped_says_why() -> None:
     assert ": interrupted\n" in shown
     assert "  stopped: The endpoint refused the key.\n" in shown
     assert "‖ 1 interrupted" in shown
-    document = status_document(report_on(run, NOON + 100, BASE))
+    document = status_document(RunReport(run, NOON + 100, BASE))
     assert [entry["id"] for entry in document["failedList"]] == ["roman"]
 
 
@@ -142,7 +141,7 @@ def test_only_tasks_that_stay_as_they_are_have_failed() -> None:
     story.finish("d", 1, status="cancelled", reason="interrupted", resumable=True)
     story.finish("f", 1)
     story.at(2, e.RunFinished(interrupted=True))
-    document = status_document(report_on(opened(story, 2), NOON + 2, BASE))
+    document = status_document(RunReport(opened(story, 2), NOON + 2, BASE))
     assert document["failedList"] == [
         {"id": "a", "reason": "dependency_failed", "status": "skipped", "error": "b failed"},
         {"id": "b", "reason": "max_iterations", "status": "timeout", "error": ""},
@@ -159,7 +158,7 @@ def test_a_paused_run_says_so_and_promises_no_end() -> None:
     assert "running (process 4711), paused" in shown
     assert "about – left" in shown
     assert "  ● primes coding        1/10  paused, bash 0:30" in shown
-    document = status_document(report_on(run, NOON + 100, BASE))
+    document = status_document(RunReport(run, NOON + 100, BASE))
     assert (document["paused"], document["secondsLeft"]) == (True, None)
     assert (document["running"][0]["status"], document["running"][0]["paused"]) == ("coding", True)
     assert document["running"][0]["activity"]["tool"] == "bash"
@@ -207,7 +206,7 @@ def test_long_lists_end_with_how_many_more() -> None:
     assert "  … and 10 more: --json lists all" in lines
     assert "  … and 5 more: --json lists all" in lines
     assert sum(line.startswith("  ✗") for line in lines) == MAX_TASKS
-    document = status_document(report_on(run, NOON + 2, BASE))
+    document = status_document(RunReport(run, NOON + 2, BASE))
     assert (len(document["failedList"]), len(document["running"])) == (30, 25)
 
 
@@ -225,7 +224,7 @@ def test_hostile_text_neither_acts_nor_overflows(columns: int) -> None:
             render_runs([run_line(run, NOON)], [Unreadable(HOSTILE, "f", HOSTILE)], NOON, columns)
         )
         assert not any(sign in table for sign in "\x1b\x07\r\u202e")
-        assert json.dumps(status_document(report_on(run, NOON + 3, BASE))).isascii()
+        assert json.dumps(status_document(RunReport(run, NOON + 3, BASE))).isascii()
     story.at(4, e.RunFinished(error=HOSTILE))
     assert "\x1b" not in text(opened(story, 4), 4, columns)
 
@@ -236,7 +235,7 @@ def test_a_run_that_never_began_can_be_shown() -> None:
         "Run 20270115-120000-ab12: died",
         "  Its engine ended without a word (killed, or a power cut).",
     ]
-    assert status_document(report_on(run, NOON, BASE))["mode"] is None
+    assert status_document(RunReport(run, NOON, BASE))["mode"] is None
     listed = run_line(run, NOON)
     assert render_runs([listed], [], NOON)[1].split()[:2] == ["20270115-120000-ab12", "died"]
     assert runs_document([listed], [])["runs"][0]["coderModel"] is None

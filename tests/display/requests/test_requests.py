@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.display.reports.run_report import RunReport, report_on
-from agentbatch.display.reports.status_json import status_document
-from agentbatch.display.reports.status_text import render_status
+from agentbatch.display.reports.run_report import RunReport
+from agentbatch.display.reports.status import render_status, status_document
 from agentbatch.display.requests.face import TOLD_FAILURES, RequestsFace, choose_requests_face
 from agentbatch.display.requests.failed import failed_list
 from agentbatch.display.requests.status import counts_text, failed_lines, progress, requests_record
@@ -264,7 +263,7 @@ def report(
         state.apply(e.RunFinished(interrupted=True).model_copy(update={"seq": 3, "ts": 160.0}))
     holder = "process 4711 on host" if alive else ""
     run = Run(RunFolder(RUN), state, "running" if alive else "interrupted", holder, 100.0, 160.0)
-    return report_on(run, 160.0, Path("/work"), failed or [])
+    return RunReport(run, 160.0, Path("/work"), failed or [])
 
 
 def test_the_status_before_anything_was_told() -> None:

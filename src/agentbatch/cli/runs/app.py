@@ -69,11 +69,11 @@ def _redactor() -> "Redactor":
 def _tell_end(app: "AgentbatchApp") -> None:
     if app.engine is None:
         return
-    from agentbatch.display.reports.run_report import report_on
-    from agentbatch.display.reports.status_text import render_status
+    from agentbatch.display.reports.run_report import RunReport
+    from agentbatch.display.reports.status import render_status
     from agentbatch.runs.folder import RunFolder
     from agentbatch.runs.listing import open_run as read_run
 
     base = Path.cwd()
-    report = report_on(read_run(RunFolder(app.engine.run_folder)), time.time(), base)
+    report = RunReport(read_run(RunFolder(app.engine.run_folder)), time.time(), base)
     sys.stdout.write("\n".join(render_status(report, 80)) + "\n")

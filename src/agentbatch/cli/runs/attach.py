@@ -91,8 +91,8 @@ def _failed(folder: "RunFolder") -> list[tuple[str, str]]:
 
 def _print_run(folder: "RunFolder", *, steps: bool) -> int:
     from agentbatch.display.plain import PlainDisplay
-    from agentbatch.display.reports.run_report import report_on
-    from agentbatch.display.reports.status_text import render_status
+    from agentbatch.display.reports.run_report import RunReport
+    from agentbatch.display.reports.status import render_status
     from agentbatch.display.writer import Writer
     from agentbatch.runs.listing import open_run as read_run
     from agentbatch.runs.store.tail import RunTail
@@ -102,7 +102,7 @@ def _print_run(folder: "RunFolder", *, steps: bool) -> int:
     columns = out.size()[0] if out.isatty() else 80
 
     def tell() -> None:
-        report = report_on(read_run(folder), time.time(), Path.cwd(), _failed(folder))
+        report = RunReport(read_run(folder), time.time(), Path.cwd(), _failed(folder))
         out.line("\n".join(render_status(report, columns)))
 
     tail = RunTail(folder)

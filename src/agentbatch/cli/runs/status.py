@@ -40,9 +40,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def status(args: argparse.Namespace) -> int:
-    from agentbatch.display.reports.run_report import report_on
-    from agentbatch.display.reports.status_json import status_document
-    from agentbatch.display.reports.status_text import render_status
+    from agentbatch.display.reports.run_report import RunReport
+    from agentbatch.display.reports.status import render_status, status_document
     from agentbatch.display.requests.status import is_requests
     from agentbatch.display.writer import Writer
     from agentbatch.runs.listing import find_run, open_run
@@ -56,7 +55,7 @@ def status(args: argparse.Namespace) -> int:
         from agentbatch.requests.journal.failed_requests import read_failed
 
         failed = read_failed(run.folder.journal)
-    report = report_on(run, time.time(), base, failed)
+    report = RunReport(run, time.time(), base, failed)
     out = Writer(sys.stdout)
     if args.as_json:
         out.line(json.dumps(status_document(report), indent=2))

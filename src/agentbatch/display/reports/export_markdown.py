@@ -54,7 +54,7 @@ def _head(state: RunState, tasks: Sequence[TaskState], now: float, title: str) -
         lines += ["**The run was interrupted.**", ""]
     elif state.finished is None:
         lines += ["**The run has not ended.**", ""]
-    completed, total = state.count("completed"), max(len(tasks), info.total_tasks if info else 0)
+    completed, total = state.count("completed"), state.total
     usage = state.usage
     lines += [
         f"- tasks: {_counts(state, total)}",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentbatch.display.reports.runs_table import RunLine, Unreadable, run_line
+from agentbatch.display.reports.runs_table import RunLine, Unreadable, line_of, run_line
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import holder
 from agentbatch.runs.listing import open_run
@@ -54,18 +54,8 @@ def _line(source: Source, now: float) -> RunLine:
     if source.folder is not None:
         return run_line(open_run(source.folder), now)
     results = read_results(source)
-    info = results.state.info
-    return RunLine(
-        run_id=source.name,
-        folder=str(source.path.absolute()),
-        condition=results.condition,
-        process=None,
-        begun=results.begun,
-        seconds=results.seconds(now),
-        total=max(len(results.state.tasks), info.total_tasks if info else 0),
-        completed=results.state.count("completed"),
-        bills=results.state.bills,
-        info=info,
+    return line_of(
+        results.state, source.name, source.path, results.condition, results.begun, results.seconds(now)
     )
 
 

@@ -104,7 +104,7 @@ def _of_run(results: Results, now: float) -> Figures:
     return Figures(
         status=None,
         completed=state.count("completed"),
-        tasks=max(len(state.tasks), state.info.total_tasks if state.info else 0),
+        tasks=state.total,
         iterations=sum(task.iteration for task in state.tasks.values()),
         usage=state.usage,
         cost=state.cost,

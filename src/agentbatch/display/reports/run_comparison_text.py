@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_comparison import Change, Figures, RunComparison, TaskPair
-from agentbatch.display.reports.status_text import SHOWN_SIGNS
+from agentbatch.display.reports.status import SHOWN_SIGNS
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens
 
 MAX_NAMED = 20

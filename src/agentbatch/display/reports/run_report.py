@@ -1,9 +1,10 @@
-"""How a run stands: the figures that `agentbatch status` tells, to people and as JSON. Pure."""
+"""How a run stands: what `agentbatch status` says, to people and as JSON. Pure."""
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from agentbatch.files import STATE_FOLDER
@@ -12,67 +13,79 @@ from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import harmless
 
-UNDER_WAY: tuple[ShownStatus, ...] = ("coding", "evaluating")
-
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run at the moment `now` (epoch seconds)."""
+    """A run at a moment. Everything that is said of it is a function of these."""
 
     run: Run
     now: float
-    seconds: float
-    """Wall clock of all its sessions."""
-    counts: Mapping[ShownStatus, int]
-    total: int
-    failed: Sequence[TaskState]
-    """At their end, and not completed; the first ones of the task file first."""
-    under_way: Sequence[tuple[TaskState, ShownStatus]]
-    left: float | None
-    """Seconds that it will take, estimated; None when that cannot be said."""
-    name: str
-    """How a command names the run: its id, or its path when it lies in another folder's runs."""
-    resume: str
-    """The command that goes on with the run; empty when nothing is left, or an engine works on it."""
-    retry: str
-    """The command that runs what failed again; empty like `resume`."""
+    """Epoch seconds."""
+    base: Path
+    """The folder in which commands are typed."""
     failed_requests: Sequence[tuple[str, str]] = ()
     """Ids and reasons of plain requests that failed, as far as somebody has looked into their journal."""
+
+    @cached_property
+    def shown(self) -> list[tuple[TaskState, ShownStatus]]:
+        """The tasks, each with the status that people see."""
+        return [(task, self.run.shown_status(task)) for task in self.run.state.tasks.values()]
+
+    @cached_property
+    def counts(self) -> Counter[ShownStatus]:
+        return Counter(status for _, status in self.shown)
+
+    @property
+    def failed(self) -> list[TaskState]:
+        """At their end, and not completed; the first ones of the task file first."""
+        return [task for task, status in self.shown if status in ("error", "timeout", "cancelled", "skipped")]
+
+    @property
+    def under_way(self) -> list[tuple[TaskState, ShownStatus]]:
+        return [(task, status) for task, status in self.shown if status in ("coding", "evaluating")]
 
     @property
     def paused(self) -> bool:
         return self.run.alive and self.run.state.paused
 
+    @property
+    def seconds(self) -> float:
+        """Wall clock of all its sessions."""
+        return self.run.seconds(self.now)
 
-def report_on(run: Run, now: float, base: Path, failed_requests: Sequence[tuple[str, str]] = ()) -> RunReport:
-    """`base`: the folder in which commands are typed; `failed_requests`: ids and reasons, of a run of these."""
-    state = run.state
-    here = runs_folder(base) == run.folder.path.parent
-    shown = [(task, run.shown_status(task)) for task in state.tasks.values()]
-    return RunReport(
-        run=run,
-        now=now,
-        seconds=run.seconds(now),
-        counts=Counter(status for _, status in shown),
-        total=max(len(shown), state.info.total_tasks if state.info else 0),
-        failed=[task for task, status in shown if status in ("error", "timeout", "cancelled", "skipped")],
-        under_way=[(task, status) for task, status in shown if status in UNDER_WAY],
-        left=time_left(state, now) if run.alive and not state.paused else None,
-        name=run.folder.run_id if here else shlex.quote(harmless(str(run.folder.path))),
-        resume="" if run.alive else _typed(resume_command(state), run, here),
-        retry="" if run.alive else _typed(retry_command(state), run, here),
-        failed_requests=failed_requests,
-    )
+    @property
+    def left(self) -> float | None:
+        """Seconds that it will take, estimated; None when that cannot be said."""
+        state = self.run.state
+        return time_left(state, self.now) if self.run.alive and not state.paused else None
 
+    @property
+    def name(self) -> str:
+        """How a command names the run: its id, or its path when it lies in another folder's runs."""
+        return self.run.folder.run_id if self._here else shlex.quote(harmless(str(self.run.folder.path)))
 
-def _typed(command: str, run: Run, here: bool) -> str:
-    """The command as it works from here: a run goes on in its own folder."""
-    if here or not command:
-        return command
-    runs = run.folder.path.parent
-    if (runs.parent.name, runs.name) != (STATE_FOLDER, "runs"):
-        return ""  # a copy that lies somewhere
-    return f"cd {shlex.quote(harmless(str(runs.parent.parent)))} && {command}"
+    @property
+    def resume(self) -> str:
+        """The command that resumes the run; empty when nothing is left, or an engine works on it."""
+        return "" if self.run.alive else self._typed(resume_command(self.run.state))
+
+    @property
+    def retry(self) -> str:
+        """The command that runs what failed again; empty like `resume`."""
+        return "" if self.run.alive else self._typed(retry_command(self.run.state))
+
+    @property
+    def _here(self) -> bool:
+        return runs_folder(self.base) == self.run.folder.path.parent
+
+    def _typed(self, command: str) -> str:
+        """The command as it works from here: a run is resumed in its own folder."""
+        if self._here or not command:
+            return command
+        runs = self.run.folder.path.parent
+        if (runs.parent.name, runs.name) != (STATE_FOLDER, "runs"):
+            return ""  # a copy that lies somewhere
+        return f"cd {shlex.quote(harmless(str(runs.parent.parent)))} && {command}"
 
 
 def time_left(state: RunState, now: float) -> float | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.runs.bills import Bill, total_cost
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import Run, RunCondition
+from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.document import cost_document, iso_time
 from agentbatch.text import clip, money, pad, width
 
@@ -18,7 +20,7 @@ MIN_MODELS = 8
 
 @dataclass(frozen=True)
 class RunLine:
-    """What the list says of a run. A run itself holds all its tasks, and there may be many runs."""
+    """What the list says of a run. A run itself has all its tasks in memory, and there may be many runs."""
 
     run_id: str
     folder: str
@@ -36,18 +38,32 @@ class RunLine:
 
 
 def run_line(run: Run, now: float) -> RunLine:
-    info = run.state.info
+    return line_of(
+        run.state, run.folder.run_id, run.folder.path, run.condition, run.begun, run.seconds(now), run.process
+    )
+
+
+def line_of(
+    state: RunState,
+    name: str,
+    path: Path,
+    condition: RunCondition,
+    begun: float,
+    seconds: float,
+    process: int | None = None,
+) -> RunLine:
+    """As the fields of RunLine."""
     return RunLine(
-        run_id=run.folder.run_id,
-        folder=str(run.folder.path.absolute()),
-        condition=run.condition,
-        process=run.process,
-        begun=run.begun,
-        seconds=run.seconds(now),
-        total=max(len(run.state.tasks), info.total_tasks if info else 0),
-        completed=run.state.requests.ok if run.state.requests else run.state.count("completed"),
-        bills=run.state.bills,
-        info=info,
+        run_id=name,
+        folder=str(path.absolute()),
+        condition=condition,
+        process=process,
+        begun=begun,
+        seconds=seconds,
+        total=state.total,
+        completed=state.requests.ok if state.requests else state.count("completed"),
+        bills=state.bills,
+        info=state.info,
     )
 
 

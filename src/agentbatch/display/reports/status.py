@@ -1,17 +1,20 @@
-"""How a run stands, as text. Pure."""
+"""How a run stands, as text and as one JSON document, whose keys are those of the results file where both say the
+same. Pure."""
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_report import RunReport
-from agentbatch.display.requests.status import counts_text, failed_lines, is_requests
+from agentbatch.display.requests.status import counts_text, failed_lines, is_requests, requests_record
 from agentbatch.display.screen import live_step
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import REHEARSAL, reason_text
 from agentbatch.runs.state import TaskState
+from agentbatch.tasks.results.document import cost_document, iso_time, token_document
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, pad, tokens, width
 
 MAX_TASKS = 20
@@ -63,7 +66,7 @@ def _head(report: RunReport, columns: int) -> list[str]:
         for status, sign in SHOWN_SIGNS.items()
         if report.counts.get(status)
     )
-    told = f"{counted(report.total, 'task')}: {counts or 'none begun'}"
+    told = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
     lines += fold(f"  {counts_text(report) if is_requests(run) else told}", columns, 4)
     usage = state.usage
     mark = usage.estimated
@@ -143,7 +146,7 @@ def _more(number: int) -> list[str]:
 
 
 def _next(report: RunReport) -> list[str]:
-    steps = [(report.resume, "goes on with it"), (report.retry, "runs what failed again")]
+    steps = [(report.resume, "resumes it"), (report.retry, "runs what failed again")]
     if report.run.alive:
         steps.insert(0, (f"agentbatch logs -f {report.name}", "watches it"))
     else:
@@ -151,3 +154,59 @@ def _next(report: RunReport) -> list[str]:
     shown = [(command, what) for command, what in steps if command]
     wide = max(len(command) for command, _ in shown)
     return ["Next", *(f"  {command:{wide}}  {what}" for command, what in shown)]
+
+
+def status_document(report: RunReport) -> dict[str, Any]:
+    """Times are ISO 8601 in UTC, `seconds` is wall clock over all sessions, costs are US dollars, null where a price
+    is unknown."""
+    run, state = report.run, report.run.state
+    info = state.info
+    requests = is_requests(run)
+    return {
+        "kind": info.kind if info else "tasks",
+        "run": run.folder.run_id,
+        "folder": str(run.folder.path.absolute()),
+        "condition": run.condition,
+        "process": run.process,
+        "startedAt": iso_time(run.begun) if run.begun else None,
+        "sessions": info.session if info else 0,
+        "seconds": round(report.seconds, 3),
+        "secondsLeft": None if report.left is None else round(report.left, 1),
+        "mode": info.mode if info else None,
+        "maxConcurrent": state.max_concurrent,
+        "coderModel": info.coder_model if info else None,
+        "evaluatorModel": info.evaluator_model if info else None,
+        "rehearsal": bool(info and info.rehearsal),
+        "paused": report.paused,
+        "error": state.finished.error if state.finished else "",
+        "tasks": {
+            "total": 0 if requests else run.state.total,
+            **{status: report.counts.get(status, 0) for status in SHOWN_SIGNS},
+        },
+        "requests": requests_record(run) if requests else None,
+        "failedList": [{"id": request_id, "reason": reason} for request_id, reason in report.failed_requests]
+        if requests
+        else [
+            {"id": task.id, "reason": task.reason, "status": task.status, "error": task.error}
+            for task in report.failed
+        ],
+        "running": [
+            {
+                "id": task.id,
+                "status": status,
+                "paused": task.paused,
+                "iteration": task.iteration,
+                "activity": {
+                    "kind": task.activity.kind,
+                    "tool": task.activity.tool,
+                    "detail": task.activity.detail,
+                    "since": iso_time(task.activity.since) if task.activity.since else None,
+                },
+            }
+            for task, status in report.under_way
+        ],
+        "tokenStats": token_document(state.bills),
+        "cost": cost_document(state.bills),
+        "resumeCommand": report.resume or None,
+        "retryCommand": report.retry or None,
+    }
