@@ -10,9 +10,8 @@ import pytest
 
 from agentbatch.cli.requests.run import lasting
 from agentbatch.rehearsal.script import Fault
-from agentbatch.requests.run.notify_messages import request_failure_message, requests_end_message
-from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.runs import events as e
+from agentbatch.runs.services.notify_messages import end_message, request_failure_message
 from agentbatch.runs.state import RunState
 from tests.cli.requests.test_requests import endpoint, ran, said, the_run, under_way, until, write_input
 from tests.runs.services.test_notify import TOKEN, Receiver
@@ -147,8 +146,7 @@ def _state(session: int, **figures: Any) -> RunState:
 
 
 def test_a_session_has_a_first_failure_of_its_own_and_a_long_id_is_clipped() -> None:
-    result = BatchResult("@all " + "x" * 5_000, 0, error=BatchError("no_answer", "<b>", "transient"))
-    message = request_failure_message(_state(2), result)
+    message = request_failure_message(_state(2), "@all <b>" + "x" * 5_000, None)
     first = message.body.splitlines()[0]
     assert first.endswith(" failed (there was no usable answer), the first since run r1 went on.")
     assert len(first) < 300
@@ -157,8 +155,7 @@ def test_a_session_has_a_first_failure_of_its_own_and_a_long_id_is_clipped() -> 
 
 
 def test_a_garbled_answer_is_no_answer() -> None:
-    result = BatchResult("q", 0, status_code=200, error=BatchError("invalid_answer", "m", "request"))
-    assert "(there was no usable answer)" in request_failure_message(_state(1), result).body
+    assert "(there was no usable answer)" in request_failure_message(_state(1), "q", 200).body
 
 
 @pytest.mark.parametrize(
@@ -176,7 +173,7 @@ def test_how_a_batch_ends(
 ) -> None:
     state = _state(1, **figures)
     state.apply(end)
-    message = requests_end_message(state, Path("/b/out.jsonl"), 1.0)
+    message = end_message(state, Path("/b/out.jsonl"), 1.0)
     assert message.title == f"agentbatch: {title} requests answered"
     assert message.kind == kind
     last = message.body.splitlines()[-1]

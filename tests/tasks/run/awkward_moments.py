@@ -7,9 +7,9 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from agentbatch.runs.session import Engine
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.run.engine import LocalEngine
-from agentbatch.tasks.run.engine_protocol import Engine
 from agentbatch.tasks.run.steering import Steering
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -60,8 +60,8 @@ class Hand:
                 self._act(self)
 
     def at_once(self) -> None:
-        self.engine.stop()
-        self.engine.stop()
+        self.engine.signal()
+        self.engine.signal()
 
 
 class Killed:

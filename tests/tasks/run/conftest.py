@@ -15,8 +15,8 @@ from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.session import Engine
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.tasks.run.engine_protocol import Engine
 from agentbatch.tasks.run.prepare.prepare import prepare
 
 KEY = "sk-test-0123456789abcdef"

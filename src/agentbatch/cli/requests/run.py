@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli.runs import daemon
 from agentbatch.cli.runs.earlier_runs import latest_of, recorded
-from agentbatch.cli.tasks.run import STOP_SIGNALS, read_settings
+from agentbatch.cli.runs.signals import SignalStopper
+from agentbatch.cli.tasks.run import read_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.text import clip
@@ -204,7 +205,7 @@ def _again(args: argparse.Namespace, folder: RunFolder | None) -> Sequence[str]:
 
 
 async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
-    stopper = _Stopper()
+    stopper = SignalStopper()
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.display.requests.face import choose_requests_face
     from agentbatch.display.writer import Writer
@@ -254,25 +255,3 @@ def _end(
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)
     face.end(outcome, failed, told, resume=resume)
-
-
-class _Stopper:
-    """Hands signals on to the batch: the first has calls under way end, the second cuts them off."""
-
-    def __init__(self) -> None:
-        self._engine: RequestsEngine | None = None
-        self._early = 0
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
-
-    def attach(self, engine: "RequestsEngine") -> None:
-        self._engine = engine
-        # The stream has no batch yet that could be stopped: right after it has.
-        for _ in range(self._early):
-            asyncio.get_running_loop().call_later(0.1, engine.signal)
-
-    def stop(self) -> None:
-        if self._engine is None:
-            self._early += 1
-        else:
-            self._engine.signal()

@@ -5,7 +5,6 @@ import asyncio
 import difflib
 import gc
 import os
-import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from agentbatch.cli.flags import GROUPS, add_setting_flags, given_settings
 from agentbatch.cli.runs import daemon
 from agentbatch.cli.runs.app import can_draw, open_launch
 from agentbatch.cli.runs.earlier_runs import latest_run
+from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.cli.tasks.mode_choice import choose_mode
 from agentbatch.config import Settings, load_settings, options
 from agentbatch.errors import UserError
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from agentbatch.api import PreparedRun, RunOutcome
     from agentbatch.display.display import Display
     from agentbatch.runs.folder import RunFolder
-    from agentbatch.tasks.run.engine_protocol import Engine
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    from agentbatch.runs.session import Engine
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +166,7 @@ def _asks(settings: Settings) -> bool:
 
 
 async def _run(prepared: "PreparedRun", display: "Display") -> int:
-    stopper = _Stopper(loading=prepared.local is not None)
+    stopper = SignalStopper(loading=prepared.local is not None)
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.api import run_batch
     from agentbatch.display.reports.summary import Summary
@@ -197,28 +195,3 @@ async def _run(prepared: "PreparedRun", display: "Display") -> int:
     if outcome.problem:
         sys.stderr.write(f"agentbatch: {outcome.problem}\n")
     return outcome.exit_code
-
-
-class _Stopper:
-    """Hands signals on to the engine: the first drains, the second stops at once. Those that come before there is an
-    engine are kept for it, except while a model loads (`loading`), which takes long: that they end."""
-
-    def __init__(self, *, loading: bool) -> None:
-        self._engine: Engine | None = None
-        self._early = 0
-        self._run = asyncio.current_task() if loading else None
-        for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
-
-    def attach(self, engine: "Engine") -> None:
-        self._engine = engine
-        for _ in range(self._early):
-            engine.stop()
-
-    def stop(self) -> None:
-        if self._engine is None:
-            self._early += 1
-            if self._run is not None:
-                self._run.cancel()
-        else:
-            self._engine.stop()

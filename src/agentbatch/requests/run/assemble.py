@@ -1,9 +1,7 @@
 """What a batch of plain requests is run with: its place on the disk, the endpoint, the processor."""
 
 import shutil
-import sqlite3
 from contextlib import AsyncExitStack
-from datetime import datetime
 from pathlib import Path
 
 from agentbatch.errors import UserError
@@ -15,7 +13,6 @@ from agentbatch.requests.journal.cache import ResponseCache, cache_file
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.provider.options import ProviderOptions
 from agentbatch.requests.run.prepare import SPOOLED, PreparedRequests
-from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
 
 REHEARSAL_IDENTITY = "rehearsal"
@@ -23,24 +20,6 @@ REHEARSAL_IDENTITY = "rehearsal"
 
 REHEARSAL_LATENCY = 0.05
 """Seconds."""
-
-
-def open_store(prepared: PreparedRequests, redact: Redactor) -> Store:
-    """A new run's, or that of the run that goes on. Raises UserError."""
-    if prepared.resumed is not None:
-        return Store(prepared.resumed, redact, resume=True)
-    folder = create_run_folder(prepared.folder, datetime.now())
-    try:
-        return Store(folder, redact)
-    except (OSError, sqlite3.Error) as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
-
-
-def forget_unless_begun(store: Store) -> None:
-    """Leave no trace of a run that was refused before it began."""
-    if store.state.info is None:
-        shutil.rmtree(store.folder.path, ignore_errors=True)
 
 
 def keep_source(prepared: PreparedRequests, store: Store) -> Path:

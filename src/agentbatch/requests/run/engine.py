@@ -14,7 +14,7 @@ INTERRUPTED = "It was interrupted."
 
 
 class RequestsEngine:
-    """The batch, serve_commands: `engine.control.Controllable`, and `engine.engine.Engine` but for its `run`."""
+    """The batch, serve_commands: an `Engine` of its session, and `Controllable` by commands."""
 
     def __init__(self, processor: BatchProcessor, store: Store) -> None:
         self._processor = processor
@@ -46,7 +46,7 @@ class RequestsEngine:
         self._processor.stop(INTERRUPTED, now=now)
         return told
 
-    def give_up(self, cause: str) -> None:
+    def abort(self, cause: str) -> None:
         """Send nothing more for this cause, a sentence; calls under way end."""
         self._processor.stop(cause)
 

@@ -1,14 +1,12 @@
 """Running a prepared batch of plain requests: endpoint, journal, output and store put together."""
 
-import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from agentbatch import __version__
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.requests.journal.output_file import OutputFile
@@ -16,25 +14,21 @@ from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.run.assemble import (
-    forget_unless_begun,
     keep_source,
     new_processor,
     open_endpoint,
-    open_store,
 )
 from agentbatch.requests.run.engine import RequestsEngine
 from agentbatch.requests.run.failures import FailureWatch
 from agentbatch.requests.run.files import finish_output, sync_journal
-from agentbatch.requests.run.notify import RequestsNotifier
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.run.recording import Recording
 from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
-from agentbatch.runs.control.serve_commands import serve_commands
-from agentbatch.runs.services.notify import Notifier
-from agentbatch.runs.state import seconds_at_work
-from agentbatch.runs.store.store import Listener, Store
+from agentbatch.runs.services.notify_messages import request_failure_message
+from agentbatch.runs.session import RunSession, open_session
+from agentbatch.runs.store.store import Listener
 
 
 @dataclass(frozen=True)
@@ -95,38 +89,41 @@ async def run_requests(
     """
     redact = Redactor(prepared.settings.secrets)
     async with AsyncExitStack() as stack:
-        store = open_store(prepared, redact)
-        stack.callback(forget_unless_begun, store)
-        stack.push_async_callback(store.close)
-        for listener in callbacks.listeners:
-            store.listen(listener)
-        notifier = _notifier(prepared, store, stack)
+        session = await stack.enter_async_context(
+            open_session(
+                prepared.folder,
+                prepared.resumed,
+                redact,
+                listeners=callbacks.listeners,
+                notify=prepared.settings.notify,
+                results=prepared.output,
+            )
+        )
+        store = session.store
         source = keep_source(prepared, store)
         endpoint = await open_endpoint(prepared, redact, stack)
         processor = new_processor(prepared, endpoint, store.folder.journal)
-        output, recording, session = sync_journal(prepared, processor, store, source, retry_failed)
+        output, recording, since = sync_journal(prepared, processor, store, source, retry_failed)
         stack.callback(output.close)
         engine = RequestsEngine(processor, store)
-        store.emit(_started(prepared, processor, store, source, flags))
+        store.emit(_started(prepared, processor, session, source, flags))
         recording.tell()
         store.flush()
         if callbacks.on_start is not None:
             callbacks.on_start(engine)
         failures = FailureWatch(prepared.settings.max_failures)
-        callbacks = _also(callbacks, notifier)
         problem = await _run(
-            prepared, processor, store, engine, output, recording, failures, callbacks, source
+            prepared, processor, session, engine, output, recording, failures, callbacks, source
         )
         output.close()
-        problem = problem or finish_output(prepared, store, recording, session, stopped=processor.stopped)
+        problem = problem or finish_output(prepared, store, recording, since, stopped=processor.stopped)
         figures = recording.tell(worth_a_line=True)
         # Stopped when everything had been answered: nobody has to know.
         left = figures.total > figures.ok + figures.failed
         stopped = redact(problem or (processor.stopped if left else ""))
         interrupted = engine.interrupted and left and not problem
         store.emit(e.RunFinished(interrupted=interrupted, error="" if interrupted else stopped))
-        with contextlib.suppress(OSError):  # it is told already
-            store.flush()
+        session.flush()
         return RequestsOutcome(
             processor.stats,
             figures,
@@ -141,35 +138,10 @@ async def run_requests(
         )
 
 
-def _notifier(prepared: PreparedRequests, store: Store, stack: AsyncExitStack) -> RequestsNotifier | None:
-    """Its messages are sent before the store ends; None: nobody is to be told."""
-    if not prepared.settings.notify:
-        return None
-    sender = Notifier(prepared.settings.notify, store, prepared.output)
-    stack.push_async_callback(sender.finish)
-    notifier = RequestsNotifier(sender, store, prepared.output)
-    store.listen(notifier)
-    return notifier
-
-
-def _also(callbacks: Callbacks, notifier: RequestsNotifier | None) -> Callbacks:
-    """Failures are told to both."""
-    if notifier is None:
-        return callbacks
-    first = callbacks.on_failure
-
-    def failed(result: BatchResult) -> None:
-        if first is not None:
-            first(result)
-        notifier.failed(result)
-
-    return replace(callbacks, on_failure=failed)
-
-
 async def _run(
     prepared: PreparedRequests,
     processor: BatchProcessor,
-    store: Store,
+    session: RunSession,
     engine: RequestsEngine,
     output: OutputFile,
     recording: Recording,
@@ -178,6 +150,10 @@ async def _run(
     source: Path,
 ) -> str:
     """The batch itself; why its files could not be written, as a sentence."""
+    if engine.interrupted:  # by a signal that came early
+        engine.over()
+        return ""
+    store = session.store
 
     def progress(progress: BatchProgress) -> None:
         recording.progress(progress)
@@ -188,14 +164,18 @@ async def _run(
     processor.on_notice = lambda text: store.emit(e.Notice(text=text, warning=False))
     stream = processor.stream(read_requests(source), replay=False, total=prepared.total)
     try:
-        async with serve_commands(store, engine), _watched(store, engine), aclosing(stream) as results:
+        async with session.serving(engine, engine), aclosing(stream) as results:
             async for result in results:
                 output.add(result.line())
                 recording.ended(ok=result.ok)
-                if result.error is not None and callbacks.on_failure is not None:
-                    callbacks.on_failure(result)
+                if result.error is not None:
+                    session.notifier.first_failure(
+                        partial(request_failure_message, store.state, result.id, result.status_code)
+                    )
+                    if callbacks.on_failure is not None:
+                        callbacks.on_failure(result)
                 if failures.add(result):
-                    engine.give_up(failures.cause)
+                    engine.abort(failures.cause)
     except OSError as error:
         return f"The batch's files cannot be written: {error.strerror}." if error.strerror else str(error)
     except sqlite3.Error as error:
@@ -210,20 +190,16 @@ async def _run(
 def _started(
     prepared: PreparedRequests,
     processor: BatchProcessor,
-    store: Store,
+    session: RunSession,
     source: Path,
     flags: dict[str, object],
 ) -> e.RunStarted:
-    before, settings = store.state.info, prepared.settings
     return e.RunStarted(
-        run_id=store.folder.run_id,
+        **session.identity(),
         kind="requests",
-        session=before.session + 1 if before else 1,
-        seconds_before=seconds_at_work(store.state) if before else 0.0,
         flags=flags,
         task_file=str(source.resolve()),
         output=str(prepared.output.resolve()),
-        version=__version__,
         mode="parallel",
         max_concurrent=prepared.options.concurrency,
         total_tasks=prepared.total,
@@ -233,19 +209,5 @@ def _started(
         evaluator_endpoint="",
         judged=False,
         provider_batch=processor.provider is not None,
-        rehearsal=settings.rehearsal,
+        rehearsal=prepared.settings.rehearsal,
     )
-
-
-@contextlib.asynccontextmanager
-async def _watched(store: Store, engine: RequestsEngine) -> AsyncIterator[None]:
-    """A run that cannot write its files stops: unrecorded work is money spent on nothing."""
-
-    async def watch() -> None:
-        engine.give_up(await store.failed())
-
-    watcher = asyncio.ensure_future(watch())
-    try:
-        yield
-    finally:
-        watcher.cancel()

@@ -1,11 +1,11 @@
-"""`--notify`: telling apprise addresses of a run's first failure and of its end. See notification.py for the words."""
+"""`--notify`: messages to apprise addresses at a run's first failure and at its end (words: notify_messages.py)."""
 
 import asyncio
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ def check_notify(urls: Sequence[SecretStr]) -> None:
 class Notifier:
     """A listener of the store. Messages go out from processes of their own, and never hold the run up.
 
-    An address that fails is told of by a notice, once. `finish` belongs before the store's end.
+    A failure of a task is an event; that of a plain request is not: `first_failure` is called for it. An address that
+    cannot be reached is named by a notice, once. `finish` belongs before the store's end.
     """
 
     def __init__(
@@ -79,13 +80,18 @@ class Notifier:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def __call__(self, event: e.Event, state: RunState) -> None:
-        if isinstance(event, e.TaskFinished) and not self._failed and event.status in ("error", "timeout"):
+        if isinstance(event, e.TaskFinished) and event.status in ("error", "timeout"):
             task = state.tasks[event.task_id]
             if failed_for_good(task):
-                self._failed = True
-                self.send(failure_message(state, task))
+                self.first_failure(lambda: failure_message(state, task))
         elif isinstance(event, e.RunFinished):
             self.send(end_message(state, self._results_file, event.ts))
+
+    def first_failure(self, message: Callable[[], Message]) -> None:
+        """Send the message, unless there was a failure before."""
+        if not self._failed:
+            self._failed = True
+            self.send(message())
 
     async def finish(self) -> None:
         """Wait until everything is sent, or given up after the time limit."""

@@ -1,4 +1,4 @@
-"""What notifications say: of the first failure, and of the end. Pure.
+"""What notifications say of a run of tasks or plain requests: at the first failure, and at the end. Pure.
 
 Not what a model or a server wrote but for the error that ended a run: a message goes to places where text can call
 people (@everyone) or be a link.
@@ -32,16 +32,21 @@ class Message(NamedTuple):
 def failure_message(state: RunState, task: TaskState) -> Message:
     """A task is the first of its run to fail."""
     lines = [
-        f"Task {_name(task.id)} failed ({_reason(task)}), the first of run {run_name(state)}.",
+        f"Task {_name(task.id)} failed ({_reason(task)}), the first of run {_run(state)}.",
         _counts(state),
-        f"Look with: agentbatch status {run_name(state)}",
+        f"Look with: agentbatch status {_run(state)}",
     ]
     title = f"agentbatch: task {_name(task.id)} failed"
-    return Message(clip(title, TITLE_WIDTH), body(lines), "failure")
+    return Message(clip(title, TITLE_WIDTH), _body(lines), "failure")
 
 
 def end_message(state: RunState, results_file: Path, now: float) -> Message:
-    """A run is over. `now`: epoch seconds."""
+    """A run is over. `results_file`: of plain requests the file with the answers; `now`: epoch seconds."""
+    of_requests = state.info is not None and state.info.kind == "requests"
+    return (_requests_end if of_requests else _tasks_end)(state, results_file, now)
+
+
+def _tasks_end(state: RunState, results_file: Path, now: float) -> Message:
     end = state.finished
     completed, total = state.count("completed"), len(state.tasks)
     kind: Kind = "success" if completed == total else "failure"
@@ -53,8 +58,8 @@ def end_message(state: RunState, results_file: Path, now: float) -> Message:
     failed = [task for task in state.tasks.values() if failed_for_good(task)]
     command = resume_command(state) or retry_command(state)
     lines = [
-        f"Run {run_name(state)}: {_counts(state)}",
-        *([f"Stopped: {quiet(end.error)}"] if end is not None and end.error else []),
+        f"Run {_run(state)}: {_counts(state)}",
+        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
         f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
         f"{tokens(state.usage.total, estimated=state.usage.estimated)} tokens",
         *(["Not completed:"] if failed else []),
@@ -64,7 +69,55 @@ def end_message(state: RunState, results_file: Path, now: float) -> Message:
         *([f"Go on with: {command}"] if command else []),
     ]
     title = f"agentbatch: {what}, {completed:,} of {counted(total, 'task')} completed"
-    return Message(clip(title, TITLE_WIDTH), body(lines), kind)
+    return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
+
+
+def request_failure_message(state: RunState, request_id: str, status_code: int | None) -> Message:
+    """A request is the first of this session to fail. `status_code`: of its answer; None: there was none."""
+    name = _name(request_id)
+    session = state.info.session if state.info is not None else 1
+    answered = status_code is not None and status_code != 200
+    reason = f"the endpoint answered {status_code}" if answered else "there was no usable answer"
+    since = f"since run {_run(state)} went on" if session > 1 else f"of run {_run(state)}"
+    lines = [
+        f"Request {name} failed ({reason}), the first {since}.",
+        f"Look with: agentbatch status {_run(state)}",
+    ]
+    return Message(clip(f"agentbatch: request {name} failed", TITLE_WIDTH), _body(lines), "failure")
+
+
+def _requests_end(state: RunState, output: Path, now: float) -> Message:
+    end, figures = state.finished, state.requests
+    ok, failed, total = (figures.ok, figures.failed, figures.total) if figures is not None else (0, 0, 0)
+    what, kind = _requests_ending(state, whole=ok == total)
+    left = total - ok - failed
+    counts = [
+        f"{ok:,} answered",
+        f"{failed:,} failed" if failed else "",
+        f"{left:,} not asked" if left else "",
+    ]
+    commands = [command for command in (resume_command(state), retry_command(state)) if command]
+    usage = state.usage
+    lines = [
+        f"Run {_run(state)}: {counted(total, 'request')}: {', '.join(filter(None, counts))}",
+        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
+        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
+        f"{tokens(usage.total, estimated=usage.estimated)} tokens",
+        f"Answers: {output}",
+        *([f"What failed, and why: agentbatch status {_run(state)}"] if failed else []),
+        *([f"Go on with: {commands[0]}"] if commands else []),
+    ]
+    title = f"agentbatch: {what}, {ok:,} of {counted(total, 'request')} answered"
+    return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
+
+
+def _requests_ending(state: RunState, *, whole: bool) -> tuple[str, Kind]:
+    end = state.finished
+    if end is not None and end.error:
+        return "the batch was stopped", "failure"
+    if end is not None and end.interrupted and not whole:
+        return "the batch was interrupted", "warning"
+    return "the batch is over", "success" if whole else "failure"
 
 
 def failed_for_good(task: TaskState) -> bool:
@@ -84,25 +137,25 @@ def _counts(state: RunState) -> str:
     return f"{counted(len(tasks), 'task')}{f': {shown}' if shown else ''}"
 
 
-def run_name(state: RunState) -> str:
+def _run(state: RunState) -> str:
     """Its id."""
     return state.info.run_id if state.info is not None else "?"
 
 
 def _name(task_id: str) -> str:
-    return quiet(clip(task_id, 100))
+    return _quiet(clip(task_id, 100))
 
 
 def _reason(task: TaskState) -> str:
     return reason_text(task.reason or task.status)
 
 
-def body(lines: list[str]) -> str:
+def _body(lines: list[str]) -> str:
     """Of a message."""
     return "\n".join(clip(line, LINE_WIDTH) for line in lines)
 
 
-def quiet(text: str) -> str:
+def _quiet(text: str) -> str:
     """Foreign text for a chat: nobody is called by it, nothing in it is a tag."""
     return text.translate(_QUIET)
 

@@ -29,7 +29,7 @@ class ResumePlan:
 
 
 class LocalEngine:
-    """Runs a plan's tasks as coroutines. See `Engine` for the protocol."""
+    """Runs a plan's tasks as coroutines; an `Engine` of its session."""
 
     def __init__(
         self,
@@ -89,7 +89,8 @@ class LocalEngine:
     def stop_cause(self) -> str:
         return self._error or "The run was interrupted."
 
-    def stop(self) -> None:
+    def signal(self) -> None:
+        """First call: drain (running tasks end after their iteration). Second call: stop at once."""
         self._stops += 1
         if self._stops == 1:
             text = (
@@ -102,7 +103,7 @@ class LocalEngine:
             self.stop_now()
 
     def stop_now(self) -> None:
-        """As the second `stop`, whatever came before."""
+        """As the second `signal`, whatever came before."""
         self._stops = max(self._stops, 2)
         self.scheduler.cancel()
         self._end_first()
@@ -135,13 +136,11 @@ class LocalEngine:
         if self._dispositions and not self.scheduler.pending:
             text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
-        watch = asyncio.ensure_future(self._watch_store())
         try:
             await self._do_first()
             await self.scheduler.run()
         finally:
             self.over = True
-            watch.cancel()
         for task in self.scheduler.pending:
             begun = store.state.tasks[task.id].begun
             text = f"{'' if begun else 'Not begun. '}{self.stop_cause}"
@@ -332,7 +331,3 @@ class LocalEngine:
                 branch=known.branch,
             )
         )
-
-    async def _watch_store(self) -> None:
-        """A run whose events cannot be stored must not go on spending money."""
-        self.abort(await self.context.store.failed())

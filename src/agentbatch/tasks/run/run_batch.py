@@ -3,24 +3,18 @@
 import asyncio
 import contextlib
 import secrets
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agentbatch import __version__
-from agentbatch.errors import UserError
 from agentbatch.files import as_json, write_document
 from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.control.serve_commands import serve_commands
-from agentbatch.runs.folder import create_run_folder, refuse_overlap
-from agentbatch.runs.services.notify import Notifier
-from agentbatch.runs.state import RunState, seconds_at_work
+from agentbatch.runs.session import Engine, RunSession, open_session
+from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
 from agentbatch.tasks.results.document import results_document
@@ -28,7 +22,6 @@ from agentbatch.tasks.run.assemble import make_engine
 from agentbatch.tasks.run.context import RoleModelConfig
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import LocalEngine
-from agentbatch.tasks.run.engine_protocol import Engine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
@@ -58,24 +51,27 @@ async def run_batch(
     listeners: Sequence[Listener] = (),
     on_start: Callable[[Engine], None] | None = None,
 ) -> RunOutcome:
-    """Run a batch and write its results. `on_start` is handed the engine, for `engine.stop()`.
+    """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`.
 
     Raises UserError before anything is spent; failures of tasks are in the outcome.
     """
     local_key = secrets.token_urlsafe(24)
     redact = Redactor([*prepared.settings.secrets, local_key])
     async with AsyncExitStack() as stack:
-        store = _open_store(prepared, redact)
-        stack.push_async_callback(store.close)
-        for listener in listeners:
-            store.listen(listener)
-        if prepared.settings.notify:
-            notifier = Notifier(prepared.settings.notify, store, prepared.results_file)
-            store.listen(notifier)
-            stack.push_async_callback(notifier.finish)
+        session = await stack.enter_async_context(
+            open_session(
+                prepared.folder,
+                prepared.resumed,
+                redact,
+                roots=[task.root for task in prepared.plan.tasks if task.isolation == "none"],
+                listeners=listeners,
+                notify=prepared.settings.notify,
+                results=prepared.results_file,
+            )
+        )
+        store, before = session.store, session.before
         resume_plan = load_resume_plan(prepared, store)
-        before = store.state.info
-        if before is not None and store.state.finished is None:  # it was killed
+        if session.was_killed:
             tasks = list(store.state.tasks.values())
             await asyncio.to_thread(repair_run, store.folder, tasks, redact, prepared.results_file)
         server = await start_local(prepared, store, local_key, stack)
@@ -86,7 +82,7 @@ async def run_batch(
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
         engine = make_engine(prepared, store, coder, evaluator, modes, resume_plan)
-        started = _run_started(prepared, store, coder, evaluator, base_urls)
+        started = _run_started(prepared, session, coder, evaluator, base_urls)
         store.emit(started)
         if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):
             text = f"Settings differ from those of the run so far; the new ones hold: {', '.join(changed)}."
@@ -94,31 +90,10 @@ async def run_batch(
         store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with _watching(server, engine), serve_commands(store, Steering(engine)):
+        async with _watching(server, engine), session.serving(engine, Steering(engine)):
             await engine.run()
+        session.flush()
         return await _write_results(prepared, store)
-
-
-def _open_store(prepared: PreparedRun, redact: Redactor) -> Store:
-    """The folder of a new run, or of the one that goes on."""
-    roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
-    refuse_overlap(prepared.folder, roots, prepared.resumed)
-    if prepared.resumed is None:
-        folder = create_run_folder(prepared.folder, datetime.now(), roots)
-        try:
-            return Store(folder, redact)
-        except (OSError, sqlite3.Error) as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
-    store = Store(prepared.resumed, redact, resume=True)
-    try:
-        prepared.resumed.write_roots(roots)
-    except OSError as error:
-        prepared.resumed.unlock()
-        raise UserError(
-            f"The run's folder {prepared.resumed.path} cannot be written to: {error.strerror or error}."
-        ) from None
-    return store
 
 
 @contextlib.asynccontextmanager
@@ -140,23 +115,19 @@ async def _watching(server: LocalServer | None, engine: LocalEngine) -> AsyncIte
 
 def _run_started(
     prepared: PreparedRun,
-    store: Store,
+    session: RunSession,
     coder: RoleModelConfig,
     evaluator: RoleModelConfig,
     base_urls: tuple[str, str],
 ) -> e.RunStarted:
-    before = store.state.info
     return e.RunStarted(
-        run_id=store.folder.run_id,
-        session=before.session + 1 if before else 1,
-        seconds_before=seconds_at_work(store.state) if before else 0.0,
+        **session.identity(),
         settings={**recorded_settings(prepared.settings), "mode": prepared.mode},
         flags=recorded_flags(prepared.flags),
         task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
-        version=__version__,
         mode=prepared.mode,
         max_concurrent=prepared.max_concurrent,
-        total_tasks=len({*store.state.tasks, *(task.id for task in prepared.plan.tasks)}),
+        total_tasks=len({*session.store.state.tasks, *(task.id for task in prepared.plan.tasks)}),
         coder_model=coder.model,
         evaluator_model=evaluator.model if prepared.judged else "none",
         coder_endpoint=base_urls[0],
@@ -170,9 +141,6 @@ def _run_started(
 
 
 async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
-    # A failure has been noticed and told by the engine: what is known is written all the same.
-    with contextlib.suppress(OSError):
-        store.flush()
     state = store.state
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))

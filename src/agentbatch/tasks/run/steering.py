@@ -21,7 +21,7 @@ class Steering:
             engine.stop_now()
             return "Stopping at once: calls and commands under way are cut off."
         if not engine.draining:
-            engine.stop()
+            engine.signal()
         return "Stopping: nothing new starts, running iterations end first."
 
     def pause(self, task_id: str | None) -> str:

@@ -287,7 +287,7 @@ async def test_a_run_that_is_over_before_it_began_asks_nothing(run_tasks: Any, e
         [TASK],
         [probe_script(PROBED), CODE],
         tool_mode="auto",
-        on_start=lambda engine: engine.stop() if end == "stop" else engine.abort("gone"),
+        on_start=lambda engine: engine.signal() if end == "stop" else engine.abort("gone"),
     )
     assert ran.task.status == "cancelled"
     assert ran.server.requests == []

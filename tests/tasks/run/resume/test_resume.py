@@ -5,8 +5,8 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from agentbatch.runs.session import Engine
 from agentbatch.runs.state import RunState
-from agentbatch.tasks.run.engine_protocol import Engine
 from tests.tasks.run.verdicts import COMPLETE
 
 INCOMPLETE = {
@@ -57,11 +57,11 @@ class Stopper:
         self.engine = engine
 
     def drain(self) -> None:
-        self.engine.stop()
+        self.engine.signal()
 
     def at_once(self) -> None:
-        self.engine.stop()
-        self.engine.stop()
+        self.engine.signal()
+        self.engine.signal()
 
 
 async def test_an_interrupted_task_goes_on_in_its_iteration(run_tasks: Any, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ async def test_what_a_task_said_is_still_told_after_a_session_without_a_turn_of_
 ) -> None:
     b = script("b", bash("touch a"), FINISH, bash("touch b"), FINISH, judge=(Say(verdict=INCOMPLETE),))
     scripts = [script("a", bash("sleep 0.5"), FINISH), b]
-    hand = Hand(e.VerdictReached, lambda hand: hand.engine.stop(), "b")
+    hand = Hand(e.VerdictReached, lambda hand: hand.engine.signal(), "b")
     first = await run_tasks(
         [task("b"), task("a")], scripts, parallel=1, on_start=hand.attach, on_event=hand.on_event
     )

@@ -1,0 +1,139 @@
+"""One session of a run: what both products open before their engine works, and close behind it."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from agentbatch import __version__
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.runs.control.control import Controllable
+from agentbatch.runs.control.serve_commands import serve_commands
+from agentbatch.runs.folder import RunFolder, create_run_folder, refuse_overlap
+from agentbatch.runs.services.notify import Notifier
+from agentbatch.runs.state import seconds_at_work
+from agentbatch.runs.store.store import Listener, Store
+
+
+class Engine(Protocol):
+    """What works on a run, as far as signals and its session need it."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run's files are."""
+        ...
+
+    def signal(self) -> None:
+        """First call (Ctrl-C): nothing new starts, what runs ends first. Second call: stop at once."""
+        ...
+
+    def abort(self, cause: str) -> None:
+        """Stop for this cause, a sentence: whatever runs on cannot be recorded, or cannot succeed."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunSession:
+    """An open run: its folder is locked, its store takes events."""
+
+    store: Store
+    before: e.RunStarted | None
+    """What the run's latest session said when it began; None: the run is new."""
+    was_killed: bool
+    """That session ended without a word."""
+    notifier: Notifier
+
+    @property
+    def folder(self) -> RunFolder:
+        return self.store.folder
+
+    def identity(self) -> dict[str, Any]:
+        """The fields of this session's `RunStarted` that are the same for every kind of run."""
+        return {
+            "run_id": self.folder.run_id,
+            "session": self.before.session + 1 if self.before else 1,
+            "seconds_before": seconds_at_work(self.store.state) if self.before else 0.0,
+            "version": __version__,
+        }
+
+    @asynccontextmanager
+    async def serving(self, engine: Engine, commands: Controllable) -> AsyncIterator[None]:
+        """Commands from outside are carried out for as long as this lasts. A run whose files cannot be written is
+        stopped: unrecorded work is money spent on nothing."""
+
+        async def watch() -> None:
+            engine.abort(await self.store.failed())
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            async with serve_commands(self.store, commands):
+                yield
+        finally:
+            watcher.cancel()
+
+    def flush(self) -> None:
+        """Commit what was emitted; a failure has been noticed and reported: what is known is written all the same."""
+        with suppress(OSError):
+            self.store.flush()
+
+
+@asynccontextmanager
+async def open_session(
+    base: Path,
+    resumed: RunFolder | None,
+    redact: Redactor,
+    *,
+    roots: Collection[Path] = (),
+    listeners: Sequence[Listener] = (),
+    notify: Sequence[SecretStr] = (),
+    results: Path,
+) -> AsyncIterator[RunSession]:
+    """A new run below `base`, or the one that is `resumed`. `roots`: the directories that it works in; `results`: the
+    file that notifications name. A run that is refused before anything happened in it leaves no trace. Raises
+    UserError."""
+    if roots:
+        refuse_overlap(base, roots, resumed)
+    async with AsyncExitStack() as stack:
+        store = _open_store(base, resumed, redact, roots)
+        stack.callback(_remove_unless_begun, store)
+        stack.push_async_callback(store.close)
+        for listener in listeners:
+            store.listen(listener)
+        notifier = Notifier(notify, store, results)
+        store.listen(notifier)
+        stack.push_async_callback(notifier.finish)
+        before = store.state.info
+        yield RunSession(store, before, before is not None and store.state.finished is None, notifier)
+
+
+def _open_store(base: Path, resumed: RunFolder | None, redact: Redactor, roots: Collection[Path]) -> Store:
+    if resumed is None:
+        folder = create_run_folder(base, datetime.now(), roots)
+        try:
+            return Store(folder, redact)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
+    store = Store(resumed, redact, resume=True)
+    try:
+        resumed.write_roots(roots)
+    except OSError as error:
+        resumed.unlock()
+        raise UserError(
+            f"The run's folder {resumed.path} cannot be written to: {error.strerror or error}."
+        ) from None
+    return store
+
+
+def _remove_unless_begun(store: Store) -> None:
+    if store.state.last_seq == 0:
+        shutil.rmtree(store.folder.path, ignore_errors=True)
