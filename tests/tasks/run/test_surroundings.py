@@ -74,7 +74,7 @@ async def test_a_stop_lets_the_iteration_end_and_starts_no_other(run_tasks: Any)
 
     def stop(event: e.Event, _: Any) -> None:
         if isinstance(event, e.ToolCalled) and event.tool == "bash":
-            engines[0].stop()
+            engines[0].signal()
 
     more = Say(verdict=INCOMPLETE)
     ran = await run_tasks(
@@ -89,7 +89,7 @@ async def test_a_stop_that_comes_too_late_to_change_anything_is_a_success(run_ta
 
     def stop(event: e.Event, _: Any) -> None:
         if isinstance(event, e.VerdictReached):
-            engines[0].stop()
+            engines[0].signal()
 
     ran = await run_tasks([task()], [script(bash("touch a"), FINISH)], on_start=engines.append, on_event=stop)
     assert (ran.task.status, ran.outcome.exit_code) == ("completed", 0)

@@ -337,10 +337,10 @@ async def test_stop_drains_and_a_second_stop_ends_at_once(run_tasks: Any) -> Non
     def watch(event: e.Event, state: Any) -> None:
         if isinstance(event, e.ToolCalled) and state.count("coding") == 2 and len(stops) == 0:
             stops.append("drain")
-            engines[0].stop()
+            engines[0].signal()
         if isinstance(event, e.TaskFinished) and event.task_id == "t1":
             stops.append("now")
-            engines[0].stop()
+            engines[0].signal()
 
     stops: list[str] = []
     ran = await run_tasks(tasks, [slow, quick], parallel="2", on_start=engines.append, on_event=watch)
