@@ -8,9 +8,9 @@ import pytest
 from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
+from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
 from agentbatch.tasks.coders.builtin.replies import is_json_object
 from agentbatch.toolcalls.forms import with_text_calls
-from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
 from agentbatch.workspace.tools.toolbox import specs
 
 TOOLS = specs(TOOLBOX)

@@ -1,15 +1,296 @@
-"""A task's place on disk: its directory, its shell, and where long outputs are kept."""
+"""The Workspace door: where a task's work is done, and everything that can be done there.
 
-from dataclasses import dataclass
-from pathlib import Path
+The loop, the coder and the evaluator see a task's directory through this file alone. What passes through it in either
+direction is plain data: strings, bytes, numbers, tuples, mappings and the frozen dataclasses below, all of which can
+be pickled. No path that crosses the door is a promise that it can be opened on the other side: paths inside the
+directory are relative and `/`-separated, all others are names to show or to compare. So a workspace can be a
+directory of this machine (`local_workspaces.py`), a container, or a node of a cluster.
 
-from agentbatch.workspace.shell.shell import Shell
+Diffs need no member: they are pure functions over two Snapshots (`files/diff.py`), computed at home.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol
+
+TAIL_CHARACTERS = 4_000
+"""Characters that `CommandResult.tail` gives at most, however long the lines are."""
 
 
 @dataclass(frozen=True)
-class Workspace:
-    root: Path
-    """The task's directory, resolved. File tools cannot leave it."""
-    shell: Shell
-    outputs: Path
-    """Folder outside the task's directory where whole outputs are spilled; readable by `read_file`."""
+class CommandRecord:
+    """One shell command that ran, as evidence for the evaluator."""
+
+    command: str
+    exit_code: int | None
+    """None: killed at its timeout or for flooding."""
+    tail: str
+    """The last lines of its output."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One file as a tool left it."""
+
+    path: str
+    """As the model named it."""
+    digest: str
+    """sha256 of its content."""
+    unchanged: bool = False
+    """It held exactly this already."""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """The answer to one tool call."""
+
+    text: str
+    """What the model reads. For an error: what is wrong and what to do next."""
+    ok: bool = True
+    invalid: bool = False
+    """The call itself was wrong (bad JSON, unknown tool, bad arguments): nothing was done."""
+    command: CommandRecord | None = None
+    file: FileRecord | None = None
+    """The file that was written."""
+    changed: bool = False
+    """A file was written (if with what it held already) or a command ran: the coder did something."""
+    note: str = ""
+    """One line for a person beside the call, e.g. `exit 1`."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended and what it printed."""
+
+    exit_code: int | None
+    """None: killed at its timeout or for flooding. 126: it could not be started."""
+    output: str
+    """Both outputs in the order of writing, without terminal control sequences, keys masked; at most 30,000
+    characters: head, a line that says how much is missing and where it is, tail."""
+    timed_out: bool
+    flooded: bool
+    """It was killed because it printed far too much."""
+    seconds: float
+    spilled: str
+    """Where the whole output is kept when it was longer, as `read_file` takes it; else empty."""
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the output."""
+        return "\n".join(self.output.rstrip().split("\n")[-lines:])[-TAIL_CHARACTERS:]
+
+
+Signature = tuple[int, int, int, int]
+"""Size, mtime_ns, inode, ctime_ns; only the workspace that made it can tell what it means."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file in a Snapshot."""
+
+    sha256: str
+    """Of the content; of the target for a symlink; empty for what is not read."""
+    size: int
+    text: str | None
+    """None: binary (not UTF-8), large, or not a file. A symlink's is its target."""
+    executable: bool
+    kind: Literal["file", "symlink", "special", "unreadable"] = "file"
+    """`special`: a fifo, socket or device, never opened."""
+    signature: Signature | None = field(default=None, compare=False)
+    """By which the next snapshot knows that the file is unchanged; None: it is read again."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`files` by path relative to the directory, `/`-separated, in order. Bytes in a name that are no UTF-8 are
+    surrogates, as Python has them."""
+
+    files: Mapping[str, FileEntry]
+    truncated: bool = False
+    """There were more files than a snapshot holds; which ones are in is then a matter of order."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal exactly where paths, contents and executable bits are."""
+        whole = hashlib.sha256()
+        for path, entry in self.files.items():
+            line = f"{path}\0{entry.kind}\0{entry.executable}\0{entry.size}\0{entry.sha256}\0"
+            whole.update(line.encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+
+
+@dataclass(frozen=True)
+class ProtectedFile:
+    """One protected file as it was."""
+
+    content: bytes
+    """A symlink's is its target."""
+    mode: int | None
+    """Permission bits; None: it is a symlink."""
+
+
+@dataclass(frozen=True)
+class Protected:
+    """What `protect` found, to be given to `restore`. The loop stores it with the run: a task that is resumed in a
+    new process is restored from it."""
+
+    patterns: tuple[str, ...]
+    files: Mapping[str, ProtectedFile]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state of the directory that its workspace keeps; worth nothing once that is closed."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class WorkspaceInfo:
+    """What a coder is told of the place that it works in."""
+
+    directory: str
+    """Absolute path of the task's directory, as commands in it see it. A name, not a path to open."""
+    system: str
+    """Operating system and processor, e.g. `Linux x86_64`."""
+    sandbox: str
+    """What keeps commands inside, e.g. `bubblewrap`; `none`: nothing does."""
+    network: bool
+    """Commands can reach the network."""
+
+
+class Workspace(Protocol):
+    """One directory that is worked in. Members are called one after another, never two at the same time.
+
+    Every member can be cancelled; commands and copies under way are ended then, nothing is left running. What cannot be
+    done raises OSError (errno ENOSPC or EDQUOT: the disk is full, which is no fault of the task's) or UserError.
+    """
+
+    @property
+    def info(self) -> WorkspaceInfo:
+        """Known since the workspace was opened; asks nobody."""
+        ...
+
+    async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
+        """Carry out one tool call as a model wrote it: `arguments` is the JSON text, or the object that it stands
+        for. What is wrong with the call, and what the system refuses, is an answer, never an error."""
+        ...
+
+    async def run(self, command: str, timeout: float) -> CommandResult:
+        """Run a command line with `bash -c` in the directory, to its end or `timeout` (seconds), without input, and end
+        whatever it left running. A command that cannot be started is a result, not an error."""
+        ...
+
+    async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
+        """What the directory holds now. `since`: an earlier snapshot of this task, whose unchanged files need not be
+        read again (a remote workspace sends signatures one way and what differs the other). Folders that are no
+        part of a task's result (version control, installed packages, caches) are left out."""
+        ...
+
+    async def protect(self, patterns: Sequence[str]) -> Protected:
+        """The files that `patterns` mean (globs as in `files/globs.py`, a folder means all below it), with their
+        contents. Raises UserError for a pattern that is not valid and where that is too much to keep."""
+        ...
+
+    async def restore(self, protected: Protected) -> list[str]:
+        """Put back what was changed, replaced or deleted of the protected files; returns the paths that had been
+        tampered with. A file that was added where a pattern matches is named among them but stays."""
+        ...
+
+    async def checkpoint(self) -> Checkpoint:
+        """Keep the whole directory as it is: all files, also those that a snapshot leaves out, with their modes, links
+        as links. Raises UserError where there is no room."""
+        ...
+
+    async def restore_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Bring the directory back to that state; may be done more than once. Each file is replaced in one step: a kill
+        in the middle leaves every file either as it was or as it is to be."""
+        ...
+
+    async def fork(self) -> "Workspace":
+        """A throw-away copy of the directory as it is now, under the same sandbox rules and with the same tools.
+        Nothing that is done in it reaches the directory; its files are gone once it is closed. What is hidden from
+        the task's commands is not in it. It ends with this workspace at the latest."""
+        ...
+
+    async def close(self) -> tuple[str, ...]:
+        """End its use: forks and checkpoints go, and so do the files of an isolated directory whose work `leave` has
+        kept elsewhere. Returns what could not be removed, a sentence each. Safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task's workspace as it is asked for."""
+
+    task_id: str
+    directory: str
+    """The task's own directory: absolute, every link followed. It need not exist."""
+    isolation: Literal["none", "copy", "worktree"]
+    """Where it works: there, in a copy, or in a git worktree on a branch of its own."""
+    env: Mapping[str, str]
+    """The task's own variables for its commands."""
+    tools: tuple[str, ...]
+    """Names of the tools that may be called."""
+    command_timeout: float
+    """Seconds that a command called by the coder gets when it does not say itself."""
+    resume: bool = False
+    """The task was at work before, in an earlier session of the run, and resumes where it was. Otherwise nothing of an
+    earlier attempt is left in an isolated directory."""
+    repair: bool = False
+    """An earlier attempt may have been killed: remove the files that it was writing and had not finished."""
+    apply: bool = False
+    """Changes made in a copy are brought back into the task's directory when it is completed."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a task ended, as far as its directory is concerned."""
+
+    completed: bool
+    resumable: bool
+    """It resumes in a later session, which finds everything as it is."""
+    before: Snapshot
+    """The directory when the task began."""
+    after: Snapshot
+    """As it was evaluated last, or seen last."""
+    message: str
+    """For the commit of a worktree's work."""
+    patch: str
+    """Where the loop keeps the patch of all changes; a name for notices."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What has become of a task's work."""
+
+    branch: str = ""
+    """The git branch that holds it; empty: there is none."""
+    notices: tuple[str, ...] = ()
+    """What a person should know, a sentence each."""
+
+
+class TaskWorkspace(Workspace, Protocol):
+    """The workspace that a task was given, in difference to a fork of it."""
+
+    async def leave(self, ending: Ending) -> Left:
+        """Keep the work of an isolated task: commit it on a branch, bring it back into the task's directory, or say
+        where it stays. Called before the task's end is stored; `close` follows when it is, since until then a task
+        that is resumed needs its files. Safe to repeat after a crash."""
+        ...
+
+
+class Workspaces(Protocol):
+    """The workspaces of one run."""
+
+    async def open(self, order: Order) -> TaskWorkspace:
+        """Make the directory, isolated where that is asked for, or find the one of an earlier session. Raises
+        UserError, OSError."""
+        ...
+
+    async def remove_leftovers(self, ended: Sequence[str]) -> None:
+        """Before any task of a resumed run starts: remove what a killed session had no time to remove. `ended`: ids of
+        tasks that are over for good."""
+        ...

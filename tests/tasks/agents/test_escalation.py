@@ -29,14 +29,15 @@ from agentbatch.tasks.agents.definition import (
 )
 from agentbatch.tasks.agents.escalation import coder_models, escalated
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.run.context import RoleModelConfig, RunContext
 from agentbatch.tasks.spec.plan import PlannedTask, make_plan
 from agentbatch.tasks.spec.task import Task
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
-from agentbatch.workspace.sandbox.sandbox import SandboxChoice
-from agentbatch.workspace.tools.toolbox import select_tools, specs
+from agentbatch.workspace.tools.toolbox import specs
+from tests.support.workspaces import local_workspaces
 
 PROMPT = "Write hello.py"
 STEPS = (Escalation(after=2, model="coder-strong"), Escalation(after=4, model="coder-stronger"))
@@ -111,12 +112,7 @@ async def a_context(
                     prompts=Prompts(tmp_path, coder.prompts, evaluator.prompts),
                     judged=True,
                     prices=Prices.load(None),
-                    sandbox=SandboxChoice("none", None, ""),
-                    network=True,
-                    home=tmp_path,
-                    environment=dict,
-                    hidden_dirs=(),
-                    hidden_files=(),
+                    workspaces=local_workspaces(tmp_path / "tasks", {}),
                     own_files=(),
                     draining=lambda: False,
                     stop_cause=lambda: "",
@@ -128,15 +124,14 @@ async def a_context(
         await store.close()
 
 
-def a_coder(context: RunContext, task: PlannedTask) -> Coder:
-    task.root.mkdir(parents=True, exist_ok=True)
-    return context.make_coder(task, context.workspace(task))
+async def a_coder(context: RunContext, task: PlannedTask) -> Coder:
+    return context.make_coder(task, await context.open_workspace(task, resume=False))
 
 
 async def test_a_living_coder_goes_on_with_the_stronger_model(tmp_path: Path) -> None:
     async with a_context(tmp_path, budget=RunBudget(max_tokens=10**6)) as (context, server):
         task = planned(tmp_path)
-        coder = a_coder(context, task)
+        coder = await a_coder(context, task)
         budget = coder.model.budget
         told = []
         coder.add_user_message(PROMPT)
@@ -155,7 +150,7 @@ async def test_a_living_coder_goes_on_with_the_stronger_model(tmp_path: Path) ->
 async def test_a_resumed_task_is_where_its_iteration_says(tmp_path: Path) -> None:
     async with a_context(tmp_path) as (context, _):
         task = planned(tmp_path, coder_model="coder-own")
-        coder = a_coder(context, task)
+        coder = await a_coder(context, task)
         assert coder.model.client.model == context.coder_model_for(task, 1) == "coder-own"
         assert context.escalate(coder, task, 4) == "coder-strong"
         assert context.escalate(coder, task, 4) == ""
@@ -165,7 +160,7 @@ async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(
     definition = CoderDefinition(escalate=(Escalation(after=1, model="gpt-4"),))
     async with a_context(tmp_path, definition=definition) as (context, _):
         task = planned(tmp_path)
-        coder = a_coder(context, task)
+        coder = await a_coder(context, task)
         coder.brief = True
         before = coder.context_window
         assert context.escalate(coder, task, 2) == "gpt-4"
@@ -174,7 +169,7 @@ async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(
         assert coder.brief
     limited = CoderDefinition(escalate=STEPS, model=ModelParameters(context_window=9000))
     async with a_context(tmp_path / "other", definition=limited) as (context, _):
-        coder = a_coder(context, task)
+        coder = await a_coder(context, task)
         context.escalate(coder, task, 3)
         assert coder.context_window == 9000
 
@@ -182,7 +177,7 @@ async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(
 async def test_an_endpoint_with_one_model_has_nothing_to_escalate_to(tmp_path: Path) -> None:
     async with a_context(tmp_path, only_model=True) as (context, _):
         task = planned(tmp_path, coder_model="another")
-        coder = a_coder(context, task)
+        coder = await a_coder(context, task)
         assert [context.escalate(coder, task, iteration) for iteration in (1, 3, 5)] == ["", "", ""]
         assert coder.model.client.model == "coder-first"
 
@@ -201,7 +196,7 @@ async def test_both_roles_pay_from_their_tasks_budget_and_earlier_sessions_count
             )
         )
         task = planned(tmp_path, max_tokens=20_000)
-        coder, evaluator = a_coder(context, task), context.make_evaluator(task)
+        coder, evaluator = await a_coder(context, task), context.make_evaluator(task)
         assert evaluator.model is not None
         assert isinstance(coder.model.budget, TaskBudget)
         assert coder.model.budget is evaluator.model.budget
@@ -220,7 +215,7 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
         await gate.wait()
 
     async with a_context(tmp_path, gate=hold) as (context, server):
-        coder = a_coder(context, planned(tmp_path))
+        coder = await a_coder(context, planned(tmp_path))
         coder.add_user_message(PROMPT)
         call = asyncio.ensure_future(coder.complete())
         async with asyncio.timeout(30):

@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.coders.builtin.loops import LoopDetector, rounds_in_a_row
-from agentbatch.workspace.tools.base import CommandRecord, FileRecord, ToolResult
+from agentbatch.workspace.workspace import CommandRecord, FileRecord, ToolResult
 
 Call = tuple[ToolCall, ToolResult]
 

@@ -17,16 +17,15 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired, unanswered
 from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, TurnOutcome, resume_turn
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
 from agentbatch.toolcalls.forms import TextForms
-from agentbatch.workspace.sandbox.sandbox import build_sandbox, choose_sandbox
-from agentbatch.workspace.shell.shell import Shell
-from agentbatch.workspace.tools.base import CommandRecord
-from agentbatch.workspace.tools.toolbox import select_tools, specs
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.toolbox import specs
+from agentbatch.workspace.workspace import CommandRecord
+from tests.support.workspaces import local_workspace
 
 STEPS = 5
 KEY = "sk-test-0123456789abcdef"
@@ -93,11 +92,7 @@ def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[C
     root = tmp_path / "root"
     root.mkdir()
     redact = Redactor([KEY])
-    sandbox = build_sandbox(
-        choose_sandbox("none"), root=root, home=tmp_path, path_variable="", hidden_dirs=(), hidden_files=(),
-        readable=(), network=True,
-    )  # fmt: skip
-    toolbox = select_tools(["bash", "finish"], 60)
+    toolbox = select_tools(["bash", "finish"])
     endpoint = Endpoint(
         "http://127.0.0.1:9/v1",
         KEY,
@@ -115,9 +110,7 @@ def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[C
         system_prompt="You code.",
         toolbox=toolbox,
         specs=specs(toolbox),
-        workspace=Workspace(
-            root, Shell(root, sandbox, {}, tmp_path / "outputs", redact), tmp_path / "outputs"
-        ),
+        workspace=local_workspace(root, tmp_path / "outputs", redact=redact),
         limits=CoderLimits(steps=STEPS),
         context_window=100_000,
         emit=told.append,

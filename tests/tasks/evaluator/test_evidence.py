@@ -14,8 +14,8 @@ from agentbatch.tasks.evaluator.evidence import (
     Evidence,
     VerifyResult,
 )
-from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
-from agentbatch.workspace.tools.base import CommandRecord
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 EMPTY = Snapshot({}, False)
 

@@ -11,6 +11,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState
+from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.tui.lines.files.changed_files import ChangedFile
 from agentbatch.tui.reading.changes_source import (
     ChangesNote,
@@ -21,7 +22,6 @@ from agentbatch.tui.reading.changes_source import (
     working_directory,
 )
 from agentbatch.tui.reading.directory_changes import NOT_YET, DirectoryChanges
-from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.place_record import IsolatedDir, write_place

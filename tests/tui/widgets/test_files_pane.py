@@ -12,14 +12,15 @@ from textual.widgets import Static, TabbedContent, TabPane
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
-from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff import patch
-from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
 from tests.tui.pane_app import PaneApp, news, sees, shown, until

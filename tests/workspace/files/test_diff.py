@@ -11,7 +11,8 @@ import pytest
 from agentbatch.workspace.files.diff import Changes, changes, patch, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.files.line_diff import MAX_PAIRS, hunks, split_lines
-from agentbatch.workspace.files.snapshot import FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 Files = dict[str, str | bytes]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files import protect
+from agentbatch.workspace.files import protect as protection
 from agentbatch.workspace.files.patterns import matcher
-from agentbatch.workspace.files.protect import Protected
+from agentbatch.workspace.files.protect import protect, restore
 
 
 @pytest.fixture
@@ -40,16 +40,16 @@ def state(folder: Path) -> dict[str, object]:
 
 
 def test_nothing_touched_is_nothing_done(root: Path) -> None:
-    protected = Protected.capture(root, ["tests", "spec.md"])
+    protected = protect(root, ["tests", "spec.md"])
     before = state(root)
     inode = (root / "spec.md").stat().st_ino
-    assert protected.restore(root) == []
+    assert restore(root, protected) == []
     assert state(root) == before
     assert (root / "spec.md").stat().st_ino == inode
 
 
 def test_changed_deleted_replaced_and_chmodded_files_come_back(root: Path) -> None:
-    protected = Protected.capture(root, ["tests/**", "*.md"])
+    protected = protect(root, ["tests/**", "*.md"])
     before = state(root)
     (root / "tests/test_a.py").write_text("assert True")
     (root / "tests/run.sh").chmod(0o644)
@@ -60,27 +60,27 @@ def test_changed_deleted_replaced_and_chmodded_files_come_back(root: Path) -> No
     (root / "spec.md").mkdir()
     (root / "spec.md/inner").write_text("in the way")
     (root / "src/main.py").write_text("the coder's own work")
-    assert protected.restore(root) == [
+    assert restore(root, protected) == [
         "spec.md", "tests/deep/test_b.py", "tests/link", "tests/run.sh", "tests/test_a.py",
     ]  # fmt: skip
     after = state(root)
     assert after.pop("src/main.py") != before.pop("src/main.py"), "what is not protected stays changed"
     assert after == before
-    assert protected.restore(root) == []
+    assert restore(root, protected) == []
 
 
 def test_added_files_that_match_are_named_and_stay(root: Path) -> None:
-    protected = Protected.capture(root, ["tests"])
+    protected = protect(root, ["tests"])
     (root / "tests/conftest.py").write_text("skip everything")
     (root / "tests/__pycache__").mkdir()
     (root / "tests/__pycache__/x.pyc").write_text("no tampering")
-    assert protected.restore(root) == ["tests/conftest.py"]
+    assert restore(root, protected) == ["tests/conftest.py"]
     assert (root / "tests/conftest.py").exists()
 
 
 @pytest.mark.parametrize("trick", ["parent", "file", "hard link", "grandparent", "file for folder"])
 def test_tricks_do_not_reach_outside(root: Path, tmp_path: Path, trick: str) -> None:
-    protected = Protected.capture(root, ["tests/test_a.py", "tests/deep/test_b.py"])
+    protected = protect(root, ["tests/test_a.py", "tests/deep/test_b.py"])
     outside = tmp_path / "outside"
     (outside / "deep").mkdir()
     before = state(outside)
@@ -100,7 +100,7 @@ def test_tricks_do_not_reach_outside(root: Path, tmp_path: Path, trick: str) -> 
         case "file for folder":
             shutil.rmtree(root / "tests")
             (root / "tests").write_text("in the way")
-    assert protected.restore(root) != []
+    assert restore(root, protected) != []
     assert state(outside) == before
     assert (root / "tests/test_a.py").read_text() == "original tests/test_a.py"
     assert (root / "tests/deep/test_b.py").read_text() == "original tests/deep/test_b.py"
@@ -108,26 +108,26 @@ def test_tricks_do_not_reach_outside(root: Path, tmp_path: Path, trick: str) -> 
 
 
 def test_a_root_that_became_a_link_is_refused(root: Path, tmp_path: Path) -> None:
-    protected = Protected.capture(root, ["tests/test_a.py"])
+    protected = protect(root, ["tests/test_a.py"])
     shutil.rmtree(root)
     root.symlink_to(tmp_path / "outside")
     with pytest.raises(OSError, match=r"Too many levels|Not a directory"):
-        protected.restore(root)
+        restore(root, protected)
     assert (tmp_path / "outside/test_a.py").read_text() == "not yours"
 
 
 def test_a_fifo_in_the_place_hangs_nobody(root: Path) -> None:
-    protected = Protected.capture(root, ["spec.md"])
+    protected = protect(root, ["spec.md"])
     (root / "spec.md").unlink()
     os.mkfifo(root / "spec.md")
-    assert protected.restore(root) == ["spec.md"]
+    assert restore(root, protected) == ["spec.md"]
     assert (root / "spec.md").read_text() == "original spec.md"
 
 
 def test_too_much_to_keep_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protect, "MAX_KEPT", 10)
+    monkeypatch.setattr(protection, "MAX_KEPT", 10)
     with pytest.raises(UserError, match="protected_paths"):
-        Protected.capture(root, ["tests"])
+        protect(root, ["tests"])
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_which_files_look_like_tests() -> None:
         "conftest.py", "src/FooTest.java", "foo_spec.rb", "__tests__/a.js", "pytest.ini", "jest.config.js",
     ]  # fmt: skip
     others = ["contest.py", "latest.py", "src/main.py", "attest/a.py", "test.md", "protest.go"]
-    assert protect.test_files([*tests, *others]) == tests
+    assert protection.test_files([*tests, *others]) == tests
 
 
 def test_what_stands_in_for_the_standard_library() -> None:
     paths = ["unittest.py", "json/__init__.py", "sitecustomize.py", "app/json.py", "app.py", "json.txt"]
-    assert protect.shadowing(paths) == ["unittest.py", "json/__init__.py", "sitecustomize.py"]
+    assert protection.shadowing(paths) == ["unittest.py", "json/__init__.py", "sitecustomize.py"]

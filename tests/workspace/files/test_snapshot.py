@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.workspace.files import snapshot as module
-from agentbatch.workspace.files.snapshot import FileEntry, take_snapshot
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import FileEntry
 
 OLD = 1_600_000_000
 

@@ -9,12 +9,12 @@ from typing import Literal
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
 from agentbatch.workspace.isolation.apply_back import Applied
 from agentbatch.workspace.isolation.commit_work import KeptWork
 from agentbatch.workspace.isolation.isolation import Isolation, is_disposable, remove_places
 from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir, read_place, write_place
 from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 from tests.workspace.repositories import branches, environment, make_repository, needs_git, state
 
 Kind = Literal["copy", "worktree"]

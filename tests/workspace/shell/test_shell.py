@@ -12,7 +12,8 @@ import pytest
 
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import CommandProcess
-from agentbatch.workspace.shell.shell import CommandResult, Shell
+from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.workspace import CommandResult
 
 PROMPT = 20.0
 """Seconds: far below the commands' own hundreds, far above what a noisy machine needs."""
@@ -49,7 +50,7 @@ def word() -> str:
 
 async def test_output_exit_code_and_place(shell: Shell, root: Path) -> None:
     result = await shell.run("pwd; echo problem >&2; echo done; exit 3")
-    assert result == CommandResult(3, f"{root}\nproblem\ndone\n", False, False, result.seconds, None)
+    assert result == CommandResult(3, f"{root}\nproblem\ndone\n", False, False, result.seconds, "")
 
 
 async def test_a_signal_is_an_exit_code_as_in_a_shell(shell: Shell) -> None:
@@ -214,9 +215,9 @@ async def test_long_output_keeps_both_ends_and_is_whole_in_a_file(shell: Shell) 
     assert len(result.output) <= 30_000
     assert result.output.startswith("1\n2\n3\n")
     assert result.output.endswith("19999\n20000\n")
-    assert result.spilled is not None
+    assert result.spilled
     assert str(result.spilled) in result.output
-    assert result.spilled.read_text() == "".join(f"{n}\n" for n in range(1, 20_001))
+    assert Path(result.spilled).read_text() == "".join(f"{n}\n" for n in range(1, 20_001))
     again = await shell.run(f"wc -l < {result.spilled}")
     assert again.output.strip() == "20000", "the next command can read it, in the sandbox too"
 
@@ -314,6 +315,6 @@ async def test_an_own_environment_each(shell: Shell) -> None:
 
 def test_tail() -> None:
     output = "".join(f"{n}\n" for n in range(100))
-    result = CommandResult(0, output, False, False, 0.0, None)
+    result = CommandResult(0, output, False, False, 0.0, "")
     assert result.tail(3) == "97\n98\n99"
-    assert len(CommandResult(0, "x" * 30_000, False, False, 0.0, None).tail()) == 4_000
+    assert len(CommandResult(0, "x" * 30_000, False, False, 0.0, "").tail()) == 4_000

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import ToolResult
+from agentbatch.workspace.tools.base import TaskDirectory
 from agentbatch.workspace.tools.bash import DEFAULT_TIMEOUT, allowed_timeout
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
@@ -49,7 +49,7 @@ async def test_a_flood_says_what_to_do(call: Call) -> None:
     assert len(result.text) < 31_000
 
 
-async def test_long_output_names_a_file_that_read_file_opens(call: Call, workspace: Workspace) -> None:
+async def test_long_output_names_a_file_that_read_file_opens(call: Call, directory: TaskDirectory) -> None:
     result = await call("bash", command="seq 1 20000")
     found = re.search(r"the whole output is in (\S+) ", result.text)
     assert found is not None
@@ -78,8 +78,3 @@ async def test_the_hint_about_background_processes(call: Call, command: str, hin
 )
 def test_a_timeout_is_capped_not_refused(asked: float | None, given: float) -> None:
     assert allowed_timeout(asked, DEFAULT_TIMEOUT) == given
-
-
-async def test_finish_ends_the_turn(call: Call) -> None:
-    result = await call("finish", summary="made a.py")
-    assert (result.finished, result.ok, result.changed) == (True, True, False)

@@ -9,9 +9,9 @@ import pytest
 
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.shell import Shell
-from agentbatch.workspace.tools.base import ToolResult
-from agentbatch.workspace.tools.toolbox import TOOLS, dispatch
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.toolbox import HANDS, dispatch
+from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
@@ -23,16 +23,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def outside(workspace: Workspace) -> Path:
+def outside(directory: TaskDirectory) -> Path:
     """A folder beside the task's, and links to it from inside."""
-    outside = workspace.root.parent / "outside"
+    outside = directory.root.parent / "outside"
     outside.mkdir()
     (outside / "file").write_text("secret")
-    (workspace.root / "link").symlink_to(outside)
-    (workspace.root / "file-link").symlink_to(outside / "file")
-    (workspace.root / "new-link").symlink_to(outside / "new")
-    (workspace.root / "sub").mkdir()
-    (workspace.root / "sub/up").symlink_to("../../outside")
+    (directory.root / "link").symlink_to(outside)
+    (directory.root / "file-link").symlink_to(outside / "file")
+    (directory.root / "new-link").symlink_to(outside / "new")
+    (directory.root / "sub").mkdir()
+    (directory.root / "sub/up").symlink_to("../../outside")
     return outside
 
 
@@ -56,19 +56,19 @@ def outside(workspace: Workspace) -> Path:
         "~/file",
     ],
 )
-async def test_refused(call: Call, workspace: Workspace, outside: Path, tool: str, path: str) -> None:
-    full = path.format(outside=outside, root=workspace.root, upper=str(workspace.root).upper())
+async def test_refused(call: Call, directory: TaskDirectory, outside: Path, tool: str, path: str) -> None:
+    full = path.format(outside=outside, root=directory.root, upper=str(directory.root).upper())
     result = await call(tool, path=full, **ARGUMENTS[tool])
     assert not result.ok
     assert not result.changed
     assert "secret" not in result.text
     assert {entry.name: entry.read_text() for entry in outside.iterdir()} == {"file": "secret"}
-    assert sorted(entry.name for entry in workspace.root.parent.iterdir()) == ["outside", "task"]
+    assert sorted(entry.name for entry in directory.root.parent.iterdir()) == ["outside", "task"]
 
 
-async def test_outputs_are_for_reading_only(call: Call, workspace: Workspace) -> None:
-    workspace.outputs.mkdir()
-    spilled = workspace.outputs / "output-1.txt"
+async def test_outputs_are_for_reading_only(call: Call, directory: TaskDirectory) -> None:
+    directory.outputs.mkdir()
+    spilled = directory.outputs / "output-1.txt"
     spilled.write_text("long")
     assert (await call("read_file", path=str(spilled))).text == "     1\tlong"
     assert not (await call("write_file", path=str(spilled), content="x")).ok
@@ -78,8 +78,10 @@ async def test_outputs_are_for_reading_only(call: Call, workspace: Workspace) ->
 
 @pytest.mark.parametrize("tool", ARGUMENTS)
 @pytest.mark.parametrize("path", [".env", "sub/../.env", "env-link", ".agentbatch/runs/r1/run.db"])
-async def test_keys_and_the_runs_folder_are_out_of_reach(workspace: Workspace, tool: str, path: str) -> None:
-    root = workspace.root
+async def test_keys_and_the_runs_folder_are_out_of_reach(
+    directory: TaskDirectory, tool: str, path: str
+) -> None:
+    root = directory.root
     (root / "sub").mkdir()
     (root / ".agentbatch/runs/r1/outputs").mkdir(parents=True)
     (root / ".agentbatch/runs/r1/run.db").write_text("secret")
@@ -88,18 +90,18 @@ async def test_keys_and_the_runs_folder_are_out_of_reach(workspace: Workspace, t
     (root / "env-link").symlink_to(".env")
     sandbox = Sandbox("none", root=root, out_of_reach=(root / ".agentbatch/runs", root / ".env"))
     shell = Shell(root, sandbox, {}, root / "unused")
-    here = Workspace(root, shell, root / ".agentbatch/runs/r1/outputs")
-    result = await dispatch(TOOLS, tool, json.dumps({"path": path, **ARGUMENTS[tool]}), here)
+    here = TaskDirectory(root, shell, root / ".agentbatch/runs/r1/outputs")
+    result = await dispatch(HANDS, tool, json.dumps({"path": path, **ARGUMENTS[tool]}), here)
     assert "is kept out of your reach" in result.text
     assert (root / ".env").read_text() == "KEY=secret"
     kept = {"path": ".agentbatch/runs/r1/outputs/output-1.txt"}
-    assert (await dispatch(TOOLS, "read_file", json.dumps(kept), here)).text == "     1\tlong"
+    assert (await dispatch(HANDS, "read_file", json.dumps(kept), here)).text == "     1\tlong"
 
 
-async def test_links_that_stay_inside_are_followed_and_kept(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "real").write_text("one\n")
-    (workspace.root / "alias").symlink_to("real")
+async def test_links_that_stay_inside_are_followed_and_kept(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "real").write_text("one\n")
+    (directory.root / "alias").symlink_to("real")
     assert (await call("edit_file", path="alias", old_string="one", new_string="two")).ok
-    assert (await call("read_file", path=str(workspace.root / "alias"))).text == "     1\ttwo"
-    assert (workspace.root / "alias").is_symlink()
-    assert (workspace.root / "real").read_text() == "two\n"
+    assert (await call("read_file", path=str(directory.root / "alias"))).text == "     1\ttwo"
+    assert (directory.root / "alias").is_symlink()
+    assert (directory.root / "real").read_text() == "two\n"

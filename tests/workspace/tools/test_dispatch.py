@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from agentbatch.errors import UserError
-from agentbatch.workspace.tools.base import Toolbox
-from agentbatch.workspace.tools.toolbox import TOOLS, dispatch, select_tools, specs, summarise
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.tasks.agents.toolbox import TOOLS
+from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.toolbox import HANDS, choose_hands, dispatch, specs, summarise
 
 
 @pytest.mark.parametrize(
@@ -23,9 +22,9 @@ from agentbatch.workspace.workspace import Workspace
         ("read_file", '{"path": "hi.txt", "offset": 0, "limit": null}'),
     ],
 )
-async def test_slips_are_forgiven(workspace: Workspace, name: str, arguments: str) -> None:
-    (workspace.root / "hi.txt").write_text("hi")
-    result = await dispatch(TOOLS, name, arguments, workspace)
+async def test_slips_are_forgiven(directory: TaskDirectory, name: str, arguments: str) -> None:
+    (directory.root / "hi.txt").write_text("hi")
+    result = await dispatch(HANDS, name, arguments, directory)
     assert result.ok
     assert "hi" in result.text
 
@@ -61,52 +60,34 @@ async def test_slips_are_forgiven(workspace: Workspace, name: str, arguments: st
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_done(
-    workspace: Workspace, name: str, arguments: str, says: str
+    directory: TaskDirectory, name: str, arguments: str, says: str
 ) -> None:
-    result = await dispatch(TOOLS, name, arguments, workspace)
+    result = await dispatch(HANDS, name, arguments, directory)
     assert (result.ok, result.invalid, result.changed) == (False, True, False)
     assert says in result.text
     assert len(result.text) < 2000
     result.text.encode()
-    assert list(workspace.root.iterdir()) == []
+    assert list(directory.root.iterdir()) == []
 
 
-async def test_wrong_arguments_are_answered_with_the_right_form(workspace: Workspace) -> None:
-    result = await dispatch(TOOLS, "edit_file", "{}", workspace)
+async def test_wrong_arguments_are_answered_with_the_right_form(directory: TaskDirectory) -> None:
+    result = await dispatch(HANDS, "edit_file", "{}", directory)
     assert "edit_file(path, old_string, new_string, replace_all?)" in result.text
 
 
-async def test_a_tool_that_was_not_chosen_does_not_run(workspace: Workspace) -> None:
-    toolbox = select_tools(["read_file", "finish"])
-    result = await dispatch(toolbox, "bash", '{"command": "touch made"}', workspace)
-    assert result.invalid
-    assert "The tools are read_file, finish." in result.text
-
-
-async def test_the_systems_refusals_are_answers(workspace: Workspace) -> None:
-    (workspace.root / "file").write_text("x")
+async def test_the_systems_refusals_are_answers(directory: TaskDirectory) -> None:
+    (directory.root / "file").write_text("x")
     arguments = json.dumps({"path": "file/inner/" + "y" * 200, "content": "x"})
-    result = await dispatch(TOOLS, "write_file", arguments, workspace)
+    result = await dispatch(HANDS, "write_file", arguments, directory)
     assert not result.ok
     assert result.text == f"file is a file, so file/inner/{'y' * 200} cannot be in it. Choose another path."
-    result = await dispatch(TOOLS, "read_file", json.dumps({"path": "file/inner"}), workspace)
+    result = await dispatch(HANDS, "read_file", json.dumps({"path": "file/inner"}), directory)
     assert not result.ok
 
 
-def test_choosing() -> None:
-    assert list(TOOLS) == ["bash", "read_file", "write_file", "edit_file", "finish"]
-    assert list(select_tools(["finish", "bash"])) == ["bash", "finish"]
-    with pytest.raises(
-        UserError, match=r"no tool 'bsh'; did you mean 'bash'\? The tools are bash, read_file"
-    ):
-        select_tools(["bsh", "finish"])
-    with pytest.raises(UserError, match=r"no tool 'xyz'\. The tools"):
-        select_tools(["xyz"])
-
-
-async def test_the_operators_command_timeout(workspace: Workspace) -> None:
-    toolbox = select_tools(["bash"], command_timeout=1)
-    result = await dispatch(toolbox, "bash", '{"command": "sleep 300"}', workspace)
+async def test_the_operators_command_timeout(directory: TaskDirectory) -> None:
+    hands = choose_hands(["bash"], command_timeout=1)
+    result = await dispatch(hands, "bash", '{"command": "sleep 300"}', directory)
     assert result.note == "killed: timeout after 1 s"
 
 
@@ -149,6 +130,5 @@ def test_specs_are_flat() -> None:
     ],
 )
 def test_summaries(name: str, arguments: str, line: str) -> None:
-    toolbox: Toolbox = TOOLS
-    assert summarise(toolbox, name, arguments) == line
+    assert summarise(TOOLS, name, arguments) == line
     assert len(line) <= 100

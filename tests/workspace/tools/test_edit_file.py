@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import ToolResult
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
@@ -25,13 +25,13 @@ def second(y):
 
 
 @pytest.fixture
-def code(workspace: Workspace) -> Workspace:
-    (workspace.root / "a.py").write_text(CODE)
-    (workspace.root / "a.py").chmod(0o755)
-    return workspace
+def code(directory: TaskDirectory) -> TaskDirectory:
+    (directory.root / "a.py").write_text(CODE)
+    (directory.root / "a.py").chmod(0o755)
+    return directory
 
 
-async def test_an_edit_shows_what_is_there_now(call: Call, code: Workspace) -> None:
+async def test_an_edit_shows_what_is_there_now(call: Call, code: TaskDirectory) -> None:
     result = await call(
         "edit_file", path="a.py", old_string="    return x + 1", new_string="    y = x\n    return y"
     )
@@ -45,7 +45,7 @@ async def test_an_edit_shows_what_is_there_now(call: Call, code: Workspace) -> N
     assert (code.root / "a.py").stat().st_mode & 0o777 == 0o755
 
 
-async def test_several_matches_are_numbered(call: Call, code: Workspace) -> None:
+async def test_several_matches_are_numbered(call: Call, code: TaskDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="return", new_string="yield")
     assert not result.ok
     assert result.text == (
@@ -58,7 +58,7 @@ async def test_several_matches_are_numbered(call: Call, code: Workspace) -> None
     assert (code.root / "a.py").read_text() == CODE.replace("return", "yield")
 
 
-async def test_no_match_shows_the_closest_lines(call: Call, code: Workspace) -> None:
+async def test_no_match_shows_the_closest_lines(call: Call, code: TaskDirectory) -> None:
     result = await call(
         "edit_file", path="a.py", old_string="def second(x):\n    total = x * 2", new_string="x"
     )
@@ -67,26 +67,26 @@ async def test_no_match_shows_the_closest_lines(call: Call, code: Workspace) -> 
     assert result.text.endswith("Nothing was changed.")
 
 
-async def test_wrong_indentation_is_named(call: Call, code: Workspace) -> None:
+async def test_wrong_indentation_is_named(call: Call, code: TaskDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="def first(x):\n  return x + 1", new_string="x")
     assert (
         "     4\tdef first(x):\n     5\t    return x + 1\nOnly blanks or indentation differ." in result.text
     )
 
 
-async def test_line_numbers_are_recognised(call: Call, code: Workspace) -> None:
+async def test_line_numbers_are_recognised(call: Call, code: TaskDirectory) -> None:
     old = "     4\tdef first(x):\n     5\t    return x + 1"
     result = await call("edit_file", path="a.py", old_string=old, new_string="x")
     assert "contains the line numbers that read_file puts" in result.text
 
 
-async def test_nothing_alike_shows_nothing(call: Call, code: Workspace) -> None:
+async def test_nothing_alike_shows_nothing(call: Call, code: TaskDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="QQQQ ZZZZ @@@@", new_string="x")
     assert "nor anything like it (11 lines)" in result.text
 
 
-async def test_crlf_files_stay_crlf(call: Call, workspace: Workspace) -> None:
-    path = workspace.root / "w.txt"
+async def test_crlf_files_stay_crlf(call: Call, directory: TaskDirectory) -> None:
+    path = directory.root / "w.txt"
     path.write_bytes(b"a\r\nb\r\nc\r\n")
     assert (await call("edit_file", path="w.txt", old_string="a\nb\n", new_string="x\ny\nz\n")).ok
     assert path.read_bytes() == b"x\r\ny\r\nz\r\nc\r\n"
@@ -94,8 +94,8 @@ async def test_crlf_files_stay_crlf(call: Call, workspace: Workspace) -> None:
     assert path.read_bytes() == b"x\r\n1\r\n2\r\nc\r\n"
 
 
-async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, workspace: Workspace) -> None:
-    path = workspace.root / "m.txt"
+async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, directory: TaskDirectory) -> None:
+    path = directory.root / "m.txt"
     path.write_bytes(b"\xef\xbb\xbfa\r\nb\nc\r")
     assert (await call("edit_file", path="m.txt", old_string="b\n", new_string="B\n")).ok
     assert path.read_bytes() == b"\xef\xbb\xbfa\r\nB\nc\r"
@@ -108,18 +108,20 @@ async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, workspace: W
         ("return", "return", "old_string and new_string are the same"),
     ],
 )
-async def test_edits_that_mean_nothing(call: Call, code: Workspace, old: str, new: str, says: str) -> None:
+async def test_edits_that_mean_nothing(
+    call: Call, code: TaskDirectory, old: str, new: str, says: str
+) -> None:
     result = await call("edit_file", path="a.py", old_string=old, new_string=new)
     assert (result.ok, result.changed) == (False, False)
     assert result.text.startswith(says)
 
 
-async def test_files_that_cannot_be_edited(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "latin").write_bytes(b"caf\xe9")
-    (workspace.root / "folder").mkdir()
-    (workspace.root / "empty").touch()
-    (workspace.root / "huge").touch()
-    os.truncate(workspace.root / "huge", 11 * 1024 * 1024)
+async def test_files_that_cannot_be_edited(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "latin").write_bytes(b"caf\xe9")
+    (directory.root / "folder").mkdir()
+    (directory.root / "empty").touch()
+    (directory.root / "huge").touch()
+    os.truncate(directory.root / "huge", 11 * 1024 * 1024)
     for path, says in (
         ("latin", "latin is not UTF-8 (byte 3)"),
         ("folder", "folder is a folder."),
@@ -134,10 +136,10 @@ async def test_files_that_cannot_be_edited(call: Call, workspace: Workspace) -> 
 
 
 async def test_searching_a_large_file_for_the_closest_lines_is_bounded(
-    call: Call, workspace: Workspace
+    call: Call, directory: TaskDirectory
 ) -> None:
     lines = [f"value_{n} = compute({n}, {n * 7})" for n in range(30_000)]
-    (workspace.root / "big.py").write_text("\n".join(lines))
+    (directory.root / "big.py").write_text("\n".join(lines))
     old = "\n".join(f"value_{n} = compute({n},{n * 7})" for n in range(5000, 5200))
     result = await call("edit_file", path="big.py", old_string=old, new_string="x")
     assert "  5001\tvalue_5000 = compute(5000, 35000)" in result.text
@@ -145,9 +147,9 @@ async def test_searching_a_large_file_for_the_closest_lines_is_bounded(
 
 
 async def test_whole_lines_match_the_end_of_a_file_that_has_no_last_newline(
-    call: Call, workspace: Workspace
+    call: Call, directory: TaskDirectory
 ) -> None:
-    file = workspace.root / "a.txt"
+    file = directory.root / "a.txt"
     file.write_text("one\ntwo")
     result = await call("edit_file", path="a.txt", old_string="two\n", new_string="three\n")
     assert result.ok

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import ToolResult
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
@@ -25,29 +25,29 @@ Call = Callable[..., Awaitable[ToolResult]]
     ],
 )
 async def test_what_it_shows(
-    call: Call, workspace: Workspace, raw: bytes, arguments: dict[str, int], text: str
+    call: Call, directory: TaskDirectory, raw: bytes, arguments: dict[str, int], text: str
 ) -> None:
-    (workspace.root / "file").write_bytes(raw)
+    (directory.root / "file").write_bytes(raw)
     result = await call("read_file", path="file", **arguments)
     assert result.text == text
     assert (result.ok, result.changed) == (True, False)
 
 
-async def test_a_foreign_encoding_is_said(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_bytes("é\n".encode("latin-1"))
+async def test_a_foreign_encoding_is_said(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_bytes("é\n".encode("latin-1"))
     assert "\ufffd" in (result := await call("read_file", path="file")).text
     assert "not all of it is UTF-8" in result.text
 
 
-async def test_past_the_end(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_text("a\nb\n")
+async def test_past_the_end(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_text("a\nb\n")
     result = await call("read_file", path="file", offset=3)
     assert (result.ok, result.text) == (False, "file has 2 lines; there is none from line 3 on.")
 
 
-async def test_much_is_bounded_and_says_where_to_go_on(call: Call, workspace: Workspace) -> None:
+async def test_much_is_bounded_and_says_where_to_go_on(call: Call, directory: TaskDirectory) -> None:
     lines = [f"{n} " + "x" * 90 for n in range(1, 5001)]
-    (workspace.root / "file").write_text("\n".join(lines))
+    (directory.root / "file").write_text("\n".join(lines))
     result = await call("read_file", path="file", limit=5000)
     assert len(result.text) <= 30_000
     last = int(result.text.rsplit("offset=", 1)[1].rstrip("]"))
@@ -56,8 +56,8 @@ async def test_much_is_bounded_and_says_where_to_go_on(call: Call, workspace: Wo
     assert after.text.startswith(f"{last:6}\t{last} x")
 
 
-async def test_long_lines_are_cut(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_text("x" * 3_000_000 + "\nnext\n" + "漢" * 3000)
+async def test_long_lines_are_cut(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_text("x" * 3_000_000 + "\nnext\n" + "漢" * 3000)
     result = await call("read_file", path="file")
     first, second, third = result.text.splitlines()
     assert first == "     1\t" + "x" * 2000 + " [... line cut, 3,000,001 bytes in all]"
@@ -65,27 +65,27 @@ async def test_long_lines_are_cut(call: Call, workspace: Workspace) -> None:
     assert third.endswith("漢 [... line cut, 9,000 bytes in all]")
 
 
-async def test_binary_is_not_shown(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_bytes(b"PK\0\1" * 300)
+async def test_binary_is_not_shown(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_bytes(b"PK\0\1" * 300)
     result = await call("read_file", path="file")
     assert not result.ok
     assert result.text.startswith("file is binary (1,200 bytes). Use bash")
 
 
-async def test_a_folder_is_listed(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "b").mkdir()
-    (workspace.root / "a.txt").write_text("")
-    (workspace.root / "link").symlink_to("a.txt")
-    (workspace.root / os.fsdecode(b"\xff\n")).touch()
+async def test_a_folder_is_listed(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "b").mkdir()
+    (directory.root / "a.txt").write_text("")
+    (directory.root / "link").symlink_to("a.txt")
+    (directory.root / os.fsdecode(b"\xff\n")).touch()
     result = await call("read_file", path=".")
     assert result.text.splitlines()[0] == ". is a folder:"
     assert sorted(result.text.splitlines()[1:]) == ["'\ufffd\\n'", "a.txt", "b/", "link (symlink)"]
     assert (await call("read_file", path="b")).text == "b is an empty folder."
 
 
-async def test_missing_files_are_answered_with_what_is_there(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "src").mkdir()
-    (workspace.root / "src/main.py").write_text("x")
+async def test_missing_files_are_answered_with_what_is_there(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "src").mkdir()
+    (directory.root / "src/main.py").write_text("x")
     for path, says in (
         ("src/mian.py", "There is no file src/mian.py. In src, similar names: main.py."),
         ("src/zzz", "There is no file src/zzz. In src, the folder holds: main.py."),
@@ -95,6 +95,6 @@ async def test_missing_files_are_answered_with_what_is_there(call: Call, workspa
         assert (result.ok, result.text) == (False, says)
 
 
-async def test_a_fifo_hangs_nobody(call: Call, workspace: Workspace) -> None:
-    os.mkfifo(workspace.root / "fifo")
+async def test_a_fifo_hangs_nobody(call: Call, directory: TaskDirectory) -> None:
+    os.mkfifo(directory.root / "fifo")
     assert "not a regular file" in (await call("read_file", path="fifo")).text

@@ -5,53 +5,55 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import ToolResult
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
 
-async def test_a_new_file_with_its_folders(call: Call, workspace: Workspace) -> None:
+async def test_a_new_file_with_its_folders(call: Call, directory: TaskDirectory) -> None:
     result = await call("write_file", path="a/b/c.txt", content="1\r\n漢")
     assert result.text == "Wrote a/b/c.txt: 2 lines, 6 bytes (new file)."
     assert (result.ok, result.changed) == (True, True)
-    assert (workspace.root / "a/b/c.txt").read_bytes() == "1\r\n漢".encode()
+    assert (directory.root / "a/b/c.txt").read_bytes() == "1\r\n漢".encode()
 
 
-async def test_a_new_file_gets_the_usual_mode(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "usual").touch()
+async def test_a_new_file_gets_the_usual_mode(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "usual").touch()
     await call("write_file", path="new", content="x")
-    assert (workspace.root / "new").stat().st_mode == (workspace.root / "usual").stat().st_mode
+    assert (directory.root / "new").stat().st_mode == (directory.root / "usual").stat().st_mode
 
 
-async def test_replacing_keeps_the_mode_and_leaves_nothing_behind(call: Call, workspace: Workspace) -> None:
-    path = workspace.root / "run.sh"
+async def test_replacing_keeps_the_mode_and_leaves_nothing_behind(
+    call: Call, directory: TaskDirectory
+) -> None:
+    path = directory.root / "run.sh"
     path.write_text("1\n2\n3\n")
     path.chmod(0o750)
     result = await call("write_file", path="run.sh", content="x\n")
     assert result.text == "Wrote run.sh: 1 line, 2 bytes (replaced, had 3 lines)."
     assert path.stat().st_mode & 0o777 == 0o750
-    assert os.listdir(workspace.root) == ["run.sh"]
+    assert os.listdir(directory.root) == ["run.sh"]
 
 
-async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, workspace: Workspace) -> None:
-    outside = workspace.root.parent / "outside"
+async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, directory: TaskDirectory) -> None:
+    outside = directory.root.parent / "outside"
     outside.write_text("mine")
-    (workspace.root / "file").hardlink_to(outside)
+    (directory.root / "file").hardlink_to(outside)
     assert (await call("write_file", path="file", content="x")).ok
     assert outside.read_text() == "mine"
 
 
-async def test_the_same_content_is_said_and_still_an_act(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_text("same")
+async def test_the_same_content_is_said_and_still_an_act(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_text("same")
     result = await call("write_file", path="file", content="same")
     assert (result.ok, result.changed) == (True, True)
     assert "already held exactly this" in result.text
 
 
-async def test_an_empty_file(call: Call, workspace: Workspace) -> None:
+async def test_an_empty_file(call: Call, directory: TaskDirectory) -> None:
     assert (await call("write_file", path="e", content="")).text == "Wrote e: 0 lines, 0 bytes (new file)."
-    assert (workspace.root / "e").read_bytes() == b""
+    assert (directory.root / "e").read_bytes() == b""
 
 
 @pytest.mark.parametrize(
@@ -63,20 +65,20 @@ async def test_an_empty_file(call: Call, workspace: Workspace) -> None:
         ("fifo", "fifo is not a regular file"),
     ],
 )
-async def test_what_is_refused(call: Call, workspace: Workspace, path: str, says: str) -> None:
-    (workspace.root / "folder").mkdir()
-    (workspace.root / "file").write_text("x")
-    os.mkfifo(workspace.root / "fifo")
+async def test_what_is_refused(call: Call, directory: TaskDirectory, path: str, says: str) -> None:
+    (directory.root / "folder").mkdir()
+    (directory.root / "file").write_text("x")
+    os.mkfifo(directory.root / "fifo")
     result = await call("write_file", path=path, content="x")
     assert (result.ok, result.changed) == (False, False)
     assert result.text.startswith(says)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-async def test_read_only_files_are_respected(call: Call, workspace: Workspace) -> None:
-    (workspace.root / "file").write_text("x")
-    (workspace.root / "file").chmod(0o444)
+async def test_read_only_files_are_respected(call: Call, directory: TaskDirectory) -> None:
+    (directory.root / "file").write_text("x")
+    (directory.root / "file").chmod(0o444)
     result = await call("write_file", path="file", content="y")
     assert not result.ok
     assert "read-only" in result.text
-    assert (workspace.root / "file").read_text() == "x"
+    assert (directory.root / "file").read_text() == "x"

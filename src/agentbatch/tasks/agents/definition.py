@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import find_resource, read_resource
-from agentbatch.workspace.tools.toolbox import select_tools
+from agentbatch.tasks.agents.toolbox import select_tools
 
 
 class _Part(BaseModel):

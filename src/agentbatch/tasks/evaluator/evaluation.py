@@ -1,6 +1,5 @@
 """One iteration's evaluation: gates, the task's own checks, the judge where one is needed, and what they found."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from agentbatch.tasks.evaluator.judge import Evaluator, Judgement
 from agentbatch.tasks.evaluator.progress import TaskPosition
 from agentbatch.tasks.evaluator.verdict import Facts, refusals, what_is_missing
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.baseline import Baseline
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.protect import Protected, shadowing, test_files
-from agentbatch.workspace.files.snapshot import Snapshot, snapshot
+from agentbatch.workspace.files.protect import shadowing, test_files
+from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
 
 CIRCLES: dict[Pattern, str] = {
     "failing_command": "ran the same failing command again and again",
@@ -78,25 +76,21 @@ class Evaluation:
     missing: tuple[str, ...] = ()
     """By the latest verdict."""
 
-    @property
-    def beginning(self) -> Baseline:
-        return Baseline(self.before, self.protected)
-
-    async def look(self) -> None:
+    async def look(self, workspace: Workspace) -> None:
         """See the directory as it is now."""
-        self.after = await snapshot(self.planned.root, self.after)
+        self.after = await workspace.snapshot(self.after)
 
-    async def run(self, coder: Coder, outcome: TurnOutcome) -> Found:
-        """Evaluate what the turn has left."""
+    async def run(self, workspace: Workspace, coder: Coder, outcome: TurnOutcome) -> Found:
+        """Evaluate what the turn has left in the workspace."""
         planned = self.planned
-        restored = await asyncio.to_thread(self.protected.restore, planned.root) if self.protected else []
-        await self.look()
+        restored = await workspace.restore(self.protected) if self.protected else []
+        await self.look(workspace)
         difference = changes(self.before, self.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
         suspicious = [*test_files((*difference.modified, *difference.deleted)), *shadowing(difference.added)]
         tampering = sorted({*restored, *ours, *suspicious})
-        verify = await self.evaluator.verify(planned.task.verify, coder.workspace.shell)
+        verify = await self.evaluator.verify(planned.task.verify, workspace)
         failed = next((result for result in verify if not result.passed), None)
         facts = Facts(
             nothing_happened=not difference and not coder.active,

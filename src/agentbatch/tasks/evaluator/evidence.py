@@ -8,8 +8,7 @@ from string import ascii_lowercase
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.workspace.files.diff import changes, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
-from agentbatch.workspace.files.snapshot import Snapshot
-from agentbatch.workspace.tools.base import CommandRecord
+from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 SHOWN_COMMANDS = 30
 SHOWN_COMMAND_TAIL = 1500

@@ -13,7 +13,7 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.shorten import fit, shortened
 from agentbatch.tasks.evaluator.evidence import Evidence, VerifyResult
 from agentbatch.tasks.evaluator.verdict import NoVerdict, Verdict, parse_verdict, redacted, verdict_schema
-from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.workspace import Workspace
 
 VERIFY_TAIL_LINES = 60
 
@@ -68,13 +68,13 @@ class Evaluator:
     emit: Callable[[e.Event], None]
     redact: Redactor
 
-    async def verify(self, commands: tuple[str, ...], shell: Shell) -> list[VerifyResult]:
-        """Run the task's verify commands in turn, in the orchestrator's shell; stop at the first failure."""
+    async def verify(self, commands: tuple[str, ...], workspace: Workspace) -> list[VerifyResult]:
+        """Run the task's verify commands in turn, in the loop's workspace; stop at the first failure."""
         results = []
         for command in commands:
             shown = self.redact(command)
             self.emit(e.VerifyStarted(task_id=self.task_id, command=shown))
-            done = await shell.run(command, timeout=self.limits.verify_timeout)
+            done = await workspace.run(command, self.limits.verify_timeout)
             tail = self.redact(done.tail(VERIFY_TAIL_LINES))
             result = VerifyResult(shown, done.exit_code, tail, done.seconds)
             self.emit(

@@ -10,14 +10,16 @@ from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.agents.escalation import coder_models
+from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.run.context import RoleModelConfig, RunContext
 from agentbatch.tasks.run.engine import LocalEngine, ResumePlan
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes
-from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.local_workspace import SandboxRules
+from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.mounts import covering
-from agentbatch.workspace.shell.environment import shell_environment
-from agentbatch.workspace.tools.toolbox import select_tools, specs
+from agentbatch.workspace.tools.toolbox import specs
+from agentbatch.workspace.workspace import Workspaces
 
 
 def make_engine(
@@ -27,10 +29,9 @@ def make_engine(
     evaluator: RoleModelConfig,
     modes: ToolModes,
     resume_plan: ResumePlan,
+    workspaces: Workspaces,
 ) -> LocalEngine:
-    environ = prepared.environ
-    secret_names = secret_variables()
-    toolbox = select_tools(prepared.coder.tools, prepared.coder.limits.command_timeout)
+    toolbox = select_tools(prepared.coder.tools)
     told = specs(toolbox)
     models = coder_models(prepared.plan.tasks, coder.model, prepared.coder.escalate)
 
@@ -58,18 +59,12 @@ def make_engine(
         prompts=prepared.prompts,
         judged=prepared.judged,
         prices=prepared.prices,
-        sandbox=prepared.sandbox,
-        network=not prepared.settings.no_network,
-        home=Path(environ.get("HOME") or Path.home()),
-        environment=lambda extra: shell_environment(environ, extra, secret_names),
-        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
-        hidden_files=prepared.env_files,
+        workspaces=workspaces,
         own_files=prepared.own_files,
         draining=lambda: engine.draining,
         stop_cause=lambda: engine.stop_cause,
         budget=_budget(prepared, store, on_exhausted=lambda sentence: engine.drain_for(sentence)),
         gate=lambda task_id: engine.gate(task_id),
-        places=_places(prepared, store),
         apply=settings.apply,
     )
     engine = LocalEngine(
@@ -99,8 +94,21 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
     )
 
 
-def _places(prepared: PreparedRun, store: Store) -> Isolation | None:
-    """Where isolated tasks work, when there are some."""
-    if all(task.isolation == "none" for task in prepared.plan.tasks):
-        return None
-    return Isolation(store.folder.run_id, prepared.environ)
+def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
+    """Those of this machine, with the sandbox that was chosen for the run."""
+    environ, folder = prepared.environ, store.folder
+    rules = SandboxRules(
+        choice=prepared.sandbox,
+        network=not prepared.settings.no_network,
+        home=Path(environ.get("HOME") or Path.home()),
+        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
+        hidden_files=prepared.env_files,
+    )
+    return LocalWorkspaces(
+        folder.run_id,
+        folder.path / "tasks",
+        environ,
+        rules,
+        secret_names=secret_variables(),
+        redact=store.redact,
+    )

@@ -1,7 +1,6 @@
 """What every task of a run shares, and the making of one task's agents from it. No global state."""
 
-import platform
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,8 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.evaluator.judge import ANSWER_ROOM, MARGIN, SMALL_WINDOW, Evaluator
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.place_record import IsolatedDir
-from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
-from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.tools.base import Toolbox
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import Order, TaskWorkspace, Workspace, Workspaces
 
 MAX_BRIEF_REPLY = 4096
 """Tokens that a small model's reply may have where nothing else is said."""
@@ -64,15 +59,7 @@ class RunContext:
     judged: bool
     """False: there is no evaluator, each task's own checks decide."""
     prices: Prices
-    sandbox: SandboxChoice
-    network: bool
-    home: Path
-    environment: Callable[[Mapping[str, str]], dict[str, str]]
-    """The shell's environment for a task's own `env`."""
-    hidden_dirs: tuple[Path, ...]
-    """The directories of all tasks and the folder of the runs: no task sees another's."""
-    hidden_files: tuple[Path, ...]
-    """Env files with keys."""
+    workspaces: Workspaces
     own_files: tuple[Path, ...]
     """What agentbatch itself reads: agents/, prompts/, .env and the like. A coder that changes them steers the next
     run, which is reported."""
@@ -84,31 +71,27 @@ class RunContext:
     """None: neither the run nor its tasks have limits on what they spend."""
     gate: Callable[[str], Awaitable[None]] | None = None
     """Each task, by its id, passes it before each model call: what holds a paused one."""
-    places: Isolation | None = None
-    """Where isolated tasks work; None: there are none."""
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""
 
-    def workspace(self, planned: PlannedTask, place: IsolatedDir | None = None) -> Workspace:
-        """The task's own directory must exist; the outputs folder is made by the first long output. `place`: where an
-        isolated task works."""
-        outputs = self.store.folder.task(planned.id) / "outputs"
-        env = {**self.environment(planned.task.env), **(place.env if place is not None else {})}
-        sandbox = build_sandbox(
-            self.sandbox,
-            root=planned.root,
-            home=self.home,
-            path_variable=env.get("PATH", ""),
-            hidden_dirs=self.hidden_dirs,
-            hidden_files=(*self.hidden_files, planned.root / ".env"),
-            readable=(outputs, *(place.readable if place is not None else ())),
-            network=self.network,
+    async def open_workspace(self, planned: PlannedTask, *, resume: bool) -> TaskWorkspace:
+        """`resume`: where an earlier session of the run left the task. Raises UserError, OSError."""
+        return await self.workspaces.open(
+            Order(
+                task_id=planned.id,
+                directory=str(planned.root),
+                isolation=planned.isolation,
+                env=planned.task.env,
+                tools=self.coder_definition.tools,
+                command_timeout=self.coder_definition.limits.command_timeout,
+                resume=resume,
+                repair=resume or self.store.state.tasks[planned.id].reruns > 0,
+                apply=self.apply,
+            )
         )
-        shell = Shell(planned.root, sandbox, env, outputs, self.store.redact)
-        return Workspace(planned.root, shell, outputs)
 
     def make_coder(self, planned: PlannedTask, workspace: Workspace) -> Coder:
-        definition = self.coder_definition
+        definition, info = self.coder_definition, workspace.info
         model = self._model(self.coder, planned, planned.task.coder_model)
         window = self._window(self.coder, definition.model, model)
         brief = self._is_brief(model.client, window)
@@ -120,10 +103,10 @@ class RunContext:
             prompts=self.prompts,
             system_prompt=self.prompts.system(
                 definition.brief_prompt if brief else definition.prompt,
-                workdir=str(planned.root),
-                system=f"{platform.system()} {platform.machine()}",
-                sandbox=self.sandbox.name,
-                network=self.network,
+                workdir=info.directory,
+                system=info.system,
+                sandbox=info.sandbox,
+                network=info.network,
                 tools=list(definition.tools),
                 max_steps=definition.limits.steps,
             ),

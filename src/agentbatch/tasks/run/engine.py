@@ -10,7 +10,6 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.isolation import remove_left_places
 from agentbatch.tasks.run.outage import Outage
 from agentbatch.tasks.run.pause_gate import PauseGate
 from agentbatch.tasks.run.resume.resume_plan import ResumeAction
@@ -132,7 +131,7 @@ class LocalEngine:
     async def run(self) -> None:
         store = self.context.store
         self._queue()
-        await self._remove_left_places()
+        await self._remove_leftovers()
         if self._dispositions and not self.scheduler.pending:
             text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
@@ -147,11 +146,11 @@ class LocalEngine:
             self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
         store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))
 
-    async def _remove_left_places(self) -> None:
-        places, known = self.context.places, self.context.store.state.tasks
-        if places is not None and self._dispositions:
-            ended = {task.id for task in known.values() if task.finished and not task.resumable}
-            await remove_left_places(places, self.context.store.folder, ended)
+    async def _remove_leftovers(self) -> None:
+        if self._dispositions:
+            known = self.context.store.state.tasks.values()
+            ended = [task.id for task in known if task.finished and not task.resumable]
+            await self.context.workspaces.remove_leftovers(ended)
 
     def _queue(self) -> None:
         """Say of every task what becomes of it."""

@@ -18,7 +18,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
 from agentbatch.tasks.results.document import results_document
-from agentbatch.tasks.run.assemble import make_engine
+from agentbatch.tasks.run.assemble import local_workspaces, make_engine
 from agentbatch.tasks.run.context import RoleModelConfig
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import LocalEngine
@@ -29,6 +29,7 @@ from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
+from agentbatch.workspace.workspace import Workspaces
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ async def run_batch(
     *,
     listeners: Sequence[Listener] = (),
     on_start: Callable[[Engine], None] | None = None,
+    open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
 ) -> RunOutcome:
-    """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`.
+    """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`; `open_workspaces`
+    decides where the tasks work.
 
     Raises UserError before anything is spent; failures of tasks are in the outcome.
     """
@@ -81,7 +84,9 @@ async def run_batch(
             lambda text: store.emit(e.Notice(text=redact(text), warning=False)),
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
-        engine = make_engine(prepared, store, coder, evaluator, modes, resume_plan)
+        engine = make_engine(
+            prepared, store, coder, evaluator, modes, resume_plan, open_workspaces(prepared, store)
+        )
         started = _run_started(prepared, session, coder, evaluator, base_urls)
         store.emit(started)
         if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):

@@ -7,13 +7,11 @@ from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.evaluator.controller import Continue, Done, TaskController
 from agentbatch.tasks.evaluator.evaluation import Evaluation
 from agentbatch.tasks.evaluator.verdict import Verdict, what_is_missing
+from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.isolation import IsolatedWork
 from agentbatch.tasks.run.resume.resumed_task import Resumption
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.baseline import Baseline
-from agentbatch.workspace.files.protect import Protected
-from agentbatch.workspace.files.temp_files import remove_unfinished
+from agentbatch.workspace.workspace import TaskWorkspace
 
 GENERATIONS = 1_000_000
 """More than a task's conversations ever have: each time that it begins again, its numbers go on behind these."""
@@ -21,38 +19,28 @@ GENERATIONS = 1_000_000
 
 async def set_up(
     context: RunContext,
-    isolated: IsolatedWork,
+    workspace: TaskWorkspace,
     evaluation: Evaluation,
     resumption: Resumption | None,
     seconds: float,
-) -> tuple[Coder, PlannedTask]:
-    """The task's coder, and the task with the directory that it works in. `seconds`: what it was at work before.
+) -> Coder:
+    """The task's coder, and what its evaluations compare with. `seconds`: what it was at work before.
 
     Raises UserError, OSError.
     """
-    planned = evaluation.planned = await isolated.enter(anew=resumption is None)
-    place = isolated.place
-    if place is not None and place.fresh and resumption is not None:
-        raise UserError(f"The {place.kind} that it was at work in is gone; --retry-failed begins it again.")
-    new = not planned.root.exists()
-    planned.root.mkdir(parents=True, exist_ok=True)
-    known = context.store.state.tasks[planned.id]
-    if resumption is not None or known.reruns:
-        await asyncio.to_thread(remove_unfinished, planned.root)
-    coder = context.make_coder(planned, context.workspace(planned, place))
-    folder = context.store.folder.task(planned.id)
+    planned = evaluation.planned
+    coder = context.make_coder(planned, workspace)
     if resumption is not None:
         _recollect(coder, evaluation, resumption, await _beginning(context, planned), seconds)
-        return coder, planned
-    if not new:
-        await evaluation.look()
-        evaluation.before = evaluation.after
-    patterns = planned.task.protected_paths
-    if patterns:
-        evaluation.protected = await asyncio.to_thread(Protected.capture, planned.root, patterns)
-    evaluation.beginning.save(folder, context.store.redact)
-    coder.restore(known.reruns * GENERATIONS)
-    return coder, planned
+        return coder
+    await evaluation.look(workspace)
+    evaluation.before = evaluation.after
+    if planned.task.protected_paths:
+        evaluation.protected = await workspace.protect(planned.task.protected_paths)
+    baseline = Baseline(evaluation.before, evaluation.protected)
+    baseline.save(context.store.folder.task(planned.id), context.store.redact)
+    coder.restore(context.store.state.tasks[planned.id].reruns * GENERATIONS)
+    return coder
 
 
 def replay(resumption: Resumption, controller: TaskController, evaluation: Evaluation) -> Continue | Done:

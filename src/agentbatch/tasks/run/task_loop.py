@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import write_atomic, write_document
@@ -20,13 +22,12 @@ from agentbatch.tasks.evaluator.follow_up import begins_anew, next_prompt
 from agentbatch.tasks.evaluator.opening import opening_prompt
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.isolation import IsolatedWork
 from agentbatch.tasks.run.resume.resumed_task import Resumption, feedback_prompt, resumption_of
 from agentbatch.tasks.run.set_up import replay, set_up
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes, patch
-from agentbatch.workspace.files.snapshot import Snapshot
 from agentbatch.workspace.shell.processes import to_the_end
+from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Nothing is wrong with the task: with room on its disk, it goes on."""
@@ -70,7 +71,7 @@ class TaskLoop:
             after=empty,
         )
         self._coder: Coder | None = None
-        self._isolated = IsolatedWork(context, planned)
+        self._workspace: TaskWorkspace | None = None
         self._judged = True
         """The latest snapshot is that of the latest evaluation: nothing was done since."""
         known = context.store.state.tasks[planned.id]
@@ -129,10 +130,10 @@ class TaskLoop:
 
     async def _work(self, seconds: float) -> Done:
         resumption, self._resumption = self._resumption, None
-        coder, self.planned = await set_up(
-            self.context, self._isolated, self._evaluation, resumption, seconds
-        )
-        self._coder = coder
+        workspace = await self.context.open_workspace(self.planned, resume=resumption is not None)
+        self._workspace = workspace
+        self.planned = self._evaluation.planned = replace(self.planned, root=Path(workspace.info.directory))
+        coder = self._coder = await set_up(self.context, workspace, self._evaluation, resumption, seconds)
         self._judged = resumption is None  # what an earlier session has left was not looked at yet
         prompt, anew = "", False
         if resumption is None:
@@ -156,7 +157,7 @@ class TaskLoop:
                 outcome = await self._turn(coder, iteration, prompt, anew, resumption)
             resumption = None
             self._last_text = outcome.text
-            found = await self._evaluation.run(coder, outcome)
+            found = await self._evaluation.run(workspace, coder, outcome)
             decision = self._controller.after_turn(found.evaluated)
             anew = begins_anew(coder, outcome, found)
             prompt = self._report(coder, iteration, outcome, found, decision)
@@ -246,17 +247,16 @@ class TaskLoop:
 
     async def _finish(self, done: Done, resumable: bool) -> None:
         """Leave the patch, say that the task has ended, have its transcript written."""
-        store = self.context.store
+        store, workspace = self.context.store, self._workspace
         evaluation, known = self._evaluation, store.state.tasks[self.planned.id]
-        if not self._judged:
-            await evaluation.look()
+        if workspace is not None and not self._judged:
+            await evaluation.look(workspace)
         difference = changes(evaluation.before, evaluation.after)
         if difference:
             text = store.redact(patch(evaluation.before, evaluation.after))
-            await write_document(store.folder.task(self.planned.id) / "changes.patch", text)
-        branch = await self._isolated.leave(
-            evaluation.before, evaluation.after, completed=done.status == "completed", resumable=resumable
-        )
+            await write_document(self._patch, text)
+        left = Left() if workspace is None else await workspace.leave(self._ending(done, resumable))
+        self._notify(left.notices)
         self._emit(
             e.TaskFinished(
                 task_id=self.planned.id,
@@ -267,13 +267,33 @@ class TaskLoop:
                 last_evaluation=self._last_evaluation,
                 changed_files=difference.total if self._coder is not None else known.changed_files,
                 resumable=resumable,
-                branch=branch,
+                branch=left.branch,
             )
         )
         store.flush()
-        await self._isolated.tidy()
+        if workspace is not None:
+            self._notify(await workspace.close())
         # Not awaited here: the next task need not wait for it, and run.db has the conversation.
         store.in_background(self._leave_transcript)
+
+    @property
+    def _patch(self) -> Path:
+        return self.context.store.folder.task(self.planned.id) / "changes.patch"
+
+    def _ending(self, done: Done, resumable: bool) -> Ending:
+        planned, run_id = self.planned, self.context.store.folder.run_id
+        return Ending(
+            completed=done.status == "completed",
+            resumable=resumable,
+            before=self._evaluation.before,
+            after=self._evaluation.after,
+            message=f"agentbatch: {planned.id}\n\nRun {run_id}.\n\n{planned.task.first_prompt}\n",
+            patch=str(self._patch),
+        )
+
+    def _notify(self, notices: Iterable[str]) -> None:
+        for text in notices:
+            self._emit(e.Notice(task_id=self.planned.id, text=self.context.store.redact(text)))
 
     def _leave_transcript(self) -> None:
         store = self.context.store

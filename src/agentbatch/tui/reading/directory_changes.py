@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.tui.lines.files.changed_files import ChangedFile, ChangeKind, parse_patch
-from agentbatch.workspace.files.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff import changes, patch
-from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, take_snapshot
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 DIFF_SECONDS = 1.0
 """Spent on diffs in one look; the next one goes on with the rest."""

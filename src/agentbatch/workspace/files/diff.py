@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentbatch.workspace.files.file_diff import describable, file_diff, quoted
-from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 MIN_SHARE = 300
 """Characters of diff below which a file is better named than shown."""

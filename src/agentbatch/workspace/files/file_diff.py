@@ -1,7 +1,7 @@
 """The diff of one file as git writes it, so that `git apply` reads it."""
 
 from agentbatch.workspace.files.line_diff import hunks
-from agentbatch.workspace.files.snapshot import FileEntry
+from agentbatch.workspace.workspace import FileEntry
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 

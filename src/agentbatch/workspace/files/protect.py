@@ -8,12 +8,12 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.patterns import matcher
+from agentbatch.workspace.workspace import Protected, ProtectedFile
 
 MAX_KEPT = 64 * 1024 * 1024
 """Bytes that one task's protected files may hold together; they are kept in memory."""
@@ -26,58 +26,43 @@ _TEST_NAMES = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Kept:
-    """One protected file as it was."""
+def protect(root: Path, patterns: Sequence[str]) -> Protected:
+    """Keep what `patterns` (globs relative to `root`; a folder means all in it) match now.
 
-    content: bytes
-    """A symlink's is its target."""
-    mode: int | None
-    """Permission bits; None: it is a symlink."""
+    Raises UserError when that is too much to keep, OSError when it cannot be read.
+    """
+    kept: dict[str, ProtectedFile] = {}
+    total = 0
+    for name in _matching(root, patterns):
+        with _parent(root, name, make=False) as (folder, base):
+            found = _look(folder, base)
+        if found is None:
+            continue
+        kept[name] = found
+        total += len(found.content)
+        if total > MAX_KEPT:
+            raise UserError(
+                f"protected_paths: what they match in {root} is over {MAX_KEPT // 2**20} MiB; "
+                "name the files that matter, not large data."
+            )
+    return Protected(tuple(patterns), kept)
 
 
-@dataclass(frozen=True)
-class Protected:
-    patterns: tuple[str, ...]
-    kept: dict[str, Kept]
+def restore(root: Path, protected: Protected) -> list[str]:
+    """Put back what was changed, replaced or deleted; returns the paths that had been tampered with.
 
-    @classmethod
-    def capture(cls, root: Path, patterns: Sequence[str]) -> "Protected":
-        """Keep what `patterns` (globs relative to `root`; a folder means all in it) match now.
-
-        Raises UserError when that is too much to keep, OSError when it cannot be read.
-        """
-        kept: dict[str, Kept] = {}
-        total = 0
-        for name in _matching(root, patterns):
-            with _parent(root, name, make=False) as (folder, base):
-                found = _look(folder, base)
-            if found is None:
-                continue
-            kept[name] = found
-            total += len(found.content)
-            if total > MAX_KEPT:
-                raise UserError(
-                    f"protected_paths: what they match in {root} is over {MAX_KEPT // 2**20} MiB; "
-                    "name the files that matter, not large data."
-                )
-        return cls(tuple(patterns), kept)
-
-    def restore(self, root: Path) -> list[str]:
-        """Put back what was changed, replaced or deleted; returns the paths that had been tampered with.
-
-        A file that was added where a pattern matches is named among them but stays: it may be what the task
-        asked for. What the coder put in a protected file's place goes, be it a link, or a folder with all in
-        it. Nothing is read or written through a symlink, so nothing outside `root` is touched.
-        """
-        tampered = set()
-        for name, kept in self.kept.items():
-            with _parent(root, name, make=True) as (folder, base):
-                if _look(folder, base) != kept:
-                    tampered.add(name)
-                    _put_back(folder, base, kept)
-        tampered.update(name for name in _matching(root, self.patterns) if name not in self.kept)
-        return sorted(tampered)
+    A file that was added where a pattern matches is named among them but stays: it may be what the task
+    asked for. What the coder put in a protected file's place goes, be it a link, or a folder with all in
+    it. Nothing is read or written through a symlink, so nothing outside `root` is touched.
+    """
+    tampered = set()
+    for name, kept in protected.files.items():
+        with _parent(root, name, make=True) as (folder, base):
+            if _look(folder, base) != kept:
+                tampered.add(name)
+                _put_back(folder, base, kept)
+    tampered.update(name for name in _matching(root, protected.patterns) if name not in protected.files)
+    return sorted(tampered)
 
 
 def test_files(paths: Iterable[str]) -> list[str]:
@@ -142,22 +127,22 @@ def _make_folder(at: int, name: str) -> None:
     os.mkdir(name, dir_fd=at)
 
 
-def _look(folder: int, name: str) -> Kept | None:
+def _look(folder: int, name: str) -> ProtectedFile | None:
     """The file as it is; None: there is none, or something that is neither file nor link."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(status.st_mode):
-        return Kept(os.fsencode(os.readlink(name, dir_fd=folder)), None)
+        return ProtectedFile(os.fsencode(os.readlink(name, dir_fd=folder)), None)
     if not stat.S_ISREG(status.st_mode):
         return None
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(handle, "rb") as file:
-        return Kept(file.read(MAX_KEPT + 1), stat.S_IMODE(status.st_mode))
+        return ProtectedFile(file.read(MAX_KEPT + 1), stat.S_IMODE(status.st_mode))
 
 
-def _put_back(folder: int, name: str, kept: Kept) -> None:
+def _put_back(folder: int, name: str, kept: ProtectedFile) -> None:
     """By a new file beside it and a rename, so that a hard link to elsewhere keeps its content."""
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):

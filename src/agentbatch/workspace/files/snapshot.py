@@ -5,13 +5,11 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Literal
 
 from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.workspace import FileEntry, Signature, Snapshot
 
 MAX_FILES = 20_000
 """Files in a snapshot; a directory with more is no project, and its snapshot says so."""
@@ -30,42 +28,6 @@ SMALL_SIZE = 1024 * 1024
 """Bytes. A directory with no more than these is read in about a millisecond."""
 
 _BLOCK = 1024 * 1024
-
-Signature = tuple[int, int, int, int]
-"""Size, mtime_ns, inode, ctime_ns."""
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    sha256: str
-    """Of the content; of the target for a symlink; empty for what is not read."""
-    size: int
-    text: str | None
-    """None: binary (not UTF-8), large, or not a file. A symlink's is its target."""
-    executable: bool
-    kind: Literal["file", "symlink", "special", "unreadable"] = "file"
-    """`special`: a fifo, socket or device, never opened."""
-    signature: Signature | None = field(default=None, compare=False)
-    """For the next snapshot; None: read again."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """`files` by path relative to the root, `/`-separated, in order. Bytes in a name that are no UTF-8 are
-    surrogates, as Python has them."""
-
-    files: Mapping[str, FileEntry]
-    truncated: bool = False
-    """There were more than MAX_FILES files; which ones are in is then a matter of order."""
-
-    @cached_property
-    def digest(self) -> str:
-        """Equal exactly where paths, contents and executable bits are."""
-        whole = hashlib.sha256()
-        for path, entry in self.files.items():
-            line = f"{path}\0{entry.kind}\0{entry.executable}\0{entry.size}\0{entry.sha256}\0"
-            whole.update(line.encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
 
 
 def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collection[Path] = ()) -> Snapshot:

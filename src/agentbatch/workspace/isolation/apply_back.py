@@ -10,9 +10,10 @@ from pathlib import Path
 
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.snapshot import MAX_HASHED, FileEntry, Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import MAX_HASHED, take_snapshot
 from agentbatch.workspace.isolation.obstacles import obstacles, same
 from agentbatch.workspace.isolation.removal import remove_tree
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 STAGE = ".agentbatch-apply-"
 """Begins the name of the folder in the task's directory where new files wait until all of them are there."""

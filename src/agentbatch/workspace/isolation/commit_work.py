@@ -12,6 +12,7 @@ from agentbatch.text import clip, counted
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
 from agentbatch.workspace.isolation.branch_names import free_name
 from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.removal import open_up
 from agentbatch.workspace.isolation.worktree import NOTHING, Worktree, checked_out_elsewhere, move_branch, tip
 
 NOBODY = ("agentbatch", "agentbatch@localhost")
@@ -90,7 +91,7 @@ def _repositories(top: Path) -> Iterator[Path]:
     while folders:
         folder = folders.pop()
         try:
-            _open_up(Path(folder))
+            open_up(Path(folder))  # git does not record a folder's mode
             with os.scandir(folder) as found:
                 entries = list(found)
         except OSError:
@@ -101,13 +102,6 @@ def _repositories(top: Path) -> Iterator[Path]:
                     yield Path(entry.path)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
-
-
-def _open_up(folder: Path) -> None:
-    """A folder without permissions would keep its files off the branch; git does not record them."""
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    if mode & stat.S_IRWXU != stat.S_IRWXU:
-        folder.chmod(mode | stat.S_IRWXU)
 
 
 def _own_index(worktree: Worktree, folder: Path) -> Path:

@@ -35,7 +35,7 @@ def copy_tree(source: Path, target: Path, leave_out: Collection[Path], stop: Eve
     made: list[tuple[str, str]] = []
     try:
         target.mkdir(parents=True)
-        for entry in _entries(source, unwanted):
+        for entry in entries(source, unwanted):
             if stop.is_set():
                 raise CopyStopped
             place = os.path.join(target, os.path.relpath(entry.path, source))
@@ -46,7 +46,7 @@ def copy_tree(source: Path, target: Path, leave_out: Collection[Path], stop: Eve
                 os.symlink(os.readlink(entry.path), place)
                 shutil.copystat(entry.path, place, follow_symlinks=False)
             else:
-                _copy_file(entry.path, place, stop)
+                copy_file(entry.path, place, stop)
         # Last and from the inside out: a folder may be read-only, and its time changes with what is put in.
         for origin, place in reversed(made):
             shutil.copystat(origin, place, follow_symlinks=False)
@@ -56,7 +56,7 @@ def copy_tree(source: Path, target: Path, leave_out: Collection[Path], stop: Eve
         raise UserError(_sentence(error, source)) from error
 
 
-def _entries(source: Path, unwanted: Collection[Path]) -> Iterator[os.DirEntry[str]]:
+def entries(source: Path, unwanted: Collection[Path]) -> Iterator[os.DirEntry[str]]:
     """What is copied, every folder before what is in it."""
     folders = [str(source)] if source.is_dir() else []
     while folders:
@@ -84,7 +84,7 @@ def _leads_out(pointer: Path, source: Path) -> bool:
     return os.path.isabs(named) or not Path(os.path.normpath(pointer.parent / named)).is_relative_to(source)
 
 
-def _copy_file(origin: str, place: str, stop: Event) -> None:
+def copy_file(origin: str, place: str, stop: Event) -> None:
     # What was a file a moment ago may be a link or a fifo now: follow neither, wait for neither.
     reading = os.open(origin, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(reading, "rb", buffering=0) as old, open(place, "xb", buffering=0) as new:

@@ -1,40 +1,34 @@
 """Where an isolated task works: a copy of its directory, or a git worktree on a branch of its own."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Event, Lock
-from typing import Literal, TypeVar
+from typing import Literal
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import describable
-from agentbatch.workspace.files.snapshot import Snapshot
 from agentbatch.workspace.isolation.apply_back import Applied, apply_back
 from agentbatch.workspace.isolation.branch_names import branch_name
 from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.place_making import discard, make_copy, make_worktree, remove
 from agentbatch.workspace.isolation.place_record import IsolatedDir
-from agentbatch.workspace.shell.processes import to_the_end
+from agentbatch.workspace.workspace import Snapshot
 
 WORK = "work"
 """Name of a place's folder in the task's folder, `<run folder>/tasks/<id>/work`."""
 
-AT_ONCE = 3
-"""Isolation that are made or tidied at the same time: the disk is the limit, and other work needs threads too."""
-
-T = TypeVar("T")
-
 
 class Isolation:
-    """The places of one run's isolated tasks. Everything is done in threads, and to its end also when cancelled, so
-    that no git is killed while it writes to the user's repository; only a copy stops in the middle."""
+    """The places of one run's isolated tasks. Only a copy stops in the middle when it is cancelled."""
 
-    def __init__(self, run_id: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, run_id: str, environ: Mapping[str, str], disk: DiskWork | None = None) -> None:
         self._run_id = run_id
         self._git = Git(environ)
-        self._few = asyncio.Semaphore(AT_ONCE)
+        self._disk = disk or DiskWork()
         self._applying = asyncio.Lock()
         self._repositories: dict[Path, Lock] = {}
 
@@ -56,9 +50,9 @@ class Isolation:
         folder = folder.resolve()  # as git writes it down
         if kind == "copy":
             stop = Event()
-            return await self._in_thread(lambda: make_copy(self._git, source, folder, leave_out, stop), stop)
+            return await self._disk.run(lambda: make_copy(self._git, source, folder, leave_out, stop), stop)
         name = branch_name(self._run_id, task_id)
-        return await self._in_thread(lambda: make_worktree(self._git, source, folder, name, self._lock))
+        return await self._disk.run(lambda: make_worktree(self._git, source, folder, name, self._lock))
 
     async def keep(self, place: IsolatedDir, message: str) -> KeptWork:
         """Commit what was done in a worktree on its branch. Nothing is removed yet, and it may be repeated.
@@ -68,35 +62,24 @@ class Isolation:
         if place.worktree is None:
             return KeptWork()
         worktree = place.worktree
-        return await self._in_thread(lambda: commit_work(self._git, worktree, message, place.folder))
+        return await self._disk.run(lambda: commit_work(self._git, worktree, message, place.folder))
 
     async def apply_back(self, place: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
         """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""
         async with self._applying:
-            return await self._in_thread(lambda: apply_back(place.root, place.source, before, after))
+            return await self._disk.run(lambda: apply_back(place.root, place.source, before, after))
 
     async def remove(self, place: IsolatedDir) -> None:
         """Remove the files of a place whose work is kept. `make` goes on from a worktree's branch; safe to repeat."""
-        await self._in_thread(lambda: remove(self._git, place))
+        await self._disk.run(lambda: remove(self._git, place))
 
     async def discard(self, folder: Path) -> None:
         """Remove the place in `folder`, if there is one, and forget it: `make` begins from the directory again, and
         on another branch when one with work on it is left. Safe to repeat."""
-        await self._in_thread(lambda: discard(self._git, folder.resolve()))
+        await self._disk.run(lambda: discard(self._git, folder.resolve()))
 
     def _lock(self, repository: Path) -> Lock:
         return self._repositories.setdefault(repository, Lock())
-
-    async def _in_thread(self, work: Callable[[], T], stop: Event | None = None) -> T:
-        async with self._few:
-            doing = asyncio.ensure_future(asyncio.to_thread(work))
-            try:
-                return await asyncio.shield(doing)
-            except asyncio.CancelledError:
-                if stop is not None:
-                    stop.set()
-                await to_the_end(_settled(doing))
-                raise
 
 
 def is_disposable(
@@ -140,8 +123,3 @@ def _patch_is_whole(before: Snapshot, after: Snapshot) -> bool:
     paths = (*touched.added, *touched.modified, *touched.deleted)
     known = all(describable(side.files.get(path)) for path in paths for side in (before, after))
     return known and not (before.truncated or after.truncated)
-
-
-async def _settled(doing: "asyncio.Task[T]") -> None:
-    await asyncio.wait({doing})
-    doing.exception()  # the cancellation is what counts

@@ -5,7 +5,7 @@ import unicodedata
 
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import Changes, changes
-from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
 def obstacles(before: Snapshot, after: Snapshot, here: Snapshot) -> list[str]:

@@ -1,6 +1,7 @@
 """Removing a folder that a coder has filled: whatever its modes and however deep it is."""
 
 import os
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -23,6 +24,13 @@ def remove_tree(path: Path) -> None:
             return
         _do("chmod", "-R", "u+rwX", "--", str(path))
     raise OSError(f"The folder {path} cannot be removed: {said}.")
+
+
+def open_up(folder: Path) -> None:
+    """Let its owner, who we are, list and change it."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
 
 
 def _do(*command: str) -> str:

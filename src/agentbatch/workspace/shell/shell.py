@@ -2,20 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import CommandProcess, to_the_end
+from agentbatch.workspace.workspace import CommandResult
 
 MAX_COMMAND = 120_000
 """Bytes. Linux takes 128 KiB in one argument."""
 CANNOT_RUN = 126
 """Exit code of a command that could not be started, as shells give it."""
-TAIL_CHARACTERS = 4_000
-"""Characters that `tail` gives at most, however long the lines are."""
 
 LIMITS = """\
 ulimit -c 0          # no core files
@@ -24,26 +22,6 @@ ulimit -u 16384      # processes of this user: ends a fork bomb before the machi
 ulimit -f 10485760   # KiB in one file: 10 GiB
 """
 """Limits that every command runs under; those that the system already holds lower stay as they are."""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command ended and what it printed."""
-
-    exit_code: int | None
-    """None: killed at its timeout or for flooding."""
-    output: str
-    """Both outputs in the order of writing, cleaned; at most 30,000 characters: head, a line that says how
-    much is missing and where it is, tail."""
-    timed_out: bool
-    flooded: bool
-    seconds: float
-    spilled: Path | None
-    """The file with the whole output, when it was longer."""
-
-    def tail(self, lines: int = 15) -> str:
-        """The last lines of the output."""
-        return "\n".join(self.output.rstrip().split("\n")[-lines:])[-TAIL_CHARACTERS:]
 
 
 class Shell:
@@ -96,7 +74,7 @@ class Shell:
             timed_out=not ended and not collector.flooded,
             flooded=collector.flooded,
             seconds=time.monotonic() - begun,
-            spilled=collector.spilled,
+            spilled=str(collector.spilled or ""),
         )
 
 
@@ -121,4 +99,4 @@ def _refusal(command: str) -> str:
 
 
 def _not_started(why: str) -> CommandResult:
-    return CommandResult(CANNOT_RUN, f"The command was not started: {why}.", False, False, 0.0, None)
+    return CommandResult(CANNOT_RUN, f"The command was not started: {why}.", False, False, 0.0, "")

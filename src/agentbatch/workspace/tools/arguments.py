@@ -1,11 +1,12 @@
 """From the JSON text that a model wrote to a tool's checked arguments, or a sentence on what is wrong."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from agentbatch.workspace.tools.base import Arguments, Tool
+from agentbatch.workspace.tools.base import Tool
 
 MAX_PROBLEMS = 5
 """Wrong arguments that an answer names."""
@@ -15,10 +16,12 @@ class ArgumentsError(ValueError):
     """Its text tells the model what is wrong and what to send instead."""
 
 
-def parse_arguments(tool: Tool, text: str) -> Arguments:
-    """Lenient where models slip without a loss of meaning: nothing at all for {}, the object wrapped in a
+def parse_arguments(tool: Tool, arguments: str | Mapping[str, object]) -> Any:
+    """A value of the tool's own argument model, from JSON text or the object that it stands for.
+
+    Lenient where models slip without a loss of meaning: nothing at all for {}, the object wrapped in a
     JSON string, numbers and booleans as strings, null for an optional argument. Raises ArgumentsError."""
-    values = _object(tool, text)
+    values = _object(tool, arguments) if isinstance(arguments, str) else dict(arguments)
     optional = {name for name, field in tool.arguments.model_fields.items() if not field.is_required()}
     given = {name: value for name, value in values.items() if value is not None or name not in optional}
     try:

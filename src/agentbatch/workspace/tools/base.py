@@ -1,12 +1,15 @@
-"""What every tool is, what it gets, and what it gives back."""
+"""What every tool is: a pure half that a model is told of, and a hand that works in a task's directory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.files.paths import PathError, confine
+from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.workspace import ToolResult
 
 
 class Arguments(BaseModel):
@@ -16,53 +19,32 @@ class Arguments(BaseModel):
 
 
 @dataclass(frozen=True)
-class CommandRecord:
-    """One shell command that ran, as evidence for the evaluator."""
+class TaskDirectory:
+    """What a hand works with."""
 
-    command: str
-    exit_code: int | None
-    """None: killed at its timeout or for flooding."""
-    tail: str
-    """The last lines of its output."""
-    seconds: float
+    root: Path
+    """The task's directory, resolved. File tools cannot leave it."""
+    shell: Shell
+    outputs: Path
+    """Folder outside of it where whole outputs are spilled; readable by `read_file`."""
 
+    def to_read(self, path: str) -> Path:
+        """In the task's directory or among its kept outputs. Raises PathError."""
+        found = confine(self.root, path, readable=(self.outputs,))
+        return found if found.is_relative_to(self.outputs.resolve()) else self._unhidden(path, found)
 
-@dataclass(frozen=True)
-class FileRecord:
-    """One file as a tool left it."""
+    def to_write(self, path: str) -> Path:
+        """In the task's directory. Raises PathError."""
+        return self._unhidden(path, confine(self.root, path))
 
-    path: str
-    """As the model named it."""
-    digest: str
-    """sha256 of its content."""
-    unchanged: bool = False
-    """It held exactly this already."""
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """The answer to one tool call."""
-
-    text: str
-    """What the model reads. For an error: what is wrong and what to do next."""
-    ok: bool = True
-    invalid: bool = False
-    """The call itself was wrong (bad JSON, unknown tool, bad arguments): nothing was done."""
-    finished: bool = False
-    """`finish` was called: the turn ends."""
-    summary: str = ""
-    """What the coder told `finish`."""
-    command: CommandRecord | None = None
-    file: FileRecord | None = None
-    """The file that was written."""
-    changed: bool = False
-    """A file was written (if with what it held already) or a command ran: the coder did something."""
-    note: str = ""
-    """One line for a person beside the call, e.g. `exit 1`."""
+    def _unhidden(self, path: str, found: Path) -> Path:
+        if self.shell.hides(found):
+            raise PathError(f"{path} is kept out of your reach: it holds settings or keys. Do without it.")
+        return found
 
 
 class Tool(Protocol):
-    """One tool: a name, a sentence for the model, a flat argument model, and what it does."""
+    """One tool as a model and a person see it: a name, a sentence for the model, a flat argument model. Pure."""
 
     name: ClassVar[str]
     description: ClassVar[str]
@@ -72,7 +54,12 @@ class Tool(Protocol):
         """One line for a person that says what this call does: the command, the path."""
         ...
 
-    async def run(self, arguments: Any, workspace: Workspace) -> ToolResult: ...
+
+class Hand(Tool, Protocol):
+    """A tool that works in the task's directory."""
+
+    async def run(self, arguments: Any, directory: TaskDirectory) -> ToolResult: ...
 
 
 Toolbox = Mapping[str, Tool]
+"""By name."""

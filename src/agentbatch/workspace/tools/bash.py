@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.shell.shell import CommandResult
-from agentbatch.workspace.tools.base import Arguments, CommandRecord, ToolResult
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import Arguments, TaskDirectory
+from agentbatch.workspace.workspace import CommandRecord, CommandResult, ToolResult
 
 DEFAULT_TIMEOUT = 120
 """Seconds."""
@@ -40,9 +39,9 @@ class Bash:
     def summary(self, arguments: BashArguments) -> str:
         return arguments.command
 
-    async def run(self, arguments: BashArguments, workspace: Workspace) -> ToolResult:
+    async def run(self, arguments: BashArguments, directory: TaskDirectory) -> ToolResult:
         timeout = allowed_timeout(arguments.timeout, self._default_timeout)
-        result = await workspace.shell.run(arguments.command, timeout)
+        result = await directory.shell.run(arguments.command, timeout)
         end = _end(result, timeout)
         hint = _hint(arguments.command, result)
         output = result.output.rstrip("\n") or "(no output)"

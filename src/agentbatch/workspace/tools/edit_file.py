@@ -8,11 +8,10 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, FileRecord, ToolResult
+from agentbatch.workspace.tools.base import Arguments, TaskDirectory
 from agentbatch.workspace.tools.closest import SHOWN_LINES, closest_places, numbered
-from agentbatch.workspace.tools.locate import to_write
 from agentbatch.workspace.tools.replace import replace_file
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import FileRecord, ToolResult
 
 MAX_FILE = 10 * 1024 * 1024
 """Bytes; larger files are data, for bash."""
@@ -44,8 +43,8 @@ class EditFile:
     def summary(self, arguments: EditFileArguments) -> str:
         return f"{arguments.path}{' (every occurrence)' if arguments.replace_all else ''}"
 
-    async def run(self, arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
-        return await asyncio.to_thread(_edit, arguments, workspace)
+    async def run(self, arguments: EditFileArguments, directory: TaskDirectory) -> ToolResult:
+        return await asyncio.to_thread(_edit, arguments, directory)
 
 
 class _File(NamedTuple):
@@ -58,8 +57,8 @@ class _File(NamedTuple):
         return (text.replace("\n", "\r\n") if self.crlf else text).encode("utf-8")
 
 
-def _edit(arguments: EditFileArguments, workspace: Workspace) -> ToolResult:
-    path = to_write(workspace, arguments.path)
+def _edit(arguments: EditFileArguments, directory: TaskDirectory) -> ToolResult:
+    path = directory.to_write(arguments.path)
     name = arguments.path
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"

@@ -9,9 +9,8 @@ from typing import Annotated, BinaryIO, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, ToolResult
-from agentbatch.workspace.tools.locate import to_read
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import Arguments, TaskDirectory
+from agentbatch.workspace.workspace import ToolResult
 
 MAX_CHARACTERS = 30_000
 """Characters of one answer, as for the shell's output."""
@@ -46,16 +45,16 @@ class ReadFile:
         part = "" if (first, arguments.limit) == (1, 2000) else f" from line {first}"
         return f"{arguments.path}{part}"
 
-    async def run(self, arguments: ReadFileArguments, workspace: Workspace) -> ToolResult:
-        return await asyncio.to_thread(_read, arguments, workspace)
+    async def run(self, arguments: ReadFileArguments, directory: TaskDirectory) -> ToolResult:
+        return await asyncio.to_thread(_read, arguments, directory)
 
 
-def _read(arguments: ReadFileArguments, workspace: Workspace) -> ToolResult:
-    path = to_read(workspace, arguments.path)
+def _read(arguments: ReadFileArguments, directory: TaskDirectory) -> ToolResult:
+    path = directory.to_read(arguments.path)
     if path.is_dir():
         return ToolResult(_listing(arguments.path, path), note="folder")
     if not path.exists():
-        return ToolResult(_missing(arguments.path, path, workspace.root), ok=False, note="no such file")
+        return ToolResult(_missing(arguments.path, path, directory.root), ok=False, note="no such file")
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
         status = os.fstat(handle)

@@ -1,4 +1,4 @@
-"""The tools together: choosing them, telling a model about them, and running the calls that it makes."""
+"""The tools of a workspace together: what a model is told of them, and running the calls that it makes."""
 
 import difflib
 import unicodedata
@@ -6,38 +6,29 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from agentbatch.errors import UserError
 from agentbatch.model.reply import ToolSpec
 from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
-from agentbatch.workspace.tools.base import Tool, Toolbox, ToolResult
-from agentbatch.workspace.tools.bash import DEFAULT_TIMEOUT, Bash
+from agentbatch.workspace.tools.base import Hand, TaskDirectory, Toolbox
+from agentbatch.workspace.tools.bash import Bash
 from agentbatch.workspace.tools.edit_file import EditFile
-from agentbatch.workspace.tools.finish import Finish
 from agentbatch.workspace.tools.read_file import ReadFile
 from agentbatch.workspace.tools.write_file import WriteFile
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import ToolResult
 
-TOOLS: Mapping[str, Tool] = MappingProxyType(
-    {tool.name: tool for tool in (Bash(), ReadFile(), WriteFile(), EditFile(), Finish())}
+HANDS: Mapping[str, Hand] = MappingProxyType(
+    {hand.name: hand for hand in (Bash(), ReadFile(), WriteFile(), EditFile())}
 )
-"""All tools by name, in the order in which a model is told of them."""
+"""All tools of a workspace by name, in the order in which a model is told of them."""
 
 SUMMARY = 100
 """Characters of a summary line."""
 
 
-def select_tools(names: Sequence[str], command_timeout: float = DEFAULT_TIMEOUT) -> Toolbox:
-    """The named tools. `command_timeout`: seconds that bash gives a command when the model names none.
-
-    Raises UserError naming the nearest tool for an unknown one.
-    """
-    for name in names:
-        if name not in TOOLS:
-            raise UserError(
-                f"There is no tool {name!r}{_nearest(name, TOOLS)} The tools are {', '.join(TOOLS)}."
-            )
-    chosen: dict[str, Tool] = {name: tool for name, tool in TOOLS.items() if name in names}
+def choose_hands(names: Sequence[str], command_timeout: float) -> Mapping[str, Hand]:
+    """Those of the names that are tools of a workspace. `command_timeout`: seconds that bash gives a command when the
+    model names none."""
+    chosen = {name: hand for name, hand in HANDS.items() if name in names}
     if Bash.name in chosen:
         chosen[Bash.name] = Bash(command_timeout)
     return chosen
@@ -58,28 +49,39 @@ def specs(toolbox: Toolbox) -> list[ToolSpec]:
     ]
 
 
-async def dispatch(toolbox: Toolbox, name: str, arguments: str, workspace: Workspace) -> ToolResult:
+async def dispatch(
+    hands: Mapping[str, Hand], name: str, arguments: str | Mapping[str, object], directory: TaskDirectory
+) -> ToolResult:
     """Run one call as the model wrote it. What is wrong with it becomes an answer, never an error."""
-    tool = toolbox.get(name)
-    if tool is None:
-        return ToolResult(
-            f"There is no tool {name[:SUMMARY]!r}{_nearest(name, toolbox)} "
-            f"The tools are {', '.join(toolbox)}.",
-            ok=False,
-            invalid=True,
-            note="unknown tool",
-        )
+    hand = hands.get(name)
+    if hand is None:
+        return unknown_tool(name, hands)
     try:
-        parsed = parse_arguments(tool, arguments)
+        parsed = parse_arguments(hand, arguments)
     except ArgumentsError as error:
-        return ToolResult(str(error), ok=False, invalid=True, note="invalid arguments")
+        return wrong_arguments(error)
     try:
-        return await tool.run(parsed, workspace)
+        return await hand.run(parsed, directory)
     except PathError as error:
         return ToolResult(str(error), ok=False, note="path refused")
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         return ToolResult(f"{name} failed: {error.strerror or error}{place}.", ok=False, note="failed")
+
+
+def unknown_tool(name: str, toolbox: Toolbox) -> ToolResult:
+    """The answer to a call of a tool that is not in the toolbox."""
+    return ToolResult(
+        f"There is no tool {name[:SUMMARY]!r}{nearest(name, toolbox)} The tools are {', '.join(toolbox)}.",
+        ok=False,
+        invalid=True,
+        note="unknown tool",
+    )
+
+
+def wrong_arguments(error: ArgumentsError) -> ToolResult:
+    """The answer to a call whose arguments are wrong."""
+    return ToolResult(str(error), ok=False, invalid=True, note="invalid arguments")
 
 
 def summarise(toolbox: Toolbox, name: str, arguments: str) -> str:
@@ -99,7 +101,8 @@ def _printable(text: str) -> str:
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
 
 
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
+def nearest(name: str, known: Mapping[str, Any]) -> str:
+    """The end of a sentence about an unknown name."""
     near = difflib.get_close_matches(name[:SUMMARY], known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else "."
 

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, FileRecord, ToolResult
-from agentbatch.workspace.tools.locate import to_write
+from agentbatch.workspace.tools.base import Arguments, TaskDirectory
 from agentbatch.workspace.tools.replace import replace_file
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import FileRecord, ToolResult
 
 NEWLINE = b"\n"
 
@@ -28,10 +27,10 @@ class WriteFile:
     def summary(self, arguments: WriteFileArguments) -> str:
         return f"{arguments.path} ({_lines(arguments.content)})"
 
-    async def run(self, arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
+    async def run(self, arguments: WriteFileArguments, directory: TaskDirectory) -> ToolResult:
         if len(arguments.content) <= SMALL:
-            return _write(arguments, workspace)
-        return await asyncio.to_thread(_write, arguments, workspace)
+            return _write(arguments, directory)
+        return await asyncio.to_thread(_write, arguments, directory)
 
 
 SMALL = 64 * 1024
@@ -39,10 +38,10 @@ SMALL = 64 * 1024
 loop's queue takes longer than the disk."""
 
 
-def _write(arguments: WriteFileArguments, workspace: Workspace) -> ToolResult:
-    path = to_write(workspace, arguments.path)
+def _write(arguments: WriteFileArguments, directory: TaskDirectory) -> ToolResult:
+    path = directory.to_write(arguments.path)
     name = arguments.path
-    refusal = _refusal(name, path, workspace.root)
+    refusal = _refusal(name, path, directory.root)
     if refusal:
         return ToolResult(refusal, ok=False)
     try:

@@ -23,12 +23,12 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
 from agentbatch.tasks.run.prepare.tool_modes import ToolModes, is_private
 from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import FILE, LINES
 from agentbatch.toolcalls.remembered import ToolModeMemory
-from agentbatch.workspace.tools.toolbox import TOOLS as TOOLBOX
 from agentbatch.workspace.tools.toolbox import specs
 
 KEY = "sk-test-0123456789"

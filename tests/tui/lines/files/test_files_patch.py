@@ -19,7 +19,8 @@ from agentbatch.tui.lines.files.files_tree import (
 )
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.workspace.files.diff import patch
-from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import Snapshot
 
 NAMES = (
     "plain.txt", "with space.txt", 'with "quotes".txt', "back\\slash", "tab\there", "line\nend", "目录/文件.py",

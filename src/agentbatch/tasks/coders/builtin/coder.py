@@ -14,12 +14,13 @@ from agentbatch.tasks.agents.action_words import action_words
 from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.toolbox import Finished, run_tool
 from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.replies import tool_message
-from agentbatch.workspace.tools.base import CommandRecord, Toolbox, ToolResult
-from agentbatch.workspace.tools.toolbox import dispatch, summarise
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.tools.base import Toolbox
+from agentbatch.workspace.tools.toolbox import summarise
+from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
 
 MISFORMED_REPLIES = 2
 """In a row, before the form of the calls changes."""
@@ -128,8 +129,8 @@ class Coder:
         # On disk before it is done: after a kill -9 it is known that this call may have happened.
         self.flush()
         began = time.monotonic()
-        result = await dispatch(self.toolbox, call.name, call.arguments, self.workspace)
-        if result.finished and refusal:
+        result = await run_tool(self.toolbox, call.name, call.arguments, self.workspace)
+        if isinstance(result, Finished) and refusal:
             result = ToolResult(refusal, ok=False, note="not taken")
         file = result.file.path if result.file and not result.file.unchanged else ""
         self.emit(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.agents.error_lines import Spot, failure_key, find_spot
-from agentbatch.workspace.tools.base import CommandRecord, FileRecord, ToolResult
+from agentbatch.workspace.workspace import CommandRecord, FileRecord, ToolResult
 
 Pattern = Literal["failing_command", "failing_edit", "same_content", "back_and_forth", "repeat"]
 """A command that fails the same way again, whatever came in between; an edit that failed before; a file written with

@@ -7,6 +7,7 @@ from typing import Literal
 
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.agents.toolbox import Finish, Finished
 from agentbatch.tasks.coders.builtin.coder import Coder
 from agentbatch.tasks.coders.builtin.conversation import unanswered
 from agentbatch.tasks.coders.builtin.loops import LoopDetector, Pattern
@@ -18,9 +19,8 @@ from agentbatch.tasks.coders.builtin.replies import (
     with_usable_ids,
 )
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
-from agentbatch.workspace.tools.base import ToolResult
 from agentbatch.workspace.tools.bash import Bash
-from agentbatch.workspace.tools.finish import Finish
+from agentbatch.workspace.workspace import ToolResult
 
 TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "token_limit", "cost_limit"]
 """How a turn ended: `finish` was called; plain text (a question, a report); going in circles; too many empty
@@ -93,7 +93,7 @@ class _Turn:
     def __init__(self, coder: Coder, spent: Spent | None = None) -> None:
         self.coder = coder
         self.spent = spent or Spent(task_seconds=coder.seconds())
-        self.loops = LoopDetector(str(coder.workspace.root))
+        self.loops = LoopDetector(coder.workspace.info.directory)
         self.tools_used = False
         self.format_errors = 0
         self.nudged_for_text = False
@@ -167,17 +167,18 @@ class _Turn:
                 result = await self._run_call(call, results, cut_off=cut_off and last)
                 self.coder.answer(call.id, result.text)
                 results.append(result)
-                if result.finished:
+                if isinstance(result, Finished):
                     break
         except asyncio.CancelledError:
             self._answer_rest(calls[len(results) : len(results) + 1], IN_FLIGHT)
             self._answer_rest(calls[len(results) + 1 :], NOT_BEGUN)
             raise
-        if results[-1].finished:
+        last_result = results[-1]
+        if isinstance(last_result, Finished):
             self._answer_rest(
                 calls[len(results) :], "Skipped: the turn ended with `finish` before this call."
             )
-            return TurnOutcome("finished", self.coder.redact(results[-1].summary.strip()))
+            return TurnOutcome("finished", self.coder.redact(last_result.summary.strip()))
         if all(result.invalid for result in results):
             return self._format_error(None, not cut_off and self.coder.misformed())
         self.format_errors = 0

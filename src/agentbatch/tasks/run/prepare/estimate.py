@@ -7,11 +7,12 @@ from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import CoderDefinition, EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.evaluator.evidence import Evidence
 from agentbatch.tasks.evaluator.opening import opening_prompt
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.snapshot import Snapshot
-from agentbatch.workspace.tools.toolbox import select_tools, specs
+from agentbatch.workspace.tools.toolbox import specs
+from agentbatch.workspace.workspace import Snapshot
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from agentbatch.tasks.coders.builtin.turn import TurnEnd, TurnOutcome
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
 from agentbatch.tasks.evaluator.controller import Evaluated, evaluated_from
 from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP
-from agentbatch.workspace.tools.base import CommandRecord
+from agentbatch.workspace.workspace import CommandRecord
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Any
 
 from agentbatch.files import write_atomic
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.files.protect import Kept, Protected
-from agentbatch.workspace.files.snapshot import FileEntry, Snapshot
+from agentbatch.workspace.workspace import FileEntry, Protected, ProtectedFile, Snapshot
 
 NAME = "beginning.json"
 
@@ -55,11 +54,14 @@ def _protected(protected: Protected | None) -> dict[str, Any] | None:
     if protected is None:
         return None
     kept = {
-        path: [base64.b64encode(file.content).decode(), file.mode] for path, file in protected.kept.items()
+        path: [base64.b64encode(file.content).decode(), file.mode] for path, file in protected.files.items()
     }
     return {"patterns": list(protected.patterns), "kept": kept}
 
 
 def _read_protected(document: dict[str, Any]) -> Protected:
-    kept = {path: Kept(base64.b64decode(content), mode) for path, (content, mode) in document["kept"].items()}
+    kept = {
+        path: ProtectedFile(base64.b64decode(content), mode)
+        for path, (content, mode) in document["kept"].items()
+    }
     return Protected(tuple(document["patterns"]), kept)

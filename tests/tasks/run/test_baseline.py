@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.files.baseline import NAME, Baseline
-from agentbatch.workspace.files.protect import Protected
-from agentbatch.workspace.files.snapshot import Snapshot, take_snapshot
+from agentbatch.tasks.run.baseline import NAME, Baseline
+from agentbatch.workspace.files.protect import protect
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.workspace import Snapshot
 
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     (root / "tests/run.sh").write_text("true")
     (root / "tests/run.sh").chmod(0o750)
     snapshot = take_snapshot(root)
-    protected = Protected.capture(root, ["tests", "link"])
+    protected = protect(root, ["tests", "link"])
     Baseline(snapshot, protected).save(folder, Redactor(["häß-secret-key-123"]))
     found = Baseline.load(folder)
     assert found.snapshot.files["a.txt"].text == "the [redacted]\n"

@@ -1,0 +1,157 @@
+"""A workspace on this machine: a directory, and a shell in it, with bubblewrap or without."""
+
+import asyncio
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Event
+
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.protect import protect, restore
+from agentbatch.workspace.files.snapshot import snapshot
+from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
+from agentbatch.workspace.isolation.removal import remove_tree
+from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
+from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.tools.base import Hand, TaskDirectory
+from agentbatch.workspace.tools.toolbox import dispatch
+from agentbatch.workspace.workspace import (
+    Checkpoint,
+    CommandResult,
+    Protected,
+    Snapshot,
+    ToolResult,
+    WorkspaceInfo,
+)
+
+
+@dataclass(frozen=True)
+class SandboxRules:
+    """What keeps the commands of all tasks of a run inside their directories."""
+
+    choice: SandboxChoice
+    network: bool
+    home: Path
+    hidden_dirs: tuple[Path, ...]
+    """The directories of all tasks and the folder of the runs: no task sees another's."""
+    hidden_files: tuple[Path, ...]
+    """Env files with keys."""
+
+    def sandbox(
+        self, root: Path, env: Mapping[str, str], readable: Sequence[Path], hidden_files: Sequence[Path] = ()
+    ) -> Sandbox:
+        """That of the task in `root`. `readable`, `hidden_files`: what it alone may read, or must not. Raises
+        UserError."""
+        return build_sandbox(
+            self.choice,
+            root=root,
+            home=self.home,
+            path_variable=env.get("PATH", ""),
+            hidden_dirs=self.hidden_dirs,
+            hidden_files=(*self.hidden_files, *hidden_files),
+            readable=readable,
+            network=self.network,
+        )
+
+
+class LocalWorkspace:
+    """See `Workspace` for the protocol."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        rules: SandboxRules,
+        sandbox: Sandbox,
+        env: Mapping[str, str],
+        outputs: Path,
+        scratch: Path,
+        hands: Mapping[str, Hand],
+        redact: Redactor,
+        disk: DiskWork,
+    ) -> None:
+        """`root` (resolved) exists. `env`: all variables of its commands; `outputs`: the folder of whole outputs;
+        `scratch`: that of forks and checkpoints, made when it is needed."""
+        self._root = root
+        self._rules = rules
+        self._sandbox = sandbox
+        self._env = env
+        self._scratch = scratch
+        self._hands = hands
+        self._disk = disk
+        self._redact = redact
+        self._shell = Shell(root, sandbox, env, outputs, redact)
+        self._directory = TaskDirectory(root, self._shell, outputs)
+        self._numbers = count(1)
+
+    @property
+    def info(self) -> WorkspaceInfo:
+        return WorkspaceInfo(
+            directory=str(self._root),
+            system=f"{platform.system()} {platform.machine()}",
+            sandbox=self._sandbox.name,
+            network=self._rules.network,
+        )
+
+    async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
+        return await dispatch(self._hands, tool, arguments, self._directory)
+
+    async def run(self, command: str, timeout: float) -> CommandResult:
+        return await self._shell.run(command, timeout)
+
+    async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
+        return await snapshot(self._root, since)
+
+    async def protect(self, patterns: Sequence[str]) -> Protected:
+        return await asyncio.to_thread(protect, self._root, patterns)
+
+    async def restore(self, protected: Protected) -> list[str]:
+        return await asyncio.to_thread(restore, self._root, protected)
+
+    async def checkpoint(self) -> Checkpoint:
+        name = f"checkpoint-{next(self._numbers)}"
+        await self._copy(self._scratch / name)
+        return Checkpoint(name)
+
+    async def restore_checkpoint(self, checkpoint: Checkpoint) -> None:
+        kept, stop = self._scratch / checkpoint.name, Event()
+        if not kept.is_dir():
+            raise UserError(f"There is no {checkpoint.name} of {self._root}.")
+        hidden = self._sandbox.out_of_reach
+        await self._disk.run(lambda: restore_tree(kept, self._root, hidden, stop), stop)
+
+    async def fork(self) -> "LocalWorkspace":
+        folder = self._scratch / f"fork-{next(self._numbers)}"
+        root = folder / "files" / (self._root.name or "root")
+        await self._copy(root)
+        # A git that finds no repository there must not take the user's, in which it may lie.
+        env = {**self._env, "GIT_CEILING_DIRECTORIES": str(root.parent)}
+        outputs = folder / "outputs"
+        return LocalWorkspace(
+            root,
+            rules=self._rules,
+            sandbox=self._rules.sandbox(root, env, [outputs]),
+            env=env,
+            outputs=outputs,
+            scratch=folder,
+            hands=self._hands,
+            redact=self._redact,
+            disk=self._disk,
+        )
+
+    async def close(self) -> tuple[str, ...]:
+        """Its scratch folder is all that it has made beside the task's directory; a fork lies in that."""
+        try:
+            if self._scratch.exists():
+                await self._disk.run(lambda: remove_tree(self._scratch))
+        except OSError as error:
+            return (str(error),)
+        return ()
+
+    async def _copy(self, target: Path) -> None:
+        hidden, stop = self._sandbox.out_of_reach, Event()
+        await self._disk.run(lambda: copy_or_nothing(self._root, target, hidden, stop), stop)

@@ -1,0 +1,48 @@
+"""Workspaces of this machine, without a sandbox."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
+from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.tools.toolbox import HANDS, choose_hands
+
+UNSANDBOXED = SandboxChoice("none", None, "")
+
+
+def rules(home: Path, hidden_dirs: Sequence[Path] = (), hidden_files: Sequence[Path] = ()) -> SandboxRules:
+    return SandboxRules(UNSANDBOXED, True, home, tuple(hidden_dirs), tuple(hidden_files))
+
+
+def local_workspaces(
+    tasks: Path, environ: Mapping[str, str], hidden_files: Sequence[Path] = ()
+) -> LocalWorkspaces:
+    """Those of a run with its tasks' folders in `tasks`."""
+    given = rules(tasks, hidden_files=hidden_files)
+    return LocalWorkspaces("r1", tasks, environ, given, secret_names=(), redact=Redactor([]))
+
+
+def local_workspace(
+    root: Path,
+    outputs: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    redact: Redactor | None = None,
+    command_timeout: float = 60.0,
+) -> LocalWorkspace:
+    """One with all tools, in a directory that exists."""
+    given = rules(root.parent)
+    return LocalWorkspace(
+        root,
+        rules=given,
+        sandbox=given.sandbox(root, {}, [outputs]),
+        env=env or {},
+        outputs=outputs,
+        scratch=outputs.parent / "scratch",
+        hands=choose_hands(list(HANDS), command_timeout),
+        redact=redact or Redactor([]),
+        disk=DiskWork(),
+    )
