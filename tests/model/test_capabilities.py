@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, first_guess, learn, stepped_down
+from agentbatch.model.capabilities import (
+    LADDER,
+    Capabilities,
+    OutputForm,
+    initial_capabilities,
+    learn,
+    stepped_down,
+)
 from agentbatch.model.server_error import ServerError
 
 FULL = Capabilities()
@@ -225,4 +232,4 @@ def test_what_schema_and_text_mode_are_refused() -> None:
     ],
 )
 def test_the_first_name_tried_for_the_output_limit(url: str, name: str) -> None:
-    assert first_guess(url).output_limits[0] == name
+    assert initial_capabilities(url).output_limits[0] == name

@@ -376,7 +376,7 @@ async def test_a_refused_parameter_is_learnt_once_and_remembered(
     ]
     steps = [Say(content="first"), Say(calls=[LS])]
     async with server_with(*steps, refuse=[refuse], dialect=dialect) as server:
-        endpoint = await open_endpoint(server.base_url, on_learnt=notices.append)
+        endpoint = await open_endpoint(server.base_url, on_learned=notices.append)
         client = coder(endpoint, temperature=0.2, max_output_tokens=500)
         one = await client.complete(history, tools=TOOLS)
         two = await client.complete(history, tools=TOOLS)
@@ -418,7 +418,7 @@ async def test_the_tool_mode_steps_down_with_what_is_refused_and_tells(open_endp
     notices: list[str] = []
     async with server_with(Say(calls=[LS]), refuse=["tools", "json_schema", "stop"]) as server:
         endpoint = await open_endpoint(
-            server.base_url, on_learnt=notices.append, on_tool_mode=lambda *change: changes.append(change)
+            server.base_url, on_learned=notices.append, on_tool_mode=lambda *change: changes.append(change)
         )
         reply = await coder(endpoint).complete(MESSAGES, tools=TOOLS)
         assert "stop" not in server.requests[-1].body
@@ -492,7 +492,7 @@ async def test_many_calls_that_learn_at_once_all_succeed(open_endpoint: OpenEndp
     notices: list[str] = []
     refuse: list[Refusal] = ["temperature", "tools"]
     async with server_with(Say(calls=[LS]), refuse=refuse, latency=0.01) as server:
-        endpoint = await open_endpoint(server.base_url, on_learnt=notices.append)
+        endpoint = await open_endpoint(server.base_url, on_learned=notices.append)
         client = coder(endpoint, temperature=0.2)
         replies = await asyncio.gather(*(client.complete(MESSAGES, tools=TOOLS) for _ in range(20)))
     assert {reply.tool_calls[0].name for reply in replies} == {"bash"}

@@ -79,7 +79,7 @@ async def test_a_hanging_load_is_given_up_once_and_not_waited_for_again() -> Non
         release.wait(60)
         return words
 
-    counter = TokenCounter(load, patience=0.05)
+    counter = TokenCounter(load, load_timeout=0.05)
     before = time.monotonic()
     for _ in range(50):
         assert (await counter.usage(MESSAGES, None, ANSWER)).input == estimate_messages(MESSAGES)
@@ -92,7 +92,7 @@ def test_a_hanging_load_does_not_keep_the_process_alive() -> None:
         "import asyncio, time\n"
         "from agentbatch.model.tokens import TokenCounter\n"
         "from agentbatch.model.answer import Answer\n"
-        "counter = TokenCounter(lambda: time.sleep(600), patience=0.05)\n"
+        "counter = TokenCounter(lambda: time.sleep(600), load_timeout=0.05)\n"
         "asyncio.run(counter.usage([], None, Answer('x', (), '', 'stop', None)))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Reading a chat completion defensively: whatever a server sends with status 200 is untrusted."""
+"""Reads a chat completion defensively: the body of a 200 is untrusted input."""
 
 import json
 import math
@@ -12,8 +12,7 @@ from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.usage import Usage
 
 GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
-"""Finish reasons of answers that the server did not finish: OpenRouter's and vLLM's, vLLM's and SGLang's,
-DeepSeek's."""
+"""Finish reasons of incomplete answers: `error` (OpenRouter, vLLM), `abort` (vLLM, SGLang), and DeepSeek's."""
 
 STATUS_OF: Mapping[str, int] = {
     "invalid_api_key": 401,
@@ -28,15 +27,15 @@ STATUS_OF: Mapping[str, int] = {
 """The HTTP status that goes with an error's code or type: OpenAI's and Anthropic's names."""
 
 MAX_TOKENS = 10_000_000_000
-"""A count above this is nonsense, and taken as not given."""
+"""A count above this is nonsense and is ignored."""
 
 
 class GarbageError(ValueError):
-    """A 200 that holds no answer. The text says what it holds instead."""
+    """A 200 without an answer. The text says what it contains instead."""
 
 
 class CutError(Exception):
-    """An answer that broke off before its end. Never a short answer: it has to be asked for again."""
+    """An answer that broke off before its end. Never treated as a short answer: the request has to be sent again."""
 
 
 class RefusedError(Exception):
@@ -49,7 +48,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The first choice of a completion. `usage` is None where the endpoint gave none that makes sense."""
+    """The first choice of a completion. `usage` is None where the endpoint sent none that makes sense."""
 
     content: str
     tool_calls: tuple[ToolCall, ...]
@@ -77,8 +76,8 @@ def read_answer(body: bytes) -> Answer:
 
 
 def answer_of(message: dict[str, Any], finish_reason: str, usage: Usage | None) -> Answer:
-    """The answer in an assistant message. `finish_reason`: empty where the server gave none. Raises CutError
-    for one that says that the server gave up."""
+    """The answer in an assistant message. `finish_reason`: empty where the server sent none. Raises CutError
+    when the finish reason says that the server gave up."""
     if finish_reason in GAVE_UP:
         raise CutError(f"the endpoint gave up in the middle of its answer ({finish_reason})")
     calls = _tool_calls(message)
@@ -93,7 +92,7 @@ def answer_of(message: dict[str, Any], finish_reason: str, usage: Usage | None) 
 
 
 def raise_error(document: Any) -> None:
-    """Raises RefusedError when the document holds an error."""
+    """Raises RefusedError when the document contains an error."""
     error = error_in(200, document)
     if error is not None:
         raise RefusedError(with_own_status(error))
@@ -103,12 +102,12 @@ def read_usage(usage: Any) -> Usage | None:
     """Token counts in our convention: `input` includes cached, `output` includes reasoning."""
     if not isinstance(usage, dict):
         return None
-    given, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if given is None or written is None or given + written == 0:
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if prompt is None or completion is None or prompt + completion == 0:
         return None
     # xAI and Google leave reasoning out of completion_tokens, but not out of the total.
     total = _count(usage.get("total_tokens"))
-    written = max(written, (total or 0) - given)
+    completion = max(completion, (total or 0) - prompt)
     cached = (
         _count(_inner(usage, "prompt_tokens_details").get("cached_tokens"))
         or _count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
@@ -117,21 +116,21 @@ def read_usage(usage: Any) -> Usage | None:
     )
     reasoning = _count(_inner(usage, "completion_tokens_details").get("reasoning_tokens")) or 0
     return Usage.model_construct(
-        input=given,
-        cached=min(cached, given),
-        output=written,
-        reasoning=min(reasoning, written),
+        input=prompt,
+        cached=min(cached, prompt),
+        output=completion,
+        reasoning=min(reasoning, completion),
         calls=1,
         estimated=False,
     )
 
 
 MAX_CALLS = 128
-"""Tool calls taken from one reply. OpenAI's own limit of tools in a request; a reply with more is out of its mind."""
+"""Tool calls taken from one reply. OpenAI's own limit on tools in a request; a reply with more is malformed."""
 
 
 def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
-    """The calls that name a function. Ids that are missing or doubled are replaced: each is answered exactly
+    """The calls that name a function. Missing or duplicate ids are replaced: each call is answered exactly
     once."""
     raw = message.get("tool_calls")
     items = raw if isinstance(raw, list) else []
@@ -144,8 +143,8 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():
             continue
-        given = item.get("id")
-        call_id = given if isinstance(given, str) and given and given not in seen else new_call_id()
+        raw_id = item.get("id")
+        call_id = raw_id if isinstance(raw_id, str) and raw_id and raw_id not in seen else new_call_id()
         seen.add(call_id)
         calls.append(ToolCall(call_id, name.strip(), _arguments(function.get("arguments"))))
     return tuple(calls)
@@ -162,7 +161,7 @@ def _arguments(raw: Any) -> str:
 
 
 def split_content(raw: Any) -> tuple[str, str]:
-    """Text and reasoning of a content that may be a string, null, or a list of parts."""
+    """Text and reasoning of a `content` that may be a string, null, or a list of parts."""
     if isinstance(raw, str):
         return raw, ""
     texts: list[str] = []
@@ -178,8 +177,8 @@ def split_content(raw: Any) -> tuple[str, str]:
 
 
 def with_own_status(error: ServerError) -> ServerError:
-    """The error with the status that it would have had on its own: aggregators put the provider's into the code,
-    others name a code or type that always comes with the same one."""
+    """The error with the status of the provider behind the 200: aggregators put it into the code, others send a code
+    or type that always goes with the same status."""
     status = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 0
     if not 400 <= status <= 599:
         status = STATUS_OF.get(error.code) or STATUS_OF.get(error.type) or error.status

@@ -1,4 +1,4 @@
-"""What an endpoint's model cannot do, learnt from its own refusals and remembered for the next request."""
+"""What an endpoint's model cannot do, learned from its own refusals and remembered for the next request."""
 
 import re
 from collections.abc import Mapping
@@ -9,51 +9,50 @@ from urllib.parse import urlsplit
 from agentbatch.model.server_error import ServerError
 
 OutputForm = Literal["json_schema", "json_object", "prompt"]
-"""How an answer in JSON is asked for, best first: a schema that the endpoint enforces, JSON that it
-enforces, words."""
+"""How JSON answers are requested, best first: a schema that the endpoint enforces, JSON mode, instructions in the
+prompt."""
 
 LADDER: tuple[OutputForm, ...] = ("json_schema", "json_object", "prompt")
 
 ToolMode = Literal["native", "schema", "text"]
 """How tools are called, best first: the endpoint's own tool calls; one JSON action of a schema that the endpoint
-enforces (json_actions.py); blocks of text (blocks.py)."""
+enforces (toolcalls/json_actions.py); blocks of text (toolcalls/blocks/)."""
 
 TOOL_MODES: tuple[ToolMode, ...] = ("native", "schema", "text")
 
 MAX_LESSONS = 14
-"""Requests that one call may spend on learning. Every lesson removes something, so there are no more than
-this."""
+"""Requests that one call may spend on learning. Every lesson removes a capability, so there cannot be more."""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What we still believe the model to take. Only ever gets less."""
+    """What the model is believed to support. Only ever shrinks."""
 
     output_form: OutputForm = "json_schema"
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
-    """Names of the output limit to try, the first one in use; empty: the endpoint takes none."""
+    """Names of the output limit to try; the first one is in use. Empty: the endpoint accepts none."""
     temperature: bool = True
     tool_mode: ToolMode = "native"
     stop: bool = True
-    """The endpoint takes `stop`, which the text protocol asks for."""
+    """The endpoint accepts `stop`, which the text protocol sends."""
     parallel_tool_calls: bool = True
     reasoning_history: bool = True
-    """The endpoint takes `reasoning_content` back in assistant messages."""
+    """The endpoint accepts `reasoning_content` in assistant messages."""
     system: bool = True
-    """The model knows the system role; otherwise its text goes into the first user message."""
+    """The model supports the system role; otherwise its text goes into the first user message."""
     stream: bool = True
     whole: bool = True
-    """The endpoint also answers in one piece."""
+    """The endpoint also answers without streaming."""
     stream_usage: bool = True
-    """The endpoint takes `stream_options`, by which usage comes with a stream."""
+    """The endpoint accepts `stream_options`, which adds usage to a stream."""
 
     @property
     def streams(self) -> bool:
-        """Ask for a stream. Of two refusals the one of answers in one piece came second, and counts."""
+        """Request a stream. If both ways were refused, the refusal of whole answers came second, and counts."""
         return self.stream or not self.whole
 
     def merged(self, other: "Capabilities") -> "Capabilities":
-        """What both allow. Two calls that learnt different things at the same time lose neither lesson."""
+        """What both allow. Two calls that learned different things at the same time lose neither lesson."""
         return Capabilities(
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
@@ -69,24 +68,24 @@ class Capabilities:
         )
 
     def lost(self, after: "Capabilities") -> str:
-        """What `after` no longer has, as words for a person."""
+        """What `after` no longer has, as text for a person."""
         words = [
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
             (self.temperature != after.temperature, "temperature"),
-            (self.tool_mode != after.tool_mode, _MODE_WORDS[self.tool_mode]),
+            (self.tool_mode != after.tool_mode, _MODE_NAMES[self.tool_mode]),
             (self.stop != after.stop, "stop"),
             (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),
             (self.reasoning_history != after.reasoning_history, "reasoning_content in the history"),
             (self.system != after.system, "the system role"),
             (self.stream != after.stream, "streaming"),
-            (self.whole != after.whole, "answers in one piece"),
+            (self.whole != after.whole, "answers without streaming"),
             (self.stream_usage != after.stream_usage, "stream_options"),
         ]
         return ", ".join(word for changed, word in words if changed)
 
 
-_MODE_WORDS: Mapping[ToolMode, str] = {
+_MODE_NAMES: Mapping[ToolMode, str] = {
     "native": "tool calls",
     "schema": "actions of a JSON schema",
     "text": "blocks of text",
@@ -94,15 +93,15 @@ _MODE_WORDS: Mapping[ToolMode, str] = {
 
 
 def stepped_down(capabilities: Capabilities) -> Capabilities:
-    """The next tool mode that can still be had. The last one stays."""
+    """With the next simpler tool mode that is available. The last one stays."""
     if capabilities.tool_mode == "native" and capabilities.output_form == "json_schema":
         return replace(capabilities, tool_mode="schema")
     return replace(capabilities, tool_mode="text")
 
 
-def first_guess(base_url: str) -> Capabilities:
-    """What to try first. OpenAI's own models want `max_completion_tokens`; elsewhere the older name is
-    safer, since some servers ignore the new one in silence."""
+def initial_capabilities(base_url: str) -> Capabilities:
+    """What to try first. OpenAI's own models need `max_completion_tokens`; elsewhere the older name is
+    safer, since some servers silently ignore the new one."""
     host = urlsplit(base_url).hostname or ""
     if host.endswith(("openai.com", "openai.azure.com")):
         return Capabilities(output_limits=("max_completion_tokens", "max_tokens"))
@@ -145,10 +144,10 @@ _TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ 
 
 
 def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]) -> Capabilities | None:
-    """What to believe after this refusal of `body`, which was built for `capabilities`; None: nothing to
+    """The capabilities after this refusal of `body`, which was built for `capabilities`; None: nothing to
     learn.
 
-    Only what the request really carried can be refused, so each lesson is worth one more try.
+    Only what the request really contained can be refused, so each lesson is worth one more try.
     """
     if error.status not in LEARNING_STATUSES:
         return None
@@ -171,8 +170,7 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
 def _learn_stream(
     capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
 ) -> Capabilities | None:
-    """What the refusal teaches about streaming. Either way can be lost once, so that there is no going back and
-    forth."""
+    """What the refusal teaches about streaming. Each way can be lost only once, so the two never alternate."""
     words = error.words
     if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
         return replace(capabilities, stream_usage=False)

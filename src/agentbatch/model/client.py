@@ -1,4 +1,4 @@
-"""Model calls: the one owner of limits, retries, learning and counting around a single HTTP request."""
+"""Model calls: limits, retries, learning and token counting around a single HTTP request."""
 
 import asyncio
 import time
@@ -19,14 +19,14 @@ from agentbatch.model.transport import HttpAnswer, TransportError
 
 PATH = "/chat/completions"
 
-QUIET = 1.0
-"""Seconds before a call tells that tokens are coming; most are answered by then."""
+PROGRESS_AFTER = 1.0
+"""Seconds before a call reports that it is generating; most are answered by then."""
 
-TOLD_EVERY = 0.5
-"""Seconds between two tellings."""
+PROGRESS_EVERY = 0.5
+"""Seconds between two progress reports."""
 
 EXPECTED_OUTPUT = 500
-"""Tokens reserved for an answer whose length nobody knows: a tool call or two."""
+"""Tokens reserved for an answer of unknown length: a tool call or two."""
 
 
 class ModelClient:
@@ -54,8 +54,8 @@ class ModelClient:
         temperature: float | None = None,
         observer: Observer | None = None,
     ) -> Reply:
-        """The model's reply; `temperature` counts for this call only. Raises ModelError when it failed for good;
-        cancelling it cancels the request at once."""
+        """The model's reply; `temperature` applies to this call only. Raises ModelError when it failed for good.
+        Cancelling it cancels the request at once."""
         call = _Call(self, messages, tools, schema, temperature, observer)
         answer = await call.run()
         usage = answer.usage or await self.endpoint.counter.usage(messages, tools, answer)
@@ -72,7 +72,7 @@ class ModelClient:
 
 
 class _Call:
-    """One call on its way: its attempts, its retries, its lessons."""
+    """One call in flight: its attempts, retries and lessons."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class _Call:
         self._reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
         self._first_sent: float | None = None
         self._sent = 0.0
-        self._tell_after = 0.0
+        self._next_progress = 0.0
         self._reader: StreamedAnswer | None = None
 
     async def run(self) -> Answer:
@@ -114,12 +114,12 @@ class _Call:
                 wait = self._after(outcome, slot)
             if isinstance(outcome, Answer):
                 return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
-            if self._learnt(outcome, capabilities, body):
+            if self._learned(outcome, capabilities, body):
                 continue
             if outcome.kind not in ("rate", "transient") or self.retries >= self._endpoint.retry.max_retries:
                 raise self._error(outcome)
             self.retries += 1
-            self._tell("retrying", wait, self._sentence(outcome))
+            self._notify("retrying", wait, self._sentence(outcome))
             if outcome.kind == "transient":
                 await asyncio.sleep(wait)
 
@@ -137,9 +137,9 @@ class _Call:
         )
 
     async def _send(self, content: bytes, streams: bool) -> Answer | Failure:
-        self._tell("sent")
+        self._notify("sent")
         self._sent = time.monotonic()
-        self._tell_after = self._sent + QUIET
+        self._next_progress = self._sent + PROGRESS_AFTER
         if self._first_sent is None:
             self._first_sent = self._sent
         reader = self._reader = StreamedAnswer(self._on_tokens) if streams else None
@@ -155,7 +155,7 @@ class _Call:
             return failures.unanswered(f"a 200 that is {error}")
 
     def _after(self, outcome: Answer | Failure, slot: Slot) -> float:
-        """Tell the limits how it went; seconds to wait before a retry."""
+        """Update the limits with the outcome; seconds to wait before a retry."""
         if isinstance(outcome, Answer):
             slot.settle(outcome.usage.total if outcome.usage is not None else self._reserved)
             return 0.0
@@ -167,9 +167,8 @@ class _Call:
             slot.settle(0)
         return wait
 
-    def _learnt(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
-        """True when the refusal taught us something that makes the same call worth sending in another
-        form."""
+    def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
+        """True when the refusal taught something, so that the same call is worth sending in another form."""
         if failure.error is None or failure.kind in ("overflow", "endpoint"):
             return False
         lesson = learn(capabilities, failure.error, body)
@@ -177,7 +176,9 @@ class _Call:
             return False
         self.lessons += 1
         self._endpoint.learn(self._client.model, lesson)
-        self._tell("retrying", 0.0, f"goes on without {capabilities.lost(lesson)}: {self._sentence(failure)}")
+        self._notify(
+            "retrying", 0.0, f"continuing without {capabilities.lost(lesson)}: {self._sentence(failure)}"
+        )
         return True
 
     def _sentence(self, failure: Failure, attempts: int | None = None) -> str:
@@ -190,16 +191,16 @@ class _Call:
         return ModelError(failure.kind, text, status=status, attempts=self.attempts)
 
     def _on_wait(self, seconds: float, reason: str) -> None:
-        self._tell("waiting", seconds, reason)
+        self._notify("waiting", seconds, reason)
 
     def _on_tokens(self, tokens: int) -> None:
         now = time.monotonic()
-        if self._observer is not None and now >= self._tell_after:
-            self._tell_after = now + TOLD_EVERY
+        if self._observer is not None and now >= self._next_progress:
+            self._next_progress = now + PROGRESS_EVERY
             tail = self._reader.tail() if self._reader is not None else ""
             self._observer(CallUpdate("generating", self.attempts, now - self._sent, "", tokens, tail))
 
-    def _tell(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
+    def _notify(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
         if self._observer is not None:
             attempt = self.attempts + 1 if kind == "waiting" else self.attempts
             self._observer(CallUpdate(kind, attempt, seconds, reason))

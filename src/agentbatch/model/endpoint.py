@@ -1,5 +1,4 @@
-"""One endpoint: a base URL and a key, shared by all clients on it with its limits and what was learnt of
-it."""
+"""One endpoint: a base URL and a key, with its limits and learned capabilities, shared by all its clients."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from agentbatch.model.capabilities import Capabilities, ToolMode, first_guess, stepped_down
+from agentbatch.model.capabilities import Capabilities, ToolMode, initial_capabilities, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.request import NativeOnly, ToolForms
 from agentbatch.model.retry import RetryPolicy
@@ -16,14 +15,14 @@ from agentbatch.model.tokens import TokenCounter
 from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
 MIN_POOL = 1_000
-"""Connections that are allowed: more requests at once may be wanted later than at first."""
+"""Connections in the pool: concurrency may be raised later."""
 
 
 class Endpoint:
-    """`async with` it around the calls. `redact` cleans every text that leaves; `on_learnt` gets a sentence
-    when the endpoint turns out not to take something, `on_tool_mode` a model, its new tool mode and why.
-    `stream`: False asks for answers in one piece. `forms`: how tools are called where the endpoint takes
-    no calls of its own; without, tools are native only."""
+    """`async with` it around the calls. `redact` is applied to every text that leaves; `on_learned` gets a sentence
+    when the endpoint turns out not to support something, `on_tool_mode` a model, its new tool mode and why.
+    `stream`: False requests whole answers. `forms`: how tools are called where the endpoint has no native
+    tool calls; without it, tools are native only."""
 
     def __init__(
         self,
@@ -38,14 +37,14 @@ class Endpoint:
         pool: int = MIN_POOL,
         stream: bool = True,
         redact: Callable[[str], str],
-        on_learnt: Callable[[str], None] | None = None,
+        on_learned: Callable[[str], None] | None = None,
         on_tool_mode: Callable[[str, ToolMode, str], None] | None = None,
         counter: TokenCounter | None = None,
         forms: ToolForms | None = None,
     ) -> None:
         self.base_url = base_url
         self.identity = identity or base_url
-        """What is remembered under: the address, or what a local server serves, whose address changes."""
+        """Cache key: the base URL, or the model served by a local server (its port changes)."""
         self.limits = limits
         self.retry = retry
         self.redact = redact
@@ -57,10 +56,10 @@ class Endpoint:
         self._connect_timeout = connect_timeout
         self._pool = max(pool, limits.max_in_flight or 0)
         self._stream = stream
-        self._on_learnt = on_learnt
+        self._on_learned = on_learned
         self._on_tool_mode = on_tool_mode
         self._capabilities: dict[str, Capabilities] = {}
-        self._settled: set[str] = set()
+        self._fixed_modes: set[str] = set()
         self._transport: Transport | None = None
 
     @property
@@ -88,31 +87,30 @@ class Endpoint:
         return await self._transport.post(path, content, reader)
 
     def capabilities(self, model: str) -> Capabilities:
-        """What we believe the model to take here."""
-        known = self._capabilities.get(model)
-        if known is None:
-            known = self._capabilities[model] = replace(first_guess(self.base_url), stream=self._stream)
-        return known
+        """What the model is believed to support here."""
+        if model not in self._capabilities:
+            self._capabilities[model] = replace(initial_capabilities(self.base_url), stream=self._stream)
+        return self._capabilities[model]
 
-    def use_tool_mode(self, model: str, mode: ToolMode, *, settled: bool = False) -> None:
-        """How this model's tools are called from now on: what a probe found or what is remembered; `settled`: what the
-        user says, which only a refusal changes."""
-        if settled:
-            self._settled.add(model)
+    def use_tool_mode(self, model: str, mode: ToolMode, *, fixed: bool = False) -> None:
+        """How this model's tools are called from now on: found by a probe, remembered, or (`fixed`) chosen by the user,
+        which only a refusal changes."""
+        if fixed:
+            self._fixed_modes.add(model)
         self._capabilities[model] = replace(self.capabilities(model), tool_mode=mode)
 
     def step_down(self, model: str, failed: ToolMode, why: str) -> bool:
-        """Go on with the next simpler way of calling tools than `failed`. False when there is none or the user has
-        settled it; true also when another task has stepped down already."""
+        """Continue with the next simpler tool mode than `failed`. False when there is none or the user has chosen
+        the mode; true also when another task has stepped down already."""
         before = self.capabilities(model)
-        if model in self._settled:
+        if model in self._fixed_modes:
             return False
         if before.tool_mode != failed:
             return True
         after = self._capabilities[model] = stepped_down(before)
         if after.tool_mode == failed:
             return False
-        self._tell_tool_mode(model, after.tool_mode, why)
+        self._notify_tool_mode(model, after.tool_mode, why)
         return True
 
     def learn(self, model: str, lesson: Capabilities) -> None:
@@ -121,12 +119,13 @@ class Endpoint:
         after = before.merged(lesson)
         self._capabilities[model] = after
         if after.tool_mode != before.tool_mode:
-            self._tell_tool_mode(model, after.tool_mode, f"{before.tool_mode} tool calls were refused")
+            self._notify_tool_mode(model, after.tool_mode, f"{before.tool_mode} tool calls were refused")
         lost = before.lost(after)
-        if lost and self._on_learnt is not None:
-            told = f"{self.host} refuses {lost} for model {model}: going on without."
-            self._on_learnt(self.redact(told))
+        if lost and self._on_learned is not None:
+            self._on_learned(
+                self.redact(f"{self.host} refuses {lost} for model {model}: continuing without.")
+            )
 
-    def _tell_tool_mode(self, model: str, mode: ToolMode, why: str) -> None:
+    def _notify_tool_mode(self, model: str, mode: ToolMode, why: str) -> None:
         if self._on_tool_mode is not None:
             self._on_tool_mode(model, mode, why)

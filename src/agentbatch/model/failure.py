@@ -1,4 +1,4 @@
-"""An attempt that brought no reply: what it means, and the sentence that says so."""
+"""A failed attempt: its retry class, and a sentence about it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Failure:
     error: ServerError | None = None
     """None: no answer, or one that could not be read."""
     wait: float | None = None
-    """Seconds that the server asks us to wait."""
+    """Seconds, from the server's Retry-After."""
     silent: bool = False
-    """The time ran out before an answer came."""
+    """It timed out before an answer arrived."""
 
 
 def http_failure(answer: HttpAnswer, now: float) -> Failure:
@@ -41,17 +41,16 @@ def refused(error: ServerError) -> Failure:
 
 
 def unanswered(words: str, *, silent: bool = False) -> Failure:
-    """No connection, no answer in time (`silent`), or an answer that is none."""
+    """No connection, no answer in time (`silent`), or an unusable answer."""
     return Failure("transient", words, silent=silent)
 
 
 def sentence(
     failure: Failure, host: str, model: str, redact: Callable[[str], str], attempts: int | None = None
 ) -> str:
-    """One sentence for a person: endpoint, model, status, the server's own words; attempts when there were
-    several."""
+    """One sentence for a person: endpoint, model, status, the server's own words; the attempts if several."""
     status = failure.error.status if failure.error is not None else None
-    said = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
+    outcome = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
     words = tidy(redact(tidy(failure.words, MAX_MATCHED))).rstrip(".")
     tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
-    return f"{host} {said} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."
+    return f"{host} {outcome} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."

@@ -1,4 +1,4 @@
-"""Recognising that a request was longer than the model's context window: there is one code and many
+"""Recognises that a request was longer than the model's context window: there are a few codes and many
 wordings."""
 
 import re
@@ -11,7 +11,7 @@ CODES = frozenset(
 """OpenAI's (also Groq's, xAI's), llama.cpp's and Anthropic's."""
 
 STATUSES = frozenset({200, 400, 413, 422, 429, 500})
-"""200: the error came inside a good answer; 500: llama.cpp's answer when its slots overflow."""
+"""200: the error came inside a 200; 500: llama.cpp's answer when its slots overflow."""
 
 _WORDINGS = re.compile(
     r"maximum context length"  # OpenAI, vLLM, DeepSeek, Mistral, Ollama
@@ -31,8 +31,8 @@ _WORDINGS = re.compile(
 
 
 def is_overflow(error: ServerError) -> bool:
-    """True when a shorter request would be taken."""
+    """True when a shorter request would be accepted."""
     if error.status not in STATUSES:
         return False
-    known = error.code in CODES or error.type in CODES
-    return error.status == 413 or known or _WORDINGS.search(error.words) is not None
+    has_code = error.code in CODES or error.type in CODES
+    return error.status == 413 or has_code or _WORDINGS.search(error.words) is not None

@@ -39,7 +39,7 @@ class Reply:
     latency: float = 0.0
     """Seconds from the first send to the answer, waits between attempts included."""
     tool_mode: ToolMode = "native"
-    """The form of tool calls that was asked for."""
+    """The tool mode that the request was sent in."""
 
     @property
     def cut_off(self) -> bool:
@@ -49,11 +49,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class CallUpdate:
-    """What a call is doing while nobody has the answer yet; feeds `generating 212 tokens, 0:41 (2 retries)`.
+    """What an unanswered call is doing; feeds `generating 212 tokens, 0:41 (2 retries)`.
 
-    `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request went out.
+    `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request was sent.
     `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`. `generating`: `tokens`
-    of output have come in the `seconds` since the request went out.
+    of output have arrived in the `seconds` since the request was sent.
     """
 
     kind: Literal["waiting", "sent", "retrying", "generating"]
@@ -63,7 +63,7 @@ class CallUpdate:
     tokens: int = 0
     """An estimate."""
     text: str = ""
-    """The end of the answer so far, at most MAX_TAIL characters: for whoever looks on."""
+    """The end of the answer so far, at most MAX_TAIL characters, for display."""
 
 
 Observer = Callable[[CallUpdate], None]

@@ -13,8 +13,8 @@ Schema = tuple[str, dict[str, Any]]
 
 
 class ToolForms(Protocol):
-    """How tool calls are written and read where the endpoint takes none of its own (tool modes other than `native`).
-    `agentbatch.toolcalls` implements it; the model client does not know how. Pure."""
+    """How tool calls are written and read as text (tool modes other than `native`). `agentbatch.toolcalls` implements
+    it; the model client does not know how. Pure."""
 
     @property
     def stop(self) -> Sequence[str]:
@@ -26,7 +26,7 @@ class ToolForms(Protocol):
         ...
 
     def render(self, history: list[Message], tools: Sequence[ToolSpec], mode: ToolMode) -> list[Message]:
-        """The history without the endpoint's own tool calls, and with the tools described."""
+        """The history with its tool calls as text and the tools described."""
         ...
 
     def read(
@@ -36,7 +36,7 @@ class ToolForms(Protocol):
         mode: ToolMode,
         messages: Sequence[Message],
     ) -> Answer:
-        """The answer to `messages` with the tool calls that it holds as text."""
+        """The answer to `messages` with the tool calls found in its text."""
         ...
 
 
@@ -80,7 +80,7 @@ def build_body(
     max_output_tokens: int | None = None,
     forms: ToolForms = NATIVE_ONLY,
 ) -> dict[str, Any]:
-    """The body as a dict. History messages are passed as given, but for what the endpoint cannot take."""
+    """The body as a dict. History messages are passed on unchanged except for what the endpoint cannot accept."""
     history = list(messages)
     body: dict[str, Any] = {"model": model}
     wanted = schema
@@ -117,14 +117,13 @@ def build_body(
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """UTF-8 JSON. Half of a surrogate pair, which a file name or a cut text can hold, becomes a question
-    mark."""
+    """UTF-8 JSON. Half a surrogate pair, as in some file names and cut texts, becomes a question mark."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
 def response_format(schema: Schema, capabilities: Capabilities) -> dict[str, Any] | None:
-    """The `response_format` for the rung of the ladder that we are on."""
+    """The `response_format` for the current output form."""
     name, document = schema
     if capabilities.output_form == "json_schema":
         described = {"name": name, "schema": document, "strict": _can_be_strict(document)}
@@ -133,7 +132,7 @@ def response_format(schema: Schema, capabilities: Capabilities) -> dict[str, Any
 
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:
-    """The system messages' text in front of the first user message, for models that know no system role."""
+    """The system messages' text in front of the first user message, for models without a system role."""
     system = "\n\n".join(m["content"] for m in messages if m.get("role") == "system" and m.get("content"))
     rest = [m for m in messages if m.get("role") != "system"]
     if not system:
@@ -148,7 +147,7 @@ def fold_system(messages: Sequence[Message]) -> list[Message]:
 def _in_text(
     history: list[Message], capabilities: Capabilities, tools: Sequence[ToolSpec], forms: ToolForms
 ) -> list[Message]:
-    """Without the endpoint's own tool calls; also where no tools are offered but the history holds calls."""
+    """The history with tool calls as text; also where no tools are offered but the history contains calls."""
     if not tools and not any(message.get("tool_calls") for message in history):
         return history
     return forms.render(history, tools, capabilities.tool_mode)
@@ -161,21 +160,21 @@ def _without_reasoning(message: Message) -> Message:
 
 
 def _asking_for(schema: Schema, messages: list[Message]) -> list[Message]:
-    """The schema in words at the end of the last user message. Some servers also insist on the word JSON
-    there."""
-    words = "Answer with one JSON object and nothing else. It must match this JSON schema:\n" + json.dumps(
-        schema[1], ensure_ascii=False
+    """The schema at the end of the last user message. Some servers insist on the word JSON there."""
+    instruction = (
+        "Answer with one JSON object and nothing else. It must match this JSON schema:\n"
+        + json.dumps(schema[1], ensure_ascii=False)
     )
     for place in range(len(messages) - 1, -1, -1):
         message = messages[place]
         if message.get("role") == "user" and isinstance(message.get("content"), str):
-            told = {**message, "content": f"{message['content']}\n\n{words}"}
-            return [*messages[:place], told, *messages[place + 1 :]]
-    return [*messages, {"role": "user", "content": words}]
+            extended = {**message, "content": f"{message['content']}\n\n{instruction}"}
+            return [*messages[:place], extended, *messages[place + 1 :]]
+    return [*messages, {"role": "user", "content": instruction}]
 
 
 def _can_be_strict(schema: Any) -> bool:
-    """OpenAI's strict mode wants every object closed and every property required; others ignore the flag."""
+    """OpenAI's strict mode needs every object closed and every property required; others ignore the flag."""
     if isinstance(schema, list):
         return all(_can_be_strict(item) for item in schema)
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""When a failed call is tried again, and after how long. Pure: no clock, no sleeping."""
+"""Whether and when a failed call is retried. Pure: no clock, no sleeping."""
 
 import math
 import re
@@ -12,11 +12,11 @@ from agentbatch.model.reply import ErrorKind
 from agentbatch.model.server_error import ServerError
 
 MAX_RETRY_AFTER = 86_400.0
-"""Seconds. A server that names more than a day is mistaken (often milliseconds in the field for seconds): the
-value is taken as not given."""
+"""Seconds. A server that asks for more than a day is mistaken (often milliseconds in place of seconds): the
+value is ignored."""
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425})
-"""With all of 5xx: what may be well a moment later."""
+"""With all of 5xx: what may succeed a moment later."""
 
 _NO_QUOTA = re.compile(
     r"insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing[_ ]hard[_ ]limit"
@@ -35,7 +35,7 @@ class RetryPolicy:
     """Seconds before the first retry, before jitter."""
     factor: float = 2.0
     cap: float = 60.0
-    """Seconds. No wait of our own making is longer; a server's Retry-After may be."""
+    """Seconds. Longest wait of our own; a server's Retry-After may be longer."""
 
     def backoff(self, attempt: int, rng: Random, at_least: float | None = None) -> float:
         """Seconds to wait after failed attempt `attempt` (from 1): anything up to 5, 10, 20 s (full jitter),
@@ -64,10 +64,10 @@ def classify(error: ServerError | None) -> ErrorKind:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the server asks us to wait; None when it does not say, or says nonsense.
+    """Seconds that the server asks us to wait; None when there is no valid value.
 
     Reads `retry-after-ms`, then `retry-after` as seconds or as an HTTP date. `now` is seconds since the
-    epoch; the answer's own Date header is preferred to it, so that a wrong clock on either side does no harm.
+    epoch; the answer's own Date header is preferred, so that a wrong clock on either side does no harm.
     """
     millis = _number(headers.get("retry-after-ms"))
     if millis is not None:

@@ -1,5 +1,4 @@
-"""What an endpoint says when it refuses a request. Every provider has its own shape; all of them are
-untrusted."""
+"""Reads the error of a refused request. Every provider has its own shape; all are untrusted."""
 
 import json
 import re
@@ -7,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_WORDS = 300
-"""Characters of a server's own words that a person is shown."""
+"""Characters of a server's own words that are shown to a person."""
 
 MAX_MATCHED = 4_000
-"""Characters of an error text that our patterns look at. An endpoint may send megabytes."""
+"""Characters of an error text that patterns are matched against. An endpoint may send megabytes."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _TAGS = re.compile(r"<[^<>]{0,500}>")
@@ -18,7 +17,7 @@ _TAGS = re.compile(r"<[^<>]{0,500}>")
 
 @dataclass(frozen=True)
 class ServerError:
-    """An error answer, whatever its shape was. Empty strings where the server said nothing."""
+    """An error answer in one shape. Empty strings where the server sent nothing."""
 
     status: int
     message: str = ""
@@ -30,7 +29,7 @@ class ServerError:
 
     @property
     def words(self) -> str:
-        """Everything the server said, lower case, for patterns."""
+        """Everything the server sent, in lower case, for patterns."""
         return f"{self.message} {self.code} {self.type} {self.param}"[:MAX_MATCHED].lower()
 
 

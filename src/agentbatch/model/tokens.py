@@ -1,5 +1,4 @@
-"""Counting tokens where the endpoint did not: a fast estimate for reservations, tiktoken for missing
-usage."""
+"""Counts tokens: a fast estimate for reservations, tiktoken where an endpoint sends no usage."""
 
 import asyncio
 import json
@@ -14,11 +13,10 @@ from agentbatch.usage import Usage
 
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes of one token: the usual rule for English and code. A CJK character has three bytes, so
-counting bytes instead of characters gives it 3/4 of a token, which is what current vocabularies make of
-it."""
+counting bytes instead of characters gives it 3/4 of a token, as in current vocabularies."""
 
 PER_MESSAGE = 4
-"""Tokens of a message's frame (OpenAI's cookbook: 3 and the role)."""
+"""Tokens of overhead per message (OpenAI's cookbook: 3 and the role)."""
 
 VOCABULARY = "o200k_base"
 """tiktoken's vocabulary of gpt-4o and later; near enough for other models' text."""
@@ -38,7 +36,7 @@ def estimate(text: str) -> int:
 
 
 def estimate_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] | None = None) -> int:
-    """Tokens that these messages and tools take as input, quickly."""
+    """Input tokens of these messages and tools: a fast estimate."""
     return measure_messages(messages, tools, estimate)
 
 
@@ -48,15 +46,15 @@ def measure_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] | No
 
 
 class TokenCounter:
-    """Counts with tiktoken once its vocabulary is there, else estimates.
+    """Counts with tiktoken once its vocabulary is loaded, else estimates.
 
-    The vocabulary is downloaded at first use, which some networks block without a word: it is loaded in a
-    daemon thread, waited for at most `patience` seconds, once. A failure is remembered.
+    The vocabulary is downloaded at first use, which some networks block silently: it is loaded in a
+    daemon thread and waited for once, at most `load_timeout` seconds. A failure is remembered.
     """
 
-    def __init__(self, load: Callable[[], Measure] | None = None, patience: float = 5.0) -> None:
+    def __init__(self, load: Callable[[], Measure] | None = None, load_timeout: float = 5.0) -> None:
         self._load = load or _load_tiktoken
-        self._patience = patience
+        self._load_timeout = load_timeout
         self._loading: asyncio.Task[Measure | None] | None = None
 
     async def usage(
@@ -64,13 +62,13 @@ class TokenCounter:
     ) -> Usage:
         """The usage of one answered call, marked as estimated."""
         measure = await self._measure()
-        given = [_message_text(message) for message in messages]
-        if measure is None or sum(map(len, given)) + len(answer.content) > MAX_COUNTED:
+        texts = [_message_text(message) for message in messages]
+        if measure is None or sum(map(len, texts)) + len(answer.content) > MAX_COUNTED:
             return _usage(messages, tools, answer, estimate)
         return await asyncio.to_thread(_usage, messages, tools, answer, measure)
 
     async def available(self) -> bool:
-        """Whether tiktoken counts here; False: its vocabulary cannot be loaded and tokens are estimated."""
+        """Whether tiktoken is used; False: its vocabulary cannot be loaded and tokens are estimated."""
         return await self._measure() is not None
 
     async def _measure(self) -> Measure | None:
@@ -82,7 +80,7 @@ class TokenCounter:
         loop = asyncio.get_running_loop()
         loaded: asyncio.Future[Measure | None] = loop.create_future()
 
-        def tell(measure: Measure | None) -> None:
+        def set_result(measure: Measure | None) -> None:
             if not loaded.done():
                 loaded.set_result(measure)
 
@@ -93,13 +91,13 @@ class TokenCounter:
                 log.info("tiktoken's vocabulary is not available (%s): tokens are estimated.", error)
                 measure = None
             try:
-                loop.call_soon_threadsafe(tell, measure)
+                loop.call_soon_threadsafe(set_result, measure)
             except RuntimeError:
                 log.debug("The event loop ended before tiktoken's vocabulary arrived.")
 
-        # Not a pool's thread: those are joined at exit, and a hanging download would keep the process alive.
+        # Not a pool thread: those are joined at exit, and a hanging download would keep the process alive.
         threading.Thread(target=work, name="tiktoken", daemon=True).start()
-        done, _ = await asyncio.wait([loaded], timeout=self._patience)
+        done, _ = await asyncio.wait([loaded], timeout=self._load_timeout)
         return loaded.result() if done else None
 
 

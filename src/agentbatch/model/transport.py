@@ -23,24 +23,23 @@ MAX_STREAM = 8 * MAX_BODY
 """Bytes of a streamed answer. A token comes in a chunk of 200 to 400 bytes; the longest outputs of models are under
 200,000 tokens."""
 
-PIECE = 16 * 1024
+CHUNK = 16 * 1024
 """Bytes of a body that are read at a time, at most."""
 
-SLACK = 1.0
-"""Seconds, at most, that a silence may last longer than allowed: the clock is not wound at every piece."""
+TIMEOUT_SLACK = 1.0
+"""Seconds, at most, by which a timeout comes late: it is not rescheduled for every chunk."""
 
-LAST_WORDS = 10.0
+TRAILER_TIMEOUT = 10.0
 """Seconds that a stream may take from the finish reason to its end: usage comes in between."""
 
-LINGER = 0.5
-"""Seconds that a stream may take from [DONE] to its end. A connection that is closed before cannot be used again."""
+DONE_TIMEOUT = 0.5
+"""Seconds that a stream may take from [DONE] to its end. A connection that is closed before that is not reusable."""
 
 STALE_WITHIN = 2.0
-"""Seconds. A connection that the server had closed while it was idle fails at once."""
+"""Seconds. A connection that the server closed while it was idle fails within this time."""
 
 KEEPALIVE = 30.0
-"""Seconds that an idle connection is kept: about a tool call, less than the minute after which servers hang
-up."""
+"""Seconds that an idle connection is kept: about a tool call, less than the minute after which servers close it."""
 
 
 class HttpAnswer(NamedTuple):
@@ -50,38 +49,38 @@ class HttpAnswer(NamedTuple):
 
 
 class TransportError(Exception):
-    """No answer came. The text says why, without the address."""
+    """No answer arrived. The text says why, without the address."""
 
 
-class SilenceError(TransportError):
-    """The time ran out."""
+class RequestTimeoutError(TransportError):
+    """It timed out."""
 
 
-class HungUpError(TransportError):
-    """The server ended the connection before it began to answer."""
+class DisconnectedError(TransportError):
+    """The server closed the connection before it began to answer."""
 
 
-Received = Literal["nothing", "data", "last words", "end"]
-"""What a piece of a body brought: nothing but signs of life; data; data after the finish reason; the end."""
+Received = Literal["nothing", "data", "trailer", "end"]
+"""What a chunk of a body contained: nothing but keep-alives; data; data after the finish reason; the end."""
 
 
 class BodyReader(Protocol):
-    """Takes the body of a 200 as it comes."""
+    """Reads the body of a 200 as it arrives."""
 
     @property
     def whole(self) -> bool:
-        """The answer is complete, although the connection may go on."""
+        """The answer is complete, although the connection may still be open."""
         ...
 
-    def feed(self, piece: bytes) -> Received:
-        """What it raises ends the request."""
+    def feed(self, chunk: bytes) -> Received:
+        """Read the next chunk. An exception ends the request."""
         ...
 
 
 class Transport:
     """The connection pool of one endpoint. `open` needs the event loop; `close` ends every connection.
 
-    aiohttp, not the openai package's client: that takes 0.4 s to import and as much CPU again a request.
+    aiohttp, not the openai package's client: that takes 0.4 s to import and doubles the CPU time of a request.
     """
 
     def __init__(
@@ -126,18 +125,18 @@ class Transport:
         await self._session.close()
 
     async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
-        """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when none came.
+        """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when there was none.
 
-        With a reader the body of a 200 goes to it, and the answer's own is empty. Then what counts is silence: before
-        the first data and between data no more than the request timeout may pass.
+        With a reader the body of a 200 goes to it, and the answer's own body is empty. The request timeout then limits
+        the time before the first data and between data.
 
-        A connection may have been closed by the server just before it is used again (llama.cpp does so after streams of
-        more than five seconds). Such a request never got there, and goes out once more.
+        A server may close a connection just before it is reused (llama.cpp does so after streams of more than five
+        seconds). Such a request never arrived, and is sent once more.
         """
         sent = time.monotonic()
         try:
             answer = await self._post(path, content, reader)
-        except HungUpError:
+        except DisconnectedError:
             if not self._answered or time.monotonic() - sent > STALE_WITHIN:
                 raise
             answer = await self._post(path, content, reader)
@@ -150,7 +149,7 @@ class Transport:
         streams = False
         try:
             async with (
-                asyncio.timeout(self._request_timeout) as clock,
+                asyncio.timeout(self._request_timeout) as timeout,
                 self._session.post(
                     _joined(self._url, path),
                     data=content,
@@ -163,39 +162,41 @@ class Transport:
                 if reader is None or response.status != 200:
                     return HttpAnswer(response.status, headers, await _read(response))
                 streams = True
-                await self._follow(response, reader, clock)
+                await self._follow(response, reader, timeout)
         except aiohttp.ConnectionTimeoutError:
             raise TransportError("no connection in time") from None
         except TimeoutError:
             if reader is None or not reader.whole:
-                raise SilenceError(_silence(streams, self._request_timeout)) from None
+                raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
         except (aiohttp.ClientError, OSError) as error:
             if reader is None or not reader.whole:
                 raise _failed(error, self._request_timeout, streams) from None
         return HttpAnswer(200, headers, b"")
 
     async def _follow(
-        self, response: "aiohttp.ClientResponse", reader: BodyReader, clock: asyncio.Timeout
+        self, response: "aiohttp.ClientResponse", reader: BodyReader, timeout: asyncio.Timeout
     ) -> None:
-        """Hand the body to the reader, winding the clock whenever data has come."""
+        """Hand the body to the reader, extending the timeout whenever data arrives."""
         loop = asyncio.get_running_loop()
         received = 0
-        async for piece in response.content.iter_chunked(PIECE):
-            received += len(piece)
+        async for chunk in response.content.iter_chunked(CHUNK):
+            received += len(chunk)
             if received > MAX_STREAM:
                 raise _too_long(MAX_STREAM)
-            kind = reader.feed(piece)
+            kind = reader.feed(chunk)
             if kind != "nothing":
-                self._wind(clock, kind, loop.time())
+                self._extend(timeout, kind, loop.time())
 
-    def _wind(self, clock: asyncio.Timeout, kind: Received, now: float) -> None:
+    def _extend(self, timeout: asyncio.Timeout, kind: Received, now: float) -> None:
         if kind == "data":
-            due = clock.when() or 0.0
+            due = timeout.when() or 0.0
             if due < now + self._request_timeout:
-                clock.reschedule(now + self._request_timeout + min(SLACK, self._request_timeout / 10))
+                timeout.reschedule(
+                    now + self._request_timeout + min(TIMEOUT_SLACK, self._request_timeout / 10)
+                )
         else:
-            patience = LINGER if kind == "end" else LAST_WORDS
-            clock.reschedule(now + min(patience, self._request_timeout))
+            seconds = DONE_TIMEOUT if kind == "end" else TRAILER_TIMEOUT
+            timeout.reschedule(now + min(seconds, self._request_timeout))
 
 
 def _joined(base_url: str, path: str) -> str:
@@ -205,7 +206,7 @@ def _joined(base_url: str, path: str) -> str:
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether it is a server of this machine."""
+    """Whether the URL is this machine's own."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -231,7 +232,7 @@ def proxy_of(url: str) -> str | None:
 
 
 def _without_user(base_url: str) -> tuple[str, str]:
-    """The URL without `user:password@`, and the header that says it instead; empty: there is none."""
+    """The URL without `user:password@`, and the header that replaces it; empty: there is none."""
     parts = urlsplit(base_url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:
@@ -242,15 +243,15 @@ def _without_user(base_url: str) -> tuple[str, str]:
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:
-    """The body, as long as it can be an answer. Raises ClientPayloadError when it is longer."""
-    pieces: list[bytes] = []
+    """The whole body. Raises ClientPayloadError when it is longer than MAX_BODY."""
+    chunks: list[bytes] = []
     received = 0
-    async for piece in response.content.iter_chunked(PIECE):  # unpacked piece by piece, a bomb too
-        received += len(piece)
+    async for chunk in response.content.iter_chunked(CHUNK):  # unpacked chunk by chunk, a zip bomb too
+        received += len(chunk)
         if received > MAX_BODY:
             raise _too_long(MAX_BODY)
-        pieces.append(piece)
-    return b"".join(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _too_long(limit: int) -> "aiohttp.ClientPayloadError":
@@ -263,10 +264,10 @@ def _failed(error: Exception, seconds: float, streams: bool) -> TransportError:
     cause = _cause(error, seconds)
     if streams:
         return TransportError(f"the answer broke off: {cause}")
-    return HungUpError(cause) if _hung_up(error) else TransportError(cause)
+    return DisconnectedError(cause) if _is_disconnect(error) else TransportError(cause)
 
 
-def _hung_up(cause: BaseException | None) -> bool:
+def _is_disconnect(cause: BaseException | None) -> bool:
     import aiohttp
 
     while cause is not None:
@@ -278,7 +279,7 @@ def _hung_up(cause: BaseException | None) -> bool:
     return False
 
 
-def _silence(streams: bool, seconds: float) -> str:
+def _timed_out(streams: bool, seconds: float) -> str:
     return f"no data for {seconds:g} s" if streams else f"no answer within {seconds:g} s"
 
 

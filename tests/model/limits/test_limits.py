@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agentbatch.model.limits.cooldown import PROBE_PATIENCE
+from agentbatch.model.limits.cooldown import ACCEPTED_AFTER
 from agentbatch.model.limits.limits import (
     COOLDOWN,
     IN_FLIGHT,
@@ -306,10 +306,10 @@ async def test_a_probe_that_is_still_under_way_after_a_while_was_let_in(clock: H
     limits = EndpointLimits(clock=clock)
     limits.cool_down(10)
     waiting = await callers(limits, clock, 3)
-    await clock.advance(10 + PROBE_PATIENCE / 2)
+    await clock.advance(10 + ACCEPTED_AFTER / 2)
     assert starts(waiting) == [10, None, None]
-    await clock.advance(PROBE_PATIENCE)
-    assert starts(waiting) == [10, 10 + PROBE_PATIENCE, 10 + PROBE_PATIENCE]
+    await clock.advance(ACCEPTED_AFTER)
+    assert starts(waiting) == [10, 10 + ACCEPTED_AFTER, 10 + ACCEPTED_AFTER]
 
 
 async def test_when_the_probe_is_cancelled_the_next_one_probes(clock: HandClock) -> None:
@@ -378,10 +378,10 @@ async def test_what_is_long_under_way_counts_as_room_after_a_429(clock: HandCloc
     late = await callers(limits, clock, 1)
     await late[0].refused(5)
     waiting = await callers(limits, clock, 3)
-    await clock.advance(5 + PROBE_PATIENCE)
+    await clock.advance(5 + ACCEPTED_AFTER)
     assert starts(waiting) == [None] * 3, "ten are let in, an eleventh was too many"
     await long[0].answered()
-    await clock.advance(PROBE_PATIENCE / 2)
+    await clock.advance(ACCEPTED_AFTER / 2)
     assert starts(waiting) == [67.0, None, None]
 
 
@@ -395,6 +395,6 @@ async def test_a_crowd_that_generates_for_long_still_comes_back_by_patience(cloc
     await clock.advance(5)
     seen = [limits.active]
     for _ in range(4):
-        await clock.advance(PROBE_PATIENCE)
+        await clock.advance(ACCEPTED_AFTER)
         seen.append(limits.active)
     assert seen == [1, 3, 7, 15, 17], "nothing was answered yet, but nothing was refused either"

@@ -78,7 +78,7 @@ def test_fragments_become_calls(fragments: list[Any], calls: list[tuple[str, str
     for fragment in fragments:
         together.add(fragment)
     found = [
-        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in together.whole()
+        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in together.calls()
     ]
     assert found == calls
 
@@ -103,7 +103,7 @@ def test_time_grows_with_the_fragments() -> None:
     for _ in range(30_000):
         together.add(part(0, None, "bash", '{"a": "' + "x" * 100))
     assert time.process_time() - before < 5
-    assert len(together.whole()) == 1
+    assert len(together.calls()) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_a_character_cut_in_two_inside_of_arguments() -> None:
     together = Fragments()
     for piece in json.loads('["{\\"a\\": \\"\\ud83d", "\\ude42\\"}"]'):
         together.add(part(0, "a", "bash", piece))
-    assert json.loads(together.whole()[0]["function"]["arguments"]) == {"a": "🙂"}
+    assert json.loads(together.calls()[0]["function"]["arguments"]) == {"a": "🙂"}
 
 
 def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:
     fragments = Fragments()
     for number in range(MAX_CALLS + 500):
         fragments.add({"index": number, "id": f"c{number}", "function": {"name": "bash", "arguments": "{}"}})
-    assert [call["id"] for call in fragments.whole()] == [f"c{number}" for number in range(MAX_CALLS)]
+    assert [call["id"] for call in fragments.calls()] == [f"c{number}" for number in range(MAX_CALLS)]

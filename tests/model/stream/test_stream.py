@@ -322,7 +322,7 @@ def test_what_was_heard_in_a_piece() -> None:
         answer.feed(piece)
         for piece in (sse({"type": "ping"}), sse(delta(content="Hi"), STOP), sse(LAST), DONE, sse(STOP))
     ]
-    assert received == ["nothing", "last words", "nothing", "end", "nothing"]
+    assert received == ["nothing", "trailer", "nothing", "end", "nothing"]
     assert answer.whole
 
 
@@ -352,5 +352,5 @@ def test_chunks_that_bring_nothing_are_silence() -> None:
     assert answer.feed(sse(delta(content="Hi"))) == "data"
     for _ in range(3):
         assert answer.feed(sse(delta(content=""))) == "nothing"
-    assert answer.feed(sse(delta("stop"))) == "last words"
+    assert answer.feed(sse(delta("stop"))) == "trailer"
     assert answer.feed(sse(delta("stop", content=""))) == "nothing"

@@ -77,7 +77,7 @@ def test_an_endpoint_that_insists_on_a_stream_gets_one(error: ServerError) -> No
     learnt = learn(given_up, error, WHOLE)
     assert learnt == replace(given_up, whole=False)
     assert learnt.streams is True
-    assert given_up.lost(learnt) == "answers in one piece"
+    assert given_up.lost(learnt) == "answers without streaming"
 
 
 def test_there_is_no_going_back_and_forth() -> None:

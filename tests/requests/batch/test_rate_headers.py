@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.model.limits.learnt_window import RateLimitInfo
+from agentbatch.model.limits.server_window import RateLimitInfo
 from agentbatch.requests.batch.rate_headers import read_duration, read_rates
 
 

@@ -85,12 +85,12 @@ async def test_a_paused_batch_can_be_stopped_and_the_next_one_runs(serve: Serve,
 async def test_held_limits_start_nothing_and_tell_why() -> None:
     limits = EndpointLimits(max_in_flight=1)
     told: list[str] = []
-    limits.hold()
+    limits.pause()
     waiter = asyncio.ensure_future(limits.slot(1, lambda seconds, reason: told.append(reason)).__aenter__())
     await asyncio.sleep(0)
     limits.set_max_in_flight(5)  # as an adaptive ceiling does at any moment
     assert (limits.active, limits.waiting, told) == (0, 1, ["pause"])
-    limits.go_on()
+    limits.resume()
     await waiter
     assert (limits.active, limits.waiting) == (1, 0)
 

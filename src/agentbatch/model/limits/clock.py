@@ -1,4 +1,4 @@
-"""Time for the limits: the event loop's, or a hand-driven one in tests."""
+"""Time for the limits: the event loop's, or a manual clock in tests."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ class Timer(Protocol):
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Seconds, from any origin, never going back."""
+        """Seconds, from any origin; monotonic."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer: ...

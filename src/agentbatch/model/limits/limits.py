@@ -1,8 +1,8 @@
-"""The limits of one endpoint, shared by every client on it: requests under way, requests and tokens a minute,
-least time between starts, and the cooldown after a 429.
+"""The limits of one endpoint, shared by all its clients: requests in flight, requests and tokens per minute,
+minimum time between starts, and the cooldown after a 429.
 
-Waiting calls start in the order in which they first asked: a retried call keeps its place. They are woken by
-timers and by calls that end; nothing polls.
+Waiting calls start in the order of their first request: a retried call keeps its place. They are woken by timers and
+by finished calls; nothing polls.
 """
 
 import asyncio
@@ -13,59 +13,58 @@ from collections.abc import Callable
 from types import TracebackType
 
 from agentbatch.model.limits.clock import Clock, LoopClock, Timer
-from agentbatch.model.limits.cooldown import PROBE_PATIENCE, Cooldown
-from agentbatch.model.limits.learnt_window import RateLimitInfo, ServerRateWindow
+from agentbatch.model.limits.cooldown import ACCEPTED_AFTER, Cooldown
 from agentbatch.model.limits.rate_window import WINDOW, RateWindow, Spending
+from agentbatch.model.limits.server_window import RateLimitInfo, ServerRateWindow
 
 IN_FLIGHT = "in-flight limit"
 REQUESTS = "requests/min"
 TOKENS = "tokens/min"
 THROTTLE = "throttle"
 COOLDOWN = "rate limit (429)"
-HELD = "pause"
+PAUSED = "pause"
 
-WORTH_TELLING = 1.0
-"""Seconds by which a wait has to grow before it is told again."""
+NOTIFY_STEP = 1.0
+"""Seconds by which a wait has to grow before it is reported again."""
 
 OnWait = Callable[[float, str], None]
-"""RateLimitInfo the expected seconds (0: unknown) and the reason, when a call has to wait, and again when the
+"""Called with the expected seconds (0: unknown) and the reason when a call has to wait, and again when the
 reason changes or the wait grows."""
 
 
 class Slot:
-    """The right to send one request; `async with` it. Leaving gives the place back."""
+    """The right to send one request; `async with` it. Leaving the block releases it."""
 
     def __init__(self, limits: "EndpointLimits", tokens: int, on_wait: OnWait | None, ticket: int) -> None:
         self.ticket = ticket
         self.tokens = tokens
         self.started_at = 0.0
         self.number = 0
-        """How many had started with it."""
+        """Requests started so far, this one included."""
         self.spent = 0
-        """Tokens that all of those were expected to take."""
-        self.let_in = False
-        """Not refused: it was answered, or is under way for longer than a refusal takes."""
-        self.told = ("", -math.inf)
-        """The reason and the time that `on_wait` was last given."""
+        """Tokens that all of those were estimated at."""
+        self.accepted = False
+        """Not refused: it was answered, or has been in flight for longer than a refusal takes."""
+        self.notified = ("", -math.inf)
+        """The reason and the end of the wait that `on_wait` was last called with."""
         self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.spending: Spending | None = None
         self.on_wait = on_wait
         self._limits = limits
 
     def settle(self, actual: int) -> None:
-        """Replace the reserved estimate by the tokens that the request really took: it was answered."""
+        """The request was answered: replace the reserved estimate by its actual tokens."""
         self._limits._settle(self, actual)
-        self._limits._let_in(self, answered=True)
+        self._limits._mark_accepted(self, answered=True)
 
     def refused(self, seconds: float) -> None:
-        """The endpoint answered 429: it cools down for everyone, and this request cost no tokens."""
+        """The endpoint answered 429: a cooldown for all its clients; this request cost no tokens."""
         self._limits._settle(self, 0)
         self._limits._refused(self, seconds)
 
     def update_from_headers(self, requests: RateLimitInfo | None, tokens: RateLimitInfo | None) -> None:
-        """What the endpoint said of its limits, in its answer to this request; counts where we were given none. After
-        `settle`."""
-        self._limits._heed(self, requests, tokens)
+        """Apply the limits in the headers of this request's answer where none are configured. Call after `settle`."""
+        self._limits._update_from_headers(self, requests, tokens)
 
     async def __aenter__(self) -> "Slot":
         self._limits._enqueue(self)
@@ -86,7 +85,7 @@ class Slot:
 
 
 class EndpointLimits:
-    """None and 0 mean no limit; what the endpoint tells of its limits counts then. One event loop only."""
+    """None and 0 mean no limit: then the endpoint's own headers apply. One event loop only."""
 
     def __init__(
         self,
@@ -97,7 +96,7 @@ class EndpointLimits:
         clock: Clock | None = None,
         window: float = WINDOW,
     ) -> None:
-        """`window`: seconds that stand for the minute."""
+        """`window`: seconds of a "minute"."""
         self.max_in_flight = max_in_flight
         self._window = window
         self._requests = RateWindow(rpm, window) if rpm else ServerRateWindow(window)
@@ -112,45 +111,45 @@ class EndpointLimits:
         self._timer_at = 0.0
         self._last_start = -math.inf
         self._cooldown = Cooldown()
-        self._under_way: set[Slot] = set()
-        self._held = False
+        self._in_flight: set[Slot] = set()
+        self._paused = False
 
     @property
     def active(self) -> int:
-        """Requests under way."""
-        return len(self._under_way)
+        """Requests in flight."""
+        return len(self._in_flight)
 
     @property
     def waiting(self) -> int:
         return sum(not slot.granted.done() for slot in self._queue)
 
     def ticket(self) -> int:
-        """A place in the line, for a call that may have to ask several times."""
+        """A place in the queue, for a call that may need several slots one after another."""
         return next(self._tickets)
 
     def slot(self, estimate: int, on_wait: OnWait | None = None, ticket: int | None = None) -> Slot:
-        """`async with limits.slot(tokens) as slot:` waits for its turn, then holds a place until the block
-        ends."""
+        """`async with limits.slot(tokens) as slot:` waits for its turn; the slot is released at the end of the
+        block."""
         return Slot(self, estimate, on_wait, self.ticket() if ticket is None else ticket)
 
     def set_max_in_flight(self, number: int) -> None:
-        """How many requests may be under way from now on; those that are go on."""
+        """Change the limit; requests in flight continue."""
         self.max_in_flight = number
         self._pump()
 
-    def hold(self) -> None:
-        """Start nothing until `go_on`, for anyone; what is under way goes on."""
-        self._held = True
+    def pause(self) -> None:
+        """Start nothing until `resume`, for all clients; requests in flight continue."""
+        self._paused = True
 
-    def go_on(self) -> None:
-        """After `hold`. Without one, nothing changes."""
-        self._held = False
+    def resume(self) -> None:
+        """End a pause, if there is one."""
+        self._paused = False
         self._pump()
 
     def cool_down(self, seconds: float) -> None:
-        """Start nothing for `seconds`; then one probe goes first, and the others follow it."""
+        """Start nothing for `seconds`; then one probe goes first, and the others follow."""
         self._cooldown.start(self._clock.now(), seconds)
-        self._tell_all_and_pump()
+        self._notify_all_and_pump()
 
     def _enqueue(self, slot: Slot) -> None:
         heapq.heappush(self._queue, slot)
@@ -161,56 +160,57 @@ class EndpointLimits:
             wait = max(0.0, until - now) if until < math.inf else 0.0
             if reason == REQUESTS and self._requests.limit:
                 wait += self._window * ((len(self._queue) - 1) // self._requests.limit)
-            self._tell(slot, now, wait, reason)
+            self._notify(slot, now, wait, reason)
 
     def _abandon(self, slot: Slot) -> None:
-        """A waiting call was cancelled, perhaps in the moment between its grant and its waking."""
-        if slot in self._under_way:
+        """A waiting call was cancelled, perhaps between its grant and its wake-up."""
+        if slot in self._in_flight:
             self._settle(slot, 0)
             self._release(slot, cancelled=True)
         else:
             self._pump()
 
     def _release(self, slot: Slot, cancelled: bool) -> None:
-        self._under_way.discard(slot)
+        self._in_flight.discard(slot)
         self._cooldown.ended(slot, cancelled)
         self._pump()
 
-    def _let_in(self, slot: Slot, answered: bool) -> None:
-        if not slot.let_in and slot in self._under_way:
-            slot.let_in = True
-            self._cooldown.let_in(slot, answered, self.max_in_flight)
+    def _mark_accepted(self, slot: Slot, answered: bool) -> None:
+        if not slot.accepted and slot in self._in_flight:
+            slot.accepted = True
+            self._cooldown.accepted(slot, answered, self.max_in_flight)
             self._pump()
 
     def _settle(self, slot: Slot, tokens: int) -> None:
         if slot.spending is not None:
             self._tokens.change(slot.spending, max(0, tokens))
 
-    def _heed(self, slot: Slot, requests: RateLimitInfo | None, tokens: RateLimitInfo | None) -> None:
+    def _update_from_headers(
+        self, slot: Slot, requests: RateLimitInfo | None, tokens: RateLimitInfo | None
+    ) -> None:
         now = self._clock.now()
-        for window, told, since in (
+        for window, info, since in (
             (self._requests, requests, self._started - slot.number),
             (self._tokens, tokens, self._spent - slot.spent),
         ):
-            if told is not None and isinstance(window, ServerRateWindow):
-                window.update_from_headers(told, since, slot.started_at, now, slot.number)
+            if info is not None and isinstance(window, ServerRateWindow):
+                window.update_from_headers(info, since, slot.started_at, now, slot.number)
 
     def _refused(self, slot: Slot, seconds: float) -> None:
-        self._cooldown.refused(slot, self._clock.now(), seconds, self._under_way)
-        self._under_way.discard(slot)
-        self._tell_all_and_pump()
+        self._cooldown.refused(slot, self._clock.now(), seconds, self._in_flight)
+        self._in_flight.discard(slot)
+        self._notify_all_and_pump()
 
-    def _tell_all_and_pump(self) -> None:
+    def _notify_all_and_pump(self) -> None:
         now = self._clock.now()
         for waiter in self._queue:
-            self._tell(waiter, now, self._cooldown.until - now, COOLDOWN)
+            self._notify(waiter, now, self._cooldown.until - now, COOLDOWN)
         self._pump()
 
     def _obstacle(self, slot: Slot, now: float) -> tuple[float, str]:
-        """Until when, and why, the head of the line has to wait; infinity when only another call's end can
-        tell."""
-        if self._held:
-            return math.inf, HELD
+        """Until when, and why, the head of the queue has to wait; infinity when it depends on another call's end."""
+        if self._paused:
+            return math.inf, PAUSED
         cool = self._cooldown.free_at(now, self.active)
         if cool > now:
             return cool, COOLDOWN
@@ -232,7 +232,7 @@ class EndpointLimits:
                 continue
             until, reason = self._obstacle(head, now)
             if until > now:
-                self._tell(head, now, until - now if until < math.inf else 0.0, reason)
+                self._notify(head, now, until - now if until < math.inf else 0.0, reason)
                 if until < math.inf:
                     self._wake_at(until)
                 return
@@ -240,7 +240,7 @@ class EndpointLimits:
             self._start(head, now)
 
     def _start(self, slot: Slot, now: float) -> None:
-        self._under_way.add(slot)
+        self._in_flight.add(slot)
         slot.started_at = now
         self._started += 1
         self._spent += slot.tokens
@@ -249,7 +249,7 @@ class EndpointLimits:
         self._requests.spend(1, now)
         slot.spending = self._tokens.spend(slot.tokens, now)
         if self._cooldown.started(slot):
-            self._clock.call_at(now + PROBE_PATIENCE, lambda: self._let_in(slot, answered=False))
+            self._clock.call_at(now + ACCEPTED_AFTER, lambda: self._mark_accepted(slot, answered=False))
         slot.granted.set_result(None)
 
     def _wake_at(self, when: float) -> None:
@@ -265,10 +265,10 @@ class EndpointLimits:
         self._pump()
 
     @staticmethod
-    def _tell(slot: Slot, now: float, seconds: float, reason: str) -> None:
+    def _notify(slot: Slot, now: float, seconds: float, reason: str) -> None:
         if slot.on_wait is None or slot.granted.done():
             return
-        told, until = slot.told
-        if reason != told or now + seconds > until + WORTH_TELLING:
-            slot.told = (reason, now + seconds)
+        last_reason, until = slot.notified
+        if reason != last_reason or now + seconds > until + NOTIFY_STEP:
+            slot.notified = (reason, now + seconds)
             slot.on_wait(seconds, reason)

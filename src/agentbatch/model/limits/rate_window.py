@@ -1,11 +1,11 @@
-"""How much was spent in the last minute, and when there is room for more. Pure: time is an argument."""
+"""A sliding window of what was spent in the last minute. Pure: time is an argument."""
 
 import math
 from collections import deque
 from dataclasses import dataclass
 
 WINDOW = 60.0
-"""Seconds: what "a minute" means in requests/min and tokens/min. A sliding window, so no minute holds
+"""Seconds: what "a minute" means in requests/min and tokens/min. A sliding window, so no minute contains
 more."""
 
 MARGIN = 0.1
@@ -23,7 +23,7 @@ class Spending:
 
 
 class RateWindow:
-    """A limit on the sum of amounts in any minute. None: no limit. `seconds`: another length of the minute."""
+    """A limit on the sum of amounts in any minute. None: no limit. `seconds`: length of the window."""
 
     def __init__(self, limit: float | None, seconds: float = WINDOW) -> None:
         self.limit = limit
@@ -39,15 +39,15 @@ class RateWindow:
         return entry
 
     def change(self, entry: Spending, amount: float) -> None:
-        """Correct what an entry has spent."""
+        """Correct the amount of an entry."""
         if self.limit is not None and entry.counted:
             self._sum += amount - entry.amount
         entry.amount = amount
 
     def free_at(self, amount: float, now: float) -> float:
-        """The earliest time at which `amount` fits; minus infinity when it fits at once.
+        """The earliest time at which `amount` fits; minus infinity when it fits now.
 
-        An amount above the whole limit fits into an empty window: it could never start otherwise.
+        An amount above the whole limit fits into an empty window: otherwise it could never start.
         """
         if self.limit is None:
             return -math.inf
@@ -64,7 +64,7 @@ class RateWindow:
         return self._entries[-1].at + horizon
 
     def _drop(self) -> None:
-        """The oldest entry counts no more."""
-        gone = self._entries.popleft()
-        gone.counted = False
-        self._sum -= gone.amount
+        """Drop the oldest entry."""
+        oldest = self._entries.popleft()
+        oldest.counted = False
+        self._sum -= oldest.amount

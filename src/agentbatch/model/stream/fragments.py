@@ -1,4 +1,4 @@
-"""Tool calls that come in fragments: which fragment belongs to which call. Pure."""
+"""Tool calls that arrive in fragments: which fragment belongs to which call. Pure."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from agentbatch.model.answer import MAX_CALLS
 
 MAX_TAIL = 2_000
-"""Characters of an answer under way that are shown."""
+"""Characters of a partial answer that are shown."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -20,23 +20,23 @@ class _Call:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
-        self._whole: bool | None = None
+        self._complete: bool | None = None
 
     def add(self, call_id: str, name: str, arguments: str) -> None:
-        # Some servers repeat the name, some make up a new id for each fragment: the first ones count.
+        # Some servers repeat the name, some send a new id with each fragment: the first ones count.
         self.id = self.id or call_id
         self.name = self.name or name
         if arguments:
             self.arguments.append(arguments)
 
     @property
-    def came_whole(self) -> bool:
-        """Its arguments came as one fragment that is a JSON object: nothing can follow."""
+    def is_complete(self) -> bool:
+        """Its arguments arrived as one fragment that is a JSON object: nothing can follow."""
         if len(self.arguments) != 1:
             return False
-        if self._whole is None:
-            self._whole = _is_object(self.arguments[0])
-        return self._whole
+        if self._complete is None:
+            self._complete = _is_object(self.arguments[0])
+        return self._complete
 
 
 class Fragments:
@@ -50,7 +50,7 @@ class Fragments:
         return bool(self._calls)
 
     def add(self, fragment: Any) -> int:
-        """Take one entry of a delta's `tool_calls`; returns the characters that it brought."""
+        """Add one entry of a delta's `tool_calls`; returns the number of characters in it."""
         if not isinstance(fragment, dict):
             return 0
         function = fragment.get("function")
@@ -58,14 +58,16 @@ class Fragments:
         call_id, name = _text(fragment.get("id")), _text(function.get("name"))
         arguments = _arguments(function.get("arguments"))
         index = _number(fragment.get("index"))
-        known = self._unnumbered(call_id) if index is None else self._by_index.get(index)
+        current = self._unnumbered(call_id) if index is None else self._by_index.get(index)
         call = (
-            self._begin(index) if known is None or _begins_another(known, call_id, name, arguments) else known
+            self._begin(index)
+            if current is None or _begins_another(current, call_id, name, arguments)
+            else current
         )
         call.add(call_id, name, arguments)
         return len(name) + len(arguments)
 
-    def whole(self) -> list[dict[str, Any]]:
+    def calls(self) -> list[dict[str, Any]]:
         """The calls as a message's `tool_calls`, in the order in which they began."""
         return [
             {"id": call.id, "function": {"name": call.name, "arguments": joined(call.arguments)}}
@@ -73,20 +75,20 @@ class Fragments:
         ]
 
     def tail(self) -> str:
-        """The end of the latest call's arguments, in so far as they have come."""
+        """The end of the latest call's arguments so far."""
         return ending(self._calls[-1].arguments) if self._calls else ""
 
     def _begin(self, index: int | None) -> _Call:
         call = _Call()
         if len(self._calls) >= MAX_CALLS:
-            return call  # written into, and forgotten
+            return call  # filled, then dropped
         self._calls.append(call)
         if index is not None:
             self._by_index[index] = call
         return call
 
     def _unnumbered(self, call_id: str) -> _Call | None:
-        """The call that a fragment without an index goes on with: the one that has its id, or the last one."""
+        """The call that a fragment without an index continues: the one with its id, or the last one."""
         last = self._calls[-1] if self._calls else None
         if last is None or not call_id or call_id == last.id:
             return last
@@ -94,13 +96,13 @@ class Fragments:
 
 
 def _begins_another(call: _Call, call_id: str, name: str, arguments: str) -> bool:
-    """True when a fragment in the call's place is another call: Google's endpoint sends whole calls, all of them as
-    number 0."""
+    """True when a fragment with the call's index is another call: Google's endpoint sends whole calls, all with
+    index 0."""
     if not name or not call.name:
         return False
     if call_id and call.id:
         return call_id != call.id
-    return bool(arguments) and call.came_whole
+    return bool(arguments) and call.is_complete
 
 
 def _number(index: Any) -> int | None:
@@ -125,7 +127,7 @@ def _text(value: Any) -> str:
 
 
 def ending(texts: Sequence[str]) -> str:
-    """The last MAX_TAIL characters of the fragments, read from behind."""
+    """The last MAX_TAIL characters of the fragments."""
     kept: list[str] = []
     room = MAX_TAIL
     for text in reversed(texts):
@@ -137,7 +139,7 @@ def ending(texts: Sequence[str]) -> str:
 
 
 def joined(texts: Sequence[str]) -> str:
-    """Fragments as one text. A character that the server cut into the two escapes of a surrogate pair is one again."""
+    """Fragments as one text. A character that the server split into two surrogate escapes is joined again."""
     text = "".join(texts)
     if not text.isascii() and _SURROGATE.search(text):
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes that arrive in any pieces. Pure; the format is WHATWG's HTML, section 9.2.6."""
+"""Parses server-sent events from bytes in arbitrary chunks. Pure; the format is WHATWG's HTML, section 9.2.6."""
 
 from typing import NamedTuple
 
@@ -8,49 +8,50 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
-    """One event: its data lines joined, and its name where it has one."""
+    """One event: its joined data lines, and its name if any."""
 
     data: bytes
     name: str = ""
 
 
 class EventReader:
-    """Takes pieces, gives the events that they complete. Memory and time grow with the bytes, however they come.
+    """Takes chunks, returns the events that they complete. Memory and time are linear in the bytes, however they are
+    cut.
 
-    `longest`: bytes that an event may have; GarbageError past it.
+    `max_bytes`: of one event. Raises GarbageError above it.
     """
 
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._rest = bytearray()
-        """The beginning of a line whose end has not come."""
+        """The start of an unfinished line."""
         self._data: list[bytes] = []
-        """The lines of an event whose empty line has not come."""
+        """The data lines of an unfinished event."""
         self._data_size = 0
         self._name = ""
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, piece: bytes) -> list[Event]:
-        """The events that end in this piece."""
-        if self._after_cr and piece.startswith(b"\n"):
-            piece, self._after_cr = piece[1:], False  # the second half of a CRLF
-        if not piece:
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that end in this chunk."""
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk, self._after_cr = chunk[1:], False  # the second half of a CRLF
+        if not chunk:
             return []
-        if b"\n" not in piece and b"\r" not in piece:
-            self._rest += piece
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._rest += chunk
             self._after_cr = False
             self._check()
             return []
-        lines = (bytes(self._rest + piece) if self._rest else piece).splitlines()
-        self._after_cr = piece.endswith(b"\r")
-        self._rest = bytearray(b"" if piece.endswith((b"\n", b"\r")) else lines.pop())
+        lines = (bytes(self._rest + chunk) if self._rest else chunk).splitlines()
+        self._after_cr = chunk.endswith(b"\r")
+        self._rest = bytearray(b"" if chunk.endswith((b"\n", b"\r")) else lines.pop())
         events = self._events(lines)
         self._check()
         return events
 
     def end(self) -> list[Event]:
-        """The event that the end of the stream completes: some servers leave out the last empty line."""
+        """The event that the end of the stream completes: some servers omit the last empty line."""
         lines = [bytes(self._rest), b""]
         self._rest.clear()
         return self._events(lines)
@@ -79,12 +80,12 @@ class EventReader:
         return events
 
     def _check(self) -> None:
-        if len(self._rest) + self._data_size > self._longest:
-            raise GarbageError(f"a stream with an event of over {self._longest // (1024 * 1024)} MB")
+        if len(self._rest) + self._data_size > self._max_bytes:
+            raise GarbageError(f"a stream with an event of over {self._max_bytes // (1024 * 1024)} MB")
 
 
 def unwrapped(body: bytes) -> bytes:
-    """The data of the first event where a whole body is an event stream, else the body."""
+    """The data of the first event if the whole body is an event stream, else the body."""
     if not body.lstrip().startswith((b"data:", b"event:", b"error:")):
         return body
     reader = EventReader(len(body))

@@ -1,4 +1,4 @@
-"""A streamed completion, put together chunk by chunk into the same Answer as one in a single piece."""
+"""Assembles a streamed completion, chunk by chunk, into the same Answer as an unstreamed one."""
 
 import json
 from collections.abc import Callable
@@ -21,35 +21,35 @@ from agentbatch.model.stream.sse import BOM, Event, EventReader
 from agentbatch.model.transport import MAX_BODY, Received
 from agentbatch.usage import Usage
 
-CHARACTERS_A_TOKEN = 4
-"""About right for English and code; only for telling how far a call is."""
+CHARACTERS_PER_TOKEN = 4
+"""About right for English and code; only for progress."""
 
 FIELDS = (b"d", b"e", b"i", b"r", b":")
-"""How the lines of an event stream begin: data, event, id, retry, error (llama.cpp's), comments."""
+"""First letters of an event stream's lines: data, event, id, retry, error (llama.cpp's), comments."""
 
 PINGS = frozenset({"ping", "heartbeat", "keep-alive", "keepalive"})
 """Names of events that only keep a connection open."""
 
 
 class StreamedAnswer:
-    """Takes a 200's body as it comes: a stream of chunks, or one whole completion from a server that does not
-    stream. `on_tokens` is told the output tokens so far, an estimate, whenever more of a stream has come.
+    """Reads a 200's body as it arrives: a stream of chunks, or one whole completion from a server that does not
+    stream. `on_tokens` is called with an estimate of the output tokens so far whenever more of a stream has arrived.
 
     `feed` raises GarbageError or RefusedError as soon as it is clear that there will be no answer.
     """
 
     def __init__(self, on_tokens: Callable[[int], None] | None = None) -> None:
         self.whole = False
-        """A stream has come to [DONE] or to a finish reason: whatever happens now, the answer is complete."""
+        """A stream has reached [DONE] or a finish reason: whatever happens now, the answer is complete."""
         self._on_tokens = on_tokens
         self._head = b""
-        """What came before it was clear what comes."""
+        """Bytes received before the format is known."""
         self._events: EventReader | None = None
         self._body: list[bytes] | None = None
-        """The pieces of a completion in one document."""
+        """The chunks of an unstreamed completion."""
         self._size = 0
         """Bytes of `_body`, or characters of the texts."""
-        self._begun = False
+        self._started = False
         self._done = False
         self._deltas = 0
         self._content: list[str] = []
@@ -59,33 +59,33 @@ class StreamedAnswer:
         self._finish_reason = ""
         self._usage: Usage | None = None
 
-    def feed(self, piece: bytes) -> Received:
-        """Take a piece of the body; says what was received in it."""
+    def feed(self, chunk: bytes) -> Received:
+        """Read a chunk of the body; returns what it contained."""
         if self._events is not None:
-            return "nothing" if self._done else self._hear(self._events.feed(piece))
+            return "nothing" if self._done else self._read(self._events.feed(chunk))
         if self._body is None:
-            self._head += piece
+            self._head += chunk
             start = self._head.removeprefix(BOM).lstrip()
             if not start or BOM.startswith(self._head):
                 self._head = b"" if not start else self._head
                 return "nothing"
-            piece, self._head = self._head, b""
-            # The body says what it is. Its content type does not: servers and proxies send the wrong one.
+            chunk, self._head = self._head, b""
+            # The body decides, not its content type: servers and proxies send the wrong one.
             if start[:1] in FIELDS:
                 self._events = EventReader(MAX_BODY)
-                return self._hear(self._events.feed(piece))
+                return self._read(self._events.feed(chunk))
             self._body = []
-        self._body.append(piece)
-        self._grow(len(piece))
+        self._body.append(chunk)
+        self._grow(len(chunk))
         return "nothing"
 
     def answer(self) -> Answer:
-        """The answer, when the body has ended. Raises GarbageError, RefusedError or CutError when there is none."""
+        """The answer, after the end of the body. Raises GarbageError, RefusedError or CutError when there is none."""
         if self._events is None:
             return read_answer(b"".join(self._body or ()))
         if not self._done:
-            self._hear_the_last(self._events)
-        if not self._begun:
+            self._read_end(self._events)
+        if not self._started:
             raise GarbageError("a stream without choices")
         if not self._finish_reason and not (self._done and self._deltas):
             raise self._cut()
@@ -93,15 +93,15 @@ class StreamedAnswer:
             "content": joined(self._content),
             "reasoning_content": joined(self._reasoning),
             "refusal": joined(self._refusal),
-            "tool_calls": self._calls.whole(),
+            "tool_calls": self._calls.calls(),
         }
         return answer_of(message, self._finish_reason, self._usage)
 
     def tail(self) -> str:
-        """The end of what has come so far: the answer, else the tool calls' arguments, else the reasoning."""
+        """The end of what has arrived so far: the answer, else the tool calls' arguments, else the reasoning."""
         return ending(self._content) or self._calls.tail() or ending(self._reasoning)
 
-    def _hear(self, events: list[Event]) -> Received:
+    def _read(self, events: list[Event]) -> Received:
         received = False
         for event in events:
             if event.data.strip() == b"[DONE]":
@@ -111,13 +111,13 @@ class StreamedAnswer:
         if not received:
             return "nothing"
         if self._on_tokens is not None:
-            # Many servers send one token a chunk, others several.
-            self._on_tokens(max(self._deltas, self._size // CHARACTERS_A_TOKEN))
-        return "last words" if self.whole else "data"
+            # Many servers send one token per chunk, others several.
+            self._on_tokens(max(self._deltas, self._size // CHARACTERS_PER_TOKEN))
+        return "trailer" if self.whole else "data"
 
-    def _hear_the_last(self, events: EventReader) -> None:
+    def _read_end(self, events: EventReader) -> None:
         try:
-            self._hear(events.end())
+            self._read(events.end())
         except GarbageError:  # half a chunk
             if not self.whole:
                 raise self._cut() from None
@@ -126,7 +126,7 @@ class StreamedAnswer:
         return CutError(f"the answer broke off after {self._size:,} characters")
 
     def _chunk(self, event: Event) -> bool:
-        """Take one event; True when it is part of the answer."""
+        """Read one event; True when it is part of the answer."""
         if not event.data.strip() or event.name in PINGS:
             return False
         document = _document(event)
@@ -140,17 +140,17 @@ class StreamedAnswer:
         groq = document.get("x_groq")
         if isinstance(groq, dict):
             self._take_usage(groq.get("usage"))
-        before = (self._begun, self._size, self._finish_reason)
+        before = (self._started, self._size, self._finish_reason)
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("index") in (0, None):
                 self._choice(choice)
-        # A chunk that brings nothing is silence: it could come for ever.
-        return (self._begun, self._size, self._finish_reason) != before
+        # An empty chunk does not extend the timeout: a server could send them forever.
+        return (self._started, self._size, self._finish_reason) != before
 
     def _choice(self, choice: dict[str, Any]) -> None:
         if choice.get("error"):
             raise_error({"error": choice["error"]})
-        self._begun = True
+        self._started = True
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else choice.get("message")
         if isinstance(delta, dict):
@@ -164,17 +164,17 @@ class StreamedAnswer:
         raw = delta.get("content")
         content, thoughts = split_content(raw) if isinstance(raw, list) else (raw, "")
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or thoughts
-        brought = _keep(content, self._content) + _keep(reasoning, self._reasoning)
-        brought += _keep(delta.get("refusal"), self._refusal)
+        size = _append(content, self._content) + _append(reasoning, self._reasoning)
+        size += _append(delta.get("refusal"), self._refusal)
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
             for fragment in calls:
-                brought += self._calls.add(fragment)
+                size += self._calls.add(fragment)
         elif isinstance(delta.get("function_call"), dict):
-            brought += self._calls.add({"index": 0, "function": delta["function_call"]})
-        if brought:
+            size += self._calls.add({"index": 0, "function": delta["function_call"]})
+        if size:
             self._deltas += 1
-            self._grow(brought)
+            self._grow(size)
 
     def _take_usage(self, usage: Any) -> None:
         if usage is not None:
@@ -189,10 +189,10 @@ class StreamedAnswer:
 def _document(event: Event) -> Any:
     document: Any
     try:
-        document = from_json(event.data)  # a third of the time of json, for every token
+        document = from_json(event.data)  # takes a third of json's time, for every token
     except ValueError:
         try:
-            document = json.loads(event.data)  # takes half a surrogate pair
+            document = json.loads(event.data)  # accepts half a surrogate pair
         except (ValueError, RecursionError):
             if event.name != "error":
                 raise GarbageError("a stream with a chunk that is not JSON") from None
@@ -202,8 +202,8 @@ def _document(event: Event) -> Any:
     return document
 
 
-def _keep(text: Any, kept: list[str]) -> int:
-    """Keep a text; its characters."""
+def _append(text: Any, kept: list[str]) -> int:
+    """Append a text; returns its length."""
     if text and isinstance(text, str):
         kept.append(text)
         return len(text)

@@ -14,7 +14,7 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.transport import HttpAnswer, SilenceError, TransportError
+from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
 from agentbatch.requests.spec.answers import Document, read_document
@@ -67,11 +67,11 @@ class Caller:
 
     def hold(self) -> None:
         """Send nothing more until `go_on`, retries among it; what is under way ends."""
-        self._endpoint.limits.hold()
+        self._endpoint.limits.pause()
 
     def go_on(self) -> None:
         """After `hold`."""
-        self._endpoint.limits.go_on()
+        self._endpoint.limits.resume()
 
     async def call(
         self,
@@ -123,7 +123,7 @@ class Caller:
             if answer.status != 200:
                 return answer, failures.http_failure(answer, time.time())
             return answer, read_document(url, answer.body)
-        except SilenceError as error:
+        except RequestTimeoutError as error:
             return answer, failures.unanswered(str(error), silent=True)
         except (TransportError, CutError) as error:
             return answer, failures.unanswered(str(error))

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from agentbatch.model.limits.learnt_window import RateLimitInfo
+from agentbatch.model.limits.server_window import RateLimitInfo
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|d|h|m|s)")
 _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}

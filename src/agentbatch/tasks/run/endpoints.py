@@ -103,7 +103,7 @@ def _endpoint(
         request_timeout=timeout,
         stream=not settings.no_stream,
         redact=store.redact,
-        on_learnt=lambda sentence: store.emit(e.Notice(text=sentence)),
+        on_learned=lambda sentence: store.emit(e.Notice(text=sentence)),
         on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),
     )
     return endpoint

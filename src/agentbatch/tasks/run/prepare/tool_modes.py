@@ -29,7 +29,7 @@ class ToolModes:
         probing = is_private(endpoint.base_url) and any(s["function"]["name"] == "write_file" for s in tools)
         for model in dict.fromkeys(models):
             if self.choice != "auto":
-                endpoint.use_tool_mode(model, self.choice, settled=True)
+                endpoint.use_tool_mode(model, self.choice, fixed=True)
             elif known := self.memory.get(endpoint.identity, model):
                 endpoint.use_tool_mode(model, known.mode)
                 if known.mode != "native":

@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from agentbatch.model.limits.learnt_window import RateLimitInfo, ServerRateWindow
+from agentbatch.model.limits.server_window import RateLimitInfo, ServerRateWindow
 
 
 def test_nothing_is_held_back_before_anything_is_told() -> None:
