@@ -11,7 +11,7 @@ from tests.dashboard.served import PATIENCE, Running
 
 @asynccontextmanager
 async def stranger() -> AsyncIterator[aiohttp.ClientSession]:
-    """PauseGate no cookie. The jar is unsafe: that is, it takes cookies of addresses in numbers."""
+    """A client without a cookie. The jar is unsafe: it accepts cookies from numeric addresses."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         yield session
 

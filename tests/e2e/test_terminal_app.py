@@ -1,4 +1,4 @@
-"""The app on a real terminal: started, serve_commands, resized, ended by signals, hung up."""
+"""The app on a real terminal: started, steered, resized, ended by signals, hung up."""
 
 import json
 import os

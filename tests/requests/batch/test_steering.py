@@ -1,4 +1,4 @@
-"""A batch that is serve_commands while it goes on: paused, stopped, given more room, left."""
+"""A running batch takes commands: paused, stopped, given more concurrency, detached."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -46,7 +46,7 @@ async def test_releasing_one_lets_no_other_go() -> None:
     holds.release("a")
     await settle()
     assert (a.done(), b.done()) == (True, False)
-    # b was woken once for nothing, and must add_user_message of the next release.
+    # b was woken once for nothing, and must notice the next release.
     holds.release("b")
     await settle()
     assert b.done()

@@ -1,4 +1,4 @@
-"""Isolation of isolated tasks: found again, made anew, removed, and when they may go."""
+"""Directories of isolated tasks: found again, recreated, removed, and when they are disposable."""
 
 import asyncio
 import os

@@ -14,7 +14,7 @@ INTERRUPTED = "It was interrupted."
 
 
 class RequestsEngine:
-    """The batch, serve_commands: an `Engine` of its session, and `Controllable` by commands."""
+    """The batch as an `Engine` of its session, `Controllable` by commands."""
 
     def __init__(self, processor: BatchProcessor, store: Store) -> None:
         self._processor = processor

@@ -20,7 +20,7 @@ MAX_PROBLEMS = 10
 
 
 def read_requests(path: Path) -> Iterator[BatchRequest]:
-    """The requests of a file, in order; empty lines are none. PauseGate one line at a time.
+    """The requests of a file, in order; empty lines are skipped. Keeps one line in memory.
 
     Raises UserError, with the line's number, for a line that is no request, and when the file cannot be read.
     """

@@ -121,7 +121,7 @@ class LocalEngine:
             self._drain()
 
     async def gate(self, task_id: str) -> None:
-        """PauseGate a paused task before its next model call; its time limit moves on by as much."""
+        """Wait before the next model call while the task is paused; its time limit is extended by as much."""
         if self.draining and self.holds.holds(task_id):  # nobody would let it go on
             self.scheduler.cancel_task(task_id)
         held = await self.holds.wait(task_id)

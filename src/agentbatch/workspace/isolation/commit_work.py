@@ -27,7 +27,7 @@ class KeptWork:
     """What has become of a task's work."""
 
     branch: str = ""
-    """PauseGate it; empty: nothing was changed, or the place is a copy."""
+    """Branch with the work; empty: nothing was changed, or the directory is a copy."""
     commit: str = ""
     notes: tuple[str, ...] = ()
     """What a person should know, a sentence each."""
