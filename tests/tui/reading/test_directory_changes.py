@@ -12,16 +12,16 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.run.baseline import NAME, Baseline
-from agentbatch.tui.lines.files.changed_files import ChangedFile
 from agentbatch.tui.reading.changes_source import (
     ChangesNote,
     Directory,
     FilesSource,
-    Patch,
+    Kept,
     files_source,
     working_directory,
 )
 from agentbatch.tui.reading.directory_changes import NOT_YET, DirectoryChanges
+from agentbatch.workspace.files.file_diff import FileChange
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.place_record import IsolatedDir, write_place
@@ -45,7 +45,7 @@ def begun(tmp_path: Path, age: float = 60.0, **files: str) -> DirectoryChanges:
     return DirectoryChanges(folder, root, NO_KEYS)
 
 
-def told(files: tuple[ChangedFile, ...]) -> dict[str, tuple[str, int | None, int | None]]:
+def told(files: tuple[FileChange, ...]) -> dict[str, tuple[str, int | None, int | None]]:
     return {file.path: (file.kind, file.added, file.removed) for file in files}
 
 
@@ -114,7 +114,7 @@ def test_diffs_that_take_too_long_come_with_the_next_look(tmp_path: Path) -> Non
         (changes.root / name).write_text("x\n")
     look = changes.look(seconds=0.0)
     assert not look.whole
-    assert [file.notes for file in look.files] == [(NOT_YET,)] * 3
+    assert [file.note for file in look.files] == [NOT_YET] * 3
     look = changes.look()
     assert look.whole
     assert [file.added for file in look.files] == [1, 1, 1]
@@ -180,7 +180,7 @@ ENDED = e.TaskFinished(task_id="t", ts=5.0, status="completed", reason="accepted
             "t",
             ChangesNote("The run's records do not tell where the task's directory is."),
         ),
-        (run_with(STARTED, ENDED), RUN, "t", Patch(RUN.path / "tasks" / "t" / "changes.patch", 5.0)),
+        (run_with(STARTED, ENDED), RUN, "t", Kept(RUN.path / "tasks" / "t", 5.0)),
         (
             run_with(STARTED, ENDED.model_copy(update={"changed_files": 0})),
             RUN,

@@ -12,13 +12,14 @@ from textual.widgets import Static, TabbedContent, TabPane
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
+from agentbatch.tasks.results.changes import PATCH, write_changes
 from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
-from agentbatch.workspace.files.diff import patch
+from agentbatch.workspace.files.diff import file_changes, patch
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
@@ -60,23 +61,38 @@ async def test_it_follows_a_task_and_shows_the_patch_of_its_end(tmp_path: Path) 
         (root / "kept.txt").write_text("one\n2\n")
         wrote(store, pane, view)
         await sees(pilot, "1 file: 1 changed; +1 -1")
-        assert str(root)[:30] in shown(pilot.app)
-        assert "~ kept.txt" in shown(pilot.app)
-        assert "-two" in shown(pilot.app)
-        assert "+2" in shown(pilot.app)
+        for part in (str(root)[:30], "~ kept.txt", "-two", "+2"):
+            await sees(pilot, part)
         (root / "kept.txt").unlink()
         wrote(store, pane, view)  # at most every two seconds, but it does come
         await sees(pilot, "1 file: 1 deleted; +0 -2")
         folder = store.folder.task("t0")
         (root / "ended.txt").write_text("x\n")
-        (folder / "changes.patch").write_text(patch(Snapshot({}), take_snapshot(root)))
+        await write_changes(folder, file_changes(Snapshot({}), take_snapshot(root)), Redactor([]))
         (root / "late.txt").write_text("after the end\n")
         stored_runs.end(store, "t0", changed_files=1)
         store.flush()
         pane.changed(news(view, "t0"))
         await sees(pilot, "1 file: 1 added; +1 -0")
-        assert "ended.txt" in shown(pilot.app)
+        await sees(pilot, "ended.txt")
         assert "late.txt" not in shown(pilot.app)
+    view.close()
+    await store.close()
+
+
+async def test_a_run_of_an_earlier_version_shows_its_patch(tmp_path: Path) -> None:
+    store = under_way(tmp_path, "t0")
+    (tmp_path / "d0" / "a\x1b[2J.txt").write_text("[bold]x\n")
+    text = patch(Snapshot({}), take_snapshot(tmp_path / "d0"))
+    (store.folder.task("t0") / PATCH).write_text(text)
+    stored_runs.end(store, "t0", changed_files=1)
+    store.flush()
+    view, pane = open_view(store.folder), FilesPane()
+    async with PaneApp(pane).run_test(size=(78, 20)) as pilot:
+        pane.show(view, "t0")
+        await sees(pilot, "all changes in one patch")
+        for line in ("diff --git ", "new file mode 100644", "+[bold]x", "+one"):
+            await sees(pilot, line)
     view.close()
     await store.close()
 

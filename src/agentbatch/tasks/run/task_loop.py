@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.files import write_atomic, write_document
+from agentbatch.files import write_atomic
 from agentbatch.model.reply import ModelError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
@@ -20,12 +20,13 @@ from agentbatch.tasks.evaluator.controller import Continue, Done, TaskController
 from agentbatch.tasks.evaluator.evaluation import Evaluation, Found
 from agentbatch.tasks.evaluator.follow_up import begins_anew, next_prompt
 from agentbatch.tasks.evaluator.opening import opening_prompt
+from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resumed_task import Resumption, feedback_prompt, resumption_of
 from agentbatch.tasks.run.set_up import replay, set_up
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff import changes, patch
+from agentbatch.workspace.files.diff import changes, file_changes
 from agentbatch.workspace.shell.processes import to_the_end
 from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
 
@@ -253,8 +254,8 @@ class TaskLoop:
             await evaluation.look(workspace)
         difference = changes(evaluation.before, evaluation.after)
         if difference:
-            text = store.redact(patch(evaluation.before, evaluation.after))
-            await write_document(self._patch, text)
+            files = file_changes(evaluation.before, evaluation.after)
+            await write_changes(self._patch.parent, files, store.redact)
         left = Left() if workspace is None else await workspace.leave(self._ending(done, resumable))
         self._notify(left.notices)
         self._emit(

@@ -1,4 +1,4 @@
-"""Where it is told what a task changed: its patch once it has ended, the directory itself while it is under way."""
+"""Where to see what a task changed: in what was kept at its end, or, while it is under way, in the directory itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,6 @@ from agentbatch.text import counted
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.place_record import read_place
 
-PATCH = "changes.patch"
-
 
 @dataclass(frozen=True)
 class ChangesNote:
@@ -20,12 +18,13 @@ class ChangesNote:
 
 
 @dataclass(frozen=True)
-class Patch:
-    """The task has ended, and this file has its changes."""
+class Kept:
+    """The task has ended; its changes were kept."""
 
-    path: Path
+    folder: Path
+    """The run's folder of the task."""
     ended: float
-    """When the task did, epoch seconds: one that runs again leaves another patch."""
+    """When the task did, epoch seconds: one that runs again leaves other changes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Directory:
     """The task's directory, as planned."""
 
 
-FilesSource = ChangesNote | Patch | Directory
+FilesSource = ChangesNote | Kept | Directory
 
 
 def files_source(state: RunState, folder: RunFolder | None, task_id: str | None) -> FilesSource:
@@ -50,7 +49,7 @@ def files_source(state: RunState, folder: RunFolder | None, task_id: str | None)
         return ChangesNote(_of_results_file(task))
     if task.finished:
         if task.changed_files:
-            return Patch(folder.task(task.id) / PATCH, task.finished_at or 0.0)
+            return Kept(folder.task(task.id), task.finished_at or 0.0)
         return ChangesNote("It has ended, and nothing was changed in its directory.")
     if not task.begun:
         return ChangesNote("This task has not begun.")

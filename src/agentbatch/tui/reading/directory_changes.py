@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentbatch.tasks.run.baseline import NAME, Baseline
-from agentbatch.tui.lines.files.changed_files import ChangedFile, ChangeKind, parse_patch
-from agentbatch.workspace.files.diff import changes, patch
+from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.file_diff import FileChange, file_change
 from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, take_snapshot
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
@@ -23,7 +23,7 @@ NOT_YET = "Its lines have not been compared yet."
 class Look:
     """What one look found."""
 
-    files: tuple[ChangedFile, ...] = ()
+    files: tuple[FileChange, ...] = ()
     note: str = ""
     """A sentence about what it could not see."""
     whole: bool = True
@@ -48,7 +48,7 @@ class DirectoryChanges:
         self._stamp: tuple[int, int] | None = None
         self._before = Snapshot({})
         self._last = Snapshot({})
-        self._diffs: dict[str, tuple[FileEntry | None, FileEntry | None, ChangedFile]] = {}
+        self._diffs: dict[str, tuple[FileEntry | None, FileEntry | None, FileChange]] = {}
 
     def look(self, first: str = "", seconds: float = DIFF_SECONDS) -> Look:
         """The changes as they are now. `first`: the path whose diff is wanted most. Raises OSError, ValueError when
@@ -61,12 +61,7 @@ class DirectoryChanges:
         deleted = found.deleted
         if now.truncated:  # one that is not in the snapshot may be there all the same
             deleted = tuple(path for path in deleted if not os.path.lexists(self.root / path))
-        touched: list[tuple[str, ChangeKind]] = [
-            *((path, "added") for path in found.added),
-            *((path, "changed") for path in found.modified),
-            *((path, "deleted") for path in deleted),
-        ]
-        touched.sort(key=lambda item: (item[0] != first, item[0]))
+        touched = sorted((*found.added, *found.modified, *deleted), key=lambda path: (path != first, path))
         files = self._compared(touched, self._clock() + seconds)
         note = f"It holds more than {MAX_FILES:,} files: not all of them are seen." if now.truncated else ""
         return Look(tuple(sorted(files, key=lambda file: file.path)), note, not _lacking(files))
@@ -82,35 +77,33 @@ class DirectoryChanges:
         self._last = _as_it_was(self.root, self._before, status.st_mtime_ns - RACY)
         self._diffs, self._stamp = {}, stamp
 
-    def _compared(self, touched: list[tuple[str, ChangeKind]], until: float) -> list[ChangedFile]:
+    def _compared(self, touched: list[str], until: float) -> list[FileChange]:
         old, new = self._before.files, self._last.files
-        kept: dict[str, tuple[FileEntry | None, FileEntry | None, ChangedFile]] = {}
+        kept: dict[str, tuple[FileEntry | None, FileEntry | None, FileChange]] = {}
         files = []
-        for path, kind in touched:
+        for path in touched:
             before, after = old.get(path), new.get(path)
             known = self._diffs.get(path)
             if known is not None and known[0] is before and known[1] == after:
                 kept[path] = known
             elif self._clock() < until:
-                kept[path] = (before, after, self._diff(path, kind, before, after))
-            files.append(kept[path][2] if path in kept else _undone(path, kind))
+                kept[path] = (before, after, self._diff(path, before, after))
+            files.append(kept[path][2] if path in kept else _undone(path, before, after))
         self._diffs = kept
         return files
 
-    def _diff(
-        self, path: str, kind: ChangeKind, before: FileEntry | None, after: FileEntry | None
-    ) -> ChangedFile:
-        one = patch(Snapshot({path: before} if before else {}), Snapshot({path: after} if after else {}))
-        parsed = parse_patch(self._redact(one))
-        return replace(parsed[0], path=path, kind=kind) if parsed else ChangedFile(path, kind)
+    def _diff(self, path: str, before: FileEntry | None, after: FileEntry | None) -> FileChange:
+        """Without keys; its path stays as it is, by which the pane knows it."""
+        change = file_change(path, before, after) or _undone(path, before, after)
+        return replace(change.cleaned(self._redact), path=path)
 
 
-def _undone(path: str, kind: ChangeKind) -> ChangedFile:
-    return ChangedFile(path, kind, None, None, notes=(NOT_YET,))
+def _undone(path: str, before: FileEntry | None, after: FileEntry | None) -> FileChange:
+    return FileChange(path, "100644" if before else "", "100644" if after else "", note=NOT_YET)
 
 
-def _lacking(files: list[ChangedFile]) -> bool:
-    return any(file.notes == (NOT_YET,) for file in files)
+def _lacking(files: list[FileChange]) -> bool:
+    return any(file.note == NOT_YET for file in files)
 
 
 def _as_it_was(root: Path, before: Snapshot, since: int) -> Snapshot:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agentbatch.workspace.files.file_diff import describable, file_diff, quoted
+from agentbatch.workspace.files.file_diff import FileChange, described, file_change, file_diff, named, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 MIN_SHARE = 300
@@ -42,7 +42,7 @@ def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
     when even the shares are too small, the rest of the files are only named. Binary and large files are named
     with their sizes.
     """
-    pieces = [_piece(path, before, after) for path in _touched(before, after)]
+    pieces = [file_diff(change) or named(change) for change in file_changes(before, after)]
     if sum(map(len, pieces)) <= limit:
         return "".join(pieces)
     shown = max(1, min(len(pieces), limit // MIN_SHARE))
@@ -52,17 +52,26 @@ def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
     return ("".join(_cut(piece, share) for piece, share in zip(pieces, shares, strict=True)) + rest)[:limit]
 
 
+def file_changes(before: Snapshot, after: Snapshot) -> list[FileChange]:
+    """Every file that differs, by path."""
+    found = changes(before, after)
+    touched = sorted((*found.added, *found.modified, *found.deleted))
+    compared = [file_change(path, before.files.get(path), after.files.get(path)) for path in touched]
+    return [change for change in compared if change is not None]
+
+
 def patch(before: Snapshot, after: Snapshot) -> str:
     """Everything, for `git apply`; files whose text is not known are named in a comment at its head."""
-    touched = _touched(before, after)
-    unknown = [path for path in touched if not _known(path, before, after)]
-    comment = [f"# {line}" for path in unknown for line in _named(path, before, after).splitlines()]
+    return render_patch(file_changes(before, after))
+
+
+def render_patch(files: Iterable[FileChange]) -> str:
+    """As `patch`."""
+    files = list(files)
+    comment = [f"# {line}" for file in files if file.note for line in named(file).splitlines()]
     if comment:
         comment.insert(0, "# Not in this patch, because they are binary or large:")
-    skipped = set(unknown)
-    known = [path for path in touched if path not in skipped]
-    diffs = [file_diff(path, before.files.get(path), after.files.get(path)) for path in known]
-    return "".join([*(f"{line}\n" for line in comment), *diffs])
+    return "".join([*(f"{line}\n" for line in comment), *map(file_diff, files)])
 
 
 def tree(snapshot: Snapshot, limit_lines: int = 200) -> str:
@@ -88,45 +97,6 @@ def _differs(old: FileEntry, new: FileEntry) -> bool:
     )
 
 
-def _touched(before: Snapshot, after: Snapshot) -> list[str]:
-    found = changes(before, after)
-    return sorted((*found.added, *found.modified, *found.deleted))
-
-
-def _known(path: str, before: Snapshot, after: Snapshot) -> bool:
-    return describable(before.files.get(path)) and describable(after.files.get(path))
-
-
-def _piece(path: str, before: Snapshot, after: Snapshot) -> str:
-    if _known(path, before, after):
-        return file_diff(path, before.files.get(path), after.files.get(path))
-    return _named(path, before, after)
-
-
-def _named(path: str, before: Snapshot, after: Snapshot) -> str:
-    old, new = before.files.get(path), after.files.get(path)
-    if old is None and new is not None:
-        what = f"added, {_described(new)}"
-    elif new is None and old is not None:
-        what = f"deleted, was {_described(old)}"
-    elif old is not None and new is not None:
-        what = f"changed, was {_described(old)}, is {_described(new)}"
-    return f"{quoted(path)}: {what}\n"
-
-
-def _described(entry: FileEntry) -> str:
-    match entry.kind:
-        case "special":
-            return "a fifo, socket or device"
-        case "unreadable":
-            return f"{entry.size:,} bytes, unreadable"
-        case "symlink":
-            return f"a symlink to {quoted(entry.text or '?')}"
-        case "file":
-            executable = ", executable" if entry.executable else ""
-            return f"{entry.size:,} bytes{executable}{'' if entry.text is not None else ', binary or large'}"
-
-
 def _fair_shares(sizes: Sequence[int], total: int) -> list[int]:
     """Each gets what it needs or an equal part of what the smaller ones leave."""
     shares = [0] * len(sizes)
@@ -145,7 +115,7 @@ def _cut(piece: str, share: int) -> str:
 
 
 def _tree_line(path: str, entry: FileEntry) -> str:
-    return f"{quoted(path)} ({_described(entry)})"
+    return f"{quoted(path)} ({described(entry)})"
 
 
 def _by_folder(paths: Iterable[str]) -> str:

@@ -10,10 +10,10 @@ from textual.events import Click
 from textual.geometry import Region
 from textual.message import Message
 
-from agentbatch.tui.lines.files.changed_files import ChangedFile
-from agentbatch.tui.lines.files.files_tree import tree_line, tree_of
+from agentbatch.tui.lines.changed_files import tree_line, tree_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.widgets.line_view import LineView
+from agentbatch.workspace.files.file_diff import FileChange
 
 
 class ChangedTree(LineView):
@@ -33,7 +33,7 @@ class ChangedTree(LineView):
     class Chosen(Message):
         """The cursor is on another file."""
 
-        def __init__(self, file: ChangedFile) -> None:
+        def __init__(self, file: FileChange) -> None:
             super().__init__()
             self.file = file
 
@@ -45,9 +45,9 @@ class ChangedTree(LineView):
         self._glyphs = glyphs
         self._tree = tree_of(())
         self._order: list[str] = []
-        self.chosen: ChangedFile | None = None
+        self.chosen: FileChange | None = None
 
-    def set_files(self, files: Sequence[ChangedFile]) -> None:
+    def set_files(self, files: Sequence[FileChange]) -> None:
         """Show these from now on; the cursor stays on its file while there is one of that name."""
         before = self.chosen
         self._tree = tree_of(files)
@@ -107,7 +107,7 @@ class ChangedTree(LineView):
             self.post_message(self.Chosen(self.chosen))
         self._reveal()
 
-    def _file(self, path: str) -> ChangedFile:
+    def _file(self, path: str) -> FileChange:
         file = self._tree.rows[self._tree.places[path]].file
         assert file is not None  # places has files only
         return file

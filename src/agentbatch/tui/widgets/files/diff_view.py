@@ -4,9 +4,9 @@ from pathlib import Path
 
 from textual.content import Content
 
-from agentbatch.tui.lines.files.changed_files import ChangedFile
-from agentbatch.tui.lines.files.files_tree import diff_columns, diff_length, diff_line
+from agentbatch.tui.lines.changed_files import diff_columns, diff_length, diff_line
 from agentbatch.tui.widgets.line_view import LineView
+from agentbatch.workspace.files.file_diff import FileChange
 
 
 class DiffView(LineView):
@@ -16,10 +16,10 @@ class DiffView(LineView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._file: ChangedFile | None = None
+        self._file: FileChange | None = None
         self._widest = 0
 
-    def set_file(self, file: ChangedFile | None) -> None:
+    def set_file(self, file: FileChange | None) -> None:
         """Another one is shown from its beginning; the same one stays where it is."""
         before, self._file = self._file, file
         self._widest = diff_columns(file) if file is not None else 0

@@ -14,15 +14,15 @@ from textual.widgets import Static
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.tasks.results.changes import read_changes
 from agentbatch.text import harmless
-from agentbatch.tui.lines.files.changed_files import ChangedFile, parse_patch
-from agentbatch.tui.lines.files.files_tree import summary_line, title_line
+from agentbatch.tui.lines.changed_files import summary_line, title_line
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.reading.changes_source import (
     ChangesNote,
     Directory,
     FilesSource,
-    Patch,
+    Kept,
     files_source,
     working_directory,
 )
@@ -30,15 +30,13 @@ from agentbatch.tui.reading.directory_changes import DirectoryChanges, Look
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
+from agentbatch.workspace.files.file_diff import FileChange
 
 BESIDE = 110
 """Columns of the pane from which the diff stands beside the tree."""
 
 LOOK_EVERY = 2.0
 """Least seconds between two looks at a directory; a slow look is followed by five times its own time."""
-
-MAX_PATCH = 32 * 1024 * 1024
-"""Bytes read of a patch."""
 
 
 class FilesPane(Vertical):
@@ -53,7 +51,7 @@ class FilesPane(Vertical):
         redact: Redactor | None = None,
         id: str | None = None,  # noqa: A002 - as Textual has it
     ) -> None:
-        """`redact` hides keys in what is read from a directory; a patch has none."""
+        """`redact` hides keys in what is read from a directory; what a run kept has none."""
         super().__init__(id=id)
         self._glyphs = glyphs or Glyphs()
         self.set_class(self._glyphs.ascii, "-ascii")
@@ -62,7 +60,7 @@ class FilesPane(Vertical):
         self._task_id: str | None = None
         self._source: FilesSource = ChangesNote("")
         self._directory: DirectoryChanges | None = None
-        self._files: Sequence[ChangedFile] = ()
+        self._files: Sequence[FileChange] = ()
         self._where = ""
         self._looking = self._news = False
         """A directory is being looked at; what comes up meanwhile is looked for afterwards."""
@@ -129,8 +127,8 @@ class FilesPane(Vertical):
         match source:
             case ChangesNote(text):
                 self._tell(text)
-            case Patch() if source != before:
-                self._read_patch(source, self._turn)
+            case Kept() if source != before:
+                self._read_kept(source, self._turn)
             case Directory():
                 self._look_at(source)
 
@@ -150,16 +148,13 @@ class FilesPane(Vertical):
         self._refresh_when_seen()
 
     @work(group="files")
-    async def _read_patch(self, source: Patch, turn: int) -> None:
+    async def _read_kept(self, source: Kept, turn: int) -> None:
         try:
-            files, cut = await asyncio.to_thread(_patch_files, source.path)
+            files, note = await asyncio.to_thread(read_changes, source.folder)
         except OSError as error:
-            self._answer(turn, Look(note=f"{source.path} cannot be read: {error.strerror or error}."), "")
-            return
-        note = f"{source.path} is too long to be shown whole." if cut else ""
-        if not files:
-            note = f"{source.path} tells of no file."
-        self._answer(turn, Look(tuple(files), note), "")
+            self._answer(turn, Look(note=f"{error.filename} cannot be read: {error.strerror or error}."), "")
+        else:
+            self._answer(turn, Look(tuple(files), note), "")
 
     @work(group="files")
     async def _read_directory(self, source: Directory, turn: int) -> None:
@@ -253,10 +248,3 @@ def _may_change_files(event: e.Event) -> bool:
         | e.VerifyFinished
         | e.IterationStarted,
     )
-
-
-def _patch_files(path: Path) -> tuple[list[ChangedFile], bool]:
-    """The files of a patch, and whether it was too long. In a thread; raises OSError."""
-    with open(path, "rb") as file:
-        data = file.read(MAX_PATCH + 1)
-    return parse_patch(data[:MAX_PATCH].decode("utf-8", "surrogateescape")), len(data) > MAX_PATCH

@@ -6,18 +6,19 @@ from typing import NamedTuple
 from textual.content import Content
 
 from agentbatch.text import counted, harmless, width
-from agentbatch.tui.lines.files.changed_files import SIGNS, ChangedFile, ChangeKind, total_lines
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import MAX_LINE, clipped, plain_lines
+from agentbatch.workspace.files.file_diff import SYMLINK, ChangeKind, FileChange
+
+SIGNS: dict[ChangeKind, str] = {"added": "+", "changed": "~", "deleted": "-"}
+"""Beside its word; ASCII, as in every diff."""
 
 COLOURS: dict[ChangeKind, str] = {
     "added": "$text-success",
     "changed": "$text-warning",
     "deleted": "$text-error",
-    "renamed": "$text-primary",
 }
 
-_ORDER: tuple[ChangeKind, ...] = ("added", "changed", "deleted", "renamed")
 _NO_END = "\\ No newline at end of file"
 
 
@@ -27,7 +28,7 @@ class TreeRow(NamedTuple):
     text: str
     """A folder's path, or a file's name; not harmless."""
     depth: int = 0
-    file: ChangedFile | None = None
+    file: FileChange | None = None
 
 
 class Tree(NamedTuple):
@@ -38,9 +39,9 @@ class Tree(NamedTuple):
     """Cells of the word, of the lines added, of the lines removed."""
 
 
-def tree_of(files: Iterable[ChangedFile]) -> Tree:
+def tree_of(files: Iterable[FileChange]) -> Tree:
     """Files by folder, each folder once with its whole path; those at the top stand first."""
-    by_folder: dict[str, list[ChangedFile]] = {}
+    by_folder: dict[str, list[FileChange]] = {}
     for file in files:
         by_folder.setdefault(file.path.rpartition("/")[0], []).append(file)
     rows: list[TreeRow] = []
@@ -93,29 +94,42 @@ def _count(sign: str, lines: int | None) -> str:
     return f"{sign}{lines:,}" if lines else ""
 
 
-def summary_line(files: Sequence[ChangedFile], where: str, columns: int, glyphs: Glyphs) -> str:
+def summary_line(files: Sequence[FileChange], where: str, columns: int, glyphs: Glyphs) -> str:
     """`5 files: 2 added, 3 changed; +40 -3; in /path`, at most `columns` cells."""
-    counts = [(kind, sum(file.kind == kind for file in files)) for kind in _ORDER]
+    counts = [(kind, sum(file.kind == kind for file in files)) for kind in SIGNS]
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in counts if number)
-    added, removed = total_lines(files)
+    added, removed = sum(file.added or 0 for file in files), sum(file.removed or 0 for file in files)
     told = f"{counted(len(files), 'file')}: {kinds}; +{added:,} -{removed:,}"
     return clipped(f"{told}; {harmless(where)}" if where else told, columns, glyphs)
 
 
-def title_line(file: ChangedFile, columns: int, glyphs: Glyphs) -> Content:
+def title_line(file: FileChange, columns: int, glyphs: Glyphs) -> Content:
     """What stands above a diff."""
-    came = f" (was {harmless(file.before)})" if file.before else ""
     counts = " ".join(filter(None, (_count("+", file.added), _count("-", file.removed))))
     end = f" {file.kind} {counts}".rstrip()
-    name = clipped(harmless(file.path) + came, max(8, columns - 2 - len(end)), glyphs)
+    name = clipped(harmless(file.path), max(8, columns - 2 - len(end)), glyphs)
     return Content.assemble((f"{SIGNS[file.kind]} ", f"bold {COLOURS[file.kind]}"), (name, "bold"), end)
 
 
-def diff_length(file: ChangedFile) -> int:
-    return len(file.notes) + len(file.lines)
+def notes(file: FileChange) -> list[str]:
+    """What there is to say of a file beside, or instead of, its lines."""
+    if file.note:
+        return [file.note]
+    if file.before and file.after and file.before != file.after:
+        if SYMLINK in (file.before, file.after):
+            return ["was a symlink" if file.before == SYMLINK else "a symlink"]
+        return [f"old mode {file.before}", f"new mode {file.after}"]
+    mode = file.after or file.before
+    if file.kind != "changed" and mode == SYMLINK:
+        return ["a symlink"]
+    return ["executable"] if file.kind == "added" and mode == "100755" else []
 
 
-def diff_columns(file: ChangedFile) -> int:
+def diff_length(file: FileChange) -> int:
+    return len(notes(file)) + len(file.lines)
+
+
+def diff_columns(file: FileChange) -> int:
     """Cells that its longest line may take."""
     longest = max(
         ((len(line) + 3 * line.count("\t")) * (1 if line.isascii() else 2) for line in file.lines), default=0
@@ -123,18 +137,23 @@ def diff_columns(file: ChangedFile) -> int:
     return min(longest, 2 * MAX_LINE)
 
 
-def diff_line(file: ChangedFile, place: int) -> Content:
+def diff_line(file: FileChange, place: int) -> Content:
     """One line below the title: what there is to say first, then its lines, signed and coloured."""
-    if place < len(file.notes):
-        return Content.styled(harmless(file.notes[place]), "italic dim")
-    line = file.lines[place - len(file.notes)]
+    said = notes(file)
+    if place < len(said):
+        return Content.styled(harmless(said[place]), "italic dim")
+    line = file.lines[place - len(said)]
     sign, text = line[:1], " ".join(plain_lines(line[1:]))
-    if sign == "+":
-        return Content.styled(f"+{text}", "$text-success on $success-muted 40%")
-    if sign == "-":
-        return Content.styled(f"-{text}", "$text-error on $error-muted 40%")
-    if sign == "@":
-        return Content.styled(f"@{text}", "$text-primary")
-    if sign == "\\":
-        return Content.styled(_NO_END, "italic dim")
-    return Content(f" {text}")
+    match sign:
+        case "+":
+            return Content.styled(f"+{text}", "$text-success on $success-muted 40%")
+        case "-":
+            return Content.styled(f"-{text}", "$text-error on $error-muted 40%")
+        case "@":
+            return Content.styled(f"@{text}", "$text-primary")
+        case "\\":
+            return Content.styled(_NO_END, "italic dim")
+        case " " | "":
+            return Content(f" {text}")
+        case _:  # of a whole patch: what stands between its hunks
+            return Content.styled(" ".join(plain_lines(line)), "bold")
