@@ -17,7 +17,11 @@ from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.workspace.workspace import Workspaces
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -72,6 +76,7 @@ def run_tasks(tmp_path: Path) -> RunTasks:
         on_event: Callable[[Event, RunState], None] | None = None,
         environ: dict[str, str] | None = None,
         resume_run: Path | None = None,
+        open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
         **flags: Any,
     ) -> Ran:
         (tmp_path / "task.json").write_text(json.dumps({"tasks": list(tasks)}), encoding="utf-8")
@@ -95,7 +100,9 @@ def run_tasks(tmp_path: Path) -> RunTasks:
             listeners = [lambda event, _: events.append(event)]
             if on_event is not None:
                 listeners.append(on_event)
-            outcome = await run_batch(prepared, listeners=listeners, on_start=on_start)
+            outcome = await run_batch(
+                prepared, listeners=listeners, on_start=on_start, open_workspaces=open_workspaces
+            )
         return Ran(outcome, events, rehearsal, tmp_path)
 
     return run

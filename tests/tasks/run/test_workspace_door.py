@@ -1,0 +1,105 @@
+"""The loop does everything in a task's directory through the Workspace door, with data that can be sent anywhere."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentbatch.config import load_settings
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.assemble import local_workspaces
+from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
+from agentbatch.workspace.workspace import Workspaces
+from tests.support.paths import CHECKOUT
+from tests.support.sent_workspaces import SentWorkspaces
+from tests.tasks.run.conftest import RunTasks
+from tests.tasks.run.verdicts import COMPLETE
+
+
+class Sending:
+    """Opens a run's workspaces as sent ones, and keeps them."""
+
+    workspaces: SentWorkspaces
+
+    def __call__(self, prepared: PreparedRun, store: Store) -> Workspaces:
+        self.workspaces = SentWorkspaces(local_workspaces(prepared, store))
+        return self.workspaces
+
+
+async def sample_batch(
+    folder: Path, open_workspaces: Callable[[PreparedRun, Store], Workspaces]
+) -> RunOutcome:
+    folder.mkdir()
+    shutil.copy(CHECKOUT / "task.json", folder)
+    environ = {**os.environ, "XDG_CACHE_HOME": f"{folder}-cache"}
+    settings = load_settings({"rehearsal": True, "mode": "parallel"}, environ, folder=folder)
+    prepared = prepare(settings, folder=folder, environ=environ)
+    return await run_batch(prepared, open_workspaces=open_workspaces)
+
+
+def made_by(folder: Path) -> dict[str, bytes]:
+    root = folder / "workspace"
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+async def test_the_sample_batch_with_every_call_and_answer_through_pickle(tmp_path: Path) -> None:
+    sending = Sending()
+    outcome = await sample_batch(tmp_path / "sent", sending)
+    assert outcome.exit_code == 0
+    assert [task.status for task in outcome.state.tasks.values()] == ["completed"] * 10
+    used = sending.workspaces.used
+    assert set(used) == {"open", "info", "call", "run", "snapshot", "leave", "close"}
+    assert (used["open"], used["leave"], used["close"]) == (10, 10, 10)
+    assert used["run"] >= 10, "each task has checks of its own"
+    usual = await sample_batch(tmp_path / "usual", local_workspaces)
+    assert usual.exit_code == 0
+    assert made_by(tmp_path / "sent") == made_by(tmp_path / "usual") != {}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@localhost")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("isolation", ["copy", "worktree"])
+async def test_protected_files_and_isolated_work_too(
+    run_tasks: RunTasks, tmp_path: Path, isolation: str
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "a.txt").write_text("old\n")
+    (work / "spec.md").write_text("as it was\n")
+    git(work, "init", "-q")
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "first")
+    calls = [
+        ScriptedCall(name="write_file", arguments={"path": "a.txt", "content": "new\n"}),
+        ScriptedCall(name="bash", arguments={"command": "echo changed > spec.md"}),
+    ]
+    finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+    script = Script(prompt="Change it.", coder=[Say(calls=calls), finish], evaluator=[Say(verdict=COMPLETE)])
+    task = {
+        "id": "t",
+        "dir": "work",
+        "first_prompt": "Change it.",
+        "isolation": isolation,
+        "protected_paths": ["*.md"],
+        "verify": "grep -q new a.txt && grep -q 'as it was' spec.md",
+    }
+    sending = Sending()
+    ran = await run_tasks([task], [script], open_workspaces=sending, apply=isolation == "copy")
+    assert ran.task.status == "completed"
+    assert (ran.task.branch != "") == (isolation == "worktree")
+    assert (work / "a.txt").read_text() == ("new\n" if isolation == "copy" else "old\n")
+    assert (work / "spec.md").read_text() == "as it was\n"
+    assert sending.workspaces.used["protect"] == sending.workspaces.used["restore"] == 1
+    assert not (ran.task_folder("t") / "work/copy").exists()
+    assert not (ran.task_folder("t") / "work/trees").exists()
