@@ -7,9 +7,9 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
+from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.listing import condition, open_run
 from agentbatch.runs.log_lines import line, requests_line
-from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.sources import read_results, run_source
 from tests.runs.requests_run import requests_run
@@ -57,15 +57,15 @@ def test_how_it_stands_and_how_it_goes_on(state: RunState, stands: str, goes_on:
 def test_before_it_has_told_all_are_open() -> None:
     state = state_of(0, 0, total=7, over=False)
     state.requests = None
-    assert (state.open_requests, resume_command(state)) == (7, "agentbatch resume r1")
-    assert RunState().open_requests == 0
+    assert (kind_of(state.info).counts(state).open, resume_command(state)) == (7, "agentbatch resume r1")
+    assert kind_of(None).counts(RunState()).open == 0
 
 
 def test_going_on_takes_the_end_back() -> None:
     state = state_of(5, 0, error="out.jsonl cannot be written.")
     assert state.info is not None
     state.apply(state.info.model_copy(update={"seq": 9, "session": 2}))
-    assert (state.finished, state.output_missing) == (None, False)
+    assert (state.finished, kind_of(state.info).resumable(state)) == (None, False)
 
 
 def test_its_lines() -> None:
@@ -92,5 +92,5 @@ async def test_its_results_are_no_results_of_tasks(tmp_path: Path) -> None:
     for word in ("status", "logs -f"):
         assert f"`agentbatch {word} {folder.run_id}`" in str(refused.value)
     assert str(tmp_path / "out.jsonl") in str(refused.value)
-    assert open_run(folder).state.open_requests == 1
+    assert kind_of((run := open_run(folder)).state.info).counts(run.state).open == 1
     assert read_results(run_source(await finished(tmp_path, datetime(2026, 1, 2)))).state.tasks

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 from agentbatch.display.signs import SIGNS, STYLES
-from agentbatch.runs.log_lines import REHEARSAL
+from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.state import Activity, RunState, TaskState
 from agentbatch.text import clip, counted, duration, fold, money, pad, tokens, width
 

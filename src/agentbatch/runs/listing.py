@@ -14,6 +14,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.database import load_state, open_database
 from agentbatch.text import clip
@@ -152,9 +153,9 @@ def _read(folder: RunFolder, outline: bool) -> tuple[RunState, float, float]:
     return state, begun, last
 
 
-def refuse_requests(info: e.RunStarted | None, run_id: str) -> None:
+def require_tasks(info: e.RunStarted | None, run_id: str) -> None:
     """Raises UserError for a batch of plain requests, where only tasks can be shown; it names what can be done."""
-    if info is not None and info.kind == "requests":
+    if info is not None and not kind_of(info).has_tasks:
         shown = clip(run_id, SHOWN)
         raise UserError(
             f"The run {shown} is a batch of plain requests, and has no tasks to show: see `agentbatch status "
@@ -169,11 +170,7 @@ def condition(state: RunState, *, held: bool) -> RunCondition:
     end = state.finished
     if end is None:
         return "died"
-    if (
-        state.open_requests
-        or state.output_missing
-        or any(task.resumable or not task.finished for task in state.tasks.values())
-    ):
+    if kind_of(state.info).resumable(state):
         return "interrupted"
     early = end.interrupted or bool(end.error)
     return "interrupted" if early and state.count("completed") < len(state.tasks) else "finished"

@@ -1,21 +1,15 @@
 """An event as lines for a person: what the plain display prints and what run.log holds."""
 
 import time
-from urllib.parse import urlsplit
 
 from agentbatch.runs import events as e
+from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, first_line, money, tokens
-
-TEXT_WIDTH = 400
-"""Cells of foreign text in a line: errors are worth reading whole, a novel is not."""
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
 
-REHEARSAL = "rehearsal model: scripted replies, no AI"
-
-NO_EVALUATOR = "none: each task's own checks decide"
 VERIFIED_ALONE = "verified by its own checks, no evaluator"
 
 _REASONS = {
@@ -96,34 +90,6 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
     return []
 
 
-def run_header(info: e.RunStarted) -> list[str]:
-    """What a run is: its id and mode, its models, its sandbox, its warnings."""
-    mode = f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
-    again = f" goes on (session {info.session})" if info.session > 1 else ""
-    if info.kind == "requests":
-        lines = [
-            f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
-            f"{counted(info.total_tasks, 'plain request')}, {_pace(info)}",
-            f"model {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
-            *([REHEARSAL] if info.rehearsal else []),
-        ]
-        return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
-    lines = [
-        f"agentbatch {info.version}, run {clip(info.run_id, 60)}{again}: "
-        f"{counted(info.total_tasks, 'task')}, {mode}",
-        f"coder {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
-        f"evaluator {_evaluator(info)}",
-        f"sandbox {clip(info.sandbox, 40)}",
-    ]
-    if info.rehearsal:
-        lines.append(REHEARSAL)
-    return lines + [f"warning: {clip(text, TEXT_WIDTH)}" for text in info.warnings]
-
-
-def _pace(info: e.RunStarted) -> str:
-    return "by the batch service" if info.provider_batch else f"at most {info.max_concurrent} at a time"
-
-
 def requests_line(told: e.RequestsProgressed) -> str:
     """How far a batch of plain requests is."""
     left = "" if told.seconds_left is None else f", about {duration(told.seconds_left)} left"
@@ -132,19 +98,6 @@ def requests_line(told: e.RequestsProgressed) -> str:
         f"{told.ok + told.failed:,}/{told.total:,} requests, {told.failed:,} failed, {used} tokens, "
         f"cost {money(told.cost)}{left if told.ok + told.failed < told.total else ''}"
     )
-
-
-def _evaluator(info: e.RunStarted) -> str:
-    if not info.judged:
-        return NO_EVALUATOR
-    return f"{clip(info.evaluator_model, 60)}{_host(info.evaluator_endpoint, info.rehearsal)}"
-
-
-def _host(endpoint: str, rehearsal: bool) -> str:
-    """Only the host: an endpoint's URL may carry a password."""
-    if rehearsal:
-        return ""
-    return f" at {clip(urlsplit(endpoint).hostname or 'an unnamed host', 60)}"
 
 
 def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
@@ -188,10 +141,7 @@ def _sum(costs: list[float | None]) -> float | None:
 
 
 def _run_end(event: e.RunFinished, state: RunState) -> str:
-    counts = ", ".join(f"{number} {status}" for status, number in state.counts.items() if number)
-    if state.requests is not None:
-        told = state.requests
-        counts = f"{told.ok:,} ok, {told.failed:,} failed, {state.open_requests:,} not asked"
+    counts = kind_of(state.info).outcome(state)
     if event.error:
         return f"run stopped: {clip(event.error, TEXT_WIDTH)} ({counts})"
     return f"run {'interrupted' if event.interrupted else 'finished'}: {counts}"

@@ -364,20 +364,6 @@ class RunState:
     def cost(self) -> float | None:
         return total_cost(self.bills)
 
-    @property
-    def open_requests(self) -> int:
-        """Plain requests without an outcome; 0 in a batch of tasks."""
-        if self.info is None or self.info.kind != "requests":
-            return 0
-        if self.requests is None:
-            return self.info.total_tasks
-        return self.requests.total - self.requests.ok - self.requests.failed
-
-    @property
-    def output_missing(self) -> bool:
-        """Everything was answered, but its output could not be written: going on writes it, and pays nothing."""
-        return self.requests is not None and self.finished is not None and bool(self.finished.error)
-
     def count(self, *statuses: str) -> int:
         return sum(self.counts.get(status, 0) for status in statuses)
 

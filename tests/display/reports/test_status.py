@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.display.reports.run_report import RunReport, time_left
+from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.runs_table import Unreadable, ago, render_runs, run_line, runs_document
 from agentbatch.display.reports.status import MAX_TASKS, render_status, status_document
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import Run, condition
 from agentbatch.text import width
 from tests.display.conftest import NOON, Story
@@ -182,7 +183,7 @@ def test_time_left_is_the_mean_of_what_ended(
     for n, seconds in enumerate(ended):
         story.start(f"t{n}")
         story.finish(f"t{n}", seconds)
-    assert time_left(story.state, NOON + 200) == expected
+    assert kind_of(story.state.info).seconds_left(story.state, NOON + 200) == expected
 
 
 def test_a_task_that_takes_longer_than_the_mean_counts_as_nearly_over() -> None:
@@ -191,7 +192,7 @@ def test_a_task_that_takes_longer_than_the_mean_counts_as_nearly_over() -> None:
     story.start("a")
     story.finish("a", 60)
     story.start("b")
-    assert time_left(story.state, NOON + 500) == 60 / 2
+    assert kind_of(story.state.info).seconds_left(story.state, NOON + 500) == 60 / 2
 
 
 def test_long_lists_end_with_how_many_more() -> None:

@@ -15,6 +15,7 @@ from agentbatch.requests.run.engine import RequestsEngine
 from agentbatch.requests.run.recording import Recording
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
@@ -80,7 +81,7 @@ async def test_the_figures_are_those_of_all_sessions(store: Store) -> None:
     assert (figures.usage.input, figures.usage.output, figures.usage.calls) == (110, 55, 8)
     assert figures.cost == pytest.approx(2.5)
     recording.tell()
-    assert store.state.open_requests == 1
+    assert kind_of(store.state.info).counts(store.state).open == 1
     assert store.state.cost == pytest.approx(2.5)
 
 

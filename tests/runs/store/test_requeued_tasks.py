@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.resume_hint import resume_command, retry_command
+from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.usage import Usage
 

@@ -70,17 +70,17 @@ def _attach(args: argparse.Namespace) -> int:
 
 def _watch(args: argparse.Namespace) -> int:
     folder = chosen_run(args.run)
-    if can_draw() and not args.plain and not _is_requests(folder):
+    if can_draw() and not args.plain and _has_tasks(folder):
         return open_run(folder, control=False, ascii_only=args.ascii_only)
     return _print_run(folder, steps=args.steps)
 
 
-def _is_requests(folder: "RunFolder") -> bool:
-    """A batch of plain requests, which the terminal app does not show."""
+def _has_tasks(folder: "RunFolder") -> bool:
+    """Only these are shown by the terminal app."""
+    from agentbatch.runs.kind import kind_of
     from agentbatch.runs.listing import open_run as read_run
 
-    info = read_run(folder).state.info
-    return info is not None and info.kind == "requests"
+    return kind_of(read_run(folder).state.info).has_tasks
 
 
 def _failed(folder: "RunFolder") -> list[tuple[str, str]]:

@@ -10,10 +10,15 @@ from typing import Any
 from agentbatch.cli.runs.task_choice import choose_task
 from agentbatch.errors import UserError
 from agentbatch.runs.control.asking import ask
-from agentbatch.runs.control.control import MAX_AT_ONCE, MAX_REQUESTS_AT_ONCE
 from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.kind import (
+    MAX_REQUESTS_AT_ONCE,
+    MAX_TASKS_AT_ONCE,
+    kind_of,
+    resume_command,
+    retry_command,
+)
 from agentbatch.runs.listing import find_run, list_runs, open_run
-from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.text import fold, harmless
 
 NAMES = ("stop", "pause", "resume-paused", "cancel", "retry", "set")
@@ -44,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
         "number",
         type=int,
         metavar="N",
-        help=f"tasks at the same time, 1 to {MAX_AT_ONCE}; plain requests: 1 to {MAX_REQUESTS_AT_ONCE}",
+        help=f"tasks at the same time, 1 to {MAX_TASKS_AT_ONCE}; plain requests: 1 to {MAX_REQUESTS_AT_ONCE}",
     )
     _add_run(setting)
 
@@ -123,8 +128,7 @@ def _retry(args: argparse.Namespace) -> int:
 
 def _set(args: argparse.Namespace) -> int:
     folder = running_run(Path.cwd(), args.run)
-    info = open_run(folder).state.info
-    most = MAX_REQUESTS_AT_ONCE if info is not None and info.kind == "requests" else MAX_AT_ONCE
+    most = kind_of(open_run(folder).state.info).max_at_once
     if not 1 <= args.number <= most:
         raise UserError(f"set concurrency takes a number from 1 to {most}.")
     return _ask(folder, "set-concurrency", {"number": args.number})

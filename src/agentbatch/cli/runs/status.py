@@ -42,8 +42,8 @@ def add_parser(subparsers: Any) -> None:
 def status(args: argparse.Namespace) -> int:
     from agentbatch.display.reports.run_report import RunReport
     from agentbatch.display.reports.status import render_status, status_document
-    from agentbatch.display.requests.status import is_requests
     from agentbatch.display.writer import Writer
+    from agentbatch.runs.kind import kind_of
     from agentbatch.runs.listing import find_run, open_run
 
     base = Path.cwd()
@@ -51,7 +51,7 @@ def status(args: argparse.Namespace) -> int:
     # Nothing of it is garbage before we end: looking through ten thousand tasks for some takes as long as reading them.
     gc.freeze()
     failed: list[tuple[str, str]] = []
-    if is_requests(run):
+    if not kind_of(run.state.info).has_tasks:
         from agentbatch.requests.journal.failed_requests import read_failed
 
         failed = read_failed(run.folder.journal)

@@ -66,11 +66,11 @@ def dashboard(args: argparse.Namespace) -> int:
     from agentbatch.dashboard.announcement import announcement
     from agentbatch.dashboard.gate import Access
     from agentbatch.dashboard.server import Served, serve
-    from agentbatch.runs.listing import open_run, refuse_requests
+    from agentbatch.runs.listing import open_run, require_tasks
 
     port = _port(args.port)
     folder = chosen_run(args.run)
-    refuse_requests(open_run(folder).state.info, folder.run_id)
+    require_tasks(open_run(folder).state.info, folder.run_id)
     place = listen(args.host, port)
     gate = Access(place.names)
 

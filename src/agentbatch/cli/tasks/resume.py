@@ -1,6 +1,7 @@
 """`agentbatch resume`: go on with a run where it was interrupted."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from agentbatch.cli.requests.run import resume_requests
 from agentbatch.cli.runs.earlier_runs import recorded
 from agentbatch.cli.tasks import run
 from agentbatch.errors import UserError
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import find_run
 
 DESCRIPTION = """\
@@ -39,7 +42,19 @@ def resume(args: argparse.Namespace) -> int:
         )
     info = recorded(folder)
     given = run.given_flags(args)
-    if info.kind == "requests":
-        return resume_requests(folder, given)
-    flags: dict[str, Any] = {**info.flags, **given, "resume": True}
-    return run.start(flags, folder)
+    return RESUME[info.kind](folder, info, given)
+
+
+def _resume_tasks(folder: RunFolder, info: RunStarted, given: dict[str, Any]) -> int:
+    return run.start({**info.flags, **given, "resume": True}, folder)
+
+
+def _resume_requests(folder: RunFolder, info: RunStarted, given: dict[str, Any]) -> int:
+    return resume_requests(folder, given)
+
+
+RESUME: Mapping[str, Callable[[RunFolder, RunStarted, dict[str, Any]], int]] = {
+    "tasks": _resume_tasks,
+    "requests": _resume_requests,
+}
+"""How a kind of run is resumed from the command line."""

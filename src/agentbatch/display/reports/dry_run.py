@@ -2,7 +2,7 @@
 
 import textwrap
 
-from agentbatch.runs.log_lines import NO_EVALUATOR, REHEARSAL
+from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.text import clip, counted, first_line, money, pad, width
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from agentbatch.runs.bills import Bill
 from agentbatch.runs.events import RunStarted
-from agentbatch.runs.log_lines import REHEARSAL, reason_text
+from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import RunState, TaskState, VerdictRecord
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agentbatch.display.reports.runs_table import models_text
 from agentbatch.runs.bills import merge_bills, total_cost, total_usage
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import ShownStatus, shown_status
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.results.sources import Results
@@ -127,4 +127,5 @@ def _sum(results: Results, tasks: Mapping[str, Figures], ids: Sequence[str]) -> 
 
 
 def _models(results: Results) -> str:
-    return (models_text(results.state.info) if results.state.info else "") or UNKNOWN
+    info = results.state.info
+    return (kind_of(info).models(info) if info else "") or UNKNOWN

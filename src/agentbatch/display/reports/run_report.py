@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from agentbatch.files import STATE_FOLDER
+from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.listing import Run, ShownStatus, runs_folder
-from agentbatch.runs.resume_hint import resume_command, retry_command
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state import TaskState
 from agentbatch.text import harmless
 
 
@@ -57,7 +57,8 @@ class RunReport:
     def left(self) -> float | None:
         """Seconds that it will take, estimated; None when that cannot be said."""
         state = self.run.state
-        return time_left(state, self.now) if self.run.alive and not state.paused else None
+        left = kind_of(state.info).seconds_left(state, self.now)
+        return left if self.run.alive and not state.paused else None
 
     @property
     def name(self) -> str:
@@ -86,15 +87,3 @@ class RunReport:
         if (runs.parent.name, runs.name) != (STATE_FOLDER, "runs"):
             return ""  # a copy that lies somewhere
         return f"cd {shlex.quote(harmless(str(runs.parent.parent)))} && {command}"
-
-
-def time_left(state: RunState, now: float) -> float | None:
-    """Seconds until the last task ends, if the rest take as long as those that ended so far."""
-    if state.requests is not None:
-        return state.requests.seconds_left
-    ended = [task.duration(now) for task in state.tasks.values() if task.finished and task.duration(now) > 0]
-    if not ended:
-        return None
-    mean = sum(ended) / len(ended)
-    rest = [max(0.0, mean - task.duration(now)) for task in state.tasks.values() if not task.finished]
-    return sum(rest) / max(1, min(state.max_concurrent, len(rest)))

@@ -8,6 +8,7 @@ from typing import Any
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.runs.bills import Bill, total_cost
 from agentbatch.runs.events import RunStarted
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import Run, RunCondition
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.document import cost_document, iso_time
@@ -61,7 +62,7 @@ def line_of(
         begun=begun,
         seconds=seconds,
         total=state.total,
-        completed=state.requests.ok if state.requests else state.count("completed"),
+        completed=kind_of(state.info).counts(state).ok,
         bills=state.bills,
         info=state.info,
     )
@@ -110,7 +111,7 @@ def _cells(run: RunLine, now: float) -> tuple[str, ...]:
         ago(now - run.begun) if run.begun else "",
         f"{run.completed}/{run.total}",
         money(total_cost(run.bills)),
-        clip(models_text(run.info), 60) if run.info else "",
+        clip(kind_of(run.info).models(run.info), 60) if run.info else "",
     )
 
 
@@ -121,16 +122,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         for place, (cell, wide) in enumerate(zip(cells, widths, strict=True))
     ]
     return " ".join(shown).rstrip()
-
-
-def models_text(info: RunStarted) -> str:
-    """The models of a run; empty when an old results file does not tell. Not harmless."""
-    if info.kind == "requests":
-        return f"{'rehearsal' if info.rehearsal else info.coder_model}, plain requests"
-    if info.rehearsal:
-        return "rehearsal"
-    other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
-    return info.coder_model + (f", {other}" if other else "")
 
 
 def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> dict[str, Any]:
@@ -144,7 +135,7 @@ def runs_document(runs: Sequence[RunLine], unreadable: Sequence[Unreadable]) -> 
 
 
 def _record(run: RunLine) -> dict[str, Any]:
-    requests = run.info is not None and run.info.kind == "requests"
+    has_tasks = kind_of(run.info).has_tasks
     return {
         "kind": run.info.kind if run.info else "tasks",
         "run": run.run_id,
@@ -153,8 +144,10 @@ def _record(run: RunLine) -> dict[str, Any]:
         "process": run.process,
         "startedAt": iso_time(run.begun) if run.begun else None,
         "seconds": round(run.seconds, 3),
-        "tasks": {"total": 0 if requests else run.total, "completed": 0 if requests else run.completed},
-        "requests": {"total": run.total, "ok": run.completed} if requests else None,
+        "tasks": {"total": run.total, "completed": run.completed}
+        if has_tasks
+        else {"total": 0, "completed": 0},
+        "requests": None if has_tasks else {"total": run.total, "ok": run.completed},
         "cost": cost_document(run.bills),
         "coderModel": run.info.coder_model if run.info else None,
         "evaluatorModel": run.info.evaluator_model if run.info else None,

@@ -7,15 +7,16 @@ from typing import Any
 
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_report import RunReport
-from agentbatch.display.requests.status import counts_text, failed_lines, is_requests, requests_record
+from agentbatch.display.requests.status import counts_text, failed_lines, requests_record
 from agentbatch.display.screen import live_step
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import RunStarted
+from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import REHEARSAL, reason_text
+from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, pad, tokens, width
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
 
 MAX_TASKS = 20
 """Of a list; the JSON form has all."""
@@ -67,7 +68,7 @@ def _head(report: RunReport, columns: int) -> list[str]:
         if report.counts.get(status)
     )
     told = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
-    lines += fold(f"  {counts_text(report) if is_requests(run) else told}", columns, 4)
+    lines += fold(f"  {told if kind_of(state.info).has_tasks else counts_text(report)}", columns, 4)
     usage = state.usage
     mark = usage.estimated
     lines += fold(
@@ -81,20 +82,13 @@ def _head(report: RunReport, columns: int) -> list[str]:
 
 def _origin(report: RunReport, info: RunStarted) -> list[str]:
     concurrent = report.run.state.max_concurrent
-    mode = f"parallel, {concurrent} at a time" if info.mode == "parallel" else info.mode
-    if info.kind == "requests":
-        mode = "plain requests" + (
-            " by the provider's batch service" if info.provider_batch else f", at most {concurrent} at a time"
-        )
+    kind = kind_of(info)
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.run.begun))
     sessions = f" in {info.session} sessions" if info.session > 1 else ""
-    evaluator = clip(info.evaluator_model, 60) if info.judged else "none"
     lines = [
-        f"{mode}; started {begun}; at work {duration(report.seconds)}{sessions}{_left(report)}",
-        f"coder {clip(info.coder_model, 60)}, evaluator {evaluator}",
+        f"{kind.mode(info, concurrent)}; started {begun}; at work {duration(report.seconds)}{sessions}{_left(report)}",
+        *kind.origin(info),
     ]
-    if info.kind == "requests":
-        lines[1:] = [f"model {clip(info.coder_model, 60)}", f"answers in {harmless(info.output)}"]
     return [*lines, REHEARSAL] if info.rehearsal else lines
 
 
@@ -161,7 +155,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
     is unknown."""
     run, state = report.run, report.run.state
     info = state.info
-    requests = is_requests(run)
+    has_tasks = kind_of(info).has_tasks
     return {
         "kind": info.kind if info else "tasks",
         "run": run.folder.run_id,
@@ -180,16 +174,16 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "paused": report.paused,
         "error": state.finished.error if state.finished else "",
         "tasks": {
-            "total": 0 if requests else run.state.total,
+            "total": run.state.total if has_tasks else 0,
             **{status: report.counts.get(status, 0) for status in SHOWN_SIGNS},
         },
-        "requests": requests_record(run) if requests else None,
-        "failedList": [{"id": request_id, "reason": reason} for request_id, reason in report.failed_requests]
-        if requests
-        else [
+        "requests": None if has_tasks else requests_record(run),
+        "failedList": [
             {"id": task.id, "reason": task.reason, "status": task.status, "error": task.error}
             for task in report.failed
-        ],
+        ]
+        if has_tasks
+        else [{"id": request_id, "reason": reason} for request_id, reason in report.failed_requests],
         "running": [
             {
                 "id": task.id,

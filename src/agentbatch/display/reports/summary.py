@@ -10,8 +10,8 @@ from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.bills import total_cost, total_usage
 from agentbatch.runs.events import Role
-from agentbatch.runs.log_lines import REHEARSAL, reason_text
-from agentbatch.runs.resume_hint import resume_command, retry_command
+from agentbatch.runs.kind import REHEARSAL, resume_command, retry_command
+from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import has_roles

@@ -3,7 +3,7 @@
 from agentbatch.requests.batch.executor import EXPECTED_OUTPUT
 from agentbatch.requests.report.advice import wanted_batch_size
 from agentbatch.requests.run.plan import RequestsPlan
-from agentbatch.runs.log_lines import REHEARSAL
+from agentbatch.runs.kind import REHEARSAL
 from agentbatch.text import UNKNOWN, clip, counted, fold, money
 
 WIDTH = 79

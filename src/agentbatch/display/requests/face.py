@@ -12,7 +12,7 @@ from agentbatch.requests.report.progress import BatchProgress, progress_line
 from agentbatch.requests.run.run_requests import RequestsOutcome
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
-from agentbatch.runs.log_lines import run_header
+from agentbatch.runs.kind import run_header
 from agentbatch.runs.state import RunState
 from agentbatch.text import clip, fold
 

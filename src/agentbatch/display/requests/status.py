@@ -10,11 +10,6 @@ from agentbatch.runs.listing import Run
 from agentbatch.text import counted
 
 
-def is_requests(run: Run) -> bool:
-    """A batch of plain requests; it has no tasks."""
-    return run.state.info is not None and run.state.info.kind == "requests"
-
-
 def progress(run: Run) -> RequestsProgressed:
     """How far it is; all zero before it has told."""
     info = run.state.info
@@ -24,7 +19,7 @@ def progress(run: Run) -> RequestsProgressed:
 def counts_text(report: RunReport) -> str:
     """`5 plain requests: ✓ 3 ok, ✗ 1 failed, · 1 not answered yet`."""
     told = progress(report.run)
-    rest = report.run.state.open_requests
+    rest = told.total - told.ok - told.failed
     parts = [(SIGNS["completed"], told.ok, "ok"), (SIGNS["error"], told.failed, "failed")]
     parts.append((SIGNS["queued"], rest, "not answered yet"))
     shown = ", ".join(f"{sign} {number:,} {what}" for sign, number, what in parts if number)
@@ -45,7 +40,7 @@ def requests_record(run: Run) -> dict[str, Any]:
         "total": told.total,
         "ok": told.ok,
         "failed": told.failed,
-        "open": run.state.open_requests,
+        "open": told.total - told.ok - told.failed,
         "inFlight": told.in_flight if run.alive else 0,
         "attempts": told.attempts,
         "refused": told.refused,

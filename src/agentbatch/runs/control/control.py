@@ -10,16 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue
+from agentbatch.runs.kind import MAX_REQUESTS_AT_ONCE
 from agentbatch.text import clip
 
 LOOK_EVERY = 0.25
 """Seconds between two looks for commands: what a person takes for at once."""
-
-MAX_AT_ONCE = 1000
-"""Tasks at the same time, as for --parallel."""
-
-MAX_REQUESTS_AT_ONCE = 10_000
-"""Plain requests at the same time, as for --concurrency."""
 
 
 class Controllable(Protocol):

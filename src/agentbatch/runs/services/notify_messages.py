@@ -7,8 +7,8 @@ people (@everyone) or be a link.
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
-from agentbatch.runs.resume_hint import resume_command, retry_command
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, money, tokens
 
@@ -42,8 +42,8 @@ def failure_message(state: RunState, task: TaskState) -> Message:
 
 def end_message(state: RunState, results_file: Path, now: float) -> Message:
     """A run is over. `results_file`: of plain requests the file with the answers; `now`: epoch seconds."""
-    of_requests = state.info is not None and state.info.kind == "requests"
-    return (_requests_end if of_requests else _tasks_end)(state, results_file, now)
+    words = _tasks_end if kind_of(state.info).has_tasks else _requests_end
+    return words(state, results_file, now)
 
 
 def _tasks_end(state: RunState, results_file: Path, now: float) -> Message:
@@ -87,10 +87,9 @@ def request_failure_message(state: RunState, request_id: str, status_code: int |
 
 
 def _requests_end(state: RunState, output: Path, now: float) -> Message:
-    end, figures = state.finished, state.requests
-    ok, failed, total = (figures.ok, figures.failed, figures.total) if figures is not None else (0, 0, 0)
+    end = state.finished
+    total, ok, failed, left = kind_of(state.info).counts(state)
     what, kind = _requests_ending(state, whole=ok == total)
-    left = total - ok - failed
     counts = [
         f"{ok:,} answered",
         f"{failed:,} failed" if failed else "",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.listing import RunCondition, condition, find_run, list_runs, open_run, refuse_requests
+from agentbatch.runs.listing import RunCondition, condition, find_run, list_runs, open_run, require_tasks
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import clip
@@ -90,7 +90,7 @@ def read_results(source: Source) -> Results:
     """Raises UserError: what cannot be read, and why; also for a batch of plain requests, which has no such results."""
     if source.folder is not None:
         run = open_run(source.folder, outline=False)
-        refuse_requests(run.state.info, run.folder.run_id)
+        require_tasks(run.state.info, run.folder.run_id)
         return Results(source, run.state, run.condition, run.begun, run.last)
     state = read_results_file(source.path)
     begun = state.info.ts if state.info is not None else 0.0

@@ -4,7 +4,7 @@ import difflib
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.control.control import MAX_AT_ONCE
+from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.run.engine import LocalEngine
 
@@ -86,8 +86,8 @@ class Steering:
     def set_concurrency(self, number: int) -> str:
         engine = self._engine
         self._refuse_when_over()
-        if number > MAX_AT_ONCE:
-            raise UserError(f"From 1 to {MAX_AT_ONCE} tasks at the same time.")
+        if number > MAX_TASKS_AT_ONCE:
+            raise UserError(f"From 1 to {MAX_TASKS_AT_ONCE} tasks at the same time.")
         engine.scheduler.set_concurrency(number)
         if engine.on_concurrency is not None:
             engine.on_concurrency(number)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from agentbatch.display.reports.run_report import time_left
 from agentbatch.runs.events import RunStarted
+from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
-from agentbatch.runs.log_lines import REHEARSAL
 from agentbatch.runs.state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, duration, money, tokens, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -51,7 +50,8 @@ def standing(state: RunState, condition: RunCondition, now: float) -> Standing:
         if alive and not task.finished and task.activity.kind == "waiting":
             ends.append(task.activity.until)
     wait = max(0.0, min(ends) - now) if ends else 0.0
-    return Standing(counts, len(ends), wait, time_left(state, now) if alive and not state.paused else None)
+    left = kind_of(state.info).seconds_left(state, now) if alive and not state.paused else None
+    return Standing(counts, len(ends), wait, left)
 
 
 def header_lines(

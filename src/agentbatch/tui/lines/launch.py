@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agentbatch.config import Settings, options
+from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.runs.listing import RunCondition
-from agentbatch.runs.log_lines import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import UNKNOWN, clip, counted, first_line, harmless, money, pad, tokens, width

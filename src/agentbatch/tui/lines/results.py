@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from agentbatch.display.reports.results_list import Listed
-from agentbatch.display.reports.runs_table import RunLine, ago, models_text
+from agentbatch.display.reports.runs_table import RunLine, ago
 from agentbatch.runs.bills import total_cost
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import RunCondition
 from agentbatch.text import UNKNOWN, clip, money, pad, width
 from agentbatch.tui.lines.glyphs import Glyphs
@@ -82,7 +83,7 @@ def result_line(one: Listed, columns: Columns, now: float, glyphs: Glyphs, *, ma
 
 
 def _models(line: RunLine) -> str:
-    return (models_text(line.info) if line.info else "") or UNKNOWN
+    return (kind_of(line.info).models(line.info) if line.info else "") or UNKNOWN
 
 
 def empty_text(folder: str) -> str:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from agentbatch.config import Settings, load_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.kind import kind_of, resume_command
 from agentbatch.runs.listing import list_runs, open_run
-from agentbatch.runs.resume_hint import resume_command
 from agentbatch.runs.store.database import load_info, open_database
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -112,7 +112,7 @@ def _task_file(folder: RunFolder) -> str:
             info = load_info(connection)
         except (sqlite3.Error, ValidationError) as error:
             raise UserError(f"{folder.database} cannot be read: {error}.") from None
-    return info.task_file if info is not None and info.kind == "tasks" else ""
+    return info.task_file if info is not None and kind_of(info).has_tasks else ""
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.listing import RunCondition, condition, refuse_requests
+from agentbatch.runs.listing import RunCondition, condition, require_tasks
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.tail import RunTail
 
@@ -58,7 +58,7 @@ def open_view(folder: RunFolder) -> RunTail:
     requests."""
     tail = RunTail(folder)
     try:
-        refuse_requests(tail.state.info, folder.run_id)
+        require_tasks(tail.state.info, folder.run_id)
     except UserError:
         tail.close()
         raise

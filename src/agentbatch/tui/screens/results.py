@@ -14,7 +14,7 @@ from textual.widgets import Footer, OptionList, Static
 from agentbatch.display.reports.results_list import Listed, Lister
 from agentbatch.display.reports.run_comparison import RunComparison, compare_runs
 from agentbatch.errors import UserError
-from agentbatch.runs.listing import refuse_requests
+from agentbatch.runs.listing import require_tasks
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.tasks.results.sources import Source, list_sources, read_results
 from agentbatch.text import clip, counted, harmless
@@ -132,7 +132,7 @@ class ResultsScreen(SizedScreen[None]):
             return None
         if chosen is not None and chosen.line is not None:
             try:
-                refuse_requests(chosen.line.info, chosen.line.run_id)
+                require_tasks(chosen.line.info, chosen.line.run_id)
             except UserError as error:
                 self.tell(str(error), "warning")
                 return None

@@ -5,8 +5,7 @@ from textual import work
 from agentbatch.errors import UserError
 from agentbatch.runs.control.asking import ask
 from agentbatch.runs.control.commands import Answer
-from agentbatch.runs.control.control import MAX_AT_ONCE
-from agentbatch.runs.resume_hint import resume_command, retry_command
+from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip, harmless
 from agentbatch.tui.reading.view import RunView
@@ -83,8 +82,8 @@ class SteeringKeys(SizedScreen[None]):
         self._set_concurrency(self.view.state.max_concurrent - 1)
 
     def _set_concurrency(self, number: int) -> None:
-        if not 1 <= number <= MAX_AT_ONCE:
-            self.tell(f"From 1 to {MAX_AT_ONCE} tasks at the same time.", "warning")
+        if not 1 <= number <= MAX_TASKS_AT_ONCE:
+            self.tell(f"From 1 to {MAX_TASKS_AT_ONCE} tasks at the same time.", "warning")
         else:
             self._send("set-concurrency", number=number)
 
