@@ -73,61 +73,61 @@ class Model:
 @pytest.mark.parametrize(
     ("model", "mode", "asked", "found"),
     [
-        (Model(native(arguments(WHOLE)), None, None), "native", "native", "native: whole"),
+        (Model(native(arguments(WHOLE)), None, None), "native", "native", "native: intact"),
         (
             Model(native(arguments(WHOLE.strip(), f"./{FILE}")), None, None),
             "native",
             "native",
-            "native: whole",
+            "native: intact",
         ),
         (
             Model(native(arguments(CHANGED)), as_json(arguments(WHOLE)), None),
             "schema",
             "native schema",
-            "native: content changed; schema: whole",
+            "native: content changed; schema: intact",
         ),
         (
             Model(native(arguments(CHANGED)), as_json(arguments(CHANGED)), as_block(WHOLE)),
             "text",
             "native schema text",
-            "native: content changed; schema: content changed; text: whole",
+            "native: content changed; schema: content changed; text: intact",
         ),
         (
             Model(None, as_json(arguments(WHOLE)), None),
             "schema",
             "native schema",
-            "native: refused; schema: whole",
+            "native: refused; schema: intact",
         ),
         (
             Model(None, as_json(arguments(CHANGED)), as_block(WHOLE)),
             "text",
             "native schema text",
-            "native: refused; schema: content changed; text: whole",
+            "native: refused; schema: content changed; text: intact",
         ),
-        (Model(None, None, as_block(WHOLE)), "text", "native schema text", "native: refused; text: whole"),
+        (Model(None, None, as_block(WHOLE)), "text", "native schema text", "native: refused; text: intact"),
         (
             Model(native("{"), None, {"content": f"```python\n{WHOLE}```"}),
             "text",
             "native schema text",
-            "native: broken JSON; schema: refused; text: whole",
+            "native: broken JSON; schema: refused; text: intact",
         ),
         (
             Model({"content": "I cannot."}, as_json(arguments(WHOLE, "x.py")), as_block(WHOLE)),
             "text",
             "native schema text",
-            "native: no call; schema: wrong arguments; text: whole",
+            "native: no call; schema: wrong arguments; text: intact",
         ),
         (
             Model(native(arguments(WHOLE), "bash"), as_json(arguments([WHOLE])), as_block(WHOLE)),
             "text",
             "native schema text",
-            "native: another call; schema: wrong arguments; text: whole",
+            "native: another call; schema: wrong arguments; text: intact",
         ),
         (
             Model(native(arguments(WHOLE, [FILE])), as_json(["x"]), as_block(WHOLE)),
             "text",
             "native schema text",
-            "native: wrong arguments; schema: no call; text: whole",
+            "native: wrong arguments; schema: no call; text: intact",
         ),
     ],
 )
@@ -137,7 +137,7 @@ async def test_the_best_mode_in_which_the_file_comes_whole(
     endpoint = await open_endpoint(await serve(model.answer), stream=False)
     probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
     assert (probe.mode, probe.works) == (mode, True)
-    assert f"({found})" in probe.found
+    assert f"({found})" in probe.summary
     assert endpoint.capabilities("m").tool_mode == mode
     assert " ".join(model.asked) == asked
     answered = sum(model.messages[name] is not None for name in model.asked)
@@ -165,7 +165,7 @@ async def test_refusals_that_teach_nothing_are_refusals_of_the_mode(
 
     endpoint = await open_endpoint(await serve(handle), stream=False)
     probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
-    assert "(native: refused; schema: refused; text: content changed)" in probe.found
+    assert "(native: refused; schema: refused; text: content changed)" in probe.summary
     assert not probe.works
 
 
@@ -178,7 +178,7 @@ async def test_a_reply_without_room_is_told_as_such(open_endpoint: OpenEndpoint,
     endpoint = await open_endpoint(await serve(model.answer), stream=False)
     probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
     assert not probe.works
-    assert probe.found.count("cut off at the output limit") == 3
+    assert probe.summary.count("cut off at the output limit") == 3
 
 
 async def test_the_search_begins_with_what_the_endpoint_is_believed_to_take(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentbatch.toolcalls.remembered import (
-    KEPT,
+    MAX_AGE,
     MAX_ENTRIES,
     MAX_FILE,
     Remembered,
@@ -34,13 +34,15 @@ def test_what_was_found_is_known_to_the_next_run(tmp_path: Path) -> None:
     memory(path).put(URL, "other", "native", "it was probed too")
     assert memory(path).get(URL, "m") == Remembered("text", "it was probed", NOW)
     memory(path).put(URL, "m", "schema", "again")
-    assert memory(path, NOW + KEPT).get(URL, "m") == Remembered("schema", "again", NOW)
+    assert memory(path, NOW + MAX_AGE).get(URL, "m") == Remembered("schema", "again", NOW)
     assert memory(path).get(URL, "unknown") is None
     assert memory(path).get("http://127.0.0.1:8081/v1", "m") is None
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("passed", [KEPT + timedelta(seconds=1), timedelta(seconds=-1), timedelta(days=-400)])
+@pytest.mark.parametrize(
+    "passed", [MAX_AGE + timedelta(seconds=1), timedelta(seconds=-1), timedelta(days=-400)]
+)
 def test_what_is_too_old_or_of_the_future_is_not_known(tmp_path: Path, passed: timedelta) -> None:
     memory(tmp_path / "x.json").put(URL, "m", "text", "why")
     assert memory(tmp_path / "x.json", NOW + passed).get(URL, "m") is None

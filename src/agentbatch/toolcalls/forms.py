@@ -1,5 +1,5 @@
-"""Tool calls as text, as the model client asks for them: the two protocols, and what weak models write where they
-should have used the endpoint's own tool calls."""
+"""Implements the model client's `ToolForms`: the two text protocols, and calls that weak models write as text instead
+of using native tool calls."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from agentbatch.toolcalls import json_actions
 from agentbatch.toolcalls.blocks import rendering as blocks
 from agentbatch.toolcalls.blocks.calls import find_blocks
 from agentbatch.toolcalls.blocks.fences import RESULT
-from agentbatch.toolcalls.blocks.whole_file import Setting
+from agentbatch.toolcalls.blocks.whole_file import ReplyContext
 from agentbatch.toolcalls.json_actions import tool_names
 from agentbatch.toolcalls.json_calls import find_calls
 
@@ -22,7 +22,7 @@ _MADE_UP = re.compile(rf"^{RESULT.pattern}", re.MULTILINE)
 
 
 class TextForms:
-    """Blocks of text, and one JSON action (`ToolForms`)."""
+    """Blocks of text (`text` mode), and JSON actions (`schema` mode)."""
 
     stop: Sequence[str] = blocks.STOP
 
@@ -46,17 +46,16 @@ class TextForms:
 def with_text_calls(
     answer: Answer, tools: Sequence[ToolSpec] | None, mode: ToolMode, messages: Sequence[Message] = ()
 ) -> Answer:
-    """The answer to `messages` with the tool calls that it holds as text.
+    """The answer to `messages` with the tool calls found in its text.
 
-    Where the endpoint has tool calls of its own, text counts only when the message ends with the call: a
-    call that is followed by more words was an example.
+    In `native` mode text counts only when the message ends with the call: a call followed by more text was an example.
     """
     if not tools or answer.tool_calls or not answer.content or answer.finish_reason == "content_filter":
         return answer
     names = tool_names(tools)
     content = answer.content
     if mode == "text":
-        blocks = find_blocks(content, names, Setting(messages))
+        blocks = find_blocks(content, names, ReplyContext(messages))
         if blocks is not None:
             calls = [(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in blocks.calls]
             if blocks.open_call is not None and answer.finish_reason == "length":
@@ -64,7 +63,7 @@ def with_text_calls(
                 calls[blocks.open_call] = (
                     name,
                     arguments[:-2],
-                )  # cut off like the text: no JSON, never carried out
+                )  # cut off like the text: invalid, never executed
             return _with(answer, calls, blocks.prose)
     if mode != "native":
         made_up = _MADE_UP.search(content)

@@ -1,8 +1,8 @@
-"""Tools for a model whose endpoint takes none but can constrain what the model writes: described in the prompt,
-called by one JSON object of a schema, answered in text.
+"""Tools for an endpoint without native tool calls that can enforce a JSON schema: described in the prompt, called by
+one JSON object, answered in text.
 
-Rendering is a pure function of the history, message by message, so that the next request is still the last
-one plus new messages and a prefix cache goes on working. Reading the calls out of a reply is json_calls.py's.
+Rendering is a pure function of the history, message by message, so that each request still extends the last one and
+prefix caches keep working. json_calls.py reads the calls out of a reply.
 """
 
 import json
@@ -23,12 +23,12 @@ def tool_names(tools: Sequence[ToolSpec]) -> frozenset[str]:
 
 
 def instructions(tools: Sequence[ToolSpec]) -> str:
-    """What the model is told about its tools."""
+    """The description of the tools in the prompt."""
     return INSTRUCTIONS.format(tools="\n".join(described(spec["function"]) for spec in tools))
 
 
 def action_schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
-    """The JSON schema of one call, for endpoints that can constrain what the model writes."""
+    """The JSON schema of one call, for endpoints that enforce it."""
     return {"anyOf": [_action(spec["function"]) for spec in tools]}
 
 
@@ -38,11 +38,13 @@ def render(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Messa
     return render_with(messages, instructions(tools) if tools else "", _written)
 
 
-def render_with(messages: Sequence[Message], told: str, written: Callable[[str, Any], str]) -> list[Message]:
-    """The history as plain text: calls as `written(name, arguments)` puts them, results as the user's words, and
-    `told` behind the system message.
+def render_with(
+    messages: Sequence[Message], tools_text: str, written: Callable[[str, Any], str]
+) -> list[Message]:
+    """The history as plain text: calls as `written(name, arguments)`, results as user messages, and `tools_text`
+    after the system message.
 
-    Neighbouring user messages are joined: many chat templates insist on user and assistant taking turns.
+    Adjacent user messages are joined: many chat templates require user and assistant to alternate.
     """
     names: dict[str, str] = {}
     rendered: list[Message] = []
@@ -53,11 +55,11 @@ def render_with(messages: Sequence[Message], told: str, written: Callable[[str, 
             rendered[-1] = {**last, "content": f"{last['content']}\n\n{plain['content']}"}
         else:
             rendered.append(plain)
-    if not told:
+    if not tools_text:
         return rendered
     if rendered and rendered[0].get("role") == "system" and isinstance(rendered[0].get("content"), str):
-        return [{**rendered[0], "content": f"{rendered[0]['content']}\n\n{told}"}, *rendered[1:]]
-    return [{"role": "system", "content": told}, *rendered]
+        return [{**rendered[0], "content": f"{rendered[0]['content']}\n\n{tools_text}"}, *rendered[1:]]
+    return [{"role": "system", "content": tools_text}, *rendered]
 
 
 def _plain(message: Message, names: dict[str, str], written: Callable[[str, Any], str]) -> Message:
@@ -83,8 +85,8 @@ def _written(name: str, arguments: Any) -> str:
 
 
 def _parsed(arguments: Any) -> Any:
-    """Arguments as JSON where they are; a broken call of the past is shown as the text that it was, also where the
-    history had to wrap it (`invalid_json`)."""
+    """Parsed arguments; an earlier broken call stays the text that it was, also where the history had to wrap it
+    (`invalid_json`)."""
     if not isinstance(arguments, str):
         return arguments or {}
     try:

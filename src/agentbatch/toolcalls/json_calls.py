@@ -1,10 +1,9 @@
-"""Finding the tool calls that a model wrote as text: the text protocol's answers, and what small local
-models write where they should have used the endpoint's tool calls.
+"""Finds tool calls that a model wrote as JSON text: answers in `schema` mode, and what small local models write
+instead of native tool calls.
 
-Only what stands like a call counts: a JSON object (or an array of them) that begins a line, fills its lines,
-names a known tool and has an object of arguments; plain, in a ```json fence or in <tool_call> tags. JSON
-inside a sentence or in a fence of another language is an example, and so is anything inside another call's
-arguments.
+Only what is formatted as a call counts: a JSON object (or an array of them) on lines of its own that names a known
+tool and has an object of arguments; plain, in a ```json fence or in <tool_call> tags. JSON inside a sentence or in a
+fence of another language is an example, and so is anything inside another call's arguments.
 """
 
 import json
@@ -21,14 +20,13 @@ ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "acti
 JSON_FENCES = frozenset({"", "json", "jsonc", "json5", "tool", "tool_call", "tool_code", "action"})
 
 MAX_CALLS = 32
-"""Calls taken from one reply. A model that repeats itself for ever is cut here."""
+"""Calls read from one reply: the limit for a model that repeats itself forever."""
 
 MAX_READ = 2_000_000
-"""Characters of a reply that are looked at."""
+"""Characters of a reply that are searched."""
 
 MAX_FAILURES = 32
-"""ResumePlan of JSON that turn out broken, before the search ends: each can cost a pass over the whole
-text."""
+"""Broken JSON values before the search ends: each can cost a pass over the whole text."""
 
 _BROKEN_CALL = re.compile(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
 _THINK = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
@@ -36,7 +34,7 @@ _OPENERS = re.compile(
     r"(<tools?>|<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*"
 )
 _DOUBLED = re.compile(r'\{\{\s*"')
-"""Two braces for one, as the chat template of Qwen2.5-Coder shows its calls."""
+"""Two braces instead of one, as in the chat template of Qwen2.5-Coder."""
 _CLOSERS = re.compile(
     r"[ \t]*(?:\n?[ \t]*(?:</tools?>|</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
     r"[ \t;,]*(?=\n|\Z|<tool_call>)"
@@ -50,45 +48,44 @@ class TextCalls(NamedTuple):
     prose: str
     """The text in front of the first call."""
     ends_with_call: bool
-    """Nothing but closing marks follows the last call."""
+    """Only closing marks follow the last call."""
 
 
 def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
     """The calls in a reply, or None when there is none."""
     text = text[:MAX_READ]
     thought = _THINK.match(text)
-    place = first = thought.end() if thought else 0
+    at = first = thought.end() if thought else 0
     calls: list[tuple[str, str]] = []
     fence: str | None = None
     after = failures = 0
-    while place < len(text) and failures < MAX_FAILURES:
-        end_of_line = _end_of_line(text, place)
-        line = text[place:end_of_line].strip()
+    while at < len(text) and failures < MAX_FAILURES:
+        end_of_line = _end_of_line(text, at)
+        line = text[at:end_of_line].strip()
         marked = _FENCE.match(line)
         if marked:
             fence = marked[2].lower() if fence is None else None
         elif fence is None or fence in JSON_FENCES:
-            found = calls_at(text, place, names)
+            found = calls_at(text, at, names)
             if found is not None:
                 actions, end = found
-                first = first if calls else place
+                first = first if calls else at
                 calls.extend(actions)
                 after = end if actions else after
-                place = end
+                at = end
                 continue
             if line[:1] in ("{", "["):
                 failures += 1
-                if _BROKEN_CALL.match(text, place):
-                    break  # what follows may be the inside of its arguments, not calls
-        place = end_of_line + 1
+                if _BROKEN_CALL.match(text, at):
+                    break  # what follows may be inside its arguments, not calls
+        at = end_of_line + 1
     if not calls:
         return None
     return TextCalls(tuple(calls[:MAX_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
 
 
-def calls_at(text: str, place: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:
-    """The calls in the JSON that begins here, and where it ends; None when no JSON stands alone here."""
-    start = place
+def calls_at(text: str, start: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:
+    """The calls in the JSON that begins at `start`, and its end; None when no separate JSON begins there."""
     while start < len(text) and text[start] in " \t":
         start += 1
     opener = _OPENERS.match(text, start)
@@ -122,9 +119,8 @@ def _action(item: Any, names: Collection[str]) -> tuple[str, str] | None:
     name = next((item[key] for key in NAME_KEYS if isinstance(item.get(key), str)), "")
     arguments = next((item[key] for key in ARGUMENT_KEYS if key in item), None)
     if arguments is None and isinstance(item.get("tool"), str) and len(item) > 1:
-        arguments = {
-            key: value for key, value in item.items() if key != "tool"
-        }  # beside the name, not in an object
+        # Beside the name, not in an object.
+        arguments = {key: value for key, value in item.items() if key != "tool"}
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
@@ -135,8 +131,8 @@ def _action(item: Any, names: Collection[str]) -> tuple[str, str] | None:
     return str(name), json.dumps(arguments, ensure_ascii=False)
 
 
-def _end_of_line(text: str, place: int) -> int:
-    end = text.find("\n", place)
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
     return len(text) if end < 0 else end
 
 
@@ -151,7 +147,7 @@ def _without_opening_mark(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    """What is left of a text without fences and closing tags."""
+    """The text without fences and closing tags."""
     lines = (line.strip() for line in text.split("\n"))
     return "".join(
         line

@@ -1,4 +1,4 @@
-"""Finding out how a model calls tools: it is asked to write one small file whose content needs quoting."""
+"""Finds out how a model calls tools best: it has to write a small file whose content needs quoting."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from agentbatch.usage import Usage
 
 FILE = "probe.py"
 LINES = ('print("It\'s \\"done\\"")', "folder = 'C:\\\\new\\\\table'")
-"""What the file must hold: both kinds of quotes, and backslashes that a careless reader takes for line breaks."""
+"""The file's content: both kinds of quotes, and backslashes that a careless reader takes for line breaks."""
 
 MESSAGES: tuple[Message, ...] = (
     {"role": "system", "content": "You are a programmer who works alone in a directory."},
@@ -26,18 +26,19 @@ MESSAGES: tuple[Message, ...] = (
 
 class Probe(NamedTuple):
     mode: ToolMode
-    """The best mode in which the file arrived whole; the last one when it did in none."""
-    found: str
-    """What was seen, as a sentence without a full stop."""
+    """The best mode in which the file arrived unchanged; the last one if it did in none."""
+    summary: str
+    """The result as a sentence without a full stop."""
     works: bool
-    """False: the file did not arrive whole in any mode."""
+    """False: the file did not arrive unchanged in any mode."""
     usage: Usage
 
 
 async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
-    """Try the modes from the one that the endpoint is believed to take, best first. `tools` must have write_file.
+    """Try the modes, best first, from the one that the endpoint should support. `tools` must include write_file.
 
-    The endpoint is left in the mode that was found. Raises ModelError when it cannot be asked at all.
+    The endpoint is left in the mode that was found. Raises ModelError when a call fails other than by a refusal of its
+    mode, or when the last mode is refused.
     """
     endpoint, model = client.endpoint, client.model
     usage = Usage()
@@ -58,17 +59,17 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
             usage += reply.usage
             mode = _after_refusals(mode, endpoint.capabilities(model).tool_mode, seen)
             problem = _problem(reply)
-            seen.append(f"{mode}: {problem or 'whole'}")
+            seen.append(f"{mode}: {problem or 'intact'}")
             if not problem:
-                return Probe(mode, f"a file with quotes came whole ({'; '.join(seen)})", True, usage)
+                return Probe(mode, f"a file with quotes arrived intact ({'; '.join(seen)})", True, usage)
         mode = _next(mode, endpoint.capabilities(model))
     if refusal is not None:
-        raise refusal  # in the simplest form too: it is not about tools
-    return Probe("text", f"a file with quotes came whole in no way ({'; '.join(seen)})", False, usage)
+        raise refusal  # also in the simplest mode: it is not about tools
+    return Probe("text", f"a file with quotes did not arrive intact ({'; '.join(seen)})", False, usage)
 
 
 def _after_refusals(asked: ToolMode, answered: ToolMode, seen: list[str]) -> ToolMode:
-    """The mode that the reply came in: the client goes on by itself when the endpoint refuses one."""
+    """The mode of the reply: the client steps down by itself when the endpoint refuses one."""
     if answered != asked:
         seen.append(f"{asked}: refused")
     return answered
@@ -81,7 +82,7 @@ def _next(mode: ToolMode, capabilities: Capabilities) -> ToolMode | None:
 
 
 def _problem(reply: Reply) -> str:
-    """What is wrong with the reply; empty when the file is whole."""
+    """What is wrong with the reply; empty when the file is intact."""
     call = next((call for call in reply.tool_calls if call.name == "write_file"), None)
     if call is None:
         if reply.cut_off:

@@ -1,4 +1,4 @@
-"""What was found out about endpoints, kept from run to run in one small file of the user's."""
+"""Tool modes found by probing, cached from run to run in a small file of the user's."""
 
 import contextlib
 import json
@@ -13,13 +13,13 @@ from typing import Any, cast
 
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 
-KEPT = timedelta(days=30)
-"""After this a server may well be another; it is found out again."""
+MAX_AGE = timedelta(days=30)
+"""After this the server may have changed; it is probed again."""
 
 MAX_ENTRIES = 500
 
 MAX_FILE = 1024 * 1024
-"""Characters; more was not written by us."""
+"""Characters; a larger file was not written by us."""
 
 MAX_WHY = 300
 """Characters."""
@@ -33,22 +33,21 @@ class Remembered:
 
 
 def memory_file(environ: Mapping[str, str]) -> Path:
-    """Where it is kept: the user's cache folder, for it can always be found out again."""
-    named = environ.get("XDG_CACHE_HOME", "")  # the specification: a relative one does not count
-    base = named if os.path.isabs(named) else os.path.join(environ.get("HOME") or str(Path.home()), ".cache")
+    """Its path in the user's cache folder: it can always be rebuilt."""
+    cache = environ.get("XDG_CACHE_HOME", "")  # the specification: relative paths are ignored
+    base = cache if os.path.isabs(cache) else os.path.join(environ.get("HOME") or str(Path.home()), ".cache")
     return Path(base) / "agentbatch" / "tool-modes.json"
 
 
 class ToolModeMemory:
-    """Tool modes by endpoint and model. A file that cannot be read or written is as good as none: nothing depends
-    on it but a few calls."""
+    """Tool modes by endpoint and model. An unreadable or unwritable file is ignored: it only saves a few calls."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._clock = clock
 
     def get(self, endpoint: str, model: str) -> Remembered | None:
-        """What is known of `model` there, unless it is too old."""
+        """The entry for `model` there, unless it is too old."""
         entry = self._read().get(_key(endpoint, model))
         if not isinstance(entry, dict) or entry.get("mode") not in TOOL_MODES:
             return None
@@ -56,7 +55,7 @@ class ToolModeMemory:
             at = datetime.fromisoformat(str(entry.get("at")))
         except ValueError:
             return None
-        if at.tzinfo is None or not timedelta(0) <= self._clock() - at <= KEPT:
+        if at.tzinfo is None or not timedelta(0) <= self._clock() - at <= MAX_AGE:
             return None
         return Remembered(cast(ToolMode, entry["mode"]), _words(entry.get("why")), at)
 
@@ -89,7 +88,7 @@ class ToolModeMemory:
 
 
 def _key(endpoint: str, model: str) -> str:
-    """Without what may be secret in an address: a user, a password, a query."""
+    """Cache key without possible secrets in the URL: user, password, query."""
     if "://" in endpoint:
         scheme, _, rest = endpoint.partition("://")
         host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
@@ -98,6 +97,6 @@ def _key(endpoint: str, model: str) -> str:
 
 
 def _words(value: Any) -> str:
-    """A sentence for the screen, whatever the file holds."""
+    """A printable sentence, whatever the file contains."""
     text = value if isinstance(value, str) else ""
     return "".join(character if character.isprintable() else " " for character in text[:MAX_WHY]).strip()

@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.model.reply import Message
 from agentbatch.toolcalls.blocks.calls import find_blocks
-from agentbatch.toolcalls.blocks.whole_file import Setting
+from agentbatch.toolcalls.blocks.whole_file import ReplyContext
 
 NAMES = frozenset({"bash", "read_file", "write_file", "edit_file", "finish"})
 CODE = "def to_roman(n):\n    return 'I' * n\n"
@@ -15,8 +15,8 @@ WRITE = ("write_file", {"path": "roman.py", "content": CODE})
 TASK = "Write roman.py with a function to_roman(n)."
 
 
-def asked(task: str = TASK, *more: Message) -> Setting:
-    return Setting(
+def asked(task: str = TASK, *more: Message) -> ReplyContext:
+    return ReplyContext(
         [{"role": "system", "content": "Example: hello.py"}, {"role": "user", "content": task}, *more]
     )
 
@@ -30,8 +30,8 @@ def did(name: str, result: str = "", **arguments: Any) -> list[Message]:
     ]
 
 
-def calls_in(text: str, setting: Setting) -> list[Any]:
-    found = find_blocks(text, NAMES, setting)
+def calls_in(text: str, context: ReplyContext) -> list[Any]:
+    found = find_blocks(text, NAMES, context)
     return [] if found is None else list(found.calls)
 
 
@@ -93,7 +93,7 @@ def test_what_may_be_something_else_is_left(text: str) -> None:
 )
 def test_a_task_that_does_not_name_one_file_leaves_it_open(task: str) -> None:
     assert calls_in(f"```python\n{CODE}```", asked(task)) == []
-    assert calls_in(f"```python\n{CODE}```", Setting()) == []
+    assert calls_in(f"```python\n{CODE}```", ReplyContext()) == []
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,8 @@ def test_broken_calls_of_the_past_are_no_matter() -> None:
     ]
     assert calls_in(f"```python\n{CODE}```", asked(TASK, *wrapped, *odd)) == [WRITE]
     assert (
-        Setting([{"role": "user", "content": None}, {"role": "user", "content": TASK}]).file_for("python")
+        ReplyContext([{"role": "user", "content": None}, {"role": "user", "content": TASK}]).file_for(
+            "python"
+        )
         == ""
     )

@@ -201,7 +201,7 @@ async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Che
     keep(memory, client.endpoint, client.model, probe)
     before = f"; was {known.mode} on {known.at:%Y-%m-%d}" if known and known.mode != probe.mode else ""
     chosen = "" if settings.tool_mode == "auto" else f"; --tool-mode {settings.tool_mode} overrides it"
-    detail = f"{probe.mode} mode: {probe.found}{before}{chosen}"
+    detail = f"{probe.mode} mode: {probe.summary}{before}{chosen}"
     return Check("ok" if probe.works else "warn", name, detail)
 
 

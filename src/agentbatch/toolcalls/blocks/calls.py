@@ -1,49 +1,49 @@
-"""Finding the calls of the text protocol (blocks.py) in a reply: what is clearly meant is taken, in whatever way it
-is decorated; what is not, is left, and the model is told that nothing was done."""
+"""Finds the calls of the text protocol in a reply. What clearly is a call counts, however it is decorated; the rest
+is ignored, and the model is told that nothing was executed."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from agentbatch.toolcalls.blocks.parsed_calls import Taken, joined
-from agentbatch.toolcalls.blocks.reader import Loose, Reader
-from agentbatch.toolcalls.blocks.whole_file import Setting, is_whole, uses_itself
+from agentbatch.toolcalls.blocks.parsed_calls import ParsedCall, joined
+from agentbatch.toolcalls.blocks.reader import Reader, UnnamedBlock
+from agentbatch.toolcalls.blocks.whole_file import ReplyContext, is_whole, uses_itself
 
 MAX_READ = 1_000_000
-"""Characters of a reply that are looked at; several times what models can answer."""
+"""Characters of a reply that are read; several times the longest output of models."""
 
 MAX_LINES = 50_000
-"""Lines of a reply that are looked at."""
+"""Lines of a reply that are read."""
 
-NOTHING_KNOWN = Setting()
+NO_CONTEXT = ReplyContext()
 
 
 class BlockCalls(NamedTuple):
     calls: tuple[tuple[str, dict[str, Any]], ...]
-    """Name and arguments of each call, in order; an end of the turn last, wherever it stood."""
+    """Name and arguments of each call, in order; `finish` last, wherever it was."""
     prose: str
     """The text in front of the first call."""
     open_call: int | None
-    """The call in which the reply ended, if it has no end of its own: whole only when the reply was not cut off."""
+    """Index of the call in which the reply ended without an end mark: complete only if the reply was not cut off."""
 
 
-def find_blocks(text: str, names: Collection[str], setting: Setting = NOTHING_KNOWN) -> BlockCalls | None:
-    """The calls in a reply, or None when there is none. `names`: the tools that there are.
+def find_blocks(text: str, names: Collection[str], context: ReplyContext = NO_CONTEXT) -> BlockCalls | None:
+    """The calls in a reply, or None when there is none. `names`: the available tools.
 
-    Lines end in `\\n`, or all of them in `\\r\\n`; nothing else of a file's content is changed, but it always ends
-    with the end of a line. Reading ends where the model made up a result.
+    Lines end in `\\n`, or all of them in `\\r\\n`; otherwise a file's content is unchanged, but it always ends with a
+    line break. Reading ends where the model made up a result.
 
-    A block of code that no name belongs to is a file too, when the task names just one that can be meant and nothing
-    speaks against it (whole_file.py): the reply writes no other file, has no other block like it but examples of the
-    file's use, and no call in front of it.
+    An unnamed block of code is a file, too, if the task names exactly one candidate and the block can be a whole file
+    (whole_file.py), the reply writes no other file, has no other such block but examples of the file's use, and no
+    call before it.
     """
     lines, too_long = _lines(text)
     lines, start = _behind_thoughts(lines)
-    reader = Reader(lines, start, frozenset(names), setting)
+    reader = Reader(lines, start, frozenset(names), context)
     reader.read()
-    loose = _lone_file(reader, setting) if "write_file" in names else None
-    taken = [*([loose] if loose is not None else []), *reader.calls.taken]
+    unnamed = _lone_file(reader, context) if "write_file" in names else None
+    taken = [*([unnamed] if unnamed is not None else []), *reader.calls.taken]
     if too_long and taken and taken[-1].open:
-        taken.pop()  # cut off by us
+        taken.pop()  # cut off by our limits
     if not taken:
         return None
     prose = "\n".join(reader.lines[reader.start : min(call.begin for call in taken)]).strip()
@@ -53,12 +53,12 @@ def find_blocks(text: str, names: Collection[str], setting: Setting = NOTHING_KN
     return BlockCalls(tuple((call.name, call.arguments) for call in ordered), prose, open_call)
 
 
-def _is_example(loose: Loose, paths: Mapping[str, str]) -> bool:
-    return uses_itself(loose.block.body, paths[loose.language])
+def _is_example(unnamed: UnnamedBlock, paths: Mapping[str, str]) -> bool:
+    return uses_itself(unnamed.block.body, paths[unnamed.language])
 
 
 def _lines(text: str) -> tuple[list[str], bool]:
-    """The lines that are looked at, and whether there are more."""
+    """The lines to read, and whether there are more."""
     read = text[:MAX_READ].removeprefix("\ufeff")
     if read.count("\r\n") == read.count("\n"):
         read = read.replace("\r\n", "\n")
@@ -66,24 +66,28 @@ def _lines(text: str) -> tuple[list[str], bool]:
     return lines[:MAX_LINES], len(text) > MAX_READ or len(lines) > MAX_LINES
 
 
-def _lone_file(reader: Reader, setting: Setting) -> Taken | None:
-    """The one block without a name that can only be the file which the task asks for."""
+def _lone_file(reader: Reader, context: ReplyContext) -> ParsedCall | None:
+    """The one unnamed block that can only be the file that the task asks for."""
     if any(call.name in ("write_file", "edit_file") for call in reader.calls.taken):
         return None
-    paths = {language: setting.file_for(language) for language in {loose.language for loose in reader.loose}}
-    found = [loose for loose in reader.loose if paths[loose.language] and not _is_example(loose, paths)]
+    paths = {
+        language: context.file_for(language) for language in {unnamed.language for unnamed in reader.unnamed}
+    }
+    found = [
+        unnamed for unnamed in reader.unnamed if paths[unnamed.language] and not _is_example(unnamed, paths)
+    ]
     if len(found) != 1:
         return None
-    (loose,) = found
-    path = paths[loose.language]
-    if loose.calls_before or not is_whole(loose.block.body, path, loose.language, setting):
+    (unnamed,) = found
+    path = paths[unnamed.language]
+    if unnamed.calls_before or not is_whole(unnamed.block.body, path, unnamed.language, context):
         return None
-    arguments = {"path": path, "content": joined(loose.block.body)}
-    return Taken("write_file", arguments, loose.begin, not loose.block.whole)
+    arguments = {"path": path, "content": joined(unnamed.block.body)}
+    return ParsedCall("write_file", arguments, unnamed.begin, not unnamed.block.whole)
 
 
 def _behind_thoughts(lines: list[str]) -> tuple[list[str], int]:
-    """The lines, and the first one of the answer proper. Thoughts without an end leave none."""
+    """The lines, and the index of the first one after the thoughts; past the end if the thoughts have no end."""
     first = next((at for at, line in enumerate(lines) if line.strip()), None)
     if first is None or not lines[first].lstrip().startswith("<think>"):
         return lines, 0

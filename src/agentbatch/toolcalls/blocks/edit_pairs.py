@@ -1,14 +1,14 @@
-"""Search-and-replace pairs of the text protocol: how they look, and how they are read."""
+"""Search-and-replace pairs of the text protocol: written and read."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-USUAL = 7
-"""Characters of a marker."""
+MARKER_LENGTH = 7
+"""Characters of a marker, normally."""
 
 MAX_PAIRS = 32
-"""Pairs taken from one block."""
+"""Pairs read from one block."""
 
 _SEARCH = re.compile(r"\s{0,3}(?P<mark><{5,60})\s*(?:SEARCH|ORIGINAL|OLD)\b", re.IGNORECASE)
 _DIVIDER = re.compile(r"\s{0,3}(?P<mark>={5,60})\s*\Z")
@@ -22,10 +22,10 @@ class Pair(NamedTuple):
 
 
 def written_pair(old: str, new: str) -> str:
-    """The pair as text, in markers that do not occur in it. Both as whole lines."""
+    """The pair as text, with markers that do not occur in it; both parts as whole lines."""
     lines = [*_lines(old), *_lines(new)]
     used = {len(found["mark"]) for line in lines for found in [_marker(line)] if found}
-    size = next(size for size in range(USUAL, USUAL + len(used) + 1) if size not in used)
+    size = next(size for size in range(MARKER_LENGTH, MARKER_LENGTH + len(used) + 1) if size not in used)
     parts = ["<" * size + " SEARCH", *_lines(old), "=" * size, *_lines(new), ">" * size + " REPLACE"]
     return "\n".join(parts)
 
@@ -40,7 +40,7 @@ def begins_pair(line: str) -> bool:
 
 
 def read_pairs(lines: Sequence[str], *, whole: bool) -> list[Pair]:
-    """The pairs in a block. `whole`: the block's end is known, so that its last pair needs no end of its own."""
+    """The pairs in a block. `whole`: the block's end is known, so its last pair needs no end marker."""
     pairs: list[Pair] = []
     place = tries = 0
     while place < len(lines) and tries < MAX_PAIRS:
@@ -49,27 +49,29 @@ def read_pairs(lines: Sequence[str], *, whole: bool) -> list[Pair]:
             place += 1
             continue
         tries += 1
-        spot = _spot(lines, place, len(found["mark"]))
-        if spot is None or not (spot.ended or whole):
+        extent = _extent(lines, place, len(found["mark"]))
+        if extent is None or not (extent.ended or whole):
             place += 1
             continue
-        pairs.append(Pair(list(lines[place + 1 : spot.divider]), list(lines[spot.divider + 1 : spot.end])))
-        place = spot.end + spot.ended
+        pairs.append(
+            Pair(list(lines[place + 1 : extent.divider]), list(lines[extent.divider + 1 : extent.end]))
+        )
+        place = extent.end + extent.ended
     return pairs
 
 
 def end_of_pairs(lines: Sequence[str], place: int) -> int | None:
-    """The line behind the pairs that begin in line `place` without a fence; None when the first has no end."""
+    """The line after the unfenced pairs that begin in line `place`; None when the first has no end."""
     end = None
     tries = 0
     while place < len(lines) and tries < MAX_PAIRS:
         found = _SEARCH.match(lines[place])
         if found is not None:
             tries += 1
-            spot = _spot(lines, place, len(found["mark"]))
-            if spot is None or not spot.ended:
+            extent = _extent(lines, place, len(found["mark"]))
+            if extent is None or not extent.ended:
                 break
-            place = spot.end
+            place = extent.end
             end = place + 1
         elif lines[place].strip():
             break
@@ -77,7 +79,7 @@ def end_of_pairs(lines: Sequence[str], place: int) -> int | None:
     return end
 
 
-class _Spot(NamedTuple):
+class _Extent(NamedTuple):
     """Where the parts of a pair end."""
 
     divider: int
@@ -86,17 +88,16 @@ class _Spot(NamedTuple):
     """By a marker, in line `end`."""
 
 
-def _spot(lines: Sequence[str], place: int, size: int) -> _Spot | None:
-    """The pair that begins in line `place`: in markers of its own size, else in such of any. None without a
-    divider."""
+def _extent(lines: Sequence[str], place: int, size: int) -> _Extent | None:
+    """The pair that begins in line `place`: with markers of size `size`, else of any size. None without a divider."""
     exact = _measured(lines, place, size)
     if exact is not None and exact.ended:
         return exact
-    loose = _measured(lines, place, None)
-    return loose if loose is not None and (loose.ended or exact is None) else exact
+    any_size = _measured(lines, place, None)
+    return any_size if any_size is not None and (any_size.ended or exact is None) else exact
 
 
-def _measured(lines: Sequence[str], place: int, size: int | None) -> _Spot | None:
+def _measured(lines: Sequence[str], place: int, size: int | None) -> _Extent | None:
     divider: int | None = None
     for at in range(place + 1, len(lines)):
         found = _marker(lines[at])
@@ -108,8 +109,8 @@ def _measured(lines: Sequence[str], place: int, size: int | None) -> _Spot | Non
                 return None
             divider = at
         elif kind != "=":
-            return _Spot(divider, at, kind == ">")
-    return None if divider is None else _Spot(divider, len(lines), False)
+            return _Extent(divider, at, kind == ">")
+    return None if divider is None else _Extent(divider, len(lines), False)
 
 
 def _marker(line: str) -> re.Match[str] | None:

@@ -1,4 +1,4 @@
-"""Fenced blocks in a reply: where one opens and where it ends, also where a weak model forgot to close it."""
+"""Fenced blocks in a reply: where each begins and ends, also if a weak model forgot to close it."""
 
 import bisect
 import re
@@ -9,23 +9,23 @@ SHELLS = frozenset({"bash", "sh", "shell", "zsh"})
 """Languages whose blocks are commands."""
 
 TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"})
-"""Languages whose blocks are commands behind a prompt, with their output."""
+"""Languages whose blocks are shell sessions: commands after a prompt, and their output."""
 
 NESTING = (".md", ".markdown", ".mdx", ".rst", ".txt")
-"""Files that hold fences of their own: there a fence with a language opens an inner block."""
+"""Files that may contain fences: there a fence with a language opens an inner block."""
 
 RESULT = re.compile(r"\[Result of [\w ]{1,60}\]")
-"""How the result of a call begins in the history (json_actions.py). A model that writes one has made it up."""
+"""First line of a call's result in the history (json_actions.py). One in a reply is made up by the model."""
 
 HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
 
 _FENCE = re.compile(r"(?P<indent>[ \t]{0,12})(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)\Z")
 HEADS = ("FILE:", "EDIT:", "READ:", "RUN:", "DONE")
-"""The words of the protocol at the beginning of a line."""
+"""Keywords of the protocol, at the start of a line."""
 
 _DECORATION = " \t#>*_-`"
-_WIDER = 3
-"""Blanks by which the end of a block may be indented more than its beginning, as in Markdown. More is content: a
+_EXTRA_INDENT = 3
+"""Spaces by which the end of a block may be indented more than its start, as in Markdown. More is content, such as a
 fence in a docstring."""
 
 
@@ -37,7 +37,7 @@ class Mark(NamedTuple):
     length: int
     indent: int
     info: str
-    """What stands behind the fence; a block's end has nothing there."""
+    """The text after the fence; empty at a block's end."""
 
 
 class Block(NamedTuple):
@@ -46,11 +46,11 @@ class Block(NamedTuple):
     whole: bool
     """Its end is known. False: the reply ended in it."""
     after: int
-    """The line behind it."""
+    """The line after it."""
 
 
 class Fences:
-    """The fenced blocks in the lines of a reply. Takes time in proportion to the text."""
+    """The fenced blocks in the lines of a reply. Linear in the text."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
@@ -63,14 +63,14 @@ class Fences:
         self._places: dict[str, list[int]] | None = None
 
     def at(self, place: int) -> Mark | None:
-        """The mark in this line, if it is one."""
+        """The mark in this line, if there is one."""
         return self._marks.get(place)
 
     def read(self, place: int, *, nesting: bool = False, shell: bool = False) -> Block:
-        """The block that opens in line `place`, which must be a mark. `nesting`: it can hold blocks (NESTING).
+        """The block that opens in line `place`, which must be a mark. `nesting`: it may contain blocks (NESTING).
 
-        A block is closed by a bare mark of its kind, as long or longer. One that is followed by the mark of another
-        block instead ends in front of that.
+        A block is closed by a bare mark of its kind, at least as long. If another block opens first, it ends before
+        that.
         """
         opened = self._marks[place]
         depth = 0
@@ -95,7 +95,7 @@ class Fences:
         return self._unclosed(opened, place)
 
     def below(self, place: int, prose: int = 0) -> int | None:
-        """The mark below this line, with empty lines between, and as many others as `prose`."""
+        """The mark below this line, after at most `prose` lines of text and some empty ones."""
         for below in range(place + 1, min(place + 4 + 2 * prose, len(self._lines))):
             if below in self._marks:
                 return below
@@ -106,7 +106,7 @@ class Fences:
         return None
 
     def next_text(self, place: int) -> int | None:
-        """The next line behind this one that is not empty."""
+        """The next line that is not empty."""
         for below in range(place + 1, min(place + 4, len(self._lines))):
             if self._lines[below].strip():
                 return below
@@ -117,7 +117,7 @@ class Fences:
         return Block(opened.info, body, whole, after)
 
     def _ended_early(self, opened: Mark, place: int, at: int) -> Block:
-        """The block that was not closed before another one opened in line `at`, perhaps below a head."""
+        """The block that was not closed before another one opened in line `at`, perhaps after a head."""
         end = at
         while end - 1 > place and not self._lines[end - 1].strip():
             end -= 1
@@ -131,7 +131,7 @@ class Fences:
         return self._block(opened, place, end, at)
 
     def _unclosed(self, opened: Mark, place: int) -> Block:
-        """To the end of the reply, or to where it is certain that the block is over."""
+        """Up to the end of the reply, or to where the block is certainly over."""
         for at in range(place + 1, len(self._lines)):
             line = self._lines[at]
             if line.startswith("DONE:") or (line.startswith("[R") and RESULT.match(line)):
@@ -152,14 +152,14 @@ class Fences:
         return next((at for at in range(first, end) if RESULT.match(self._lines[at])), None)
 
     def _is_inner(self, at: int) -> bool:
-        """Whether the block that opens here, inside another one of a file without blocks, is closed as well as that
-        other one: its end is followed by one more end."""
+        """Whether both the block that opens here and the outer one are closed: the end of the inner one is followed by
+        another end."""
         closed = self._next.get(at)
         following = None if closed is None or self._marks[closed].info else self._next.get(closed)
         return following is not None and not self._marks[following].info
 
     def _next_line(self, at: int, shell: bool) -> int:
-        """The next line to look at; in commands not those of a here-document."""
+        """The next line to read; in commands, here-documents are skipped."""
         if shell and "<<" in self._lines[at]:
             found = HEREDOC.search(self._lines[at])
             if found is not None:
@@ -168,7 +168,7 @@ class Fences:
         return at + 1
 
     def _line_after(self, at: int, text: str) -> int | None:
-        """The first line behind `at` that is just this text."""
+        """The first line after `at` that equals this text."""
         if self._places is None:
             self._places = {}
             for place, line in enumerate(self._lines):
@@ -178,8 +178,7 @@ class Fences:
         return places[behind] if behind < len(places) else None
 
     def _look_ahead(self) -> tuple[dict[int, int], dict[int, int]]:
-        """For every mark: the next mark; and how many bare ones stand in a row from here, up to an opening one or a
-        head."""
+        """For every mark: the next mark, and how many bare ones follow in a row up to an opening one or a head."""
         following: dict[int, int] = {}
         runs: dict[int, int] = {}
         run, after = 0, None
@@ -205,11 +204,15 @@ def _mark(line: str) -> Mark | None:
 
 
 def _comparable(mark: Mark, opened: Mark) -> bool:
-    return mark.kind == opened.kind and mark.length >= opened.length and mark.indent <= opened.indent + _WIDER
+    return (
+        mark.kind == opened.kind
+        and mark.length >= opened.length
+        and mark.indent <= opened.indent + _EXTRA_INDENT
+    )
 
 
 def _dedented(line: str, indent: int) -> str:
-    """Without the blanks by which the whole block is indented."""
+    """Without the indentation of the whole block."""
     blanks = len(line) - len(line.lstrip(" "))
     return line[min(indent, blanks) :]
 

@@ -1,5 +1,5 @@
-"""What a line of a reply says: a head of the text protocol (`FILE: a.py`), or the name of the file in the block
-below it. Weak models decorate both."""
+"""Lines with a meaning in a reply: a head of the text protocol (`FILE: a.py`), or the name of the file in the block
+below. Weak models decorate both."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from agentbatch.toolcalls.blocks.fences import HEADS, HEREDOC, RESULT
 
 MAX_LABEL = 500
-"""Characters of a line that can name a file."""
+"""Characters of a line that may name a file."""
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "python": (".py",), "py": (".py",), "python3": (".py",),
@@ -21,7 +21,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "r": (".r", ".R"), "haskell": (".hs",), "html": (".html", ".htm"), "css": (".css",), "scss": (".scss",),
     "sql": (".sql",),
 }  # fmt: skip
-"""Suffixes of the files that a block in this language can be."""
+"""Suffixes of files in each language."""
 
 CODE = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
@@ -30,11 +30,11 @@ _OTHERS = (
     " .tex .toml .tsv .txt .vue .xml .yaml .yml .zsh"
 )
 KNOWN = CODE | frozenset(_OTHERS.split())
-"""Suffixes that tell a file's name from other words with a dot in them."""
+"""Suffixes that distinguish file names from other words with a dot."""
 
 _DOTFILES = frozenset({".env", ".gitignore"})
 _PRODUCTS = frozenset({"node.js", "next.js", "vue.js", "react.js", "express.js", "three.js", "d3.js"})
-"""Names with a dot that are no files."""
+"""Names with a dot that are not files."""
 
 _HEAD = re.compile(
     r"[\s#>*_\-`]*(?:\d{1,3}[.)][\s*_`]*)?"
@@ -65,26 +65,26 @@ class Head(NamedTuple):
     word: str
     """FILE, EDIT, READ, RUN or DONE."""
     rest: str
-    """What stands behind the colon."""
+    """The text after the colon."""
 
 
 def head_of(line: str) -> Head | None:
-    """The head that this line is; None when it is only prose.
+    """The head in this line; None when it is prose.
 
-    Capitals and a colon make a head; the colon may be missing where nothing else can be meant, and the capitals
-    where a name of a file follows.
+    A head is in capitals and has a colon; the colon is optional where nothing else can be meant, the capitals where a
+    file name follows.
     """
     found = _HEAD.match(line)
     if found is None:
         return None
     written, rest = found["word"], found["rest"].strip()
-    shouted = written.isupper()
+    in_capitals = written.isupper()
     word = written.upper().replace(" ", "")
     word = _WORDS.get(word, word)
     if not found["colon"]:
-        return _without_colon(word, rest, shouted, bool(found["gap"]))
+        return _without_colon(word, rest, in_capitals, bool(found["gap"]))
     rest = rest.lstrip("*").lstrip() if rest.startswith("*") else rest
-    if shouted:
+    if in_capitals:
         return Head(word, rest)
     if word == "DONE":
         return Head(word, rest) if written[0].isupper() and not line[:1].isspace() else None
@@ -94,12 +94,12 @@ def head_of(line: str) -> Head | None:
 
 
 def is_plain_head(line: str) -> bool:
-    """Whether it is a head also within a block, where a word behind a comment sign is content."""
+    """Whether it is a head inside a block, too, where a word after a comment sign is content."""
     return line.lstrip(" \t*_`").startswith(HEADS) and head_of(line) is not None
 
 
 def path_of(text: str) -> str:
-    """The path that the rest of a head is, without decoration; empty when there is none."""
+    """The path in the rest of a head, without decoration; empty when there is none."""
     text = text[:MAX_LABEL].strip().strip("*").strip()
     quoted = re.match(r"(`{1,3}|\"|')([^`\"']+)\1", text)
     if quoted is not None:
@@ -115,7 +115,7 @@ def path_of(text: str) -> str:
 
 
 def paths_of(text: str) -> list[str]:
-    """The paths behind READ: one, or several with commas, blanks or `and` between."""
+    """The paths after READ: one, or several separated by commas, spaces or `and`."""
     parts = [part for part in _SPLIT.split(text[:MAX_LABEL].strip()) if part and part not in ("and", "&")]
     if len(parts) > 1 and all(
         _SIMPLE.match(part) and ("/" in part or has_known_suffix(part)) for part in parts
@@ -126,7 +126,7 @@ def paths_of(text: str) -> list[str]:
 
 
 def reads_of(text: str) -> list[dict[str, Any]]:
-    """The arguments of the read_file calls behind READ."""
+    """The arguments of the read_file calls for a READ."""
     found = _RANGE.search(text[:MAX_LABEL])
     path = path_of(text[: found.start()]) if found is not None else ""
     if found is None or not path or not (found["word"] or has_known_suffix(path)):
@@ -139,8 +139,8 @@ def reads_of(text: str) -> list[dict[str, Any]]:
 
 
 def label_of(line: str) -> tuple[str, bool] | None:
-    """The file whose name stands above a block, and whether the line holds nothing else: `### a.py`, `**a.py**:`;
-    otherwise a heading or a line with a colon at its end, that names one file: "Here is `a.py`:"."""
+    """The file name in the line above a block, and whether the line contains nothing else: `### a.py`, `**a.py**:`;
+    otherwise a heading, or a line that ends in a colon, with one file name: "Here is `a.py`:"."""
     text = line.strip()
     if len(text) > MAX_LABEL or "." not in text:
         return None
@@ -157,13 +157,13 @@ def label_of(line: str) -> tuple[str, bool] | None:
 
 
 def comment_path(line: str) -> str:
-    """The name of the file in a block's first line, when it is a comment with nothing else in it."""
+    """The file name in a block's first line, if that is a comment with nothing else in it."""
     found = _COMMENT.match(line) if len(line) <= MAX_LABEL else None
     return found["path"] if found is not None and has_known_suffix(found["path"]) else ""
 
 
 def info_path(words: Sequence[str]) -> str:
-    """A name behind the fence: `python app.py`, `python:app.py`, `python title="app.py"`, `app.py`."""
+    """The file name after a fence: `python app.py`, `python:app.py`, `python title="app.py"`, `app.py`."""
     for word in words:
         value = re.split(r"[=:]", word, maxsplit=1)[-1].strip("\"'`{}")
         if _SIMPLE.match(value) and has_known_suffix(value):
@@ -172,8 +172,7 @@ def info_path(words: Sequence[str]) -> str:
 
 
 def command_of(lines: Sequence[str]) -> str:
-    """The command in a block: without empty lines around it, and without the prompts and the output that a
-    transcript has."""
+    """The command in a block: without surrounding empty lines, and without a transcript's prompts and output."""
     end = next((at for at, line in enumerate(lines) if RESULT.match(line)), len(lines))
     text = "\n".join(lines[:end]).strip("\n")
     return _typed(text.split("\n")) if _PROMPT.match(text) else text if text.strip() else ""
@@ -195,8 +194,8 @@ def suffix_of(path: str) -> str:
     return "." + path.rpartition(".")[2]
 
 
-def _without_colon(word: str, rest: str, shouted: bool, apart: bool) -> Head | None:
-    if not shouted:
+def _without_colon(word: str, rest: str, in_capitals: bool, apart: bool) -> Head | None:
+    if not in_capitals:
         return None
     if word == "DONE":
         dashed = re.match(r"(?:-|–|—)\s+", rest)
@@ -216,12 +215,12 @@ def _checked(path: str) -> str:
 
 
 def _typed(lines: Sequence[str]) -> str:
-    """What was typed behind the prompts of a transcript, with lines that a command goes on in."""
+    """What was typed at the prompts of a transcript, with continuation lines."""
     kept: list[str] = []
-    goes_on, until = False, ""
+    continues, until = False, ""
     for line in lines:
         found = _PROMPT.match(line)
-        if until or goes_on:
+        if until or continues:
             typed = line.removeprefix("> ")
         elif found is not None:
             typed = line[found.end() :]
@@ -230,9 +229,9 @@ def _typed(lines: Sequence[str]) -> str:
         kept.append(typed)
         if until:
             until = "" if typed.strip() == until else until
-            goes_on = False
+            continues = False
             continue
         opened = HEREDOC.search(typed)
         until = opened[2] if opened is not None else ""
-        goes_on = typed.endswith("\\")
+        continues = typed.endswith("\\")
     return "\n".join(kept)

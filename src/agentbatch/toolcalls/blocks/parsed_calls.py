@@ -1,4 +1,4 @@
-"""The calls that were read out of a reply so far."""
+"""The calls read from a reply so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from agentbatch.toolcalls.blocks.labels import command_of
 from agentbatch.toolcalls.blocks.whole_file import can_be_file
 
 MAX_CALLS = 32
-"""Calls taken from one reply. A model that repeats itself for ever is cut here."""
+"""Calls read from one reply: the limit for a model that repeats itself forever."""
 
 
 @dataclass(frozen=True)
-class Taken:
+class ParsedCall:
     """One call."""
 
     name: str
     arguments: dict[str, Any]
     begin: int
-    """The line that its text begins in."""
+    """The line in which its text begins."""
     open: bool
     """The reply ended in it."""
 
 
 class ParsedCalls:
-    """Takes calls of the tools that there are, `names`; others are as if they had not been written."""
+    """Collects calls of the available tools, `names`; others are ignored."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        self.taken: list[Taken] = []
+        self.taken: list[ParsedCall] = []
         self._names = names
 
     @property
@@ -38,10 +38,10 @@ class ParsedCalls:
 
     def add(self, name: str, arguments: dict[str, Any], begin: int, *, open_end: bool) -> None:
         if name in self._names and not self.full:
-            self.taken.append(Taken(name, arguments, begin, open_end))
+            self.taken.append(ParsedCall(name, arguments, begin, open_end))
 
     def add_file(self, path: str, block: Block, begin: int) -> None:
-        """A whole file, if the block can be one. An empty one must have an end."""
+        """A whole file, if the block can be one. An empty block must be closed."""
         if can_be_file(block.body, path, language_of(block.info)) and (block.whole or block.body):
             arguments = {"path": path, "content": joined(block.body)}
             self.add("write_file", arguments, begin, open_end=not block.whole)
@@ -52,7 +52,7 @@ class ParsedCalls:
             self.add("bash", {"command": command}, begin, open_end=not block.whole)
 
     def add_pairs(self, path: str, block: Block, begin: int) -> None:
-        """Every search-and-replace pair as a call of its own. For a block without one the tool says what it needs."""
+        """Each search-and-replace pair as a separate call. For a block without one, the tool answers what it needs."""
         pairs = read_pairs(block.body, whole=block.whole)
         for pair in pairs:
             ends_here = pair is pairs[-1] and not block.whole
@@ -62,12 +62,12 @@ class ParsedCalls:
 
 
 def joined(lines: Sequence[str]) -> str:
-    """The lines as a text, each with its end."""
+    """The lines as text, each with a line break."""
     return "".join(f"{line}\n" for line in lines)
 
 
 def language_of(info: str) -> str:
-    """The language behind a fence: `python title="a.py"`, `python:a.py`, `{python}`; empty when there is none."""
+    """The language after a fence: `python title="a.py"`, `python:a.py`, `{python}`; empty when there is none."""
     words = info.replace(":", " ").replace("{", " ").replace("}", " ").split()
     return words[0].lower() if words else ""
 

@@ -1,4 +1,4 @@
-"""Reading the blocks of the text protocol out of a reply, line by line, tolerantly: weak models decorate."""
+"""Reads the blocks of the text protocol in a reply, line by line and tolerantly: weak models decorate."""
 
 import json
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from agentbatch.toolcalls.blocks.labels import (
     suffix_of,
 )
 from agentbatch.toolcalls.blocks.parsed_calls import ParsedCalls, language_of
-from agentbatch.toolcalls.blocks.whole_file import Setting, first_text, is_fragment, is_whole
+from agentbatch.toolcalls.blocks.whole_file import ReplyContext, first_text, is_fragment, is_whole
 from agentbatch.toolcalls.json_calls import JSON_FENCES, calls_at
 
 MAX_FAILURES = 32
-"""Places that look like JSON and are none, before no more is looked for."""
+"""Lines that look like JSON but are not, before the search for JSON ends."""
 
 PROSE_BETWEEN = 3
-"""Lines that may stand between `FILE: name` and its block."""
+"""Lines of text allowed between `FILE: name` and its block."""
 
 _JSON = ("{", "[{", "[TOOL", "<tool", "<function", "<|")
 
 
 @dataclass(frozen=True)
-class Loose:
-    """A block that no name belongs to."""
+class UnnamedBlock:
+    """A block without a file name."""
 
     language: str
     block: Block
@@ -43,15 +43,17 @@ class Loose:
 
 
 class Reader:
-    """One pass over the lines of a reply, from line `start` on. `names`: the tools that there are."""
+    """One pass over the lines of a reply from line `start`. `names`: the available tools."""
 
-    def __init__(self, lines: Sequence[str], start: int, names: frozenset[str], setting: Setting) -> None:
+    def __init__(
+        self, lines: Sequence[str], start: int, names: frozenset[str], context: ReplyContext
+    ) -> None:
         self.lines = lines
         self.start = start
         self.calls = ParsedCalls(names)
-        self.loose: list[Loose] = []
+        self.unnamed: list[UnnamedBlock] = []
         self._names = names
-        self._setting = setting
+        self._context = context
         self._fences = Fences(self.lines)
         self._edited = ""
         self._failures = 0
@@ -62,7 +64,7 @@ class Reader:
             place = self._step(place)
 
     def _step(self, place: int) -> int:
-        """Read what begins in this line; returns the line to go on with."""
+        """Read what begins in this line; returns the line to continue with."""
         line = self.lines[place]
         if not line.strip():
             return place + 1
@@ -75,7 +77,7 @@ class Reader:
         return self._labelled(place) if after is None else after
 
     def _headed(self, place: int, word: str, rest: str) -> int | None:
-        """A line that begins with one of our words; None when nothing follows from it."""
+        """A line that begins with a keyword; None when it is not a head after all."""
         if word == "DONE":
             return self._done(place, rest)
         if word == "READ":
@@ -99,13 +101,13 @@ class Reader:
             return len(self.lines)
         if line == "</think>":
             self.calls.taken.clear()
-            self.loose.clear()
+            self.unnamed.clear()
             self.start = place + 1
             return place + 1
         return self._json(place) if line.startswith(_JSON) else None
 
     def _labelled(self, place: int) -> int:
-        """A line of prose, perhaps with the name of the file in the block below."""
+        """A line of text, perhaps with the name of the file in the block below."""
         label = label_of(self.lines[place])
         if label is None:
             return place + 1
@@ -121,13 +123,13 @@ class Reader:
         if alone:
             return self._file(below, path, place)
         block = self._fences.read(below, nesting=path.endswith(NESTING))
-        if is_whole(block.body, path, language, self._setting):
+        if is_whole(block.body, path, language, self._context):
             self.calls.add_file(path, block, place)
             return block.after
         return block.after if language in SUFFIXES else place + 1
 
     def _fenced(self, place: int) -> int:
-        """A block that no line above gives a name to."""
+        """A block without a name in the line above."""
         inner = self._inner_head(place)
         if inner is not None:
             return self._wrapped(place, inner)
@@ -150,7 +152,7 @@ class Reader:
             label = label_of(first)
             self._add_pairs(label[0] if label is not None else self._edited, block, place)
         elif not (language in JSON_FENCES and first.lstrip().startswith(_JSON) and self._json(place + 1)):
-            self.loose.append(Loose(language, block, place, len(self.calls.taken)))
+            self.unnamed.append(UnnamedBlock(language, block, place, len(self.calls.taken)))
         return block.after
 
     def _inner_head(self, place: int) -> int | None:
@@ -159,8 +161,7 @@ class Reader:
         return inner if inner is not None and is_plain_head(self.lines[inner]) else None
 
     def _wrapped(self, place: int, inner: int) -> int:
-        """A block with one of our heads as its first text: "```python", `FILE: a.py`, and then the content or the
-        block proper."""
+        """A block whose first text is a head: "```python", `FILE: a.py`, then the content or the actual block."""
         head = head_of(self.lines[inner])
         path = path_of(head.rest) if head is not None and head.word in ("FILE", "EDIT") else ""
         text = self._fences.next_text(inner)
@@ -178,7 +179,7 @@ class Reader:
         return at if after is None or stray is None or stray.info else after + 1
 
     def _is_stray(self, place: int) -> bool:
-        """An end without a beginning: what follows is a head, a block that opens, or nothing."""
+        """A closing mark without an opening one: it is followed by a head, an opening mark, or nothing."""
         if self._info(place):
             return False
         below = self._fences.next_text(place)
@@ -188,7 +189,7 @@ class Reader:
         return mark is not None and bool(self._info(mark))
 
     def _file(self, place: int, path: str, begin: int, *, sure: bool = False, skip: int = 0) -> int:
-        """The block of a file. `sure`: it was said to be a whole file. `skip`: lines in it that are no content."""
+        """The block of a file. `sure`: it is labelled as a whole file. `skip`: leading lines that are not content."""
         if self._language(place) in SHELLS and suffix_of(path) in CODE and not skip:
             block = self._fences.read(place, shell=True)
             self.calls.add_command(block, begin)
@@ -204,23 +205,23 @@ class Reader:
         if has_pairs(block.body) and not (sure and not begins_pair(first_text(block.body))):
             self._add_pairs(path, block, begin)
         elif not sure and self._is_part(path, block.body):
-            self._add_pairs(path, block, begin)  # the tool will answer that it has to be told what to replace
+            self._add_pairs(path, block, begin)  # the tool will answer that it needs the text to replace
         else:
             self.calls.add_file(path, block, begin)
         return block.after
 
     def _opens_again(self, place: int, first: int) -> bool:
-        """Whether the first text in the block opens it once more."""
+        """Whether the first text in the block opens it a second time."""
         opened, mark = self._fences.at(place), self._fences.at(first)
         return opened is not None and mark is not None and bool(mark.info) and mark.length >= opened.length
 
     def _repeats(self, place: int, path: str) -> bool:
-        """Whether the first line in a block says once more whose it is."""
+        """Whether the first line in a block repeats its head."""
         head = head_of(self.lines[place]) if is_plain_head(self.lines[place]) else None
         return head is not None and path_of(head.rest) == path
 
     def _is_part(self, path: str, body: Sequence[str]) -> bool:
-        return first_text(body)[:1].isspace() or is_fragment(body, self._setting.last_seen(path) or "")
+        return first_text(body)[:1].isspace() or is_fragment(body, self._context.last_seen(path) or "")
 
     def _run(self, place: int, rest: str) -> int | None:
         below = self._fences.below(place)
@@ -236,15 +237,15 @@ class Reader:
         return place + 1
 
     def _done(self, place: int, rest: str) -> int:
-        """The end of the turn; what follows belongs to it, up to the next call."""
+        """The end of the turn; the text up to the next call is its summary."""
         end = place + 1
-        while end < len(self.lines) and self._goes_on(end):
+        while end < len(self.lines) and self._is_summary(end):
             end += 1
         summary = "\n".join([rest, *self.lines[place + 1 : end]]).strip()
         self.calls.add("finish", {"summary": summary or "Done."}, place, open_end=self._ends_in(end - 1))
         return end
 
-    def _goes_on(self, place: int) -> bool:
+    def _is_summary(self, place: int) -> bool:
         line = self.lines[place]
         if self._fences.at(place) is not None or RESULT.match(line) or line.lstrip().startswith(_JSON):
             return False
@@ -256,7 +257,7 @@ class Reader:
             self.calls.add_pairs(path, block, begin)
 
     def _bare_pairs(self, place: int, path: str) -> int | None:
-        """Pairs below this line that no fence is around."""
+        """Pairs below this line without a fence."""
         below = self._fences.next_text(place)
         end = (
             end_of_pairs(self.lines, below) if below is not None and begins_pair(self.lines[below]) else None
@@ -281,7 +282,7 @@ class Reader:
         return place + text.count("\n", 0, end) + 1
 
     def _ends_in(self, place: int) -> bool:
-        """Whether the reply ends in this line, which so may have been cut off."""
+        """Whether the reply ends in this line, so that it may have been cut off."""
         return place >= len(self.lines) - 1
 
     def _info(self, place: int) -> str:

@@ -1,8 +1,7 @@
-"""The text protocol: tools as blocks of text, for models that quoting and JSON trip up.
+"""The text protocol: tools as blocks of text, for models that fail at quoting and JSON.
 
-A file's content stands in a fenced block, as the model has seen files all its life, so nothing of it has to be
-quoted and nothing is lost to a quote that was forgotten. This module says how a call looks (`instructions`,
-`render`); block_calls.py reads them.
+A file's content goes into a fenced block, as in the models' training data: nothing has to be quoted, and no forgotten
+quote can break it. This module writes calls (`instructions`, `render`); calls.py reads them.
 """
 
 import json
@@ -19,13 +18,13 @@ from agentbatch.toolcalls.blocks.labels import command_of, path_of, paths_of
 from agentbatch.toolcalls.json_actions import described, render_with
 
 STOP = ("\n[Result of ",)
-"""Where the model is stopped: weak ones go on and write the results of their calls themselves."""
+"""Stop sequences: weak models make up the results of their calls."""
 
 REMINDER = (
-    "Your last reply held no block that could be carried out. Write a whole file as a line `FILE: path` followed by "
-    "its content in a ``` fence, and a command in a ```bash fence."
+    "Your last reply contained no block that could be carried out. Write a whole file as a line `FILE: path` followed "
+    "by its content in a ``` fence, and a command in a ```bash fence."
 )
-"""Stands after a reply without calls, on top of what the caller says."""
+"""Added to the next user message after a reply without calls."""
 
 _EXAMPLE: Mapping[str, str] = {
     "write_file": """\
@@ -40,10 +39,10 @@ python3 hello.py
 ```""",
     "finish": "DONE: greet is in hello.py and works.",
 }
-"""One reply, as weak models need to see it once."""
+"""An example reply: weak models need one."""
 
 _MEANING: Mapping[str, str] = {
-    "write_file": "`FILE: name` and a fence write a whole file, new or anew.",
+    "write_file": "`FILE: name` and a fence write a whole file, new or existing.",
     "bash": "A ```bash fence runs a command; you are told what it prints.",
     "read_file": "`READ: name` shows a file.",
     "edit_file": f"""\
@@ -60,7 +59,7 @@ _LANGUAGES = {
     ".json": "json", ".md": "markdown", ".py": "python", ".rb": "ruby", ".rs": "rust", ".sql": "sql", ".toml": "toml",
     ".ts": "typescript", ".yaml": "yaml", ".yml": "yaml",
 }  # fmt: skip
-"""What stands behind the opening fence of a file. Never a shell's name, which would be a command."""
+"""The language after the opening fence of a file. Never a shell, which would be a command."""
 
 _LIKE_BLOCKS = re.compile(
     r"```|~~~|<<<<<|^\W{0,9}(?:FILE|EDIT|READ|RUN|DONE)\b|^\[Result of |^diff |^--- a/|^@@ ", re.MULTILINE
@@ -70,9 +69,9 @@ _FENCES = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 
 
 def instructions(tools: Sequence[ToolSpec]) -> str:
-    """What the model is told about its tools: one reply as an example, then what the blocks mean."""
+    """The description of the tools in the prompt: an example reply, then the meaning of each block."""
     functions = {spec["function"]["name"]: spec["function"] for spec in tools}
-    # A model that has seen a command in the example writes one each time, also where the task's own checks follow.
+    # A model that sees a command in the example writes one each time, even if the task has its own checks.
     left_out = "bash" if "write_file" in functions else ""
     example = [text for name, text in _EXAMPLE.items() if name in functions and name != left_out]
     meaning = [text for name, text in _MEANING.items() if name in functions]
@@ -86,16 +85,16 @@ def instructions(tools: Sequence[ToolSpec]) -> str:
 
 
 def render(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Message]:
-    """The history with its calls as blocks, results as the user's words, and the instructions in the system
-    message. Message by message, so that the next request is still the last one plus new messages."""
+    """The history with calls as blocks, results as user messages, and the instructions in the system message. Message
+    by message, so that each request still extends the last one."""
     if not tools:
         return render_with(messages, "", written)
     return render_with(_reminded(messages), instructions(tools), written)
 
 
 def written(name: str, arguments: Any) -> str:
-    """One call as the model would write it, and as find_blocks reads it back. What a block has no place for is left
-    out (a command's timeout, an edit's replace_all); what no block can hold stands as JSON."""
+    """One call as the model would write it and find_blocks reads it. Arguments that a block cannot express are omitted
+    (a command's timeout, an edit's replace_all); calls that no block can express are written as JSON."""
     broken = isinstance(arguments, str)
     arguments = _recovered(arguments) if broken else arguments
     form = _WRITERS.get(name)
@@ -103,29 +102,29 @@ def written(name: str, arguments: Any) -> str:
         try:
             return _checked(form(arguments), name, arguments)
         except (KeyError, TypeError, ValueError):
-            pass  # a call of the past that was wrong, or that no block can hold
+            pass  # an earlier call that was wrong, or that no block can express
     if broken:
         return f"(a call of {' '.join(name.split())[:40]} that could not be read)"
     return json.dumps({"tool": name, "arguments": arguments}, ensure_ascii=False)
 
 
 def _checked(text: str, name: str, arguments: dict[str, Any]) -> str:
-    """The block, if it is read back as what it says. Only looked at where the content has something like a block in it.
+    """The block, if it is read back unchanged; only checked if the content has something like a block in it.
     Raises ValueError."""
-    held = {key: arguments[key] for key in _HELD.get(name, ())}
-    if any(_LIKE_BLOCKS.search(value) for value in held.values()):
+    contents = {key: arguments[key] for key in _BLOCK_ARGUMENTS.get(name, ())}
+    if any(_LIKE_BLOCKS.search(value) for value in contents.values()):
         found = find_blocks(text, {name})
         if found is None or len(found.calls) != 1:
             raise ValueError("it would not be read as one call")
         read = found.calls[0][1]
-        if any(read[key].strip("\n") != value.strip("\n") for key, value in held.items()):
+        if any(read[key].strip("\n") != value.strip("\n") for key, value in contents.items()):
             raise ValueError("it would be read as something else")
     return text
 
 
 def _recovered(text: str) -> Any:
-    """The arguments of a call of the past that were no JSON, as far as they had come when they were cut off; None when
-    they were broken in another way."""
+    """The invalid arguments of an earlier call, up to where they were cut off; None when they were broken in another
+    way."""
     for kept in (text, _HALF_ESCAPE.sub("", text)):
         for end in ('"}', "}"):
             try:
@@ -147,7 +146,7 @@ def _command(arguments: dict[str, Any]) -> str:
     if not command.strip() or command_of(lines) != command:
         raise ValueError("it would be read as something else")
     if {word for _, word in HEREDOC.findall(command)} - {line.strip() for line in lines}:
-        raise ValueError("a here-document without an end would go on into the next block")
+        raise ValueError("a here-document without an end would swallow the next block")
     return _fenced(command, "bash")
 
 
@@ -177,12 +176,12 @@ _WRITERS: Mapping[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-_HELD: Mapping[str, tuple[str, ...]] = {
+_BLOCK_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "write_file": ("content",),
     "bash": ("command",),
     "edit_file": ("old_string", "new_string"),
 }
-"""The arguments that stand in the block."""
+"""The arguments that are in the block."""
 
 
 def _text(value: Any) -> str:
@@ -209,12 +208,12 @@ def _fenced(content: str, language: str) -> str:
 
 
 def _reminded(messages: Sequence[Message]) -> list[Message]:
-    """With a reminder of the form behind every user message that answers a reply without calls."""
-    told: list[Message] = []
+    """With the REMINDER at the end of every user message that follows a reply without calls."""
+    reminded: list[Message] = []
     for place, message in enumerate(messages):
         before = messages[place - 1] if place else {}
         silent = before.get("role") == "assistant" and not before.get("tool_calls")
         if message.get("role") == "user" and silent and isinstance(message.get("content"), str):
             message = {**message, "content": f"{message['content']}\n\n{REMINDER}"}
-        told.append(message)
-    return told
+        reminded.append(message)
+    return reminded

@@ -1,8 +1,8 @@
 """Whether a block of code that is not clearly labelled is a file, and which: small models answer a task with just
-"```python ... ```", whatever they are told.
+"```python ... ```", whatever the prompt says.
 
-To write a wrong file is worse than to write none, since the model is told when nothing was done. So only the form
-decides, never the words around it: the language must fit the name, and nothing may speak against a whole file.
+Writing a wrong file is worse than writing none, since the model is told when nothing was done. So only the form
+decides, never the text around it: the language must match the name, and the block must look like a whole file.
 """
 
 import json
@@ -20,7 +20,7 @@ from agentbatch.toolcalls.blocks.labels import (
 )
 
 MAX_TASK = 50_000
-"""Characters of the task in which names of files are looked for."""
+"""Characters of the task that are searched for file names."""
 
 _NAMES = re.compile(r"(?:\w+://)?[\w./-]+")
 _ELIDED = re.compile(r"\s*(?:#|//|/\*|--|<!--)\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\Z")
@@ -35,15 +35,15 @@ _DEFINED = re.compile(
 )
 
 
-class Setting(NamedTuple):
-    """What is known beside the reply."""
+class ReplyContext(NamedTuple):
+    """The conversation before the reply."""
 
     messages: Sequence[Message] = ()
-    """The conversation so far, as it is kept (with tool calls)."""
+    """The conversation so far, with native tool calls."""
 
     def file_for(self, language: str) -> str:
-        """The file that the task asks for in this language: the only one with a fitting suffix that the first user
-        message names; empty when there is none or more than one."""
+        """The file that the task asks for in this language: the only one with a matching suffix in the first user
+        message; empty when there is none or more than one."""
         suffixes = SUFFIXES.get(language, ())
         task = next((m.get("content") for m in self.messages if m.get("role") == "user"), None)
         if not suffixes or not isinstance(task, str):
@@ -53,8 +53,8 @@ class Setting(NamedTuple):
         return names.pop() if len(names) == 1 else ""
 
     def last_seen(self, path: str) -> str | None:
-        """What the file held when the model last wrote or read it in this conversation; empty when there was no word of
-        it, and None when it came only in commands, so that nobody knows."""
+        """The file's content when the model last wrote or read it in this conversation; empty when it never came up,
+        None when only commands mention it, so that the content is unknown."""
         results = {m.get("tool_call_id"): m.get("content") for m in self.messages if m.get("role") == "tool"}
         named = path.rpartition("/")[2]
         in_commands = False
@@ -70,17 +70,16 @@ class Setting(NamedTuple):
 
 
 def can_be_file(body: Sequence[str], path: str, language: str) -> bool:
-    """Whether the block may be what `path` is to hold, for a block that is labelled with it: no diff, and not in a
-    shell's language where the file is a program of another."""
+    """Whether a block that is labelled with `path` may be its content: not a diff, unless the file is one."""
     if language in ("diff", "patch"):
         return suffix_of(path) in (".diff", ".patch")
     first = first_text(body)
     return not _DIFF.match(first) or suffix_of(path) in (".diff", ".patch")
 
 
-def is_whole(body: Sequence[str], path: str, language: str, setting: Setting) -> bool:
-    """Whether the block can only be the whole file: in the file's language, no session, error message or diff, with
-    nothing left out, not using the file itself, and no fragment of what the file already holds."""
+def is_whole(body: Sequence[str], path: str, language: str, context: ReplyContext) -> bool:
+    """Whether the block can only be the whole file: in the file's language, not a session, error message or diff,
+    nothing elided, not importing the file itself, and not a fragment of the file's content so far."""
     lines = [line for line in body if line.strip()]
     return (
         suffix_of(path) in SUFFIXES.get(language, ())
@@ -90,7 +89,7 @@ def is_whole(body: Sequence[str], path: str, language: str, setting: Setting) ->
         and not begins_with_prompt(lines)
         and not any(line.startswith(">>> ") or _TRACE.match(line) or _ELIDED.match(line) for line in lines)
         and not uses_itself(lines, path)
-        and (before := setting.last_seen(path)) is not None
+        and (before := context.last_seen(path)) is not None
         and not is_fragment(body, before)
     )
 
@@ -101,14 +100,14 @@ def first_text(lines: Sequence[str]) -> str:
 
 
 def uses_itself(lines: Sequence[str], path: str) -> bool:
-    """Whether the code imports the file: then it is an example of its use."""
+    """Whether the code imports the file: then it is an example of using it."""
     stem = path.rpartition("/")[2].rpartition(".")[0]
     word = re.compile(rf"\b{re.escape(stem)}\b")
     return any(_IMPORT.match(line) and word.search(line) for line in lines)
 
 
 def is_fragment(body: Sequence[str], before: str) -> bool:
-    """Whether the block leaves out what the file defined at its top level."""
+    """Whether the block omits something that the file defines at its top level."""
     return not _defined(before.split("\n")) <= _defined(body)
 
 

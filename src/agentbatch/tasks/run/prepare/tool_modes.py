@@ -52,7 +52,7 @@ class ToolModes:
             self.say(f"That could not be found out: {error}")
             return
         keep(self.memory, endpoint, model, probe)
-        self.say(f"{model} calls tools in {probe.mode} mode: {probe.found}; {probe.usage.total:,} tokens.")
+        self.say(f"{model} calls tools in {probe.mode} mode: {probe.summary}; {probe.usage.total:,} tokens.")
 
 
 PROBE_TOKENS = 600
@@ -60,7 +60,7 @@ PROBE_TOKENS = 600
 
 
 def keep(memory: ToolModeMemory, endpoint: Endpoint, model: str, probe: Probe) -> None:
-    memory.put(endpoint.identity, model, probe.mode, f"probe: {probe.found}")
+    memory.put(endpoint.identity, model, probe.mode, f"probe: {probe.summary}")
 
 
 def is_private(base_url: str) -> bool:
