@@ -3,10 +3,9 @@
 from agentbatch.model.limits.limits import EndpointLimits as RateLimiter
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
-from agentbatch.requests.batch_run import BatchRun, Estimate
 from agentbatch.requests.journal.cache import ResponseCache
-from agentbatch.requests.processor import BatchProcessor
-from agentbatch.requests.provider.options import ProviderOptions
+from agentbatch.requests.options import BatchOptions, ProviderOptions
+from agentbatch.requests.processor import BatchProcessor, BatchRun, Estimate
 from agentbatch.requests.report.progress import BatchProgress, ProgressLogger, ProgressTracker
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest
@@ -15,6 +14,7 @@ from agentbatch.requests.spec.result import BatchError, BatchResult
 __all__ = [
     "AdaptiveConcurrency",
     "BatchError",
+    "BatchOptions",
     "BatchProcessor",
     "BatchProgress",
     "BatchRequest",

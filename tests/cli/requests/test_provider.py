@@ -81,7 +81,7 @@ async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_pa
         _, err = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 130
         told = err.decode()
-        assert "Stopping: the provider's batches go on, and a resume fetches their answers." in told
+        assert "Stopping: the provider's batches continue, and a resume fetches their answers." in told
         assert f"{service.ids[0]} goes on at the provider" in told
         assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
         assert not any(request.path.endswith("/cancel") for request in server.requests)

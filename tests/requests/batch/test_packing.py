@@ -13,8 +13,15 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.requests import BatchRequest
 from agentbatch.requests.batch.executor import Item
 from agentbatch.requests.batch.pack_executor import halves
-from agentbatch.requests.batch.packer import MAX_OPEN, Packer
-from agentbatch.requests.batch.packing import MAX_TEXT_LENGTH, frame, pack_body, read_pack, shares
+from agentbatch.requests.batch.packing import (
+    MAX_OPEN,
+    MAX_TEXT_LENGTH,
+    Packer,
+    frame,
+    pack_body,
+    read_pack,
+    shares,
+)
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve

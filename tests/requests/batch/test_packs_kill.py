@@ -13,7 +13,7 @@ from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests import BatchRequest, RetryPolicy
 from agentbatch.requests.batch.packing import pack_body
-from agentbatch.requests.spec.defaults import Defaults
+from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.spec.request import CHAT
 from tests.cli.requests.test_requests import KEY, command, environ_of, lines_of, ran, until, write_input
 from tests.requests.conftest import Serve
@@ -51,7 +51,7 @@ async def test_right_items_and_right_charges(
     serve: Serve, batch_size: int, schema: dict[str, Any] | None, faults: bool
 ) -> None:
     """`faults`: calls that come to nothing are not charged to anyone."""
-    defaults = Defaults(model="m", json_schema=schema)
+    defaults = BatchOptions(model="m", json_schema=schema)
     requests = [defaults.apply(BatchRequest.ask(f"r{n}", f"Say {n}")) for n in range(60)]
     answers = [right(request) for request in requests]
     assert len({packed for packed, _ in answers}) == len(requests)

@@ -12,7 +12,7 @@ from agentbatch.requests.journal.journal_reading import Spent
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.run.engine import RequestsEngine
-from agentbatch.requests.run.files import finish_output
+from agentbatch.requests.run.journal_sync import finish_output
 from agentbatch.requests.run.recording import Recording
 from agentbatch.requests.run.run_requests import Callbacks, RequestsOutcome, run_requests
 from agentbatch.runs.folder import create_run_folder

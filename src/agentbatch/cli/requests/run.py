@@ -46,8 +46,7 @@ SETTINGS = {
 
 def run_requests(args: argparse.Namespace, folder: RunFolder | None = None) -> int:
     """`folder`: go on with this run."""
-    from agentbatch.requests.run.prepare import STDIN, check_output, prepare_requests  # heavy
-    from agentbatch.requests.run.provider_checks import check_words
+    from agentbatch.requests.run.prepare import STDIN, check_output, check_words, prepare_requests  # heavy
 
     if args.through_provider:
         check_words(args.words, args.batch_size)

@@ -1,4 +1,4 @@
-"""Asking for one request: its call, and once more where the answer does not keep to its schema."""
+"""Executing one request: its call, and a second one where the answer does not keep to its schema."""
 
 import json
 from collections.abc import Callable
@@ -32,12 +32,12 @@ class Item:
 
 
 Charge = Callable[[Item, Usage, float | None], None]
-"""Told what a request was charged (tokens, US dollars or None for an unknown price) before it has ended."""
+"""Gets what a request was charged (tokens, US dollars or None for an unknown price) before it has ended."""
 
 
 @dataclass(frozen=True)
 class RequestExecutor:
-    """Asks one endpoint. `prices` None: nothing has a price here."""
+    """Sends requests to one endpoint. `prices` None: nothing has a price here."""
 
     caller: Caller
     base_url: str
@@ -45,10 +45,10 @@ class RequestExecutor:
     """Of the endpoint, for the keys of requests: its address, or what stands for it."""
     prices: Prices | None
 
-    async def ask(
+    async def execute(
         self, item: Item, attempt: Attempt, stopped: Callable[[], bool], charge: Charge
     ) -> BatchResult:
-        """`attempt` and `stopped` as for `Caller.call`. `charge` is told of a call that does not end the request."""
+        """`attempt` and `stopped` as for `Caller.call`. `charge` gets a call that does not end the request."""
         request = item.request
         schema = schema_of(request.body)
         result = await self._once(item, request, attempt, stopped)

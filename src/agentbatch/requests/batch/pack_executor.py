@@ -1,7 +1,7 @@
 """Several requests in one call: what is missing or invalid is asked again, and a pack that fails is halved."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentbatch.model.request import encode_body
@@ -13,73 +13,65 @@ from agentbatch.requests.spec.result import BatchResult
 from agentbatch.requests.spec.structured import schema_of
 from agentbatch.usage import Usage
 
-Ended = Callable[[Item, BatchResult], Awaitable[None]]
-
 FOR_ALL = ("endpoint", "rate")
 """Failures that smaller packs would meet too."""
 
 
 @dataclass(frozen=True)
 class PackedExecutor:
-    """Asks for packs. What a call took is charged to its items by the share of their texts; the call itself, with its
+    """Sends packs. What a call took is charged to its items by the share of their texts; the call itself, with its
     attempts, counts for the first of them."""
 
-    asker: RequestExecutor
+    executor: RequestExecutor
     charge: Charge
-    """Told of each item's part of each call."""
+    """Gets each item's part of each call."""
 
-    async def ask(
+    async def execute(
         self,
         pack: Sequence[Item],
         attempt_of: Callable[[Sequence[Item]], Attempt],
         stopped: Callable[[], bool],
-        ended: Ended,
-    ) -> None:
-        """`attempt_of`: what surrounds each sending of these items; `ended` is told each result as soon as it is there.
-        Items that nobody has been told of when `stopped` were not answered."""
+    ) -> AsyncGenerator[tuple[Item, BatchResult], None]:
+        """Each item with its result, as soon as it is there. `attempt_of`: what surrounds each sending of these items.
+        Items without a result when `stopped` were not answered."""
         bills: dict[int, BatchResult] = {}
         left = [list(pack)]
         while left and not stopped():
             items = left.pop(0)
-            if len(items) > 1:
-                left[:0] = await self._together(items, bills, attempt_of(items), stopped, ended)
-            else:
-                result = await self.asker.ask(items[0], attempt_of(items), stopped, self.charge)
-                await ended(items[0], _billed(bills.get(items[0].n), result))
+            if len(items) == 1:
+                result = await self.executor.execute(items[0], attempt_of(items), stopped, self.charge)
+                yield items[0], _billed(bills.get(items[0].n), result)
+                continue
+            missing = []
+            for item, part, answer in await self._together(items, attempt_of(items), stopped):
+                part = _billed(bills.get(item.n), part)
+                if answer is not None:
+                    yield item, _answered(item, part, answer)
+                elif part.error is not None and (part.error.kind in FOR_ALL or stopped()):
+                    yield item, part
+                else:
+                    bills[item.n] = part
+                    missing.append(item)
+            left[:0] = [missing] if 0 < len(missing) < len(items) else halves(missing)
 
     async def _together(
-        self,
-        items: Sequence[Item],
-        bills: dict[int, BatchResult],
-        attempt: Attempt,
-        stopped: Callable[[], bool],
-        ended: Ended,
-    ) -> list[list[Item]]:
-        """One call; the packs that have to be asked for after it."""
+        self, items: Sequence[Item], attempt: Attempt, stopped: Callable[[], bool]
+    ) -> list[tuple[Item, BatchResult, str | None]]:
+        """One call: each item with its part of the bill, and its answer, if there is one. All parts are charged: the
+        call is paid."""
         body = pack_body([item.request for item in items])
         content, model = encode_body(body), str(body.get("model", ""))
-        outcome = await self.asker.caller.call(
+        outcome = await self.executor.caller.call(
             CHAT, content, expected_tokens(body, len(content)), model=model, attempt=attempt, stopped=stopped
         )
-        whole = self.asker.result(
-            items[0], items[0].request.model_copy(update={"body": body}), outcome, model
-        )
+        request = items[0].request.model_copy(update={"body": body})
+        whole = self.executor.result(items[0], request, outcome, model)
         names = [item.request.id for item in items]
         answers = read_pack(whole.text, names, schema_of(items[0].request.body)) if whole.ok else {}
-        missing, parts = [], self._parts(items, whole, answers, model)
+        parts = self._parts(items, whole, answers, model)
         for item, part in zip(items, parts, strict=True):
-            self.charge(item, part.usage, part.cost)  # of all, before the first is told: the call is paid
-        for item, part in zip(items, parts, strict=True):
-            part = _billed(bills.get(item.n), part)
-            answer = answers.get(item.request.id)
-            if answer is not None:
-                await ended(item, _answered(item, part, answer))
-            elif whole.error is not None and (whole.error.kind in FOR_ALL or stopped()):
-                await ended(item, part)
-            else:
-                bills[item.n] = part
-                missing.append(item)
-        return [missing] if 0 < len(missing) < len(items) else halves(missing)
+            self.charge(item, part.usage, part.cost)
+        return [(item, part, answers.get(item.request.id)) for item, part in zip(items, parts, strict=True)]
 
     def _parts(
         self, items: Sequence[Item], whole: BatchResult, answers: Mapping[str, str], model: str
@@ -88,7 +80,7 @@ class PackedExecutor:
         given = [len(text_of_item(item.request)) for item in items]
         written = [len(answers.get(item.request.id, "")) for item in items]
         usages = _usages(whole.usage, given, written if any(written) else given)
-        prices = [self.asker.cost(model, usage.model_copy(update={"calls": 1})) or 0.0 for usage in usages]
+        prices = [self.executor.cost(model, usage.model_copy(update={"calls": 1})) or 0.0 for usage in usages]
         total = sum(prices)
         parts = []
         for place, (item, usage, price) in enumerate(zip(items, usages, prices, strict=True)):

@@ -1,17 +1,16 @@
-"""How requests end: their results are recorded, kept for others, and told; also to those who asked the same."""
+"""How requests end: their results are recorded, cached, and given out; also those of requests that ask the same."""
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from agentbatch.requests.batch.executor import Item, cost_sum
-from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.journal.journal import Done, Follower, Journal
+from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import CHAT, BatchRequest
-from agentbatch.requests.spec.result import BatchError, BatchResult, renamed, result_of
+from agentbatch.requests.spec.result import BatchResult, renamed, result_of
 from agentbatch.requests.spec.structured import schema_of
 from agentbatch.usage import Usage
 
@@ -21,7 +20,7 @@ Results = asyncio.Queue[BatchResult | None]
 
 @dataclass(frozen=True)
 class Charged:
-    """What the journal has been told already of a request that has not ended."""
+    """What the journal has already of a request that has not ended."""
 
     usage: Usage = field(default_factory=Usage)
     cost: float | None = 0.0
@@ -34,17 +33,14 @@ class ResultSink:
     journal: Journal
     stats: BatchStats
     out: Results
-    cache: ResponseCache | None = None
+    options: BatchOptions
     replay: bool = True
     """Give out what was answered in an earlier session too."""
-    on_error: Callable[[BatchResult], None] | None = None
-    fallback: Callable[[BatchRequest, BatchError], Any] | None = None
-
     charged: dict[int, Charged] = field(default_factory=dict)
     """By number; of requests that have not ended."""
 
     def charge(self, item: Item, usage: Usage, cost: float | None) -> None:
-        """A call for it was paid, and it goes on: the journal has that at once, for nobody knows whether it ends."""
+        """A call for it was paid that did not end it: the journal has that at once, for it may never end."""
         if usage.calls or usage.total:
             self.journal.charge(item.n, usage.input, usage.output, cost)
             before = self.charged.get(item.n, Charged())
@@ -67,23 +63,23 @@ class ResultSink:
         line = result.line()
         before = self.charged.pop(item.n, Charged())
         followers = await self.journal.finish(item.n, _done(result, line, before))
-        if self.cache is not None and not result.cached:
-            self.cache.put(item.key, result, line)
-        await self._tell(item.request, replace(result, told=line))
+        if self.options.cache is not None and not result.cached:
+            self.options.cache.put(item.key, result, line)
+        await self._give_out(item.request, replace(result, told=line))
         if followers:
             await self.follow(item.n, item.request, followers)
 
     async def cached(self, item: Item) -> bool:
-        """Whether an earlier batch's answer did for it."""
-        line = self.cache.get(item.key) if self.cache is not None else None
+        """Whether an earlier batch's answer was used for it."""
+        line = self.options.cache.get(item.key) if self.options.cache is not None else None
         if line is None:
             return False
-        await self.ended(item, given(renamed(line, item.request.id), item.index, item.request))
+        await self.ended(item, result_from(renamed(line, item.request.id), item.index, item.request))
         return True
 
     async def known(self, item: Item) -> None:
         """It ended in an earlier session."""
-        result = given(self.journal.answer(item.n) or "{}", item.index, item.request)
+        result = result_from(self.journal.answer(item.n) or "{}", item.index, item.request)
         self.stats.skipped += 1  # a failure of then says nothing of how it goes now
         if self.replay:
             await self.out.put(self._with_fallback(item.request, result))
@@ -94,25 +90,25 @@ class ResultSink:
         for follower in followers:
             line = renamed(answer, follower.id)
             same = request.model_copy(update={"id": follower.id})
-            result = given(line, follower.place, same)
+            result = result_from(line, follower.place, same)
             await self.journal.finish(follower.n, _done(result, line))
-            await self._tell(same, result)
+            await self._give_out(same, result)
 
-    async def _tell(self, request: BatchRequest, result: BatchResult) -> None:
+    async def _give_out(self, request: BatchRequest, result: BatchResult) -> None:
         result = self._with_fallback(request, result)
         self.stats.add(result)
-        if result.error is not None and self.on_error is not None:
-            self.on_error(result)
+        if result.error is not None and self.options.on_error is not None:
+            self.options.on_error(result)
         await self.out.put(result)
 
     def _with_fallback(self, request: BatchRequest, result: BatchResult) -> BatchResult:
-        if result.error is None or self.fallback is None:
+        if result.error is None or self.options.fallback is None:
             return result
-        return replace(result, fallback=self.fallback(request, result.error))
+        return replace(result, fallback=self.options.fallback(request, result.error))
 
 
-def given(line: str, index: int, request: BatchRequest) -> BatchResult:
-    """The result that an output line tells of a request."""
+def result_from(line: str, index: int, request: BatchRequest) -> BatchResult:
+    """The result of a request, read from its output line."""
     result = result_of(line, index, request.url)
     schema = schema_of(request.body) if result.ok and request.url == CHAT else None
     return result if schema is None else replace(result, data=json.loads(schema.extract(result.text)))

@@ -2,20 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any
 
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.requests.batch.admission import take_in
-from agentbatch.requests.batch.batch import ADDED_AT_ONCE, Requests, each
+from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.executor import RequestExecutor
 from agentbatch.requests.batch.result_sink import Results, ResultSink
-from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.journal.journal import Journal
+from agentbatch.requests.options import BatchOptions, ProviderOptions
 from agentbatch.requests.provider.collecting import ProviderCollector
 from agentbatch.requests.provider.ledger import Part, ProviderLedger
-from agentbatch.requests.provider.options import ProviderOptions
 from agentbatch.requests.provider.packing import ProviderPacker
 from agentbatch.requests.provider.progress import provider_progress
 from agentbatch.requests.provider.reading import second_request
@@ -26,7 +23,7 @@ from agentbatch.requests.provider.stop import LeftError, ProviderStop
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest
-from agentbatch.requests.spec.result import BatchError, BatchResult
+from agentbatch.requests.spec.result import BatchResult
 
 CANCEL_WITHIN = 30.0
 """Seconds."""
@@ -44,20 +41,12 @@ class ProviderBatch:
     goes on waiting for them. `stop(now=True)` cancels them there."""
 
     endpoint: Endpoint
-    asker: RequestExecutor
+    executor: RequestExecutor
     journal: Journal
+    options: BatchOptions
+    provider: ProviderOptions
     stats: BatchStats
-    options: ProviderOptions
-    version: str = ""
-    dedupe: bool = True
-    cache: ResponseCache | None = None
-    max_cost: float | None = None
-    """US dollars that this pass may take, with what is at the provider already, by estimate before each upload."""
     replay: bool = True
-    on_error: Callable[[BatchResult], None] | None = None
-    fallback: Callable[[BatchRequest, BatchError], Any] | None = None
-    on_notice: Callable[[str], None] | None = None
-    """Gets a sentence when something happens to a batch."""
     _stop: ProviderStop = field(default_factory=ProviderStop)
     _states: dict[int, ProviderState] = field(default_factory=dict)
     """The latest of each part that is at work."""
@@ -65,19 +54,19 @@ class ProviderBatch:
     """Requests of a part that had been done there when this pass first looked: no work of this session's."""
 
     def __post_init__(self) -> None:
-        self._ledger = ProviderLedger(self.journal, dedupe=self.dedupe)
+        self._ledger = ProviderLedger(self.journal, dedupe=self.options.dedupe)
         folder = self.journal.path.with_name(self.journal.path.stem + "-provider")
-        self._packer = ProviderPacker(self._ledger, folder, self.options)
+        self._packer = ProviderPacker(self._ledger, folder, self.provider)
         self._service = ProviderService(self.endpoint)
         self._sender = ProviderSender(
             self._service,
             self._ledger,
             self._packer,
-            self.asker,
+            self.executor,
             self.stats,
             self._stop,
             self._tell,
-            self.max_cost,
+            self.options.max_cost,
         )
         self._collector = ProviderCollector(self.endpoint, self.journal, self._sender)
 
@@ -118,10 +107,8 @@ class ProviderBatch:
         cannot be written."""
         self.stats.started_at = self.stats.clock()
         out: Results = asyncio.Queue(maxsize=RESULTS_AHEAD)
-        ending = ResultSink(
-            self.journal, self.stats, out, self.cache, self.replay, self.on_error, self.fallback
-        )
-        worker = asyncio.ensure_future(self._work(requests, ending))
+        sink = ResultSink(self.journal, self.stats, out, self.options, self.replay)
+        worker = asyncio.ensure_future(self._work(requests, sink))
         try:
             while (result := await out.get()) is not None:
                 yield result
@@ -132,29 +119,29 @@ class ProviderBatch:
             await asyncio.gather(worker, return_exceptions=True)
             self._packer.close()
 
-    async def _work(self, requests: Requests, ending: ResultSink) -> None:
+    async def _work(self, requests: Requests, sink: ResultSink) -> None:
         try:
             async with self._service:
                 self._ledger.forget_unsent()
-                await self._feed(requests, ending)
+                await self._feed(requests, sink)
                 await self._begin_uploaded()
-                await self._follow(ending)
+                await self._follow(sink)
                 await self._leave()
         except asyncio.CancelledError:
             raise  # nobody takes results any more
         except BaseException:
-            await ending.out.put(None)
+            await sink.out.put(None)
             raise
-        await ending.out.put(None)
+        await sink.out.put(None)
 
-    async def _feed(self, requests: Requests, ending: ResultSink) -> None:
+    async def _feed(self, requests: Requests, sink: ResultSink) -> None:
         place = 0
         async for request in each(requests):
             if self._stop.leaving:
                 break
-            await self._take(place, request, ending)
+            await self._take(place, request, sink)
             place += 1
-            if place % ADDED_AT_ONCE == 0:
+            if place % ADMITTED_AT_ONCE == 0:
                 self.journal.commit()
                 await asyncio.sleep(0)
         else:
@@ -162,11 +149,11 @@ class ProviderBatch:
         self.journal.commit()
         await self._sender.send_rest()
 
-    async def _take(self, place: int, request: BatchRequest, ending: ResultSink) -> None:
-        item = await take_in(place, request, self.asker, self.version, ending)
+    async def _take(self, place: int, request: BatchRequest, sink: ResultSink) -> None:
+        item = await admit(place, request, self.executor, self.options.version, sink)
         if item is None or self._ledger.is_open(item.n, item.key):
             return
-        if self.cache is None or not await ending.cached(item):
+        if self.options.cache is None or not await sink.cached(item):
             again = self._ledger.again(item.n, item.key)
             asked = request if again is None else second_request(request, again)
             await self._sender.pack(item.n, item.key, asked)
@@ -198,29 +185,29 @@ class ProviderBatch:
             else:  # no batch was made of the file, and none can be
                 await self._collector.end(part, [], "its file is gone")
 
-    async def _follow(self, ending: ResultSink) -> None:
+    async def _follow(self, sink: ResultSink) -> None:
         """Until nothing is at work there any more, or somebody wants to go."""
-        wait, silent = self.options.first_poll, 0
+        wait, silent = self.provider.first_poll, 0
         resumed = any(part.session < self.journal.session for part in self._at_work())
         while self._at_work():
             if await self._stop.leaving_within(0.0 if resumed else wait):
                 return
             await self._stop.paused()
-            wait = wait if resumed else min(wait * SLOWER, self.options.longest_poll)
+            wait = wait if resumed else min(wait * SLOWER, self.provider.longest_poll)
             resumed = False
             try:
                 for part in self._at_work():
                     if not self._stop.leaving:
-                        await self._look(part, ending)
+                        await self._look(part, sink)
                 silent = 0
             except ServiceError as error:
                 silent += 1
-                if error.failure.kind not in ("rate", "transient") or silent >= self.options.patience:
+                if error.failure.kind not in ("rate", "transient") or silent >= self.provider.patience:
                     self.stop(str(error))
                 elif silent == 1:
                     self._tell(f"{error} Looking again.")
 
-    async def _look(self, part: Part, ending: ResultSink) -> None:
+    async def _look(self, part: Part, sink: ResultSink) -> None:
         try:
             state = await self._stop.unless_now(self._service.retrieve(part.batch_id))
         except LeftError:
@@ -229,7 +216,7 @@ class ProviderBatch:
             if error.failure.kind in ("rate", "transient"):
                 raise
             self._lost(part, error)
-            if self.options.forgets:
+            if self.provider.forgets:
                 await self._collector.end(part, [], "it is gone")
             return
         before = self._states.get(part.b)
@@ -240,12 +227,12 @@ class ProviderBatch:
         self._states[part.b] = state
         if state.ended:
             with contextlib.suppress(LeftError):
-                await self._collector.collect(part, state, ending)
+                await self._collector.collect(part, state, sink)
                 self._states.pop(part.b, None)
 
     def _lost(self, part: Part, error: ServiceError) -> None:
         """The service does not know it, or not us."""
-        if self.options.forgets:
+        if self.provider.forgets:
             return
         own = part.batch_id or part.file_id
         hint = (
@@ -261,7 +248,7 @@ class ProviderBatch:
         parts = self._at_work()
         if not parts:
             return
-        if not await self._stop.now_within(self.options.grace):
+        if not await self._stop.now_within(self.provider.grace):
             names = ", ".join(part.batch_id for part in parts[:3]) + (" …" if len(parts) > 3 else "")
             verb = "goes" if len(parts) == 1 else "go"
             self._tell(f"{names} {verb} on at the provider; a resume fetches the answers.")
@@ -277,5 +264,5 @@ class ProviderBatch:
                 self._tell(f"{part.batch_id} could not be cancelled: {error or 'there was no answer'}")
 
     def _tell(self, text: str) -> None:
-        if self.on_notice is not None:
-            self.on_notice(text)
+        if self.options.on_notice is not None:
+            self.options.on_notice(text)

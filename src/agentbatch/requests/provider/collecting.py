@@ -23,17 +23,17 @@ class ProviderCollector:
     journal: Journal
     sender: ProviderSender
 
-    async def collect(self, part: Part, state: ProviderState, ending: ResultSink) -> None:
+    async def collect(self, part: Part, state: ProviderState, sink: ResultSink) -> None:
         """Raises ServiceError and LeftError when files cannot be had (nothing is lost by it), and OSError."""
         again: list[Wanted] = []
         reading = Reading(
             part,
             self.endpoint,
-            self.sender.asker,
+            self.sender.executor,
             self.journal,
             self.sender.ledger,
             self.sender.packer,
-            ending,
+            sink,
             again.append,
         )
         fetched = []

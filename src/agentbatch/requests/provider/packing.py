@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from agentbatch.requests.options import ProviderOptions
 from agentbatch.requests.provider.ledger import Part, ProviderLedger, Wanted
-from agentbatch.requests.provider.options import ProviderOptions
 from agentbatch.requests.spec.request import BatchRequest, Url
 
 KEY_DIGITS = 16

@@ -13,9 +13,9 @@ from agentbatch.requests.batch.call import CallError, CallOutcome
 from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again, cost_sum
 from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Done, Journal
+from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.answers import Answer, outcome_of, read_answers
 from agentbatch.requests.provider.ledger import Again, Part, ProviderLedger, Target, Wanted
-from agentbatch.requests.provider.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.packing import KEY_DIGITS, ProviderPacker
 from agentbatch.requests.spec.answers import Document
 from agentbatch.requests.spec.request import CHAT, BatchRequest
@@ -32,11 +32,11 @@ class Reading:
 
     part: Part
     endpoint: Endpoint
-    asker: RequestExecutor
+    executor: RequestExecutor
     journal: Journal
     ledger: ProviderLedger
     packer: ProviderPacker
-    ending: ResultSink
+    sink: ResultSink
     on_again: Callable[[Wanted], None]
     """A request goes out once more: its answer did not keep to its schema."""
     strange: int = 0
@@ -100,7 +100,7 @@ class Reading:
 
     async def _end(self, item: Item, target: Target, result: BatchResult) -> None:
         if target.current:
-            await self.ending.ended(item, result)
+            await self.sink.ended(item, result)
         else:  # its line is gone from the input: it is paid, and nobody asks for it
             reason = result.error.message if result.error is not None else ""
             usage = result.usage
@@ -118,7 +118,7 @@ class Reading:
             return None
         refusal = answer.body if error is not None and isinstance(answer.body, dict) else None
         called = CallOutcome(document, error, answer.request_id, 1, 0, 0.0, 0.0, refusal)
-        result = self.asker.result(item, item.request, called, model)
+        result = self.executor.result(item, item.request, called, model)
         return replace(result, cost=None if result.cost is None else result.cost * BATCH_DISCOUNT)
 
     def _error(self, failure: Failure, answer: Answer, model: str) -> CallError:

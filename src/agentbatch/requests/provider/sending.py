@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.executor import RequestExecutor, expected_tokens
+from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.ledger import Part, ProviderLedger
-from agentbatch.requests.provider.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.packing import ProviderPacker
 from agentbatch.requests.provider.service import ProviderService, ServiceError
 from agentbatch.requests.provider.stop import LeftError, ProviderStop
@@ -24,7 +24,7 @@ class ProviderSender:
     service: ProviderService
     ledger: ProviderLedger
     packer: ProviderPacker
-    asker: RequestExecutor
+    executor: RequestExecutor
     stats: BatchStats
     stop: ProviderStop
     tell: Callable[[str], None]
@@ -44,7 +44,7 @@ class ProviderSender:
         size = len(encode_body(request.body))
         given = size // BYTES_PER_TOKEN
         usage = Usage(input=given, output=expected_tokens(request.body, size) - given, calls=1)
-        cost = self.asker.cost(str(request.body.get("model", "")), usage)
+        cost = self.executor.cost(str(request.body.get("model", "")), usage)
         return None if cost is None else cost * BATCH_DISCOUNT
 
     async def _send(self, part: Part) -> None:

@@ -15,7 +15,7 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure
 from agentbatch.model.server_error import MAX_MATCHED, tidy
 from agentbatch.model.transport import HttpAnswer, is_loopback
-from agentbatch.requests.provider.options import WINDOW
+from agentbatch.requests.options import WINDOW
 from agentbatch.requests.provider.state import ProviderState, name_in, read_state
 from agentbatch.requests.spec.request import Url
 

@@ -10,8 +10,8 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.requests.journal.cache import ResponseCache, cache_file
+from agentbatch.requests.options import ProviderOptions
 from agentbatch.requests.processor import BatchProcessor
-from agentbatch.requests.provider.options import ProviderOptions
 from agentbatch.requests.run.prepare import SPOOLED, PreparedRequests
 from agentbatch.runs.store.store import Store
 
@@ -57,24 +57,10 @@ async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: Asy
 
 
 def new_processor(prepared: PreparedRequests, endpoint: Endpoint, journal: Path) -> BatchProcessor:
-    """With all that was asked for; `journal`: its file."""
-    options, defaults = prepared.options, prepared.defaults
+    """`journal`: its file."""
+    options = prepared.options
+    provider = ProviderOptions(forgets=prepared.settings.rehearsal) if options.provider_batch else False
+    cache = ResponseCache(cache_file(prepared.environ)) if options.cache else None
     return BatchProcessor(
-        endpoint=endpoint,
-        model=defaults.model,
-        system=defaults.system,
-        temperature=defaults.temperature,
-        max_tokens=defaults.max_tokens,
-        json_schema=defaults.json_schema,
-        concurrency=options.concurrency,
-        batch_size=options.batch_size,
-        timeout=options.timeout,
-        max_cost=options.max_cost,
-        dedupe=options.dedupe,
-        cache=ResponseCache(cache_file(prepared.environ)) if options.cache else None,
-        journal=journal,
-        prices=prepared.prices,
-        provider_batch=ProviderOptions(forgets=prepared.settings.rehearsal)
-        if options.provider_batch
-        else False,
+        prepared.batch, endpoint=endpoint, journal=journal, cache=cache, provider_batch=provider
     )

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.requests.processor import BatchProcessor
-from agentbatch.requests.run.provider_checks import NO_CONCURRENCY, PAUSED, stopping
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 
 NO_TASKS = "This run is a batch of plain requests: it has no tasks. A command for the whole run works."
 
 INTERRUPTED = "It was interrupted."
+
+AT_PROVIDER_PAUSED = "Paused: nothing is uploaded, no batch is looked at, until `agentbatch resume-paused`."
+
+NO_CONCURRENCY = "This batch is at the provider's batch service, which sets its own pace."
 
 
 class RequestsEngine:
@@ -21,7 +24,7 @@ class RequestsEngine:
         self._store = store
         self._over = False
         self.interrupted = False
-        """Somebody stopped it."""
+        """It was stopped from outside."""
 
     @property
     def run_folder(self) -> Path:
@@ -33,25 +36,19 @@ class RequestsEngine:
 
     def stop(self, now: bool) -> str:
         """As `agentbatch stop`."""
-        if now:
-            told = "Stopping at once: calls under way are cut off."
-        else:
-            told = "Stopping: nothing more is sent, calls under way end first."
-        more = "" if now else " Another Ctrl-C, or `agentbatch stop --now`, cuts them off."
-        if self._processor.provider is not None:
-            told, more = stopping(now)
+        done, hint = _stopping(now=now, at_provider=self._processor.provider is not None)
         if now or not self.interrupted:
-            self._store.emit(e.Notice(text=told + more, warning=False))
+            self._store.emit(e.Notice(text=done + hint, warning=False))
         self.interrupted = True
         self._processor.stop(INTERRUPTED, now=now)
-        return told
+        return done
 
     def abort(self, cause: str) -> None:
         """Send nothing more for this cause, a sentence; calls under way end."""
         self._processor.stop(cause)
 
     def over(self) -> None:
-        """Nothing runs any more."""
+        """The batch has ended."""
         self._over = True
 
     def pause(self, task_id: str | None) -> str:
@@ -59,7 +56,7 @@ class RequestsEngine:
         self._processor.pause()
         self._store.emit(e.Paused())
         if self._processor.provider is not None:
-            return PAUSED
+            return AT_PROVIDER_PAUSED
         return "Paused: nothing more is sent until `agentbatch resume-paused`; calls under way end."
 
     def resume_paused(self, task_id: str | None) -> str:
@@ -89,3 +86,20 @@ class RequestsEngine:
             raise UserError(NO_TASKS)
         if self._over:
             raise UserError("The run is over.")
+
+
+def _stopping(*, now: bool, at_provider: bool) -> tuple[str, str]:
+    """What a stop does, and what else can be done."""
+    if at_provider and now:
+        return "Stopping at once: the provider's batches are cancelled.", ""
+    if at_provider:
+        return (
+            "Stopping: the provider's batches continue, and a resume fetches their answers.",
+            " Another Ctrl-C within 3 s, or `agentbatch stop --now`, cancels them.",
+        )
+    if now:
+        return "Stopping at once: calls under way are cut off.", ""
+    return (
+        "Stopping: nothing more is sent, calls under way end first.",
+        " Another Ctrl-C, or `agentbatch stop --now`, cuts them off.",
+    )

@@ -6,13 +6,10 @@ from datetime import UTC, datetime
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.executor import expected_tokens
-from agentbatch.requests.provider.options import BATCH_DISCOUNT
+from agentbatch.requests.options import BATCH_DISCOUNT, TOKEN_LIMITS
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.usage import Usage
-
-LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-"""The names under which requests say how long an answer may be."""
 
 
 @dataclass
@@ -54,7 +51,7 @@ class RequestsPlan:
 def plan(prepared: PreparedRequests) -> RequestsPlan:
     """Reads the input once more; sends nothing."""
     made = RequestsPlan(prepared)
-    for request in map(prepared.defaults.apply, read_requests(prepared.source)):
+    for request in map(prepared.batch.apply, read_requests(prepared.source)):
         size = len(encode_body(request.body))
         part = made.parts.setdefault(str(request.body["model"]), ModelPart())
         output = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
@@ -62,7 +59,7 @@ def plan(prepared: PreparedRequests) -> RequestsPlan:
         part.input += size // BYTES_PER_TOKEN
         if not request.url.endswith("embeddings"):  # those have no text
             part.most += output
-            part.unbounded += not any(request.body.get(name) for name in LIMITS)
+            part.unbounded += not any(request.body.get(name) for name in TOKEN_LIMITS)
     for model, part in made.parts.items():
         part.least_cost = _cost(prepared, model, part.input, 0, part.requests)
         part.most_cost = _cost(prepared, model, part.input, part.most, part.requests)
@@ -70,10 +67,12 @@ def plan(prepared: PreparedRequests) -> RequestsPlan:
 
 
 def _cost(prepared: PreparedRequests, model: str, given: int, written: int, calls: int) -> float | None:
-    if prepared.prices is None:
+    if prepared.batch.prices is None:
         return None
     usage = Usage(input=given, output=written, calls=calls)
-    price = prepared.prices.price(model, usage, datetime.now(UTC), base_url=prepared.settings.coder_endpoint)
+    price = prepared.batch.prices.price(
+        model, usage, datetime.now(UTC), base_url=prepared.settings.coder_endpoint
+    )
     discount = BATCH_DISCOUNT if prepared.options.provider_batch else 1.0
     return None if price is None else price.total * discount
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.files import check_writable
-from agentbatch.requests.run.provider_checks import check_resumed
-from agentbatch.requests.spec.defaults import Defaults
+from agentbatch.requests.options import BatchOptions
+from agentbatch.requests.provider.ledger import check_none_at_provider
 from agentbatch.requests.spec.input_file import check_requests
 from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.structured import check_schema
@@ -34,6 +34,10 @@ SPOOLED = "input.jsonl"
 
 MAX_MODELS = 1_000
 """Models of one batch whose prices are looked up beforehand."""
+
+
+WITHOUT_MEANING = ("--concurrency", "--rpm", "--tpm", "--throttle-ms")
+"""With the provider's batch service, which sets its own pace."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class PreparedRequests:
     spooled: bool
     """`source` is a copy in a folder that goes away."""
     total: int
-    defaults: Defaults
-    prices: Prices | None
+    batch: BatchOptions
+    """Without what depends on the run's folder: journal, cache, and the provider's batch service."""
     resumed: RunFolder | None = None
     """The run that goes on; None: a new one."""
 
@@ -113,19 +117,18 @@ def prepare_requests(
             "A batch of plain requests goes to an endpoint, and starts no local model: leave AGENTBATCH_LOCAL out, "
             "start the server yourself, and name it with --endpoint."
         )
-    check_resumed(resumed, options.provider_batch)
-    defaults = _defaults(settings, options, folder)
+    if resumed is not None and not options.provider_batch:
+        check_none_at_provider(resumed.journal)
+    batch = _batch(settings, options, folder)
     source, spooled = _source(options.source, folder, stdin, resumed)
     models: set[str] = set()
 
     def check(request: BatchRequest) -> None:
-        asked = defaults.apply(request)
+        model = str(batch.apply(request).body["model"])
         if len(models) < MAX_MODELS:
-            models.add(str(asked.body["model"]))
+            models.add(model)
 
-    prepared = PreparedRequests(
-        settings, options, folder, environ, source, spooled, 0, defaults, _prices(settings, folder), resumed
-    )
+    prepared = PreparedRequests(settings, options, folder, environ, source, spooled, 0, batch, resumed)
     try:
         prepared = replace(prepared, total=check_requests(source, check))
         _check_priced(prepared, models)
@@ -136,7 +139,7 @@ def prepare_requests(
     return prepared
 
 
-def _defaults(settings: Settings, options: RequestsOptions, folder: Path) -> Defaults:
+def _batch(settings: Settings, options: RequestsOptions, folder: Path) -> BatchOptions:
     schema: Any = None
     if options.json_schema is not None:
         path = folder / options.json_schema
@@ -147,7 +150,31 @@ def _defaults(settings: Settings, options: RequestsOptions, folder: Path) -> Def
         check_schema(schema, str(options.json_schema))
     model = options.model or (REHEARSAL_MODEL if settings.rehearsal else settings.coder_model)
     system = _text(folder / options.system).strip() if options.system is not None else None
-    return Defaults(model, system, options.temperature, options.max_tokens, schema)
+    return BatchOptions(
+        model=model,
+        system=system,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        json_schema=schema,
+        concurrency=options.concurrency,
+        batch_size=options.batch_size,
+        timeout=options.timeout,
+        max_cost=options.max_cost,
+        dedupe=options.dedupe,
+        prices=_prices(settings, folder),
+    )
+
+
+def check_words(words: Sequence[str], batch_size: int) -> None:
+    """Raises UserError for flags of a command line that make no sense with the service."""
+    names = [word.partition("=")[0] for word in words]
+    given = [flag for flag in WITHOUT_MEANING if flag in names] + (["--batch-size"] if batch_size > 1 else [])
+    if given:
+        each = "means" if len(given) == 1 else "mean"
+        raise UserError(
+            f"{' and '.join(given)} {each} nothing with --provider-batch: the provider sets the pace, and each "
+            f"request is its own. Leave {'it' if len(given) == 1 else 'them'} out."
+        )
 
 
 def check_output(output: Path, source: Path) -> None:
@@ -200,13 +227,14 @@ def _prices(settings: Settings, folder: Path) -> Prices | None:
 
 def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
     """A budget in dollars holds only where every model's price is known."""
+    prices = prepared.batch.prices
     if prepared.options.max_cost is None:
         return
-    if prepared.prices is None:
+    if prices is None:
         raise UserError("--max-cost: the rehearsal model costs nothing; it needs no budget.")
     one, url = Usage(input=1000, output=1000, calls=1), prepared.settings.coder_endpoint
     for model in sorted(models):
-        if prepared.prices.price(model, one, datetime.now(UTC), base_url=url) is None:
+        if prices.price(model, one, datetime.now(UTC), base_url=url) is None:
             raise UserError(
                 f"--max-cost: the price of {model} is unknown, so no budget in dollars can be held. Add it to "
                 "prices.toml."

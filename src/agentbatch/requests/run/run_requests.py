@@ -20,7 +20,7 @@ from agentbatch.requests.run.assemble import (
 )
 from agentbatch.requests.run.engine import RequestsEngine
 from agentbatch.requests.run.failures import FailureWatch
-from agentbatch.requests.run.files import finish_output, sync_journal
+from agentbatch.requests.run.journal_sync import finish_output, sync_journal
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.run.recording import Recording
 from agentbatch.requests.spec.input_file import read_requests
@@ -203,7 +203,7 @@ def _started(
         mode="parallel",
         max_concurrent=prepared.options.concurrency,
         total_tasks=prepared.total,
-        coder_model=processor.defaults.model,
+        coder_model=processor.options.model,
         evaluator_model="none",
         coder_endpoint=processor.endpoint.base_url,
         evaluator_endpoint="",

@@ -28,7 +28,7 @@ def sync_journal(
         if prepared.resumed is not None:
             identity = processor.endpoint.identity
             for place, request in enumerate(read_requests(source)):
-                asked = processor.defaults.apply(request)
+                asked = processor.options.apply(request)
                 journal.add(asked.id, asked.key(identity), place)
             journal.commit()
         journal.put(SYNCED_SESSION, str(journal.session))

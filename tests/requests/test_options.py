@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.requests import BatchRequest
-from agentbatch.requests.spec.defaults import Defaults
+from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.spec.request import read_line
 from tests.requests.conftest import Serve
 
@@ -22,12 +22,12 @@ def circle() -> dict[str, Any]:
 @pytest.mark.parametrize("role", ["system", "developer"])
 def test_a_request_that_has_instructions_keeps_them(role: str) -> None:
     body = {"messages": [{"role": role, "content": "Be kind."}, {"role": "user", "content": "Hello."}]}
-    applied = Defaults("m", "Be brief.").apply(BatchRequest(id="a", body=body))
+    applied = BatchOptions(model="m", system="Be brief.").apply(BatchRequest(id="a", body=body))
     assert applied.body["messages"] == body["messages"]
 
 
 def test_a_request_without_gets_the_batch_s() -> None:
-    applied = Defaults("m", "Be brief.").apply(BatchRequest.ask("a", "Hello."))
+    applied = BatchOptions(model="m", system="Be brief.").apply(BatchRequest.ask("a", "Hello."))
     assert applied.body["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
@@ -44,9 +44,9 @@ def test_a_request_without_gets_the_batch_s() -> None:
 )
 def test_a_schema_that_is_no_json(schema: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="The request 'a': json_schema: it cannot be written as JSON"):
-        Defaults("m", json_schema=schema).apply(BatchRequest.ask("a", "Hello."))
+        BatchOptions(model="m", json_schema=schema).apply(BatchRequest.ask("a", "Hello."))
     with pytest.raises(UserError, match="The request 'a': json_schema: it cannot be written as JSON"):
-        Defaults("m").apply(BatchRequest.ask("a", "Hello.", json_schema=schema))
+        BatchOptions(model="m").apply(BatchRequest.ask("a", "Hello.", json_schema=schema))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, object(), {1, 2}, b"x"])
