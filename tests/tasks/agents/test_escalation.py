@@ -27,17 +27,18 @@ from agentbatch.tasks.agents.definition import (
     EvaluatorDefinition,
     ModelParameters,
 )
-from agentbatch.tasks.agents.escalation import coder_models, escalated
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.agents.toolbox import select_tools
-from agentbatch.tasks.coders.builtin.coder import Coder
-from agentbatch.tasks.run.context import RoleModelConfig, RunContext
+from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
+from agentbatch.tasks.agents.tool_modes import ToolModes
+from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders
+from agentbatch.tasks.coders.coder import Assignment
+from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators
 from agentbatch.tasks.spec.plan import PlannedTask, make_plan
 from agentbatch.tasks.spec.task import Task
 from agentbatch.toolcalls.forms import TextForms
+from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.usage import Usage
-from agentbatch.workspace.tools.toolbox import specs
-from tests.support.workspaces import local_workspaces
+from tests.support.workspaces import local_workspace
 
 PROMPT = "Write hello.py"
 STEPS = (Escalation(after=2, model="coder-strong"), Escalation(after=4, model="coder-stronger"))
@@ -58,7 +59,8 @@ def planned(folder: Path, **fields: Any) -> PlannedTask:
     ],
 )
 def test_the_model_of_each_iteration(steps: Sequence[Escalation], models: list[str]) -> None:
-    assert [escalated(steps, "own", iteration) for iteration in range(1, 7)] == models
+    definition = CoderDefinition(escalate=tuple(steps))
+    assert [definition.model_for("own", iteration) for iteration in range(1, 7)] == models
 
 
 def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
@@ -71,17 +73,18 @@ def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
         tmp_path / "task.json",
         max_iterations=4,
     ).tasks
-    assert coder_models(tasks, "first", ()) == ("first", "own", "coder-strong")
+    assert CoderDefinition().models(tasks, "first") == ("first", "own", "coder-strong")
     # No task has a fifth iteration.
-    assert coder_models(tasks, "first", STEPS) == ("first", "own", "coder-strong")
+    escalating = CoderDefinition(escalate=STEPS)
+    assert escalating.models(tasks, "first") == ("first", "own", "coder-strong")
     longer = [replace(task, max_iterations=5) for task in tasks]
-    assert coder_models(longer, "first", STEPS) == ("first", "own", "coder-strong", "coder-stronger")
+    assert escalating.models(longer, "first") == ("first", "own", "coder-strong", "coder-stronger")
 
 
 @asynccontextmanager
-async def a_context(
+async def the_parts(
     tmp_path: Path, *, definition: CoderDefinition | None = None, only_model: bool = False, **given: Any
-) -> AsyncIterator[tuple[RunContext, RehearsalServer]]:
+) -> AsyncIterator[tuple[RunParts, RehearsalServer]]:
     coder = definition or CoderDefinition(escalate=STEPS)
     evaluator = EvaluatorDefinition()
     script = Script(prompt=PROMPT, coder=[Say(content="Done.")])
@@ -99,24 +102,19 @@ async def a_context(
                 redact=str,
             ) as endpoint,
         ):
-            toolbox = select_tools(coder.tools)
             yield (
-                RunContext(
+                RunParts(
                     store=store,
-                    coder=RoleModelConfig("coder", endpoint, "coder-first", None, only_model=only_model),
-                    evaluator=RoleModelConfig("evaluator", endpoint, "judge", None),
-                    coder_definition=coder,
-                    evaluator_definition=evaluator,
-                    toolbox=toolbox,
-                    specs=specs(toolbox),
+                    models=RoleModels(store, Prices.load(None), **given),
+                    modes=ToolModes("auto", ToolModeMemory(tmp_path / "modes.json"), lambda _: None),
                     prompts=Prompts(tmp_path, coder.prompts, evaluator.prompts),
+                    coder=coder,
+                    coder_model=RoleModelConfig(
+                        "coder", endpoint, "coder-first", None, only_model=only_model
+                    ),
+                    evaluator=evaluator,
+                    evaluator_model=RoleModelConfig("evaluator", endpoint, "judge", None),
                     judged=True,
-                    prices=Prices.load(None),
-                    workspaces=local_workspaces(tmp_path / "tasks", {}),
-                    own_files=(),
-                    draining=lambda: False,
-                    stop_cause=lambda: "",
-                    **given,
                 ),
                 server,
             )
@@ -124,67 +122,69 @@ async def a_context(
         await store.close()
 
 
-async def a_coder(context: RunContext, task: PlannedTask) -> Coder:
-    return context.make_coder(task, await context.open_workspace(task, resume=False))
+def a_coder(parts: RunParts, task: PlannedTask) -> BuiltinCoder:
+    task.root.mkdir(parents=True, exist_ok=True)
+    workspace = local_workspace(task.root, task.root.with_name("outputs"))
+    return BuiltinCoders(parts).make(Assignment(task, workspace, has_checks=False))
 
 
-async def test_a_living_coder_goes_on_with_the_stronger_model(tmp_path: Path) -> None:
-    async with a_context(tmp_path, budget=RunBudget(max_tokens=10**6)) as (context, server):
+async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:
+    async with the_parts(tmp_path, budget=RunBudget(max_tokens=10**6)) as (parts, server):
         task = planned(tmp_path)
-        coder = await a_coder(context, task)
-        budget = coder.model.budget
+        coder = a_coder(parts, task)
+        budget = coder.agent.model.budget
         told = []
-        coder.add_user_message(PROMPT)
+        coder.agent.add_user_message(PROMPT)
         for iteration in range(1, 6):
-            told.append(context.escalate(coder, task, iteration))
-            await coder.complete()
+            told.append(coder.strengthen(iteration))
+            await coder.agent.complete()
         assert told == ["", "", "coder-strong", "", "coder-stronger"]
         asked = [request.body["model"] for request in server.requests]
         assert asked == ["coder-first"] * 2 + ["coder-strong"] * 2 + ["coder-stronger"]
         assert budget is not None
-        assert coder.model.budget is budget, "it goes on paying from the same purse"
-        bills = {bill.model: bill.usage.calls for bill in context.store.state.tasks["t"].bills}
+        assert coder.agent.model.budget is budget, "it still pays from the same budget"
+        bills = {bill.model: bill.usage.calls for bill in parts.store.state.tasks["t"].bills}
     assert bills == {"coder-first": 2, "coder-strong": 2, "coder-stronger": 1}
 
 
 async def test_a_resumed_task_is_where_its_iteration_says(tmp_path: Path) -> None:
-    async with a_context(tmp_path) as (context, _):
+    async with the_parts(tmp_path) as (parts, _):
         task = planned(tmp_path, coder_model="coder-own")
-        coder = await a_coder(context, task)
-        assert coder.model.client.model == context.coder_model_for(task, 1) == "coder-own"
-        assert context.escalate(coder, task, 4) == "coder-strong"
-        assert context.escalate(coder, task, 4) == ""
+        coder = a_coder(parts, task)
+        assert coder.agent.model.client.model == coder.coders.model_for(task, 1) == "coder-own"
+        assert coder.strengthen(4) == "coder-strong"
+        assert coder.strengthen(4) == ""
 
 
 async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(tmp_path: Path) -> None:
     definition = CoderDefinition(escalate=(Escalation(after=1, model="gpt-4"),))
-    async with a_context(tmp_path, definition=definition) as (context, _):
+    async with the_parts(tmp_path, definition=definition) as (parts, _):
         task = planned(tmp_path)
-        coder = await a_coder(context, task)
-        coder.brief = True
-        before = coder.context_window
-        assert context.escalate(coder, task, 2) == "gpt-4"
-        assert coder.context_window == context.prices.context_window("gpt-4") != before
-        assert coder.model.client.max_output_tokens == coder.context_window // 4
-        assert coder.brief
+        coder = a_coder(parts, task)
+        coder.weak_model = True
+        before = coder.agent.context_window
+        assert coder.strengthen(2) == "gpt-4"
+        assert coder.agent.context_window == parts.models.prices.context_window("gpt-4") != before
+        assert coder.agent.model.client.max_output_tokens == coder.agent.context_window // 4
+        assert coder.weak_model
     limited = CoderDefinition(escalate=STEPS, model=ModelParameters(context_window=9000))
-    async with a_context(tmp_path / "other", definition=limited) as (context, _):
-        coder = await a_coder(context, task)
-        context.escalate(coder, task, 3)
-        assert coder.context_window == 9000
+    async with the_parts(tmp_path / "other", definition=limited) as (parts, _):
+        coder = a_coder(parts, task)
+        coder.strengthen(3)
+        assert coder.agent.context_window == 9000
 
 
 async def test_an_endpoint_with_one_model_has_nothing_to_escalate_to(tmp_path: Path) -> None:
-    async with a_context(tmp_path, only_model=True) as (context, _):
+    async with the_parts(tmp_path, only_model=True) as (parts, _):
         task = planned(tmp_path, coder_model="another")
-        coder = await a_coder(context, task)
-        assert [context.escalate(coder, task, iteration) for iteration in (1, 3, 5)] == ["", "", ""]
-        assert coder.model.client.model == "coder-first"
+        coder = a_coder(parts, task)
+        assert [coder.strengthen(iteration) for iteration in (1, 3, 5)] == ["", "", ""]
+        assert coder.agent.model.client.model == "coder-first"
 
 
 async def test_both_roles_pay_from_their_tasks_budget_and_earlier_sessions_count(tmp_path: Path) -> None:
-    async with a_context(tmp_path, budget=RunBudget()) as (context, server):
-        context.store.emit(
+    async with the_parts(tmp_path, budget=RunBudget()) as (parts, server):
+        parts.store.emit(
             e.ModelCallFinished(
                 task_id="t",
                 role="coder",
@@ -196,13 +196,13 @@ async def test_both_roles_pay_from_their_tasks_budget_and_earlier_sessions_count
             )
         )
         task = planned(tmp_path, max_tokens=20_000)
-        coder, evaluator = await a_coder(context, task), context.make_evaluator(task)
-        assert evaluator.model is not None
-        assert isinstance(coder.model.budget, TaskBudget)
-        assert coder.model.budget is evaluator.model.budget
-        coder.add_user_message(PROMPT)
+        coder, judge = a_coder(parts, task), BuiltinEvaluators(parts).make(task).judge
+        assert judge is not None
+        assert isinstance(coder.agent.model.budget, TaskBudget)
+        assert coder.agent.model.budget is judge.model.budget
+        coder.agent.add_user_message(PROMPT)
         with pytest.raises(BudgetExhausted, match="20,000 tokens is used up"):
-            await coder.complete()
+            await coder.agent.complete()
         assert server.requests == []
 
 
@@ -214,10 +214,10 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
         passed.append(task_id)
         await gate.wait()
 
-    async with a_context(tmp_path, gate=hold) as (context, server):
-        coder = await a_coder(context, planned(tmp_path))
-        coder.add_user_message(PROMPT)
-        call = asyncio.ensure_future(coder.complete())
+    async with the_parts(tmp_path, gate=hold) as (parts, server):
+        coder = a_coder(parts, planned(tmp_path))
+        coder.agent.add_user_message(PROMPT)
+        call = asyncio.ensure_future(coder.agent.complete())
         async with asyncio.timeout(30):
             while not passed:
                 await asyncio.sleep(0.005)

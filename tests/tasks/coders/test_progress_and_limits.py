@@ -2,7 +2,7 @@ import pytest
 
 from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
-from agentbatch.tasks.evaluator.progress import TaskPosition, times_seen_in_a_row
+from agentbatch.tasks.evaluator.controller import TaskPosition, times_seen_in_a_row
 
 
 def test_positions() -> None:

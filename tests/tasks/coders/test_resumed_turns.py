@@ -18,10 +18,12 @@ from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.toolbox import select_tools
-from agentbatch.tasks.coders.builtin.coder import Coder
+from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired, unanswered
-from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, TurnOutcome, resume_turn
+from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
+from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, resume_turn
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
+from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.workspace.tools.toolbox import specs
 from agentbatch.workspace.workspace import CommandRecord
@@ -86,8 +88,8 @@ def _nothing() -> None:
     pass
 
 
-def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[Coder, list[Any]]:
-    """A coder that knows `stored`, and the list of what it tells. Nobody answers its model."""
+def an_agent(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[Agent, list[Any]]:
+    """An agent that knows `stored`, and the list of what it tells. Nobody answers its model."""
     told: list[Any] = []
     root = tmp_path / "root"
     root.mkdir()
@@ -101,7 +103,7 @@ def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[C
         retry=RetryPolicy(),
         redact=redact,
     )
-    coder = Coder(
+    agent = Agent(
         task_id="t",
         model=RoleModel(
             ModelClient(endpoint, "rehearsal-coder"), "coder", "t", told.append, Prices.load(None), None
@@ -118,44 +120,44 @@ def a_coder(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[C
         redact=redact,
         **fields,
     )
-    coder.restore(3, stored, 12.0)
-    return coder, told
+    agent.restore(3, stored, 12.0)
+    return agent, told
 
 
-async def rest(coder: Coder, spent: Spent = FULL, begun: Sequence[str] = ()) -> TurnOutcome:
-    return await resume_turn(coder, spent, begun=begun, tools_used=True)
+async def rest(agent: Agent, spent: Spent = FULL, begun: Sequence[str] = ()) -> TurnOutcome:
+    return await resume_turn(agent, StoredTurn(spent, frozenset(begun), tools_used=True))
 
 
 async def test_each_open_call_is_answered_once_by_what_is_known_of_it(tmp_path: Path) -> None:
-    coder, told = a_coder(tmp_path, [SYSTEM, PROMPT, asks("a", "b", "c"), answers("a")])
-    assert (await rest(coder, begun=["a", "b"])).end == "step_limit"
-    messages = coder.conversation.messages
+    agent, told = an_agent(tmp_path, [SYSTEM, PROMPT, asks("a", "b", "c"), answers("a")])
+    assert (await rest(agent, begun=["a", "b"])).end == "step_limit"
+    messages = agent.conversation.messages
     assert messages[-2:] == [answers("b", IN_FLIGHT), answers("c", NOT_BEGUN)]
     assert_paired(messages)
     assert [(event.generation, event.index) for event in told] == [(3, 4), (3, 5)]
 
 
 async def test_a_limit_that_was_reached_before_holds_and_no_model_is_asked(tmp_path: Path) -> None:
-    coder, told = a_coder(tmp_path, [SYSTEM, PROMPT, asks("a"), answers("a")])
-    assert (await rest(coder)).end == "step_limit"
+    agent, told = an_agent(tmp_path, [SYSTEM, PROMPT, asks("a"), answers("a")])
+    assert (await rest(agent)).end == "step_limit"
     assert told == []
 
 
 async def test_a_turn_that_had_ended_in_words_is_over(tmp_path: Path) -> None:
     said: Message = {"role": "assistant", "content": f" It is done, with {KEY}. "}
-    coder, told = a_coder(tmp_path, [SYSTEM, PROMPT, said])
-    assert await rest(coder, Spent()) == TurnOutcome("text", "It is done, with [redacted].")
+    agent, told = an_agent(tmp_path, [SYSTEM, PROMPT, said])
+    assert await rest(agent, Spent()) == TurnOutcome("text", "It is done, with [redacted].")
     assert told == []
 
 
 async def test_calls_without_an_answer_are_no_words(tmp_path: Path) -> None:
-    coder, _ = a_coder(tmp_path, [SYSTEM, PROMPT, asks("a")])
-    assert (await rest(coder)).end == "step_limit"
+    agent, _ = an_agent(tmp_path, [SYSTEM, PROMPT, asks("a")])
+    assert (await rest(agent)).end == "step_limit"
 
 
 def test_time_at_work_goes_on_from_what_it_was(tmp_path: Path) -> None:
-    coder, _ = a_coder(tmp_path, [])
-    assert coder.seconds() >= 12.0
+    agent, _ = an_agent(tmp_path, [])
+    assert agent.seconds() >= 12.0
 
 
 COMMAND = CommandRecord("make", 0, "fine", 0.1)
@@ -176,10 +178,10 @@ COMMAND = CommandRecord("make", 0, "fine", 0.1)
 def test_what_was_done_before_is_known(
     tmp_path: Path, notes: list[Any], active: bool, untried: bool, commands: int
 ) -> None:
-    coder, _ = a_coder(tmp_path, [])
+    agent, _ = an_agent(tmp_path, [])
     for note in notes:
-        coder.note(*note)
-    assert (coder.active, coder.untried, len(coder.commands)) == (active, untried, commands)
+        agent.note(*note)
+    assert (agent.work.active, agent.untried, len(agent.work.commands)) == (active, untried, commands)
 
 
 async def test_a_call_is_on_disk_before_it_is_done(tmp_path: Path) -> None:
@@ -189,21 +191,21 @@ async def test_a_call_is_on_disk_before_it_is_done(tmp_path: Path) -> None:
     def flush() -> None:
         seen.append(([event.type for event in told], (tmp_path / "root/made").exists()))
 
-    coder, told = a_coder(tmp_path, [], flush=flush)
-    await coder.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
+    agent, told = an_agent(tmp_path, [], flush=flush)
+    await agent.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
     assert seen[0] == (["tool_called"], False)
     assert (tmp_path / "root/made").exists()
     (finished,) = [event for event in told if isinstance(event, e.ToolFinished)]
     assert (finished.call_id, finished.changed) == ("c", True)
     assert finished.command is not None
-    assert CommandRecord(**finished.command) == coder.commands[0]
+    assert CommandRecord(**finished.command) == agent.work.commands[0]
 
 
 async def test_a_call_that_cannot_be_stored_is_not_done(tmp_path: Path) -> None:
     def flush() -> None:
         raise OSError("no space")
 
-    coder, _ = a_coder(tmp_path, [], flush=flush)
+    agent, _ = an_agent(tmp_path, [], flush=flush)
     with pytest.raises(OSError, match="no space"):
-        await coder.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
+        await agent.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
     assert not (tmp_path / "root/made").exists()

@@ -1,7 +1,7 @@
 import pytest
 
-from agentbatch.tasks.evaluator.controller import Continue, Done, Evaluated, TaskController
-from agentbatch.tasks.evaluator.progress import TaskPosition
+from agentbatch.tasks.evaluator.controller import Evaluated, TaskController, TaskPosition
+from agentbatch.tasks.evaluator.evaluator import Done
 
 
 def evaluated(
@@ -30,7 +30,7 @@ FAILED = evaluated(refusals=("no verdict",), failure="no verdict")
 BLOCKED = evaluated(blocked=True, refusals=("blocked",))
 
 
-def circles(digest: str) -> Evaluated:
+def in_a_loop(digest: str) -> Evaluated:
     return evaluated(digest=digest, stuck=True)
 
 
@@ -75,13 +75,13 @@ def moves(n: int) -> list[Evaluated]:
         ([check_fails(), check_fails("x"), ACCEPTED], ["follow_up", "follow_up", ("completed", "accepted")]),
         # A round without the judge says nothing about the evaluator.
         ([FAILED, check_fails(), FAILED], ["follow_up", "follow_up", ("error", "evaluation_failed")]),
-        # Turns that go in circles, whatever they do to the files.
+        # Turns that end in a loop, whatever they do to the files.
         (
-            [circles("1"), circles("2"), circles("3")],
+            [in_a_loop("1"), in_a_loop("2"), in_a_loop("3")],
             ["follow_up", "change_approach", ("error", "stalled")],
         ),
         (
-            [circles("1"), circles("2"), evaluated(digest="3"), circles("4"), circles("5")],
+            [in_a_loop("1"), in_a_loop("2"), evaluated(digest="3"), in_a_loop("4"), in_a_loop("5")],
             ["follow_up", "change_approach", "follow_up", "follow_up", ("timeout", "max_iterations")],
         ),
     ],
@@ -91,7 +91,7 @@ def test_decisions(rounds: list[Evaluated], expected: list[object]) -> None:
     got: list[object] = []
     for round_ in rounds:
         decision = controller.after_turn(round_)
-        got.append(decision.kind if isinstance(decision, Continue) else (decision.status, decision.reason))
+        got.append((decision.status, decision.reason) if isinstance(decision, Done) else decision)
     assert got == expected
 
 
@@ -120,4 +120,9 @@ def test_a_failed_check_goes_back_without_the_judge(
     controller = TaskController(max_iterations=10, unjudged_failed_checks=limit)
     for place, earlier in enumerate(before):
         controller.after_turn(evaluated(digest=str(place), failed_check=earlier))
-    assert controller.judge_is_needed(check) is needed
+    assert controller.judge_is_needed(check, len(before) + 1) is needed
+
+
+@pytest.mark.parametrize(("iteration", "needed"), [(9, True), (10, False), (11, False)])
+def test_after_the_last_iteration_a_failed_check_needs_no_judge(iteration: int, needed: bool) -> None:
+    assert TaskController(10, unjudged_failed_checks=0).judge_is_needed("make", iteration) is needed

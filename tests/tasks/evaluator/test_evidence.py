@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.evaluator.checks import VerifyResult
 from agentbatch.tasks.evaluator.evidence import (
     LATEST_COMMAND_TAIL,
     MAX_CLAIM,
     SHOWN_COMMANDS,
     Evidence,
-    VerifyResult,
 )
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
@@ -128,13 +128,13 @@ def test_a_small_judge_gets_no_list_of_files_that_the_changes_show(tmp_path: Pat
     (root / "a.py").write_text("x = 1\n")
     after = take_snapshot(root)
 
-    def listed(before: Snapshot, *, brief: bool) -> str:
+    def listed(before: Snapshot, *, weak_model: bool) -> str:
         evidence = Evidence(1, 10, "task", before, after, (), (), (), (), "", "")
-        return evidence.pieces(30_000, brief=brief)["tree"]
+        return evidence.pieces(30_000, weak_model=weak_model)["tree"]
 
-    assert listed(Snapshot({}), brief=True) == ""
-    assert "a.py" in listed(Snapshot({}), brief=False)
-    assert "a.py" in listed(after, brief=True), "nothing changed: the list is all there is"
+    assert listed(Snapshot({}), weak_model=True) == ""
+    assert "a.py" in listed(Snapshot({}), weak_model=False)
+    assert "a.py" in listed(after, weak_model=True), "nothing changed: the list is all there is"
     (root / "b.py").write_text("y\n" * 3000)
     after = take_snapshot(root)
-    assert "b.py" in listed(Snapshot({}), brief=True), "long changes may be cut"
+    assert "b.py" in listed(Snapshot({}), weak_model=True), "long changes may be cut"

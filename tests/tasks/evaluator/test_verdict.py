@@ -118,7 +118,7 @@ def test_where_the_checks_decide_the_gates_hold_all_the_same() -> None:
 
 @pytest.mark.parametrize("brief", [False, True])
 def test_the_schema_is_closed_and_bounded_for_small_windows(brief: bool) -> None:
-    _, schema = verdict_schema(brief=brief)
+    _, schema = verdict_schema(weak_model=brief)
     assert set(schema["required"]) == set(schema["properties"]) == set(GOOD)
     assert schema["additionalProperties"] is False
     for name in ("requirements", "missing"):

@@ -9,7 +9,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state import RunState
-from agentbatch.tasks.run.engine import LocalEngine
+from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.steering import Steering
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -50,7 +50,7 @@ class Hand:
 
     @property
     def steering(self) -> Steering:
-        assert isinstance(self.engine, LocalEngine)
+        assert isinstance(self.engine, TasksEngine)
         return Steering(self.engine)
 
     def on_event(self, event: e.Event, _: RunState) -> None:

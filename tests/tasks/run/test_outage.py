@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.run.outage import Outage
+from agentbatch.tasks.run.engine import Outage
 
 
 @pytest.mark.parametrize(

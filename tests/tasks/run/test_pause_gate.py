@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agentbatch.tasks.run.pause_gate import PauseGate
+from agentbatch.tasks.run.signals import PauseGate
 
 
 async def held(holds: PauseGate, task_id: str) -> "asyncio.Task[float]":

@@ -181,8 +181,8 @@ async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Che
     from agentbatch.model.client import ModelClient
     from agentbatch.model.reply import ModelError
     from agentbatch.tasks.agents.definition import load_coder
+    from agentbatch.tasks.agents.tool_modes import PROBE_TOKENS, keep
     from agentbatch.tasks.agents.toolbox import select_tools
-    from agentbatch.tasks.run.prepare.tool_modes import PROBE_TOKENS, keep
     from agentbatch.toolcalls.probe import probe_tools
     from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
     from agentbatch.workspace.tools.toolbox import specs

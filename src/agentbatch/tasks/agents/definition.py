@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import find_resource, read_resource
 from agentbatch.tasks.agents.toolbox import select_tools
+from agentbatch.tasks.spec.plan import PlannedTask
 
 
 class _Part(BaseModel):
@@ -56,7 +58,7 @@ class Escalation(_Part):
 class CoderDefinition(_Part):
     prompt: str = "coder.md"
     brief_prompt: str = "coder_brief.md"
-    """For models that are told of their tools in text, or whose window is small: few and plain words."""
+    """For weak models, whose tools are described in text, or whose window is small: few and plain words."""
     tools: tuple[str, ...] = Field(("bash", "read_file", "write_file", "edit_file", "finish"), strict=False)
     limits: CoderLimits = CoderLimits()
     model: ModelParameters = ModelParameters()
@@ -76,6 +78,21 @@ class CoderDefinition(_Part):
     @property
     def prompts(self) -> tuple[str, str]:
         return self.prompt, self.brief_prompt
+
+    def model_for(self, first: str, iteration: int) -> str:
+        """The coder's model in this iteration, counted from 1, of a task that began with `first`: all iterations before
+        it were not accepted."""
+        reached = [step.model for step in self.escalate if iteration > step.after]
+        return reached[-1] if reached else first
+
+    def models(self, tasks: Iterable[PlannedTask], default: str) -> tuple[str, ...]:
+        """Every model that may be asked as a coder, each once, the run's own first: for prices and tool modes. Steps
+        that no task has iterations for are left out."""
+        planned = tuple(tasks)
+        longest = max((task.max_iterations for task in planned), default=0)
+        own = [task.task.coder_model for task in planned if task.task.coder_model]
+        later = [step.model for step in self.escalate if step.after < longest]
+        return tuple(dict.fromkeys([default, *own, *later]))
 
 
 class EvaluatorLimits(_Part):

@@ -1,38 +1,38 @@
-"""What happens after an iteration: accept, go on with which prompt, or end. Pure; tests are tables."""
+"""What follows an iteration: accepted, another one with which kind of prompt, or the end; whether a task gets anywhere
+from iteration to iteration. Pure; tests are tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from agentbatch.runs.events import FinalStatus, Reason
-from agentbatch.tasks.evaluator.progress import (
-    SAME_STATE_CHANGES_APPROACH,
-    SAME_STATE_STALLS,
-    TaskPosition,
-    times_seen_in_a_row,
-)
+from agentbatch.tasks.evaluator.evaluator import Done
 
 EVALUATION_FAILURES = 2
 """Rounds in a row without a verdict after which the task ends."""
 
 STUCK_CHANGES_APPROACH = 2
 STUCK_STALLS = 3
-"""Turns in a row that ended in circles, whatever they did to the files."""
+"""Turns in a row that ended in a loop, whatever they did to the files."""
+
+
+SAME_STATE_CHANGES_APPROACH = 2
+SAME_STATE_STALLS = 3
+"""Iterations in a row that left the same files with the same things missing."""
+
+FollowUpKind = Literal["follow_up", "change_approach"]
+"""The wording of prompts/follow_up.md for another iteration."""
 
 
 @dataclass(frozen=True)
-class Continue:
-    """Another iteration. `kind` chooses the wording of prompts/follow_up.md."""
+class TaskPosition:
+    """Where a task stands after an iteration: the workspace's hash and what is missing, in any order."""
 
-    kind: Literal["follow_up", "change_approach"]
+    digest: str
+    missing: frozenset[str]
 
-
-@dataclass(frozen=True)
-class Done:
-    status: FinalStatus
-    reason: Reason
-    error: str = ""
-    """Why, as a sentence; empty when accepted."""
+    @classmethod
+    def of(cls, digest: str, missing: Iterable[str]) -> "TaskPosition":
+        return cls(digest, frozenset(" ".join(item.casefold().split()) for item in missing))
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ class Evaluated:
     failed_check: str = ""
     """The verify command that failed."""
     stuck: bool = False
-    """The turn was ended because the coder went in circles."""
+    """The turn was ended because the coder was stuck in a loop."""
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it; `evaluated_from` reads it."""
+        """As JSON has it; `of` reads it."""
         position = {"digest": self.position.digest, "missing": sorted(self.position.missing)}
         return {**asdict(self), "position": position, "refusals": list(self.refusals)}
 
-
-def evaluated_from(record: Mapping[str, Any]) -> Evaluated:
-    """What `Evaluated.record` made."""
-    position = TaskPosition(record["position"]["digest"], frozenset(record["position"]["missing"]))
-    return Evaluated(**{**record, "position": position, "refusals": tuple(record["refusals"])})
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Evaluated":
+        """What `record` made."""
+        position = TaskPosition(record["position"]["digest"], frozenset(record["position"]["missing"]))
+        return cls(**{**record, "position": position, "refusals": tuple(record["refusals"])})
 
 
 class TaskController:
@@ -77,13 +77,13 @@ class TaskController:
         self._failed_checks: list[str] = []
         """One an iteration; empty where none failed."""
 
-    def judge_is_needed(self, failed_check: str) -> bool:
-        """Whether a judge is to look at a turn that ended in order, but whose check failed.
+    def judge_is_needed(self, failed_check: str, iteration: int) -> bool:
+        """Whether a judge is to look at this iteration, whose turn ended in order, but whose check failed.
 
         The first few failures of a check in a row go straight back to the coder: a fact needs no judge. And after the
-        last iteration there is nobody to whom the judge could speak.
+        last iteration there is no coder to whom the judge could speak.
         """
-        if self.iteration + 1 >= self.max_iterations:
+        if iteration >= self.max_iterations:
             return False
         same = 1
         for earlier in reversed(self._failed_checks):
@@ -92,8 +92,8 @@ class TaskController:
             same += 1
         return same > self.unjudged_failed_checks
 
-    def after_turn(self, evaluated: Evaluated) -> Continue | Done:
-        """Decide. Order: accepted, blocked, no evaluation to be had, stalled, iteration limit."""
+    def after_turn(self, evaluated: Evaluated) -> FollowUpKind | Done:
+        """Decide. Order: accepted, blocked, no evaluation, stalled, iteration limit."""
         self.iteration += 1
         self._failed_checks.append(evaluated.failed_check)
         self._stuck_in_a_row = self._stuck_in_a_row + 1 if evaluated.stuck else 0
@@ -122,8 +122,18 @@ class TaskController:
             error = f"Not accepted after {self.iteration} iterations. {_last(evaluated)}"
             return Done("timeout", "max_iterations", error)
         repeats = same >= SAME_STATE_CHANGES_APPROACH or self._stuck_in_a_row >= STUCK_CHANGES_APPROACH
-        return Continue("change_approach" if repeats else "follow_up")
+        return "change_approach" if repeats else "follow_up"
 
 
 def _last(evaluated: Evaluated) -> str:
     return evaluated.refusals[-1]
+
+
+def times_seen_in_a_row(history: Iterable[TaskPosition]) -> int:
+    """How many of the latest positions are equal."""
+    latest: TaskPosition | None = None
+    count = 0
+    for position in history:
+        count = count + 1 if position == latest else 1
+        latest = position
+    return count

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.evaluator.checks import VerifyResult
 from agentbatch.workspace.files.diff import changes, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
@@ -18,27 +19,10 @@ MAX_CLAIM = 6000
 MAX_VERIFY_TAIL = 6000
 
 SHORT_DIFF = 3000
-"""Characters of changes that are shown to a small judge without the list of files."""
+"""Characters of changes that are shown to a weak judge without the list of files."""
 
-BRIEF_COMMAND = 160
-"""Characters of a command that a small judge is shown."""
-
-
-@dataclass(frozen=True)
-class VerifyResult:
-    command: str
-    exit_code: int | None
-    """None: it did not end within its time."""
-    tail: str
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        return self.exit_code == 0
-
-    @property
-    def end(self) -> str:
-        return "ran out of time" if self.exit_code is None else f"exit code {self.exit_code}"
+SHORT_COMMAND = 160
+"""Characters of a command that a weak judge is shown."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +42,23 @@ class Evidence:
     turn_end: str
     claim: str
 
-    def pieces(self, diff_characters: int, *, brief: bool = False) -> dict[str, str]:
-        """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. `brief`: a
-        small judge is not shown at length what passing checks and commands say."""
+    def pieces(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str]:
+        """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. A weak
+        model is not shown at length what passing checks and commands say."""
         diff = unified_diff(self.before, self.after, diff_characters).rstrip("\n")
-        commands = _brief_commands(self.commands, self.verify) if brief else _commands(self.commands)
+        commands = _latest_command(self.commands, self.verify) if weak_model else _commands(self.commands)
         return {
-            "verify": "\n".join(_verify(result, brief) for result in self.verify),
+            "verify": "\n".join(_verify(result, weak_model) for result in self.verify),
             "tampering": _items(quoted(path) for path in self.tampering),
             "diff": diff,
             "commands": commands,
             "claim": _end(self.claim, MAX_CLAIM),
             "missing_before": _items(self.missing_before),
-            "tree": "" if brief and self._all_shown(diff) else tree(self.after) if self.after.files else "",
+            "tree": ""
+            if weak_model and self._all_shown(diff)
+            else tree(self.after)
+            if self.after.files
+            else "",
         }
 
     def _all_shown(self, diff: str) -> bool:
@@ -117,16 +105,16 @@ def _commands(records: Sequence[CommandRecord]) -> str:
     return "\n".join(lines)
 
 
-def _brief_commands(records: Sequence[CommandRecord], verify: Sequence[VerifyResult]) -> str:
+def _latest_command(records: Sequence[CommandRecord], verify: Sequence[VerifyResult]) -> str:
     """The latest command, in short; none where the task's own checks have passed, which tell more."""
     if verify and all(result.passed for result in verify):
         return ""
-    latest = [replace(record, command=shortened(record.command, BRIEF_COMMAND)) for record in records[-1:]]
+    latest = [replace(record, command=shortened(record.command, SHORT_COMMAND)) for record in records[-1:]]
     return _commands(latest)
 
 
-def _verify(result: VerifyResult, brief: bool) -> str:
-    command = shortened(result.command, BRIEF_COMMAND) if brief else result.command
+def _verify(result: VerifyResult, weak_model: bool) -> str:
+    command = shortened(result.command, SHORT_COMMAND) if weak_model else result.command
     return _run(command, _end(result.tail, MAX_VERIFY_TAIL), result.end)
 
 

@@ -1,21 +1,17 @@
-"""The Evaluator: verify, then judge, on evidence; asks again when the answer is no verdict."""
+"""The judge: the model that is asked for a verdict on the evidence, and again when its answer is none."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentbatch.model.reply import Message, ModelError, Reply
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
-from agentbatch.runs import events as e
 from agentbatch.tasks.agents.definition import EvaluatorLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import fit, shortened
-from agentbatch.tasks.evaluator.evidence import Evidence, VerifyResult
+from agentbatch.tasks.evaluator.evidence import Evidence
 from agentbatch.tasks.evaluator.verdict import NoVerdict, Verdict, parse_verdict, redacted, verdict_schema
-from agentbatch.workspace.workspace import Workspace
-
-VERIFY_TAIL_LINES = 60
 
 UNFINISHED = frozenset(("length", "content_filter"))
 """Finish reasons of replies that are not the judge's whole answer, however whole they look."""
@@ -25,12 +21,8 @@ OVERFLOW_SHARE = 3
 SHORTENINGS = 2
 """How often; what does not fit then will not fit."""
 
-ANSWER_ROOM = 1024
-"""Tokens kept free for the verdict where the definition sets no limit; a long one takes 600."""
 MARGIN = 8
 """One part in so many of the window stays free: tokens are estimated, and code has more than its bytes tell."""
-SMALL_WINDOW = 16_384
-"""Tokens. In a window up to this the judge is asked to be brief."""
 MAX_QUOTED = 600
 """Characters of an answer that was no verdict which the judge is shown again."""
 
@@ -46,50 +38,22 @@ class Judgement:
 
     verdict: Verdict | None
     failure: str = ""
-    last_answer: str = ""
-    """The judge's last words, valid or not; for the results file."""
 
 
 @dataclass
-class Evaluator:
-    """One task's evaluator. It holds no conversation: every evaluation starts from the evidence alone."""
+class Judge:
+    """One task's judge. It has no conversation: every evaluation starts from the evidence alone."""
 
-    task_id: str
-    model: RoleModel | None
-    """None: nobody judges, the task's own checks decide."""
+    model: RoleModel
     prompts: Prompts
     system_prompt: str
-    brief: bool
-    """The judge is asked for few requirements and few words."""
+    weak_model: bool
+    """It is asked for few requirements and few words."""
     limits: EvaluatorLimits
     context_window: int
     """Tokens."""
     max_output_tokens: int | None
-    emit: Callable[[e.Event], None]
     redact: Redactor
-
-    async def verify(self, commands: tuple[str, ...], workspace: Workspace) -> list[VerifyResult]:
-        """Run the task's verify commands in turn, in the loop's workspace; stop at the first failure."""
-        results = []
-        for command in commands:
-            shown = self.redact(command)
-            self.emit(e.VerifyStarted(task_id=self.task_id, command=shown))
-            done = await workspace.run(command, self.limits.verify_timeout)
-            tail = self.redact(done.tail(VERIFY_TAIL_LINES))
-            result = VerifyResult(shown, done.exit_code, tail, done.seconds)
-            self.emit(
-                e.VerifyFinished(
-                    task_id=self.task_id,
-                    command=shown,
-                    exit_code=result.exit_code,
-                    tail=tail,
-                    seconds=result.seconds,
-                )
-            )
-            results.append(result)
-            if not result.passed:
-                break
-        return results
 
     async def judge(self, evidence: Evidence) -> Judgement:
         """The model's verdict on the evidence. Raises ModelError only when the endpoint is unusable.
@@ -97,15 +61,12 @@ class Evaluator:
         Other failures (no valid answer in `attempts`, a call that failed for good) are a Judgement without
         a verdict: what the model or the server said is never passed on as a follow-up.
         """
-        if self.model is None:
-            raise ValueError("there is no evaluator to judge")
         budget = self._budget()
         problem = self._too_long(evidence, budget)
         if problem:
             return Judgement(None, problem)
         messages = self._question(evidence, budget)
-        schema = verdict_schema(brief=self.brief)
-        answer = ""
+        schema = verdict_schema(weak_model=self.weak_model)
         shortenings = asked = 0
         while asked < self.limits.attempts:
             try:
@@ -121,11 +82,11 @@ class Evaluator:
                     budget = size // OVERFLOW_SHARE
                     messages = self._question(evidence, budget)
                     continue
-                return Judgement(None, f"The evaluator could not be asked: {error}", answer)
+                return Judgement(None, f"The evaluator could not be asked: {error}")
             asked += 1
             answer = self.redact(reply.content)
             try:
-                return Judgement(redacted(_verdict(reply), self.redact), last_answer=answer)
+                return Judgement(redacted(_verdict(reply), self.redact))
             except NoVerdict as error:
                 problem = str(error)
             messages += [
@@ -135,8 +96,9 @@ class Evaluator:
                 },
                 {"role": "user", "content": _again(reply, problem)},
             ]
-        failure = f"The evaluator gave no valid verdict in {self.limits.attempts} answers: {problem}."
-        return Judgement(None, failure, answer)
+        return Judgement(
+            None, f"The evaluator gave no valid verdict in {self.limits.attempts} answers: {problem}."
+        )
 
     def _budget(self) -> int:
         """Tokens that system prompt and evidence may take together."""
@@ -156,13 +118,13 @@ class Evaluator:
 
     def _question(self, evidence: Evidence, budget: int) -> list[Message]:
         """System prompt and evidence in about `budget` tokens, the task always whole."""
-        pieces = evidence.pieces(self.limits.diff_characters, brief=self.brief)
+        pieces = evidence.pieces(self.limits.diff_characters, weak_model=self.weak_model)
         headings = {name: "-" if text else "" for name, text in pieces.items()}
         frame = estimate_messages(self._messages(evidence, headings))
         return self._messages(evidence, fit(pieces, budget - frame, WEIGHTS))
 
     def _messages(self, evidence: Evidence, pieces: dict[str, str]) -> list[Message]:
-        question = self.prompts.render("evidence.md", brief=self.brief, **evidence.variables(pieces))
+        question = self.prompts.render("evidence.md", brief=self.weak_model, **evidence.variables(pieces))
         return [
             {"role": "system", "content": self.system_prompt},
             {"role": "user", "content": self.redact(question)},

@@ -36,16 +36,16 @@ class Verdict(BaseModel):
     follow_up_prompt: str
 
 
-BRIEF_ITEMS = 8
-"""Requirements, and missing things, of a brief verdict. (Lengths of strings would blow llama.cpp's grammar up.)"""
+MAX_WEAK_ITEMS = 8
+"""Requirements, and missing things, of a weak judge. (Lengths of strings would blow llama.cpp's grammar up.)"""
 
 
-def verdict_schema(*, brief: bool = False) -> tuple[str, dict[str, Any]]:
+def verdict_schema(*, weak_model: bool = False) -> tuple[str, dict[str, Any]]:
     """Name and JSON schema for endpoints that can constrain their output: flat, all required, closed.
 
-    `brief` bounds the lists, so that a small model that has begun to repeat itself comes to an end.
+    `weak_model` bounds the lists, so that one that has begun to repeat itself comes to an end.
     """
-    most = {"maxItems": BRIEF_ITEMS} if brief else {}
+    most = {"maxItems": MAX_WEAK_ITEMS} if weak_model else {}
     requirement = {
         "type": "object",
         "properties": {
@@ -161,7 +161,7 @@ class Facts:
     verify_failure: str = ""
     """A sentence when a verify command did not exit with 0."""
     unjudged: str = ""
-    """A sentence when no valid verdict was to be had."""
+    """A sentence when there is no valid verdict."""
     checks_decide: bool = False
     """The run has no evaluator, and the task's own checks ran: they decide, with the gates."""
 

@@ -1,7 +1,7 @@
 """tasks/<id>/coder.traj.json: the coder's conversation, in the form that trajectory viewers open."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch import __version__
@@ -14,7 +14,7 @@ TRAJECTORY_FORMAT = "mini-swe-agent-1.1"
 """messages + info, as mini-swe-agent's inspector and others of this field read them."""
 
 
-def trajectory(task: TaskState, messages: Sequence[dict[str, Any]]) -> str:
+def trajectory(task: TaskState, messages: Sequence[Mapping[str, Any]]) -> str:
     """The document as JSON, a message a line. `messages` are as sent to the model."""
     lines = ",\n".join(json.dumps(message, ensure_ascii=False) for message in messages)
     rest = {"info": _info(task), "trajectory_format": TRAJECTORY_FORMAT}

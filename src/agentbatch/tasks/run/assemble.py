@@ -9,16 +9,17 @@ from agentbatch.runs.state import seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit
-from agentbatch.tasks.agents.escalation import coder_models
-from agentbatch.tasks.agents.toolbox import select_tools
-from agentbatch.tasks.run.context import RoleModelConfig, RunContext
-from agentbatch.tasks.run.engine import LocalEngine, ResumePlan
+from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
+from agentbatch.tasks.agents.tool_modes import ToolModes
+from agentbatch.tasks.coders.makers import MakeCoders
+from agentbatch.tasks.evaluator.builtin import MakeEvaluators
+from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.engine import ResumePlan, TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.prepare.tool_modes import ToolModes
+from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.mounts import covering
-from agentbatch.workspace.tools.toolbox import specs
 from agentbatch.workspace.workspace import Workspaces
 
 
@@ -30,54 +31,48 @@ def make_engine(
     modes: ToolModes,
     resume_plan: ResumePlan,
     workspaces: Workspaces,
-) -> LocalEngine:
-    toolbox = select_tools(prepared.coder.tools)
-    told = specs(toolbox)
-    models = coder_models(prepared.plan.tasks, coder.model, prepared.coder.escalate)
-
-    async def settle_tool_modes() -> None:
-        if not prepared.settings.rehearsal:
-            await modes.settle(coder.endpoint, models[:1] if coder.only_model else models, told)
-
+    make_coders: MakeCoders,
+    make_evaluators: MakeEvaluators,
+) -> TasksEngine:
     settings = prepared.settings
-    engine: LocalEngine
-
-    def follow_concurrency(number: int) -> None:
-        """Requests in flight go with the tasks, unless the user has said how many."""
-        if settings.max_in_flight is None:
-            for player in (coder, evaluator):
-                player.endpoint.limits.set_max_in_flight(number)
-
+    signals = RunSignals(store.redact)
+    budget = _budget(prepared, store, on_exhausted=signals.drain_for)
+    parts = RunParts(
+        store=store,
+        models=RoleModels(store, prepared.prices, budget, signals.gate),
+        modes=modes,
+        prompts=prepared.prompts,
+        coder=prepared.coder,
+        coder_model=coder,
+        evaluator=prepared.evaluator,
+        evaluator_model=evaluator,
+        judged=prepared.judged,
+        own_files=prepared.own_files,
+    )
     context = RunContext(
         store=store,
-        coder=coder,
-        evaluator=evaluator,
-        coder_definition=prepared.coder,
-        evaluator_definition=prepared.evaluator,
-        toolbox=toolbox,
-        specs=told,
-        prompts=prepared.prompts,
-        judged=prepared.judged,
-        prices=prepared.prices,
         workspaces=workspaces,
-        own_files=prepared.own_files,
-        draining=lambda: engine.draining,
-        stop_cause=lambda: engine.stop_cause,
-        budget=_budget(prepared, store, on_exhausted=lambda sentence: engine.drain_for(sentence)),
-        gate=lambda task_id: engine.gate(task_id),
+        coders=make_coders(parts),
+        evaluators=make_evaluators(parts),
+        signals=signals,
         apply=settings.apply,
     )
-    engine = LocalEngine(
+
+    def follow_concurrency(number: int) -> None:
+        """Requests in flight follow the tasks, unless the user has set how many."""
+        if settings.max_in_flight is None:
+            for config in (coder, evaluator):
+                config.endpoint.limits.set_max_in_flight(number)
+
+    return TasksEngine(
         context,
         prepared.plan,
         max_concurrent=prepared.max_concurrent,
         rest=prepared.rest,
-        first=settle_tool_modes,
         resume_plan=resume_plan,
         failure_limit=FailureLimit.of(settings.max_failures, settings.fail_fast, len(prepared.plan.tasks)),
         on_concurrency=follow_concurrency,
     )
-    return engine
 
 
 def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], None]) -> RunBudget:

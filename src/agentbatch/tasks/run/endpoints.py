@@ -12,9 +12,9 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.context import RoleModelConfig
+from agentbatch.tasks.agents.role_models import RoleModelConfig
+from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.prepare.tool_modes import ToolModes
 from agentbatch.toolcalls.forms import TextForms
 
 LOCAL_REQUEST_TIMEOUT = 600.0
@@ -59,7 +59,7 @@ async def open_endpoints(
             RoleSettings(model=REHEARSAL_EVALUATOR, base_url=rehearsal.base_url, api_key=roles[1].api_key),
         )
     endpoints: dict[tuple[str, str], Endpoint] = {}
-    players: list[RoleModelConfig] = []
+    configs: list[RoleModelConfig] = []
     names: tuple[e.Role, e.Role] = ("coder", "evaluator")
     for name, role, is_local in zip(names, roles, local, strict=True):
         key = (role.base_url, role.api_key.get_secret_value())
@@ -68,13 +68,13 @@ async def open_endpoints(
             endpoint = _endpoint(prepared, *key, store, modes, identity, is_local)
             endpoints[key] = await stack.enter_async_context(endpoint)
         pricing_url = None if settings.rehearsal else role.base_url
-        player = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
+        config = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
         if settings.rehearsal:
-            player = replace(player, only_model=True)
+            config = replace(config, only_model=True)
         elif server is not None and is_local:
-            player = replace(player, context_window=server.plan.size.context, only_model=True)
-        players.append(player)
-    return players[0], players[1], (roles[0].base_url, roles[1].base_url)
+            config = replace(config, context_window=server.plan.size.context, only_model=True)
+        configs.append(config)
+    return configs[0], configs[1], (roles[0].base_url, roles[1].base_url)
 
 
 def _endpoint(

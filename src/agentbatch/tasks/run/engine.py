@@ -1,8 +1,8 @@
-"""The local engine: all tasks in this process, on one event loop."""
+"""The engine: runs a plan's tasks in this process, on one event loop, and ends the run."""
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,25 +10,26 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.outage import Outage
-from agentbatch.tasks.run.pause_gate import PauseGate
 from agentbatch.tasks.run.resume.resume_plan import ResumeAction
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted
 
+OUTAGE = 3
+"""Tasks that fail in a row because no model answered, each after all its retries, before the run stops."""
+
 
 @dataclass(frozen=True)
 class ResumePlan:
-    """How a run goes on that was interrupted: what becomes of each task, and what is known of those under way."""
+    """How an interrupted run resumes: what becomes of each task, and what is known of those under way."""
 
     resume_actions: Mapping[str, ResumeAction] = field(default_factory=dict)
     histories: Mapping[str, TaskHistory] = field(default_factory=dict)
 
 
-class LocalEngine:
-    """Runs a plan's tasks as coroutines; an `Engine` of its session."""
+class TasksEngine:
+    """Runs a plan's tasks; an `Engine` of its session. Everything that happens is an event in the store."""
 
     def __init__(
         self,
@@ -37,14 +38,15 @@ class LocalEngine:
         *,
         max_concurrent: int,
         rest: float,
-        first: Callable[[], Awaitable[None]] | None = None,
         resume_plan: ResumePlan | None = None,
         failure_limit: FailureLimit | None = None,
         on_concurrency: Callable[[int], None] | None = None,
     ) -> None:
-        """`rest`: seconds between two task starts. `first` is done before any task starts; stopping ends it at
-        once. `on_concurrency` is told when somebody changes how many run at the same time."""
+        """`rest`: seconds between two task starts. `on_concurrency` is called when a command changes how many run
+        at the same time."""
         self.context = context
+        self.signals = context.signals
+        self.signals.on_drain = self._drain
         self._plan = plan
         self.by_id = {task.id: task for task in plan.tasks}
         self._dispositions = resume_plan.resume_actions if resume_plan else {}
@@ -64,34 +66,21 @@ class LocalEngine:
                 if disposition == "keep"
             },
         )
-        self._first = first
         self._failure_limit = failure_limit
         self.on_concurrency = on_concurrency
-        self._doing_first: asyncio.Future[None] | None = None
-        self.loops: dict[str, TaskLoop] = {}
-        self.holds = PauseGate()
-        self._stops = 0
+        self._starting: asyncio.Future[None] | None = None
         self._failures = 0
         self._outage = Outage()
         self.over = False
-        self._error = ""
 
     @property
     def run_folder(self) -> Path:
         return self.context.store.folder.path
 
-    @property
-    def draining(self) -> bool:
-        return self._stops > 0 or bool(self._error)
-
-    @property
-    def stop_cause(self) -> str:
-        return self._error or "The run was interrupted."
-
     def signal(self) -> None:
-        """First call: drain (running tasks end after their iteration). Second call: stop at once."""
-        self._stops += 1
-        if self._stops == 1:
+        """First call: running tasks end after their iteration. Second call: stop at once."""
+        self.signals.stops += 1
+        if self.signals.stops == 1:
             text = (
                 "Stopping: nothing new starts, running iterations end first. Another Ctrl-C, or "
                 "`agentbatch stop --now`, stops at once."
@@ -103,30 +92,15 @@ class LocalEngine:
 
     def stop_now(self) -> None:
         """As the second `signal`, whatever came before."""
-        self._stops = max(self._stops, 2)
+        self.signals.stops = max(self.signals.stops, 2)
         self.scheduler.cancel()
-        self._end_first()
+        self._end_start()
 
     def abort(self, error: str) -> None:
         """Stop everything at once for this cause."""
-        if not self._error:
-            self._error = self.context.store.redact(error)
+        self.signals.set_error(error)
         self.scheduler.cancel()
-        self._end_first()
-
-    def drain_for(self, cause: str) -> None:
-        """Start nothing more for this cause, a sentence; what runs ends after its iteration."""
-        if not self._error:
-            self._error = self.context.store.redact(cause)
-            self._drain()
-
-    async def gate(self, task_id: str) -> None:
-        """Wait before the next model call while the task is paused; its time limit is extended by as much."""
-        if self.draining and self.holds.holds(task_id):  # nobody would let it go on
-            self.scheduler.cancel_task(task_id)
-        held = await self.holds.wait(task_id)
-        if held and task_id in self.loops:
-            self.loops[task_id].prolong(held)
+        self._end_start()
 
     async def run(self) -> None:
         store = self.context.store
@@ -136,15 +110,15 @@ class LocalEngine:
             text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
         try:
-            await self._do_first()
+            await self._start_coders()
             await self.scheduler.run()
         finally:
             self.over = True
         for task in self.scheduler.pending:
             begun = store.state.tasks[task.id].begun
-            text = f"{'' if begun else 'Not begun. '}{self.stop_cause}"
+            text = f"{'' if begun else 'Not begun. '}{self.signals.stop_cause}"
             self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
-        store.emit(e.RunFinished(interrupted=self._stops > 0, error=self._error))
+        store.emit(e.RunFinished(interrupted=self.signals.stops > 0, error=self.signals.error))
 
     async def _remove_leftovers(self) -> None:
         if self._dispositions:
@@ -217,7 +191,7 @@ class LocalEngine:
 
     def queue_anew(self, task: PlannedTask) -> None:
         self._histories.pop(task.id, None)
-        self.holds.tasks.discard(task.id)
+        self.signals.pauses.tasks.discard(task.id)
         number = self._number(task)
         self._numbers.add(number)
         self.context.store.emit(
@@ -234,22 +208,23 @@ class LocalEngine:
             )
         )
 
-    async def _do_first(self) -> None:
-        if self._first is None or self.draining or not self.scheduler.pending:
+    async def _start_coders(self) -> None:
+        """Before any task starts; stopping ends it at once."""
+        if self.signals.draining or not self.scheduler.pending:
             return
-        self._doing_first = asyncio.ensure_future(self._first())
+        self._starting = asyncio.ensure_future(self.context.coders.start(self._plan.tasks))
         try:
-            await asyncio.wait({self._doing_first})
+            await asyncio.wait({self._starting})
         except asyncio.CancelledError:
-            self._doing_first.cancel()
+            self._starting.cancel()
             raise
-        if not self._doing_first.cancelled():
-            self._doing_first.result()
-        self._doing_first = None
+        if not self._starting.cancelled():
+            self._starting.result()
+        self._starting = None
 
     async def _run_task(self, planned: PlannedTask) -> Outcome:
         loop = TaskLoop(self.context, planned, self._histories.pop(planned.id, None))
-        self.loops[planned.id] = loop
+        self.signals.running[planned.id] = loop
         try:
             await loop.run()
         except EndpointUnusable as error:
@@ -262,7 +237,7 @@ class LocalEngine:
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             self._report_bug(planned, error)
         finally:
-            del self.loops[planned.id]
+            del self.signals.running[planned.id]
         return self._outcome(planned.id)
 
     def _outcome(self, task_id: str) -> Outcome:
@@ -272,14 +247,14 @@ class LocalEngine:
         if state.reason == "model_error" and state.resumable:
             gone = self._outage.unanswered(self.context.store.state.usage.calls)
             if gone:
-                self.drain_for(gone)
+                self.signals.drain_for(gone)
         if state.resumable:
             return "interrupted"
         if state.status in ("error", "timeout"):
             self._failures += 1
             reached = self._failure_limit.reached(self._failures) if self._failure_limit else ""
             if reached:
-                self.drain_for(reached)
+                self.signals.drain_for(reached)
         return "failed"
 
     def _skip(self, planned: PlannedTask, dependency: str) -> None:
@@ -289,13 +264,15 @@ class LocalEngine:
 
     def _drain(self) -> None:
         self.scheduler.drain()
-        self._end_first()
-        for task_id in list(self.holds.waiting):  # They stand between two calls and would wait for ever.
+        self._end_start()
+        for task_id in list(
+            self.signals.pauses.waiting
+        ):  # They stand between two calls and would wait for ever.
             self.scheduler.cancel_task(task_id)
 
-    def _end_first(self) -> None:
-        if self._doing_first is not None:
-            self._doing_first.cancel()
+    def _end_start(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
 
     def _report_bug(self, planned: PlannedTask, error: Exception) -> None:
         store = self.context.store
@@ -329,4 +306,23 @@ class LocalEngine:
                 changed_files=known.changed_files,
                 branch=known.branch,
             )
+        )
+
+
+class Outage:
+    """When an endpoint is gone, tasks fail one after another without an answer, and those that follow would."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+        self._answered = -1
+
+    def unanswered(self, answered: int) -> str:
+        """A task has failed without an answer. `answered`: calls of the run that were answered so far. Returns why the
+        run stops, as a sentence; empty: it does not."""
+        self._in_a_row = self._in_a_row + 1 if answered == self._answered else 1
+        self._answered = answered
+        if self._in_a_row < OUTAGE:
+            return ""
+        return (
+            f"The model cannot be reached: {self._in_a_row} tasks in a row have failed for want of an answer."
         )

@@ -17,14 +17,16 @@ from agentbatch.runs.session import Engine, RunSession, open_session
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
+from agentbatch.tasks.agents.role_models import RoleModelConfig
+from agentbatch.tasks.agents.tool_modes import ToolModes
+from agentbatch.tasks.coders.makers import CODERS, MakeCoders
+from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.run.assemble import local_workspaces, make_engine
-from agentbatch.tasks.run.context import RoleModelConfig
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
-from agentbatch.tasks.run.engine import LocalEngine
+from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
-from agentbatch.tasks.run.prepare.tool_modes import ToolModes
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
@@ -52,9 +54,13 @@ async def run_batch(
     listeners: Sequence[Listener] = (),
     on_start: Callable[[Engine], None] | None = None,
     open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
+    make_coders: MakeCoders = CODERS["builtin"],
+    make_evaluators: MakeEvaluators = BuiltinEvaluators,
 ) -> RunOutcome:
-    """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`; `open_workspaces`
-    decides where the tasks work.
+    """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`.
+
+    The three doors: `open_workspaces`, `make_coders`, `make_evaluators` say where the tasks work, who codes and who
+    decides (workspace/workspace.py, tasks/coders/coder.py, tasks/evaluator/evaluator.py).
 
     Raises UserError before anything is spent; failures of tasks are in the outcome.
     """
@@ -85,7 +91,15 @@ async def run_batch(
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
         engine = make_engine(
-            prepared, store, coder, evaluator, modes, resume_plan, open_workspaces(prepared, store)
+            prepared,
+            store,
+            coder,
+            evaluator,
+            modes,
+            resume_plan,
+            open_workspaces(prepared, store),
+            make_coders,
+            make_evaluators,
         )
         started = _run_started(prepared, session, coder, evaluator, base_urls)
         store.emit(started)
@@ -102,7 +116,7 @@ async def run_batch(
 
 
 @contextlib.asynccontextmanager
-async def _watching(server: LocalServer | None, engine: LocalEngine) -> AsyncIterator[None]:
+async def _watching(server: LocalServer | None, engine: TasksEngine) -> AsyncIterator[None]:
     """Stop the run when the local server ends before it: no call can succeed any more."""
     if server is None:
         yield

@@ -6,13 +6,13 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.state import TaskState
-from agentbatch.tasks.run.engine import LocalEngine
+from agentbatch.tasks.run.engine import TasksEngine
 
 
 class Steering:
     """Each method returns the sentence that says what happened; raises UserError for what cannot be."""
 
-    def __init__(self, engine: LocalEngine) -> None:
+    def __init__(self, engine: TasksEngine) -> None:
         self._engine = engine
 
     def stop(self, now: bool) -> str:
@@ -20,7 +20,7 @@ class Steering:
         if now:
             engine.stop_now()
             return "Stopping at once: calls and commands under way are cut off."
-        if not engine.draining:
+        if not engine.signals.draining:
             engine.signal()
         return "Stopping: nothing new starts, running iterations end first."
 
@@ -29,7 +29,7 @@ class Steering:
         self._refuse_when_over()
         if task_id is not None:
             self._running(task_id)
-        engine.holds.pause(task_id)
+        engine.signals.pauses.pause(task_id)
         if task_id is None:
             engine.scheduler.pause()
         engine.context.store.emit(e.Paused(task_id=task_id))
@@ -39,7 +39,7 @@ class Steering:
     def resume_paused(self, task_id: str | None) -> str:
         engine = self._engine
         self._refuse_when_over()
-        holds = engine.holds
+        holds = engine.signals.pauses
         if task_id is not None and task_id not in holds.tasks:
             self._known(task_id)
             raise UserError(f"The task {task_id} is not paused by itself.")
@@ -59,7 +59,7 @@ class Steering:
         state = self._known(task_id)
         if state.finished:
             raise UserError(f"The task {task_id} is over: {state.status}.")
-        loop = engine.loops.get(task_id)
+        loop = engine.signals.running.get(task_id)
         if loop is not None:
             loop.cancelled = True
         where = engine.scheduler.cancel_task(task_id)
@@ -70,7 +70,7 @@ class Steering:
     def retry_task(self, task_id: str) -> str:
         engine = self._engine
         self._refuse_when_over()
-        if engine.draining:
+        if engine.signals.draining:
             raise UserError("The run is stopping; nothing new starts.")
         state = self._known(task_id)
         planned = engine.by_id.get(task_id)

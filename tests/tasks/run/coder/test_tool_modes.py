@@ -23,8 +23,8 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.tool_modes import ToolModes, is_private
 from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
-from agentbatch.tasks.run.prepare.tool_modes import ToolModes, is_private
 from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import FILE, LINES

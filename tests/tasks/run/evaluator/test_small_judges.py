@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
-from agentbatch.tasks.evaluator.judge import ANSWER_ROOM
+from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from tests.tasks.run.verdicts import COMPLETE
 
 

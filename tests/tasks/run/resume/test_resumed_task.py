@@ -4,10 +4,10 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
-from agentbatch.tasks.coders.builtin.turn import TurnOutcome
-from agentbatch.tasks.evaluator.controller import Evaluated, evaluated_from
-from agentbatch.tasks.evaluator.progress import TaskPosition
-from agentbatch.tasks.run.resume.resumed_task import resumption_of
+from agentbatch.tasks.coders.builtin.stored_turn import stored_turn, tool_traces
+from agentbatch.tasks.coders.coder import TurnOutcome
+from agentbatch.tasks.evaluator.controller import Evaluated, TaskPosition
+from agentbatch.tasks.run.resume.resumed_task import resumed_task
 from agentbatch.usage import Usage
 
 EVALUATED = Evaluated(
@@ -49,17 +49,16 @@ def verdict(iteration: int, **fields: Any) -> e.VerdictReached:
 
 
 def test_what_was_evaluated_comes_back_whole() -> None:
-    assert evaluated_from(EVALUATED.record()) == EVALUATED
+    assert Evaluated.of(EVALUATED.record()) == EVALUATED
 
 
 def test_a_task_without_a_first_prompt_begins_from_the_start() -> None:
-    assert resumption_of(history()) is None
-    assert resumption_of(TaskHistory(-1, [], [started(1)])) is None
+    assert resumed_task(history()) is None
 
 
 def test_a_turn_under_way() -> None:
     record = {"command": "ls", "exit_code": 0, "tail": "x", "seconds": 0.1}
-    found = resumption_of(
+    found = resumed_task(
         history(
             started(1),
             called(),
@@ -71,35 +70,35 @@ def test_a_turn_under_way() -> None:
         )
     )
     assert found is not None
-    assert (found.under_way, found.outcome, found.generation) == (True, None, 4)
-    assert (found.spent.steps, found.spent.tokens, found.spent.cost) == (2, 42, 1.0)
-    assert found.begun == {"a", "b"}
-    assert found.tools_used
-    (trace,) = found.tools
+    assert (found.under_way, found.outcome, found.coder.generation) == (True, None, 4)
+    turn = stored_turn(found.coder.turn)
+    assert (turn.spent.steps, turn.spent.tokens, turn.spent.cost) == (2, 42, 1.0)
+    assert turn.begun == {"a", "b"}
+    assert turn.tools_used
+    (trace,) = tool_traces(found.coder.events)
     assert trace.changed
     assert trace.command is not None
     assert (trace.command.command, trace.command.exit_code) == ("ls", 0)
 
 
 def test_only_the_turn_under_way_counts_towards_its_limits() -> None:
-    found = resumption_of(
-        history(started(1), called(), *tool("a"), verdict(1), started(2, "more"), called(5))
-    )
+    found = resumed_task(history(started(1), called(), *tool("a"), verdict(1), started(2, "more"), called(5)))
     assert found is not None
-    assert (found.spent.steps, found.begun, found.tools_used) == (1, frozenset(), False)
+    turn = stored_turn(found.coder.turn)
+    assert (turn.spent.steps, turn.begun, turn.tools_used) == (1, frozenset(), False)
     assert (found.prompt, found.under_way) == ("more", True)
-    assert found.evaluated == (EVALUATED,)
+    assert [Evaluated.of(event.evaluated) for event in found.verdicts] == [EVALUATED]
 
 
 def test_an_unknown_price_stays_unknown() -> None:
-    found = resumption_of(history(started(1), called(), called(cost=None)))
+    found = resumed_task(history(started(1), called(), called(cost=None)))
     assert found is not None
-    assert found.spent.cost is None
+    assert stored_turn(found.coder.turn).spent.cost is None
 
 
 def test_a_turn_that_is_over_is_not_repeated() -> None:
     over = e.TurnFinished(task_id="t", iteration=1, end="stuck", text="hm", circle="repeat")
-    found = resumption_of(history(started(1), called(), over))
+    found = resumed_task(history(started(1), called(), over))
     assert found is not None
     assert found.under_way
     assert found.outcome == TurnOutcome("stuck", "hm", "repeat")
@@ -107,6 +106,8 @@ def test_a_turn_that_is_over_is_not_repeated() -> None:
 
 def test_between_iterations_the_follow_up_comes_next() -> None:
     over = e.TurnFinished(task_id="t", iteration=1, end="finished", text="done")
-    found = resumption_of(history(started(1), over, verdict(1, follow_up="Do more.", anew=True)))
+    found = resumed_task(history(started(1), over, verdict(1, follow_up="Do more.", anew=True)))
     assert found is not None
-    assert (found.under_way, found.prompt, found.anew, found.last_text) == (False, "Do more.", True, "done")
+    assert (found.under_way, found.coder.turn, found.last_text) == (False, [], "done")
+    (event,) = found.verdicts
+    assert (event.follow_up, event.anew) == ("Do more.", True)

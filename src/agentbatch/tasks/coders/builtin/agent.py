@@ -1,23 +1,23 @@
-"""The Coder: one genuine conversation a task, driven turn by turn."""
+"""A model with its conversation and its tools: what a turn of the builtin coder is driven with."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
-from typing import Any
 
 from agentbatch.model.reply import Message, ModelError, Reply, ToolCall, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.tasks.agents.action_words import action_words
 from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.toolbox import Finished, run_tool
 from agentbatch.tasks.coders.builtin import compaction
+from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.replies import tool_message
+from agentbatch.tasks.coders.coder import WorkLog
 from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.tools.toolbox import summarise
 from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
@@ -35,8 +35,8 @@ def can_be_run(path: str) -> bool:
 
 
 @dataclass
-class Coder:
-    """One task's coder. `commands` and `active` are what the evaluator looks at."""
+class Agent:
+    """One task's: a genuine conversation, from the first turn to the last."""
 
     task_id: str
     model: RoleModel
@@ -54,16 +54,11 @@ class Coder:
     """Stores the messages so far; raises OSError when that fails."""
     redact: Redactor
     task_timeout: float | None = None
-    brief: bool = False
-    """A small model: it gets few words, and begins anew where a larger one would go on."""
     has_checks: bool = False
     """Verify commands run after the turn: what the coder made is run in any case."""
-    commands: list[CommandRecord] = field(default_factory=list)
-    """Shell commands that ran since the task began."""
-    active: bool = False
-    """A file was written or a command ran since the task began."""
+    work: WorkLog = field(default_factory=WorkLog)
     untried: bool = False
-    """Nothing ran since a file was changed that can be run."""
+    """No command has run since a runnable file changed."""
 
     def __post_init__(self) -> None:
         self.conversation = Conversation(self._record)
@@ -75,7 +70,7 @@ class Coder:
         self._began = time.monotonic()
 
     def restore(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
-        """Go on from the conversation that an earlier session of the run left, or begin one that follows on
+        """Continue the conversation that an earlier session of the run left, or begin one that follows on
         `generation`s before. `seconds`: what the task was at work."""
         self.conversation = Conversation(self._record, generation, stored)
         self._seconds_before = seconds
@@ -86,8 +81,8 @@ class Coder:
             self.conversation.add({"role": "system", "content": self.system_prompt})
         self._say(prompt)
 
-    def begin_anew(self, prompt: str) -> None:
-        """A new conversation with this as its first prompt: a small model repeats what it finds in its old one. What
+    def begin_conversation(self, prompt: str) -> None:
+        """A new conversation with this as its first prompt: a weak model repeats what it finds in its old one. What
         it wrote is in the directory."""
         system: Message = {"role": "system", "content": self.system_prompt}
         self.conversation.replace([system, {"role": "user", "content": prompt}])
@@ -143,21 +138,21 @@ class Coder:
                 seconds=time.monotonic() - began,
                 summary=result.note,
                 changed=result.changed,
-                command=self._as_evidence(result.command) if result.command else None,
+                command=asdict(self._redacted(result.command)) if result.command else None,
                 file=file,
             )
         )
         self.note(result.changed, result.command, file)
         return result
 
-    def _as_evidence(self, command: CommandRecord) -> dict[str, Any]:
-        return {**asdict(command), "command": self.redact(command.command), "tail": self.redact(command.tail)}
+    def _redacted(self, command: CommandRecord) -> CommandRecord:
+        return replace(command, command=self.redact(command.command), tail=self.redact(command.tail))
 
     def note(self, changed: bool, command: CommandRecord | None, file: str) -> None:
         """What a tool call has done, now or in an earlier session. `file`: the path of a file with a new content."""
-        self.active = self.active or changed
+        self.work.active = self.work.active or changed
         if command is not None:
-            self.commands.append(command)
+            self.work.commands.append(command)
             self.untried = False
         elif file:
             self.untried = self.untried or can_be_run(file)
@@ -186,14 +181,9 @@ class Coder:
         """A word beside the conversation's own prompts: one kind of prompts/nudge.md."""
         self._say(self.nudge_text(kind, **values))
 
-    @property
-    def words(self) -> Mapping[str, str]:
-        """How prompts name what this coder can do."""
-        return action_words(self.model.tool_mode)
-
     def nudge_text(self, kind: str, **values: object) -> str:
         given = {
-            "words": self.words,
+            "words": action_words(self.model.tool_mode),
             "count": 0,
             "notice": "",
             "subject": "",

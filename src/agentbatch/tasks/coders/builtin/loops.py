@@ -1,4 +1,4 @@
-"""Going in circles within a turn: which pattern, how often, and when enough is enough. Pure."""
+"""Going in loops within a turn: which pattern, how often, and when enough is enough. Pure."""
 
 import hashlib
 import json
@@ -6,21 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
 
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.agents.error_lines import Spot, failure_key, find_spot
+from agentbatch.tasks.coders.coder import LoopPattern
 from agentbatch.workspace.workspace import CommandRecord, FileRecord, ToolResult
 
-Pattern = Literal["failing_command", "failing_edit", "same_content", "back_and_forth", "repeat"]
-"""A command that fails the same way again, whatever came in between; an edit that failed before; a file written with
-what it holds already; a file switched between contents that it had before; the same step, or the same two steps in
-turn, with the same results."""
-
-NUDGE_AT: Mapping[Pattern, int] = MappingProxyType(
+NUDGE_AT: Mapping[LoopPattern, int] = MappingProxyType(
     {"failing_command": 3, "failing_edit": 2, "same_content": 1, "back_and_forth": 2, "repeat": 3}
 )
-"""How often a pattern is seen before the coder is told; in the order of their weight."""
+"""How often a pattern is seen before the coder is nudged; in the order of their weight."""
 
 NOWHERE = Spot()
 
@@ -32,7 +27,7 @@ PATIENCE = 2
 class Loop:
     """A pattern as the latest step leaves it."""
 
-    pattern: Pattern
+    pattern: LoopPattern
     count: int
     subject: str
     """The command, the path, or the tools of the step."""
@@ -41,7 +36,7 @@ class Loop:
     counted: str = ""
     """What the count is of, where the subject alone does not say it: the edit, the content."""
     stuck: bool = False
-    """The coder was told and went on all the same: the turn ends."""
+    """The coder was nudged and continued all the same: the turn ends."""
 
 
 class LoopDetector:
@@ -61,36 +56,36 @@ class LoopDetector:
         """By path: the digests of what was written to it."""
         self._returns: dict[str, int] = defaultdict(int)
         """By path: how many writes in a row have brought back an earlier content."""
-        self._told: dict[tuple[Pattern, str], tuple[int, int]] = {}
-        """The patterns that the coder was told of, with their count and the number of steps then."""
+        self._nudged: dict[tuple[LoopPattern, str], tuple[int, int]] = {}
+        """The patterns that the coder was nudged about, with their count and the number of steps then."""
 
     def observe(self, step: Sequence[tuple[ToolCall, ToolResult]]) -> Loop | None:
         """Take in the calls of one reply with their results; the pattern to act on, if any.
 
-        Where a step completes several, the first in the order of NUDGE_AT is told for all of them.
+        Where a step completes several, the first in the order of NUDGE_AT stands for all of them.
         """
         self._steps.append(_fingerprint(step))
-        found = [circle for call, result in step for circle in self._seen(call, result)]
-        if not any(circle.count >= NUDGE_AT[circle.pattern] for circle in found):
+        found = [loop for call, result in step for loop in self._seen(call, result)]
+        if not any(loop.count >= NUDGE_AT[loop.pattern] for loop in found):
             rounds = rounds_in_a_row(self._steps[::-1])
             names = ", ".join(dict.fromkeys(call.name for call, _ in step))
             found.append(Loop("repeat", rounds, names, counted="step"))
-        due = [due for circle in found if (due := self._due(circle)) is not None]
+        due = [due for loop in found if (due := self._due(loop)) is not None]
         order = list(NUDGE_AT)
         return min(due, key=lambda c: (not c.stuck, order.index(c.pattern)), default=None)
 
-    def _due(self, circle: Loop) -> Loop | None:
-        """The circle when it is to be told of, or when telling did not help."""
-        key = (circle.pattern, circle.counted or circle.subject)
-        if circle.count < NUDGE_AT[circle.pattern]:
-            self._told.pop(key, None)
+    def _due(self, loop: Loop) -> Loop | None:
+        """The loop when the coder is to be nudged about it, or when that did not help."""
+        key = (loop.pattern, loop.counted or loop.subject)
+        if loop.count < NUDGE_AT[loop.pattern]:
+            self._nudged.pop(key, None)
             return None
-        if key not in self._told:
-            self._told[key] = (circle.count, len(self._steps))
-            return circle
-        count, steps = self._told[key]
-        if steps < len(self._steps) and circle.count >= count + PATIENCE:
-            return replace(circle, stuck=True)
+        if key not in self._nudged:
+            self._nudged[key] = (loop.count, len(self._steps))
+            return loop
+        count, steps = self._nudged[key]
+        if steps < len(self._steps) and loop.count >= count + PATIENCE:
+            return replace(loop, stuck=True)
         return None
 
     def _seen(self, call: ToolCall, result: ToolResult) -> Iterable[Loop]:

@@ -8,11 +8,14 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import CoderDefinition, EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.toolbox import select_tools
+from agentbatch.tasks.coders.coder import PromptStyle
+from agentbatch.tasks.evaluator.coder_prompts import opening_prompt
 from agentbatch.tasks.evaluator.evidence import Evidence
-from agentbatch.tasks.evaluator.opening import opening_prompt
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.tools.toolbox import specs
 from agentbatch.workspace.workspace import Snapshot
+
+STYLE = PromptStyle({"finish": "call `finish`"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def least_tokens(
             tools=list(coder.tools),
             max_steps=coder.limits.steps,
         )
-        opening = opening_prompt(prompts, planned.task, Redactor([]))
+        opening = opening_prompt(prompts, planned.task, Redactor([]), STYLE)
         found.append(
             LeastTokens(
                 estimate_messages(_conversation(system, opening), tools),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.escalation import coder_models
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, PreparedRun
 from agentbatch.usage import Usage
 
@@ -32,7 +31,7 @@ def _models(prepared: PreparedRun) -> Iterator[tuple[str, str]]:
     if settings.coder_is_local and prepared.local is not None:
         yield prepared.local.name, LOOPBACK
     else:
-        for model in coder_models(tasks, settings.coder_model, prepared.coder.escalate):
+        for model in prepared.coder.models(tasks, settings.coder_model):
             yield model, settings.coder_endpoint
     if not prepared.judged:
         return

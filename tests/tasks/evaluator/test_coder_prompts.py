@@ -1,4 +1,4 @@
-"""What a coder is told first, and what it is told when it begins anew."""
+"""What a coder is asked first, and how a new conversation opens."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.evaluator.evidence import VerifyResult
-from agentbatch.tasks.evaluator.opening import opening_anew, opening_prompt
+from agentbatch.tasks.coders.builtin.action_words import action_words
+from agentbatch.tasks.coders.coder import PromptStyle
+from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.coder_prompts import fresh_prompt, opening_prompt
 from agentbatch.tasks.spec.task import Task
 
 UNITTEST = """\
@@ -36,13 +38,13 @@ PLAIN = "Traceback (most recent call last):\nAssertionError: words(1) returned 2
         (PLAIN, "AssertionError: words(1) returned 2, expected 1\n"),
     ],
 )
-def test_beginning_anew_tells_the_error_and_not_only_the_counts(
+def test_a_new_conversation_gets_the_error_and_not_only_the_counts(
     tmp_path: Path, tail: str, shown: str
 ) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     task = Task(dir="t", first_prompt="Write words.py.", verify=("python3 -m unittest",))
     failed = VerifyResult("python3 -m unittest", 1, tail, 0.1)
-    told = opening_anew(prompts, task, Redactor([]), failed, "", "/work/t", "text")
+    told = fresh_prompt(prompts, task, Redactor([]), PromptStyle(action_words("text")), failed, "/work/t")
     assert told.startswith("Write words.py.\n\nWhen you write `DONE:`")
     assert shown in told
     assert told.count(shown) == 1
@@ -52,6 +54,6 @@ def test_beginning_anew_tells_the_error_and_not_only_the_counts(
 def test_a_small_coder_with_tool_calls_is_told_of_finish_and_not_of_blocks(tmp_path: Path) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     task = Task(dir="t", first_prompt="Write words.py.", verify=("make",))
-    told = opening_prompt(prompts, task, Redactor([]), brief=True, mode="native")
+    told = opening_prompt(prompts, task, Redactor([]), PromptStyle(action_words("native"), weak_model=True))
     assert "When you call `finish`, your work is checked" in told
     assert "DONE" not in told

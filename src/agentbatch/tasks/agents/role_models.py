@@ -1,0 +1,118 @@
+"""What coders and evaluators are made of: each role's endpoint and definition, and the models of one task."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from agentbatch.model.client import ModelClient
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.runs.events import Role
+from agentbatch.runs.store.store import Store
+from agentbatch.spending.budget import RunBudget, TaskBudget
+from agentbatch.spending.pricing import Prices
+from agentbatch.tasks.agents.definition import (
+    DEFAULT_CONTEXT_WINDOW,
+    CoderDefinition,
+    EvaluatorDefinition,
+    ModelParameters,
+)
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.tool_modes import ToolModes
+from agentbatch.tasks.spec.plan import PlannedTask
+
+SMALL_WINDOW = 16_384
+"""Tokens. A model with a window up to this is a weak one."""
+ANSWER_ROOM = 1024
+"""Tokens that an answer needs at least; a long verdict takes 600."""
+
+
+@dataclass(frozen=True)
+class RoleModelConfig:
+    """A role's endpoint and default model."""
+
+    role: Role
+    endpoint: Endpoint
+    model: str
+    pricing_url: str | None
+    """The base URL whose prices hold; None for the rehearsal model, which has no price."""
+    context_window: int | None = None
+    """Tokens of the server's context, where it is known."""
+    only_model: bool = False
+    """The endpoint has this one model: a task's own choice is ignored."""
+
+
+@dataclass(frozen=True)
+class RoleModels:
+    """Makes the models that one task's agents call: they share the task's budget, and stop while it is paused."""
+
+    store: Store
+    prices: Prices
+    budget: RunBudget | None = None
+    """None: neither the run nor its tasks have limits on what they spend."""
+    gate: Callable[[str], Awaitable[None]] | None = None
+    """Each task, by its id, passes it before each model call: it stops a paused one."""
+
+    def make(
+        self, config: RoleModelConfig, parameters: ModelParameters, planned: PlannedTask, name: str | None
+    ) -> RoleModel:
+        """`name`: the model that the task asks for, if it does."""
+        client = ModelClient(
+            config.endpoint,
+            config.model if config.only_model else name or config.model,
+            temperature=parameters.temperature,
+            max_output_tokens=parameters.max_output_tokens,
+        )
+        return RoleModel(
+            client,
+            config.role,
+            planned.id,
+            self.store.emit,
+            self.prices,
+            config.pricing_url,
+            budget=self._budget(planned),
+            gate=None if self.gate is None else partial(self.gate, planned.id),
+        )
+
+    def window(self, config: RoleModelConfig, parameters: ModelParameters, model: RoleModel) -> int:
+        """Tokens: the definition's figure, the server's own, the price list's, or what most models have."""
+        known = parameters.context_window or config.context_window
+        return known or self.prices.context_window(model.client.model) or DEFAULT_CONTEXT_WINDOW
+
+    def _budget(self, planned: PlannedTask) -> TaskBudget | None:
+        """The task's part of the run's budget, less what earlier sessions spent on it."""
+        if self.budget is None:
+            return None
+        before = self.store.state.tasks.get(planned.id)
+        return self.budget.task(
+            planned.id,
+            max_cost=planned.max_cost,
+            max_tokens=planned.max_tokens,
+            spent_cost=before.cost if before is not None else 0.0,
+            spent_tokens=before.usage.total if before is not None else 0,
+        )
+
+
+def is_weak(model: RoleModel, window: int) -> bool:
+    """A model for few and plain words: its window is small, or its tools are described to it in text."""
+    return model.tool_mode == "text" or window <= SMALL_WINDOW
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """All of it; a coder or an evaluator takes what it needs."""
+
+    store: Store
+    models: RoleModels
+    modes: ToolModes
+    prompts: Prompts
+    coder: CoderDefinition
+    coder_model: RoleModelConfig
+    evaluator: EvaluatorDefinition
+    evaluator_model: RoleModelConfig
+    judged: bool
+    """False: no model judges, each task's own checks decide."""
+    own_files: tuple[Path, ...] = ()
+    """What agentbatch itself reads: agents/, prompts/, .env and the like. A coder that changes them steers the next
+    run, which is reported."""

@@ -1,0 +1,157 @@
+"""The door to whoever codes: all that the task loop and the evaluator know of a coder.
+
+A coder works on one task, in the task's Workspace, turn by turn: it is given a prompt, does what it likes, and says how
+the turn ended. Behind this file stands `builtin/` (a model that we call, with our tools); an agent of somebody else's
+(Claude Code, Codex, OpenCode, driven over the Agent Client Protocol) fits behind it as well:
+
+- one turn is one `session/prompt`; the stop reason becomes a TurnEnd, the last agent message its text;
+- its permission requests are answered inside `turn`; it needs no `finish` tool, no key of ours, no endpoint, no price;
+- what its tool calls did is noted in `work`, so that the evaluator sees the commands that ran;
+- its session id is its state: it stores it with an event (`emit`), and finds it in `Assignment.state` when the task is
+  resumed.
+
+To add a coder: a folder beside `builtin/` with an implementation of Coders and Coder, and a line in `makers.py`.
+
+Nothing here is priced or counted: what a coder spends it reports while it spends it, as events (ModelCallFinished), so
+that a kill in the middle of a turn loses no bill. A coder without a known price gives None as the cost.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from agentbatch.runs import events as e
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import CommandRecord, Workspace
+
+TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "token_limit", "cost_limit"]
+"""How a turn ended: the coder says that it is done; plain text (a question, a report); it repeated itself without
+getting anywhere; too many empty or malformed replies; a limit. All but the first two count as a failed turn."""
+
+LoopPattern = Literal["failing_command", "failing_edit", "same_content", "back_and_forth", "repeat"]
+"""A command that fails the same way again, whatever came in between; an edit that failed before; a file written with
+what it holds already; a file switched between contents that it had before; the same step, or the same two steps in
+turn, with the same results."""
+
+
+@dataclass(frozen=True)
+class TurnOutcome:
+    """How one turn ended."""
+
+    end: TurnEnd
+    text: str
+    """The coder's own summary, or the last thing it said; without keys."""
+    loop: LoopPattern | None = None
+    """What a stuck turn repeated."""
+
+
+@dataclass
+class WorkLog:
+    """What the coder did since the task began, in this session of the run and in earlier ones."""
+
+    commands: list[CommandRecord] = field(default_factory=list)
+    """Shell commands that ran, in order."""
+    active: bool = False
+    """A file was written or a command ran, whether or not it changed anything."""
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """How prompts for this coder are worded."""
+
+    words: Mapping[str, str]
+    """What it calls its actions: finish, write, read, run, mend (see prompts/nudge.md and follow_up.md)."""
+    weak_model: bool = False
+    """Few and plain words; after a failed check it does better in a new conversation than in its old one."""
+
+
+@dataclass(frozen=True)
+class CoderState:
+    """What the run's database has of a task that an earlier session left: a coder finds its own place in it."""
+
+    events: Sequence[e.Event]
+    """Since the task began, in order: those whose class says that a resumption needs them."""
+    turn: Sequence[e.Event]
+    """The last of them: those of the turn under way. Empty: the task was between two turns."""
+    generation: int
+    messages: Sequence[dict[str, Any]]
+    """The latest conversation that was stored with MessageAdded, and its number; -1 when there is none."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a coder is made for."""
+
+    task: PlannedTask
+    """With the directory that it works in as its `root`."""
+    workspace: Workspace
+    has_checks: bool
+    """Commands check the work after each turn: the coder need not run it to know."""
+    seconds_before: float = 0.0
+    """What the task was at work in earlier sessions of the run."""
+    reruns: int = 0
+    """How often the task was begun again from its start: stored messages of those times stay where they are."""
+    state: CoderState | None = None
+    """None: the task begins."""
+
+
+class Coder(Protocol):
+    """One task's coder. The loop calls `turn` (or once, first, `resume`) again and again, and `close` at the end.
+
+    A turn may be cancelled at any await; it leaves what it did, and what it stored, as it is. Errors that end the task:
+    ModelError (`kind` says whether the whole run is concerned), BudgetExhausted, UserError, OSError.
+    """
+
+    @property
+    def work(self) -> WorkLog:
+        """What it has done; read after each turn."""
+        ...
+
+    @property
+    def style(self) -> PromptStyle:
+        """How the next prompt is to be worded; it may change from turn to turn."""
+        ...
+
+    async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
+        """All that the coder does in answer to one prompt. `fresh`: the prompt opens a new conversation."""
+        ...
+
+    async def resume(self, prompt: str) -> TurnOutcome:
+        """The rest of the turn that an earlier session of the run began with this prompt (`Assignment.state` has its
+        events). No work that is known to be done is repeated."""
+        ...
+
+    def strengthen(self, iteration: int) -> str:
+        """An iteration (from 1) begins, those before it were not accepted: use a stronger model from now on, if there
+        is one. Its name when it changes, else empty."""
+        ...
+
+    def transcript(self) -> Sequence[Mapping[str, Any]]:
+        """The conversation so far, as messages in the OpenAI form, for the task's coder.traj.json."""
+        ...
+
+    async def close(self) -> None:
+        """The task is over: end what the coder started (a process, a session). Also after a failed turn."""
+        ...
+
+
+class Coders(Protocol):
+    """One kind of coder in one run: it makes the coder of each task."""
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The workspace's tools that it calls (`Workspace.call`); empty: it has tools of its own."""
+        ...
+
+    @property
+    def command_timeout(self) -> float:
+        """Seconds that a command called by the coder gets when it does not say itself."""
+        ...
+
+    async def start(self, tasks: Sequence[PlannedTask]) -> None:
+        """Once before the first task starts: find out what must be known of models or programs. May be cancelled."""
+        ...
+
+    def make(self, assignment: Assignment) -> Coder:
+        """The coder of one task; nothing is spent yet."""
+        ...

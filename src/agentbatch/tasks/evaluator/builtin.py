@@ -1,0 +1,228 @@
+"""The evaluator behind the door of evaluator.py: gates, the task's own checks, the judge where one is needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from agentbatch.runs.events import DecidedBy, VerdictReached
+from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
+from agentbatch.tasks.coders.coder import PromptStyle, TurnEnd, TurnOutcome
+from agentbatch.tasks.evaluator.checks import VerifyResult, run_checks
+from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
+from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
+from agentbatch.tasks.evaluator.evaluator import (
+    Checks,
+    Continue,
+    Decision,
+    Done,
+    Evaluators,
+    Found,
+    TurnEvidence,
+)
+from agentbatch.tasks.evaluator.evidence import Evidence
+from agentbatch.tasks.evaluator.judge import MARGIN, Judge, Judgement
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, Verdict, refusals, what_is_missing
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.protect import shadowing, test_files
+from agentbatch.workspace.workspace import Workspace
+
+TURN_ENDS: dict[TurnEnd, str] = {
+    "finished": "The Coder called `finish`.",
+    "text": "The Coder ended its turn with plain text: a question or a report.",
+    "stuck": "The Coder went in circles until its turn was ended.",
+    "format_errors": "The Coder's replies were empty or malformed until its turn was ended.",
+    "step_limit": "The Coder used up its steps before it finished.",
+    "token_limit": "The Coder used up its tokens before it finished.",
+    "cost_limit": "The Coder used up its money before it finished.",
+}
+
+FAILED_ENDS: frozenset[TurnEnd] = frozenset(
+    ("stuck", "format_errors", "step_limit", "token_limit", "cost_limit")
+)
+
+
+def turn_end(outcome: TurnOutcome) -> str:
+    """How the turn ended, as a sentence without a word of the model's."""
+    if outcome.loop is not None:
+        return f"The Coder {LOOPS[outcome.loop]} until its turn was ended."
+    return TURN_ENDS[outcome.end]
+
+
+class BuiltinEvaluator:
+    """One task's evaluator; see `Evaluator`."""
+
+    def __init__(self, parts: RunParts, planned: PlannedTask, judge: Judge | None) -> None:
+        """`judge` None: no model judges, the task's own checks decide."""
+        limits = parts.evaluator.limits
+        self.judge = judge
+        self._parts = parts
+        self._planned = planned
+        self._workspace: Workspace | None = None
+        self._controller = TaskController(planned.max_iterations, limits.unjudged_failed_checks)
+        self._missing: tuple[str, ...] = ()
+        """By the latest verdict."""
+
+    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
+        self._planned, self._workspace = task, workspace
+        return Checks(task.task.verify)
+
+    def opening(self, style: PromptStyle) -> str:
+        return opening_prompt(self._parts.prompts, self._planned.task, self._parts.store.redact, style)
+
+    def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
+        follows: FollowUpKind | Done = "follow_up"
+        for event in verdicts:
+            follows = self._controller.after_turn(Evaluated.of(event.evaluated))
+            if event.verdict is not None:
+                self._missing = tuple(what_is_missing(Verdict.model_validate(event.verdict)))
+        if isinstance(follows, Done) or not verdicts:
+            return follows if isinstance(follows, Done) else Continue("")
+        latest = verdicts[-1]
+        return Continue(latest.follow_up or feedback_prompt(latest), latest.anew)
+
+    async def evaluate(self, evidence: TurnEvidence) -> Found:
+        planned, outcome = self._planned, evidence.outcome
+        difference = changes(evidence.before, evidence.after)
+        touched = (*difference.added, *difference.modified, *difference.deleted)
+        ours = [path for path in touched if self._is_ours(planned.root / path)]
+        suspicious = [*test_files((*difference.modified, *difference.deleted)), *shadowing(difference.added)]
+        tampering = tuple(sorted({*evidence.restored, *ours, *suspicious}))
+        verify = await self._verify()
+        failed = next((result for result in verify if not result.passed), None)
+        facts = Facts(
+            nothing_happened=not difference and not evidence.work.active,
+            coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
+            verify_failure=f"The check `{failed.command}` failed: {failed.end}." if failed else "",
+            checks_decide=self.judge is None and bool(verify),
+        )
+        judge = self._needed_judge(facts, failed, evidence)
+        judgement = Judgement(None)
+        if isinstance(judge, Judge):
+            question = Evidence(
+                iteration=evidence.iteration,
+                max_iterations=planned.max_iterations,
+                task=planned.task.first_prompt,
+                before=evidence.before,
+                after=evidence.after,
+                commands=evidence.work.commands,
+                verify=verify,
+                tampering=tampering,
+                missing_before=self._missing,
+                turn_end=turn_end(outcome),
+                claim=outcome.text,
+            )
+            judgement = await judge.judge(question)
+        verdict = judgement.verdict
+        refused = refusals(verdict, replace(facts, unjudged=judgement.failure))
+        missing = what_is_missing(verdict)
+        if verdict is not None:
+            self._missing = tuple(missing)
+        evaluated = Evaluated(
+            # While a check fails, it is what is missing, in whatever words a judge puts it.
+            position=TaskPosition.of(evidence.after.digest, [failed.command] if failed else missing),
+            refusals=tuple(refused),
+            judged=verdict is not None,
+            blocked=verdict is not None and verdict.blocked,
+            failure=judgement.failure,
+            failed_check=failed.command if failed else "",
+            stuck=outcome.end == "stuck",
+        )
+        follows = self._controller.after_turn(evaluated)
+        return Found(
+            decision=follows if isinstance(follows, Done) else self._next(follows, evidence, verdict, failed),
+            decided_by="judge" if isinstance(judge, Judge) else judge,
+            refusals=evaluated.refusals,
+            verdict=verdict.model_dump() if verdict else None,
+            tampering=tampering,
+            record=evaluated.record(),
+        )
+
+    async def _verify(self) -> list[VerifyResult]:
+        if self._workspace is None:
+            raise RuntimeError("evaluate() before prepare()")
+        store = self._parts.store
+        return await run_checks(
+            self._planned.task.verify,
+            self._workspace,
+            self._parts.evaluator.limits.verify_timeout,
+            task_id=self._planned.id,
+            emit=store.emit,
+            redact=store.redact,
+        )
+
+    def _needed_judge(
+        self, facts: Facts, failed: VerifyResult | None, evidence: TurnEvidence
+    ) -> "Judge | DecidedBy":
+        """The judge, where one is to be asked; else what decides without it."""
+        if self.judge is None:
+            return "verify"
+        in_order = evidence.outcome.end == "finished"
+        if failed and in_order and not self._controller.judge_is_needed(failed.command, evidence.iteration):
+            return "verify"
+        if facts.nothing_happened and not evidence.outcome.text:
+            return "gates"  # There is nothing to judge and no question to answer.
+        return self.judge
+
+    def _next(
+        self,
+        kind: FollowUpKind,
+        evidence: TurnEvidence,
+        verdict: Verdict | None,
+        failed: VerifyResult | None,
+    ) -> Continue:
+        """The next iteration's prompt. After a failed check a weak model gets a new conversation: it repeats what it
+        finds in its old one (measured: docs/models.md). A question is answered where it was asked."""
+        parts, style, outcome = self._parts, evidence.style, evidence.outcome
+        if failed is not None and style.weak_model and outcome.end != "text":
+            task, root = self._planned.task, str(self._planned.root)
+            text = fresh_prompt(parts.prompts, task, parts.store.redact, style, failed, root, verdict)
+            return Continue(text, fresh=True)
+        judged = self.judge is not None
+        return Continue(follow_up_prompt(parts.prompts, style, outcome, kind, verdict, failed, judged=judged))
+
+    def _is_ours(self, path: Path) -> bool:
+        return any(path.is_relative_to(own) for own in self._parts.own_files)
+
+
+def feedback_prompt(event: VerdictReached) -> str:
+    """A prompt after an iteration that was to be the last, and is not: its verdict came without one."""
+    verdict = event.verdict or {}
+    parts = (
+        str(verdict.get("follow_up_prompt") or ""),
+        *map(str, verdict.get("missing") or ()),
+        *event.refusals,
+    )
+    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:MAX_FOLLOW_UP]
+
+
+class BuiltinEvaluators:
+    """Makes the evaluator of each task; see `Evaluators`."""
+
+    def __init__(self, parts: RunParts) -> None:
+        self.parts = parts
+
+    def make(self, task: PlannedTask) -> BuiltinEvaluator:
+        return BuiltinEvaluator(self.parts, task, self._judge(task) if self.parts.judged else None)
+
+    def _judge(self, task: PlannedTask) -> Judge:
+        parts, definition = self.parts, self.parts.evaluator
+        model = parts.models.make(parts.evaluator_model, definition.model, task, task.task.evaluator_model)
+        window = parts.models.window(parts.evaluator_model, definition.model, model)
+        weak = is_weak(model, window)
+        if weak and model.client.max_output_tokens is None:
+            model.client.max_output_tokens = max(ANSWER_ROOM, window // MARGIN)
+        return Judge(
+            model=model,
+            prompts=parts.prompts,
+            system_prompt=parts.prompts.system(definition.brief_prompt if weak else definition.prompt),
+            weak_model=weak,
+            limits=definition.limits,
+            context_window=window,
+            max_output_tokens=model.client.max_output_tokens,
+            redact=parts.store.redact,
+        )
+
+
+MakeEvaluators = Callable[[RunParts], Evaluators]
+"""Makes the evaluators of one run from what the run has."""

@@ -1,0 +1,96 @@
+"""What the coder is asked: the task and what its work is checked by, and after an iteration that was not accepted, what
+is wrong. Pure."""
+
+from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.error_lines import find_spot
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.shorten import last_lines, shortened
+from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
+from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.controller import FollowUpKind
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Verdict, what_is_missing
+from agentbatch.tasks.spec.task import Task
+
+MAX_CHECKS = 2000
+"""Characters of all verify commands together, as the coder sees them; longer ones lose their middle."""
+LAST_LINES = 3
+MAX_LAST_LINES = 300
+"""Lines and characters of a failed check's output that open a new conversation."""
+CHECK_LINES = 25
+MAX_CHECK_OUTPUT = 1500
+"""Lines and characters of a failed check's output, from its end, in a follow-up."""
+MAX_CHECK = 600
+"""Characters of a failed check's command in a follow-up."""
+MAX_MISSING_ITEMS = 8
+MAX_MISSING_LENGTH = 300
+"""Characters of one thing that is missing."""
+
+LOOPS: dict[LoopPattern, str] = {
+    "failing_command": "ran the same failing command again and again",
+    "failing_edit": "tried the same failing edit again and again",
+    "same_content": "wrote a file with what it held already, again and again",
+    "back_and_forth": "switched a file back and forth between the same contents",
+    "repeat": "repeated the same call with the same result",
+}
+"""What the coder did until its turn was ended, after `The Coder` or `you`."""
+
+
+def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, style: PromptStyle) -> str:
+    """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
+    if not task.verify:
+        return task.first_prompt
+    share = max(MAX_CHECKS // len(task.verify), 100)
+    checks = [shortened(redact(command), share) for command in task.verify]
+    told = prompts.render("checks.md", checks=checks, brief=style.weak_model, words=style.words)
+    return f"{task.first_prompt}\n\n{told}"
+
+
+def fresh_prompt(
+    prompts: Prompts,
+    task: Task,
+    redact: Redactor,
+    style: PromptStyle,
+    failed: VerifyResult,
+    root: str,
+    verdict: Verdict | None = None,
+) -> str:
+    """The first prompt of a new conversation, after a check of the earlier one's work has failed. `root`: the task's
+    directory; `verdict`: the judge's, if it was asked."""
+    output = last_lines(failed.tail, LAST_LINES, MAX_LAST_LINES)
+    spot = find_spot(failed.tail, root)
+    if spot.error not in output:  # a test runner's last lines are its counts
+        output = "\n".join(part for part in (spot.place, spot.error, output) if part)
+    opening = opening_prompt(prompts, task, redact, PromptStyle(style.words, weak_model=True))
+    return f"{opening}\n\n{prompts.render('anew.md', output=output, end=failed.end, said=_advice(verdict))}"
+
+
+def follow_up_prompt(
+    prompts: Prompts,
+    style: PromptStyle,
+    outcome: TurnOutcome,
+    kind: FollowUpKind,
+    verdict: Verdict | None,
+    failed: VerifyResult | None,
+    *,
+    judged: bool,
+) -> str:
+    """The next prompt of the conversation. `judged`: the run has a judge, who answers questions."""
+    return prompts.render(
+        "follow_up.md",
+        kind=kind,
+        follow_up=_advice(verdict),
+        missing=[
+            shortened(item, MAX_MISSING_LENGTH) for item in what_is_missing(verdict)[:MAX_MISSING_ITEMS]
+        ],
+        verify_failed=failed is not None,
+        verify_command=shortened(failed.command, MAX_CHECK) if failed else "",
+        verify_tail=last_lines(failed.tail, CHECK_LINES, MAX_CHECK_OUTPUT) if failed else "",
+        verify_end=failed.end if failed else "",
+        question=outcome.end == "text" and not judged,
+        words=style.words,
+        circles=LOOPS[outcome.loop] if outcome.loop else "",
+    )
+
+
+def _advice(verdict: Verdict | None) -> str:
+    return verdict.follow_up_prompt.strip()[:MAX_FOLLOW_UP] if verdict else ""

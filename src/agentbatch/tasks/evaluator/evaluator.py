@@ -1,0 +1,130 @@
+"""The door to whatever decides: all that the task loop knows of an evaluator.
+
+After each turn of the coder the loop restores protected files, looks at the directory, and hands over what there is to
+see; the evaluator answers with what it found and with what comes next: another iteration and its prompt, or the end.
+Everything that decides is behind this file: which checks run, whether a model judges, what counts as accepted, when a
+task is given up, how the coder is told. `builtin.py` (gates, verify commands, a judge) is the first implementation.
+
+What it found is stored as a VerdictReached event. An evaluator that needs more than that for its next decision puts it
+into `Found.record`; a resumed task gives the stored events back to `restore`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentbatch.runs.events import DecidedBy, FinalStatus, Reason, VerdictReached
+from agentbatch.tasks.coders.coder import PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Snapshot, Workspace
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What the work will be checked by, known before it begins."""
+
+    commands: tuple[str, ...]
+    """Commands that run after each turn; empty: none do."""
+
+
+@dataclass(frozen=True)
+class TurnEvidence:
+    """One iteration, as the loop saw it."""
+
+    iteration: int
+    """From 1."""
+    outcome: TurnOutcome
+    work: WorkLog
+    style: PromptStyle
+    """For whom the next prompt is."""
+    before: Snapshot
+    """The directory when the task began."""
+    after: Snapshot
+    """As the turn left it, protected files restored."""
+    restored: tuple[str, ...] = ()
+    """Protected paths that had been changed."""
+
+
+@dataclass(frozen=True)
+class Continue:
+    """Another iteration."""
+
+    prompt: str
+    fresh: bool = False
+    """The prompt opens a new conversation."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The task is over."""
+
+    status: FinalStatus
+    reason: Reason
+    error: str = ""
+    """Why, as a sentence; empty when accepted."""
+
+
+Decision = Continue | Done
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an evaluation found, and what follows from it. Texts are without keys."""
+
+    decision: Decision
+    decided_by: DecidedBy
+    refusals: tuple[str, ...] = ()
+    """Why the work is not accepted, a sentence each; empty: it is."""
+    verdict: Mapping[str, Any] | None = None
+    """The judge's answer; None when no judge was asked, or it gave none that is valid."""
+    tampering: tuple[str, ...] = ()
+    """Changed test files and restored protected paths."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """JSON: what `restore` needs of it beyond the rest."""
+
+    def event(self, task_id: str, iteration: int) -> VerdictReached:
+        """As it is stored."""
+        goes_on = isinstance(self.decision, Continue)
+        return VerdictReached(
+            task_id=task_id,
+            iteration=iteration,
+            accepted=not self.refusals,
+            decided_by=self.decided_by,
+            verdict=None if self.verdict is None else dict(self.verdict),
+            refusals=list(self.refusals),
+            tampering=list(self.tampering),
+            decision="continue" if goes_on else "done",
+            follow_up=self.decision.prompt if isinstance(self.decision, Continue) else "",
+            anew=isinstance(self.decision, Continue) and self.decision.fresh,
+            evaluated=dict(self.record),
+        )
+
+
+class Evaluator(Protocol):
+    """One task's evaluator. Errors that end the task: ModelError, BudgetExhausted, UserError, OSError."""
+
+    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
+        """Once, before the coder's first turn, also of a resumed task. `workspace` is the loop's own: checks run there,
+        whatever the coder did to its own processes."""
+        ...
+
+    def opening(self, style: PromptStyle) -> str:
+        """The coder's first prompt: the task, and what its work is checked by."""
+        ...
+
+    def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
+        """Know what was found in earlier sessions of the run, oldest first; returns what follows from the latest,
+        by today's limits."""
+        ...
+
+    async def evaluate(self, evidence: TurnEvidence) -> Found:
+        """Decide about one iteration. Nothing of the coder's words becomes a command or a decision by itself."""
+        ...
+
+
+class Evaluators(Protocol):
+    """One kind of evaluator in one run."""
+
+    def make(self, task: PlannedTask) -> Evaluator:
+        """The evaluator of one task; nothing is spent yet."""
+        ...

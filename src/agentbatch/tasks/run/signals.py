@@ -1,0 +1,112 @@
+"""How a run is to stop, and what is paused: set by the engine and by commands, read by its tasks. Made before both."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+
+class RunningTask(Protocol):
+    """A task under way, as its signals reach it."""
+
+    cancelled: bool
+    """A command asked for this task's end, not for the run's."""
+
+    def prolong(self, seconds: float) -> None:
+        """It was paused for so long: its time limit moves."""
+
+    def interrupt(self) -> None:
+        """End it at once; a resumption continues it."""
+
+
+class RunSignals:
+    """One run's. `gate` stops paused tasks, `draining` ends tasks after their iteration."""
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self.stops = 0
+        """How often the run was asked to stop: 1 drains, 2 ends it at once."""
+        self.error = ""
+        """Why the run stops of its own accord, as a sentence; empty: it does not."""
+        self.on_drain: Callable[[], None] = lambda: None
+        """The engine's: start nothing more."""
+        self.pauses = PauseGate()
+        self.running: dict[str, RunningTask] = {}
+        """Tasks under way, by id."""
+        self._redact = redact
+
+    @property
+    def draining(self) -> bool:
+        """The run ends: tasks end after the iteration under way."""
+        return self.stops > 0 or bool(self.error)
+
+    @property
+    def stop_cause(self) -> str:
+        """Why the run stops before its end, as a sentence."""
+        return self.error or "The run was interrupted."
+
+    def set_error(self, cause: str) -> bool:
+        """True: it is the first one."""
+        if self.error:
+            return False
+        self.error = self._redact(cause)
+        return True
+
+    def drain_for(self, cause: str) -> None:
+        """Start nothing more for this cause, a sentence; what runs ends after its iteration."""
+        if self.set_error(cause):
+            self.on_drain()
+
+    async def gate(self, task_id: str) -> None:
+        """Stop a paused task before its next model call; its time limit moves on by as much."""
+        task = self.running.get(task_id)
+        if task is not None and self.draining and self.pauses.holds(task_id):  # it would wait for ever
+            task.interrupt()
+        paused = await self.pauses.wait(task_id)
+        if paused and task is not None:
+            task.prolong(paused)
+
+
+class PauseGate:
+    """`wait` stops a task for as long as it, or the whole run, is paused."""
+
+    def __init__(self) -> None:
+        self.everything = False
+        self.tasks: set[str] = set()
+        """Ids of tasks that are paused by themselves."""
+        self.waiting: set[str] = set()
+        """Ids of tasks that stand still."""
+        self._changed = asyncio.Event()
+
+    def pause(self, task_id: str | None) -> None:
+        """None: everything."""
+        if task_id is None:
+            self.everything = True
+        else:
+            self.tasks.add(task_id)
+
+    def release(self, task_id: str | None) -> None:
+        """None: everything, tasks that were paused by themselves too."""
+        if task_id is None:
+            self.everything = False
+            self.tasks.clear()
+        else:
+            self.tasks.discard(task_id)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def wait(self, task_id: str) -> float:
+        """Returns when the task may continue: the seconds that it was paused."""
+        if not self.holds(task_id):
+            return 0.0
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        self.waiting.add(task_id)
+        try:
+            while self.holds(task_id):
+                await self._changed.wait()
+        finally:
+            self.waiting.discard(task_id)
+        return clock() - began
+
+    def holds(self, task_id: str) -> bool:
+        """It may not continue."""
+        return self.everything or task_id in self.tasks

@@ -1,0 +1,49 @@
+"""A task's directory as the loop sees it: its workspace, how it was when the task began, how it was seen last."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.run.baseline import Baseline
+from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Protected, Snapshot, TaskWorkspace
+
+
+@dataclass
+class TaskDirectory:
+    workspace: TaskWorkspace
+    before: Snapshot = field(default_factory=lambda: Snapshot({}))
+    """When the task began."""
+    after: Snapshot = field(default_factory=lambda: Snapshot({}))
+    """As it was seen last."""
+    protected: Protected | None = None
+
+    async def restore(self) -> tuple[str, ...]:
+        """Put protected files back; returns the paths that had been changed."""
+        return tuple(await self.workspace.restore(self.protected)) if self.protected else ()
+
+    async def look(self) -> None:
+        """See it as it is now."""
+        self.after = await self.workspace.snapshot(self.after)
+
+    async def begin(self, context: RunContext, planned: PlannedTask) -> None:
+        """The task begins: remember the directory as it is. Raises UserError, OSError."""
+        await self.look()
+        self.before = self.after
+        if planned.task.protected_paths:
+            self.protected = await self.workspace.protect(planned.task.protected_paths)
+        baseline = Baseline(self.before, self.protected)
+        baseline.save(context.store.folder.task(planned.id), context.store.redact)
+
+    async def resume(self, context: RunContext, planned: PlannedTask) -> None:
+        """The task is resumed: it is judged against the same beginning. Raises UserError."""
+        try:
+            baseline = await asyncio.to_thread(Baseline.load, context.store.folder.task(planned.id))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"It cannot go on, since what its directory was at the beginning is lost: {error} "
+                "--retry-failed begins it again."
+            ) from None
+        self.before = self.after = baseline.snapshot
+        self.protected = baseline.protected
