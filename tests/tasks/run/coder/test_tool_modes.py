@@ -262,7 +262,7 @@ async def test_the_search_ends_at_once_when_the_run_does(run_tasks: Any, end: st
     def watch(event: e.Event, state: RunState) -> None:
         if isinstance(event, e.Notice) and "Finding out" in event.text:
             asyncio.get_running_loop().call_later(
-                0.05, *((engines[0].stop,) if end == "stop" else (engines[0].abort, "The model has ended."))
+                0.05, *((engines[0].signal,) if end == "stop" else (engines[0].abort, "The model has ended."))
             )
 
     async with asyncio.timeout(60):
