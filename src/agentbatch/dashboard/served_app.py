@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from agentbatch.cancellation import to_the_end
 from agentbatch.dashboard import leash
 from agentbatch.dashboard.packets import Packet, encode, read_packet, says_exit, wait_until_ready
 from agentbatch.text import clip
-from agentbatch.workspace.shell.processes import to_the_end
 
 EXIT_PATIENCE = 3.0
 """Seconds for an app that has said that it ends, or closed its output."""

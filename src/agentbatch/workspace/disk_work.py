@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from agentbatch.workspace.shell.processes import to_the_end
+from agentbatch.cancellation import to_the_end
 
 AT_ONCE = 3
 """Directories of a run that are copied, committed or removed at the same time: the disk is the limit, and other work

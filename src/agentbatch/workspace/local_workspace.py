@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,9 +15,10 @@ from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
 from agentbatch.workspace.isolation.removal import remove_tree
+from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
-from agentbatch.workspace.tools.base import Hand, TaskDirectory
+from agentbatch.workspace.tools.base import Hand, ToolDirectory
 from agentbatch.workspace.tools.toolbox import dispatch
 from agentbatch.workspace.workspace import (
     Checkpoint,
@@ -40,6 +41,20 @@ class SandboxRules:
     """The directories of all tasks and the folder of the runs: no task sees another's."""
     hidden_files: tuple[Path, ...]
     """Env files with keys."""
+
+    @classmethod
+    def of_run(
+        cls,
+        choice: SandboxChoice,
+        *,
+        network: bool,
+        home: Path,
+        directories: Iterable[Path],
+        runs: Path,
+        env_files: Sequence[Path],
+    ) -> "SandboxRules":
+        """`directories`: of all tasks; `runs`: the folder of the runs; `env_files`: files with keys."""
+        return cls(choice, network, home, (*covering(directories), runs), tuple(env_files))
 
     def sandbox(
         self, root: Path, env: Mapping[str, str], readable: Sequence[Path], hidden_files: Sequence[Path] = ()
@@ -85,7 +100,7 @@ class LocalWorkspace:
         self._disk = disk
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact)
-        self._directory = TaskDirectory(root, self._shell, outputs)
+        self._directory = ToolDirectory(root, self._shell, outputs)
         self._numbers = count(1)
 
     @property

@@ -9,10 +9,10 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.temp_files import remove_unfinished
+from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.isolation.apply_back import Applied
+from agentbatch.workspace.isolation.isolated_dir import RECORD, IsolatedDir, read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
-from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir, read_place
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.sandbox.sandbox import Sandbox
@@ -82,7 +82,7 @@ class LocalWorkspaces:
             return None
         if not order.resume:
             await self.isolation.discard(folder)
-        elif read_place(folder)[0] is None:  # before anything there is taken for rubbish
+        elif read_isolated_dir(folder)[0] is None:  # before anything there is taken for rubbish
             raise UserError(
                 f"The {order.isolation} that it was at work in cannot be found by {folder / RECORD}. "
                 "--retry-failed begins it again, and removes what is there."

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.plan import make_plan
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 from agentbatch.tasks.spec.task_file import load_tasks
+from agentbatch.workspace.files.globs import FileSearch
 
 FILES = "src/a.py src/deep/b.py src/c.txt top.py packages/one/x packages/one/core/x packages/two/x"
 

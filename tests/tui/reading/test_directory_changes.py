@@ -18,13 +18,13 @@ from agentbatch.tui.reading.changes_source import (
     FilesSource,
     Kept,
     files_source,
-    working_directory,
 )
 from agentbatch.tui.reading.directory_changes import NOT_YET, DirectoryChanges
 from agentbatch.workspace.files.file_diff import FileChange
 from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.inspection import working_directory
+from agentbatch.workspace.isolation.isolated_dir import IsolatedDir, record_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
-from agentbatch.workspace.isolation.place_record import IsolatedDir, write_place
 
 NO_KEYS = Redactor([])
 RUN = RunFolder(Path("/base/.agentbatch/runs/r1"))
@@ -213,15 +213,15 @@ def test_a_task_that_runs_again_leaves_its_old_patch_alone() -> None:
 
 def test_an_isolated_task_is_looked_at_where_it_works(tmp_path: Path) -> None:
     source = Directory(tmp_path.resolve() / "t", tmp_path / "own")
-    assert working_directory(source) == tmp_path / "own"
+    assert working_directory(source.folder, source.own) == tmp_path / "own"
     work = source.folder / WORK
     (work / "copy").mkdir(parents=True)
     place = IsolatedDir(work / "copy", source.own, "copy", work)
-    write_place(place, "making")
-    assert working_directory(source) == source.own
-    write_place(place, "made")
-    assert working_directory(source) == work / "copy"
-    write_place(
+    record_isolated_dir(place, "making")
+    assert working_directory(source.folder, source.own) == source.own
+    record_isolated_dir(place, "made")
+    assert working_directory(source.folder, source.own) == work / "copy"
+    record_isolated_dir(
         IsolatedDir(Path("/etc"), source.own, "copy", work), "made"
     )  # a folder that somebody tampered with
-    assert working_directory(source) == source.own
+    assert working_directory(source.folder, source.own) == source.own

@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files import protect as protection
-from agentbatch.workspace.files.patterns import matcher
+from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.protect import protect, restore
 
 
@@ -162,17 +162,3 @@ def test_patterns(pattern: str, path: str, matches: bool) -> None:
 def test_a_pattern_that_means_nothing_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match=r"\[z-a\]"):
         matcher(["[z-a]"])
-
-
-def test_which_files_look_like_tests() -> None:
-    tests = [
-        "tests/anything.txt", "test_a.py", "a/b_test.py", "a_test.go", "x.spec.ts", "x.test.jsx",
-        "conftest.py", "src/FooTest.java", "foo_spec.rb", "__tests__/a.js", "pytest.ini", "jest.config.js",
-    ]  # fmt: skip
-    others = ["contest.py", "latest.py", "src/main.py", "attest/a.py", "test.md", "protest.go"]
-    assert protection.test_files([*tests, *others]) == tests
-
-
-def test_what_stands_in_for_the_standard_library() -> None:
-    paths = ["unittest.py", "json/__init__.py", "sitecustomize.py", "app/json.py", "app.py", "json.txt"]
-    assert protection.shadowing(paths) == ["unittest.py", "json/__init__.py", "sitecustomize.py"]

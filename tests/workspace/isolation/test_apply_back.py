@@ -11,9 +11,8 @@ from threading import Event
 import pytest
 
 from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.apply_back import STAGE, Applied, apply_back
+from agentbatch.workspace.isolation.apply_back import STAGE, Applied, apply_back, obstacles
 from agentbatch.workspace.isolation.copies import copy_tree
-from agentbatch.workspace.isolation.obstacles import obstacles
 from agentbatch.workspace.workspace import Snapshot
 
 

@@ -9,10 +9,16 @@ from typing import Literal
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.inspection import remove_isolated_dirs
 from agentbatch.workspace.isolation.apply_back import Applied
 from agentbatch.workspace.isolation.commit_work import KeptWork
-from agentbatch.workspace.isolation.isolation import Isolation, is_disposable, remove_places
-from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir, read_place, write_place
+from agentbatch.workspace.isolation.isolated_dir import (
+    RECORD,
+    IsolatedDir,
+    read_isolated_dir,
+    record_isolated_dir,
+)
+from agentbatch.workspace.isolation.isolation import Isolation, is_disposable
 from agentbatch.workspace.isolation.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 from tests.workspace.repositories import branches, environment, make_repository, needs_git, state
@@ -73,7 +79,7 @@ async def test_what_was_not_made_whole_is_made_anew(tmp_path: Path, places: Isol
         case "a moved run's record":
             (folder / RECORD).write_text(record.replace(str(place.root), str(elsewhere)))
         case _:
-            write_place(place, "away")
+            record_isolated_dir(place, "away")
     again = await places.make("copy", source, folder, task_id="t")
     assert again.fresh
     assert (again.root / "file").read_text() == "0"
@@ -98,7 +104,7 @@ async def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, places: Isolatio
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
         await making
-    assert read_place(folder)[0] is None
+    assert read_isolated_dir(folder)[0] is None
     assert not (folder / "copy").exists()
 
 
@@ -124,8 +130,8 @@ async def test_pruning_removes_places_and_keeps_branches_with_work(tmp_path: Pat
     (copy.root / "shut").mkdir(mode=0)
     run = work(repository, "x").parents[2]
     environ = environment(tmp_path / "home")
-    assert remove_places(run, environ) == []
-    assert remove_places(run, environ) == []
+    assert remove_isolated_dirs(run, environ) == []
+    assert remove_isolated_dirs(run, environ) == []
     assert not list(run.glob("tasks/*/work"))
     assert branches(repository) == ["agentbatch/run/done"]
     assert state(repository) == before
@@ -138,7 +144,7 @@ async def test_pruning_follows_no_links(tmp_path: Path) -> None:
     (tmp_path / "run/tasks/t").mkdir(parents=True)
     (tmp_path / "run/tasks/linked").symlink_to(tmp_path / "precious")
     (tmp_path / "run/tasks/t/work").symlink_to(tmp_path / "precious/work")
-    assert remove_places(tmp_path / "run", {}) == []
+    assert remove_isolated_dirs(tmp_path / "run", {}) == []
     assert (tmp_path / "precious/work/file").exists()
 
 
@@ -147,7 +153,7 @@ async def test_a_repository_that_is_gone_does_not_stop_pruning(tmp_path: Path, p
     repository = make_repository(tmp_path / "repo", {"a": "a\n"})
     await places.make("worktree", repository, tmp_path / "run/tasks/t/work", task_id="t")
     shutil.rmtree(repository)
-    assert remove_places(tmp_path / "run", environment(tmp_path / "home")) == []
+    assert remove_isolated_dirs(tmp_path / "run", environment(tmp_path / "home")) == []
     assert not (tmp_path / "run/tasks/t/work").exists()
     with pytest.raises(UserError, match="lies in no git repository"):
         await places.make("worktree", repository, tmp_path / "run/tasks/t/work", task_id="t")

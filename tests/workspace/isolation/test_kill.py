@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.isolation.isolation import Isolation, remove_places
+from agentbatch.workspace.inspection import remove_isolated_dirs
+from agentbatch.workspace.isolation.isolation import Isolation
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -63,7 +64,7 @@ async def test_killed_at_any_moment(tmp_path: Path, with_git: bool) -> None:
         kept = await again.keep(place, name)
         assert git(repository, "show", f"{kept.branch}:shared.txt") == name
         await again.remove(place)
-    assert remove_places(run, environ) == []
+    assert remove_isolated_dirs(run, environ) == []
     for begun in repository.glob(".git/worktrees/*"):
         assert not (begun / "gitdir").exists()
         os.utime(begun, (10**9, 10**9))

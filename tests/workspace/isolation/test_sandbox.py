@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
+from agentbatch.workspace.isolation.isolated_dir import RECORD, IsolatedDir
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.place_record import RECORD, IsolatedDir
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.shell.shell import Shell

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir, record_isolated_dir
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.place_record import RECORD, read_place, write_place
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -139,7 +139,7 @@ async def test_work_that_was_put_away_goes_on_from_its_branch(repository: Path, 
     await places.keep(place, "one")
     await places.remove(place)
     assert not place.root.exists()
-    assert read_place(folder(repository, "t"))[1] == "away"
+    assert read_isolated_dir(folder(repository, "t"))[1] == "away"
     again = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     assert (again.root / "one").read_text() == "1"
     assert not again.fresh
@@ -158,7 +158,7 @@ async def test_what_a_killed_process_has_left_is_nobodys_work(
     if left == "no record":
         (folder(repository, "t") / RECORD).unlink()
     else:
-        write_place(place, "making" if left == "begun" else "away")
+        record_isolated_dir(place, "making" if left == "begun" else "away")
     again = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     assert (again.root / "shared.txt").read_text() == "0\n"
     assert len(list((repository / ".git/worktrees").iterdir())) == 1

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.place_record import IsolatedDir
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git

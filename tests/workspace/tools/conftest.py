@@ -11,7 +11,7 @@ import pytest
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.shell.shell import Shell
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.toolbox import HANDS, dispatch
 from agentbatch.workspace.workspace import ToolResult
 
@@ -19,16 +19,16 @@ Call = Callable[..., Awaitable[ToolResult]]
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> TaskDirectory:
+def directory(tmp_path: Path) -> ToolDirectory:
     root = tmp_path / "task"
     root.mkdir()
     outputs = tmp_path / "outputs"
     shell = Shell(root, Sandbox("none"), shell_environment(os.environ, {}, ()), outputs)
-    return TaskDirectory(root, shell, outputs)
+    return ToolDirectory(root, shell, outputs)
 
 
 @pytest.fixture
-def call(directory: TaskDirectory) -> Call:
+def call(directory: ToolDirectory) -> Call:
     """Calls a tool as a model does: its name and arguments as JSON."""
 
     async def run(name: str, **arguments: Any) -> ToolResult:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.bash import DEFAULT_TIMEOUT, allowed_timeout
 from agentbatch.workspace.workspace import ToolResult
 
@@ -49,7 +49,7 @@ async def test_a_flood_says_what_to_do(call: Call) -> None:
     assert len(result.text) < 31_000
 
 
-async def test_long_output_names_a_file_that_read_file_opens(call: Call, directory: TaskDirectory) -> None:
+async def test_long_output_names_a_file_that_read_file_opens(call: Call, directory: ToolDirectory) -> None:
     result = await call("bash", command="seq 1 20000")
     found = re.search(r"the whole output is in (\S+) ", result.text)
     assert found is not None

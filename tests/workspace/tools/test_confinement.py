@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.shell import Shell
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.toolbox import HANDS, dispatch
 from agentbatch.workspace.workspace import ToolResult
 
@@ -23,7 +23,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def outside(directory: TaskDirectory) -> Path:
+def outside(directory: ToolDirectory) -> Path:
     """A folder beside the task's, and links to it from inside."""
     outside = directory.root.parent / "outside"
     outside.mkdir()
@@ -56,7 +56,7 @@ def outside(directory: TaskDirectory) -> Path:
         "~/file",
     ],
 )
-async def test_refused(call: Call, directory: TaskDirectory, outside: Path, tool: str, path: str) -> None:
+async def test_refused(call: Call, directory: ToolDirectory, outside: Path, tool: str, path: str) -> None:
     full = path.format(outside=outside, root=directory.root, upper=str(directory.root).upper())
     result = await call(tool, path=full, **ARGUMENTS[tool])
     assert not result.ok
@@ -66,7 +66,7 @@ async def test_refused(call: Call, directory: TaskDirectory, outside: Path, tool
     assert sorted(entry.name for entry in directory.root.parent.iterdir()) == ["outside", "task"]
 
 
-async def test_outputs_are_for_reading_only(call: Call, directory: TaskDirectory) -> None:
+async def test_outputs_are_for_reading_only(call: Call, directory: ToolDirectory) -> None:
     directory.outputs.mkdir()
     spilled = directory.outputs / "output-1.txt"
     spilled.write_text("long")
@@ -79,7 +79,7 @@ async def test_outputs_are_for_reading_only(call: Call, directory: TaskDirectory
 @pytest.mark.parametrize("tool", ARGUMENTS)
 @pytest.mark.parametrize("path", [".env", "sub/../.env", "env-link", ".agentbatch/runs/r1/run.db"])
 async def test_keys_and_the_runs_folder_are_out_of_reach(
-    directory: TaskDirectory, tool: str, path: str
+    directory: ToolDirectory, tool: str, path: str
 ) -> None:
     root = directory.root
     (root / "sub").mkdir()
@@ -90,7 +90,7 @@ async def test_keys_and_the_runs_folder_are_out_of_reach(
     (root / "env-link").symlink_to(".env")
     sandbox = Sandbox("none", root=root, out_of_reach=(root / ".agentbatch/runs", root / ".env"))
     shell = Shell(root, sandbox, {}, root / "unused")
-    here = TaskDirectory(root, shell, root / ".agentbatch/runs/r1/outputs")
+    here = ToolDirectory(root, shell, root / ".agentbatch/runs/r1/outputs")
     result = await dispatch(HANDS, tool, json.dumps({"path": path, **ARGUMENTS[tool]}), here)
     assert "is kept out of your reach" in result.text
     assert (root / ".env").read_text() == "KEY=secret"
@@ -98,7 +98,7 @@ async def test_keys_and_the_runs_folder_are_out_of_reach(
     assert (await dispatch(HANDS, "read_file", json.dumps(kept), here)).text == "     1\tlong"
 
 
-async def test_links_that_stay_inside_are_followed_and_kept(call: Call, directory: TaskDirectory) -> None:
+async def test_links_that_stay_inside_are_followed_and_kept(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "real").write_text("one\n")
     (directory.root / "alias").symlink_to("real")
     assert (await call("edit_file", path="alias", old_string="one", new_string="two")).ok

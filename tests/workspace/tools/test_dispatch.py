@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.tasks.agents.toolbox import TOOLS
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.toolbox import HANDS, choose_hands, dispatch, specs, summarise
 
 
@@ -22,7 +22,7 @@ from agentbatch.workspace.tools.toolbox import HANDS, choose_hands, dispatch, sp
         ("read_file", '{"path": "hi.txt", "offset": 0, "limit": null}'),
     ],
 )
-async def test_slips_are_forgiven(directory: TaskDirectory, name: str, arguments: str) -> None:
+async def test_slips_are_forgiven(directory: ToolDirectory, name: str, arguments: str) -> None:
     (directory.root / "hi.txt").write_text("hi")
     result = await dispatch(HANDS, name, arguments, directory)
     assert result.ok
@@ -60,7 +60,7 @@ async def test_slips_are_forgiven(directory: TaskDirectory, name: str, arguments
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_done(
-    directory: TaskDirectory, name: str, arguments: str, says: str
+    directory: ToolDirectory, name: str, arguments: str, says: str
 ) -> None:
     result = await dispatch(HANDS, name, arguments, directory)
     assert (result.ok, result.invalid, result.changed) == (False, True, False)
@@ -70,12 +70,12 @@ async def test_what_is_wrong_is_said_and_nothing_is_done(
     assert list(directory.root.iterdir()) == []
 
 
-async def test_wrong_arguments_are_answered_with_the_right_form(directory: TaskDirectory) -> None:
+async def test_wrong_arguments_are_answered_with_the_right_form(directory: ToolDirectory) -> None:
     result = await dispatch(HANDS, "edit_file", "{}", directory)
     assert "edit_file(path, old_string, new_string, replace_all?)" in result.text
 
 
-async def test_the_systems_refusals_are_answers(directory: TaskDirectory) -> None:
+async def test_the_systems_refusals_are_answers(directory: ToolDirectory) -> None:
     (directory.root / "file").write_text("x")
     arguments = json.dumps({"path": "file/inner/" + "y" * 200, "content": "x"})
     result = await dispatch(HANDS, "write_file", arguments, directory)
@@ -85,7 +85,7 @@ async def test_the_systems_refusals_are_answers(directory: TaskDirectory) -> Non
     assert not result.ok
 
 
-async def test_the_operators_command_timeout(directory: TaskDirectory) -> None:
+async def test_the_operators_command_timeout(directory: ToolDirectory) -> None:
     hands = choose_hands(["bash"], command_timeout=1)
     result = await dispatch(hands, "bash", '{"command": "sleep 300"}', directory)
     assert result.note == "killed: timeout after 1 s"

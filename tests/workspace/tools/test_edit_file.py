@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
@@ -25,13 +25,13 @@ def second(y):
 
 
 @pytest.fixture
-def code(directory: TaskDirectory) -> TaskDirectory:
+def code(directory: ToolDirectory) -> ToolDirectory:
     (directory.root / "a.py").write_text(CODE)
     (directory.root / "a.py").chmod(0o755)
     return directory
 
 
-async def test_an_edit_shows_what_is_there_now(call: Call, code: TaskDirectory) -> None:
+async def test_an_edit_shows_what_is_there_now(call: Call, code: ToolDirectory) -> None:
     result = await call(
         "edit_file", path="a.py", old_string="    return x + 1", new_string="    y = x\n    return y"
     )
@@ -45,7 +45,7 @@ async def test_an_edit_shows_what_is_there_now(call: Call, code: TaskDirectory) 
     assert (code.root / "a.py").stat().st_mode & 0o777 == 0o755
 
 
-async def test_several_matches_are_numbered(call: Call, code: TaskDirectory) -> None:
+async def test_several_matches_are_numbered(call: Call, code: ToolDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="return", new_string="yield")
     assert not result.ok
     assert result.text == (
@@ -58,7 +58,7 @@ async def test_several_matches_are_numbered(call: Call, code: TaskDirectory) -> 
     assert (code.root / "a.py").read_text() == CODE.replace("return", "yield")
 
 
-async def test_no_match_shows_the_closest_lines(call: Call, code: TaskDirectory) -> None:
+async def test_no_match_shows_the_closest_lines(call: Call, code: ToolDirectory) -> None:
     result = await call(
         "edit_file", path="a.py", old_string="def second(x):\n    total = x * 2", new_string="x"
     )
@@ -67,25 +67,25 @@ async def test_no_match_shows_the_closest_lines(call: Call, code: TaskDirectory)
     assert result.text.endswith("Nothing was changed.")
 
 
-async def test_wrong_indentation_is_named(call: Call, code: TaskDirectory) -> None:
+async def test_wrong_indentation_is_named(call: Call, code: ToolDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="def first(x):\n  return x + 1", new_string="x")
     assert (
         "     4\tdef first(x):\n     5\t    return x + 1\nOnly blanks or indentation differ." in result.text
     )
 
 
-async def test_line_numbers_are_recognised(call: Call, code: TaskDirectory) -> None:
+async def test_line_numbers_are_recognised(call: Call, code: ToolDirectory) -> None:
     old = "     4\tdef first(x):\n     5\t    return x + 1"
     result = await call("edit_file", path="a.py", old_string=old, new_string="x")
     assert "contains the line numbers that read_file puts" in result.text
 
 
-async def test_nothing_alike_shows_nothing(call: Call, code: TaskDirectory) -> None:
+async def test_nothing_alike_shows_nothing(call: Call, code: ToolDirectory) -> None:
     result = await call("edit_file", path="a.py", old_string="QQQQ ZZZZ @@@@", new_string="x")
     assert "nor anything like it (11 lines)" in result.text
 
 
-async def test_crlf_files_stay_crlf(call: Call, directory: TaskDirectory) -> None:
+async def test_crlf_files_stay_crlf(call: Call, directory: ToolDirectory) -> None:
     path = directory.root / "w.txt"
     path.write_bytes(b"a\r\nb\r\nc\r\n")
     assert (await call("edit_file", path="w.txt", old_string="a\nb\n", new_string="x\ny\nz\n")).ok
@@ -94,7 +94,7 @@ async def test_crlf_files_stay_crlf(call: Call, directory: TaskDirectory) -> Non
     assert path.read_bytes() == b"x\r\n1\r\n2\r\nc\r\n"
 
 
-async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, directory: TaskDirectory) -> None:
+async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, directory: ToolDirectory) -> None:
     path = directory.root / "m.txt"
     path.write_bytes(b"\xef\xbb\xbfa\r\nb\nc\r")
     assert (await call("edit_file", path="m.txt", old_string="b\n", new_string="B\n")).ok
@@ -109,14 +109,14 @@ async def test_mixed_line_ends_and_a_bom_are_left_alone(call: Call, directory: T
     ],
 )
 async def test_edits_that_mean_nothing(
-    call: Call, code: TaskDirectory, old: str, new: str, says: str
+    call: Call, code: ToolDirectory, old: str, new: str, says: str
 ) -> None:
     result = await call("edit_file", path="a.py", old_string=old, new_string=new)
     assert (result.ok, result.changed) == (False, False)
     assert result.text.startswith(says)
 
 
-async def test_files_that_cannot_be_edited(call: Call, directory: TaskDirectory) -> None:
+async def test_files_that_cannot_be_edited(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "latin").write_bytes(b"caf\xe9")
     (directory.root / "folder").mkdir()
     (directory.root / "empty").touch()
@@ -136,7 +136,7 @@ async def test_files_that_cannot_be_edited(call: Call, directory: TaskDirectory)
 
 
 async def test_searching_a_large_file_for_the_closest_lines_is_bounded(
-    call: Call, directory: TaskDirectory
+    call: Call, directory: ToolDirectory
 ) -> None:
     lines = [f"value_{n} = compute({n}, {n * 7})" for n in range(30_000)]
     (directory.root / "big.py").write_text("\n".join(lines))
@@ -147,7 +147,7 @@ async def test_searching_a_large_file_for_the_closest_lines_is_bounded(
 
 
 async def test_whole_lines_match_the_end_of_a_file_that_has_no_last_newline(
-    call: Call, directory: TaskDirectory
+    call: Call, directory: ToolDirectory
 ) -> None:
     file = directory.root / "a.txt"
     file.write_text("one\ntwo")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
@@ -25,7 +25,7 @@ Call = Callable[..., Awaitable[ToolResult]]
     ],
 )
 async def test_what_it_shows(
-    call: Call, directory: TaskDirectory, raw: bytes, arguments: dict[str, int], text: str
+    call: Call, directory: ToolDirectory, raw: bytes, arguments: dict[str, int], text: str
 ) -> None:
     (directory.root / "file").write_bytes(raw)
     result = await call("read_file", path="file", **arguments)
@@ -33,19 +33,19 @@ async def test_what_it_shows(
     assert (result.ok, result.changed) == (True, False)
 
 
-async def test_a_foreign_encoding_is_said(call: Call, directory: TaskDirectory) -> None:
+async def test_a_foreign_encoding_is_said(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_bytes("é\n".encode("latin-1"))
     assert "\ufffd" in (result := await call("read_file", path="file")).text
     assert "not all of it is UTF-8" in result.text
 
 
-async def test_past_the_end(call: Call, directory: TaskDirectory) -> None:
+async def test_past_the_end(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_text("a\nb\n")
     result = await call("read_file", path="file", offset=3)
     assert (result.ok, result.text) == (False, "file has 2 lines; there is none from line 3 on.")
 
 
-async def test_much_is_bounded_and_says_where_to_go_on(call: Call, directory: TaskDirectory) -> None:
+async def test_much_is_bounded_and_says_where_to_go_on(call: Call, directory: ToolDirectory) -> None:
     lines = [f"{n} " + "x" * 90 for n in range(1, 5001)]
     (directory.root / "file").write_text("\n".join(lines))
     result = await call("read_file", path="file", limit=5000)
@@ -56,7 +56,7 @@ async def test_much_is_bounded_and_says_where_to_go_on(call: Call, directory: Ta
     assert after.text.startswith(f"{last:6}\t{last} x")
 
 
-async def test_long_lines_are_cut(call: Call, directory: TaskDirectory) -> None:
+async def test_long_lines_are_cut(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_text("x" * 3_000_000 + "\nnext\n" + "漢" * 3000)
     result = await call("read_file", path="file")
     first, second, third = result.text.splitlines()
@@ -65,14 +65,14 @@ async def test_long_lines_are_cut(call: Call, directory: TaskDirectory) -> None:
     assert third.endswith("漢 [... line cut, 9,000 bytes in all]")
 
 
-async def test_binary_is_not_shown(call: Call, directory: TaskDirectory) -> None:
+async def test_binary_is_not_shown(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_bytes(b"PK\0\1" * 300)
     result = await call("read_file", path="file")
     assert not result.ok
     assert result.text.startswith("file is binary (1,200 bytes). Use bash")
 
 
-async def test_a_folder_is_listed(call: Call, directory: TaskDirectory) -> None:
+async def test_a_folder_is_listed(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "b").mkdir()
     (directory.root / "a.txt").write_text("")
     (directory.root / "link").symlink_to("a.txt")
@@ -83,7 +83,7 @@ async def test_a_folder_is_listed(call: Call, directory: TaskDirectory) -> None:
     assert (await call("read_file", path="b")).text == "b is an empty folder."
 
 
-async def test_missing_files_are_answered_with_what_is_there(call: Call, directory: TaskDirectory) -> None:
+async def test_missing_files_are_answered_with_what_is_there(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "src").mkdir()
     (directory.root / "src/main.py").write_text("x")
     for path, says in (
@@ -95,6 +95,6 @@ async def test_missing_files_are_answered_with_what_is_there(call: Call, directo
         assert (result.ok, result.text) == (False, says)
 
 
-async def test_a_fifo_hangs_nobody(call: Call, directory: TaskDirectory) -> None:
+async def test_a_fifo_hangs_nobody(call: Call, directory: ToolDirectory) -> None:
     os.mkfifo(directory.root / "fifo")
     assert "not a regular file" in (await call("read_file", path="fifo")).text

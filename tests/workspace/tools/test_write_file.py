@@ -5,27 +5,27 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agentbatch.workspace.tools.base import TaskDirectory
+from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.workspace import ToolResult
 
 Call = Callable[..., Awaitable[ToolResult]]
 
 
-async def test_a_new_file_with_its_folders(call: Call, directory: TaskDirectory) -> None:
+async def test_a_new_file_with_its_folders(call: Call, directory: ToolDirectory) -> None:
     result = await call("write_file", path="a/b/c.txt", content="1\r\n漢")
     assert result.text == "Wrote a/b/c.txt: 2 lines, 6 bytes (new file)."
     assert (result.ok, result.changed) == (True, True)
     assert (directory.root / "a/b/c.txt").read_bytes() == "1\r\n漢".encode()
 
 
-async def test_a_new_file_gets_the_usual_mode(call: Call, directory: TaskDirectory) -> None:
+async def test_a_new_file_gets_the_usual_mode(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "usual").touch()
     await call("write_file", path="new", content="x")
     assert (directory.root / "new").stat().st_mode == (directory.root / "usual").stat().st_mode
 
 
 async def test_replacing_keeps_the_mode_and_leaves_nothing_behind(
-    call: Call, directory: TaskDirectory
+    call: Call, directory: ToolDirectory
 ) -> None:
     path = directory.root / "run.sh"
     path.write_text("1\n2\n3\n")
@@ -36,7 +36,7 @@ async def test_replacing_keeps_the_mode_and_leaves_nothing_behind(
     assert os.listdir(directory.root) == ["run.sh"]
 
 
-async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, directory: TaskDirectory) -> None:
+async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, directory: ToolDirectory) -> None:
     outside = directory.root.parent / "outside"
     outside.write_text("mine")
     (directory.root / "file").hardlink_to(outside)
@@ -44,14 +44,14 @@ async def test_a_hard_link_elsewhere_keeps_its_content(call: Call, directory: Ta
     assert outside.read_text() == "mine"
 
 
-async def test_the_same_content_is_said_and_still_an_act(call: Call, directory: TaskDirectory) -> None:
+async def test_the_same_content_is_said_and_still_an_act(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_text("same")
     result = await call("write_file", path="file", content="same")
     assert (result.ok, result.changed) == (True, True)
     assert "already held exactly this" in result.text
 
 
-async def test_an_empty_file(call: Call, directory: TaskDirectory) -> None:
+async def test_an_empty_file(call: Call, directory: ToolDirectory) -> None:
     assert (await call("write_file", path="e", content="")).text == "Wrote e: 0 lines, 0 bytes (new file)."
     assert (directory.root / "e").read_bytes() == b""
 
@@ -65,7 +65,7 @@ async def test_an_empty_file(call: Call, directory: TaskDirectory) -> None:
         ("fifo", "fifo is not a regular file"),
     ],
 )
-async def test_what_is_refused(call: Call, directory: TaskDirectory, path: str, says: str) -> None:
+async def test_what_is_refused(call: Call, directory: ToolDirectory, path: str, says: str) -> None:
     (directory.root / "folder").mkdir()
     (directory.root / "file").write_text("x")
     os.mkfifo(directory.root / "fifo")
@@ -75,7 +75,7 @@ async def test_what_is_refused(call: Call, directory: TaskDirectory, path: str, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-async def test_read_only_files_are_respected(call: Call, directory: TaskDirectory) -> None:
+async def test_read_only_files_are_respected(call: Call, directory: ToolDirectory) -> None:
     (directory.root / "file").write_text("x")
     (directory.root / "file").chmod(0o444)
     result = await call("write_file", path="file", content="y")

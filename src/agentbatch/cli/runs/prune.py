@@ -160,11 +160,11 @@ def _agreed(question: str) -> bool:
 def _remove(folder: "RunFolder") -> list[str]:
     """Everything that belongs to a run and to nothing else; what stands against it, a sentence each."""
     from agentbatch.runs.pruning import claimed, remove
-    from agentbatch.workspace.isolation.isolation import remove_places
+    from agentbatch.workspace.inspection import remove_isolated_dirs
 
     try:
         with claimed(folder):
-            problems = remove_places(folder.path, os.environ)
+            problems = remove_isolated_dirs(folder.path, os.environ)
             if not problems:
                 remove(folder)
             return problems

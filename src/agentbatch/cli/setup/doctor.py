@@ -220,7 +220,7 @@ async def _schema(name: str, client: "ModelClient") -> Check:
 
 
 def _sandbox(settings: Settings) -> Check:
-    from agentbatch.workspace.sandbox.sandbox import choose_sandbox
+    from agentbatch.workspace.preparation import choose_sandbox
 
     try:
         choice = choose_sandbox(settings.sandbox)

@@ -7,7 +7,7 @@ from pathlib import Path
 from agentbatch.runs.events import DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import PromptStyle, TurnEnd, TurnOutcome
-from agentbatch.tasks.evaluator.checks import VerifyResult, run_checks
+from agentbatch.tasks.evaluator.checks import VerifyResult, changed_tests, run_checks, shadowing
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
@@ -24,7 +24,6 @@ from agentbatch.tasks.evaluator.judge import MARGIN, Judge, Judgement
 from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, Verdict, refusals, what_is_missing
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.protect import shadowing, test_files
 from agentbatch.workspace.workspace import Workspace
 
 TURN_ENDS: dict[TurnEnd, str] = {
@@ -86,7 +85,10 @@ class BuiltinEvaluator:
         difference = changes(evidence.before, evidence.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
-        suspicious = [*test_files((*difference.modified, *difference.deleted)), *shadowing(difference.added)]
+        suspicious = [
+            *changed_tests((*difference.modified, *difference.deleted)),
+            *shadowing(difference.added),
+        ]
         tampering = tuple(sorted({*evidence.restored, *ours, *suspicious}))
         verify = await self._verify()
         failed = next((result for result in verify if not result.passed), None)

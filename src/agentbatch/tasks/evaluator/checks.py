@@ -1,6 +1,9 @@
-"""The task's own checks: commands that run after each turn, in turn, until one fails."""
+"""The task's own checks: commands that run after each turn, in turn, until one fails; and which changes of files can
+make them say what is not so."""
 
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agentbatch.redaction import Redactor
@@ -9,6 +12,14 @@ from agentbatch.workspace.workspace import Workspace
 
 VERIFY_TAIL_LINES = 60
 """Lines of a check's output that are kept, from its end."""
+
+
+_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
+_TEST_NAMES = re.compile(
+    r"test_.*\.py|.*_tests?\.(py|go|c|cc|cpp|rb|rs|exs|dart|php)|.*_spec\.(rb|lua)|conftest\.py|"
+    r".*\.(test|spec)\.[cm]?[jt]sx?|.*Tests?\.(java|kt|cs|swift|php|scala)|"
+    r"(pytest\.ini|tox\.ini|(jest|vitest|karma|playwright)\.config\.[cm]?[jt]s)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,3 +68,22 @@ async def run_checks(
         if not result.passed:
             break
     return results
+
+
+def changed_tests(paths: Iterable[str]) -> list[str]:
+    """Which of `paths` look like tests or what steers them."""
+    return [path for path in paths if _is_test(path)]
+
+
+def shadowing(paths: Iterable[str]) -> list[str]:
+    """Which of `paths` a Python check would import in the place of the standard library: `unittest.py` beside the
+    tests decides what they say."""
+    names = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}
+    return [
+        path for path in paths if path.endswith(".py") and path.split("/")[0].removesuffix(".py") in names
+    ]
+
+
+def _is_test(path: str) -> bool:
+    *folders, name = path.split("/")
+    return bool(_TEST_FOLDERS.intersection(folders)) or _TEST_NAMES.fullmatch(name) is not None

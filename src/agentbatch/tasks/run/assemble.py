@@ -19,7 +19,6 @@ from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
-from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.workspace import Workspaces
 
 
@@ -92,12 +91,13 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
 def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
     """Those of this machine, with the sandbox that was chosen for the run."""
     environ, folder = prepared.environ, store.folder
-    rules = SandboxRules(
-        choice=prepared.sandbox,
+    rules = SandboxRules.of_run(
+        prepared.sandbox,
         network=not prepared.settings.no_network,
         home=Path(environ.get("HOME") or Path.home()),
-        hidden_dirs=(*covering(task.root for task in prepared.plan.tasks), prepared.folder / STATE_FOLDER),
-        hidden_files=prepared.env_files,
+        directories=(task.root for task in prepared.plan.tasks),
+        runs=prepared.folder / STATE_FOLDER,
+        env_files=prepared.env_files,
     )
     return LocalWorkspaces(
         folder.run_id,

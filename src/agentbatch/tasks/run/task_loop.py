@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from agentbatch.cancellation import to_the_end
 from agentbatch.errors import UserError
 from agentbatch.files import write_atomic
 from agentbatch.model.reply import ModelError
@@ -24,7 +25,6 @@ from agentbatch.tasks.run.resume.resumed_task import ResumedTask, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes, file_changes
-from agentbatch.workspace.shell.processes import to_the_end
 from agentbatch.workspace.workspace import Ending, Left
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

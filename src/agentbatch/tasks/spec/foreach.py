@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agentbatch.tasks.spec.file_search import FileSearch, Kind
 from agentbatch.tasks.spec.task import check_file_pattern
+from agentbatch.workspace.files.globs import FileSearch, Kind
 
 PATH_NAMES = ("path", "name", "parent")
 NUMBER = "n"

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.task import Task
+from agentbatch.workspace.files.globs import FileSearch
 
 
 def is_missing(task: Task, files: FileSearch) -> bool:

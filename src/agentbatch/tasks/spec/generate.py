@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.foreach import Foreach, Match, found_paths, matches, task_count
 from agentbatch.tasks.spec.placeholders import BadPlaceholder, fill, fill_command, fill_id, fill_pattern
 from agentbatch.tasks.spec.task import GeneratedTask, Origin, Task
+from agentbatch.workspace.files.globs import FileSearch
 
 _Fill = Callable[[str, Mapping[str, str]], str]
 

@@ -1,18 +1,18 @@
 """Which tasks of a file run: by path, by name, by what is out of date, by number."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentbatch.config import TEST_MODE_TASKS
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.freshness import is_missing, is_stale, with_dependents
 from agentbatch.tasks.spec.task import GeneratedTask
 from agentbatch.text import counted
-from agentbatch.workspace.files.paths import resolved
+from agentbatch.workspace.files.globs import FileSearch
+from agentbatch.workspace.files.paths import Resolver, resolved
 
 if TYPE_CHECKING:
     from agentbatch.tasks.spec.plan import PlannedTask
@@ -75,7 +75,7 @@ def _matching(tasks: "list[PlannedTask]", pattern: str, task_file: Path) -> "lis
 
 
 def _in_scope(tasks: "list[PlannedTask]", selection: Selection, base: Path) -> "list[PlannedTask]":
-    scopes = {_resolved(selection.folder, path): path for path in selection.paths}
+    scopes = {_resolved(resolved, selection.folder, path): path for path in selection.paths}
     places = _Places(base)
     found, hit = [], set()
     for task in tasks:
@@ -96,7 +96,7 @@ class _Places:
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._folders: dict[str, Path] = {}
+        self._resolve = Resolver()
 
     def of(self, task: "PlannedTask") -> set[Path]:
         found = {task.root}
@@ -108,16 +108,12 @@ class _Places:
         return found
 
     def _place(self, path: str) -> Path:
-        parent, _, name = path.rpartition("/")
-        if parent not in self._folders:
-            self._folders[parent] = _resolved(self._base, parent)
-        place = self._folders[parent] / name
-        return _resolved(self._folders[parent], name) if place.is_symlink() else place
+        return _resolved(self._resolve, self._base, path)
 
 
-def _resolved(base: Path, path: str) -> Path:
+def _resolved(resolve: Callable[[Path], Path], base: Path, path: str) -> Path:
     try:
-        return resolved(base / path)
+        return resolve(base / path)
     except (OSError, ValueError) as error:
         raise UserError(f"The path {path!r} leads nowhere: {error}.") from None
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from agentbatch.config import Isolation
+from agentbatch.errors import UserError
+from agentbatch.workspace.files.globs import matcher
 
 
 def _as_commands(value: object) -> object:
@@ -111,6 +113,7 @@ class Task(BaseModel):
         for pattern in value:
             if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
                 raise ValueError(f"{pattern!r} does not stay inside the task's directory")
+            _check_glob(pattern)
         return value
 
     @field_validator("inputs", "outputs")
@@ -121,6 +124,13 @@ class Task(BaseModel):
         return value
 
 
+def _check_glob(pattern: str) -> None:
+    try:
+        matcher([pattern])
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
 def check_file_pattern(pattern: str) -> None:
     """Raises ValueError for a pattern that does not name something below the task file's folder."""
     parts = pattern.split("/")
@@ -128,6 +138,7 @@ def check_file_pattern(pattern: str) -> None:
         raise ValueError(f"{pattern!r} names no file")
     if pattern.startswith("/") or parts[0] == "~" or ".." in parts:
         raise ValueError(f"{pattern!r} does not stay inside the task file's folder")
+    _check_glob(pattern)
 
 
 class Origin(NamedTuple):

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.file_search import FileSearch
 from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.json_position import position_at, position_of
 from agentbatch.tasks.spec.task import GeneratedTask, Task
+from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
 """Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""

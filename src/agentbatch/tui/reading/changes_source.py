@@ -6,8 +6,6 @@ from pathlib import Path
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import counted
-from agentbatch.workspace.isolation.isolation import WORK
-from agentbatch.workspace.isolation.place_record import read_place
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,3 @@ def _of_results_file(task: TaskState) -> str:
         return "A results file has no diffs; it tells of no file that was changed."
     was = "was" if task.changed_files == 1 else "were"
     return f"A results file tells only that {counted(task.changed_files, 'file')} {was} changed."
-
-
-def working_directory(source: Directory) -> Path:
-    """Where the task works: its own directory, or, with isolation, its place. Reads a small file."""
-    place, phase = read_place((source.folder / WORK).resolve())
-    return place.root if place is not None and phase == "made" else source.own

@@ -1,7 +1,5 @@
 """What has changed in a directory since its task began, looked at again and again while the task is under way."""
 
-import os
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +8,7 @@ from pathlib import Path
 from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import FileChange, file_change
-from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, take_snapshot
+from agentbatch.workspace.inspection import MAX_FILES, has_path, look, unchanged_since
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 DIFF_SECONDS = 1.0
@@ -54,13 +52,14 @@ class DirectoryChanges:
         """The changes as they are now. `first`: the path whose diff is wanted most. Raises OSError, ValueError when
         the beginning cannot be read."""
         self._read_beginning()
-        if not self.root.is_dir():
+        now = look(self.root, self._last)
+        if now is None:
             return Look(note=f"The directory {self.root} is not there any more.")
-        now = self._last = take_snapshot(self.root, self._last)
+        self._last = now
         found = changes(self._before, now)
         deleted = found.deleted
         if now.truncated:  # one that is not in the snapshot may be there all the same
-            deleted = tuple(path for path in deleted if not os.path.lexists(self.root / path))
+            deleted = tuple(path for path in deleted if not has_path(self.root, path))
         touched = sorted((*found.added, *found.modified, *deleted), key=lambda path: (path != first, path))
         files = self._compared(touched, self._clock() + seconds)
         note = f"It holds more than {MAX_FILES:,} files: not all of them are seen." if now.truncated else ""
@@ -74,7 +73,7 @@ class DirectoryChanges:
         if stamp == self._stamp:
             return
         self._before = Baseline.load(self.folder).snapshot
-        self._last = _as_it_was(self.root, self._before, status.st_mtime_ns - RACY)
+        self._last = unchanged_since(self.root, self._before, status.st_mtime_ns)
         self._diffs, self._stamp = {}, stamp
 
     def _compared(self, touched: list[str], until: float) -> list[FileChange]:
@@ -104,24 +103,3 @@ def _undone(path: str, before: FileEntry | None, after: FileEntry | None) -> Fil
 
 def _lacking(files: list[FileChange]) -> bool:
     return any(file.note == NOT_YET for file in files)
-
-
-def _as_it_was(root: Path, before: Snapshot, since: int) -> Snapshot:
-    """The beginning's entries of files that nobody has touched `since` (ns): they need not be read to know that they
-    are the same."""
-    files = {}
-    for path, entry in before.files.items():
-        try:
-            status = os.lstat(root / path)
-        except OSError:
-            continue
-        untouched = max(status.st_ctime_ns, status.st_mtime_ns) < since
-        if (
-            untouched
-            and entry.kind == "file"
-            and stat.S_ISREG(status.st_mode)
-            and status.st_size == entry.size
-        ):
-            signature = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
-            files[path] = replace(entry, signature=signature)
-    return Snapshot(files)

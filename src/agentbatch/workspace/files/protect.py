@@ -1,29 +1,20 @@
 """Files that the coder must not change: kept at the start of a task, put back before each check."""
 
 import os
-import re
-import secrets
 import shutil
 import stat
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored
-from agentbatch.workspace.files.patterns import matcher
+from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.workspace import Protected, ProtectedFile
 
 MAX_KEPT = 64 * 1024 * 1024
 """Bytes that one task's protected files may hold together; they are kept in memory."""
-
-_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
-_TEST_NAMES = re.compile(
-    r"test_.*\.py|.*_tests?\.(py|go|c|cc|cpp|rb|rs|exs|dart|php)|.*_spec\.(rb|lua)|conftest\.py|"
-    r".*\.(test|spec)\.[cm]?[jt]sx?|.*Tests?\.(java|kt|cs|swift|php|scala)|"
-    r"(pytest\.ini|tox\.ini|(jest|vitest|karma|playwright)\.config\.[cm]?[jt]s)"
-)
 
 
 def protect(root: Path, patterns: Sequence[str]) -> Protected:
@@ -63,25 +54,6 @@ def restore(root: Path, protected: Protected) -> list[str]:
                 _put_back(folder, base, kept)
     tampered.update(name for name in _matching(root, protected.patterns) if name not in protected.files)
     return sorted(tampered)
-
-
-def test_files(paths: Iterable[str]) -> list[str]:
-    """Which of `paths` look like tests or what steers them."""
-    return [path for path in paths if _is_test(path)]
-
-
-def shadowing(paths: Iterable[str]) -> list[str]:
-    """Which of `paths` a Python check would import in the place of the standard library: `unittest.py` beside the
-    tests decides what they say."""
-    names = sys.stdlib_module_names | {"sitecustomize", "usercustomize"}
-    return [
-        path for path in paths if path.endswith(".py") and path.split("/")[0].removesuffix(".py") in names
-    ]
-
-
-def _is_test(path: str) -> bool:
-    *folders, name = path.split("/")
-    return bool(_TEST_FOLDERS.intersection(folders)) or _TEST_NAMES.fullmatch(name) is not None
 
 
 def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
@@ -147,7 +119,7 @@ def _put_back(folder: int, name: str, kept: ProtectedFile) -> None:
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             shutil.rmtree(name, dir_fd=folder)
-    fresh = f".agentbatch-{secrets.token_hex(8)}"
+    fresh = unfinished_name()
     try:
         if kept.mode is None:
             os.symlink(kept.content, os.fsencode(fresh), dir_fd=folder)

@@ -1,7 +1,6 @@
 """A checkpoint of a task's directory: a copy of it, and the directory brought back to that. All of it blocks."""
 
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Collection, Iterator
@@ -13,6 +12,7 @@ from typing import BinaryIO
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.text import clip
+from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.isolation.copies import CopyStopped, copy_file, copy_tree, entries
 from agentbatch.workspace.isolation.removal import open_up, remove_tree
 
@@ -112,25 +112,20 @@ def _make_folder(place: Path) -> None:
 def _put_link(origin: str, place: Path) -> None:
     target = os.readlink(origin)
     if not (place.is_symlink() and os.readlink(place) == target):
-        fresh = _fresh(place)
+        fresh = place.parent / unfinished_name()
         os.symlink(target, fresh)
         os.replace(fresh, place)
     shutil.copystat(origin, place, follow_symlinks=False)
 
 
 def _put_file(origin: str, place: Path, stop: Event) -> None:
-    fresh = _fresh(place)
+    fresh = place.parent / unfinished_name()
     try:
         copy_file(origin, str(fresh), stop)
         os.replace(fresh, place)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-
-
-def _fresh(place: Path) -> Path:
-    """As `temp_files.remove_unfinished` knows it."""
-    return place.parent / f".agentbatch-{secrets.token_hex(8)}"
 
 
 def _same(origin: str, place: Path) -> bool:

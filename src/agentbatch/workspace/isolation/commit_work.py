@@ -10,10 +10,16 @@ from pathlib import Path
 
 from agentbatch.text import clip, counted
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
-from agentbatch.workspace.isolation.branch_names import free_name
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.removal import open_up
-from agentbatch.workspace.isolation.worktree import NOTHING, Worktree, checked_out_elsewhere, move_branch, tip
+from agentbatch.workspace.isolation.worktree import (
+    NOTHING,
+    Worktree,
+    checked_out_elsewhere,
+    free_name,
+    move_branch,
+    tip,
+)
 
 NOBODY = ("agentbatch", "agentbatch@localhost")
 """Author where the user's git has no name and address."""

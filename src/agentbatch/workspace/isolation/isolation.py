@@ -6,16 +6,15 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Literal
 
-from agentbatch.errors import UserError
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import describable
 from agentbatch.workspace.isolation.apply_back import Applied, apply_back
-from agentbatch.workspace.isolation.branch_names import branch_name
 from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
 from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.place_making import discard, make_copy, make_worktree, remove
-from agentbatch.workspace.isolation.place_record import IsolatedDir
+from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
+from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove
+from agentbatch.workspace.isolation.worktree import branch_name
 from agentbatch.workspace.workspace import Snapshot
 
 WORK = "work"
@@ -54,24 +53,24 @@ class Isolation:
         name = branch_name(self._run_id, task_id)
         return await self._disk.run(lambda: make_worktree(self._git, source, folder, name, self._lock))
 
-    async def keep(self, place: IsolatedDir, message: str) -> KeptWork:
+    async def keep(self, isolated: IsolatedDir, message: str) -> KeptWork:
         """Commit what was done in a worktree on its branch. Nothing is removed yet, and it may be repeated.
 
         For a copy there is nothing to do: its changes are in changes.patch, or brought back by `apply_back`.
         """
-        if place.worktree is None:
+        if isolated.worktree is None:
             return KeptWork()
-        worktree = place.worktree
-        return await self._disk.run(lambda: commit_work(self._git, worktree, message, place.folder))
+        worktree = isolated.worktree
+        return await self._disk.run(lambda: commit_work(self._git, worktree, message, isolated.folder))
 
-    async def apply_back(self, place: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
+    async def apply_back(self, isolated: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
         """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""
         async with self._applying:
-            return await self._disk.run(lambda: apply_back(place.root, place.source, before, after))
+            return await self._disk.run(lambda: apply_back(isolated.root, isolated.source, before, after))
 
-    async def remove(self, place: IsolatedDir) -> None:
+    async def remove(self, isolated: IsolatedDir) -> None:
         """Remove the files of a place whose work is kept. `make` goes on from a worktree's branch; safe to repeat."""
-        await self._disk.run(lambda: remove(self._git, place))
+        await self._disk.run(lambda: remove(self._git, isolated))
 
     async def discard(self, folder: Path) -> None:
         """Remove the place in `folder`, if there is one, and forget it: `make` begins from the directory again, and
@@ -83,7 +82,7 @@ class Isolation:
 
 
 def is_disposable(
-    place: IsolatedDir,
+    isolated: IsolatedDir,
     *,
     completed: bool,
     before: Snapshot,
@@ -93,28 +92,11 @@ def is_disposable(
 ) -> bool:
     """Whether the place can be discarded without losing anything: its work is whole on the branch, in the
     directory, or, of a completed task, in changes.patch. Pure."""
-    if place.worktree is not None:
+    if isolated.worktree is not None:
         return kept.whole
     if applied is not None and applied.done:
         return True
     return completed and _patch_is_whole(before, after)
-
-
-def remove_places(run_folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """Remove all places of a run that is over, for `agentbatch prune`; branches with work on them stay.
-
-    Returns what could not be removed, a sentence each. Slow: call it in a thread.
-    """
-    git, problems = Git(environ), []
-    tasks = run_folder.resolve() / "tasks"
-    for folder in sorted(tasks.glob(f"*/{WORK}")):
-        if any(place.is_symlink() for place in (tasks, folder.parent, folder)):
-            continue  # it leads to something that is no place of ours
-        try:
-            discard(git, folder)
-        except (OSError, UserError) as error:
-            problems.append(str(error))
-    return problems
 
 
 def _patch_is_whole(before: Snapshot, after: Snapshot) -> bool:

@@ -1,16 +1,23 @@
 """A task's git worktree on a branch of its own: made, found again, removed; the user's checkout is never touched."""
 
+import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.isolation.git import Git, Pinned
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import Repository
+
+BRANCHES = "agentbatch"
+"""The branch of an isolated task is agentbatch/<run>/<task>, as git allows it."""
+MAX_BRANCH_PART = 200
+"""Bytes of one part of a branch's name: a file is named after it, with `.lock` at its end while git writes it."""
 
 NOTHING = ""
 """For `git update-ref`: the branch must not exist yet."""
@@ -49,6 +56,31 @@ class Worktree:
     def stands(self) -> bool:
         """Whether git still has it as it was made."""
         return self.top.is_dir() and _top_of(self.admin) == self.top and (self.admin / "HEAD").is_file()
+
+
+def branch_name(run_id: str, task_id: str) -> str:
+    """Different ids have different branches: one that had to be changed carries a hash of what it was."""
+    return f"{BRANCHES}/{_branch_part(run_id)}/{_branch_part(task_id)}"
+
+
+def free_name(name: str, taken: Callable[[str], bool]) -> str:
+    """`name`, or `name-2`, `name-3` … where an earlier attempt has left its work."""
+    return next(
+        candidate
+        for number in count(1)
+        if not taken(candidate := name if number == 1 else f"{name}-{number}")
+    )
+
+
+def _branch_part(text: str) -> str:
+    """git takes no `..`, no dot at either end, no `.lock` at the end, and few signs."""
+    safe = re.sub(r"[^\w.\-]+|\.{2,}", "-", text)
+    safe = re.sub(r"\.lock$", "-lock", safe.strip(".").lstrip("-"))
+    encoded = safe.encode("utf-8", "replace")
+    if safe == text and len(encoded) <= MAX_BRANCH_PART:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{encoded[: MAX_BRANCH_PART - 9].decode('utf-8', 'ignore')}-{digest}".lstrip("-")
 
 
 def add_worktree(git: Git, repository: Repository, top: Path, start: str) -> Path:

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agentbatch.files import STATE_FOLDER
-from agentbatch.workspace.sandbox.credentials import credential_places
 from agentbatch.workspace.sandbox.toolchains import exposed_toolchains
 
 PRIVATE = ("/home", "/root", "/tmp", "/var/tmp", "/run")
@@ -17,8 +17,26 @@ MAX_HIDDEN = 64
 SHALLOWEST_COVER = 2
 """Names in the shortest path that may be covered in the place of directories below it: never / or /usr."""
 
+_CREDENTIALS = """
+.ssh .gnupg .aws .azure .kube .docker .netrc .git-credentials .pypirc .npmrc .yarnrc.yml .vault-token
+.password-store .pgpass .my.cnf .pip .bash_history .zsh_history .python_history .mozilla .thunderbird
+.config/gcloud .config/gh .config/hub .config/pip .config/pypoetry .config/composer/auth.json .config/op
+.config/sops .config/rclone .config/google-chrome .config/chromium .local/share/keyrings
+.local/share/uv/credentials .cargo/credentials .cargo/credentials.toml .gem/credentials .bundle/config
+.m2/settings.xml .m2/settings-security.xml .gradle/gradle.properties .sbt/.credentials
+.nuget/NuGet/NuGet.Config .terraform.d/credentials.tfrc.json .composer/auth.json
+"""
+CREDENTIALS = tuple(_CREDENTIALS.split())
+"""Where well-known programs keep passwords and keys, relative to HOME; folders and files."""
+
 BLANK = Path(__file__).with_name("blank")
 """An empty file, to lay over files."""
+
+
+@lru_cache(maxsize=8)
+def credential_places(home: Path) -> frozenset[Path]:
+    """Those that exist, resolved; looked up once, since every task of a run asks."""
+    return frozenset((home / place).resolve() for place in CREDENTIALS if (home / place).exists())
 
 
 class Mount(NamedTuple):

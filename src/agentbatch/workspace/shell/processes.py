@@ -5,11 +5,11 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from agentbatch.cancellation import to_the_end
 from agentbatch.workspace.shell.output import Collector
 
 MARK = "AGENTBATCH_COMMAND"
@@ -24,22 +24,6 @@ SWEEPS = 50
 """Rounds of killing marked processes; more than one because they can fork while they are being looked for."""
 CHUNK = 64 * 1024
 """Bytes a read: what a pipe holds on Linux."""
-
-
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` whole, also when cancelled meanwhile; the cancellation is raised afterwards."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
 
 
 class CommandProcess:

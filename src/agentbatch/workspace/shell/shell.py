@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.output import Collector
-from agentbatch.workspace.shell.processes import CommandProcess, to_the_end
+from agentbatch.workspace.shell.processes import CommandProcess
 from agentbatch.workspace.workspace import CommandResult
 
 MAX_COMMAND = 120_000

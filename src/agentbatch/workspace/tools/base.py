@@ -19,8 +19,8 @@ class Arguments(BaseModel):
 
 
 @dataclass(frozen=True)
-class TaskDirectory:
-    """What a hand works with."""
+class ToolDirectory:
+    """The task's directory as tools see it."""
 
     root: Path
     """The task's directory, resolved. File tools cannot leave it."""
@@ -58,7 +58,7 @@ class Tool(Protocol):
 class Hand(Tool, Protocol):
     """A tool that works in the task's directory."""
 
-    async def run(self, arguments: Any, directory: TaskDirectory) -> ToolResult: ...
+    async def run(self, arguments: Any, directory: ToolDirectory) -> ToolResult: ...
 
 
 Toolbox = Mapping[str, Tool]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, TaskDirectory
+from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import CommandRecord, CommandResult, ToolResult
 
 DEFAULT_TIMEOUT = 120
@@ -39,7 +39,7 @@ class Bash:
     def summary(self, arguments: BashArguments) -> str:
         return arguments.command
 
-    async def run(self, arguments: BashArguments, directory: TaskDirectory) -> ToolResult:
+    async def run(self, arguments: BashArguments, directory: ToolDirectory) -> ToolResult:
         timeout = allowed_timeout(arguments.timeout, self._default_timeout)
         result = await directory.shell.run(arguments.command, timeout)
         end = _end(result, timeout)

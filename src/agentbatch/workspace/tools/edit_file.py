@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, TaskDirectory
+from agentbatch.workspace.files.replace import replace_file
+from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.tools.closest import SHOWN_LINES, closest_places, numbered
-from agentbatch.workspace.tools.replace import replace_file
 from agentbatch.workspace.workspace import FileRecord, ToolResult
 
 MAX_FILE = 10 * 1024 * 1024
@@ -43,7 +43,7 @@ class EditFile:
     def summary(self, arguments: EditFileArguments) -> str:
         return f"{arguments.path}{' (every occurrence)' if arguments.replace_all else ''}"
 
-    async def run(self, arguments: EditFileArguments, directory: TaskDirectory) -> ToolResult:
+    async def run(self, arguments: EditFileArguments, directory: ToolDirectory) -> ToolResult:
         return await asyncio.to_thread(_edit, arguments, directory)
 
 
@@ -57,7 +57,7 @@ class _File(NamedTuple):
         return (text.replace("\n", "\r\n") if self.crlf else text).encode("utf-8")
 
 
-def _edit(arguments: EditFileArguments, directory: TaskDirectory) -> ToolResult:
+def _edit(arguments: EditFileArguments, directory: ToolDirectory) -> ToolResult:
     path = directory.to_write(arguments.path)
     name = arguments.path
     if not path.is_file():

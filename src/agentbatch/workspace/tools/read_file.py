@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, TaskDirectory
+from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import ToolResult
 
 MAX_CHARACTERS = 30_000
@@ -45,11 +45,11 @@ class ReadFile:
         part = "" if (first, arguments.limit) == (1, 2000) else f" from line {first}"
         return f"{arguments.path}{part}"
 
-    async def run(self, arguments: ReadFileArguments, directory: TaskDirectory) -> ToolResult:
+    async def run(self, arguments: ReadFileArguments, directory: ToolDirectory) -> ToolResult:
         return await asyncio.to_thread(_read, arguments, directory)
 
 
-def _read(arguments: ReadFileArguments, directory: TaskDirectory) -> ToolResult:
+def _read(arguments: ReadFileArguments, directory: ToolDirectory) -> ToolResult:
     path = directory.to_read(arguments.path)
     if path.is_dir():
         return ToolResult(_listing(arguments.path, path), note="folder")

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.model.reply import ToolSpec
 from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
-from agentbatch.workspace.tools.base import Hand, TaskDirectory, Toolbox
+from agentbatch.workspace.tools.base import Hand, Toolbox, ToolDirectory
 from agentbatch.workspace.tools.bash import Bash
 from agentbatch.workspace.tools.edit_file import EditFile
 from agentbatch.workspace.tools.read_file import ReadFile
@@ -50,7 +50,7 @@ def specs(toolbox: Toolbox) -> list[ToolSpec]:
 
 
 async def dispatch(
-    hands: Mapping[str, Hand], name: str, arguments: str | Mapping[str, object], directory: TaskDirectory
+    hands: Mapping[str, Hand], name: str, arguments: str | Mapping[str, object], directory: ToolDirectory
 ) -> ToolResult:
     """Run one call as the model wrote it. What is wrong with it becomes an answer, never an error."""
     hand = hands.get(name)

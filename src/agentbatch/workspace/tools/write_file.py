@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from agentbatch.workspace.tools.base import Arguments, TaskDirectory
-from agentbatch.workspace.tools.replace import replace_file
+from agentbatch.workspace.files.replace import replace_file
+from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import FileRecord, ToolResult
 
 NEWLINE = b"\n"
@@ -27,7 +27,7 @@ class WriteFile:
     def summary(self, arguments: WriteFileArguments) -> str:
         return f"{arguments.path} ({_lines(arguments.content)})"
 
-    async def run(self, arguments: WriteFileArguments, directory: TaskDirectory) -> ToolResult:
+    async def run(self, arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
         if len(arguments.content) <= SMALL:
             return _write(arguments, directory)
         return await asyncio.to_thread(_write, arguments, directory)
@@ -38,7 +38,7 @@ SMALL = 64 * 1024
 loop's queue takes longer than the disk."""
 
 
-def _write(arguments: WriteFileArguments, directory: TaskDirectory) -> ToolResult:
+def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
     path = directory.to_write(arguments.path)
     name = arguments.path
     refusal = _refusal(name, path, directory.root)

@@ -1,7 +1,6 @@
 """Checking everything before a run: tasks, directories, agents, prompts, prices, sandbox, results file."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +23,7 @@ from agentbatch.tasks.spec.plan import Plan, make_plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.text import counted
-from agentbatch.workspace.isolation.repository import check_worktrees
-from agentbatch.workspace.sandbox.sandbox import choose_sandbox
+from agentbatch.workspace.preparation import check_directories, check_worktrees, choose_sandbox
 
 
 def prepare(
@@ -65,7 +63,7 @@ def prepare(
             unfinished=_unfinished(settings, resume),
         ),
     )
-    _check_directories(plan)
+    check_directories((task.id, task.root) for task in plan.tasks)
     uncommitted = _check_isolation(plan, settings, environ)
     if settings.judge == "none":
         _check_verified(plan)
@@ -157,51 +155,3 @@ def _check_verified(plan: Plan) -> None:
             f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
             f"{', '.join(bare[:5])}{more}. Give each a `verify`, or leave the flag out."
         )
-
-
-TRIED = 20
-"""Directories that are written to before the run; of more, the permissions have to do."""
-
-
-def _check_directories(plan: Plan) -> None:
-    """Find out before the run whether every task's directory can be made and written to."""
-    known: dict[Path, Path] = {}
-    checked: set[Path] = set()
-    for task in plan.tasks:
-        try:
-            existing = _existing(task.root, known)
-        except OSError as error:
-            raise UserError(f"Task {task.id}: its dir cannot be made: {error}.") from None
-        if task.root == Path("/"):
-            raise UserError(f"Task {task.id}: its dir is /; give it a directory of its own.")
-        if existing in checked:
-            continue
-        checked.add(existing)
-        if not existing.is_dir():
-            raise UserError(f"Task {task.id}: its dir {task.root} cannot be made: {existing} is a file.")
-        problem = _write_problem(existing, tried=len(checked) <= TRIED)
-        if problem:
-            raise UserError(
-                f"Task {task.id}: its dir {task.root} cannot be made or written to: {existing}: {problem}."
-            )
-
-
-def _existing(path: Path, known: dict[Path, Path]) -> Path:
-    """The path, or the nearest one above that exists. `known`: those of folders that were looked at."""
-    if path.exists():
-        return path
-    parent = path.parent
-    if parent not in known:
-        known[parent] = _existing(parent, known)
-    return known[parent]
-
-
-def _write_problem(folder: Path, *, tried: bool) -> str:
-    """Why nothing can be made in the folder; empty: something can."""
-    if not tried:
-        return "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
-    try:
-        with tempfile.TemporaryDirectory(prefix=".agentbatch-", dir=folder):
-            return ""
-    except OSError as error:
-        return str(error.strerror or error)

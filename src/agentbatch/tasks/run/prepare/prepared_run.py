@@ -15,7 +15,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.usage import Usage
-from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.preparation import SandboxChoice
 
 RESULTS_FILES: Mapping[Mode, str] = {
     "serial": "batch_results.json",

@@ -24,13 +24,13 @@ from agentbatch.tui.reading.changes_source import (
     FilesSource,
     Kept,
     files_source,
-    working_directory,
 )
 from agentbatch.tui.reading.directory_changes import DirectoryChanges, Look
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.inspection import working_directory
 
 BESIDE = 110
 """Columns of the pane from which the diff stands beside the tree."""
@@ -178,7 +178,7 @@ class FilesPane(Vertical):
 
     def _compare(self, source: Directory, first: str) -> tuple[DirectoryChanges, Look]:
         """In a thread."""
-        root = working_directory(source)
+        root = working_directory(source.folder, source.own)
         directory = self._directory
         if directory is None or (directory.folder, directory.root) != (source.folder, root):
             directory = DirectoryChanges(source.folder, root, self._redact)

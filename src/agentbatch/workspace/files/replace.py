@@ -1,10 +1,21 @@
-"""Writing a whole file at once, so that nobody ever sees half of it."""
+"""Writing whole files in a task's directory at once, so that nobody ever sees half of one; and removing what a kill in
+the middle has left."""
 
 import os
+import re
 import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
+
+from agentbatch.workspace.files.ignored import is_ignored
+
+_UNFINISHED = re.compile(r"\.agentbatch-[0-9a-f]{16}")
+
+
+def unfinished_name() -> str:
+    """The name of a file until it is whole; `remove_unfinished` knows it."""
+    return f".agentbatch-{secrets.token_hex(8)}"
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -15,7 +26,7 @@ def replace_file(path: Path, content: bytes) -> None:
     before = path.stat(follow_symlinks=False) if path.exists() else None
     if before is not None and not os.access(path, os.W_OK):
         raise PermissionError(13, "The file is read-only", str(path))
-    fresh = path.parent / f".agentbatch-{secrets.token_hex(8)}"
+    fresh = path.parent / unfinished_name()
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with open(handle, "wb") as file:
@@ -31,3 +42,17 @@ def replace_file(path: Path, content: bytes) -> None:
         with suppress(FileNotFoundError):
             fresh.unlink()
         raise
+
+
+def remove_unfinished(root: Path) -> list[str]:
+    """Remove them below `root`, without following a link; returns their paths, relative. Slow on large directories."""
+    removed = []
+    for folder, folders, names in os.walk(root):
+        place = Path(folder)
+        folders[:] = [name for name in folders if not is_ignored(place / name)]
+        for name in names:
+            if _UNFINISHED.fullmatch(name):
+                with suppress(FileNotFoundError):
+                    (place / name).unlink()
+                    removed.append((place / name).relative_to(root).as_posix())
+    return sorted(removed)

@@ -1,21 +1,55 @@
-"""Finding files and folders by a pattern, without leaving the folder that it is relative to."""
+"""Glob patterns of a task file: one dialect, matched against a path or searched for on the disk.
 
-import fnmatch
+A pattern is relative and `/`-separated. `*` and `?` match within a name, `[abc]`, `[a-z]` and `[!a]` one character
+(a `[` without its `]` stands for itself), `**` as a whole name any folders, also none; at the end it matches all below.
+What the fields of a task make of it:
+
+- `protected_paths` (`matcher`): a folder means all below it; hidden names match.
+- `foreach` (`FileSearch`): hidden names match only where the pattern has the dot; folders of version control, installed
+  packages and caches are left out.
+- `inputs`, `outputs` (`FileSearch`, `everything`): whatever is there; a folder stands for all files below it.
+"""
+
 import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from agentbatch.errors import UserError
 from agentbatch.workspace.files.ignored import is_ignored
 
 Kind = Literal["files", "folders"]
 
-
 MAX_ASKED = 16
 """Names that are looked up in a folder one by one before it is read."""
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a relative path, `/`-separated, is meant by one of `patterns`. A folder means all below it.
+
+    Raises UserError for a pattern that means nothing, such as `[z-a]`.
+    """
+    expressions = [_compiled(_below(pattern), pattern) for pattern in patterns]
+    return lambda path: any(expression.fullmatch(path) for expression in expressions)
+
+
+def _below(pattern: str) -> str:
+    """The expression for what it names, and for all below that."""
+    names = _parts(pattern)
+    if not names:
+        return ".*"
+    expression = ""
+    for position, name in enumerate(names):
+        last = position == len(names) - 1
+        if name == "**":
+            expression += ".*" if last else "(?:[^/]+/)*"
+        else:
+            expression += _name(name) + ("" if last else "/")
+    return expression + "(?:/.*)?"
 
 
 class FileSearch:
@@ -31,7 +65,7 @@ class FileSearch:
         self._asked: Counter[str] = Counter()
 
     def find(self, pattern: str, kind: Kind) -> list[str]:
-        """Paths relative to the folder, `/`-separated, in order. `*` and `?` match within a name, `**` any folders."""
+        """Paths relative to the folder, `/`-separated, in order. Raises UserError for a pattern that is not valid."""
         found = (path for path, is_folder in self._found(pattern) if is_folder == (kind == "folders"))
         return sorted(found, key=lambda path: path.split("/"))
 
@@ -45,7 +79,7 @@ class FileSearch:
 
     def _found(self, pattern: str) -> set[tuple[str, bool]]:
         """What matches, and whether it is a folder."""
-        parts = [part for part in pattern.split("/") if part not in ("", ".")]
+        parts = _parts(pattern)
         found: set[tuple[str, bool]] = set()
         seen: set[tuple[str, int]] = set()
         ways = [("", 0)]
@@ -73,7 +107,7 @@ class FileSearch:
         if part == "**":
             yield from (member for member in self._members(where).items() if self._shown(member[0], ""))
         elif re.search(r"[*?\[]", part):
-            fits = re.compile(fnmatch.translate(part)).match
+            fits = _one_name(part).fullmatch
             members = self._members(where).items()
             yield from (member for member in members if self._shown(member[0], part) and fits(member[0]))
         else:
@@ -126,3 +160,40 @@ class FileSearch:
 
 def _literally(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
+
+
+@lru_cache(maxsize=256)
+def _one_name(name: str) -> re.Pattern[str]:
+    """For one name of a path. Raises UserError."""
+    return _compiled(_name(name), name)
+
+
+def _compiled(expression: str, pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error as error:
+        raise UserError(f"The pattern {pattern!r} is not valid: {error}.") from None
+
+
+def _parts(pattern: str) -> list[str]:
+    return [name for name in pattern.split("/") if name not in ("", ".")]
+
+
+def _name(name: str) -> str:
+    expression, at = "", 0
+    while at < len(name):
+        character = name[at]
+        negated = name[at : at + 2] == "[!"
+        close = name.find("]", at + 2 + negated) if character == "[" else -1
+        if character == "*":
+            expression += "[^/]*"
+        elif character == "?":
+            expression += "[^/]"
+        elif close > 0:
+            inside = re.sub(r"([\\\[\]&~|^])", r"\\\1", name[at + 1 + negated : close])
+            expression += f"[{'^' if negated else ''}{inside}]"
+            at = close
+        else:
+            expression += re.escape(character)
+        at += 1
+    return expression

@@ -8,10 +8,14 @@ from threading import Event, Lock
 from typing import Literal
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.isolation.branch_names import free_name
 from agentbatch.workspace.isolation.copies import copy_tree
 from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.place_record import IsolatedDir, Phase, read_place, write_place
+from agentbatch.workspace.isolation.isolated_dir import (
+    IsolatedDir,
+    Phase,
+    read_isolated_dir,
+    record_isolated_dir,
+)
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import find_repository
 from agentbatch.workspace.isolation.worktree import (
@@ -20,6 +24,7 @@ from agentbatch.workspace.isolation.worktree import (
     branch_tip,
     fill_worktree,
     forget_worktrees,
+    free_name,
     shown_of_repository,
     unregister,
 )
@@ -54,48 +59,48 @@ def make_worktree(
         attempt = int(last) + 1 if last.isdecimal() else 1
         top = folder / "trees" / str(attempt) / (repository.top.name or "root")
         root = top / source.relative_to(repository.top)
-        place = IsolatedDir(
+        isolated = IsolatedDir(
             root, source, "worktree", folder, Worktree(top, branch, base, Path(), repository.common)
         )
-        write_place(place, "making")
+        record_isolated_dir(isolated, "making")
         worktree = Worktree(top, branch, base, add_worktree(git, repository, top, start), repository.common)
     fill_worktree(git, worktree)
     root.mkdir(parents=True, exist_ok=True)
-    place = replace(place, worktree=worktree, fresh=start == base)
-    write_place(place, "made")
-    return replace(place, readable=_readable(place, worktree))
+    isolated = replace(isolated, worktree=worktree, fresh=start == base)
+    record_isolated_dir(isolated, "made")
+    return replace(isolated, readable=_readable(isolated, worktree))
 
 
 def _earlier(
     git: Git, kind: Literal["copy", "worktree"], source: Path, folder: Path
 ) -> tuple[IsolatedDir | None, Phase]:
     """The place that an earlier process has made, or begun; one for another purpose goes."""
-    place, phase = read_place(folder)
-    if place is not None and (place.kind, place.source) != (kind, source):
+    isolated, phase = read_isolated_dir(folder)
+    if isolated is not None and (isolated.kind, isolated.source) != (kind, source):
         discard(git, folder)
         return None, "making"
-    return place, phase
+    return isolated, phase
 
 
 def make_copy(git: Git, source: Path, folder: Path, leave_out: Collection[Path], stop: Event) -> IsolatedDir:
-    place, phase = _earlier(git, "copy", source, folder)
-    if place is not None and phase == "made" and place.root.is_dir():
-        return place
-    place = IsolatedDir(folder / "copy" / (source.name or "root"), source, "copy", folder)
+    isolated, phase = _earlier(git, "copy", source, folder)
+    if isolated is not None and phase == "made" and isolated.root.is_dir():
+        return isolated
+    isolated = IsolatedDir(folder / "copy" / (source.name or "root"), source, "copy", folder)
     try:
         remove_tree(folder)
-        copy_tree(source, place.root, {*leave_out, folder}, stop)
-        place = replace(place, fresh=True)
-        write_place(place, "made")
+        copy_tree(source, isolated.root, {*leave_out, folder}, stop)
+        isolated = replace(isolated, fresh=True)
+        record_isolated_dir(isolated, "made")
     except BaseException:
         with suppress(OSError):
             remove_tree(folder)
         raise
-    return place
+    return isolated
 
 
-def _readable(place: IsolatedDir, worktree: Worktree) -> tuple[Path, ...]:
-    around = () if worktree.top == place.root else (worktree.top,)
+def _readable(isolated: IsolatedDir, worktree: Worktree) -> tuple[Path, ...]:
+    around = () if worktree.top == isolated.root else (worktree.top,)
     return (*shown_of_repository(worktree), *around)
 
 
@@ -107,24 +112,24 @@ def _refuse_lost(worktree: Worktree) -> None:
         )
 
 
-def remove(git: Git, place: IsolatedDir) -> None:
-    write_place(place, "away")  # from here on nothing in it is taken for the task's work
-    _clear(git, place)
+def remove(git: Git, isolated: IsolatedDir) -> None:
+    record_isolated_dir(isolated, "away")  # from here on nothing in it is taken for the task's work
+    _clear(git, isolated)
 
 
 def discard(git: Git, folder: Path) -> None:
-    place, _ = read_place(folder)
-    if place is not None:
-        remove(git, place)
+    isolated, _ = read_isolated_dir(folder)
+    if isolated is not None:
+        remove(git, isolated)
     remove_tree(folder)
 
 
-def _clear(git: Git, place: IsolatedDir) -> None:
+def _clear(git: Git, isolated: IsolatedDir) -> None:
     """Remove the place's files, and what git knows of it."""
-    if place.worktree is None:
-        remove_tree(place.root.parent)
+    if isolated.worktree is None:
+        remove_tree(isolated.root.parent)
         return
     # The user may have removed the whole repository meanwhile.
-    if place.worktree.common.is_dir():
-        unregister(git, place.worktree, place.folder)
-    remove_tree(place.folder / "trees")
+    if isolated.worktree.common.is_dir():
+        unregister(git, isolated.worktree, isolated.folder)
+    remove_tree(isolated.folder / "trees")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agentbatch.workspace.files.temp_files import remove_unfinished
+from agentbatch.workspace.files.replace import remove_unfinished
 
 OURS = ".agentbatch-0123456789abcdef"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.tasks.spec.file_search import FileSearch, Kind
+from agentbatch.workspace.files.globs import FileSearch, Kind
 
 FILES = """
 a.py b.txt src/a.py src/b.py src/deep/er/c.py src/[x].py src/.hidden.py .github/w/ci.yml .git/hooks/x.py

@@ -43,14 +43,14 @@ class IsolatedDir:
         return {"GIT_CEILING_DIRECTORIES": str(top.parent)}
 
 
-def write_place(place: IsolatedDir, phase: Phase) -> None:
+def record_isolated_dir(isolated: IsolatedDir, phase: Phase) -> None:
     """In one step. Raises OSError."""
-    tree = place.worktree
+    tree = isolated.worktree
     record = {
         "phase": phase,
-        "kind": place.kind,
-        "root": str(place.root),
-        "source": str(place.source),
+        "kind": isolated.kind,
+        "root": str(isolated.root),
+        "source": str(isolated.source),
         "worktree": tree
         and {
             "top": str(tree.top),
@@ -61,10 +61,10 @@ def write_place(place: IsolatedDir, phase: Phase) -> None:
         },
     }
     # ASCII, since a path may hold bytes that are no UTF-8.
-    write_atomic(place.folder / RECORD, json.dumps(record, indent=2) + "\n")
+    write_atomic(isolated.folder / RECORD, json.dumps(record, indent=2) + "\n")
 
 
-def read_place(folder: Path) -> tuple[IsolatedDir | None, Phase]:
+def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:
     """What is known of the place in `folder`; None: nothing."""
     try:
         record: Any = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -72,13 +72,13 @@ def read_place(folder: Path) -> tuple[IsolatedDir | None, Phase]:
         worktree = tree and Worktree(
             Path(tree["top"]), tree["branch"], tree["base"], Path(tree["admin"]), Path(tree["common"])
         )
-        place = IsolatedDir(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
+        isolated = IsolatedDir(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
     except FileNotFoundError:
         return None, "making"
     except (ValueError, KeyError, TypeError):
         return None, "making"  # not ours, or of another version
     # Of a run folder that was moved, or tampered with: nothing elsewhere is ever removed for it.
-    inside = (place.root, *([worktree.top] if worktree else []))
+    inside = (isolated.root, *([worktree.top] if worktree else []))
     if not all(path.is_relative_to(folder) and ".." not in path.parts for path in inside):
         return None, "making"
-    return place, record["phase"]
+    return isolated, record["phase"]

@@ -1,0 +1,80 @@
+"""Looking at a task's directory of this machine from outside of its run, as screens and `prune` do. The door is for
+those who work there."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, take_snapshot
+from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
+from agentbatch.workspace.isolation.isolation import WORK
+from agentbatch.workspace.isolation.making import discard
+from agentbatch.workspace.workspace import Snapshot
+
+__all__ = [
+    "MAX_FILES",
+    "has_path",
+    "look",
+    "remove_isolated_dirs",
+    "unchanged_since",
+    "working_directory",
+]
+
+
+def working_directory(task_folder: Path, own: Path) -> Path:
+    """Where a task works: `own`, or, with isolation, the directory recorded in `task_folder`, the run's folder of
+    it. Reads a small file."""
+    isolated, phase = read_isolated_dir((task_folder / WORK).resolve())
+    return isolated.root if isolated is not None and phase == "made" else own
+
+
+def look(root: Path, last: Snapshot) -> Snapshot | None:
+    """What the directory holds now; None: it is not there any more. Slow on large ones. `last`: an earlier look."""
+    return take_snapshot(root, last) if root.is_dir() else None
+
+
+def has_path(root: Path, path: str) -> bool:
+    """Whether the directory holds this path now, if as a link that leads nowhere."""
+    return os.path.lexists(root / path)
+
+
+def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
+    """The entries of files that nobody has touched since `before` was written down (epoch ns): `take_snapshot` need not
+    read them to know that they are the same."""
+    files = {}
+    for path, entry in before.files.items():
+        try:
+            status = os.lstat(root / path)
+        except OSError:
+            continue
+        untouched = max(status.st_ctime_ns, status.st_mtime_ns) < written - RACY
+        if (
+            untouched
+            and entry.kind == "file"
+            and stat.S_ISREG(status.st_mode)
+            and status.st_size == entry.size
+        ):
+            signature = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+            files[path] = replace(entry, signature=signature)
+    return Snapshot(files)
+
+
+def remove_isolated_dirs(run_folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """Remove the isolated directories of a run that is over, for `agentbatch prune`; branches with work on them stay.
+
+    Returns what could not be removed, a sentence each. Slow: call it in a thread.
+    """
+    git, problems = Git(environ), []
+    tasks = run_folder.resolve() / "tasks"
+    for folder in sorted(tasks.glob(f"*/{WORK}")):
+        if any(place.is_symlink() for place in (tasks, folder.parent, folder)):
+            continue  # it leads to something that is none of ours
+        try:
+            discard(git, folder)
+        except (OSError, UserError) as error:
+            problems.append(str(error))
+    return problems
