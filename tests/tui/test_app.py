@@ -8,6 +8,7 @@ from textual.command import CommandPalette
 
 from agentbatch.tui.app import AgentbatchApp, KeyCommands, keys_on
 from agentbatch.tui.keys import keys_of
+from agentbatch.tui.widgets.entry_bar import EntryBar
 from tests.tui.snapshot_run import scene
 from tests.tui.steered_run import run_screen, screen_text, shows, until
 from tests.tui.test_snapshots import over
@@ -90,5 +91,5 @@ async def test_searching_the_transcript_from_the_keyboard(tmp_path: Path) -> Non
             await pilot.press("s", *"wrong date", "enter")
             await shows(pilot, " found")
             await pilot.press("n", "N", "escape")
-            await until(pilot, lambda: not run_screen(pilot).has_class("asking"), "the search closed")
+            await until(pilot, lambda: not run_screen(pilot).query_one(EntryBar).is_open, "the search closed")
         await made.store.close()

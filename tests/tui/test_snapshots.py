@@ -40,15 +40,24 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     time.tzset()
 
 
-def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int]) -> None:
-    """The screen is as it was."""
+def look(pilot: Pilot[Any], base: Path) -> str:
     lines = screen_text(pilot).replace(str(base), "/" + "-" * (len(str(base)) - 1)).splitlines()
-    text = "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+async def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int]) -> None:
+    """The screen comes to be as it was, and stays so."""
     path = SNAPSHOTS / f"{name}-{size[0]}x{size[1]}.txt"
     if os.environ.get("AGENTBATCH_UPDATE_SNAPSHOTS"):
+        await pilot.pause(2.0)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(look(pilot, base), encoding="utf-8")
     known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    deadline, alike, text = time.monotonic() + 30, 0, ""
+    while alike < 2 and time.monotonic() < deadline:
+        await pilot.pause(0.1)
+        text = look(pilot, base)
+        alike = alike + 1 if text == known else 0
     difference = "\n".join(
         difflib.unified_diff(known.splitlines(), text.splitlines(), "known", "now", lineterm="")
     )
@@ -60,37 +69,25 @@ def over(made: Scene, **options: Any) -> AgentbatchApp:
     return AgentbatchApp(lambda app: app.run_screen(view, control=True), now=lambda: NOW, **options)
 
 
-async def settled(pilot: Pilot[Any]) -> None:
-    """What is read in threads has come, and the cursor has stood."""
-    await pilot.pause(0.4)
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause(0.2)
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_run(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         async with over(made).run_test(size=size) as pilot:
             await shows(pilot, "agentbatch running")
-            await settled(pilot)
-            check(pilot, base, "run", size)
+            await check(pilot, base, "run", size)
             await pilot.press("3")
-            await settled(pilot)
-            check(pilot, base, "run-verdicts", size)
+            await check(pilot, base, "run-verdicts", size)
             await pilot.press("4", "z")
             await shows(pilot, "m-dear")
-            await settled(pilot)
-            check(pilot, base, "run-usage", size)
+            await check(pilot, base, "run-usage", size)
             await pilot.press("z", "question_mark")
             await shows(pilot, "esc closes")
-            check(pilot, base, "help", size)
+            await check(pilot, base, "help", size)
             await pilot.press("escape", "slash")
             await pilot.press(*"state:x")
-            await pilot.pause(0.2)
-            check(pilot, base, "filter-wrong", size)
+            await check(pilot, base, "filter-wrong", size)
             await pilot.press(*(["backspace"] * 7), *"zebra")
-            await settled(pilot)
-            check(pilot, base, "filter-empty", size)
+            await check(pilot, base, "filter-empty", size)
         await made.store.close()
 
 
@@ -101,8 +98,7 @@ async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -
         async with over(made, ascii_only=True).run_test(size=size) as pilot:
             await shows(pilot, "agentbatch died")
             await pilot.press("down")
-            await settled(pilot)
-            check(pilot, base, "died-ascii", size)
+            await check(pilot, base, "died-ascii", size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -113,16 +109,14 @@ async def test_the_results_browser(base: Path, size: tuple[int, int]) -> None:
         app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW + 7_200)
         async with app.run_test(size=size) as pilot:
             await shows(pilot, "20270115-120000-ab12")
-            await settled(pilot)
-            check(pilot, base, "results", size)
+            await check(pilot, base, "results", size)
 
 
 async def test_no_results_at_all(base: Path) -> None:
     app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW)
     async with app.run_test(size=SIZES[0]) as pilot:
         await until(pilot, lambda: "Looking" not in screen_text(pilot), "it has looked")
-        await settled(pilot)
-        check(pilot, base, "results-empty", SIZES[0])
+        await check(pilot, base, "results-empty", SIZES[0])
 
 
 def launch(base: Path) -> AgentbatchApp:
@@ -140,25 +134,22 @@ async def test_the_launch_screen(base: Path, size: tuple[int, int]) -> None:
     (base / "task.json").write_bytes(SAMPLE.read_bytes())
     async with launch(base).run_test(size=size) as pilot:
         await shows(pilot, "log-report")
-        await settled(pilot)
-        check(pilot, base, "launch", size)
+        await check(pilot, base, "launch", size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_task_file_and_a_wrong_one(base: Path, size: tuple[int, int]) -> None:
     async with launch(base).run_test(size=size) as pilot:
         await shows(pilot, "agentbatch init")
-        await settled(pilot)
-        check(pilot, base, "launch-empty", size)
+        await check(pilot, base, "launch-empty", size)
         (base / "task.json").write_text('{"tasks": [\n  {"dir": "a" "first_prompt": "b"}]}', encoding="utf-8")
         await shows(pilot, "line 2")
-        await settled(pilot)
-        check(pilot, base, "launch-wrong", size)
+        await check(pilot, base, "launch-wrong", size)
 
 
 async def test_too_small(base: Path) -> None:
     with scene(base) as made:
         async with over(made).run_test(size=(59, 14)) as pilot:
             await shows(pilot, "too small")
-            check(pilot, base, "too-small", (59, 14))
+            await check(pilot, base, "too-small", (59, 14))
         await made.store.close()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.display.reports.export import EXPORT_KINDS, export, export_name, write_export
-from agentbatch.display.reports.export_csv import text_cell
-from agentbatch.display.reports.export_markdown import plain
+from agentbatch.display.reports.exports.csv import text_cell
+from agentbatch.display.reports.exports.export import EXPORT_KINDS, export, export_name, write_export
+from agentbatch.display.reports.exports.markdown import plain
 from agentbatch.errors import UserError
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow

@@ -100,7 +100,7 @@ def _read(name: str | None) -> "Results":
 
 
 def _export(args: argparse.Namespace) -> int:
-    from agentbatch.display.reports.export import export, write_export
+    from agentbatch.display.reports.exports.export import export, write_export
     from agentbatch.display.writer import Writer
     from agentbatch.text import harmless
 

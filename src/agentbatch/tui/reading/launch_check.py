@@ -1,7 +1,8 @@
 """Finding out what the launch screen says: everything that reads files. Runs in threads."""
 
+import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.selection import NothingToDo
 from agentbatch.tui.lines.launch import Earlier, Least, wrong_field
+from agentbatch.tui.lines.launch_words import value_of
 
 AT_ONCE = 200
 """Tasks whose least is estimated before a look whether somebody still wants to know: some 0.1 s."""
@@ -32,6 +34,19 @@ class Place:
     folder: Path
     environ: Mapping[str, str]
     env_file: Path | None = None
+
+    @classmethod
+    def of(
+        cls, settings: Settings, words: Sequence[str], folder: Path, environ: Mapping[str, str] | None
+    ) -> "Place":
+        """`words`: the command line; `environ`: None is this process's."""
+        env_file = value_of(words, "--env-file")
+        return cls(
+            settings,
+            folder.resolve(),
+            dict(os.environ if environ is None else environ),
+            Path(env_file) if env_file is not None else None,
+        )
 
     @property
     def task_file(self) -> Path:

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from agentbatch.display.reports.export import ExportKind, export, export_name, write_export
+from agentbatch.display.reports.exports.export import ExportKind, export, export_name, write_export
 from agentbatch.errors import UserError
 from agentbatch.tasks.results.sources import Source, file_source, read_results, run_source
 from agentbatch.text import clip, harmless

@@ -1,7 +1,6 @@
 """Before a run: how it is to run, what would run, and the start of its engine."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.launch import Earlier, task_rows
-from agentbatch.tui.lines.launch_words import launch_words, value_of
+from agentbatch.tui.lines.launch_words import launch_words
 from agentbatch.tui.reading.launch_check import Findings, Place, check, earlier_run, estimate
 from agentbatch.tui.reading.launch_choices import (
     chosen_flags,
@@ -80,13 +79,7 @@ class LaunchScreen(SizedScreen[None]):
         """`settings`: as flags, environment and .env have them; `words`: the command line, to which the engine's is
         made; `at_once`: start as soon as all is checked; `folder`: where the command runs [this one]."""
         super().__init__()
-        env_file = value_of(words, "--env-file")
-        self._at = Place(
-            settings,
-            (folder or Path.cwd()).resolve(),
-            dict(os.environ if environ is None else environ),
-            Path(env_file) if env_file is not None else None,
-        )
+        self._at = Place.of(settings, words, folder or Path.cwd(), environ)
         self._words = list(words)
         self._glyphs = glyphs
         self._remembered = read_choices(self._at.folder)

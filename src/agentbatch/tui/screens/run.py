@@ -7,9 +7,9 @@ from typing import Protocol
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container, Horizontal
+from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -22,11 +22,11 @@ from agentbatch.tui.lines.filter import FilterError, parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.header import Standing, header_lines, standing
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.tui.screens.export import ask_and_export, source_of
+from agentbatch.tui.screens.leaving import LeavingRun, OwnEngine
 from agentbatch.tui.screens.sized import TooSmall
-from agentbatch.tui.screens.steering import SteeringKeys
+from agentbatch.tui.widgets.entry_bar import EntryBar
 from agentbatch.tui.widgets.files.files_pane import FilesPane
 from agentbatch.tui.widgets.task_table import TaskTable
 from agentbatch.tui.widgets.transcript.transcript_pane import TranscriptPane
@@ -37,20 +37,6 @@ LOOK_EVERY = 0.25
 """Seconds between two looks for events."""
 
 
-class OwnEngine(Protocol):
-    """An engine that this app has started (api.background.Background)."""
-
-    def detach(self) -> None:
-        """It goes on without us."""
-
-    def stop(self) -> None: ...
-
-    def stop_now(self) -> None: ...
-
-    def ended(self) -> int | None:
-        """Its exit code; None while it runs."""
-
-
 class Pane(Protocol):
     """A tab of the details."""
 
@@ -59,9 +45,8 @@ class Pane(Protocol):
     def changed(self, events: Sequence[e.Event]) -> None: ...
 
 
-class RunScreen(SteeringKeys):
-    """Looks at a run; `control`: and steers it. `engine`: one of ours, which ends with the screen unless the user
-    has it go on."""
+class RunScreen(LeavingRun):
+    """Looks at a run; `control`: and steers it. `engine`: one that this app has started."""
 
     place = "run"
     CSS_PATH = "run.tcss"
@@ -86,19 +71,15 @@ class RunScreen(SteeringKeys):
         self.control = control
         self._glyphs = glyphs
         self._now = now
-        self._engine = engine
+        self.engine = engine
         self._redact = redact
-        self._leaving = False
         self._standing: Standing = standing(view.state, view.condition, now())
         self._condition = view.condition
 
     def compose(self) -> ComposeResult:
         yield TooSmall()
         yield Static(id="head")
-        with Horizontal(id="asking"):
-            yield Static("filter", id="asking-what")
-            yield Input(id="asking-input", compact=True)
-            yield Static(id="asking-answer", markup=False)
+        yield EntryBar()
         with Container(id="body"):
             yield TaskTable(glyphs=self._glyphs, now=self._now)
             with TabbedContent(id="detail"):
@@ -131,6 +112,10 @@ class RunScreen(SteeringKeys):
     @property
     def _transcript(self) -> TranscriptPane:
         return self.query_one(TranscriptPane)
+
+    @property
+    def _entry(self) -> EntryBar:
+        return self.query_one(EntryBar)
 
     @property
     def chosen(self) -> TaskState | None:
@@ -186,8 +171,7 @@ class RunScreen(SteeringKeys):
         self._standing = standing(self.view.state, self._condition, self._now())
         self._draw_head()
         self._table.tick(self._now())
-        if self._leaving and self._condition != "running":
-            self.app.exit(self.exit_code)
+        self.exit_when_ended()
 
     def _draw_head(self) -> None:
         columns = self.app.size.width - 2
@@ -265,46 +249,35 @@ class RunScreen(SteeringKeys):
     # filter and search -------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        self._ask_for("filter", "state:error cost:>1 text")
+        self._entry.open("filter")
 
     def action_search(self) -> None:
         self.action_tab("transcript")
-        self._ask_for("search", "text in the transcript")
+        self._entry.open("search")
 
-    def _ask_for(self, what: str, example: str) -> None:
-        self.query_one("#asking-what", Static).update(what)
-        self.query_one("#asking-answer", Static).update("")
-        entry = self.query_one("#asking-input", Input)
-        entry.value, entry.placeholder = "", example
-        self.add_class("asking")
-        self.set_class(what == "search", "searching")
-        entry.focus()
-
-    @on(Input.Changed, "#asking-input")
-    def _on_typed(self, event: Input.Changed) -> None:
-        if self.has_class("searching") or not self.has_class("asking"):
+    @on(EntryBar.Typed)
+    def _on_typed(self, event: EntryBar.Typed) -> None:
+        if event.purpose != "filter":
             return
-        answer = self.query_one("#asking-answer", Static)
         try:
-            self._table.set_filter(parse_filter(event.value, self._now) if event.value.strip() else None)
-            answer.update("")
+            self._table.set_filter(parse_filter(event.text, self._now) if event.text.strip() else None)
+            self._entry.answer("")
         except FilterError as error:
-            answer.update(harmless(str(error)))
+            self._entry.answer(harmless(str(error)))
 
-    @on(Input.Submitted, "#asking-input")
-    def _on_asked(self, event: Input.Submitted) -> None:
-        if self.has_class("searching"):
-            hits = self._transcript.search(event.value)
-            self.query_one("#asking-answer", Static).update(f"{hits:,} found" if event.value else "")
+    @on(EntryBar.Entered)
+    def _on_entered(self, event: EntryBar.Entered) -> None:
+        if event.purpose == "search":
+            hits = self._transcript.search(event.text)
+            self._entry.answer(f"{hits:,} found" if event.text else "")
             self._transcript.focus()
         else:
             self._table.focus()
-        self.set_class(bool(event.value.strip()), "asking")
 
     def action_close_input(self) -> None:
-        if self.has_class("asking"):
-            self.remove_class("asking")
-            if not self.has_class("searching"):
+        if self._entry.is_open:
+            self._entry.close()
+            if self._entry.purpose == "filter":
                 self._table.set_filter(None)
             self._table.focus()
         elif self.has_class("zoomed"):
@@ -319,45 +292,6 @@ class RunScreen(SteeringKeys):
 
     def action_search_previous(self) -> None:
         self._transcript.search_next(-1)
-
-    # leaving -----------------------------------------------------------------------------------------------------
-
-    @property
-    def exit_code(self) -> int:
-        """As that of the run without a screen: 0 all completed, 1 some did not. A run that we only looked at: 0."""
-        if self._engine is None:
-            return 0
-        ended = self._engine.ended()
-        if ended is not None and ended >= 0:
-            return ended
-        return 0 if all(task.status == "completed" for task in self.view.state.tasks.values()) else 1
-
-    def action_leave(self) -> None:
-        if self._engine is None and len(self.app.screen_stack) > 2:
-            self.dismiss(None)
-        elif self._engine is None or self._condition != "running":
-            self.app.exit(self.exit_code)
-        else:
-            self._ask_before_leaving(self._engine)
-
-    @work(exclusive=True, group="leave")
-    async def _ask_before_leaving(self, engine: OwnEngine) -> None:
-        choices = [
-            Choice("b", "Keep it running in the background", "background"),
-            Choice("s", "Stop the run and leave; it can go on later", "stop"),
-        ]
-        question = "The run is under way."
-        if self._leaving:
-            question = "The run is stopping: running iterations end first."
-            choices[1] = Choice("s", "Stop at once: cut off calls and commands", "now")
-        answer = await self.app.push_screen_wait(AskScreen(question, choices))
-        if answer == "background":
-            engine.detach()
-            self.app.exit(0)
-        elif answer:
-            self._leaving = True
-            (engine.stop_now if answer == "now" else engine.stop)()
-            self.tell("Stopping: running iterations end first. The screen closes then.")
 
     def on_unmount(self) -> None:
         self.view.close()

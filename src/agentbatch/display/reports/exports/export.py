@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from agentbatch.display.reports.export_csv import export_csv
-from agentbatch.display.reports.export_markdown import export_markdown
+from agentbatch.display.reports.exports.csv import export_csv
+from agentbatch.display.reports.exports.markdown import export_markdown
 from agentbatch.errors import UserError
 from agentbatch.files import as_json, write_atomic
 from agentbatch.runs.state import RunState
