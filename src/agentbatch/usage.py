@@ -1,5 +1,6 @@
-"""Tokens of one or more model calls."""
+"""Tokens of one or more model calls, and sums of what they cost."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -48,3 +49,18 @@ class Usage(BaseModel):
             "calls": self.calls,
             "estimated": self.estimated,
         }
+
+
+def sum_or_none(costs: Iterable[float | None]) -> float | None:
+    """US dollars; None as soon as one of them is unknown."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def less(cost: float | None, before: float | None) -> float | None:
+    """US dollars that were added since `before`; None when one of them is unknown."""
+    return None if cost is None or before is None else cost - before

@@ -67,7 +67,7 @@ def test_a_folder_as_task_file(agentbatch: Any, folder: Path) -> None:
         (["--filter", "zzz"], {}, "matches no task"),
         (["--filter", "("], {}, "not a regular expression"),
         (["--env-file", "none.env"], {}, "there is no file"),
-        (["--prices", "none.toml"], {}, "there is no file"),
+        (["--prices", "none.toml"], {}, "There is no price file"),
         (["--serial", "--test"], {}, "not allowed with"),
         (["--max-iteration", "3"], {}, "no option --max-iteration; did you mean --max-iterations?"),
         (["frobnicate"], {}, "frobnicate"),

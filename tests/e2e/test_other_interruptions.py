@@ -76,7 +76,7 @@ async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[s
     assert process is not None
     async with asyncio.timeout(120):
         assert await process.wait() == 1
-    assert "The model cannot be reached: 3 tasks in a row have failed" in batch.output
+    assert "The endpoint does not answer: 3 tasks in a row failed" in batch.output
     assert f"agentbatch resume {batch.database.parent.name}" in batch.output
     async with serve(port) as server:
         batch.server = server

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.runs import events as e
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 
 class Bill(BaseModel):
@@ -32,13 +32,7 @@ def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:
 
 def total_cost(bills: tuple[Bill, ...], role: e.Role | None = None) -> float | None:
     """None when a bill with calls has no known price; 0.0 when nothing was spent."""
-    total = 0.0
-    for bill in bills:
-        if role is None or bill.role == role:
-            if bill.cost is None:
-                return None
-            total += bill.cost
-    return total
+    return sum_or_none(bill.cost for bill in bills if role is None or bill.role == role)
 
 
 def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
@@ -81,12 +75,7 @@ def _merged(bills: Sequence[Bill]) -> Bill:
             calls=sum(usage.calls for usage in usages),
             estimated=any(usage.estimated for usage in usages),
         ),
-        cost=_sum([bill.cost for bill in bills]),
-        cost_input=_sum([bill.cost_input for bill in bills]),
-        cost_output=_sum([bill.cost_output for bill in bills]),
+        cost=sum_or_none(bill.cost for bill in bills),
+        cost_input=sum_or_none(bill.cost_input for bill in bills),
+        cost_output=sum_or_none(bill.cost_output for bill in bills),
     )
-
-
-def _sum(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None

@@ -6,6 +6,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, first_line, money, tokens
+from agentbatch.usage import sum_or_none
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
@@ -132,12 +133,9 @@ def _finish_line(task: TaskState, state: RunState) -> str:
 
 
 def _split_cost(task: TaskState) -> tuple[str, str]:
-    return money(_sum([b.cost_input for b in task.bills])), money(_sum([b.cost_output for b in task.bills]))
-
-
-def _sum(costs: list[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    return money(sum_or_none(b.cost_input for b in task.bills)), money(
+        sum_or_none(b.cost_output for b in task.bills)
+    )
 
 
 def _run_end(event: e.RunFinished, state: RunState) -> str:

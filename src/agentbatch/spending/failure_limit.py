@@ -1,10 +1,34 @@
-"""After how many failed tasks a run stops."""
+"""When a run stops for what failed: more failures than allowed, or an endpoint that is gone."""
 
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 
 from agentbatch.text import counted
+
+MAX_UNANSWERED_TASKS = 3
+MAX_UNANSWERED_REQUESTS = 20
+"""That fail in a row for want of an answer, each after all its retries, before the run stops."""
+
+
+class Outage:
+    """An endpoint is gone: one after another fails for want of an answer, and so would those that follow."""
+
+    def __init__(self, most: int, noun: str) -> None:
+        """`most` of `noun` (`task`, `request`) in a row stop the run."""
+        self._most = most
+        self._noun = noun
+        self._in_a_row = 0
+        self._answered = -1
+
+    def unanswered(self, answered: int) -> str:
+        """One more has failed for want of an answer. `answered`: how many answers the run has had so far. Returns why
+        the run stops, as a sentence; empty: it goes on."""
+        self._in_a_row = self._in_a_row + 1 if answered == self._answered else 1
+        self._answered = answered
+        if self._in_a_row < self._most:
+            return ""
+        return f"The endpoint does not answer: {self._in_a_row} {self._noun}s in a row failed, each after its retries."
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Unknown is None, shown as –, never $0.
 
 import difflib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,10 +62,17 @@ class Prices:
         self._market = _by_last_part(book)
 
     @classmethod
+    def of(cls, named: str | Path | None, folder: Path) -> Self:
+        """The prices in the file that the settings name, else those in prices.toml of the folder, over the built-in
+        ones. Raises UserError."""
+        beside = folder / "prices.toml"
+        return cls.load(folder / named if named else beside if beside.is_file() else None)
+
+    @classmethod
     def load(cls, user_file: Path | None) -> Self:
         """The built-in prices and the user's. Raises UserError when the file is missing or wrong."""
         if user_file is not None and not user_file.is_file():
-            raise UserError(f"There is no price file {user_file}.")
+            raise UserError(f"There is no price file {user_file}; --prices FILE names another.")
         own = read_prices(user_file) if user_file is not None else {}
         from genai_prices.data_snapshot import get_snapshot  # lazy: 0.3 s
 
@@ -131,6 +138,18 @@ class Prices:
             return self._book.find_provider_model(name, None, provider, None)
         except LookupError:
             return None
+
+
+def require_prices(prices: Prices, models: Iterable[tuple[str, str]], what: str, instead: str = "") -> None:
+    """A budget in dollars holds only where every model's price is known. `models`: each with its endpoint's URL;
+    `what` sets the budget. Raises UserError."""
+    one = Usage(input=1000, output=1000, calls=1)
+    for model, url in dict.fromkeys(models):
+        if prices.price(model, one, datetime.now(UTC), base_url=url) is None:
+            raise UserError(
+                f"{what}: the price of {model} is unknown, so no budget in dollars can be kept. Add it to prices.toml"
+                f"{instead}."
+            )
 
 
 def compare(prices: Prices, usage: Usage, models: Sequence[str], at: datetime) -> list[ComparisonRow]:

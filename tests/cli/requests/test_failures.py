@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.script import Fault
-from agentbatch.requests.run.failures import MIN_ENDED, OUTAGE, OUTAGE_TOLD, FailureWatch, too_many_failed
+from agentbatch.requests.run.failures import MIN_ENDED, FailureWatch, too_many_failed
 from agentbatch.requests.spec.result import BatchError, BatchResult
+from agentbatch.spending.failure_limit import MAX_UNANSWERED_REQUESTS as OUTAGE
 from tests.cli.requests.test_requests import endpoint, lines_of, ran, said, write_input
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
@@ -54,7 +55,7 @@ def test_only_silence_in_a_row_is_an_outage() -> None:
     watch = FailureWatch(None)
     results = [_failed("transient")] * (OUTAGE - 1) + [_failed("request")] + [_failed("transient")] * OUTAGE
     assert [watch.add(result) for result in results] == [False] * (len(results) - 1) + [True]
-    assert watch.cause == OUTAGE_TOLD
+    assert watch.cause == "The endpoint does not answer: 20 requests in a row failed, each after its retries."
 
 
 async def test_a_number_of_failures_ends_it_and_what_failed_is_asked_again(tmp_path: Path) -> None:

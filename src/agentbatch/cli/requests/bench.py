@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
             "CODER_ENDPOINT and CODER_MODEL where they are not the usual ones."
         )
     key = given.coder.api_key.get_secret_value()
-    yield Target(given.coder.base_url, key, given.coder_model, Prices.load(None))
+    yield Target(given.coder.base_url, key, given.coder_model, Prices.of(given.prices, Path.cwd()))
 
 
 def _where(args: argparse.Namespace, target: "Target") -> str:
@@ -168,8 +169,8 @@ def _line(round_: "Round", first: "Round", *, counts_right: bool) -> str:
 
 
 def _explanation(args: argparse.Namespace, rounds: "list[Round]") -> str:
-    from agentbatch.requests.batch.executor import cost_sum
     from agentbatch.text import money
+    from agentbatch.usage import sum_or_none
 
     text = (
         "4x3: four calls at once, three requests in each. p50 and p95: seconds a call;\ntokens: of a request."
@@ -178,7 +179,7 @@ def _explanation(args: argparse.Namespace, rounds: "list[Round]") -> str:
         return text + "\nThis is agentbatch and the machine; --yes-spend measures your endpoint."
     cost: float | None = 0.0
     for round_ in rounds:
-        cost = cost_sum(cost, round_.stats.cost)
+        cost = sum_or_none((cost, round_.stats.cost))
     return text + f"\nCost {money(cost)}."
 
 

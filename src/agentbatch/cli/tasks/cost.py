@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         usage, actual = _usage_from_file(args)
     variables = _variables(args)
-    prices = Prices.load(_price_file(args, variables))
+    prices = Prices.of(getattr(args, "prices", None) or variables.get("AGENTBATCH_PRICES"), Path.cwd())
     rows = compare(prices, usage, _models(args, variables, prices), datetime.now(UTC))
     _print(usage, rows, actual, as_json=args.as_json)
     return 0
@@ -161,14 +161,6 @@ def _variables(args: argparse.Namespace) -> dict[str, str]:
 
     file_values = read_env_file(getattr(args, "env_file", None), Path.cwd())
     return {**file_values, **{name: value for name, value in os.environ.items() if value}}
-
-
-def _price_file(args: argparse.Namespace, variables: dict[str, str]) -> Path | None:
-    named = getattr(args, "prices", None) or variables.get("AGENTBATCH_PRICES")
-    if named:
-        return Path(named)
-    beside = Path("prices.toml")
-    return beside if beside.is_file() else None
 
 
 def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices") -> list[str]:

@@ -126,8 +126,7 @@ def _comparison(state: "RunState") -> "list[ComparisonRow]":
     from agentbatch.spending.pricing import Prices, compare
 
     settings, _ = read_settings({})
-    beside = Path("prices.toml")
-    prices = Prices.load(settings.prices or (beside if beside.is_file() else None))
+    prices = Prices.of(settings.prices, Path.cwd())
     return compare(prices, state.usage, settings.compare_models, datetime.now(UTC))
 
 

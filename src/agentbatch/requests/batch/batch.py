@@ -9,7 +9,7 @@ from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.call import Attempt
-from agentbatch.requests.batch.executor import Item, RequestExecutor, cost_sum, expected_tokens
+from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_tokens
 from agentbatch.requests.batch.pack_executor import PackedExecutor
 from agentbatch.requests.batch.packing import Pack, Packer
 from agentbatch.requests.batch.result_sink import Results, ResultSink
@@ -19,7 +19,7 @@ from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.spending.budget import BudgetExhausted, RunBudget
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 PACK_PATIENCE = 0.5
 """Seconds that a request waits for others to share a call with, when a worker is free."""
@@ -40,7 +40,7 @@ class Bill:
     cost: float | None = 0.0
 
     def add(self, result: BatchResult) -> None:
-        self.usage, self.cost = self.usage + result.usage, cost_sum(self.cost, result.cost)
+        self.usage, self.cost = self.usage + result.usage, sum_or_none((self.cost, result.cost))
 
 
 @dataclass

@@ -14,7 +14,7 @@ from agentbatch.requests.spec.request import CHAT, BatchRequest
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.requests.spec.structured import complaint, schema_of
 from agentbatch.spending.pricing import Prices
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 EXPECTED_OUTPUT = 500
 """Tokens that are expected of an answer whose length nobody knows."""
@@ -117,11 +117,6 @@ def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> f
     return None if price is None else price.total
 
 
-def cost_sum(first: float | None, second: float | None) -> float | None:
-    """None when one is unknown."""
-    return None if first is None or second is None else first + second
-
-
 def expected_tokens(body: dict[str, Any], size: int) -> int:
     """What a request may take in all: its own size (bytes) and the most that it asks for."""
     most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
@@ -146,7 +141,7 @@ def joined(first: BatchResult, second: BatchResult) -> BatchResult:
     return replace(
         second,
         usage=first.usage + second.usage,
-        cost=cost_sum(first.cost, second.cost),
+        cost=sum_or_none((first.cost, second.cost)),
         attempts=first.attempts + second.attempts,
         refused=first.refused + second.refused,
         reasked=first.reasked + second.reasked + 1,

@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agentbatch.requests.batch.executor import Item, cost_sum
+from agentbatch.requests.batch.executor import Item
 from agentbatch.requests.journal.journal import Done, Follower, Journal
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import CHAT, BatchRequest
 from agentbatch.requests.spec.result import BatchResult, renamed, result_of
 from agentbatch.requests.spec.structured import schema_of
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, less, sum_or_none
 
 Results = asyncio.Queue[BatchResult | None]
 """What a batch gives out; None is its end."""
@@ -44,18 +44,18 @@ class ResultSink:
         if usage.calls or usage.total:
             self.journal.charge(item.n, usage.input, usage.output, cost)
             before = self.charged.get(item.n, Charged())
-            self.charged[item.n] = Charged(before.usage + usage, cost_sum(before.cost, cost))
+            self.charged[item.n] = Charged(before.usage + usage, sum_or_none((before.cost, cost)))
 
     def left(self, item: Item, result: BatchResult) -> None:
         """It stays pending, though `result` was paid."""
         before = self.charged.get(item.n, Charged())
-        self.charge(item, _rest(result.usage, before.usage), _less(result.cost, before.cost))
+        self.charge(item, _rest(result.usage, before.usage), less(result.cost, before.cost))
 
     def count_charged(self) -> None:
         """The batch is over: what was paid for requests that did not end belongs to its figures."""
         for charged in self.charged.values():
             self.stats.usage = self.stats.usage + charged.usage
-            self.stats.cost = cost_sum(self.stats.cost, charged.cost)
+            self.stats.cost = sum_or_none((self.stats.cost, charged.cost))
         self.charged.clear()
 
     async def ended(self, item: Item, result: BatchResult) -> None:
@@ -118,7 +118,7 @@ def _done(result: BatchResult, line: str, before: Charged = Charged()) -> Done:
     """With what is to be added to the charges `before`."""
     reason = result.error.message if result.error is not None else ""
     rest = _rest(result.usage, before.usage)
-    return Done(result.ok, line, reason, rest.input, rest.output, _less(result.cost, before.cost))
+    return Done(result.ok, line, reason, rest.input, rest.output, less(result.cost, before.cost))
 
 
 def _rest(usage: Usage, before: Usage) -> Usage:
@@ -130,7 +130,3 @@ def _rest(usage: Usage, before: Usage) -> Usage:
         calls=usage.calls - before.calls,
         estimated=usage.estimated,
     )
-
-
-def _less(cost: float | None, before: float | None) -> float | None:
-    return None if cost is None or before is None else cost - before

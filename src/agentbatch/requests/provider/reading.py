@@ -10,7 +10,7 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.reply import ErrorKind
 from agentbatch.requests.batch.call import CallError, CallOutcome
-from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again, cost_sum
+from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again
 from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Done, Journal
 from agentbatch.requests.options import BATCH_DISCOUNT
@@ -21,6 +21,7 @@ from agentbatch.requests.spec.answers import Document
 from agentbatch.requests.spec.request import CHAT, BatchRequest
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.requests.spec.structured import complaint, schema_of
+from agentbatch.usage import sum_or_none
 
 AT_ONCE = 100
 """Answers that share a commit."""
@@ -153,7 +154,7 @@ def _joined(first: Again, second: BatchResult) -> BatchResult:
     return replace(
         second,
         usage=first.usage + second.usage,
-        cost=cost_sum(first.cost, second.cost),
+        cost=sum_or_none((first.cost, second.cost)),
         attempts=second.attempts + 1,
         reasked=second.reasked + 1,
     )

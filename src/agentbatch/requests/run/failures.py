@@ -3,12 +3,7 @@
 from dataclasses import replace
 
 from agentbatch.requests.spec.result import BatchResult
-from agentbatch.spending.failure_limit import FailureLimit
-
-OUTAGE = 20
-"""Requests that fail in a row for want of an answer, each after all its retries, before the batch stops."""
-
-OUTAGE_TOLD = f"The endpoint does not answer: {OUTAGE} requests in a row failed, each after its retries."
+from agentbatch.spending.failure_limit import MAX_UNANSWERED_REQUESTS, FailureLimit, Outage
 
 MIN_ENDED = 20
 """Requests that have ended before a share of them says anything."""
@@ -39,7 +34,8 @@ class FailureWatch:
         self._limit = limit
         self._ended = 0
         self._failed = 0
-        self._unanswered = 0
+        self._answered = 0
+        self._outage = Outage(MAX_UNANSWERED_REQUESTS, "request")
         self.cause = ""
         """Why the batch has to stop, as a sentence; empty: it goes on."""
 
@@ -47,10 +43,10 @@ class FailureWatch:
         """A request has ended; whether the batch has to stop from here on."""
         self._ended += 1
         self._failed += not result.ok
-        dead = result.error is not None and result.error.kind == "transient"
-        self._unanswered = self._unanswered + 1 if dead else 0
+        unanswered = result.error is not None and result.error.kind == "transient"
+        self._answered += not unanswered
+        gone = self._outage.unanswered(self._answered) if unanswered else ""
         if self.cause:
             return False
-        away = OUTAGE_TOLD if self._unanswered >= OUTAGE else ""
-        self.cause = away or too_many_failed(self._limit, self._failed, self._ended)
+        self.cause = gone or too_many_failed(self._limit, self._failed, self._ended)
         return bool(self.cause)

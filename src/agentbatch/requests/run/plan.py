@@ -9,7 +9,7 @@ from agentbatch.requests.batch.executor import expected_tokens
 from agentbatch.requests.options import BATCH_DISCOUNT, TOKEN_LIMITS
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.spec.input_file import read_requests
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 
 @dataclass
@@ -43,8 +43,8 @@ class RequestsPlan:
             sum(part.input for part in parts),
             sum(part.most for part in parts),
             sum(part.unbounded for part in parts),
-            _sum([part.least_cost for part in parts]),
-            _sum([part.most_cost for part in parts]),
+            sum_or_none(part.least_cost for part in parts),
+            sum_or_none(part.most_cost for part in parts),
         )
 
 
@@ -75,8 +75,3 @@ def _cost(prepared: PreparedRequests, model: str, given: int, written: int, call
     )
     discount = BATCH_DISCOUNT if prepared.options.provider_batch else 1.0
     return None if price is None else price.total * discount
-
-
-def _sum(costs: list[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,9 +19,8 @@ from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.notify import check_notify
-from agentbatch.spending.pricing import Prices
+from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.text import clip
-from agentbatch.usage import Usage
 
 REHEARSAL_MODEL = "rehearsal-plain"
 
@@ -219,10 +217,7 @@ def _prices(settings: Settings, folder: Path) -> Prices | None:
     """None: nothing has a price here."""
     if settings.rehearsal:
         return None
-    own = folder / (settings.prices or "prices.toml")
-    if settings.prices is not None and not own.is_file():
-        raise UserError(f"--prices: there is no file {own}.")
-    return Prices.load(own if own.is_file() else None)
+    return Prices.of(settings.prices, folder)
 
 
 def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
@@ -232,13 +227,8 @@ def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
         return
     if prices is None:
         raise UserError("--max-cost: the rehearsal model costs nothing; it needs no budget.")
-    one, url = Usage(input=1000, output=1000, calls=1), prepared.settings.coder_endpoint
-    for model in sorted(models):
-        if prices.price(model, one, datetime.now(UTC), base_url=url) is None:
-            raise UserError(
-                f"--max-cost: the price of {model} is unknown, so no budget in dollars can be held. Add it to "
-                "prices.toml."
-            )
+    url = prepared.settings.coder_endpoint
+    require_prices(prices, ((model, url) for model in sorted(models)), "--max-cost")
 
 
 def _text(path: Path) -> str:

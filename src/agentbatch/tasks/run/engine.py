@@ -8,16 +8,13 @@ from pathlib import Path
 
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
-from agentbatch.spending.failure_limit import FailureLimit
+from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resume_plan import ResumeAction
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted
-
-OUTAGE = 3
-"""Tasks that fail in a row because no model answered, each after all its retries, before the run stops."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class TasksEngine:
         self.on_concurrency = on_concurrency
         self._starting: asyncio.Future[None] | None = None
         self._failures = 0
-        self._outage = Outage()
+        self._outage = Outage(MAX_UNANSWERED_TASKS, "task")
         self.over = False
 
     @property
@@ -306,23 +303,4 @@ class TasksEngine:
                 changed_files=known.changed_files,
                 branch=known.branch,
             )
-        )
-
-
-class Outage:
-    """When an endpoint is gone, tasks fail one after another without an answer, and those that follow would."""
-
-    def __init__(self) -> None:
-        self._in_a_row = 0
-        self._answered = -1
-
-    def unanswered(self, answered: int) -> str:
-        """A task has failed without an answer. `answered`: calls of the run that were answered so far. Returns why the
-        run stops, as a sentence; empty: it does not."""
-        self._in_a_row = self._in_a_row + 1 if answered == self._answered else 1
-        self._answered = answered
-        if self._in_a_row < OUTAGE:
-            return ""
-        return (
-            f"The model cannot be reached: {self._in_a_row} tasks in a row have failed for want of an answer."
         )

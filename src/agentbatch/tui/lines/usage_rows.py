@@ -8,7 +8,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 HEADS = ("calls", "input", "cached", "output", "reasoning", "cost in", "cost out", "total")
 
@@ -99,13 +99,8 @@ def _figures(
 
 
 def _total(bills: tuple[Bill, ...]) -> tuple[Usage, float | None, float | None, float | None]:
-    cost_in, cost_out = _sum([b.cost_input for b in bills]), _sum([b.cost_output for b in bills])
+    cost_in, cost_out = sum_or_none(b.cost_input for b in bills), sum_or_none(b.cost_output for b in bills)
     return total_usage(bills), cost_in, cost_out, total_cost(bills)
-
-
-def _sum(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from agentbatch.files import SMALL
 from agentbatch.workspace.files.replace import replace_file
 from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import FileRecord, ToolResult
@@ -31,11 +32,6 @@ class WriteFile:
         if len(arguments.content) <= SMALL:
             return _write(arguments, directory)
         return await asyncio.to_thread(_write, arguments, directory)
-
-
-SMALL = 64 * 1024
-"""Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
-loop's queue takes longer than the disk."""
 
 
 def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:

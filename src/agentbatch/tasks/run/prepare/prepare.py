@@ -121,10 +121,7 @@ def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
 
 
 def _load_prices(settings: Settings, folder: Path) -> Prices:
-    own = folder / (settings.prices or "prices.toml")
-    if settings.prices is not None and not own.is_file():
-        raise UserError(f"--prices: there is no file {own}.")
-    prices = Prices.load(own if own.is_file() else None)
+    prices = Prices.of(settings.prices, folder)
     for name in settings.compare_models:
         if not prices.known(name):
             near = prices.nearest(name)

@@ -1,11 +1,10 @@
 """A budget in dollars holds only where every model's price is known."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from agentbatch.errors import UserError
+from agentbatch.spending.pricing import require_prices
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, PreparedRun
-from agentbatch.usage import Usage
 
 
 def check_priced(prepared: PreparedRun) -> None:
@@ -16,13 +15,7 @@ def check_priced(prepared: PreparedRun) -> None:
     what = "--max-cost" if prepared.settings.max_cost is not None else f"max_cost of {limited[0]}"
     if prepared.settings.rehearsal:
         raise UserError(f"{what}: the rehearsal model costs nothing; --max-tokens can be tried with it.")
-    one = Usage(input=1000, output=1000, calls=1)
-    for model, url in dict.fromkeys(_models(prepared)):
-        if prepared.prices.price(model, one, datetime.now(UTC), base_url=url) is None:
-            raise UserError(
-                f"{what}: the price of {model} is unknown, so no budget in dollars can be held. Add it to prices.toml, "
-                "or limit tokens with --max-tokens."
-            )
+    require_prices(prepared.prices, _models(prepared), what, ", or limit tokens with --max-tokens")
 
 
 def _models(prepared: PreparedRun) -> Iterator[tuple[str, str]]:

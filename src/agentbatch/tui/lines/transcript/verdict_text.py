@@ -9,6 +9,7 @@ from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines
+from agentbatch.tui.lines.transcript.placeholder import NO_TASK
 from agentbatch.tui.lines.transcript.verdict_lines import verdict_lines
 
 WHOLE = 20
@@ -22,8 +23,6 @@ VERIFY_LINES = 30
 
 LONG_LINES = 60
 """Lines shown of a prompt, or of an evaluation that is no verdict."""
-
-NO_TASK = "No task is chosen."
 
 
 def verdict_blocks(task: TaskState | None, glyphs: Glyphs) -> list[list[Line]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.run.engine import Outage
+from agentbatch.spending.failure_limit import Outage
 
 
 @pytest.mark.parametrize(
@@ -15,5 +15,5 @@ from agentbatch.tasks.run.engine import Outage
     ],
 )
 def test_three_in_a_row_without_an_answer_in_between(answered: list[int], stops: list[bool]) -> None:
-    outage = Outage()
+    outage = Outage(3, "task")
     assert [bool(outage.unanswered(number)) for number in answered] == stops
