@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from yarl import URL
 
+from agentbatch.dashboard.access import Access
 from agentbatch.dashboard.address import listen
-from agentbatch.dashboard.gate import Access
 from agentbatch.dashboard.server import Served, serve
 
 MARK = "AGENTBATCH_COMMAND"
@@ -82,8 +82,8 @@ def running(
             os.kill(pid, signal.SIGKILL)
 
 
-def small_dashboard(argv: Sequence[str] = SMALL_APP, most_tabs: int = 20) -> list[str]:
-    return ["-P", __file__, str(most_tabs), *argv]
+def small_dashboard(argv: Sequence[str] = SMALL_APP, max_tabs: int = 20) -> list[str]:
+    return ["-P", __file__, str(max_tabs), *argv]
 
 
 def _address(process: subprocess.Popen[str]) -> URL:
@@ -106,12 +106,12 @@ async def gone(dashboard: Running) -> bool:
     return True
 
 
-def main(most_tabs: str, *argv: str) -> None:
+def main(max_tabs: str, *argv: str) -> None:
     place = listen("127.0.0.1", 0)
-    gate = Access(place.names)
-    served = Served(argv, Path.cwd(), os.environ, "Small <app>", int(most_tabs))
+    access = Access(place.names)
+    served = Served(argv, Path.cwd(), os.environ, "Small <app>", int(max_tabs))
     asyncio.run(
-        serve(served, gate, place.socket, lambda: print(place.url(gate.token), flush=True))  # noqa: T201
+        serve(served, access, place.socket, lambda: print(place.url(access.token), flush=True))  # noqa: T201
     )
 
 

@@ -2,22 +2,22 @@ from dataclasses import replace
 
 import pytest
 
-from agentbatch.dashboard.gate import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, Access, RequestHeaders
+from agentbatch.dashboard.access import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, Access, RequestHeaders
 
 
 @pytest.fixture
-def gate() -> Access:
+def access() -> Access:
     return Access({"Box.example"})
 
 
 @pytest.fixture
-def welcome(gate: Access) -> RequestHeaders:
+def welcome(access: Access) -> RequestHeaders:
     """A page of ours that asks for its WebSocket."""
     return RequestHeaders(
         method="GET",
         hosts=["127.0.0.1:3008"],
         origins=["http://127.0.0.1:3008"],
-        cookie=gate.cookie,
+        cookie=access.cookie,
         upgrade=True,
     )
 
@@ -33,9 +33,9 @@ def welcome(gate: Access) -> RequestHeaders:
         "192.0.2.7:3008",
     ],
 )
-def test_our_names_at_any_port(gate: Access, welcome: RequestHeaders, host: str) -> None:
-    knock = replace(welcome, hosts=[host], origins=[f"http://{host}"], arrived_at="192.0.2.7")
-    assert gate.refusal(knock) is None
+def test_our_names_at_any_port(access: Access, welcome: RequestHeaders, host: str) -> None:
+    headers = replace(welcome, hosts=[host], origins=[f"http://{host}"], arrived_at="192.0.2.7")
+    assert access.refusal(headers) is None
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_our_names_at_any_port(gate: Access, welcome: RequestHeaders, host: str)
         ["[::1"],
     ],
 )
-def test_foreign_and_broken_names(gate: Access, welcome: RequestHeaders, hosts: list[str]) -> None:
+def test_foreign_and_broken_names(access: Access, welcome: RequestHeaders, hosts: list[str]) -> None:
     origins = [f"http://{host}" for host in hosts]
-    knock = replace(welcome, hosts=hosts, origins=origins, arrived_at="192.0.2.7")
-    assert gate.refusal(knock) == gate.foreign(knock) == FOREIGN_HOST
+    headers = replace(welcome, hosts=hosts, origins=origins, arrived_at="192.0.2.7")
+    assert access.refusal(headers) == access.foreign_host(headers) == FOREIGN_HOST
 
 
 @pytest.mark.parametrize("cookie", [None, "", "x", "é", "\udcff", "0" * 43])
-def test_no_cookie_of_ours(gate: Access, welcome: RequestHeaders, cookie: str | None) -> None:
-    assert gate.refusal(replace(welcome, cookie=cookie)) == NO_COOKIE
-    assert gate.refusal(replace(welcome, cookie=gate.token)) == NO_COOKIE, "the token is not the cookie"
+def test_no_cookie_of_ours(access: Access, welcome: RequestHeaders, cookie: str | None) -> None:
+    assert access.refusal(replace(welcome, cookie=cookie)) == NO_COOKIE
+    assert access.refusal(replace(welcome, cookie=access.token)) == NO_COOKIE, "the token is not the cookie"
     assert Access().refusal(welcome) == NO_COOKIE, "another dashboard's"
 
 
@@ -83,27 +83,27 @@ def test_no_cookie_of_ours(gate: Access, welcome: RequestHeaders, cookie: str | 
         ["http://127.0.0.1:3008", "http://evil.example"],
     ],
 )
-def test_foreign_origins(gate: Access, welcome: RequestHeaders, origins: list[str]) -> None:
-    assert gate.refusal(replace(welcome, origins=origins)) == FOREIGN_ORIGIN
+def test_foreign_origins(access: Access, welcome: RequestHeaders, origins: list[str]) -> None:
+    assert access.refusal(replace(welcome, origins=origins)) == FOREIGN_ORIGIN
     for method in ("POST", "HEAD", "OPTIONS", "DELETE"):
-        knock = replace(welcome, origins=origins, method=method, upgrade=False)
-        assert gate.refusal(knock) == FOREIGN_ORIGIN
-    assert gate.refusal(replace(welcome, origins=origins, upgrade=False)) is None, (
+        headers = replace(welcome, origins=origins, method=method, upgrade=False)
+        assert access.refusal(headers) == FOREIGN_ORIGIN
+    assert access.refusal(replace(welcome, origins=origins, upgrade=False)) is None, (
         "a page is got from anywhere"
     )
 
 
 def test_tokens() -> None:
-    gate = Access()
-    once = gate.token_for_once()
-    assert [gate.token_is_valid(token) for token in (gate.token, gate.token, once, once)] == [
+    access = Access()
+    once = access.one_time_token()
+    assert [access.token_is_valid(token) for token in (access.token, access.token, once, once)] == [
         True,
         True,
         True,
         False,
     ]
-    for wrong in ("", gate.token[:-1], gate.token + "x", gate.cookie, Access().token, "é", "\udcff"):
-        assert not gate.token_is_valid(wrong)
-    assert len(gate.token) >= 32
-    assert len(gate.cookie) >= 32
-    assert Access().cookie_name != gate.cookie_name
+    for wrong in ("", access.token[:-1], access.token + "x", access.cookie, Access().token, "é", "\udcff"):
+        assert not access.token_is_valid(wrong)
+    assert len(access.token) >= 32
+    assert len(access.cookie) >= 32
+    assert Access().cookie_name != access.cookie_name

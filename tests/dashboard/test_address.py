@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.dashboard.address import Place, listen
-from agentbatch.dashboard.announcement import announcement
-from agentbatch.dashboard.gate import Access
-from agentbatch.dashboard.served_app import how_it_ended
+from agentbatch.dashboard.access import Access
+from agentbatch.dashboard.address import Listener, announcement, listen
+from agentbatch.dashboard.served_app import describe_exit
 from agentbatch.errors import UserError
 
 
@@ -17,7 +16,7 @@ def test_a_taken_port_names_a_free_one() -> None:
         with pytest.raises(UserError) as error:
             listen("127.0.0.1", taken)
         said = re.fullmatch(
-            rf"Port {taken} of 127\.0\.0\.1 is taken, maybe by another dashboard\. Port (\d+) is free: "
+            rf"Port {taken} of 127\.0\.0\.1 is in use, maybe by another dashboard\. Port (\d+) is free: "
             r"agentbatch dashboard --port \1\.",
             str(error.value),
         )
@@ -29,17 +28,17 @@ def test_a_taken_port_names_a_free_one() -> None:
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("no.such.host.invalid", "--host: 'no.such.host.invalid' is no name"),
+        ("no.such.host.invalid", "--host: 'no.such.host.invalid' is not a name"),
         ("192.0.2.1", "--host: cannot listen on 192.0.2.1: "),
-        ("a" * 300, "is no name"),
-        ("\x1b[31m", "is no name"),
+        ("a" * 300, "is not a name"),
+        ("\x1b[31m", "is not a name"),
     ],
 )
-def test_hosts_that_cannot_be(host: str, said: str) -> None:
+def test_invalid_hosts(host: str, said: str) -> None:
     with pytest.raises(UserError) as error:
         listen(host, 0)
     assert said in str(error.value)
-    assert "127.0.0.1 is the usual" in str(error.value)
+    assert "The default is 127.0.0.1." in str(error.value)
     assert "\x1b" not in str(error.value)
 
 
@@ -52,39 +51,39 @@ def test_hosts_that_cannot_be(host: str, said: str) -> None:
     ],
 )
 def test_how_a_place_is_reached(host: str, url: str, only_here: bool) -> None:
-    place = listen(host, 0)
-    with place.socket:
-        assert place.url("T") == url.format(place.port)
-        assert place.only_this_machine is only_here
-        assert (socket.gethostname() in place.names) is not only_here
+    listener = listen(host, 0)
+    with listener.socket:
+        assert listener.url("T") == url.format(listener.port)
+        assert listener.is_loopback is only_here
+        assert (socket.gethostname() in listener.names) is not only_here
 
 
 def test_a_new_kind_of_address() -> None:
     if not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    place = listen("::1", 0)
-    with place.socket:
-        assert place.url("T") == f"http://[::1]:{place.port}/?token=T"
-        assert place.only_this_machine
+    listener = listen("::1", 0)
+    with listener.socket:
+        assert listener.url("T") == f"http://[::1]:{listener.port}/?token=T"
+        assert listener.is_loopback
 
 
-def told(place: Place, *, control: bool) -> str:
-    with place.socket:
-        lines = announcement("20260101-000000-abcd", place, Access().token, control=control)
+def printed(listener: Listener, *, control: bool) -> str:
+    with listener.socket:
+        lines = announcement("20260101-000000-abcd", listener, Access().token, control=control)
     for line in lines:
         assert len(line) <= 80 or "http" in line, line
     return "\n".join(lines)
 
 
-def test_what_is_told() -> None:
-    here = told(listen("127.0.0.1", 0), control=False)
+def test_what_is_printed() -> None:
+    here = printed(listen("127.0.0.1", 0), control=False)
     assert "Warning" not in here
-    assert "can only be looked at" in here
-    assert "Ctrl-C ends" in here
-    assert "whoever has the address can steer" in told(listen("127.0.0.1", 0), control=True)
-    everywhere = told(listen("0.0.0.0", 0), control=True)
+    assert "Read-only" in here
+    assert "Ctrl-C stops" in here
+    assert "anyone with this address can control" in printed(listen("127.0.0.1", 0), control=True)
+    everywhere = printed(listen("0.0.0.0", 0), control=True)
     assert "Warning: --host 0.0.0.0 lets other machines in." in everywhere
-    assert "and steer it." in " ".join(everywhere.split())
+    assert "and control it." in " ".join(everywhere.split())
 
 
 @pytest.mark.parametrize(
@@ -92,11 +91,11 @@ def test_what_is_told() -> None:
     [
         (0, "", "The view was closed."),
         (0, "a warning", "The view was closed."),
-        (2, "agentbatch: no run.\n\n", "The view ended with exit code 2. It said: agentbatch: no run."),
-        (1, "Traceback\n  \x1b[31mKeyError\x07", "The view ended with exit code 1. It said: KeyError"),
+        (2, "agentbatch: no run.\n\n", "The view ended with exit code 2: agentbatch: no run."),
+        (1, "Traceback\n  \x1b[31mKeyError\x07", "The view ended with exit code 1: KeyError"),
         (-9, "", "The view was killed by signal 9."),
-        (None, "", "The view does not answer any more."),
+        (None, "", "The view no longer responds."),
     ],
 )
 def test_how_views_end(code: int | None, said: str, sentence: str) -> None:
-    assert how_it_ended(code, said) == sentence
+    assert describe_exit(code, said) == sentence

@@ -28,7 +28,7 @@ async def test_a_view_in_the_browser(tmp_path: Path) -> None:
 
             await tab.press("d")
             assert await tab.until(WHY) == (
-                "The view ended with exit code 3. It said: something went wrong [bold]here[/]"
+                "The view ended with exit code 3: something went wrong [bold]here[/]"
             )
             assert await tab.value("document.activeElement.id") == "reload"
             await tab.value("document.getElementById('reload').click()")
@@ -69,7 +69,7 @@ async def test_the_server_goes_while_a_page_is_open(tmp_path: Path) -> None:
             await tab.screen_with("hello")
             assert dashboard.end() == 0
             assert not dashboard.processes()
-            assert str(await tab.until(WHY)).startswith("The dashboard has ended.")
+            assert str(await tab.until(WHY)).startswith("The dashboard has stopped.")
 
 
 async def test_a_page_elsewhere_gets_nothing(tmp_path: Path) -> None:

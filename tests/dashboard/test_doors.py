@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from agentbatch.dashboard.gate import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, WRONG_TOKEN
+from agentbatch.dashboard.access import FOREIGN_HOST, FOREIGN_ORIGIN, NO_COOKIE, WRONG_TOKEN
 from tests.dashboard.served import Running, gone, running, small_dashboard
 from tests.dashboard.visitor import goodbye, open_tab, shown, stranger, visitor
 
@@ -190,7 +190,7 @@ async def test_orders_in_the_address_are_taken_out(dashboard: Running) -> None:
 
 
 async def test_so_many_tabs_and_no_more(tmp_path: Path) -> None:
-    with running(small_dashboard(most_tabs=2), tmp_path) as dashboard:
+    with running(small_dashboard(max_tabs=2), tmp_path) as dashboard:
         async with visitor(dashboard) as session:
             async with (
                 await open_tab(session, dashboard) as first,
@@ -199,7 +199,7 @@ async def test_so_many_tabs_and_no_more(tmp_path: Path) -> None:
                 await shown(first, "hello")
                 await shown(second, "hello")
                 async with await open_tab(session, dashboard) as third:
-                    assert (await goodbye(third)).startswith("2 tabs are open already")
+                    assert (await goodbye(third)).startswith("2 tabs are open, which is the maximum.")
                 assert len(dashboard.processes()) == 2
             assert await gone(dashboard)
             async with (

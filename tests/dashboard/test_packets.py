@@ -6,14 +6,14 @@ import pytest
 
 from agentbatch.dashboard.packets import (
     MAX_PAYLOAD,
-    GarbledError,
     Packet,
+    ProtocolError,
     Size,
     encode,
     from_browser,
+    is_exit,
+    parse_size,
     read_packet,
-    says_exit,
-    size_of,
     wait_until_ready,
 )
 
@@ -66,18 +66,18 @@ def test_what_the_browser_says(said: list[Any], heard: Packet | None) -> None:
     ],
 )
 def test_what_the_browser_must_not_say(text: str) -> None:
-    with pytest.raises(GarbledError):
+    with pytest.raises(ProtocolError):
         from_browser(text)
 
 
 def test_sizes() -> None:
-    assert size_of("80", "24") == Size(80, 24)
-    assert size_of(100_000, "999999999") == Size(1000, 500)
+    assert parse_size("80", "24") == Size(80, 24)
+    assert parse_size(100_000, "999999999") == Size(1000, 500)
     for wrong in (None, "", "0", "-1", "+5", "1e3", " 5", "٥", "9" * 10, "9" * 5000, 0, -3, 1.5, True):
-        with pytest.raises(GarbledError):
-            size_of(wrong, 24)
-        with pytest.raises(GarbledError):
-            size_of(80, wrong)
+        with pytest.raises(ProtocolError):
+            parse_size(wrong, 24)
+        with pytest.raises(ProtocolError):
+            parse_size(80, wrong)
 
 
 async def test_packets_there_and_back() -> None:
@@ -88,7 +88,7 @@ async def test_packets_there_and_back() -> None:
 
 @pytest.mark.parametrize("data", [b"Traceback", b"D" + (MAX_PAYLOAD + 1).to_bytes(4, "big")])
 async def test_what_is_no_packet(data: bytes) -> None:
-    with pytest.raises(GarbledError):
+    with pytest.raises(ProtocolError):
         await read_packet(stream(data))
 
 
@@ -118,4 +118,4 @@ async def test_the_word_that_an_app_is_ready(data: bytes, ready: bool) -> None:
     ],
 )
 def test_the_word_that_an_app_ends(packet: Packet, exits: bool) -> None:
-    assert says_exit(packet) is exits
+    assert is_exit(packet) is exits

@@ -74,7 +74,7 @@ async def test_the_server_ends_by_a_signal(dashboard: Running, number: signal.Si
             await until_started(dashboard, 3)
         dashboard.process.send_signal(number)
         for tab in tabs:
-            assert (await goodbye(tab)).startswith("The dashboard has ended.")
+            assert (await goodbye(tab)).startswith("The dashboard has stopped.")
     assert await asyncio.to_thread(dashboard.process.wait, PATIENCE) == 0
     assert not dashboard.processes(), "none is left when the server has gone"
     assert dashboard.process.stderr is not None
@@ -104,7 +104,7 @@ async def test_a_hung_view_that_is_typed_into(dashboard: Running) -> None:
         async with visitor(hung) as session, await open_tab(session, hung) as tab:
             for _ in range(40):
                 await tab.send_json(["stdin", "x" * 100_000])
-            assert await goodbye(tab) == "The view does not take keys any more."
+            assert await goodbye(tab) == "The view no longer accepts input."
         assert await gone(hung)
 
 
@@ -113,7 +113,7 @@ async def test_a_hung_view_that_is_typed_into(dashboard: Running) -> None:
     [
         ("q", "The view was closed."),
         ("x", "The view was closed."),
-        ("d", "The view ended with exit code 3. It said: something went wrong [bold]here[/]"),
+        ("d", "The view ended with exit code 3: something went wrong [bold]here[/]"),
     ],
 )
 async def test_a_view_that_ends(dashboard: Running, key: str, sentence: str) -> None:
@@ -130,15 +130,15 @@ async def test_a_view_that_ends(dashboard: Running, key: str, sentence: str) -> 
     [
         (
             [sys.executable, "-c", "import sys; sys.exit('agentbatch: no such run')"],
-            "The view ended with exit code 1. It said: agentbatch: no such run",
+            "The view ended with exit code 1: agentbatch: no such run",
         ),
         ([sys.executable, "-c", "print('hello')"], "The view was closed."),
         (
             [sys.executable, "-c", "print('__GANGLION__'); print('garbage that is no packet')"],
-            "The view wrote something that is not its screen, and was ended.",
+            "The view wrote something other than terminal output, and was ended.",
         ),
         ([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], "The view was killed by signal 9."),
-        (["/no/such/program"], "The view ended with exit code 1. It said: FileNotFoundError: "),
+        (["/no/such/program"], "The view ended with exit code 1: FileNotFoundError: "),
     ],
 )
 async def test_views_that_do_not_begin(tmp_path: Path, argv: list[str], sentence: str) -> None:
@@ -149,14 +149,14 @@ async def test_views_that_do_not_begin(tmp_path: Path, argv: list[str], sentence
 
 
 @pytest.mark.parametrize("message", ["[", '["quit"]', '["resize", {"width": -1, "height": 5}]', b"bytes"])
-async def test_what_no_page_of_ours_says(dashboard: Running, message: str | bytes) -> None:
+async def test_invalid_messages(dashboard: Running, message: str | bytes) -> None:
     async with visitor(dashboard) as session, await open_tab(session, dashboard) as tab:
         await shown(tab, "hello")
         if isinstance(message, bytes):
             await tab.send_bytes(message)
         else:
             await tab.send_str(message)
-        assert (await goodbye(tab)).startswith("The page sent something that is")
+        assert (await goodbye(tab)).startswith("The page sent an invalid message: ")
         assert await gone(dashboard)
 
 

@@ -1,4 +1,4 @@
-"""The page and its files: ours, and from textual-serve its terminal for the browser. Nothing comes from elsewhere."""
+"""The page and its files: our own, and textual-serve's terminal for the browser. Nothing is loaded from elsewhere."""
 
 import html
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ from typing import NamedTuple
 PAGE = Path(__file__).parent / "page"
 
 HEADERS = {
-    # style: the terminal (xterm.js) writes its colours and cell sizes into style elements of its own.
+    # style: the terminal (xterm.js) adds style elements for its colours and cell sizes.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "font-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -37,27 +37,27 @@ class PageFile(NamedTuple):
 
 
 def installed() -> bool:
-    """Whether the extra `dashboard` is there."""
+    """Whether the extra `dashboard` is installed."""
     return find_spec("textual_serve") is not None
 
 
 def page_files() -> dict[str, PageFile]:
-    """What lies under /static, by name. Nothing else is served from the disk."""
+    """The files under /static, by name. Nothing else is served from disk."""
     spec = find_spec("textual_serve")
     assert spec is not None
     assert spec.origin is not None
-    theirs = Path(spec.origin).parent / "static"
+    static = Path(spec.origin).parent / "static"
     paths = {
-        "textual.js": theirs / "js" / "textual.js",
-        "xterm.css": theirs / "css" / "xterm.css",
-        "mono.ttf": theirs / "fonts" / "RobotoMono-VariableFont_wght.ttf",
-        "mono-italic.ttf": theirs / "fonts" / "RobotoMono-Italic-VariableFont_wght.ttf",
+        "textual.js": static / "js" / "textual.js",
+        "xterm.css": static / "css" / "xterm.css",
+        "mono.ttf": static / "fonts" / "RobotoMono-VariableFont_wght.ttf",
+        "mono-italic.ttf": static / "fonts" / "RobotoMono-Italic-VariableFont_wght.ttf",
         **{name: PAGE / name for name in ("page.css", "page.js", "icon.svg")},
     }
     return {name: PageFile(path, _TYPES[path.suffix]) for name, path in paths.items()}
 
 
 def page_text(title: str, host: str) -> str:
-    """The page. `host`: name and port that the browser knows us by."""
+    """The page. `host`: name and port in the browser's address."""
     template = Template((PAGE / "index.html").read_text(encoding="utf-8"))
     return template.substitute(title=html.escape(title), socket=html.escape(f"ws://{host}/ws"))

@@ -1,4 +1,4 @@
-"""The environment of a served app: an allow-list. It reads a run's folder and needs no key, so it gets none."""
+"""The environment of a served app, by an allow-list. It reads a run's folder and needs no key, so it gets none."""
 
 from collections.abc import Collection, Mapping
 
@@ -13,16 +13,16 @@ AGENTBATCH_PRICES AGENTBATCH_COMPARE_MODELS
 """
 
 PASSED = frozenset([*_NAMES.split(), MARK])
-"""Names that are passed on; besides them every LC_*. PYTHONPATH, because agentbatch may have been found by it; the mark
-of a task's commands, for a dashboard that one of them started: it is found and ended with that command."""
+"""Variables that are passed on, besides every LC_*. PYTHONPATH: agentbatch may have been found through it. MARK: a
+dashboard started by a task's command is found and ended with that command."""
 
 
 def served_environment(
     environ: Mapping[str, str], secrets_names: Collection[str], size: Size
 ) -> dict[str, str]:
-    """What `environ` may pass on, and what makes Textual speak with us instead of with a terminal.
+    """The allowed part of `environ`, and what makes Textual talk to us instead of to a terminal.
 
-    No variable gets in whose value contains a key, that of one in `secrets_names`.
+    Variables whose value contains the value of one in `secrets_names` are dropped.
     """
     keys = [environ[name] for name in secrets_names if len(environ.get(name, "")) >= MIN_SECRET]
     passed = {

@@ -1,4 +1,4 @@
-"""The web server of the dashboard: routes, the gate before all of them, and a clean end."""
+"""The web server of the dashboard: routes, access control before all of them, and a clean shutdown."""
 
 import asyncio
 import signal
@@ -10,45 +10,45 @@ from pathlib import Path
 from aiohttp import web
 
 from agentbatch.config.settings import secret_variables
-from agentbatch.dashboard.gate import WRONG_TOKEN, Access, RequestHeaders
-from agentbatch.dashboard.packets import GarbledError, size_of
+from agentbatch.dashboard.access import WRONG_TOKEN, Access, RequestHeaders
+from agentbatch.dashboard.packets import ProtocolError, parse_size
 from agentbatch.dashboard.page_files import HEADERS, page_files, page_text
 from agentbatch.dashboard.served_app import ServedApp
 from agentbatch.dashboard.served_environment import served_environment
-from agentbatch.dashboard.tab import say_goodbye, talk
+from agentbatch.dashboard.tab import close_tab, relay
 
 MAX_TABS = 20
-"""Each is a process of some 60 MB."""
+"""Each is a process of about 60 MB."""
 MAX_MESSAGE = 1024**2
-"""Bytes of a message of the browser: a long paste."""
+"""Bytes of one message from the browser: a long paste."""
 HEARTBEAT = 15.0
-"""Seconds between two looks whether a browser is still there (a laptop that fell asleep)."""
-SHUTDOWN_PATIENCE = 12.0
-"""Seconds for all tabs to end: longer than one takes at worst."""
+"""Seconds between two checks that a browser is still connected (a laptop may be asleep)."""
+SHUTDOWN_TIMEOUT = 12.0
+"""Seconds for all tabs to end: more than one takes at worst."""
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Served:
-    """What every tab gets a process of."""
+    """The app that is started for every tab."""
 
     argv: Sequence[str]
     """A Textual app; the first word is the path of a program."""
     cwd: Path
     environ: Mapping[str, str]
-    """Of which an app gets what it needs."""
+    """An app gets the allowed part of it."""
     title: str
-    """Of the page."""
-    most_tabs: int = MAX_TABS
+    """The page's."""
+    max_tabs: int = MAX_TABS
 
 
 class DashboardServer:
-    """Serves an app to browsers that the gate lets in."""
+    """Serves an app to browsers with access."""
 
-    def __init__(self, served: Served, gate: Access) -> None:
+    def __init__(self, served: Served, access: Access) -> None:
         self._served = served
-        self._gate = gate
+        self._access = access
         self._files = page_files()
         self._tabs = 0
         self._ending = asyncio.Event()
@@ -70,10 +70,10 @@ class DashboardServer:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        knock = _knock(request, self._gate.cookie_name)
+        headers = _headers_of(request, self._access.cookie_name)
         if request.method == "GET" and request.path == "/" and "token" in request.query:
-            return self._let_in(request, knock)
-        refused = self._gate.refusal(knock)
+            return self._exchange_token(request, headers)
+        refused = self._access.refusal(headers)
         if refused is not None:
             return _sentence(403, refused)
         try:
@@ -81,21 +81,21 @@ class DashboardServer:
         except web.HTTPNotFound:
             return _sentence(404, "There is nothing at this address. The dashboard is at /.")
 
-    def _let_in(self, request: web.Request, knock: RequestHeaders) -> web.Response:
-        """Exchange the token for the cookie, and take it out of the address bar."""
-        foreign = self._gate.foreign(knock)
+    def _exchange_token(self, request: web.Request, headers: RequestHeaders) -> web.Response:
+        """Exchange the token for the cookie, and remove it from the address bar."""
+        foreign = self._access.foreign_host(headers)
         if foreign is not None:
             return _sentence(403, foreign)
-        if not self._gate.token_is_valid(request.query["token"]):
+        if not self._access.token_is_valid(request.query["token"]):
             return _sentence(403, WRONG_TOKEN)
         response = web.Response(status=303, headers={"Location": "/"})
         response.set_cookie(
-            self._gate.cookie_name, self._gate.cookie, httponly=True, samesite="Strict", path="/"
+            self._access.cookie_name, self._access.cookie, httponly=True, samesite="Strict", path="/"
         )
         return response
 
     async def _page(self, request: web.Request) -> web.Response:
-        if request.query_string:  # textual.js would take orders from it
+        if request.query_string:  # textual.js would obey it
             return web.Response(status=303, headers={"Location": "/"})
         text = page_text(self._served.title, request.headers["Host"])
         return web.Response(text=text, content_type="text/html", charset="utf-8")
@@ -108,18 +108,16 @@ class DashboardServer:
 
     async def _tab(self, request: web.Request) -> web.StreamResponse:
         try:
-            size = size_of(request.query.get("width"), request.query.get("height"))
-        except GarbledError as error:
-            return _sentence(400, f"The browser's window has no size: {error}.")
-        # No compression: the way is this machine, or ssh, which does it better.
+            size = parse_size(request.query.get("width"), request.query.get("height"))
+        except ProtocolError as error:
+            return _sentence(400, f"The browser sent no valid window size: {error}.")
+        # No compression: the connection is local, or through ssh, which does it better.
         page = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False)
         if not page.can_prepare(request):
-            return _sentence(400, "This address is for the page's own connection. The dashboard is at /.")
+            return _sentence(400, "This address is for the page's WebSocket. The dashboard is at /.")
         await page.prepare(request)
-        if self._tabs >= self._served.most_tabs:
-            await say_goodbye(
-                page, f"{self._tabs} tabs are open already, and more are not served. Close one."
-            )
+        if self._tabs >= self._served.max_tabs:
+            await close_tab(page, f"{self._tabs} tabs are open, which is the maximum. Close one first.")
             return page
         self._tabs += 1
         try:
@@ -133,10 +131,10 @@ class DashboardServer:
         try:
             app = await ServedApp.start(self._served.argv, self._served.cwd, environment)
         except OSError as error:
-            await say_goodbye(page, f"The view cannot be started: {error.strerror or error}.")
+            await close_tab(page, f"The view cannot be started: {error.strerror or error}.")
             return
         try:
-            await talk(page, app, self._ending)
+            await relay(page, app, self._ending)
         finally:
             await app.end()
 
@@ -144,30 +142,30 @@ class DashboardServer:
         self._ending.set()
 
 
-async def serve(served: Served, gate: Access, place: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve on a listening socket until SIGINT, SIGTERM or SIGHUP; then no process of a tab is left.
+async def serve(served: Served, access: Access, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on a listening socket until SIGINT, SIGTERM or SIGHUP; returns when no process of a tab is left.
 
-    `ready` is called when browsers can come. Call it in the main thread: the signals are heard there.
+    `ready` is called when browsers can connect. Run this in the main thread, which receives the signals.
     """
-    over = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in END_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            loop.add_signal_handler(number, over.set)
-    # The access log would have the token in it.
+            loop.add_signal_handler(number, stop.set)
+    # The access log would contain the token.
     runner = web.AppRunner(
-        DashboardServer(served, gate).application(), access_log=None, shutdown_timeout=SHUTDOWN_PATIENCE
+        DashboardServer(served, access).application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
     )
     await runner.setup()
     try:
-        await web.SockSite(runner, place).start()
+        await web.SockSite(runner, listener).start()
         ready()
-        await over.wait()
+        await stop.wait()
     finally:
         await runner.cleanup()
 
 
-def _knock(request: web.Request, cookie_name: str) -> RequestHeaders:
+def _headers_of(request: web.Request, cookie_name: str) -> RequestHeaders:
     transport = request.transport
     address = transport.get_extra_info("sockname") if transport is not None else None
     return RequestHeaders(
@@ -176,7 +174,7 @@ def _knock(request: web.Request, cookie_name: str) -> RequestHeaders:
         origins=request.headers.getall("Origin", []),
         cookie=request.cookies.get(cookie_name),
         upgrade=request.path == "/ws" or "Upgrade" in request.headers,
-        # A socket for both kinds of addresses shows the old kind in the clothes of the new.
+        # A socket for IPv4 and IPv6 shows IPv4 addresses as IPv6.
         arrived_at=str(address[0]).removeprefix("::ffff:") if address else "",
     )
 

@@ -49,10 +49,10 @@ async def test_mistakes_are_told_in_a_sentence(tmp_path: Path) -> None:
         assert f"--port: must be a whole number from 0 to 65535, not {port!r}." in refused(
             tmp_path, f"--port={port}"
         )
-    assert "is no name or address of this machine" in refused(tmp_path, "--host", "no.such.host.invalid")
+    assert "is not a name or address of this machine" in refused(tmp_path, "--host", "no.such.host.invalid")
     with running(DASHBOARD, tmp_path) as first:
         said = refused(tmp_path, "--port", str(first.address.port))
-        assert re.search(r"is taken, .*: agentbatch dashboard --port \d+\.$", said)
+        assert re.search(r"is in use, .*: agentbatch dashboard --port \d+\.$", said)
 
 
 def test_without_the_extra(tmp_path: Path) -> None:
@@ -83,15 +83,13 @@ def printed(base: Path, *flags: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"), [((), "can only be looked at"), (("--control",), "Commands are allowed")]
-)
+@pytest.mark.parametrize(("flags", "said"), [((), "Read-only"), (("--control",), "Commands are allowed")])
 async def test_what_is_printed(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
     folder = await finished(tmp_path)
     lines = await asyncio.to_thread(printed, tmp_path, *flags)
-    assert lines[0] == f"Dashboard of the run {folder.run_id}:"
+    assert lines[0] == f"Dashboard of run {folder.run_id}:"
     assert any(said in line for line in lines)
-    assert lines[-1] == "Ctrl-C ends the dashboard. The run goes on without it."
+    assert lines[-1] == "Ctrl-C stops the dashboard. The run continues."
     assert all(len(line) <= 80 for line in lines)
 
 

@@ -11,8 +11,8 @@ from agentbatch.cli.runs.attach import RUN_HELP, chosen_run
 from agentbatch.errors import UserError
 
 if TYPE_CHECKING:
-    from agentbatch.dashboard.address import Place
-    from agentbatch.dashboard.gate import Access
+    from agentbatch.dashboard.access import Access
+    from agentbatch.dashboard.address import Listener
     from agentbatch.runs.folder import RunFolder
 
 DESCRIPTION = """\
@@ -62,24 +62,23 @@ def dashboard(args: argparse.Namespace) -> int:
     if not installed():
         raise UserError("The dashboard needs textual-serve: pip install 'agentbatch[dashboard]'.")
 
-    from agentbatch.dashboard.address import listen
-    from agentbatch.dashboard.announcement import announcement
-    from agentbatch.dashboard.gate import Access
+    from agentbatch.dashboard.access import Access
+    from agentbatch.dashboard.address import announcement, listen
     from agentbatch.dashboard.server import Served, serve
     from agentbatch.runs.listing import open_run, require_tasks
 
     port = _port(args.port)
     folder = chosen_run(args.run)
     require_tasks(open_run(folder).state.info, folder.run_id)
-    place = listen(args.host, port)
-    gate = Access(place.names)
+    listener = listen(args.host, port)
+    access = Access(listener.names)
 
     def tell() -> None:
-        lines = announcement(folder.run_id, place, gate.token, control=args.control)
+        lines = announcement(folder.run_id, listener, access.token, control=args.control)
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
         if args.open:
-            _open(place, gate)
+            _open(listener, access)
 
     served = Served(
         argv=attach_command(folder, control=args.control),
@@ -87,7 +86,7 @@ def dashboard(args: argparse.Namespace) -> int:
         environ=os.environ,
         title=f"agentbatch {folder.run_id}",
     )
-    asyncio.run(serve(served, gate, place.socket, tell))
+    asyncio.run(serve(served, access, listener.socket, tell))
     return 0
 
 
@@ -104,13 +103,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _open(place: "Place", gate: "Access") -> None:
+def _open(listener: "Listener", access: "Access") -> None:
     """Open the browser, which takes its time: in a thread. All users of a machine see its command lines."""
     import threading
     import webbrowser
 
     def work() -> None:
-        if not webbrowser.open(place.url(gate.token_for_once())):
+        if not webbrowser.open(listener.url(access.one_time_token())):
             sys.stderr.write("No browser could be opened here: open the address yourself.\n")
 
     threading.Thread(target=work, daemon=True).start()

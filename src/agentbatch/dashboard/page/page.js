@@ -1,23 +1,23 @@
 "use strict";
 
-// textual.js runs the terminal and keeps its WebSocket to itself; this page has to hear why it closes.
+// textual.js runs the terminal and keeps its WebSocket to itself; this page has to know why it closes.
 (() => {
   const UNREACHABLE =
-    "The dashboard has ended or cannot be reached. Start it with `agentbatch dashboard` where it ran, " +
+    "The dashboard has stopped or cannot be reached. Start it with `agentbatch dashboard` where it ran, " +
     "and open the address that it prints.";
   let why = UNREACHABLE;
 
-  function heard(event) {
+  function onMessage(event) {
     if (typeof event.data !== "string") {
       return;
     }
-    const [word, sentence] = JSON.parse(event.data);
-    if (word === "ended") {
+    const [kind, sentence] = JSON.parse(event.data);
+    if (kind === "ended") {
       why = String(sentence);
     }
   }
 
-  function over() {
+  function onClose() {
     document.getElementById("why").textContent = why;
     document.body.classList.add("-over");
     document.getElementById("reload").focus();
@@ -26,9 +26,9 @@
   window.WebSocket = class extends window.WebSocket {
     constructor(url) {
       super(url);
-      this.addEventListener("message", heard);
-      this.addEventListener("close", over);
-      // Keys go to the terminal without a click into it.
+      this.addEventListener("message", onMessage);
+      this.addEventListener("close", onClose);
+      // Focus the terminal, so that keys work without a click.
       this.addEventListener("open", () => document.querySelector(".xterm-helper-textarea").focus());
     }
   };
@@ -36,6 +36,6 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.getElementById("reload").addEventListener("click", () => window.location.reload());
   });
-  // A page that comes back from the browser's memory has lost its connection.
+  // A page restored from the browser's cache has lost its connection.
   window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
 })();
