@@ -1,0 +1,222 @@
+"""A coder and an evaluator of a test's own, without any model: a batch through the doors, interrupted, resumed."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from agentbatch.api import RunOutcome, run_batch
+from agentbatch.config import load_settings
+from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.session import Engine
+from agentbatch.tasks.agents.role_models import RunParts
+from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.evaluator.evaluator import Checks, Continue, Decision, Done, Found, TurnEvidence
+from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Workspace
+
+Moment = Literal["turn", "evaluation", ""]
+
+
+class SessionOpened(e.TaskEvent):
+    """What an agent in a process of its own would store: the id by which its session is found again."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["test_session_opened"] = "test_session_opened"
+    session: str
+
+
+@dataclass
+class World:
+    """What the two note in one session of the run; it stands still at the moment that is to be interrupted."""
+
+    moment: Moment = ""
+    noted: list[str] = field(default_factory=list)
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_by(self, moment: Moment) -> None:
+        if moment == self.moment:
+            self.reached.set()
+            await asyncio.Event().wait()
+
+
+class TinyCoder:
+    def __init__(self, world: World, parts: RunParts, assignment: Assignment) -> None:
+        self._world, self._assignment = world, assignment
+        self.style = PromptStyle({"finish": "stop"})
+        events = assignment.state.events if assignment.state else ()
+        known = [event.session for event in events if isinstance(event, SessionOpened)]
+        self.session = known[0] if known else f"session of {assignment.task.id}"
+        self.work = WorkLog(active=bool(known))
+        if not known:
+            parts.store.emit(SessionOpened(task_id=assignment.task.id, session=self.session))
+
+    async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
+        self._world.noted.append(f"turn: {prompt}")
+        name = "done" if prompt == "Now make done." else "begun"
+        if name == "done":
+            await self._world.pass_by("turn")
+        return await self._write(name)
+
+    async def resume(self, prompt: str) -> TurnOutcome:
+        self._world.noted.append(f"resume in {self.session}: {prompt}")
+        return await self._write("done")
+
+    async def _write(self, name: str) -> TurnOutcome:
+        written = await self._assignment.workspace.call("write_file", {"path": name, "content": "x\n"})
+        assert written.ok
+        self.work.active = True
+        return TurnOutcome("finished", f"I made {name}.")
+
+    def strengthen(self, iteration: int) -> str:
+        return ""
+
+    def transcript(self) -> Sequence[Mapping[str, Any]]:
+        return [{"role": "assistant", "content": f"This is {self.session}."}]
+
+    async def close(self) -> None:
+        self._world.noted.append("closed")
+
+
+@dataclass
+class TinyCoders:
+    world: World
+    parts: RunParts
+    tools: tuple[str, ...] = ("write_file",)
+    command_timeout: float = 60.0
+
+    async def start(self, tasks: Sequence[PlannedTask]) -> None:
+        self.world.noted.append(f"start: {len(tasks)}")
+
+    def make(self, assignment: Assignment) -> TinyCoder:
+        return TinyCoder(self.world, self.parts, assignment)
+
+
+@dataclass
+class TinyEvaluator:
+    """Accepts a directory with a file `done` in it."""
+
+    world: World
+    workspace: Workspace | None = None
+    task: PlannedTask | None = None
+
+    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
+        self.task, self.workspace = task, workspace
+        return Checks(("test -e done",))
+
+    def opening(self, style: PromptStyle) -> str:
+        assert self.task is not None
+        return f"{self.task.task.first_prompt} Then {style.words['finish']}."
+
+    def restore(self, verdicts: Sequence[e.VerdictReached]) -> Decision:
+        self.world.noted.append(f"restore: {[event.evaluated['seen'] for event in verdicts]}")
+        return Continue(verdicts[-1].follow_up) if verdicts else Continue("")
+
+    async def evaluate(self, evidence: TurnEvidence) -> Found:
+        assert self.workspace is not None
+        assert evidence.work.active
+        seen = sorted(evidence.after.files)
+        self.world.noted.append(f"evaluate {evidence.iteration}: {evidence.outcome.text}")
+        if "done" in seen:
+            await self.world.pass_by("evaluation")
+        check = await self.workspace.run("test -e done", 60.0)
+        if check.exit_code == 0:
+            return Found(Done("completed", "accepted"), "verify", record={"seen": seen})
+        return Found(Continue("Now make done."), "verify", ("done is missing",), record={"seen": seen})
+
+
+@dataclass
+class TinyEvaluators:
+    world: World
+
+    def make(self, task: PlannedTask) -> TinyEvaluator:
+        return TinyEvaluator(self.world)
+
+
+async def run(folder: Path, world: World, resume: Path | None = None) -> RunOutcome:
+    """All tasks of the folder; stopped at once when the world stands still. No endpoint is ever asked."""
+    nowhere = "http://127.0.0.1:9/v1"
+    environ = {**os.environ, "OPENAI_API_KEY": "sk-test-0123456789abcdef"}
+    given = {"coder_endpoint": nowhere, "evaluation_base_url": nowhere, "mode": "serial", "sandbox": "none"}
+    prepared = prepare(
+        load_settings(given, environ, folder=folder),
+        folder=folder,
+        environ=environ,
+        resume=RunFolder(resume) if resume is not None else None,
+    )
+    engines: list[Engine] = []
+
+    async def stop() -> None:
+        await world.reached.wait()
+        engines[0].signal()
+        engines[0].signal()
+
+    stopping = asyncio.ensure_future(stop())
+    try:
+        return await run_batch(
+            prepared,
+            on_start=engines.append,
+            make_coders=lambda parts: TinyCoders(world, parts),
+            make_evaluators=lambda _: TinyEvaluators(world),
+        )
+    finally:
+        stopping.cancel()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tasks = [{"id": "a", "dir": "work/a", "first_prompt": "Make it."}]
+    (tmp_path / "task.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+    return tmp_path
+
+
+WHOLE = [
+    "start: 1",
+    "turn: Make it. Then stop.",
+    "evaluate 1: I made begun.",
+    "turn: Now make done.",
+    "evaluate 2: I made done.",
+    "closed",
+]
+
+
+async def test_a_batch_runs_through_the_doors_alone(folder: Path) -> None:
+    world = World()
+    outcome = await run(folder, world)
+    assert (outcome.exit_code, world.noted) == (0, WHOLE)
+    task = outcome.state.tasks["a"]
+    assert (task.status, task.iteration, task.last_response, task.changed_files) == (
+        "completed", 2, "I made done.", 2
+    )  # fmt: skip
+    assert sorted(path.name for path in (folder / "work/a").iterdir()) == ["begun", "done"]
+    transcript = json.loads((outcome.run_folder / "tasks/a/coder.traj.json").read_text(encoding="utf-8"))
+    assert [message["content"] for message in transcript["messages"]] == ["This is session of a."]
+
+
+@pytest.mark.parametrize(
+    ("moment", "before", "after"),
+    [
+        ("turn", WHOLE[:4], ["resume in session of a: Now make done.", "evaluate 2: I made done.", "closed"]),
+        ("evaluation", WHOLE[:5], ["evaluate 2: I made done.", "closed"]),
+    ],
+)
+async def test_an_interrupted_batch_resumes_where_it_was(
+    folder: Path, moment: Moment, before: list[str], after: list[str]
+) -> None:
+    world = World(moment)
+    stopped = await run(folder, world)
+    assert (stopped.exit_code, world.noted) == (130, [*before, "closed"])
+    assert stopped.state.tasks["a"].resumable
+    world = World()
+    outcome = await run(folder, world, stopped.run_folder)
+    assert world.noted == ["start: 1", "restore: [['begun']]", *after]
+    task = outcome.state.tasks["a"]
+    assert (outcome.exit_code, task.status, task.iteration) == (0, "completed", 2)
+    assert [record.accepted for record in task.verdicts] == [False, True]
