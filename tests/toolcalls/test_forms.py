@@ -8,8 +8,8 @@ import pytest
 from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
-from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
 from agentbatch.tasks.coders.builtin.replies import is_json_object
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.forms import with_text_calls
 from agentbatch.workspace.tools.toolbox import specs
 

@@ -13,7 +13,7 @@ from agentbatch.model.reply import ModelError
 from agentbatch.rehearsal.faults.refusals import Dialect, Refusal
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
-from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.probe import FILE, LINES, probe_tools
 from agentbatch.workspace.tools.toolbox import specs

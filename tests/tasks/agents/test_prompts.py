@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.definition import load_coder, load_evaluator
+from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.resources import find_resource, resource_folders
 from agentbatch.tasks.coders.builtin.action_words import action_words
+from agentbatch.tasks.coders.builtin.definition import load_coder
 
 VALUES = {
     "workdir": "/w",

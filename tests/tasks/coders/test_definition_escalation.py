@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.definition import CoderDefinition, Escalation, load_coder
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition, Escalation, load_coder
 from tests.support.paths import CHECKOUT
 
 

@@ -21,16 +21,12 @@ from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import BudgetExhausted, RunBudget, TaskBudget
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import (
-    CoderDefinition,
-    Escalation,
-    EvaluatorDefinition,
-    ModelParameters,
-)
+from agentbatch.tasks.agents.definition import EvaluatorDefinition, ModelParameters
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition, Escalation
 from agentbatch.tasks.coders.coder import Assignment
 from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators
 from agentbatch.tasks.spec.plan import PlannedTask, make_plan
@@ -83,9 +79,8 @@ def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def the_parts(
-    tmp_path: Path, *, definition: CoderDefinition | None = None, only_model: bool = False, **given: Any
+    tmp_path: Path, *, only_model: bool = False, **given: Any
 ) -> AsyncIterator[tuple[RunParts, RehearsalServer]]:
-    coder = definition or CoderDefinition(escalate=STEPS)
     evaluator = EvaluatorDefinition()
     script = Script(prompt=PROMPT, coder=[Say(content="Done.")])
     store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([]))
@@ -107,8 +102,7 @@ async def the_parts(
                     store=store,
                     models=RoleModels(store, Prices.load(None), **given),
                     modes=ToolModes("auto", ToolModeMemory(tmp_path / "modes.json"), lambda _: None),
-                    prompts=Prompts(tmp_path, coder.prompts, evaluator.prompts),
-                    coder=coder,
+                    prompts=Prompts(tmp_path, CoderDefinition().prompts, evaluator.prompts),
                     coder_model=RoleModelConfig(
                         "coder", endpoint, "coder-first", None, only_model=only_model
                     ),
@@ -122,10 +116,11 @@ async def the_parts(
         await store.close()
 
 
-def a_coder(parts: RunParts, task: PlannedTask) -> BuiltinCoder:
+def a_coder(parts: RunParts, task: PlannedTask, definition: CoderDefinition | None = None) -> BuiltinCoder:
+    definition = definition or CoderDefinition(escalate=STEPS)
     task.root.mkdir(parents=True, exist_ok=True)
     workspace = local_workspace(task.root, task.root.with_name("outputs"))
-    return BuiltinCoders(parts).make(Assignment(task, workspace, has_checks=False))
+    return BuiltinCoders(parts, definition).make(Assignment(task, workspace, has_checks=False))
 
 
 async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:
@@ -158,9 +153,9 @@ async def test_a_resumed_task_is_where_its_iteration_says(tmp_path: Path) -> Non
 
 async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(tmp_path: Path) -> None:
     definition = CoderDefinition(escalate=(Escalation(after=1, model="gpt-4"),))
-    async with the_parts(tmp_path, definition=definition) as (parts, _):
+    async with the_parts(tmp_path) as (parts, _):
         task = planned(tmp_path)
-        coder = a_coder(parts, task)
+        coder = a_coder(parts, task, definition)
         coder.weak_model = True
         before = coder.agent.context_window
         assert coder.strengthen(2) == "gpt-4"
@@ -168,8 +163,8 @@ async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(
         assert coder.agent.model.client.max_output_tokens == coder.agent.context_window // 4
         assert coder.weak_model
     limited = CoderDefinition(escalate=STEPS, model=ModelParameters(context_window=9000))
-    async with the_parts(tmp_path / "other", definition=limited) as (parts, _):
-        coder = a_coder(parts, task)
+    async with the_parts(tmp_path / "other") as (parts, _):
+        coder = a_coder(parts, task, limited)
         coder.strengthen(3)
         assert coder.agent.context_window == 9000
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agentbatch.tasks.agents.definition import CoderLimits
+from agentbatch.tasks.coders.builtin.definition import CoderLimits
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
 from agentbatch.tasks.evaluator.controller import TaskPosition, times_seen_in_a_row
 

@@ -14,13 +14,13 @@ from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import CoderLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
-from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired, unanswered
+from agentbatch.tasks.coders.builtin.definition import CoderLimits
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
+from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, resume_turn
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
 from agentbatch.tasks.coders.coder import TurnOutcome

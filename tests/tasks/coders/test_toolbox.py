@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.toolbox import TOOLS, Finished, run_tool, select_tools
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS, Finished, run_tool, select_tools
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from tests.support.workspaces import local_workspace
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.reply import Message
-from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.blocks.calls import find_blocks
 from agentbatch.toolcalls.blocks.rendering import REMINDER, STOP, instructions, render, written
 from agentbatch.workspace.tools.toolbox import specs

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.agents.toolbox import TOOLS
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS
 from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.toolbox import HANDS, choose_hands, dispatch, specs, summarise
 

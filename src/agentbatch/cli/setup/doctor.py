@@ -180,9 +180,9 @@ async def _tools(client: "ModelClient", settings: Settings, folder: Path) -> Che
     """How the coder's model calls tools, found out anew and remembered for the runs to come."""
     from agentbatch.model.client import ModelClient
     from agentbatch.model.reply import ModelError
-    from agentbatch.tasks.agents.definition import load_coder
     from agentbatch.tasks.agents.tool_modes import PROBE_TOKENS, keep
-    from agentbatch.tasks.agents.toolbox import select_tools
+    from agentbatch.tasks.coders.builtin.definition import load_coder
+    from agentbatch.tasks.coders.builtin.toolbox import select_tools
     from agentbatch.toolcalls.probe import probe_tools
     from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
     from agentbatch.workspace.tools.toolbox import specs

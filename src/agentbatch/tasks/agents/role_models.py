@@ -13,7 +13,6 @@ from agentbatch.spending.budget import RunBudget, TaskBudget
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import (
     DEFAULT_CONTEXT_WINDOW,
-    CoderDefinition,
     EvaluatorDefinition,
     ModelParameters,
 )
@@ -107,7 +106,6 @@ class RunParts:
     models: RoleModels
     modes: ToolModes
     prompts: Prompts
-    coder: CoderDefinition
     coder_model: RoleModelConfig
     evaluator: EvaluatorDefinition
     evaluator_model: RoleModelConfig

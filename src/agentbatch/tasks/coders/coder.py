@@ -10,7 +10,8 @@ the turn ended. Behind this file stands `builtin/` (a model that we call, with o
 - its session id is its state: it stores it with an event (`emit`), and finds it in `Assignment.state` when the task is
   resumed.
 
-To add a coder: a folder beside `builtin/` with an implementation of Coders and Coder, and a line in `makers.py`.
+To add a coder: a folder beside `builtin/` with an implementation of Coders and Coder, and of CoderKind in `makers.py`,
+which has a line for it.
 
 Nothing here is priced or counted: what a coder spends it reports while it spends it, as events (ModelCallFinished), so
 that a kill in the middle of a turn loses no bill. A coder without a known price gives None as the cost.

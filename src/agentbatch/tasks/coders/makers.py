@@ -1,13 +1,40 @@
-"""The coders that there are, by name. The one file that knows them all."""
+"""The kinds of coders that there are, by name, as a run is prepared with them. The one file that knows them all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
+from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RunParts
-from agentbatch.tasks.coders.builtin.coder import BuiltinCoders
-from agentbatch.tasks.coders.coder import Coders
+from agentbatch.tasks.coders.builtin.kind import BuiltinKind
+from agentbatch.tasks.coders.coder import Coders, PromptStyle
+from agentbatch.tasks.spec.plan import PlannedTask
 
-MakeCoders = Callable[[RunParts], Coders]
-"""Makes the coders of one run from what the run has."""
 
-CODERS: Mapping[str, MakeCoders] = MappingProxyType({"builtin": BuiltinCoders})
+class CoderKind(Protocol):
+    """One kind of coder before a run: what is checked and estimated. Nothing is spent or written."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Names of its own templates in prompts/, which are checked with the others."""
+        ...
+
+    def models(self, tasks: Sequence[PlannedTask], default: str) -> tuple[str, ...]:
+        """The models that it may ask at the run's coder endpoint, whose prices a budget in dollars needs; `default` is
+        the run's. Empty: it asks none there."""
+        ...
+
+    def least_tokens(
+        self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]
+    ) -> int:
+        """Estimated input tokens of a task's first model call, which begins with `opening`; 0: it makes none."""
+        ...
+
+    def coders(self, parts: RunParts) -> Coders:
+        """Those of a run, from what it has; a kind takes what it needs."""
+        ...
+
+
+CODERS: Mapping[str, Callable[[Path], CoderKind]] = MappingProxyType({"builtin": BuiltinKind})
+"""Each is made with the folder that the command runs in, where its own files are looked for; raises UserError."""

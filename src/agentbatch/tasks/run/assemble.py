@@ -11,7 +11,7 @@ from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.makers import MakeCoders
+from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.builtin import MakeEvaluators
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.engine import ResumePlan, TasksEngine
@@ -30,7 +30,7 @@ def make_engine(
     modes: ToolModes,
     resume_plan: ResumePlan,
     workspaces: Workspaces,
-    make_coders: MakeCoders,
+    make_coders: Callable[[RunParts], Coders],
     make_evaluators: MakeEvaluators,
 ) -> TasksEngine:
     settings = prepared.settings
@@ -41,7 +41,6 @@ def make_engine(
         models=RoleModels(store, prepared.prices, budget, signals.gate),
         modes=modes,
         prompts=prepared.prompts,
-        coder=prepared.coder,
         coder_model=coder,
         evaluator=prepared.evaluator,
         evaluator_model=evaluator,

@@ -17,9 +17,9 @@ from agentbatch.runs.session import Engine, RunSession, open_session
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
-from agentbatch.tasks.agents.role_models import RoleModelConfig
+from agentbatch.tasks.agents.role_models import RoleModelConfig, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.makers import CODERS, MakeCoders
+from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.run.assemble import local_workspaces, make_engine
@@ -54,7 +54,7 @@ async def run_batch(
     listeners: Sequence[Listener] = (),
     on_start: Callable[[Engine], None] | None = None,
     open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
-    make_coders: MakeCoders = CODERS["builtin"],
+    make_coders: Callable[[RunParts], Coders] | None = None,
     make_evaluators: MakeEvaluators = BuiltinEvaluators,
 ) -> RunOutcome:
     """Run a batch and write its results. `on_start` is handed the engine, for `engine.signal()`.
@@ -98,7 +98,7 @@ async def run_batch(
             modes,
             resume_plan,
             open_workspaces(prepared, store),
-            make_coders,
+            make_coders or prepared.coder.coders,
             make_evaluators,
         )
         started = _run_started(prepared, session, coder, evaluator, base_urls)

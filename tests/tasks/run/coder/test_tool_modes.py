@@ -24,7 +24,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.tool_modes import ToolModes, is_private
-from agentbatch.tasks.agents.toolbox import TOOLS as TOOLBOX
+from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import FILE, LINES

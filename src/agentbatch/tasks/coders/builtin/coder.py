@@ -8,10 +8,11 @@ from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import ToolSpec
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
-from agentbatch.tasks.agents.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.agent import Agent
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn, tool_traces
+from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import resume_turn, run_turn
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -72,25 +73,26 @@ class BuiltinCoder:
 class BuiltinCoders:
     """Makes the builtin coder of each task; see `Coders`."""
 
-    def __init__(self, parts: RunParts) -> None:
+    def __init__(self, parts: RunParts, definition: CoderDefinition) -> None:
         self.parts = parts
-        self.toolbox: Toolbox = select_tools(parts.coder.tools)
+        self.definition = definition
+        self.toolbox: Toolbox = select_tools(definition.tools)
         self.specs: list[ToolSpec] = specs(self.toolbox)
         """The tools as the model gets them; made once a run."""
-        self.tools = parts.coder.tools
-        self.command_timeout = float(parts.coder.limits.command_timeout)
+        self.tools = definition.tools
+        self.command_timeout = float(definition.limits.command_timeout)
 
     async def start(self, tasks: Sequence[PlannedTask]) -> None:
         """Settle how each model calls tools."""
         config = self.parts.coder_model
         if config.pricing_url is None:
             return  # the rehearsal model
-        models = (config.model,) if config.only_model else self.parts.coder.models(tasks, config.model)
+        models = (config.model,) if config.only_model else self.definition.models(tasks, config.model)
         await self.parts.modes.settle(config.endpoint, models, self.specs)
 
     def make(self, assignment: Assignment) -> BuiltinCoder:
         parts, planned, state = self.parts, assignment.task, assignment.state
-        definition, info = parts.coder, assignment.workspace.info
+        definition, info = self.definition, assignment.workspace.info
         model, window = self.make_model(planned, planned.task.coder_model)
         weak = is_weak(model, window)
         if weak:
@@ -134,11 +136,11 @@ class BuiltinCoders:
         config = self.parts.coder_model
         if config.only_model:
             return config.model
-        return self.parts.coder.model_for(planned.task.coder_model or config.model, iteration)
+        return self.definition.model_for(planned.task.coder_model or config.model, iteration)
 
     def make_model(self, planned: PlannedTask, name: str | None) -> tuple[RoleModel, int]:
         """The model and its context window, in tokens."""
-        models, config, parameters = self.parts.models, self.parts.coder_model, self.parts.coder.model
+        models, config, parameters = self.parts.models, self.parts.coder_model, self.definition.model
         model = models.make(config, parameters, planned, name)
         return model, models.window(config, parameters, model)
 

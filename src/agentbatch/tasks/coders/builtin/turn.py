@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.tasks.agents.shorten import shortened
-from agentbatch.tasks.agents.toolbox import Finish, Finished
 from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.conversation import unanswered
 from agentbatch.tasks.coders.builtin.loops import LoopDetector
@@ -18,6 +17,7 @@ from agentbatch.tasks.coders.builtin.replies import (
     with_usable_ids,
 )
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
+from agentbatch.tasks.coders.builtin.toolbox import Finish, Finished
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
 from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.workspace.tools.bash import Bash

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from agentbatch.tasks.agents.definition import CoderLimits
+from agentbatch.tasks.coders.builtin.definition import CoderLimits
 
 NEAR = 0.9
 """Share of a limit at which the coder is told."""

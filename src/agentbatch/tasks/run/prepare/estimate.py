@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
-from agentbatch.tasks.agents.definition import CoderDefinition, EvaluatorDefinition
+from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.agents.toolbox import select_tools
-from agentbatch.tasks.coders.coder import PromptStyle
+from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.evaluator.coder_prompts import opening_prompt
 from agentbatch.tasks.evaluator.evidence import Evidence
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.tools.toolbox import specs
 from agentbatch.workspace.workspace import Snapshot
-
-STYLE = PromptStyle({"finish": "call `finish`"})
 
 
 @dataclass(frozen=True)
@@ -29,33 +26,22 @@ class LeastTokens:
 def least_tokens(
     tasks: Sequence[PlannedTask],
     prompts: Prompts,
-    coder: CoderDefinition,
+    coder: CoderKind,
     evaluator: EvaluatorDefinition | None,
 ) -> list[LeastTokens]:
     """One entry a task, in order. Real runs take more: answers, tool results and follow-ups come on top.
 
     `evaluator` None: there is no evaluation by a model.
     """
-    tools = specs(select_tools(coder.tools))
-    found = []
-    for planned in tasks:
-        system = prompts.system(
-            coder.prompt,
-            workdir=str(planned.root),
-            system="",
-            sandbox="none",
-            network=True,
-            tools=list(coder.tools),
-            max_steps=coder.limits.steps,
+    return [
+        LeastTokens(
+            coder.least_tokens(
+                planned, prompts, partial(opening_prompt, prompts, planned.task, Redactor([]))
+            ),
+            _least_evaluation(planned, prompts, evaluator) if evaluator else 0,
         )
-        opening = opening_prompt(prompts, planned.task, Redactor([]), STYLE)
-        found.append(
-            LeastTokens(
-                estimate_messages(_conversation(system, opening), tools),
-                _least_evaluation(planned, prompts, evaluator) if evaluator else 0,
-            )
-        )
-    return found
+        for planned in tasks
+    ]
 
 
 def _least_evaluation(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:
@@ -65,8 +51,5 @@ def _least_evaluation(planned: PlannedTask, prompts: Prompts, evaluator: Evaluat
     )
     pieces = evidence.pieces(evaluator.limits.diff_characters)
     question = prompts.render("evidence.md", brief=False, **evidence.variables(pieces))
-    return estimate_messages(_conversation(prompts.system(evaluator.prompt), question))
-
-
-def _conversation(system: str, user: str) -> list[dict[str, object]]:
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    system = prompts.system(evaluator.prompt)
+    return estimate_messages([{"role": "system", "content": system}, {"role": "user", "content": question}])

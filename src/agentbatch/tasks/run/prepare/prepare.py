@@ -15,8 +15,9 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.runs.store.database import read_state
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import load_coder, load_evaluator
+from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.coders.makers import CODERS
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.priced import check_priced
 from agentbatch.tasks.spec.plan import Plan, make_plan
@@ -67,7 +68,7 @@ def prepare(
     uncommitted = _check_isolation(plan, settings, environ)
     if settings.judge == "none":
         _check_verified(plan)
-    coder, evaluator = load_coder(folder), load_evaluator(folder)
+    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,

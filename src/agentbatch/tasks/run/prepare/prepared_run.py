@@ -10,8 +10,9 @@ from agentbatch.config import SERIAL_REST_MS, Mode, Settings
 from agentbatch.local.server_plan import ServerPlan
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import CoderDefinition, EvaluatorDefinition
+from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.usage import Usage
@@ -38,7 +39,7 @@ class PreparedRun:
     environ: Mapping[str, str]
     mode: Mode
     plan: Plan
-    coder: CoderDefinition
+    coder: CoderKind
     evaluator: EvaluatorDefinition
     prompts: Prompts
     prices: Prices

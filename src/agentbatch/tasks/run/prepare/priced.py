@@ -22,7 +22,8 @@ def _models(prepared: PreparedRun) -> Iterator[tuple[str, str]]:
     """Every model that may be called, with the endpoint whose prices hold."""
     settings, tasks = prepared.settings, prepared.plan.tasks
     if settings.coder_is_local and prepared.local is not None:
-        yield prepared.local.name, LOOPBACK
+        for model in prepared.coder.models((), prepared.local.name):
+            yield model, LOOPBACK
     else:
         for model in prepared.coder.models(tasks, settings.coder_model):
             yield model, settings.coder_endpoint
