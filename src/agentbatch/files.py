@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ STATE_FOLDER = ".agentbatch"
 """What agentbatch keeps in the folder where it runs: runs, caches, what the app remembers."""
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically; an existing file keeps its permissions, a link stays one. Raises OSError."""
+def write_atomic(path: Path, text: str | Iterable[str]) -> None:
+    """Write `text`, or its parts one after another, to `path` in one step; an existing file keeps its permissions, a
+    link stays one. Raises OSError, and what the parts raise; then nothing has changed."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with open(beside, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines([text] if isinstance(text, str) else text)
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o777)
         os.replace(beside, path)

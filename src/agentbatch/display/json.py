@@ -6,6 +6,7 @@ from typing import Any
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event, ModelCallProgressed, RunStarted
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.log_lines import line
 from agentbatch.runs.state import RunState
 
@@ -39,18 +40,30 @@ class JsonDisplay:
 
 
 def launch_record(info: RunStarted) -> dict[str, Any]:
+    """The beginning of a run, of either kind."""
+    own: dict[str, Any] = {
+        "kind": info.kind,
+        "total": info.total_tasks,
+        "model": info.coder_model,
+        "endpoint": info.coder_endpoint,
+        "output": info.output,
+    }
+    if kind_of(info).has_tasks:
+        own = {
+            "mode": info.mode,
+            "tasks": info.total_tasks,
+            "coder_model": info.coder_model,
+            "evaluator_model": info.evaluator_model,
+            "sandbox": info.sandbox,
+        }
     return {
         "type": "launch",
         "run_id": info.run_id,
         "version": info.version,
-        "mode": info.mode,
-        "tasks": info.total_tasks,
         "max_concurrent": info.max_concurrent,
-        "coder_model": info.coder_model,
-        "evaluator_model": info.evaluator_model,
         "rehearsal": info.rehearsal,
-        "sandbox": info.sandbox,
         "warnings": info.warnings,
+        **own,
     }
 
 

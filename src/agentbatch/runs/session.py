@@ -16,8 +16,7 @@ from agentbatch import __version__
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.control.control import Controllable
-from agentbatch.runs.control.serve_commands import serve_commands
+from agentbatch.runs.control.control import Controllable, serve_commands
 from agentbatch.runs.folder import RunFolder, create_run_folder, refuse_overlap
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state import seconds_at_work

@@ -4,13 +4,13 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from agentbatch.files import write_atomic
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 
 MAX_AGE = timedelta(days=30)
@@ -69,14 +69,7 @@ class ToolModeMemory:
         }
         kept = dict(list(entries.items())[-MAX_ENTRIES:])
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".tool-modes-", dir=self._path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file, ensure_ascii=True, indent=1)
-                os.replace(name, self._path)
-            except OSError:
-                os.unlink(name)
+            write_atomic(self._path, json.dumps(kept, ensure_ascii=True, indent=1))
 
     def _read(self) -> dict[str, Any]:
         try:

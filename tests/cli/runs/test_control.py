@@ -36,7 +36,7 @@ class Desk:
         return f"Stopping, now={now}."
     def pause(self, task):
         return f"pause {task}"
-    def resume_paused(self, task):
+    def unpause(self, task):
         raise UserError("Nothing is paused.")
     def cancel_task(self, task):
         return f"cancel {task}"

@@ -97,16 +97,16 @@ async def test_commands_are_answered_with_a_sentence(store: Store, told: list[e.
     engine = RequestsEngine(new_processor(), store)
     assert engine.pause(None).startswith("Paused: nothing more is sent")
     assert store.state.paused
-    assert engine.resume_paused(None) == "The run goes on."
+    assert engine.unpause(None) == "The run goes on."
     with pytest.raises(UserError, match="Nothing is paused"):
-        engine.resume_paused(None)
+        engine.unpause(None)
     assert engine.set_concurrency(3) == "Up to 3 at the same time from now on."
     assert store.state.max_concurrent == 3
     refused: list[Callable[[], str]] = [
         lambda: engine.cancel_task("q1"),
         lambda: engine.retry_task("q1"),
         lambda: engine.pause("q1"),
-        lambda: engine.resume_paused("q1"),
+        lambda: engine.unpause("q1"),
     ]
     for command in refused:
         with pytest.raises(UserError, match="it has no tasks"):
@@ -132,7 +132,7 @@ async def test_what_is_over_takes_no_commands(store: Store) -> None:
     engine.over()
     commands: list[Callable[[], str]] = [
         lambda: engine.pause(None),
-        lambda: engine.resume_paused(None),
+        lambda: engine.unpause(None),
         lambda: engine.set_concurrency(2),
     ]
     for command in commands:

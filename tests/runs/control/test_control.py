@@ -24,8 +24,8 @@ class Desk:
     def pause(self, task_id: str | None) -> str:
         return self._note("pause", task_id)
 
-    def resume_paused(self, task_id: str | None) -> str:
-        return self._note("resume_paused", task_id)
+    def unpause(self, task_id: str | None) -> str:
+        return self._note("unpause", task_id)
 
     def cancel_task(self, task_id: str) -> str:
         if task_id == "gone":
@@ -63,8 +63,9 @@ def queue(database: Path) -> Iterator[CommandQueue]:
         ("pause", {}, ("pause", None)),
         ("pause", {"task": None}, ("pause", None)),
         ("pause", {"task": "a"}, ("pause", "a")),
-        ("resume-paused", {}, ("resume_paused", None)),
-        ("resume-paused", {"task": "a"}, ("resume_paused", "a")),
+        ("unpause", {}, ("unpause", None)),
+        ("resume-paused", {}, ("unpause", None)),
+        ("unpause", {"task": "a"}, ("unpause", "a")),
         ("cancel", {"task": "a"}, ("cancel_task", "a")),
         ("retry", {"task": "a"}, ("retry_task", "a")),
         ("set-concurrency", {"number": 10000}, ("set_concurrency", 10000)),
@@ -126,4 +127,4 @@ async def test_commands_are_carried_out_in_order_and_a_refusal_holds_nothing_up(
     await asyncio.wait({control})
     assert [answer and answer.ok for answer in answers] == [True, False, False, True, True, True]
     assert answers[1] == Answer(False, "There is no task 'gone'.")
-    assert engine.asked == [("pause", None), ("resume_paused", None), ("stop", True), ("set_concurrency", 2)]
+    assert engine.asked == [("pause", None), ("unpause", None), ("stop", True), ("set_concurrency", 2)]

@@ -2,13 +2,13 @@
 
 import argparse
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.errors import UserError
+from agentbatch.files import write_atomic
 
 if TYPE_CHECKING:
     from agentbatch.requests.spec.make import Recipe
@@ -148,12 +148,7 @@ def _rows(path: Path) -> "list[Values]":
 
 def _write(path: Path, lines: Iterator[str]) -> None:
     """All of them or nothing. Raises UserError."""
-    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(beside, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(line + "\n" for line in lines)
-        os.replace(beside, path)
+        write_atomic(path, (line + "\n" for line in lines))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentbatch.cli.runs.task_choice import choose_task
 from agentbatch.errors import UserError
-from agentbatch.runs.control.asking import ask
+from agentbatch.runs.control.commands import send_command
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import (
     MAX_REQUESTS_AT_ONCE,
@@ -159,7 +159,7 @@ def running_run(base: Path, name: str | None) -> RunFolder:
 
 def _ask(folder: RunFolder, name: str, arguments: dict[str, Any]) -> int:
     """Ask the engine and say what it answered. Returns the exit code: 1 when it was not done."""
-    answer = ask(folder, name, arguments)
+    answer = send_command(folder, name, arguments)
     text = harmless(answer.text) if answer.ok else f"agentbatch: {harmless(answer.text)}"
     (sys.stdout if answer.ok else sys.stderr).write("\n".join(fold(text, COLUMNS)) + "\n")
     return 0 if answer.ok else 1

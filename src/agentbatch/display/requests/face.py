@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from agentbatch import __version__
+from agentbatch.display.json import launch_record
 from agentbatch.display.requests.summary import summary_document, summary_lines
 from agentbatch.display.writer import Writer
 from agentbatch.requests.report.progress import BatchProgress, progress_line
@@ -127,19 +127,3 @@ def choose_requests_face(name: str, out: Writer, err: Writer, *, quiet: bool, te
     elif name != "plain" and err.isatty() and term not in ("dumb", "unknown", ""):
         face = "live"
     return RequestsFace(face, out, err)
-
-
-def launch_record(info: e.RunStarted) -> dict[str, object]:
-    return {
-        "type": "launch",
-        "kind": "requests",
-        "run_id": info.run_id,
-        "version": __version__,
-        "total": info.total_tasks,
-        "max_concurrent": info.max_concurrent,
-        "model": info.coder_model,
-        "endpoint": info.coder_endpoint,
-        "rehearsal": info.rehearsal,
-        "output": info.output,
-        "warnings": info.warnings,
-    }

@@ -2,13 +2,13 @@
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from agentbatch.errors import UserError
+from agentbatch.files import write_atomic
 
 
 class OutputFile:
@@ -53,17 +53,7 @@ class OutputFile:
 
 def replace_lines(path: Path, lines: Iterable[str]) -> None:
     """Put a file of these lines in the place of `path`, in one step; it keeps its permissions. Raises OSError."""
-    path = path.resolve()
-    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(beside, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(line + "\n" for line in lines)
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o777)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_atomic(path, (line + "\n" for line in lines))
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

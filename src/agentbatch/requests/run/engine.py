@@ -59,7 +59,7 @@ class RequestsEngine:
             return AT_PROVIDER_PAUSED
         return "Paused: nothing more is sent until `agentbatch resume-paused`; calls under way end."
 
-    def resume_paused(self, task_id: str | None) -> str:
+    def unpause(self, task_id: str | None) -> str:
         self._check(task_id)
         if not self._store.state.paused:
             raise UserError("Nothing is paused.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.store.database import open_database
 
 POLL = 0.05
@@ -23,6 +24,9 @@ BUSY = 10.0
 
 ENGINE_BUSY = 0.5
 """Seconds that the engine waits for it: nothing else goes on meanwhile. An answer can wait for the next look."""
+
+ANSWER_WITHIN = 30.0
+"""Seconds. An engine looks four times a second; one that is stopped or starved does not."""
 
 AT_ONCE = 100
 """Commands that one look takes."""
@@ -51,6 +55,23 @@ class Answer(NamedTuple):
     """False: it was not done."""
     text: str
     """A sentence that says what happened, or why nothing did."""
+
+
+def send_command(folder: RunFolder, name: str, arguments: Mapping[str, object]) -> Answer:
+    """Post a command and wait for its answer, at most ANSWER_WITHIN seconds. Raises UserError when the run's database
+    cannot be written to."""
+    engine = holder(folder)
+    number = post(folder.database, name, arguments)
+    answer = await_answer(folder.database, number, lambda: bool(holder(folder)), ANSWER_WITHIN)
+    if answer is not None:
+        return answer
+    if holder(folder):
+        return Answer(
+            False,
+            f"The engine ({engine}) has not answered within {ANSWER_WITHIN:.0f} s. "
+            f"It may still do it: `agentbatch status {folder.run_id}` tells.",
+        )
+    return Answer(False, OVER)
 
 
 def post(database: Path, name: str, arguments: Mapping[str, Any]) -> int:

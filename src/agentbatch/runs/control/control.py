@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue
 from agentbatch.runs.kind import MAX_REQUESTS_AT_ONCE
+from agentbatch.runs.store.store import Store
 from agentbatch.text import clip
 
 LOOK_EVERY = 0.25
@@ -25,7 +28,7 @@ class Controllable(Protocol):
 
     def pause(self, task_id: str | None) -> str: ...
 
-    def resume_paused(self, task_id: str | None) -> str: ...
+    def unpause(self, task_id: str | None) -> str: ...
 
     def cancel_task(self, task_id: str) -> str: ...
 
@@ -57,11 +60,11 @@ class _Pause(_Request):
         return engine.pause(self.task)
 
 
-class _ResumePaused(_Request):
+class _Unpause(_Request):
     task: str | None = None
 
     def do(self, engine: Controllable) -> str:
-        return engine.resume_paused(self.task)
+        return engine.unpause(self.task)
 
 
 class _Cancel(_Request):
@@ -88,7 +91,8 @@ class _SetConcurrency(_Request):
 _REQUESTS: Mapping[str, type[_Request]] = {
     "stop": _Stop,
     "pause": _Pause,
-    "resume-paused": _ResumePaused,
+    "unpause": _Unpause,
+    "resume-paused": _Unpause,  # of earlier versions
     "cancel": _Cancel,
     "retry": _Retry,
     "set-concurrency": _SetConcurrency,
@@ -136,3 +140,22 @@ def _parsed(command: Command) -> _Request:
         raise UserError(
             f"The command {command.name} cannot be understood: {clip(where, 60) or 'arguments'}: {problem['msg']}."
         ) from None
+
+
+@asynccontextmanager
+async def serve_commands(store: Store, engine: Controllable) -> AsyncIterator[None]:
+    """`stop`, `pause` and the like are carried out on `engine` for as long as this lasts."""
+    with closing(CommandQueue(store.folder.database)) as queue:
+        control = asyncio.ensure_future(Control(queue, engine).run())
+
+        def ended(control: "asyncio.Future[None]") -> None:
+            error = None if control.cancelled() else control.exception()
+            if error is not None:  # a bug of ours must not end the run
+                store.emit(e.Notice(text=store.redact(f"Commands are not taken any more: {error!r}")))
+
+        control.add_done_callback(ended)
+        try:
+            yield
+        finally:
+            control.cancel()
+            await asyncio.wait({control})

@@ -19,8 +19,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs.bills import merge_bills
 from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.runs.store.gc_paused import gc_paused
-from agentbatch.runs.store.stored_json import read_event, read_model
+from agentbatch.runs.store.stored_json import gc_paused, read_event, read_model
 from agentbatch.text import clip
 
 SCHEMA_VERSION = 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.runs.state import RunState
-from agentbatch.runs.store.gc_paused import gc_paused
+from agentbatch.runs.store.stored_json import gc_paused
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import clip
 

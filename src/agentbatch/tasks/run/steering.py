@@ -36,7 +36,7 @@ class Steering:
         what = "Paused" if task_id is None else f"Task {task_id} is paused"
         return f"{what}: no model call begins until `agentbatch resume-paused`."
 
-    def resume_paused(self, task_id: str | None) -> str:
+    def unpause(self, task_id: str | None) -> str:
         engine = self._engine
         self._refuse_when_over()
         holds = engine.signals.pauses

@@ -3,8 +3,7 @@
 from textual import work
 
 from agentbatch.errors import UserError
-from agentbatch.runs.control.asking import ask
-from agentbatch.runs.control.commands import Answer
+from agentbatch.runs.control.commands import Answer, send_command
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip, harmless
@@ -107,7 +106,7 @@ class SteeringKeys(SizedScreen[None]):
         if folder is None:
             return
         try:
-            answer = ask(folder, name, arguments)
+            answer = send_command(folder, name, arguments)
         except UserError as error:
             answer = Answer(False, str(error))
         self.app.call_from_thread(self.tell, answer.text, "information" if answer.ok else "error")
