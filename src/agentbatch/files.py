@@ -17,14 +17,16 @@ STATE_FOLDER = ".agentbatch"
 """What agentbatch keeps in the folder where it runs: runs, caches, what the app remembers."""
 
 
-def write_atomic(path: Path, text: str | Iterable[str]) -> None:
+def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666) -> None:
     """Write `text`, or its parts one after another, to `path` in one step; an existing file keeps its permissions, a
-    link stays one. Raises OSError, and what the parts raise; then nothing has changed."""
+    link stays one. Raises OSError, and what the parts raise; then nothing has changed.
+    `mode`: of a new file, less the umask."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(beside, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.writelines([text] if isinstance(text, str) else text)
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o777)

@@ -69,7 +69,7 @@ class ToolModeMemory:
         }
         kept = dict(list(entries.items())[-MAX_ENTRIES:])
         with contextlib.suppress(OSError):
-            write_atomic(self._path, json.dumps(kept, ensure_ascii=True, indent=1))
+            write_atomic(self._path, json.dumps(kept, ensure_ascii=True, indent=1), mode=0o600)
 
     def _read(self) -> dict[str, Any]:
         try:
