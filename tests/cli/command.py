@@ -1,11 +1,16 @@
-"""A command of ours in this process, as its parser hands it on."""
+"""A command of ours in this process."""
 
 import argparse
+from collections.abc import Callable
 from types import ModuleType
+
+from agentbatch.cli.parser import CommandParser
 
 
 def run_command(module: ModuleType, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    module.add_parser(parser.add_subparsers())
-    args = parser.parse_args([module.__name__.rpartition(".")[2], *words])
-    return args.command(args)  # type: ignore[no-any-return]
+    """Of a module with one command: what its parser hands on. Raises UserError, as the command does."""
+    commands = CommandParser(prog="agentbatch").add_subparsers()
+    module.add_parser(commands)
+    args: argparse.Namespace = commands.choices[module.__name__.rpartition(".")[2]].parse_args(words)
+    command: Callable[[argparse.Namespace], int] = args.command
+    return command(args)

@@ -1,4 +1,4 @@
-"""The other commands, signals, and what must not be imported."""
+"""The other commands, and signals."""
 
 import json
 import os
@@ -14,28 +14,7 @@ import pytest
 
 from tests.support.paths import CHECKOUT
 
-HEAVY = ("openai", "textual", "aiohttp", "tiktoken")
 SAMPLE = CHECKOUT / "task.json"
-
-
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_help_and_version_import_nothing_heavy(environ: dict[str, str], argument: str) -> None:
-    code = (
-        "import sys\nfrom agentbatch.cli.main import main\n"
-        f"try:\n    main([{argument!r}])\nexcept SystemExit as end:\n    assert end.code == 0\n"
-        f"sys.stderr.write(repr([m for m in {HEAVY!r} if m in sys.modules]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == "[]"
-    assert "agentbatch" in done.stdout
-
-
-def test_help_fits_80_columns(agentbatch: Any) -> None:
-    for command in ([], ["cost"], ["doctor"], ["init"]):
-        shown = agentbatch(*command, "--help").stdout
-        assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_init_makes_what_a_run_needs_and_overwrites_nothing(agentbatch: Any, folder: Path) -> None:

@@ -120,7 +120,7 @@ def test_ctrl_c_keeps_what_has_come(environ: dict[str, str], folder: Path, hub: 
     started.send_signal(signal.SIGINT)
     _, told = started.communicate(timeout=60)
     assert started.returncode == 130, told
-    assert "The same command goes on from here" in told
+    assert "The same command continues from here" in told
     (name,) = left(folder)
     have = (folder / name).stat().st_size
     assert have > 0

@@ -1,11 +1,14 @@
-"""Command-line flags from the settings' own table, so that flag, variable and check cannot drift apart."""
+"""The flags of a run, from the settings' own table, so that flag, variable and check cannot drift apart."""
 
 import argparse
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from agentbatch.config import Option, Settings, options
+from agentbatch.cli.parser import unknown_option
+from agentbatch.config import Option, Settings, load_settings, options
+from agentbatch.errors import UserError
 
 GROUPS: Mapping[str, str] = {
     "run": "what runs",
@@ -74,3 +77,88 @@ def _default(value: object) -> str:
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings that the command line named, by field."""
     return {field: value for field, value in vars(args).items() if field in Settings.model_fields}
+
+
+NUMBER_OF_TASKS = ("--parallel", "--concurrency")
+"""Both say how many tasks run at a time; `--parallel` may stand alone."""
+
+OWN_FLAGS = (
+    "-h", "--help", "--help-all", "--version", "--serial", *NUMBER_OF_TASKS, "--test", "--json", "--env-file"
+)  # fmt: skip
+"""Those of a run that are not in the settings' table."""
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    modes = parser.add_argument_group("mode").add_mutually_exclusive_group()
+    suppress = argparse.SUPPRESS
+    modes.add_argument(
+        "--serial", dest="mode", action="store_const", const="serial", default=suppress,
+        help="one task after another, with 2 s between starts",
+    )  # fmt: skip
+    modes.add_argument(
+        "--parallel", dest="parallel", metavar="N", nargs="?", default=suppress,
+        help="N tasks at a time [3]; also --concurrency N (AGENTBATCH_PARALLEL)",
+    )  # fmt: skip
+    modes.add_argument("--concurrency", dest="parallel", metavar="N", default=suppress, help=suppress)
+    modes.add_argument(
+        "--test", dest="mode", action="store_const", const="test", default=suppress,
+        help="the first 3 tasks only",
+    )  # fmt: skip
+    add_setting_flags(parser, GROUPS)
+
+
+def check_flags(words: Sequence[str], commands: Collection[str]) -> None:
+    """Name an unknown flag before a command; else the word behind it would be taken for a command.
+
+    Raises UserError with the nearest known flag.
+    """
+    known = {name for option in options().values() if option.flag for name in option.flag.split("/")}
+    known |= set(OWN_FLAGS)
+    for word in words:
+        if word in commands or word == "--":
+            return
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in known:
+            raise UserError(unknown_option(flag, known, "agentbatch --help-all"))
+
+
+def first_word(words: Sequence[str]) -> int | None:
+    """The place of the first word that is neither a flag nor the value of one: a command, or a path."""
+    takes_value = {
+        name
+        for field, option in options().items()
+        if option.flag and Settings.model_fields[field].annotation is not bool
+        for name in option.flag.split("/")
+    } | {"--env-file"}
+    places = iter(range(len(words)))
+    before = ""
+    for place in places:
+        word = words[place]
+        before, latest = word, before
+        if latest in NUMBER_OF_TASKS and not word.startswith("-"):
+            continue  # its number, right or wrong
+        if word in takes_value:
+            next(places, None)
+        elif word == "--":
+            return next(places, None)
+        elif not word.startswith("-") or word == "-":
+            return place
+    return None
+
+
+def given_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the command line named; `env_file` and the mode that a flag implies among them."""
+    flags: dict[str, Any] = given_settings(args)
+    if "parallel" in flags:
+        flags["mode"] = "parallel"
+        if flags["parallel"] is None:
+            del flags["parallel"]
+    env_file: Path | None = getattr(args, "env_file", None)
+    return {**flags, **({"env_file": str(env_file)} if env_file is not None else {})}
+
+
+def read_settings(flags: Mapping[str, Any]) -> tuple[Settings, Path | None]:
+    """Settings from flags, environment and env file; and the env file that was named, if any."""
+    env_file = Path(flags["env_file"]) if "env_file" in flags else None
+    named = {name: value for name, value in flags.items() if name != "env_file"}
+    return load_settings(named, os.environ, env_file), env_file

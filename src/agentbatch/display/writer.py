@@ -49,6 +49,11 @@ class Writer:
     def isatty(self) -> bool:
         return not self._out.closed and self._out.isatty()
 
+    @property
+    def columns(self) -> int:
+        """Of the terminal; 80 where there is none."""
+        return self.size()[0] if self.isatty() else 80
+
     def size(self) -> tuple[int, int]:
         """Columns and lines of the terminal behind the stream; 80 x 24 where there is none."""
         try:

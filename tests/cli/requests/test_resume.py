@@ -198,7 +198,7 @@ async def test_a_damaged_run_does_not_stand_in_the_way_of_a_new_one(tmp_path: Pa
     (damaged / "run.db").write_bytes(b"no database" * 100)
     async with endpoint() as server:
         code, _, err = await ran(tmp_path, server, *WORDS, "--resume")
-        assert (code, "newer than any that could be gone on with" in err) == (2, True)
+        assert (code, "newer than any that could be resumed" in err) == (2, True)
         code, _, err = await ran(tmp_path, server, *WORDS)
         assert code == 0, err
 

@@ -47,7 +47,7 @@ async def test_others_see_how_it_stands(tmp_path: Path) -> None:
             "running",
         )
         code, _, err = await said(tmp_path, "prune", run, "--yes")
-        assert (code, "is under way" in err) == (2, True)
+        assert (code, "is running" in err) == (2, True)
 
 
 async def test_stop_lets_calls_end_and_the_log_is_followed_to_the_last_line(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ async def test_stop_lets_calls_end_and_the_log_is_followed_to_the_last_line(tmp_
         code, text, _ = await said(tmp_path, "stop", "--wait")
         assert code == 0
         assert "Stopping: nothing more is sent, calls under way end first." in text
-        assert f"Go on later with: agentbatch resume {run}" in text
+        assert f"Resume it later: agentbatch resume {run}" in text
         code, _, err = await ended(process)
         assert (code, "It was interrupted." in err) == (130, True)
         answered = len(lines_of(tmp_path / "out.jsonl"))
@@ -154,7 +154,7 @@ async def test_in_the_background(tmp_path: Path) -> None:
         code, text, err = await said(tmp_path, *words, base_url=server.base_url)
         assert code == 0, err
         run = the_run(tmp_path)
-        assert f"Run {run} is under way in the background" in text
+        assert f"Run {run} runs in the background" in text
         await until(lambda: len(server.requests) > 10)
         code, _, err = await said(tmp_path, *words, base_url=server.base_url)
         assert (code, "is being worked on by process" in err) == (2, True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cli.runs.task_choice import matching_task
+from agentbatch.cli.runs.choice import matching_task
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 
@@ -127,8 +127,8 @@ def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Flee
         (["cancel", "alhpa"], "Did you mean alpha?"),
         (["retry", "beta"], "'beta' could be any of 2 tasks: beta-1, beta-2."),
         (["cancel"], "TASK"),
-        (["set", "concurrency", "many"], "invalid int value"),
-        (["set", "concurrency", "0"], "a number from 1 to 1000"),
+        (["set", "concurrency", "many"], "N: must be a whole number from 1 to 10000, not 'many'."),
+        (["set", "concurrency", "0"], "N: must be a whole number from 1 to 10000, not '0'."),
         (["set", "concurrency", "1001"], "a number from 1 to 1000"),
         (["set", "colour", "5"], "invalid choice"),
         (["stop", "20270101"], "There is no run '20270101' here."),
@@ -157,17 +157,16 @@ def test_stop_waits_for_the_end_when_asked_and_names_the_way_back(fleet: Fleet) 
     (place / "linger").unlink()
     out, _ = asking.communicate(timeout=120)
     assert asking.returncode == 0
-    assert out == f"Stopping, now=True.\nThe run is over.\nGo on later with: agentbatch resume {RUN}\n"
+    assert out == f"Stopping, now=True.\nThe run has ended.\nResume it later: agentbatch resume {RUN}\n"
     assert engine.wait(60) == 0
     code, out, err = fleet.say("stop")
     assert (code, out) == (2, "")
     assert err == (
-        "agentbatch: No run of this folder is under way. "
-        f"`agentbatch resume {RUN}` goes on with the newest.\n"
+        f"agentbatch: No run of this folder is running. `agentbatch resume {RUN}` resumes the newest.\n"
     )
     code, _, err = fleet.say("pause", "--run", RUN)
     assert code == 2
-    assert err == f"agentbatch: The run {RUN} is not under way. `agentbatch resume {RUN}` goes on with it.\n"
+    assert err == f"agentbatch: The run {RUN} is not running. `agentbatch resume {RUN}` resumes it.\n"
 
 
 def test_without_a_name_the_newest_run_that_is_under_way_is_meant(fleet: Fleet) -> None:

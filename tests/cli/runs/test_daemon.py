@@ -97,7 +97,7 @@ def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(proj
     run_id = project.run.run_id
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"Run {run_id} is under way in the background (process {engine}).\n\n"
+        f"Run {run_id} runs in the background (process {engine}).\n\n"
         f"  agentbatch status {run_id}\n  agentbatch logs -f {run_id}\n  agentbatch stop {run_id}\n"
     )
     assert holder(project.run).startswith(f"process {engine} on ")

@@ -78,7 +78,7 @@ async def test_a_dry_run_and_nobody_to_ask_remove_nothing(
     out = capsys.readouterr().out
     assert out.startswith(f"  {folder.run_id}  finished ")
     assert out.endswith(" would be removed.\n")
-    with pytest.raises(UserError, match="say --yes"):
+    with pytest.raises(UserError, match="add --yes"):
         run_command(prune, "--keep", "0")
     assert left(tmp_path) == [folder.run_id]
 
@@ -86,7 +86,7 @@ async def test_a_dry_run_and_nobody_to_ask_remove_nothing(
 async def test_a_run_under_way_is_never_removed(tmp_path: Path) -> None:
     store = begin(tmp_path)
     assert run_command(prune, "--keep", "0", "--all", "--yes") == 0
-    with pytest.raises(UserError, match=f"is under way: `agentbatch stop {store.folder.run_id}` first"):
+    with pytest.raises(UserError, match=f"is running: `agentbatch stop {store.folder.run_id}` first"):
         run_command(prune, store.folder.run_id, "--all", "--yes")
     assert left(tmp_path) == [store.folder.run_id]
     await store.close()
@@ -97,9 +97,9 @@ async def test_named_runs_go_if_nothing_of_them_is_left_to_do(tmp_path: Path) ->
     open_one = await left_behind(tmp_path, datetime(2026, 2, 1))
     broken = await finished(tmp_path, datetime(2026, 3, 1))
     broken.database.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="can go on: `agentbatch resume .*Nothing was removed"):
+    with pytest.raises(UserError, match="can be resumed: `agentbatch resume .*Nothing was removed"):
         run_command(prune, done.run_id, open_one.run_id, "--yes")
-    with pytest.raises(UserError, match=r"cannot be read\. Remove it all the same with --all"):
+    with pytest.raises(UserError, match=r"cannot be read\. Add --all to remove it anyway"):
         run_command(prune, broken.run_id, "--yes")
     assert len(left(tmp_path)) == 3
     assert run_command(prune, "202601", done.run_id, "--yes") == 0
@@ -111,7 +111,7 @@ async def test_named_runs_go_if_nothing_of_them_is_left_to_do(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--older-than", "30"], "--older-than: must be a number and m, h, d or w"),
+        (["--older-than", "30"], "--older-than: must be an age such as 30m, 12h, 7d or 2w"),
         (["--older-than", "²d"], "--older-than: must be"),
         (["--keep", "-1"], "--keep: must be a whole number"),
         (["x", "--keep", "1"], "not both"),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.cli.setup.doctor import checks
+from agentbatch.cli.setup.checks import checks
 from agentbatch.config import load_settings
 from agentbatch.rehearsal.faults.refusals import Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall

@@ -1,7 +1,4 @@
-import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +7,7 @@ import pytest
 from agentbatch.cli.tasks import cost
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.errors import UserError
+from tests.cli.command import run_command
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +18,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*argv: str) -> int:
-    parser = argparse.ArgumentParser()
-    cost.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["cost", *argv])
-    return args.command(args)  # type: ignore[no-any-return]
+    return run_command(cost, *argv)
 
 
 def own_prices(path: Path) -> str:
@@ -121,7 +116,7 @@ def test_a_results_file_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--input", "²", "--output", "1"], "--input: must be a whole number"),
         (["--input", "9" * 5000, "--output", "1"], "--input: must be a whole number"),
         (["--input", "1", "--output", "1", "--cached", "2"], "--cached: 2 is more than --input"),
-        (["--input", "1", "--output", "1", "--calls", "0"], "--calls: must be at least 1"),
+        (["--input", "1", "--output", "1", "--calls", "0"], "--calls: must be a whole number of 1 or more"),
         (["--input", "1", "--output", "1", "--models", "gtp-4o"], "'gtp-4o'. Did you mean 'gpt-4o'"),
         (["--input", "1", "--output", "1", "--models", "zqxj-000-wv"], "Add it to prices.toml"),
         (["--input", "1", "--output", "1", "--models", " , "], "name at least one model"),
@@ -161,12 +156,3 @@ def test_files_that_are_no_results_get_a_sentence(tmp_path: Path, content: bytes
     with pytest.raises(UserError) as caught:
         run(str(path))
     assert part in str(caught.value)
-
-
-def test_importing_the_command_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, agentbatch.cli.tasks.cost\n"
-        "print([m for m in ('pydantic', 'genai_prices', 'rich', 'openai') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cli.tasks.mode_choice import choose_mode
-from agentbatch.tasks.spec.plan import Plan, make_plan
+from agentbatch.cli.tasks.batch import choose_mode
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.task import Task
 from tests.support.paths import CHECKOUT
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.cli.flags import first_word, given_flags
 from agentbatch.cli.main import parse
-from agentbatch.cli.runs.earlier_runs import recorded
-from agentbatch.cli.tasks.run import first_word, given_flags
+from agentbatch.cli.runs.choice import recorded
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, create_run_folder
@@ -71,6 +71,7 @@ def damage(run: RunFolder, statement: str) -> None:
         (["--serial", "resume"], "resume"),
         (["--parallel", "3", "src"], "src"),
         (["--parallel=3", "src"], "src"),
+        (["--concurrency", "3", "src"], "src"),
         (["--parallel", "src"], None),  # what stands behind it is its number, right or wrong
         (["--parallel", "3", "4"], "4"),
         (["--timeout", "resume", "src"], "src"),
@@ -89,7 +90,12 @@ def damage(run: RunFolder, statement: str) -> None:
 def test_the_first_word_is_neither_a_flag_nor_the_value_of_one(
     words: list[str], expected: str | None
 ) -> None:
-    assert first_word(words) == expected
+    place = first_word(words)
+    assert (place if place is None else words[place]) == expected
+
+
+def test_a_word_is_told_apart_from_a_value_like_it() -> None:
+    assert first_word(["-t", "src", "src"]) == 2
 
 
 def test_words_that_are_paths_are_a_selection(folder: Path) -> None:

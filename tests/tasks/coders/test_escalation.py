@@ -29,7 +29,8 @@ from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition, Escalation
 from agentbatch.tasks.coders.coder import Assignment
 from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators
-from agentbatch.tasks.spec.plan import PlannedTask, make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.remembered import ToolModeMemory

@@ -12,7 +12,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.tasks.results.to_state import state_of
-from agentbatch.tasks.spec.plan import task_ids
+from agentbatch.tasks.spec.make_plan import task_ids
 from agentbatch.tasks.spec.task import Task
 from agentbatch.usage import Usage
 from tests.runs.finished_run import NOON, a_finished_run

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.dependencies import find_cycle, settle_dependencies
-from agentbatch.tasks.spec.plan import make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task import GeneratedTask, Origin, Task
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.plan import make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.workspace.files.globs import FileSearch

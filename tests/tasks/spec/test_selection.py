@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.plan import Plan, make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import NothingToDo, Selection
 from agentbatch.tasks.spec.task import GeneratedTask, Origin, Task
 

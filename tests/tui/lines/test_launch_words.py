@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cli.main import COMMANDS, parse
-from agentbatch.cli.tasks.run import check_flags, given_flags
+from agentbatch.cli.commands import COMMANDS
+from agentbatch.cli.flags import check_flags, given_flags
+from agentbatch.cli.main import parse
 from agentbatch.tui.lines.launch_words import launch_words, value_of
 
 SERIAL = {"mode": "serial"}
@@ -26,6 +27,8 @@ def read_back(words: list[str]) -> dict[str, Any]:
         (["--parallel"], SERIAL, SERIAL),
         (["--parallel", "7", "-v"], SERIAL, {**SERIAL, "verbose": True}),
         (["--parallel=7", "-v"], SERIAL, {**SERIAL, "verbose": True}),
+        (["--concurrency", "7", "-v"], SERIAL, {**SERIAL, "verbose": True}),
+        (["--concurrency=7", "-v"], SERIAL, {**SERIAL, "verbose": True}),
         (["--parallel", "-v"], SERIAL, {**SERIAL, "verbose": True}),
         (
             ["--coder-model", "a", "--limit=2", "--coder-model=b"],

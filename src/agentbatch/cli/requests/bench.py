@@ -130,7 +130,7 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
         async with RehearsalServer(plain=True, latency=args.answer_after, record=0) as server:
             yield Target(server.base_url, "-", "rehearsal-plain")
         return
-    from agentbatch.cli.tasks.run import read_settings
+    from agentbatch.cli.flags import read_settings
     from agentbatch.spending.pricing import Prices
 
     given, _ = read_settings({"judge": "none"})  # nobody judges here, so that nobody needs that key

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentbatch.cli.flags import read_settings
 from agentbatch.cli.runs import daemon
-from agentbatch.cli.runs.earlier_runs import latest_of, recorded
+from agentbatch.cli.runs.choice import latest_of, recorded
 from agentbatch.cli.runs.signals import SignalStopper
-from agentbatch.cli.tasks.run import read_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.text import clip
@@ -141,7 +141,7 @@ def _earlier(args: argparse.Namespace, options: "RequestsOptions") -> RunFolder 
     going = args.go_on or args.again
     found = None
     if options.source != STDIN:
-        found = latest_of("requests", Path(options.source), going_on=going)
+        found = latest_of("requests", Path(options.source), resuming=going)
     if options.source == STDIN and going:
         raise UserError("What came from standard input goes on by its run: agentbatch resume RUN.")
     other = holder(found) if found is not None else ""

@@ -1,13 +1,11 @@
-"""`--daemon`: the same command again as a process of its own, which goes on when the terminal goes."""
+"""`--daemon`: the same command again as a process of its own, which outlives the terminal."""
 
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from agentbatch.runs.services.background import EndedEarly
+from agentbatch.runs.services.background import EndedEarly, start_background
 
 
 def start(words: Sequence[str]) -> int:
@@ -15,19 +13,18 @@ def start(words: Sequence[str]) -> int:
 
     Returns 0 when the run is under way, else the exit code of the process, whose output is shown then.
     """
-    from agentbatch.runs.services.background import EndedEarly, start_background  # heavy
 
     try:
         background = start_background(words, Path.cwd(), os.environ, lifeline=False)
     except EndedEarly as early:
         return _show(early)
     name = background.run_folder.name  # a run goes on only in the folder that it was started in
-    sys.stdout.write(f"Run {name} is under way in the background (process {background.process.pid}).\n\n")
+    sys.stdout.write(f"Run {name} runs in the background (process {background.process.pid}).\n\n")
     sys.stdout.writelines(f"  agentbatch {command} {name}\n" for command in ("status", "logs -f", "stop"))
     return 0
 
 
-def _show(early: "EndedEarly") -> int:
+def _show(early: EndedEarly) -> int:
     code, text = early.code, early.output
     (sys.stdout if code == 0 else sys.stderr).write(text)
     if code > 0 and not text.strip():

@@ -7,12 +7,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
+from agentbatch.cli.arguments import RUN_HELP, whole
+from agentbatch.cli.runs.choice import chosen_task
+from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.listing import find_run
 
 POLL_SECONDS = 0.2
 
@@ -27,37 +29,33 @@ examples:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "logs",
-        help="print the log of a run",
         description="Print the log of a run (run.log in its folder), or a task's part of it.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
+    parser.add_argument("run", nargs="?", metavar="RUN", help=RUN_HELP)
     parser.add_argument(
-        "run", nargs="?", metavar="RUN", help="an id, its beginning, or a run's folder [the newest run]"
+        "-f", "--follow", action="store_true", help="keep printing until the run ends, or Ctrl-C"
     )
-    parser.add_argument(
-        "-f", "--follow", action="store_true", help="go on printing until the run is over, or Ctrl-C"
-    )
-    parser.add_argument("-n", "--lines", metavar="LINES", help="begin with the last LINES lines [all]")
+    parser.add_argument("-n", "--lines", metavar="N", type=whole(), help="begin with the last N lines [all]")
     # Named so that it is no setting's: --tasks of a run is another thing.
-    parser.add_argument("--task", dest="task_id", metavar="ID", help="only lines of this task")
+    parser.add_argument(
+        "--task",
+        dest="task_id",
+        metavar="TASK",
+        help="only lines of this task: its id, how that begins, or its number",
+    )
     parser.set_defaults(command=logs)
 
 
 def logs(args: argparse.Namespace) -> int:
     """Raises UserError for an unknown run or task, or when there is no log."""
-    from agentbatch.display.writer import Writer
-    from agentbatch.runs.listing import find_run
-
-    last = _count(args.lines)
     folder = find_run(Path.cwd(), args.run)
     wanted = _lines_of(folder, args.task_id) if args.task_id is not None else None
     out = Writer(sys.stdout)
     with _open(folder) as file:
         lines = LogLines(file)
         begun: Iterable[str] = _chosen(lines.whole(), wanted)
-        for text in begun if last is None else deque(begun, maxlen=last):
+        for text in begun if args.lines is None else deque(begun, maxlen=args.lines):
             out.write(text)
         out.flush()
         if args.follow:
@@ -71,13 +69,7 @@ def logs(args: argparse.Namespace) -> int:
     return 0
 
 
-def _count(text: str | None) -> int | None:
-    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UserError(f"-n: must be a whole number of 0 or more, not {text!r:.60}.")
-    return None if text is None else int(text)
-
-
-def _open(folder: "RunFolder") -> BinaryIO:
+def _open(folder: RunFolder) -> BinaryIO:
     try:
         return open(folder.log, "rb")
     except FileNotFoundError:
@@ -86,25 +78,9 @@ def _open(folder: "RunFolder") -> BinaryIO:
         raise UserError(f"{folder.log} cannot be read: {error.strerror or error}.") from None
 
 
-def _lines_of(folder: "RunFolder", task_id: str) -> re.Pattern[str]:
-    """What a line of the task begins with. Raises UserError with the nearest task."""
-    import difflib
-    import sqlite3
-    from contextlib import closing
-
-    from agentbatch.runs.store.database import open_database
-    from agentbatch.text import clip
-
-    try:
-        with closing(open_database(folder.database)) as connection:
-            places: dict[str, int] = dict(connection.execute("SELECT id, position FROM tasks"))
-    except sqlite3.Error as error:
-        raise UserError(f"{folder.database} cannot be read: {error}.") from None
-    if task_id not in places:
-        near = difflib.get_close_matches(task_id, places, n=1)
-        hint = f" Did you mean {near[0]}?" if near else " Ids are in the log's `started:` lines."
-        raise UserError(f"There is no task {clip(task_id, 60)!r} in the run {folder.run_id}.{hint}")
-    return re.compile(rf"\[\d\d:\d\d:\d\d\] task {places[task_id] + 1}/")
+def _lines_of(folder: RunFolder, task: str) -> re.Pattern[str]:
+    """What a line of the task begins with. Raises UserError."""
+    return re.compile(rf"\[\d\d:\d\d:\d\d\] task {chosen_task(folder, task)[1] + 1}/")
 
 
 def _chosen(lines: Iterable[str], wanted: re.Pattern[str] | None) -> Iterator[str]:
@@ -132,10 +108,8 @@ class LogLines:
             yield self._part.decode("utf-8", "replace") + "\n"
 
 
-def _coming(folder: "RunFolder", lines: LogLines) -> Iterator[str]:
+def _coming(folder: RunFolder, lines: LogLines) -> Iterator[str]:
     """New lines, until nobody works on the run any more."""
-    from agentbatch.runs.folder import holder
-
     while True:
         # Asked before reading: what a run writes last, it writes before it lets go of its lock.
         alive = bool(holder(folder))

@@ -2,24 +2,34 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agentbatch.cli.arguments import age, whole
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.runs.folder import RunFolder
-    from agentbatch.runs.pruning import Candidate
-
-UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.listing import find_run
+from agentbatch.runs.pruning import (
+    KEPT,
+    Candidate,
+    candidate,
+    candidates,
+    check_place,
+    choose,
+    claimed,
+    remove,
+    size,
+    sweep,
+)
+from agentbatch.text import counted, harmless
+from agentbatch.workspace.inspection import remove_isolated_dirs
 
 DESCRIPTION = """\
-Remove the folders of old runs: by default all finished ones but the 10 newest
-runs. Shows what goes and asks first. Results files, task directories and git
-branches stay; a run that is under way is never removed.
+Remove the folders of old runs; by default, all finished ones except the 10
+newest runs. Lists them and asks first. Results files, task directories and git
+branches stay; a running run is never removed.
 """
 
 EPILOG = """\
@@ -34,20 +44,21 @@ examples:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "prune",
-        help="remove old runs",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="only these: ids, or their beginnings")
-    parser.add_argument("--keep", metavar="N", help="leave the N newest [10; 0 with --older-than]")
-    parser.add_argument("--older-than", metavar="AGE", help="only runs that ended so long ago: 12h, 30d, 4w")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="only these: their ids, or how those begin")
+    parser.add_argument(
+        "--keep", metavar="N", type=whole(), help="keep the N newest [10; 0 with --older-than]"
+    )
+    parser.add_argument(
+        "--older-than", metavar="AGE", type=age, help="only runs that ended so long ago: 12h, 30d, 4w"
+    )
     parser.add_argument(
         "--all",
         dest="unfinished",
         action="store_true",
-        help="also runs with tasks that could still go on, and unreadable ones",
+        help="also runs that could be resumed, and unreadable ones",
     )
     # Left out, it keeps what the root command's flag said.
     parser.add_argument(
@@ -55,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
         dest="dry_run",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="show what would go, and remove nothing",
+        help="list what would be removed, and remove nothing",
     )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.set_defaults(command=prune)
@@ -63,9 +74,6 @@ def add_parser(subparsers: Any) -> None:
 
 def prune(args: argparse.Namespace) -> int:
     """Raises UserError for runs that cannot go, and when nobody is there to ask."""
-    from agentbatch.runs.pruning import size, sweep
-    from agentbatch.text import counted, harmless
-
     base = Path.cwd()
     going = _named(base, args) if args.runs else _by_rule(base, args)
     dry = getattr(args, "dry_run", False)
@@ -94,12 +102,9 @@ def prune(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _named(base: Path, args: argparse.Namespace) -> "list[Candidate]":
-    from agentbatch.runs.listing import find_run
-    from agentbatch.runs.pruning import candidate, check_place
-
+def _named(base: Path, args: argparse.Namespace) -> list[Candidate]:
     if args.keep is not None or args.older_than is not None:
-        raise UserError("prune: name runs, or choose them with --keep and --older-than, not both.")
+        raise UserError("prune: name runs, or choose them by --keep and --older-than, not both.")
     folders = {folder.path: folder for folder in (find_run(base, name) for name in args.runs)}
     for folder in folders.values():
         check_place(folder)
@@ -108,41 +113,23 @@ def _named(base: Path, args: argparse.Namespace) -> "list[Candidate]":
         run_id = run.folder.run_id
         if run.condition == "running":
             raise UserError(
-                f"The run {run_id} is under way: `agentbatch stop {run_id}` first. Nothing was removed."
+                f"The run {run_id} is running: `agentbatch stop {run_id}` first. Nothing was removed."
             )
         if run.condition != "finished" and not args.unfinished:
-            state = "cannot be read" if run.condition is None else f"can go on: `agentbatch resume {run_id}`"
-            raise UserError(
-                f"The run {run_id} {state}. Remove it all the same with --all. Nothing was removed."
+            state = (
+                "cannot be read" if run.condition is None else f"can be resumed: `agentbatch resume {run_id}`"
             )
+            raise UserError(f"The run {run_id} {state}. Add --all to remove it anyway. Nothing was removed.")
     return found
 
 
-def _by_rule(base: Path, args: argparse.Namespace) -> "list[Candidate]":
-    from agentbatch.runs.pruning import KEPT, candidates, choose
-
-    older_than = _age(args.older_than)
-    keep = _count(args.keep, KEPT if args.older_than is None else 0)
-    return choose(candidates(base), time.time(), keep=keep, older_than=older_than, unfinished=args.unfinished)
-
-
-def _age(text: str | None) -> float:
-    if text is None:
-        return 0.0
-    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
-    if match is None:
-        raise UserError(
-            f"--older-than: must be a number and m, h, d or w, like 12h or 30d, not {text!r:.60}."
-        )
-    return float(match[1]) * UNITS[match[2]]
-
-
-def _count(text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UserError(f"--keep: must be a whole number of 0 or more, not {text!r:.60}.")
-    return int(text)
+def _by_rule(base: Path, args: argparse.Namespace) -> list[Candidate]:
+    keep = args.keep
+    if keep is None:
+        keep = KEPT if args.older_than is None else 0
+    return choose(
+        candidates(base), time.time(), keep=keep, older_than=args.older_than or 0, unfinished=args.unfinished
+    )
 
 
 def _shown(size: int) -> str:
@@ -151,17 +138,14 @@ def _shown(size: int) -> str:
 
 def _agreed(question: str) -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError("prune: there is nobody to ask here; say --yes to remove these. Nothing was removed.")
+        raise UserError("prune: nobody can be asked here; add --yes to remove these. Nothing was removed.")
     sys.stdout.write(question)
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _remove(folder: "RunFolder") -> list[str]:
+def _remove(folder: RunFolder) -> list[str]:
     """Everything that belongs to a run and to nothing else; what stands against it, a sentence each."""
-    from agentbatch.runs.pruning import claimed, remove
-    from agentbatch.workspace.inspection import remove_isolated_dirs
-
     try:
         with claimed(folder):
             problems = remove_isolated_dirs(folder.path, os.environ)

@@ -2,10 +2,8 @@
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from agentbatch.runs.session import Engine  # heavy: a signal must find us before it is loaded
+from agentbatch.runs.session import Engine
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -21,7 +19,7 @@ class SignalStopper:
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
-    def attach(self, engine: "Engine") -> None:
+    def attach(self, engine: Engine) -> None:
         self._engine = engine
         for _ in range(self._early):
             engine.signal()

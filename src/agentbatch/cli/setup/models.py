@@ -1,18 +1,22 @@
 """`agentbatch models`: the models that run on this machine: list them, download one, remove one."""
 
 import argparse
+import difflib
 import json
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.local.download import HubFile
+from agentbatch.local.catalogue import CATALOGUE
+from agentbatch.local.download import DownloadFailed, HubFile, pull
+from agentbatch.local.gguf import read_header
+from agentbatch.local.models_folder import models_folder, present
+from agentbatch.local.sizing import CONTEXT, gigabytes, least_memory, memory_of
+from agentbatch.text import clip, duration, pad
 
 EPILOG = """\
 examples:
@@ -33,11 +37,8 @@ STEP_PERCENT = 10
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "models",
-        help="list and download models for --local",
-        description="List models that run on this machine with --local, and download them.",
+        description="List, download and remove models that run on this machine with --local.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "action", nargs="?", choices=("pull", "rm"), help="pull: download; rm: remove the file"
@@ -50,8 +51,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from agentbatch.local.models_folder import models_folder
-
     folder = models_folder(os.environ)
     if args.action is None:
         _list(folder, as_json=args.as_json)
@@ -80,7 +79,6 @@ def _list(folder: Path, *, as_json: bool) -> None:
         records = [{keys.get(key, key): value for key, value in row._asdict().items()} for row in rows]
         sys.stdout.write(json.dumps({"folder": str(folder), "models": records}, indent=2) + "\n")
         return
-    from agentbatch.local.sizing import CONTEXT
 
     sys.stdout.write("\n".join(_table(rows)) + "\n")
     sys.stdout.write(
@@ -91,11 +89,6 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
 def _rows(folder: Path) -> list[_Row]:
     """The catalogue, then other files that were downloaded."""
-    from agentbatch.local.catalogue import CATALOGUE
-    from agentbatch.local.gguf import read_header
-    from agentbatch.local.models_folder import present
-    from agentbatch.local.sizing import CONTEXT, least_memory, memory_of
-
     here = present(folder)
     rows = []
     for model in CATALOGUE:
@@ -127,9 +120,6 @@ def _rows(folder: Path) -> list[_Row]:
 
 def _table(rows: Sequence[_Row]) -> list[str]:
     """At most 80 columns."""
-    from agentbatch.local.sizing import gigabytes
-    from agentbatch.text import clip, pad
-
     lines = [f"  {'name':<18}  {'size':>4}  {'memory':>6}  {'licence':<13}  {'sha256':<7}  good for"]
     for row in rows:
         sign = "✓" if row.present else " "
@@ -141,8 +131,6 @@ def _table(rows: Sequence[_Row]) -> list[str]:
 
 
 def _pull(given: str, folder: Path) -> int:
-    from agentbatch.local.download import DownloadFailed, pull
-
     file = _hub_file(given)
     line = _ProgressLine(sys.stderr, file.local_name)
     try:
@@ -153,22 +141,17 @@ def _pull(given: str, folder: Path) -> int:
         return 1
     except KeyboardInterrupt:
         line.end()
-        sys.stderr.write("Stopped. The same command goes on from here.\n")
+        sys.stderr.write("Stopped. The same command continues from here.\n")
         return 130
     finally:
         line.end()
     named = given if "/" not in given else file.local_name.removesuffix(".gguf")
-    sys.stdout.write(f"{path} is complete, its sha256 is right.\nRun it with: agentbatch --local {named}\n")
+    sys.stdout.write(f"{path} is complete; its sha256 is right.\nRun it with: agentbatch --local {named}\n")
     return 0
 
 
-def _hub_file(given: str) -> "HubFile":
+def _hub_file(given: str) -> HubFile:
     """What to download. Raises UserError with the nearest known name."""
-    import difflib
-
-    from agentbatch.local.catalogue import CATALOGUE
-    from agentbatch.local.download import HubFile
-
     for model in CATALOGUE:
         if model.name == given.lower():
             return HubFile(model.repository, model.file, model.sha256)
@@ -184,9 +167,6 @@ def _hub_file(given: str) -> "HubFile":
 
 
 def _remove(given: str, folder: Path) -> int:
-    from agentbatch.local.catalogue import CATALOGUE
-    from agentbatch.local.models_folder import present
-
     file = next(
         (model.file for model in CATALOGUE if model.name == given.lower()),
         f"{given.removesuffix('.gguf')}.gguf",
@@ -195,12 +175,12 @@ def _remove(given: str, folder: Path) -> int:
     if path is None:
         raise UserError(f"models rm: {given} is not in {folder}.")
     path.unlink()
-    sys.stdout.write(f"removed {path}\n")
+    sys.stdout.write(f"Removed {path}\n")
     return 0
 
 
 class _ProgressLine:
-    """One line that is drawn anew on a terminal; elsewhere a line every ten percent."""
+    """One line that is redrawn on a terminal; elsewhere a line every ten percent."""
 
     def __init__(self, out: TextIO, name: str) -> None:
         self._out = out
@@ -236,7 +216,6 @@ class _ProgressLine:
             self._out.write("\n")
 
     def _text(self, what: str, done: int, total: int, percent: int, now: float) -> str:
-        from agentbatch.text import clip, duration
 
         _, started, before = self._start
         speed = (done - before) / (now - started) if now > started + 0.5 else 0.0

@@ -1,16 +1,21 @@
 """`agentbatch cost`: what tokens would cost on many models, from numbers or from a results file."""
 
 import argparse
+import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agentbatch.cli.arguments import whole
+from agentbatch.config import DEFAULT_COMPARISON, read_env_file
+from agentbatch.display.reports.cost_table import render_comparison
+from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.spending.pricing import ComparisonRow, Prices
-    from agentbatch.usage import Usage
+from agentbatch.spending.pricing import ComparisonRow, Prices, compare
+from agentbatch.text import counted, money, tokens
+from agentbatch.usage import Usage
 
 MAX_TOKENS = 10**15
 """No figure above it is a number of tokens."""
@@ -26,17 +31,25 @@ examples:
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "cost",
-        help="what tokens cost on many models",
         description="Compare what the same tokens cost on many models.\nPrices are built in; yours win.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("results", nargs="?", metavar="RESULTS", help="a results file, instead of numbers")
-    parser.add_argument("--input", metavar="TOKENS", help="input tokens, cached ones included")
-    parser.add_argument("--output", dest="output_tokens", metavar="TOKENS", help="output tokens")
-    parser.add_argument("--cached", metavar="TOKENS", help="the part of the input that a prefix cache served")
-    parser.add_argument("--calls", metavar="N", help="calls they took [1]; long requests can cost more")
+    parser.add_argument(
+        "--input", metavar="TOKENS", type=whole(0, MAX_TOKENS), help="input tokens, including cached ones"
+    )
+    parser.add_argument(
+        "--output", dest="output_tokens", metavar="TOKENS", type=whole(0, MAX_TOKENS), help="output tokens"
+    )
+    parser.add_argument(
+        "--cached",
+        metavar="TOKENS",
+        type=whole(0, MAX_TOKENS),
+        help="input tokens that came from the prompt cache",
+    )
+    parser.add_argument(
+        "--calls", metavar="N", type=whole(1), help="model calls they took [1]; long requests can cost more"
+    )
     # Left out, these keep what the root command's flags of the same meaning said.
     parser.add_argument(
         "--models",
@@ -57,8 +70,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison. Raises UserError for numbers, files and models that are wrong."""
-    from agentbatch.spending.pricing import Prices, compare
-
     if args.results is None:
         usage, actual = _usage_from_flags(args), None
     else:
@@ -70,33 +81,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _usage_from_flags(args: argparse.Namespace) -> "Usage":
-    from agentbatch.usage import Usage
-
+def _usage_from_flags(args: argparse.Namespace) -> Usage:
     if args.input is None or args.output_tokens is None:
-        raise UserError("Say what to price: --input TOKENS and --output TOKENS, or a results file.")
-    cached = _count("--cached", args.cached or "0")
-    counted = _count("--input", args.input)
-    if cached > counted:
-        raise UserError(f"--cached: {cached:,} is more than --input, which includes it ({counted:,}).")
-    calls = _count("--calls", args.calls or "1")
-    if calls == 0:
-        raise UserError("--calls: must be at least 1.")
-    return Usage(input=counted, cached=cached, output=_count("--output", args.output_tokens), calls=calls)
+        raise UserError("Name what to price: --input TOKENS and --output TOKENS, or a results file.")
+    cached = args.cached or 0
+    if cached > args.input:
+        raise UserError(f"--cached: {cached:,} is more than --input, which includes it ({args.input:,}).")
+    return Usage(input=args.input, cached=cached, output=args.output_tokens, calls=args.calls or 1)
 
 
-def _count(flag: str, text: str) -> int:
-    """A number of tokens as people write it: 1200 or 1,200."""
-    plain = text.strip().replace(",", "").replace("_", "")
-    if not (plain.isascii() and plain.isdigit()) or len(plain) > 15:
-        raise UserError(f"{flag}: must be a whole number of 0 or more, not {text!r}.")
-    return int(plain)
-
-
-def _usage_from_file(args: argparse.Namespace) -> "tuple[Usage, float | None]":
+def _usage_from_file(args: argparse.Namespace) -> tuple[Usage, float | None]:
     """The tokens of a whole run, and what they really cost where the file says so (ours does)."""
-    from agentbatch.usage import Usage
-
     given = (args.input, args.output_tokens, args.cached, args.calls)
     if any(value is not None for value in given):
         raise UserError("Give either numbers or a results file, not both.")
@@ -128,8 +123,6 @@ def _usage_from_file(args: argparse.Namespace) -> "tuple[Usage, float | None]":
 
 
 def _read_json(path: Path) -> Any:
-    import json
-
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a results file.")
     try:
@@ -155,18 +148,13 @@ def _member(value: Any, name: str) -> dict[str, Any] | None:
 
 def _variables(args: argparse.Namespace) -> dict[str, str]:
     """The environment over .env; an empty variable counts as not set."""
-    import os
-
-    from agentbatch.config import read_env_file
 
     file_values = read_env_file(getattr(args, "env_file", None), Path.cwd())
     return {**file_values, **{name: value for name, value in os.environ.items() if value}}
 
 
-def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices") -> list[str]:
+def _models(args: argparse.Namespace, variables: dict[str, str], prices: Prices) -> list[str]:
     """The models to compare. One that was asked for by name must have a price."""
-    from agentbatch.config import DEFAULT_COMPARISON
-
     named = getattr(args, "compare_models", None) or variables.get("AGENTBATCH_COMPARE_MODELS")
     if named is None:
         return list(DEFAULT_COMPARISON)
@@ -181,12 +169,7 @@ def _models(args: argparse.Namespace, variables: dict[str, str], prices: "Prices
     return models
 
 
-def _print(usage: "Usage", rows: "list[ComparisonRow]", actual: float | None, *, as_json: bool) -> None:
-    import json
-
-    from agentbatch.display.reports.cost_table import render_comparison
-    from agentbatch.display.writer import Writer
-    from agentbatch.text import counted, money, tokens
+def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_json: bool) -> None:
 
     out = Writer(sys.stdout)
     if as_json:

@@ -1,25 +1,33 @@
-"""`agentbatch results`: look at earlier runs and results files, export one, compare two."""
+"""`agentbatch results`: browse earlier runs and results files, export one, compare two."""
 
 import argparse
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agentbatch.cli.runs.app import can_draw
+from agentbatch.cli.flags import read_settings
+from agentbatch.cli.runs.terminal import can_draw
+from agentbatch.display.reports.exports.export import export, write_export
+from agentbatch.display.reports.results_list import list_results, unreadable
+from agentbatch.display.reports.run_comparison import compare_runs
+from agentbatch.display.reports.run_comparison_text import render_run_comparison
+from agentbatch.display.reports.runs_table import render_runs
+from agentbatch.display.reports.summary import Summary, render_text
+from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.display.reports.summary import Summary
-    from agentbatch.display.writer import Writer
-    from agentbatch.runs.state import RunState
-    from agentbatch.spending.pricing import ComparisonRow
-    from agentbatch.tasks.results.sources import Results
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.listing import find_run, list_runs, runs_folder
+from agentbatch.runs.state import RunState
+from agentbatch.spending.pricing import ComparisonRow, Prices, compare
+from agentbatch.tasks.results.sources import Results, find_source, list_sources, read_results, run_source
+from agentbatch.text import harmless
 
 DESCRIPTION = """\
-Look at the runs of this folder and at results files, also those of the original
-runner: in the terminal app, or, with --plain or without a terminal, as text.
-Writes a run as Markdown, CSV or JSON; compares two.
+Browse the runs of this folder and results files, including the original
+runner's: in the terminal app, or as text with --plain or without a terminal.
+Exports a run as Markdown, CSV or JSON, and compares two.
 """
 
 EPILOG = """\
@@ -35,36 +43,35 @@ examples:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "results",
-        help="look at earlier runs and results files",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "source",
         nargs="?",
         metavar="FILE|RUN",
-        help="a results file, a run's id or its beginning, or a run's folder [all of this folder]",
+        help="a results file, a run's id, how it begins, or its folder [all of this folder]",
     )
-    parser.add_argument("--plain", action="store_true", help="text instead of the terminal app")
+    parser.add_argument("--plain", action="store_true", help="show text instead of the terminal app")
     parser.add_argument(
         "--export",
         metavar="md|csv|json",
         choices=("md", "csv", "json"),
-        help="write it instead [the newest run]",
+        help="write the results in this format [of the newest run]",
     )
     # Named so that they are no settings' of the root command.
     parser.add_argument(
-        "-o", "--output", dest="export_to", metavar="PATH", help="where the export goes [standard output]"
+        "-o", "--output", dest="export_to", metavar="PATH", help="the file to export to [standard output]"
     )
     parser.add_argument(
-        "--force", dest="overwrite", action="store_true", help="with -o: also over a file that is there"
+        "--force", dest="overwrite", action="store_true", help="with -o: replace an existing file"
     )
     parser.add_argument(
-        "--compare", nargs=2, metavar=("A", "B"), help="two of them side by side; B is the newer one"
+        "--compare", nargs=2, metavar=("A", "B"), help="show two side by side; B is the newer one"
     )
-    parser.add_argument("--ascii", dest="ascii_only", action="store_true", help="signs of plain ASCII only")
+    parser.add_argument(
+        "--ascii", dest="ascii_only", action="store_true", help="use plain ASCII characters only"
+    )
     parser.set_defaults(command=results)
 
 
@@ -77,33 +84,28 @@ def results(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args, drawn=drawn)
     if drawn:
-        return _open(args)
-    return _list() if args.source is None else _tell(args.source)
+        from agentbatch.cli.runs import app  # heavy: textual
+
+        return app.open_results(Path.cwd(), args.source, ascii_only=args.ascii_only)
+    return _list() if args.source is None else _show(args.source)
 
 
 def _check(args: argparse.Namespace) -> None:
     if args.compare and (args.export or args.source):
-        raise UserError("results: --compare takes the two that it names, and nothing else.")
+        raise UserError("results: --compare takes two runs or files, and nothing else.")
     if args.export_to and not args.export:
-        raise UserError("results: -o says where an export goes; add --export md, csv or json.")
+        raise UserError("results: -o is for an export; add --export md, csv or json.")
     if args.overwrite and not args.export_to:
-        raise UserError("results: --force is for a file that -o names.")
+        raise UserError("results: --force goes with -o.")
 
 
-def _read(name: str | None) -> "Results":
+def _read(name: str | None) -> Results:
     """None: the newest run."""
-    from agentbatch.runs.listing import find_run
-    from agentbatch.tasks.results.sources import find_source, read_results, run_source
-
     base = Path.cwd()
     return read_results(run_source(find_run(base, None)) if name is None else find_source(base, name))
 
 
 def _export(args: argparse.Namespace) -> int:
-    from agentbatch.display.reports.exports.export import export, write_export
-    from agentbatch.display.writer import Writer
-    from agentbatch.text import harmless
-
     found = _read(args.source)
     now = time.time() if found.condition == "running" else found.last
     comparison = [] if args.export == "csv" else _comparison(found.state)
@@ -118,74 +120,35 @@ def _export(args: argparse.Namespace) -> int:
     return 1 if out.broken else 0
 
 
-def _comparison(state: "RunState") -> "list[ComparisonRow]":
-    """The same tokens on other models, as a run's end tells it."""
-    from datetime import UTC, datetime
-
-    from agentbatch.cli.tasks.run import read_settings
-    from agentbatch.spending.pricing import Prices, compare
-
+def _comparison(state: RunState) -> list[ComparisonRow]:
+    """The same tokens on other models, as at the end of a run."""
     settings, _ = read_settings({})
     prices = Prices.of(settings.prices, Path.cwd())
     return compare(prices, state.usage, settings.compare_models, datetime.now(UTC))
 
 
 def _compare(args: argparse.Namespace, *, drawn: bool) -> int:
-    from agentbatch.display.reports.run_comparison import compare_runs
-    from agentbatch.display.reports.run_comparison_text import render_run_comparison
-
     first, second = (_read(name) for name in args.compare)
     comparison = compare_runs(first, second, time.time())
     if drawn:
-        from agentbatch.tui.app import AgentbatchApp
-        from agentbatch.tui.screens.compare_runs import CompareRunsScreen
+        from agentbatch.cli.runs import app  # heavy: textual
 
-        app = AgentbatchApp(
-            lambda app: CompareRunsScreen(comparison, glyphs=app.glyphs), ascii_only=args.ascii_only
-        )
-        return app.run() or app.return_code or 0
-    out, columns = _out()
-    out.line("\n".join(render_run_comparison(comparison, columns)))
+        return app.open_comparison(comparison, ascii_only=args.ascii_only)
+    out = Writer(sys.stdout)
+    out.line("\n".join(render_run_comparison(comparison, out.columns)))
     return 0
 
 
-def _out() -> "tuple[Writer, int]":
-    from agentbatch.display.writer import Writer
-
-    out = Writer(sys.stdout)
-    return out, out.size()[0] if out.isatty() else 80
-
-
-def _open(args: argparse.Namespace) -> int:
-    """The terminal app: the browser, or what was named."""
-    from agentbatch.tasks.results.sources import find_source
-    from agentbatch.tui.app import AgentbatchApp
-    from agentbatch.tui.screens.results import view_of
-
-    base = Path.cwd()
-    if args.source is None:
-        app = AgentbatchApp(lambda app: app.results_screen(base), ascii_only=args.ascii_only)
-    else:
-        view = view_of(find_source(base, args.source))
-        app = AgentbatchApp(lambda app: app.run_screen(view, control=False), ascii_only=args.ascii_only)
-    return app.run() or app.return_code or 0
-
-
 def _list() -> int:
-    from agentbatch.display.reports.results_list import list_results, unreadable
-    from agentbatch.display.reports.runs_table import render_runs
-    from agentbatch.runs.listing import runs_folder
-    from agentbatch.tasks.results.sources import list_sources
-
     base, now = Path.cwd(), time.time()
     listed = list_results(list_sources(base), now)
-    out, columns = _out()
+    out = Writer(sys.stdout)
     sections = []
     for what in ("run", "results file"):
         group = [one for one in listed if (one.source.folder is None) == (what == "results file")]
         lines = [one.line for one in group if one.line is not None]
         if group:
-            sections.append(render_runs(lines, unreadable(group), now, columns, what))
+            sections.append(render_runs(lines, unreadable(group), now, out.columns, what))
     if sections:
         out.line("\n\n".join("\n".join(section) for section in sections))
     else:
@@ -194,34 +157,28 @@ def _list() -> int:
     return 0
 
 
-def _tell(name: str) -> int:
+def _show(name: str) -> int:
     """The closing summary of a run or a file."""
-    from agentbatch.display.reports.summary import render_text
-
     found = _read(name)
-    out, columns = _out()
-    out.line("\n".join(render_text(_summary(found), columns)))
+    out = Writer(sys.stdout)
+    out.line("\n".join(render_text(_summary(found), out.columns)))
     return 0
 
 
-def _summary(found: "Results") -> "Summary":
-    from agentbatch.display.reports.summary import Summary
-    from agentbatch.runs.folder import RunFolder
-    from agentbatch.runs.listing import list_runs
-
+def _summary(found: Results) -> Summary:
     folder: RunFolder | None = found.source.folder
     info = found.state.info
     if folder is None and info is not None and info.run_id:
-        # A file of a run that lies here still has its log and its transcripts, and can go on.
+        # A file of a run that lies here still has its log and its transcripts, and can be resumed.
         folder = next((run for run in list_runs(Path.cwd()) if run.run_id == info.run_id), None)
     place = found.source.path / "results.json" if found.source.folder else found.source.path
-    under_way = found.condition == "running"
+    running = found.condition == "running"
     return Summary(
         found.state,
         _comparison(found.state),
         place,
         folder.path if folder else None,
         name=found.source.name,
-        now=time.time() if under_way else found.last,
-        can_resume=folder is not None and not under_way,
+        now=time.time() if running else found.last,
+        can_resume=folder is not None and not running,
     )

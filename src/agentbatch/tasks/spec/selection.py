@@ -4,18 +4,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agentbatch.config import TEST_MODE_TASKS
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.freshness import is_missing, is_stale, with_dependents
+from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import GeneratedTask
 from agentbatch.text import counted
 from agentbatch.workspace.files.globs import FileSearch
 from agentbatch.workspace.files.paths import Resolver, resolved
-
-if TYPE_CHECKING:
-    from agentbatch.tasks.spec.plan import PlannedTask
 
 
 class NothingToDo(Exception):
@@ -42,7 +39,7 @@ class Selection:
     """Tasks that an interrupted run had under way: what they have made so far does not make them up to date."""
 
 
-def select(tasks: "Sequence[PlannedTask]", selection: Selection, task_file: Path) -> "list[PlannedTask]":
+def select(tasks: Sequence[PlannedTask], selection: Selection, task_file: Path) -> list[PlannedTask]:
     """The chosen tasks, in order. `task_file` is resolved.
 
     Raises UserError where nothing is left or a path selects nothing, and NothingToDo where all is up to date.
@@ -66,7 +63,7 @@ def select(tasks: "Sequence[PlannedTask]", selection: Selection, task_file: Path
     return chosen[: selection.limit]
 
 
-def _matching(tasks: "list[PlannedTask]", pattern: str, task_file: Path) -> "list[PlannedTask]":
+def _matching(tasks: list[PlannedTask], pattern: str, task_file: Path) -> list[PlannedTask]:
     wanted = re.compile(pattern)
     found = [p for p in tasks if any(wanted.search(s) for s in (p.id, p.task.dir, p.task.first_prompt))]
     if not found:
@@ -74,7 +71,7 @@ def _matching(tasks: "list[PlannedTask]", pattern: str, task_file: Path) -> "lis
     return found
 
 
-def _in_scope(tasks: "list[PlannedTask]", selection: Selection, base: Path) -> "list[PlannedTask]":
+def _in_scope(tasks: list[PlannedTask], selection: Selection, base: Path) -> list[PlannedTask]:
     scopes = {_resolved(resolved, selection.folder, path): path for path in selection.paths}
     places = _Places(base)
     found, hit = [], set()
@@ -98,7 +95,7 @@ class _Places:
         self._base = base
         self._resolve = Resolver()
 
-    def of(self, task: "PlannedTask") -> set[Path]:
+    def of(self, task: PlannedTask) -> set[Path]:
         found = {task.root}
         if isinstance(task.task, GeneratedTask) and task.task.origin.path:
             found.add(self._place(task.task.origin.path))
@@ -118,7 +115,7 @@ def _resolved(resolve: Callable[[Path], Path], base: Path, path: str) -> Path:
         raise UserError(f"The path {path!r} leads nowhere: {error}.") from None
 
 
-def _out_of_date(tasks: "list[PlannedTask]", selection: Selection, base: Path) -> "list[PlannedTask]":
+def _out_of_date(tasks: list[PlannedTask], selection: Selection, base: Path) -> list[PlannedTask]:
     files = FileSearch(base, everything=True)
     found = tasks
     if selection.stale:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agentbatch.config import Settings, options
 
-MODES = ("--serial", "--parallel", "--test")
+MODES = ("--serial", "--parallel", "--concurrency", "--test")
 NOT_FOR_AN_ENGINE = ("--display", "--json", "--daemon", "--dry-run")
 """How it is shown is told here; the others start no engine that could be watched."""
 
@@ -56,6 +56,6 @@ def _flags(field: str) -> list[str]:
 
 
 def _takes_value(flag: str) -> bool:
-    return flag == "--env-file" or any(
+    return flag in ("--env-file", "--concurrency") or any(
         flag in _flags(field) and Settings.model_fields[field].annotation is not bool for field in options()
     )

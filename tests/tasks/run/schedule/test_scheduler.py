@@ -3,7 +3,8 @@ import itertools
 from pathlib import Path
 
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
-from agentbatch.tasks.spec.plan import Plan, PlannedTask, make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import Task
 
 

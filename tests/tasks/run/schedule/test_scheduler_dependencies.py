@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
-from agentbatch.tasks.spec.plan import Plan, PlannedTask, make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import Task
 
 

@@ -20,7 +20,8 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.priced import check_priced
-from agentbatch.tasks.spec.plan import Plan, make_plan
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.text import counted

@@ -6,15 +6,19 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import httpx2
+from pydantic import SecretStr
 
 from agentbatch.cli.setup.check import Check
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
-
-if TYPE_CHECKING:
-    from agentbatch.local.server import LocalServer
-    from agentbatch.local.server_plan import ServerPlan
+from agentbatch.local.gguf import read_header
+from agentbatch.local.machine import this_machine
+from agentbatch.local.models_folder import find_model, models_folder, present
+from agentbatch.local.server import LocalServer
+from agentbatch.local.server_plan import ServerPlan, llama_version, plan_server, weights
+from agentbatch.local.sizing import gigabytes, size_server
 
 QUESTION = (
     "Here is a list of words: " + "apple river stone cloud paper glass lemon tiger " * 24 + "\n"
@@ -27,12 +31,6 @@ ANSWER_TOKENS = 64
 
 def machine_checks() -> Iterator[Check]:
     """llama.cpp, processor, memory, and the models that are here."""
-    from agentbatch.local.gguf import read_header
-    from agentbatch.local.machine import this_machine
-    from agentbatch.local.models_folder import models_folder, present
-    from agentbatch.local.server_plan import llama_version, weights
-    from agentbatch.local.sizing import gigabytes, size_server
-
     try:
         yield Check("ok", "llama.cpp", f"xllamacpp {llama_version()}")
     except UserError as error:
@@ -57,28 +55,21 @@ def machine_checks() -> Iterator[Check]:
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings, folder: Path, api_key: str) -> "AsyncIterator[LocalServer]":
+async def started(settings: Settings, folder: Path, api_key: str) -> AsyncIterator[LocalServer]:
     """The server of `--local`, with one slot, for as long as the checks take. Raises UserError."""
-    from agentbatch.local.server import LocalServer
-
     plan = _plan(settings, folder)
     with tempfile.TemporaryDirectory(prefix="agentbatch-") as place:
         async with LocalServer(plan, api_key, Path(place) / "llama.log", lambda sentence: None) as server:
             yield server
 
 
-def _plan(settings: Settings, folder: Path) -> "ServerPlan":
-    from agentbatch.local.models_folder import find_model
-    from agentbatch.local.server_plan import plan_server
-
+def _plan(settings: Settings, folder: Path) -> ServerPlan:
     name, path = find_model(settings.local or "", folder, os.environ)
     return plan_server(path, name, 1, context=settings.local_context, threads=settings.local_threads)
 
 
-async def speed(server: "LocalServer", settings: Settings) -> Check:
+async def speed(server: LocalServer, settings: Settings) -> Check:
     """One question, and how fast the model read it and wrote the answer."""
-    import httpx2
-
     body = {
         "messages": [{"role": "user", "content": QUESTION}],
         "max_tokens": ANSWER_TOKENS,
@@ -97,8 +88,6 @@ async def speed(server: "LocalServer", settings: Settings) -> Check:
     )
 
 
-def role(server: "LocalServer") -> RoleSettings:
+def role(server: LocalServer) -> RoleSettings:
     """The server as an endpoint that a role can be checked on."""
-    from pydantic import SecretStr
-
     return RoleSettings(model=server.plan.name, base_url=server.base_url, api_key=SecretStr(server.api_key))

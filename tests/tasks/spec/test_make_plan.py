@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.plan import Plan, make_plan, task_ids
+from agentbatch.tasks.spec.make_plan import make_plan, task_ids
+from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.shared_directories import overlap, shared_directories
 from agentbatch.tasks.spec.task import Task
 

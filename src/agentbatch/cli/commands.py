@@ -1,0 +1,92 @@
+"""The commands of `agentbatch`, and where each is. The module of a command is imported when it is asked for."""
+
+import argparse
+import gc
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from agentbatch.cli.parser import CommandParser
+
+
+class Command(NamedTuple):
+    module: str
+    """Its place below agentbatch.cli; `add_parser(subparsers)` there adds the command."""
+    summary: str = ""
+    """Empty for a second name, which help does not list."""
+
+
+GROUPS: Mapping[str, Mapping[str, Command]] = {
+    "coding tasks": {
+        "init": Command("setup.init", "put task.json, .env, agents/ and prompts/ into a folder"),
+        "resume": Command("tasks.resume", "resume an interrupted run"),
+        "results": Command("tasks.results", "browse, export and compare results"),
+        "cost": Command("tasks.cost", "compare what tokens cost on many models"),
+    },
+    "runs": {
+        "runs": Command("runs.runs", "list the runs of this folder (also: ls)"),
+        "ls": Command("runs.runs"),
+        "status": Command("runs.status", "show how a run is doing"),
+        "logs": Command("runs.logs", "print the log of a run"),
+        "watch": Command("runs.attach", "follow a run"),
+        "attach": Command("runs.attach", "open a run in the terminal app"),
+        "dashboard": Command("setup.dashboard", "show a run in the browser"),
+        "stop": Command("runs.control", "stop a run; it can be resumed"),
+        "pause": Command("runs.control", "pause a run, or one task"),
+        "unpause": Command("runs.control", "continue what was paused"),
+        "resume-paused": Command("runs.control"),
+        "cancel": Command("runs.control", "end one task"),
+        "retry": Command("runs.control", "run a task again"),
+        "set": Command("runs.control", "change how many tasks run at a time"),
+        "prune": Command("runs.prune", "remove old runs"),
+    },
+    "plain requests": {
+        "requests": Command("requests.requests", "send a file of plain requests to a model"),
+        "cache": Command("requests.cache", "list or clear answers kept by requests run --cache"),
+        "bench": Command("requests.bench", "measure how fast requests go"),
+    },
+    "setup": {
+        "doctor": Command("setup.doctor", "check keys, endpoints, models, sandbox and disk"),
+        "models": Command("setup.models", "list and download models for --local"),
+    },
+}
+
+COMMANDS: Mapping[str, Command] = {name: one for group in GROUPS.values() for name, one in group.items()}
+
+
+def parse_command(
+    name: str, words: Sequence[str], namespace: argparse.Namespace | None = None
+) -> argparse.Namespace:
+    """Read the words behind the command `name`. Raises UserError, below the usage line of the command."""
+    root = CommandParser(prog="agentbatch")
+    commands = root.add_subparsers()
+    _load(COMMANDS[name].module).add_parser(commands)
+    parser, rest = _innermost(commands.choices[name], words)
+    found, unknown = parser.parse_known_args(rest, namespace)
+    if unknown:
+        parser.refuse(unknown)
+    return found
+
+
+def _load(name: str) -> ModuleType:
+    """Import the command's module. What is loaded stays: looking for garbage in it meanwhile doubles the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(f"agentbatch.cli.{name}")
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _innermost(parser: CommandParser, words: Sequence[str]) -> tuple[CommandParser, Sequence[str]]:
+    """The parser of `requests run` for `requests run ...`, and the words that are left for it."""
+    for inner in _subcommands(parser):
+        if words and words[0] in inner.choices:
+            return _innermost(inner.choices[words[0]], words[1:])
+    return parser, words
+
+
+def _subcommands(parser: argparse.ArgumentParser) -> "Iterator[argparse._SubParsersAction[CommandParser]]":
+    return (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))

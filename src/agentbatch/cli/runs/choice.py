@@ -1,0 +1,122 @@
+"""Which run is meant, and which task of it: the newest, by an id or how it begins, by a number."""
+
+import difflib
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from agentbatch.config import Settings
+from agentbatch.errors import UserError
+from agentbatch.runs.events import RunStarted
+from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.kind import resume_command, retry_command
+from agentbatch.runs.listing import find_run, list_runs, open_run
+from agentbatch.runs.store.database import load_info, open_database
+from agentbatch.text import clip
+
+MAX_SHOWN = 60
+"""Cells of a name in a message."""
+
+
+def chosen_run(name: str | None) -> RunFolder:
+    """The run that is meant; None: the newest that is under way, else the newest. Raises UserError."""
+    if name is None:
+        for folder in list_runs(Path.cwd()):
+            if holder(folder):
+                return folder
+    return find_run(Path.cwd(), name)
+
+
+def running_run(name: str | None) -> RunFolder:
+    """The run that is meant, with an engine at work on it. Raises UserError when there is none."""
+    folder = chosen_run(name)
+    if holder(folder):
+        return folder
+    state = open_run(folder).state
+    command = resume_command(state) or retry_command(state)
+    raise UserError(
+        (f"The run {folder.run_id} is not running." if name else "No run of this folder is running.")
+        + (f" `{command}` resumes {'it' if name else 'the newest'}." if command else "")
+    )
+
+
+def latest_run(settings: Settings) -> RunFolder | None:
+    """The newest run of the settings' task file, for `--resume`."""
+    return latest_of("tasks", settings.tasks)
+
+
+def latest_of(kind: Literal["tasks", "requests"], source: Path, *, resuming: bool = True) -> RunFolder | None:
+    """The newest run of this kind that was made from `source`.
+
+    When `resuming`, raises UserError for a newer one that is unreadable: it may be the one that is meant.
+    """
+    task_file = str((Path.cwd() / source).resolve())
+    for folder in list_runs(Path.cwd()):
+        try:
+            info = _info(folder)
+        except UserError as error:
+            if not resuming:
+                continue
+            raise UserError(
+                f"{error} It is newer than any that could be resumed: remove it (agentbatch prune "
+                f"{folder.run_id} --all), or start a new run without --resume."
+            ) from None
+        if info is not None and (info.kind, info.task_file) == (kind, task_file):
+            return folder
+    return None
+
+
+def recorded(folder: RunFolder) -> RunStarted:
+    """How the run was started last. Raises UserError."""
+    info = _info(folder)
+    if info is None:
+        raise UserError(
+            f"The run {folder.run_id} was interrupted before it began: there is nothing to resume. "
+            "Start a new one with agentbatch."
+        )
+    return info
+
+
+def _info(folder: RunFolder) -> RunStarted | None:
+    """Raises UserError when the database cannot be read."""
+    with closing(open_database(folder.database)) as connection:
+        try:
+            return load_info(connection)
+        except (sqlite3.Error, ValidationError) as error:
+            raise UserError(f"{folder.database} is damaged: {clip(str(error), 200)}.") from None
+
+
+def chosen_task(folder: RunFolder, name: str) -> tuple[str, int]:
+    """The id of the task of this run that `name` means, and its place from 0. Raises UserError."""
+    try:
+        with closing(open_database(folder.database)) as connection:
+            places = dict(connection.execute("SELECT id, position FROM tasks ORDER BY position").fetchall())
+    except sqlite3.Error as error:
+        raise UserError(f"{folder.database} cannot be read: {error}.") from None
+    task_id = matching_task(places, name)
+    return task_id, places[task_id]
+
+
+def matching_task(places: Mapping[str, int], name: str) -> str:
+    """The id that `name` means, of these with their places from 0. An id goes before a number, a number before the
+    beginning of an id."""
+    if name in places:
+        return name
+    for task_id, place in places.items():
+        if name == str(place + 1):
+            return task_id
+    found = [task_id for task_id in places if name and task_id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    shown = clip(name, MAX_SHOWN)
+    if found:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        names = ", ".join(clip(task_id, MAX_SHOWN) for task_id in found[:5])
+        raise UserError(f"{shown!r} could be any of {len(found)} tasks: {names}{more}.")
+    near = difflib.get_close_matches(name, places, n=1)
+    hint = f"Did you mean {clip(near[0], MAX_SHOWN)}?" if near else "`agentbatch status` shows what it has."
+    raise UserError(f"The run has no task {shown!r}. {hint}")

@@ -1,0 +1,97 @@
+"""The tasks of a file made to a plan: ids, directories and dependencies settled, selected, grouped."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from agentbatch.config import Isolation
+from agentbatch.errors import UserError
+from agentbatch.tasks.spec.dependencies import settle_dependencies
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.tasks.spec.selection import Selection, select
+from agentbatch.tasks.spec.shared_directories import shared_directories
+from agentbatch.tasks.spec.task import Task
+from agentbatch.tasks.spec.task_name import task_name
+from agentbatch.workspace.files.paths import Resolver
+
+
+def make_plan(
+    tasks: Sequence[Task],
+    task_file: Path,
+    *,
+    max_iterations: int,
+    timeout: float | None = None,
+    isolation: Isolation = "none",
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
+    selection: Selection | None = None,
+) -> Plan:
+    """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
+
+    The limits and `isolation` hold for tasks that say nothing themselves. Raises UserError for what a person has to
+    mend, also when nothing is left to run, and NothingToDo when everything is up to date.
+    """
+    task_file = task_file.resolve()
+    ids = task_ids(tasks)
+    resolve = Resolver()
+    planned = [
+        PlannedTask(
+            id=task_id,
+            index=index,
+            task=task,
+            root=_resolved(resolve, task_file.parent, task, task_id),
+            max_iterations=task.max_iterations or max_iterations,
+            timeout=task.timeout or timeout,
+            depends_on=depends_on,
+            isolation=task.isolation or isolation,
+            max_cost=task.max_cost or max_cost,
+            max_tokens=task.max_tokens or max_tokens,
+        )
+        for index, (task, task_id, depends_on) in enumerate(
+            zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
+        )
+    ]
+    chosen = select(planned, selection or Selection(), task_file)
+    left_out = frozenset(ids).difference(task.id for task in chosen)
+    assumed = dict.fromkeys(d for task in chosen for d in task.depends_on if d in left_out)
+    if assumed:
+        chosen = [
+            replace(task, depends_on=tuple(d for d in task.depends_on if d not in assumed)) for task in chosen
+        ]
+    groups = shared_directories([task.root for task in chosen], [task.isolation != "none" for task in chosen])
+    return Plan(
+        tuple(chosen),
+        tuple(tuple(chosen[place].id for place in group) for group in groups),
+        left_out,
+        tuple(assumed),
+    )
+
+
+def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
+    try:
+        return resolve(base / task.dir)
+    except OSError as error:
+        raise UserError(f"Task {task_id}: its dir {task.dir!r} leads nowhere: {error}.") from None
+
+
+def task_ids(tasks: Sequence[Task]) -> list[str]:
+    """The given id, or a name made of the directory and the prompt (`task_name`).
+
+    Equal tasks without an id are numbered in the order of the file.
+    """
+    taken = {task.id.casefold() for task in tasks if task.id}
+    copies: dict[str, int] = {}
+    ids = []
+    for task in tasks:
+        if task.id:
+            ids.append(task.id)
+            continue
+        plain = name = task_name(task.dir, task.first_prompt)
+        copy = copies.get(plain, 1)
+        while name in taken:
+            copy += 1
+            name = f"{plain}-{copy}"
+        copies[plain] = copy
+        taken.add(name)
+        ids.append(name)
+    return ids
