@@ -12,8 +12,8 @@ from agentbatch.errors import UserError
 
 GROUPS: Mapping[str, str] = {
     "run": "what runs",
-    "resume": "going on, and in the background",
-    "budget": "budgets (a run that reaches one can go on with a higher one)",
+    "resume": "resuming, and in the background",
+    "budget": "budgets (a run that reaches one can be resumed with a higher one)",
     "models": "models (the rehearsal model plays both roles when no key is set)",
     "calls": "model calls",
     "shell": "shell",
@@ -22,17 +22,23 @@ GROUPS: Mapping[str, str] = {
 
 
 def add_setting_flags(
-    parser: argparse.ArgumentParser, groups: Collection[str], value_optional: Collection[str] = ()
+    parser: argparse.ArgumentParser,
+    groups: Collection[str],
+    value_optional: Collection[str] = (),
+    shown: Collection[str] | None = None,
 ) -> None:
-    """Add the flags of the named groups. Values stay text here; the settings check them. A field of `value_optional` is
-    empty when its flag stands alone."""
+    """Add the flags of the named groups. Values stay text here; the settings check them.
+
+    A field of `value_optional` is empty when its flag stands alone. Help shows the fields of `shown`; None: all.
+    """
     for group, title in GROUPS.items():
         if group not in groups:
             continue
         section = parser.add_argument_group(title)
         for field, option in options().items():
             if option.flag is not None and option.group == group:
-                _add_flag(section, field, option, alone=field in value_optional)
+                show = shown is None or field in shown
+                _add_flag(section, field, option, alone=field in value_optional, show=show)
         if group == "models":
             section.add_argument(
                 "--env-file",
@@ -52,10 +58,12 @@ def add_setting_flags(
             )
 
 
-def _add_flag(section: argparse._ArgumentGroup, field: str, option: Option, *, alone: bool) -> None:
+def _add_flag(
+    section: argparse._ArgumentGroup, field: str, option: Option, *, alone: bool, show: bool
+) -> None:
     info = Settings.model_fields[field]
     names = (option.flag or "").split("/")
-    text = f"{info.description}{_default(info.default)} ({option.env[0]})"
+    text = f"{info.description}{_default(info.default)} ({option.env[0]})" if show else argparse.SUPPRESS
     if info.annotation is bool:
         section.add_argument(*names, dest=field, action="store_true", default=argparse.SUPPRESS, help=text)
         return
@@ -88,7 +96,8 @@ OWN_FLAGS = (
 """Those of a run that are not in the settings' table."""
 
 
-def add_run_flags(parser: argparse.ArgumentParser) -> None:
+def add_run_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None = None) -> None:
+    """Add everything that a run takes. `shown` as in `add_setting_flags`."""
     modes = parser.add_argument_group("mode").add_mutually_exclusive_group()
     suppress = argparse.SUPPRESS
     modes.add_argument(
@@ -104,7 +113,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--test", dest="mode", action="store_const", const="test", default=suppress,
         help="the first 3 tasks only",
     )  # fmt: skip
-    add_setting_flags(parser, GROUPS)
+    add_setting_flags(parser, GROUPS, shown=shown)
 
 
 def check_flags(words: Sequence[str], commands: Collection[str]) -> None:

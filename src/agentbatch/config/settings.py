@@ -83,7 +83,7 @@ class Settings(BaseModel):
         10, ge=1, le=1000, description="coder turns a task may take"
     )
     timeout: Annotated[float | None, option("--timeout", "AGENTBATCH_TIMEOUT", "SECONDS")] = Field(
-        None, gt=0, description="wall clock a task may take; none by default"
+        None, gt=0, description="seconds a task may take; no limit by default"
     )
     filter: Annotated[str | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
         None, description="only tasks whose id, dir or prompt matches"
@@ -100,53 +100,53 @@ class Settings(BaseModel):
         False, description="only tasks with an input newer than an output (or without outputs)"
     )
     missing: Annotated[bool, option("--missing", "AGENTBATCH_MISSING")] = Field(
-        False, description="only tasks with an output that is missing"
+        False, description="only tasks that lack an output"
     )
     paths: Annotated[tuple[str, ...], option(None, "AGENTBATCH_PATHS")] = Field(
         (), description="only tasks whose directory or generated path lies in one of these"
     )
     isolation: Annotated[Isolation, option("--isolation", "AGENTBATCH_ISOLATION")] = Field(
-        "none", description="where tasks work that do not say it themselves"
+        "none", description="where tasks work, unless they say so themselves"
     )
     apply: Annotated[bool, option("--apply", "AGENTBATCH_APPLY")] = Field(
         False,
-        description="bring back what a completed task changed in its copy, where nothing else changed it",
+        description="copy back what a completed task changed in its copy, unless it was changed outside too",
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
-        None, ge=0, le=3_600_000, description="rest between task starts; 2000 in serial mode, else 0"
+        None, ge=0, le=3_600_000, description="pause between task starts; 2000 in serial mode, else 0"
     )
     dry_run: Annotated[bool, option("--dry-run", "AGENTBATCH_DRY_RUN")] = Field(
-        False, description="show the plan, the prompts' tokens and the least cost; run nothing"
+        False, description="show the plan, the prompts' tokens and the minimum cost; run nothing"
     )
 
     resume: Annotated[bool, option("--resume", "AGENTBATCH_RESUME", "", "resume")] = Field(
-        False, description="go on with the latest run of this task file, if there is one"
+        False, description="resume the latest run of this task file, if there is one"
     )
     retry_failed: Annotated[bool, option("--retry-failed", "AGENTBATCH_RETRY_FAILED", "", "resume")] = Field(
-        False, description="go on, and run what failed again from its start"
+        False, description="resume, and run failed tasks again from their start"
     )
     force: Annotated[bool, option("--force", "AGENTBATCH_FORCE", "", "resume")] = Field(
-        False, description="go on, and run every task again from its start, completed ones too"
+        False, description="resume, and run all tasks again from their start, completed ones too"
     )
     daemon: Annotated[bool, option("--daemon", "AGENTBATCH_DAEMON", "", "resume")] = Field(
-        False, description="run in the background; returns when the run can be watched"
+        False, description="run in the background; return once the run can be watched"
     )
 
     max_cost: Annotated[float | None, option("--max-cost", "AGENTBATCH_MAX_COST", "USD", "budget")] = Field(
-        None, gt=0, description="US dollars that the run may spend"
+        None, gt=0, description="US dollars the run may spend"
     )
     max_tokens: Annotated[int | None, option("--max-tokens", "AGENTBATCH_MAX_TOKENS", "N", "budget")] = Field(
-        None, ge=1, description="tokens that the run may use, in and out"
+        None, ge=1, description="tokens the run may use, in and out"
     )
     max_time: Annotated[float | None, option("--max-time", "AGENTBATCH_MAX_TIME", "SECONDS", "budget")] = (
-        Field(None, gt=0, description="wall clock after which the run makes no more model calls")
+        Field(None, gt=0, description="seconds after which the run makes no more model calls")
     )
     task_max_cost: Annotated[
         float | None, option("--task-max-cost", "AGENTBATCH_TASK_MAX_COST", "USD", "budget")
-    ] = Field(None, gt=0, description="US dollars for each task that does not say max_cost itself")
+    ] = Field(None, gt=0, description="US dollars for each task without a max_cost of its own")
     task_max_tokens: Annotated[
         int | None, option("--task-max-tokens", "AGENTBATCH_TASK_MAX_TOKENS", "N", "budget")
-    ] = Field(None, ge=1, description="tokens for each task that does not say max_tokens itself")
+    ] = Field(None, ge=1, description="tokens for each task without a max_tokens of its own")
     fail_fast: Annotated[bool, option("--fail-fast", "AGENTBATCH_FAIL_FAST", "", "budget")] = Field(
         False, description="stop after the first task that fails (as --max-failures 1)"
     )
@@ -156,18 +156,19 @@ class Settings(BaseModel):
 
     notify: Annotated[tuple[SecretStr, ...], option("--notify", "AGENTBATCH_NOTIFY", "URL", "output")] = (
         Field(
-            (), description="tell this apprise URL of the end and of the first failure; several with spaces"
+            (),
+            description="notify this apprise URL at the first failure and at the end; several: separated by spaces",
         )
     )
 
     output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
-        None, description="the results file; named after the mode by default"
+        None, description="the results file; by default named after the mode"
     )
     display: Annotated[DisplayName, option("--display", "AGENTBATCH_DISPLAY", "", "output")] = Field(
         "auto", description="how to show the run: rich on a terminal, plain elsewhere; tui: the terminal app"
     )
     ascii: Annotated[bool, option("--ascii", "AGENTBATCH_ASCII", "", "output")] = Field(
-        False, description="the terminal app with signs of plain ASCII only"
+        False, description="use plain ASCII characters only in the terminal app"
     )
     verbose: Annotated[bool, option("-v/--verbose", "AGENTBATCH_VERBOSE", "", "output")] = Field(
         False, description="also show every step: model calls, tools, verdicts"
@@ -176,7 +177,7 @@ class Settings(BaseModel):
         tuple[str, ...], option("--compare-models", "AGENTBATCH_COMPARE_MODELS", "A,B", "output")
     ] = Field(DEFAULT_COMPARISON, description="models in the cost comparison, comma-separated")
     prices: Annotated[Path | None, option("--prices", "AGENTBATCH_PRICES", "FILE", "output")] = Field(
-        None, description="your own prices; ./prices.toml when it exists"
+        None, description="your own prices; ./prices.toml if it exists"
     )
 
     coder_model: Annotated[
@@ -205,17 +206,17 @@ class Settings(BaseModel):
     )
     local_context: Annotated[
         int | None, option("--local-context", "AGENTBATCH_LOCAL_CONTEXT", "TOKENS", "models")
-    ] = Field(None, ge=1024, le=10_000_000, description="its context a task; what fits by default")
+    ] = Field(None, ge=1024, le=10_000_000, description="its context for each task; by default what fits")
     local_threads: Annotated[
         int | None, option("--local-threads", "AGENTBATCH_LOCAL_THREADS", "N", "models")
-    ] = Field(None, ge=1, le=512, description="its threads; the physical cores by default")
+    ] = Field(None, ge=1, le=512, description="its threads; by default the physical cores")
 
     judge: Annotated[JudgeName, option("--evaluator", "AGENTBATCH_EVALUATOR", "", "models")] = Field(
-        "model", description="who judges; none: each task's verify alone decides"
+        "model", description="who judges; none: each task's verify command alone decides"
     )
 
     tool_mode: Annotated[ToolModeChoice, option("--tool-mode", "AGENTBATCH_TOOL_MODE", "", "models")] = Field(
-        "auto", description="how the coder's model calls tools; auto remembers and finds out"
+        "auto", description="how the coder's model calls tools; auto finds out and remembers"
     )
 
     max_retries: Annotated[int, option("--max-retries", "AGENTBATCH_MAX_RETRIES", "N", "calls")] = Field(
@@ -226,9 +227,9 @@ class Settings(BaseModel):
     )
     request_timeout: Annotated[
         float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
-    ] = Field(120.0, gt=0, description="time without any data of an answer")
+    ] = Field(120.0, gt=0, description="seconds without any data of an answer")
     no_stream: Annotated[bool, option("--no-stream", "AGENTBATCH_NO_STREAM", "", "calls")] = Field(
-        False, description="ask for whole answers instead of streams"
+        False, description="request whole answers instead of streams"
     )
     rpm: Annotated[int | None, option("--rpm", "AGENTBATCH_RPM", "N", "calls")] = Field(
         None, ge=1, description="requests a minute, per endpoint"
@@ -237,17 +238,17 @@ class Settings(BaseModel):
         None, ge=1, description="tokens a minute, per endpoint"
     )
     throttle_ms: Annotated[int, option("--throttle-ms", "AGENTBATCH_THROTTLE_MS", "MS", "calls")] = Field(
-        0, ge=0, le=60_000, description="least time between two requests to an endpoint"
+        0, ge=0, le=60_000, description="minimum time between two requests to an endpoint"
     )
     max_in_flight: Annotated[
         int | None, option("--max-in-flight", "AGENTBATCH_MAX_IN_FLIGHT", "N", "calls")
-    ] = Field(None, ge=1, description="requests under way at once, per endpoint; as many as tasks by default")
+    ] = Field(None, ge=1, description="requests at the same time, per endpoint; by default as many as tasks")
 
     sandbox: Annotated[SandboxName, option("--sandbox", "AGENTBATCH_SANDBOX", "", "shell")] = Field(
-        "auto", description="where commands run: bubblewrap, or none; auto takes what works"
+        "auto", description="where commands run: bubblewrap, or none; auto uses what works"
     )
     no_network: Annotated[bool, option("--no-network", "AGENTBATCH_NO_NETWORK", "", "shell")] = Field(
-        False, description="cut the sandbox off from the network"
+        False, description="run commands without network access"
     )
 
     @field_validator("compare_models", mode="before")

@@ -30,7 +30,8 @@ def refused(base: Path, *words: str) -> str:
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+    *usage, line = done.stderr.splitlines()
+    assert all(part.startswith(("usage: ", " ")) for part in usage)
     return line
 
 

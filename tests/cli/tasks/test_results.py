@@ -146,9 +146,9 @@ async def test_two_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("--compare", "a", "b", "--export", "md"), "--compare takes the two that it names"),
+        (("--compare", "a", "b", "--export", "md"), "--compare takes two runs or files"),
         (("-o", "x.md"), "add --export"),
-        (("--export", "md", "--force"), "--force is for a file that -o names"),
+        (("--export", "md", "--force"), "--force goes with -o"),
         (("none.json",), "There is no results file"),
         (("some/where",), "There is no file or run folder"),
         (("20260101",), "There are no runs in this folder"),

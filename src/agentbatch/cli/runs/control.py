@@ -55,7 +55,7 @@ running ends first. Time limits stand still meanwhile.
 """
 UNPAUSE = "Continue what `agentbatch pause` paused."
 CANCEL = "End one task of a run at once. The others continue."
-RETRY = "Run a task that has ended again, from its start."
+RETRY = "Run a task again from its start, after it has ended."
 SET = "Change how many tasks run at a time. Running tasks are not cut off."
 
 RUN_HELP = "the run's id, or how it begins [the newest running one]"

@@ -29,7 +29,7 @@ from agentbatch.workspace.inspection import remove_isolated_dirs
 DESCRIPTION = """\
 Remove the folders of old runs; by default, all finished ones except the 10
 newest runs. Lists them and asks first. Results files, task directories and git
-branches stay; a running run is never removed.
+branches stay; a run that is still running is never removed.
 """
 
 EPILOG = """\

@@ -20,12 +20,30 @@ times it.
 """
 
 
+EPILOG = """\
+The other options of models, model calls and the shell work here too: agentbatch
+--help-all.
+"""
+
+SHOWN = (
+    "coder_model",
+    "coder_endpoint",
+    "evaluation_model",
+    "evaluation_base_url",
+    "local",
+    "judge",
+    "sandbox",
+)
+
+
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
+        usage="agentbatch doctor [OPTION ...]",
         description=DESCRIPTION,
+        epilog=EPILOG,
     )
-    add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local",))
+    add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local",), shown=SHOWN)
     parser.set_defaults(command=run)
 
 

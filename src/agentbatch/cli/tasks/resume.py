@@ -22,13 +22,28 @@ of the run.
 """
 
 
+EPILOG = """\
+Every other option of a run works here too: agentbatch --help-all.
+
+examples:
+  agentbatch resume
+  agentbatch resume 20260102-0304 --retry-failed
+  agentbatch resume --max-cost 5 --daemon
+"""
+
+SHOWN = ("retry_failed", "force", "daemon", "max_cost", "max_tokens", "max_time", "display", "verbose")
+"""The options that people resume with."""
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "resume",
+        usage="agentbatch resume [RUN] [OPTION ...]",
         description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help=RUN_HELP)
-    add_run_flags(parser)
+    add_run_flags(parser, SHOWN)
     parser.set_defaults(command=resume)
 
 
