@@ -30,7 +30,7 @@ def check(agentbatch: Any, folder: Path, arguments: list[str], message: str, **v
         (b"", "is empty"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
         (b'{"tasks": [}', "not valid JSON at line 1, column 12"),
-        (b'{"tasks": [{"first_prompt": 3}]}', "tasks[0].first_prompt: must be a valid string"),
+        (b'{"tasks": [{"first_prompt": 3}]}', "tasks[0].first_prompt: must be text"),
         (b'{"tasks": [{"first_prompt": "x", "drr": "y"}]}', "did you mean 'dir'?"),
         (
             b'{"tasks": [{"first_prompt": "x", "id": "a"}, {"first_prompt": "y", "id": "a"}]}',

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from agentbatch.config.settings import Settings, options
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem
 
 
 def read_env_file(path: Path | None, folder: Path) -> dict[str, str]:
@@ -60,18 +61,10 @@ def load_settings(
 
 
 def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
-    problem = error.errors(include_url=False, include_context=False)[0]
-    field = str(problem["loc"][0])
-    given = problem["input"]
-    shown = "" if field.endswith("_api_key") else f", not {str(given)!r}"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace(
-        "must be a valid integer, unable to parse string as an integer", "must be a whole number"
-    )
-    message = message.replace(
-        "must be a valid number, unable to parse string as a number", "must be a number"
-    )
-    return f"{sources.get(field, field)}: {message}{shown}."
+    problem = first_problem(error)
+    field = str(problem.location[0])
+    shown = "" if field.endswith("_api_key") else f", not {str(problem.given)!r}"
+    return f"{sources.get(field, field)}: {problem.message}{shown}."
 
 
 def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags: Mapping[str, Any]) -> None:

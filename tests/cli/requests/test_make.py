@@ -58,7 +58,7 @@ def test_standard_output_and_flags_over_the_templates_settings(capsys: pytest.Ca
         ),
         (
             ["-o", "x", "--set", "kind=a", "--temperature", "hot"],
-            "--temperature: must be a valid number, not 'hot'.",
+            "--temperature: must be a number, not 'hot'.",
         ),
         (["-o", "x", "--set", "kind=a", "--set", "kind=b"], "--set kind: there are values for kind already."),
         (["-o", "x", "--rows", "none.csv"], "none.csv cannot be read: No such file"),

@@ -52,7 +52,7 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
             'escalate = [{after = 2, modle = "m"}]',
             "unknown setting escalate[0].modle; did you mean 'model'?",
         ),
-        ('escalate = [{after = "2", model = "m"}]', "escalate[0].after: must be a valid integer, not '2'."),
+        ('escalate = [{after = "2", model = "m"}]', "escalate[0].after: must be a whole number, not '2'."),
         ("escalate = [2]", "escalate[0]: must be a table, not 2."),
         ("escalate = 2", "escalate: must be a list, not 2."),
         ("[limits]\nstpes = 2", "unknown setting limits.stpes; did you mean 'steps'?"),

@@ -190,7 +190,7 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
             "'path' is not a name: letters, digits and _, not path, name, parent, n",
         ),
         ({"count": 0}, {}, "tasks[1].foreach.count: must be greater than or equal to 1, not 0"),
-        ({"count": "3"}, {}, "must be a valid integer"),
+        ({"count": "3"}, {}, "must be a whole number"),
         ({"count": 100_001}, {}, "it makes 100,001 tasks; a file may make 100,000."),
         ({"matrix": {"a": [0] * 400, "b": [0] * 400}}, {}, "it makes 160,000 tasks"),
         (
@@ -203,7 +203,7 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
             {"id": "Other-{n}"},
             "line 12, column 7: the id 'Other-1' is already that",
         ),
-        ({"count": 2}, {"first_prompt": 5}, "tasks[1].first_prompt: must be a valid string, not 5"),
+        ({"count": 2}, {"first_prompt": 5}, "tasks[1].first_prompt: must be text, not 5"),
         ({"count": 2}, {"first_prompt": "  "}, "the prompt is empty"),
         (
             {"count": 2},

@@ -56,7 +56,7 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "  "}), "tasks[0].first_prompt: the prompt is empty"),
         (
             tasks({"first_prompt": "x"}, {"first_prompt": 5}),
-            "line 7, column 7: tasks[1].first_prompt: must be a valid string, not 5",
+            "line 7, column 7: tasks[1].first_prompt: must be text, not 5",
         ),
         (
             tasks({"first_prompt": "x", "dri": "y"}),
@@ -65,9 +65,9 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "zzz": 1}), "known keys: id, dir, first_prompt"),
         ('{"tasks": [{"first_prompt": "x"}], "task": 1}', "unknown key task; did you mean 'tasks'?"),
         (tasks({"first_prompt": "x", "max_iterations": 0}), "greater than or equal to 1, not 0"),
-        (tasks({"first_prompt": "x", "max_iterations": "3"}), "valid integer"),
+        (tasks({"first_prompt": "x", "max_iterations": "3"}), "max_iterations: must be a whole number"),
         (tasks({"first_prompt": "x", "timeout": -1}), "greater than 0"),
-        (tasks({"first_prompt": "x", "verify": [1]}), "tasks[0].verify.0"),
+        (tasks({"first_prompt": "x", "verify": [1]}), "tasks[0].verify[0]"),
         (tasks({"first_prompt": "x", "id": "../up"}), "an id is 1 to 100 letters"),
         (tasks({"first_prompt": "x", "env": {"A=B": "1"}}), "not a name for an environment variable"),
         (tasks({"first_prompt": "x", "protected_paths": ["../x"]}), "does not stay inside"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentbatch.errors import UserError
 from agentbatch.files import write_atomic
+from agentbatch.problems import first_problem
 
 if TYPE_CHECKING:
     from agentbatch.requests.spec.make import Recipe
@@ -126,10 +127,9 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
             own | {name: value for name, value in given.items() if value is not None}
         )
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        flag = str(problem["loc"][0]).replace("_", "-")
-        rule = str(problem["msg"]).partition(",")[0].replace("Input should be", "must be")
-        raise UserError(f"--{flag}: {rule}, not {str(problem['input'])[:40]!r}.") from None
+        problem = first_problem(error)
+        flag = problem.name.replace("_", "-")
+        raise UserError(f"--{flag}: {problem.message}, not {str(problem.given)[:40]!r}.") from None
     return Recipe(prompt, settings, lists, rows, int(args.count))
 
 

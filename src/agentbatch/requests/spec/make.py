@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem
 from agentbatch.requests.spec.make_values import Values, combinations, read_text
 from agentbatch.requests.spec.request import MAX_ID
 from agentbatch.requests.spec.structured import check_schema
@@ -102,10 +103,11 @@ def read_prompt(path: Path) -> Prompt:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}, the settings at its head: {clip(str(error), 200)}.") from None
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        problem = first_problem(error)
         known = ", ".join(PromptSettings.model_fields)
-        what = f"is not known; there are {known}" if problem["type"] == "extra_forbidden" else problem["msg"]
-        raise UserError(f"{path}, the settings at its head: {problem['loc'][0]}: {what}.") from None
+        unknown = problem.kind == "extra_forbidden"
+        what = f"is not known; there are {known}" if unknown else problem.message
+        raise UserError(f"{path}, the settings at its head: {problem.name}: {what}.") from None
     # As many lines as before, so that an error names the right one.
     return Prompt(path, "\n" * (end + 1) + "\n".join(lines[end + 1 :]), settings)
 

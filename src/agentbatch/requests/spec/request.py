@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem
 from agentbatch.text import clip
 
 Url = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
@@ -165,15 +166,15 @@ def request_of(document: Mapping[str, Any], where: str) -> BatchRequest:
 
 
 def _sentence(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = ".".join(str(part) for part in problem["loc"]) or "the line"
-    if problem["type"] == "missing":
+    problem = first_problem(error)
+    name = problem.name or "the line"
+    if problem.kind == "missing":
         return f"`{clip(name, 60)}` is missing."
-    if problem["type"] == "extra_forbidden":
+    if problem.kind == "extra_forbidden":
         return f"`{clip(name, 60)}` is not known. Lines have {_KNOWN}."
     if name == "url":
         return f"`url` must be one of {', '.join(URLS)}."
-    return f"`{clip(name, 60)}`: {problem['msg']}."
+    return f"`{clip(name, 60)}`: {problem.message}."
 
 
 _KNOWN = (

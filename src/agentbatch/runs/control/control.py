@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue
 from agentbatch.runs.kind import MAX_REQUESTS_AT_ONCE
@@ -135,10 +136,10 @@ def _parsed(command: Command) -> _Request:
     try:
         return kind.model_validate_json(command.arguments)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
+        problem = first_problem(error)
         raise UserError(
-            f"The command {command.name} cannot be understood: {clip(where, 60) or 'arguments'}: {problem['msg']}."
+            f"The command {command.name} cannot be understood: {clip(problem.name, 60) or 'arguments'}: "
+            f"{problem.message}."
         ) from None
 
 

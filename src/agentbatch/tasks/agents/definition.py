@@ -1,6 +1,5 @@
 """What an agent is: the parts of agents/*.toml that all share, and agents/evaluator.toml, checked."""
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -8,6 +7,7 @@ from typing import TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem, hint
 from agentbatch.tasks.agents.resources import find_resource, read_resource
 
 
@@ -67,33 +67,17 @@ def load_definition(path: Path, kind: type[Definition]) -> Definition:
         raise UserError(f"{path}: {_explain(kind, error)}") from None
 
 
-PLAIN_WORDS = (
-    ("Value error, ", ""),
-    ("Input should be", "must be"),
-    ("String should have", "must have"),
-    ("a valid tuple", "a list"),
-)
-"""Of pydantic's words, those that a TOML file's author would not use."""
-
-
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     """The first problem as a sentence; a name that is not known comes first, since others follow from it."""
-    problems = error.errors(include_url=False, include_context=False)
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    location = problem["loc"]
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if problem["type"] == "extra_forbidden":
-        known = _known_names(kind, location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
-        return f"unknown setting {name}; {hint}"
-    if problem["type"] == "missing":
-        return f"{name} is missing."
-    message = "must be a table" if problem["type"] == "model_type" else str(problem["msg"])
-    for theirs, ours in PLAIN_WORDS:
-        message = message.replace(theirs, ours)
-    shown = "" if problem["type"] == "value_error" else f", not {problem['input']!r}"
-    return f"{name}: {message}{shown}."
+    problem = first_problem(error, unknown_first=True)
+    if problem.kind == "extra_forbidden":
+        *above, last = problem.location
+        return f"unknown setting {problem.name}; {hint(last, _known_names(kind, tuple(above)), 'known')}"
+    if problem.kind == "missing":
+        return f"{problem.name} is missing."
+    message = problem.message.replace("an object", "a table")  # TOML's word
+    shown = "" if problem.kind == "value_error" else f", not {problem.given!r}"
+    return f"{problem.name}: {message}{shown}."
 
 
 def _known_names(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -1,12 +1,11 @@
 """From a results file back to the run's state, so that the same screens show it."""
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.bills import Bill, merge_bills
 from agentbatch.runs.state import RunState, TaskState
@@ -17,17 +16,6 @@ from agentbatch.usage import Usage
 
 UNKNOWN_MODEL = ""
 """The model of a bill from a file that names none."""
-
-PLAIN_TYPES = {
-    r"Input should be a valid dictionary.*": "must be an object",
-    r"Input should be a valid (integer|number)": "must be a number",
-    r"Input should be a valid string": "must be a text",
-    r"Input should be a valid boolean": "must be true or false",
-    r"Input should be a valid list": "must be a list",
-    r"Input should be ": "must be ",
-    r"Value error, ": "",
-}
-"""Python's type names in JSON's terms."""
 
 
 def state_of(document: object) -> RunState:
@@ -202,17 +190,9 @@ def _usage(tokens: Tokens | None) -> Usage:
 
 def _problem(error: ValidationError) -> str:
     """The first thing that is wrong, with its place."""
-    problem: Any = error.errors(include_url=False, include_context=False)[0]
-    place = _place(problem["loc"])
-    if problem["type"] == "missing":
+    problem = first_problem(error)
+    # Plain names, whatever type of a choice it was tried as.
+    place = clip(problem.name, 120) or "the document"
+    if problem.kind == "missing":
         return f"{place} is missing."
-    message = str(problem["msg"])
-    for pattern, plain in PLAIN_TYPES.items():
-        message = re.sub(f"^{pattern}", plain, message)
-    return f"{place} {clip(message, 300)}, not {clip(repr(problem['input'])[:200], 60)}."
-
-
-def _place(location: Sequence[str | int]) -> str:
-    """`results[3].result.status`; plain names, whatever type of a choice it was tried as."""
-    names = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return clip(names.removeprefix("."), 120) or "the document"
+    return f"{place} {clip(problem.message, 300)}, not {clip(repr(problem.given)[:200], 60)}."

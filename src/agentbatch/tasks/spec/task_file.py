@@ -1,6 +1,5 @@
 """Reading a task file, with errors that name file, line and column."""
 
-import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.problems import first_problem, hint, path_name
 from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.json_position import position_at, position_of
@@ -18,10 +18,6 @@ from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
 """Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""
-
-
-PLAIN_TYPES = ((r"a valid dictionary( or instance of \w+)?", "an object"), ("a valid tuple", "a list"))
-"""Python's words for what JSON has."""
 
 
 class TaskFile(BaseModel):
@@ -83,7 +79,7 @@ def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], l
         except BadEntry as error:
             location = ("tasks", place, *error.location)
             where = position_of(text, location)
-            raise UserError(f"{path}: {where}: {_name(location)}: {error}") from None
+            raise UserError(f"{path}: {where}: {path_name(location)}: {error}") from None
     return tasks, places
 
 
@@ -138,32 +134,20 @@ def _explain(
     path: Path, text: str, data: object, above: tuple[str | int, ...], error: ValidationError
 ) -> str:
     """The first problem of `data`, which stands at `above` in the file."""
-    problem = error.errors(include_url=False, include_context=False)[0]
-    below = tuple(problem["loc"])
-    location = (*above, *below)
-    where, name = position_of(text, location), _name(location)
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(location)
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}."
-        return f"{path}: {where}: unknown key {name}; {hint}"
-    if problem["type"] == "missing":
+    problem = first_problem(error)
+    location = (*above, *problem.location)
+    where, name = position_of(text, location), path_name(location) or "the file"
+    if problem.kind == "extra_forbidden":
+        return f"{path}: {where}: unknown key {name}; {hint(location[-1], _known_keys(location))}"
+    if problem.kind == "missing":
         return f"{path}: {where}: {name} is missing."
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    for pattern, plain in PLAIN_TYPES:
-        message = re.sub(pattern, plain, message)
-    return f"{path}: {where}: {name}: {message}, not {_short(problem['input'])}."
+    return f"{path}: {where}: {name}: {problem.message}, not {_short(problem.given)}."
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:
     if "foreach" in location:
         return [*Foreach.model_fields]
     return [*Task.model_fields, "foreach"] if len(location) > 1 else [*TaskFile.model_fields]
-
-
-def _name(location: Sequence[str | int]) -> str:
-    name = ".".join(str(part) for part in location)
-    return re.sub(r"^tasks\.(\d+)", r"tasks[\1]", name) or "the file"
 
 
 def _short(value: object) -> str:
