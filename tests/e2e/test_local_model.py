@@ -95,7 +95,7 @@ def test_the_run_stops_when_the_server_dies(start: Start, folder: Path, batch: P
     os.kill(processes(engine.pid)[0], signal.SIGKILL)
     told, _ = engine.communicate(timeout=120)
     assert engine.returncode == 1
-    assert "The local model's server ended (killed, perhaps for want of memory)" in told
+    assert "The local model's server ended (killed, perhaps out of memory)" in told
     (result,) = json.loads((folder / "batch_results.json").read_text())["results"]
     assert (result["result"]["status"], result["result"]["reason"]) == ("cancelled", "interrupted")
 
@@ -116,7 +116,7 @@ def test_ctrl_c_while_the_model_loads(start: Start, folder: Path, batch: Path) -
     ("arguments", "sentence"),
     [
         (["--local", "none.gguf"], "there is no file"),
-        (["--local", "task.json.gguf"], "is no GGUF model file"),
+        (["--local", "task.json.gguf"], "is not a GGUF model file"),
         (["--local", "qwen2.5-coder-1.5b"], "get it with `agentbatch models pull qwen2.5-coder-1.5b`"),
         (["--local", "small.gguf", "--local-context", "100000"], "this model was trained on 8,192 tokens"),
         (["--local", "small.gguf", "--local-context", "12"], "--local-context: must be greater than or equal to 1024"),

@@ -135,7 +135,7 @@ def test_a_wrong_sum_is_removed(pull: Pull, folder: Path, hub: Hub) -> None:
     hub.files[NAME].served = CONTENT[:-1] + b"?"
     done = pull()
     assert done.returncode == 1
-    assert "What came is damaged: its sha256 is" in done.stderr
+    assert "The downloaded file is damaged: its sha256 is" in done.stderr
     assert left(folder) == []
 
 
@@ -144,7 +144,7 @@ def test_the_catalogue_names_another_file(pull: Pull, folder: Path, hub: Hub) ->
     hub.files[name] = Stored(CONTENT)
     done = pull("qwen2.5-coder-1.5b")
     assert done.returncode == 1
-    assert "is another file than the catalogue's" in done.stderr
+    assert "is not the file in the catalogue" in done.stderr
     assert hub.of("GET") == []
     assert left(folder) == []
 
@@ -155,9 +155,9 @@ def test_the_catalogue_names_another_file(pull: Pull, folder: Path, hub: Hub) ->
         (None, 2, f"has no file {NAME}"),
         (Stored(CONTENT, status=401), 2, "there is no such repository, or HF_TOKEN is missing"),
         (Stored(CONTENT, status=500), 1, "answered 500"),
-        (Stored(CONTENT, size=10**16), 2, "Make room"),
-        (Stored(CONTENT, sha256="no-sum"), 1, "names no size and sha256"),
-        (Stored(CONTENT, size=len(CONTENT) + 5), 1, "What has come is kept"),
+        (Stored(CONTENT, size=10**16), 2, "Free some space"),
+        (Stored(CONTENT, sha256="no-sum"), 1, "gives no size and sha256"),
+        (Stored(CONTENT, size=len(CONTENT) + 5), 1, "The partial file is kept"),
     ],
 )
 def test_what_the_hub_does_not_give(
@@ -207,7 +207,7 @@ def test_two_at_once(environ: dict[str, str], folder: Path, hub: Hub, pull: Pull
             time.sleep(0.02)
         second = pull()
         assert second.returncode == 2
-        assert "is being downloaded by another process already" in second.stderr
+        assert "is already being downloaded by another process" in second.stderr
     finally:
         first.kill()
         first.wait()

@@ -48,7 +48,7 @@ def test_names_and_files(tmp_path: Path, environ: dict[str, str]) -> None:
         ("none.gguf", "there is no file"),
         (
             "qwen2.5-coder-7b",
-            "is not on this machine yet; get it with `agentbatch models pull qwen2.5-coder-7b`",
+            "has not been downloaded yet; get it with `agentbatch models pull qwen2.5-coder-7b`",
         ),
         ("qwen2.5-coder-8b", "did you mean qwen2.5-coder-7b?"),
         ("zzz", "`agentbatch models` lists them"),
@@ -83,7 +83,7 @@ def test_catalogue_is_sound() -> None:
     ],
 )
 def test_addresses_that_are_none(given: str) -> None:
-    with pytest.raises(UserError, match="names no model"):
+    with pytest.raises(UserError, match="is not a model"):
         HubFile.parse(given)
 
 

@@ -237,5 +237,5 @@ async def test_a_server_that_dies_says_so(smollm2: Path, tmp_path: Path) -> None
         assert not waiting.done()
         os.kill(processes(os.getpid())[-1], signal.SIGKILL)
         told = await asyncio.wait_for(waiting, 60)
-    assert "ended (killed, perhaps for want of memory)" in told
+    assert "ended (killed, perhaps out of memory)" in told
     assert str(tmp_path / "llama.log") in told

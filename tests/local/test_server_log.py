@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.local.llama_log import MAX_WORDS, last_words, telling_line
+from agentbatch.local.server import MAX_CAUSE, explaining_line, last_error
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "cause"),
     [
         (
             [
@@ -29,13 +29,13 @@ from agentbatch.local.llama_log import MAX_WORDS, last_words, telling_line
         (["0.1.1 E x: evil \x1b]0;title\x07"], "evil ]0;title"),
     ],
 )
-def test_the_line_that_says_why(lines: list[str], told: str) -> None:
-    assert telling_line(lines) == told
+def test_the_line_that_says_why(lines: list[str], cause: str) -> None:
+    assert explaining_line(lines) == cause
 
 
 def test_long_logs_and_none(tmp_path: Path) -> None:
     log = tmp_path / "llama.log"
-    assert last_words(log) == ""
+    assert last_error(log) == ""
     log.write_bytes(b"noise\n" * 200_000 + b"0.1.1 E x: " + b"y" * 1000 + b"\xff\n")
-    assert last_words(log).startswith("yyy")
-    assert len(last_words(log)) == MAX_WORDS
+    assert last_error(log).startswith("yyy")
+    assert len(last_error(log)) == MAX_CAUSE

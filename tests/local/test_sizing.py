@@ -6,7 +6,7 @@ from agentbatch.errors import UserError
 from agentbatch.local.gguf import ModelHeader
 from agentbatch.local.machine import Machine
 from agentbatch.local.server_plan import weights
-from agentbatch.local.sizing import HEADROOM, gigabytes, least_memory, size_server
+from agentbatch.local.sizing import HEADROOM, gigabytes, min_memory, size_server
 
 GB = 1000**3
 SMALL = ModelHeader(
@@ -49,7 +49,7 @@ def machine(gigabytes: float, threads: int = 8) -> Machine:
 def test_the_longest_context_that_fits(header: ModelHeader, memory: float, slots: int, context: int) -> None:
     size = size_server(header, machine(memory), slots)
     assert (size.slots, size.context, size.threads) == (slots, context, 8)
-    assert least_memory(header, slots, context) <= size.memory <= memory * GB - HEADROOM
+    assert min_memory(header, slots, context) <= size.memory <= memory * GB - HEADROOM
 
 
 def test_what_is_asked_for_is_taken() -> None:

@@ -1,7 +1,7 @@
-"""Models that are good for coding on one's own machine: one file each, instruct models with a chat template.
+"""Models for coding on your own machine: one file each, instruct models with a chat template.
 
-Sizes and sums are the hub's own, as its users' public repositories quote them: each pair below was found in at least
-two that are independent of each other; that of qwen2.5-coder-1.5b was also counted and summed on the file itself.
+Sizes and checksums are the hub's, as quoted in public repositories: each pair below was found in at least two
+independent ones; that of qwen2.5-coder-1.5b was also checked against the file itself.
 `cache_bytes` follows from the models' published configurations: 2 bytes x 2 (key, value) x layers x heads x length.
 """
 
@@ -17,9 +17,9 @@ class CatalogueModel(NamedTuple):
     size: int
     """Bytes."""
     cache_bytes: int
-    """Bytes of memory for a token of context."""
+    """Bytes of memory per token of context."""
     vocabulary: int
-    """Tokens it knows."""
+    """Tokens."""
     licence: str
     good_for: str
     """At most 20 characters."""

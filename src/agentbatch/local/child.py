@@ -1,7 +1,7 @@
 """The process that llama.cpp runs in: `python -m agentbatch.local.child`, started by LocalServer.
 
-One line of JSON (ServerOrder) comes over stdin, one goes back over stdout: `{"base_url": …}` or `{"error": …}`.
-Stdin stays open as long as the engine lives; its end is the end of this process.
+One line of JSON (ServerOrder) arrives on stdin, one is written to stdout: `{"base_url": …}` or `{"error": …}`. Stdin
+stays open as long as the engine lives; this process ends with it.
 """
 
 import contextlib
@@ -16,21 +16,21 @@ from typing import Any, NoReturn, TypedDict
 PR_SET_PDEATHSIG = 1
 """Linux, prctl(2)."""
 
-GOES_FIRST = "500"
-"""oom_score_adj: when memory runs out, the model goes before the engine, which can say so."""
+OOM_SCORE_ADJ = "500"
+"""When memory runs out, the model is killed before the engine, which can report it."""
 
 MAX_OUTPUT = 4096
-"""Tokens of one answer when the request names no limit: a small model that circles must end some time."""
+"""Tokens of one answer if the request sets no limit: a small model in a loop has to end some time."""
 
 TEMPERATURE = 0.2
-"""For requests that name none, and models whose file recommends none."""
+"""For requests that set none, and models whose file recommends none."""
 
 PING_SECONDS = 15
-"""Between two signs of life on a stream that has no tokens yet."""
+"""Between two keep-alives on a stream without tokens yet."""
 
 
 class ServerOrder(TypedDict):
-    """What the engine asks for."""
+    """What the engine requests."""
 
     parent: int
     """The engine's process id."""
@@ -40,7 +40,7 @@ class ServerOrder(TypedDict):
     api_key: str
     slots: int
     context: int
-    """Tokens a slot."""
+    """Tokens per slot."""
     threads: int
     prompt_cache: int
     """Bytes."""
@@ -51,9 +51,9 @@ def main() -> NoReturn:
     answer = os.dup(1)
     os.set_inheritable(answer, False)
     os.dup2(2, 1)
-    _end_with(order["parent"])
+    _die_with(order["parent"])
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(GOES_FIRST)
+        file.write(OOM_SCORE_ADJ)
     try:
         server = start(order)
     except (ImportError, RuntimeError, ValueError) as error:
@@ -66,9 +66,9 @@ def main() -> NoReturn:
 
 
 def start(order: ServerOrder) -> Any:
-    """Load the model and serve it on a free port of this machine. PauseGate Python's lock while it loads.
+    """Load the model and serve it on a free port of this machine. Holds the GIL while it loads.
 
-    Raises RuntimeError when llama.cpp cannot; its log on stderr says why.
+    Raises RuntimeError when llama.cpp fails; its log on stderr says why.
     """
     import xllamacpp
 
@@ -93,27 +93,27 @@ def start(order: ServerOrder) -> Any:
     return xllamacpp.Server(params)
 
 
-def _end_with(parent: int) -> None:
-    """End when the engine does, however that ends, also while a model loads, when no Python of ours can run.
+def _die_with(parent: int) -> None:
+    """End when the engine ends, in whatever way, even while a model loads and no Python code can run.
 
-    On Linux the kernel sees to it. Everywhere a small process of its own waits for the end of stdin.
+    On Linux the kernel does it. On every system a small extra process waits for the end of stdin.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit("the engine has ended already")
-    alive, held = os.pipe()  # `held` closes with this process
+        sys.exit("the engine has already ended")
+    alive, kept_open = os.pipe()  # `kept_open` closes with this process
     server = os.getpid()
     if os.fork() != 0:
         os.close(alive)
         return
-    os.close(held)
+    os.close(kept_open)
     _guard(server, alive)
 
 
 def _guard(server: int, alive: int) -> NoReturn:
-    """Kill `server` at the end of stdin; end when it has ended (`alive` is readable then)."""
+    """Kill `server` at the end of stdin; end when it has ended (then `alive` is readable)."""
     with contextlib.suppress(OSError):
         while True:
             readable, _, _ = select.select([0, alive], [], [])

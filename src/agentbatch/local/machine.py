@@ -1,4 +1,4 @@
-"""What this machine has for a model: processor cores and memory, within the limits of affinity and containers."""
+"""Processor cores and memory available to a model, within the limits of affinity and containers."""
 
 import math
 import os
@@ -10,23 +10,23 @@ from typing import NamedTuple
 SYS = Path("/sys")
 PROC = Path("/proc")
 
-SHARE_WHERE_UNKNOWN = 0.6
-"""Of all memory, what counts as available where the system does not say (macOS)."""
+DEFAULT_AVAILABLE = 0.6
+"""Share of all memory that counts as available where the system gives no figure (macOS)."""
 
 
 class Machine(NamedTuple):
     threads: int
-    """Physical cores that we may use."""
+    """Physical cores that this process may use."""
     memory_available: int
     """Bytes."""
     memory_total: int
-    """Bytes; the container's limit where it is lower."""
+    """Bytes; the container's limit if that is lower."""
 
 
 def this_machine(proc: Path = PROC, sys: Path = SYS) -> Machine:
-    """Look at the machine, through /proc and /sys where they are."""
+    """Read from /proc and /sys where they exist."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    available = int(total * SHARE_WHERE_UNKNOWN)
+    available = int(total * DEFAULT_AVAILABLE)
     info = _read(proc / "meminfo")
     if found := re.search(r"^MemAvailable:\s+(\d+) kB", info, re.MULTILINE):
         available = int(found[1]) * 1024
@@ -50,8 +50,8 @@ def _cores(proc: Path, sys: Path) -> int:
 
 
 def physical_cores(allowed: Collection[int], sys: Path) -> set[str]:
-    """The cores that the allowed processors belong to, each named by its siblings; a processor that nothing is known
-    of is a core of its own."""
+    """The cores of the allowed processors, each named by its siblings; a processor without topology counts as one
+    core."""
     names = set()
     for cpu in allowed:
         siblings = _read(
@@ -62,7 +62,7 @@ def physical_cores(allowed: Collection[int], sys: Path) -> set[str]:
 
 
 def _cgroup_folders(membership: str, root: Path) -> list[Path]:
-    """The folders of our control groups and all groups above, which limit us too."""
+    """The folders of our control groups and of all groups above, whose limits apply, too."""
     folders: list[Path] = []
     for line in membership.splitlines():
         _, _, rest = line.partition(":")
@@ -74,7 +74,7 @@ def _cgroup_folders(membership: str, root: Path) -> list[Path]:
 
 
 def _memory_limit(folder: Path) -> tuple[int | None, int]:
-    """A group's limit (version 2, or 1) and what it uses of it, without file pages that can be dropped."""
+    """A group's limit (version 2 or 1) and its current use, without reclaimable file pages."""
     for limit_name, used_name, dropped in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -88,7 +88,7 @@ def _memory_limit(folder: Path) -> tuple[int | None, int]:
 
 
 def _processor_quota(folder: Path) -> float | None:
-    """Processors that a group may keep busy."""
+    """Processors that a group may use."""
     quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
     if not quota:
         quota, period = (_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period"))

@@ -1,9 +1,10 @@
-"""A llama.cpp server for one run: a child process on this machine that ends with us."""
+"""A llama.cpp server for one run: a child process on this machine that ends with the engine."""
 
 import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -15,31 +16,40 @@ from typing import Self
 from agentbatch.config import secret_variables
 from agentbatch.errors import UserError
 from agentbatch.local.child import ServerOrder
-from agentbatch.local.llama_log import last_words
 from agentbatch.local.server_plan import ServerPlan
 
-STILL_LOADING = 20.0
-"""Seconds after which a person is told that it still loads; then after twice that, and so on."""
+LOADING_NOTICE = 20.0
+"""Seconds until the first notice that it is still loading; each further one after twice the time."""
 
 MAX_LOADING = 3600.0
 """Seconds."""
 
+LOG_TAIL = 64 * 1024
+"""Bytes at the end of llama.cpp's log that are searched for the cause of a failure."""
+
+MAX_CAUSE = 240
+"""Characters of a failure's cause that are shown."""
+
+_LOG_LINE = re.compile(r"^[\d.]+ (?P<level>[EWID]) +(?:\S+ +)?(?P<where>[\w.()]+): (?P<text>.*)$")
+_CAUSE = re.compile(r"error loading model: |GGML_ASSERT|what\(\): |failed to allocate|Error: ")
+
 
 class LocalServer:
-    """`async with` it around the run. `base_url` and `api_key` hold from then on."""
+    """`async with` it around the run. `base_url` is set from then on."""
 
-    def __init__(self, plan: ServerPlan, api_key: str, log: Path, tell: Callable[[str], None]) -> None:
-        """`api_key`: any, a new one for each server; `log` gets llama.cpp's own log; `tell` sentences about loading."""
+    def __init__(self, plan: ServerPlan, api_key: str, log: Path, notify: Callable[[str], None]) -> None:
+        """`api_key`: any, a new one for each server; `log`: file for llama.cpp's own log; `notify` gets sentences about
+        loading."""
         self.plan = plan
         self.api_key = api_key
         self.base_url = ""
         self._log = log
-        self._tell = tell
+        self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def identity(self) -> str:
-        """Names the model across runs, whatever port it is served on."""
+        """Identifies the model across runs, on whatever port it is served."""
         return self.plan.identity
 
     async def __aenter__(self) -> Self:
@@ -56,15 +66,15 @@ class LocalServer:
         await self._end()
 
     async def ended(self) -> str:
-        """Wait until the server ends by itself; returns a sentence."""
+        """Wait until the server ends by itself; returns a sentence about it."""
         assert self._process is not None
         code = await self._process.wait()
-        why = "" if code == -signal.SIGKILL else self._why()  # killed, it had no time for a word
-        return f"The local model's server ended ({_how(code)}){why}. Its log is {self._log}."
+        why = "" if code == -signal.SIGKILL else self._why()  # killed, it logged nothing
+        return f"The local model's server ended ({_describe_exit(code)}){why}. Its log is {self._log}."
 
     async def _start(self) -> None:
         started = time.monotonic()
-        self._tell(self.plan.describe())
+        self._notify(self.plan.describe())
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "agentbatch.local.child",
@@ -77,12 +87,12 @@ class LocalServer:
             self._process.stdin.write(json.dumps(self._order()).encode() + b"\n")
             await self._process.stdin.drain()
         self.base_url = await self._answer(self._process.stdout, started)
-        self._tell(f"{self.plan.name} is loaded, after {time.monotonic() - started:.0f} s")
+        self._notify(f"{self.plan.name} is loaded, after {time.monotonic() - started:.0f} s")
 
     async def _answer(self, stdout: asyncio.StreamReader, started: float) -> str:
-        """The base URL, once the model is loaded. Raises UserError when it cannot be."""
+        """The base URL, once the model is loaded. Raises UserError when that fails."""
         line = asyncio.ensure_future(stdout.readline())
-        wait = STILL_LOADING
+        wait = LOADING_NOTICE
         try:
             while not (await asyncio.wait([line], timeout=wait))[0]:
                 passed = time.monotonic() - started
@@ -90,7 +100,7 @@ class LocalServer:
                     raise UserError(
                         f"{self.plan.path} was not loaded after {passed:.0f} s. Its log is {self._log}."
                     )
-                self._tell(f"{self.plan.name} is still loading, after {passed:.0f} s")
+                self._notify(f"{self.plan.name} is still loading, after {passed:.0f} s")
                 wait *= 2
         finally:
             line.cancel()
@@ -99,9 +109,9 @@ class LocalServer:
             return str(answer["base_url"])
         assert self._process is not None
         code = await self._process.wait()
-        how = "" if code == 1 else f" (its process ended: {_how(code)})"
+        exit_text = "" if code == 1 else f" (its process ended: {_describe_exit(code)})"
         why = self._why() or (f": {answer['error']}" if "error" in answer else "")
-        raise UserError(f"llama.cpp cannot load {self.plan.path}{how}{why}. Its log is {self._log}.")
+        raise UserError(f"llama.cpp cannot load {self.plan.path}{exit_text}{why}. Its log is {self._log}.")
 
     def _order(self) -> ServerOrder:
         size = self.plan.size
@@ -117,11 +127,11 @@ class LocalServer:
         )
 
     def _why(self) -> str:
-        words = last_words(self._log)
-        return f": {words}" if words else ""
+        cause = last_error(self._log)
+        return f": {cause}" if cause else ""
 
     async def _end(self) -> None:
-        """Kill it: it keeps nothing that would have to be saved."""
+        """Kill it: it has no state to save."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -130,17 +140,40 @@ class LocalServer:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without keys. Threads sleep while they wait for each other: spinning, they would halve the speed as soon as
-    a task's command wants a core too."""
+    """Ours, without keys. Waiting threads sleep: spinning, they would halve the speed as soon as a task's command needs
+    a core."""
     keys = {*secret_variables(), "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
     kept = {name: value for name, value in os.environ.items() if name not in keys}
     return {"OMP_WAIT_POLICY": "PASSIVE", **kept}
 
 
-def _how(code: int) -> str:
-    """An exit code in words."""
+def _describe_exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     if -code == signal.SIGKILL:
-        return "killed, perhaps for want of memory"
+        return "killed, perhaps out of memory"
     return f"signal {-code}"
+
+
+def last_error(log: Path) -> str:
+    """The line of llama.cpp's log that explains a failure, without its timestamp; empty when there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return explaining_line(lines)
+
+
+def explaining_line(lines: list[str]) -> str:
+    """The last line with a cause in it, else the last error. Pure."""
+    shown = [line for line in lines if _CAUSE.search(line)]
+    if not shown:
+        shown = [line for line in lines if (found := _LOG_LINE.match(line)) and found["level"] == "E"]
+    if not shown:
+        return ""
+    found = _LOG_LINE.match(shown[-1])
+    text = (found["text"] if found else shown[-1]).removeprefix("error loading model: ")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
+    return text if len(text) <= MAX_CAUSE else text[: MAX_CAUSE - 1] + "…"

@@ -1,4 +1,4 @@
-"""What `--local` asks for, checked before a run: which file, how large a server."""
+"""The server for `--local`, checked before a run: which file, how large a server."""
 
 import importlib.metadata
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ INSTALL = "pip install 'agentbatch[local]'"
 @dataclass(frozen=True)
 class ServerPlan:
     name: str
-    """The model's name in results: the catalogue's, or the file's without its ending."""
+    """The model's name in results: the catalogue's, or the file's without its suffix."""
     path: Path
     header: ModelHeader
     machine: Machine
@@ -27,15 +27,13 @@ class ServerPlan:
 
     @property
     def warning(self) -> str:
-        """What speaks against the model, as a sentence; empty when nothing does."""
+        """A sentence about a problem with the model; empty: none."""
         if not self.header.chat_template:
-            return (
-                f"{self.path.name} has no chat template: it is probably no instruct model, and will ramble."
-            )
+            return f"{self.path.name} has no chat template: it is probably not an instruct model, and will ramble."
         return ""
 
     def describe(self) -> str:
-        """The server in one line."""
+        """The server, in one line."""
         size, plural = self.size, "s" if self.size.slots != 1 else ""
         threads = f"{size.threads} thread{'s' if size.threads != 1 else ''}"
         memory = f"about {gigabytes(size.memory)} of {gigabytes(self.machine.memory_available)} GB memory"
@@ -54,7 +52,7 @@ def llama_version() -> str:
 def plan_server(
     path: Path, name: str, slots: int, *, context: int | None = None, threads: int | None = None
 ) -> ServerPlan:
-    """Raises UserError: llama.cpp is not installed, the file is none of ours, or it does not fit into memory."""
+    """Raises UserError when llama.cpp is not installed, the file is not a usable model, or memory is too small."""
     llama_version()
     header = read_header(path)
     machine = this_machine()

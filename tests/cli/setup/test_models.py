@@ -63,7 +63,7 @@ def test_what_is_here_is_marked_and_others_are_shown(
     [
         (["pull"], "models pull: name a model"),
         (["pull", "qwen2.5-coder-7"], "did you mean qwen2.5-coder-7b?"),
-        (["pull", "a/b"], "names no model"),
+        (["pull", "a/b"], "is not a model"),
         (["rm", "../../etc/passwd"], "is not in"),
     ],
 )

@@ -15,7 +15,7 @@ from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
 from agentbatch.local.gguf import read_header
 from agentbatch.local.machine import this_machine
-from agentbatch.local.models_folder import find_model, models_folder, present
+from agentbatch.local.models_folder import downloaded_models, find_model, models_folder
 from agentbatch.local.server import LocalServer
 from agentbatch.local.server_plan import ServerPlan, llama_version, plan_server, weights
 from agentbatch.local.sizing import gigabytes, size_server
@@ -40,7 +40,7 @@ def machine_checks() -> Iterator[Check]:
     memory = f"{gigabytes(machine.memory_available)} of {gigabytes(machine.memory_total)} GB available"
     yield Check("ok", "memory", memory)
     folder = models_folder(os.environ)
-    found = present(folder)
+    found = downloaded_models(folder)
     if not found:
         yield Check("warn", "models", f"none in {folder}; `agentbatch models` lists some to download")
     for path in found.values():

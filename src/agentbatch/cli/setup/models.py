@@ -14,8 +14,8 @@ from agentbatch.errors import UserError
 from agentbatch.local.catalogue import CATALOGUE
 from agentbatch.local.download import DownloadFailed, HubFile, pull
 from agentbatch.local.gguf import read_header
-from agentbatch.local.models_folder import models_folder, present
-from agentbatch.local.sizing import CONTEXT, gigabytes, least_memory, memory_of
+from agentbatch.local.models_folder import downloaded_models, models_folder
+from agentbatch.local.sizing import CONTEXT, gigabytes, memory_of, min_memory
 from agentbatch.text import clip, duration, pad
 
 EPILOG = """\
@@ -89,7 +89,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
 def _rows(folder: Path) -> list[_Row]:
     """The catalogue, then other files that were downloaded."""
-    here = present(folder)
+    here = downloaded_models(folder)
     rows = []
     for model in CATALOGUE:
         memory = memory_of(model.size, model.cache_bytes, model.vocabulary, 1, CONTEXT)
@@ -110,7 +110,7 @@ def _rows(folder: Path) -> list[_Row]:
         if file in {model.file for model in CATALOGUE}:
             continue
         try:
-            memory = least_memory(read_header(path), 1, CONTEXT)
+            memory = min_memory(read_header(path), 1, CONTEXT)
         except UserError:
             continue
         name = file.removesuffix(".gguf")
@@ -171,7 +171,7 @@ def _remove(given: str, folder: Path) -> int:
         (model.file for model in CATALOGUE if model.name == given.lower()),
         f"{given.removesuffix('.gguf')}.gguf",
     )
-    path = present(folder).get(file)
+    path = downloaded_models(folder).get(file)
     if path is None:
         raise UserError(f"models rm: {given} is not in {folder}.")
     path.unlink()
