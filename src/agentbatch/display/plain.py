@@ -8,10 +8,10 @@ from agentbatch.runs.state import RunState
 from agentbatch.text import fold
 
 STAMP_WIDTH = 11
-"""Cells of `[HH:MM:SS] `: lines that go on do so under the text."""
+"""Cells of `[HH:MM:SS] `: folded lines continue under the text."""
 
 PROGRESS_EVERY = 30.0
-"""Seconds of a call after which a line tells how many tokens have come."""
+"""Seconds of a call after which a line says how many tokens have come."""
 
 SUMMARY_WIDTH = 80
 """Columns of a summary that goes to a pipe or a file."""
@@ -24,8 +24,8 @@ class PlainDisplay:
         self._out = out
         self._verbose = verbose
         self._terminal = out.isatty()
-        self._told: dict[str, float] = {}
-        """By task, when a call last told its progress."""
+        self._reported: dict[str, float] = {}
+        """By task, when the progress of a call was last reported."""
 
     def open(self) -> None:
         pass
@@ -40,9 +40,9 @@ class PlainDisplay:
     def _progress_is_due(self, event: ModelCallProgressed) -> bool:
         """Rarely: lines stay, unlike the table of the rich display."""
         sent = event.ts - event.seconds
-        if event.ts - max(sent, self._told.get(event.task_id, sent)) < PROGRESS_EVERY:
+        if event.ts - max(sent, self._reported.get(event.task_id, sent)) < PROGRESS_EVERY:
             return False
-        self._told[event.task_id] = event.ts
+        self._reported[event.task_id] = event.ts
         return True
 
     def close(self, summary: Summary | None) -> None:

@@ -149,8 +149,8 @@ def live_step(activity: Activity, now: float) -> str:
     retries = f" ({counted(activity.retries, 'retry', 'retries')})" if activity.retries else ""
     match activity.kind:
         case "generating" | "judging":
-            told = f"{activity.tokens:,} tokens, " if activity.tokens else ""
-            return f"{activity.kind} {told}{passed}{retries}"
+            words = f"{activity.tokens:,} tokens, " if activity.tokens else ""
+            return f"{activity.kind} {words}{passed}{retries}"
         case "waiting":
             return f"waiting for rate limit {left}"
         case "retrying":

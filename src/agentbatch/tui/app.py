@@ -154,7 +154,7 @@ class AgentbatchApp(App[int]):
             self.run_worker(self._end())
 
     def _end_without_terminal(self) -> None:
-        """Nothing can be drawn or put right any more. The engine is told, and ends; it sees too that we have gone."""
+        """Nothing can be drawn or put right any more. The engine is asked to stop; it also sees that we have gone."""
         if self.engine is not None and self.engine.ended() is None:
             with suppress(OSError):
                 self.engine.stop()

@@ -24,7 +24,7 @@ class Key(NamedTuple):
     """For help and palette: a sentence without its full stop."""
     place: Place
     steers: bool = False
-    """It sends a command to the engine: not there for who only looks on."""
+    """It sends a command to the engine: not there for viewers."""
     footer: bool = False
     """It stands in the footer."""
 
@@ -34,15 +34,15 @@ KEYS: tuple[Key, ...] = (
     Key("quit", "q,ctrl+q,ctrl+c", "q", "Quit", "Leave; asks what becomes of a run", "everywhere", footer=True),
     Key("start", "ctrl+s,f5", "ctrl+s", "Start", "Start the batch", "launch", footer=True),
     Key("results", "f2", "F2", "Results", "Look at earlier runs and results files", "launch", footer=True),
-    Key("pause_task", "p", "p", "Pause", "Pause the chosen task, or let it go on", "run", True, True),
-    Key("pause_all", "P", "P", "Pause all", "Pause the whole run, or let it go on", "run", True),
+    Key("pause_task", "p", "p", "Pause", "Pause the chosen task, or resume it", "run", True, True),
+    Key("pause_all", "P", "P", "Pause all", "Pause the whole run, or resume it", "run", True),
     Key("cancel_task", "c", "c", "Cancel", "Cancel the chosen task (asks)", "run", True, True),
     Key("cancel_all", "C", "C", "Cancel all", "Stop the run: nothing new starts (asks)", "run", True),
     Key("retry_task", "r", "r", "Retry", "Run the chosen task again from its start", "run", True, True),
     Key("more", "plus,equals_sign", "+", "More", "One more task at the same time", "run", True),
     Key("fewer", "minus", "-", "Fewer", "One task fewer at the same time", "run", True),
     Key("filter", "slash", "/", "Filter", "Filter tasks: state:error cost:>1 text", "run", footer=True),
-    Key("search", "ctrl+f,s", "s", "Search", "Search in the transcript; n and N go on", "run"),
+    Key("search", "ctrl+f,s", "s", "Search", "Search in the transcript (n next, N previous)", "run"),
     Key("search_next", "n", "n", "Next", "The next place that the search found", "run"),
     Key("search_previous", "N", "N", "Previous", "The place before", "run"),
     Key("follow", "f", "f", "Follow", "Follow what happens: the end of the transcript", "run", footer=True),

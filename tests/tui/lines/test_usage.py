@@ -90,7 +90,7 @@ def test_nothing_spent_and_a_file_that_tells_little() -> None:
     lines = usage_lines(old, 120, PLAIN)
     assert lines[1].text.startswith("all calls ")
     assert "coder" not in lines[1].text
-    assert lines[-1].text == "2 calls answered; roles and models are not told"
+    assert lines[-1].text == "2 calls answered; roles and models are not known"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_a_results_file_and_no_task(tmp_path: Path) -> None:
     view, pane = FileView(path, read_results_file(path)), UsagePane()
     async with PaneApp(pane).run_test(size=(120, 24)) as pilot:
         pane.show(view, next(iter(view.state.tasks)))
-        await sees(pilot, "2 calls answered; roles and models are not told")
+        await sees(pilot, "2 calls answered; roles and models are not known")
         await sees(pilot, "vs least")  # what it cost is not told either
         assert "this is what it cost" not in shown(pilot.app)
         pane.show(view, None)

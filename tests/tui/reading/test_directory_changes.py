@@ -178,7 +178,7 @@ ENDED = e.TaskFinished(task_id="t", ts=5.0, status="completed", reason="accepted
             run_with(STARTED, task_file=""),
             RUN,
             "t",
-            ChangesNote("The run's records do not tell where the task's directory is."),
+            ChangesNote("The run's records do not say where the task's directory is."),
         ),
         (run_with(STARTED, ENDED), RUN, "t", Kept(RUN.path / "tasks" / "t", 5.0)),
         (
@@ -187,14 +187,14 @@ ENDED = e.TaskFinished(task_id="t", ts=5.0, status="completed", reason="accepted
             "t",
             ChangesNote("It has ended, and nothing was changed in its directory."),
         ),
-        (run_with(STARTED, ENDED), None, "t", ChangesNote("A results file tells only that 2 files were changed.")),
+        (run_with(STARTED, ENDED), None, "t", ChangesNote("A results file says only that 2 files were changed.")),
         (
             run_with(STARTED, ENDED.model_copy(update={"changed_files": 1})),
             None,
             "t",
-            ChangesNote("A results file tells only that 1 file was changed."),
+            ChangesNote("A results file says only that 1 file was changed."),
         ),
-        (run_with(), None, "t", ChangesNote("A results file has no diffs; it tells of no file that was changed.")),
+        (run_with(), None, "t", ChangesNote("A results file has no diffs; this one names no file that was changed.")),
     ],
 )  # fmt: skip
 def test_where_to_look(

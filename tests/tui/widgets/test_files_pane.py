@@ -210,8 +210,8 @@ async def test_where_there_is_nothing_to_look_at_a_sentence_says_why(tmp_path: P
             (view, "t1", "Its directory is being prepared."),
             (view, "t2", "changes.patch cannot be read: No such file or directory."),
             (view, None, "No task is chosen."),
-            (told, "parser", "A results file tells only that 4 files were changed."),
-            (told, "docs", "A results file has no diffs; it tells of no file that was changed."),
+            (told, "parser", "A results file says only that 4 files were changed."),
+            (told, "docs", "A results file has no diffs; this one names no file that was changed."),
         ):
             pane.show(look_at, task_id)
             await sees(pilot, text)

@@ -67,8 +67,8 @@ def _head(report: RunReport, columns: int) -> list[str]:
         for status, sign in SHOWN_SIGNS.items()
         if report.counts.get(status)
     )
-    told = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
-    lines += fold(f"  {told if kind_of(state.info).has_tasks else counts_text(report)}", columns, 4)
+    words = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
+    lines += fold(f"  {words if kind_of(state.info).has_tasks else counts_text(report)}", columns, 4)
     usage = state.usage
     mark = usage.estimated
     lines += fold(

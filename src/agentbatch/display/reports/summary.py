@@ -201,7 +201,7 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
         lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(usage.calls, 'call')}")
     if usage.estimated:
         lines += fold(
-            "  ≈ some figures are our estimates: calls that were cut short, or for which the endpoint reported none",
+            "  ≈ some figures are our estimates: calls were cut short, or the endpoint reported none",
             width,
             4,
         )

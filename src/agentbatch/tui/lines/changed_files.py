@@ -52,11 +52,11 @@ def tree_of(files: Iterable[FileChange]) -> Tree:
         for file in by_folder[folder]:
             places[file.path] = len(rows)
             rows.append(TreeRow(file.path.rpartition("/")[2], 1 if folder else 0, file))
-    told = [row.file for row in rows if row.file is not None]
+    words = [row.file for row in rows if row.file is not None]
     widths = (
-        max((len(file.kind) for file in told), default=0),
-        max((len(_count("+", file.added)) for file in told), default=0),
-        max((len(_count("-", file.removed)) for file in told), default=0),
+        max((len(file.kind) for file in words), default=0),
+        max((len(_count("+", file.added)) for file in words), default=0),
+        max((len(_count("-", file.removed)) for file in words), default=0),
     )
     return Tree(tuple(rows), places, widths)
 
@@ -99,8 +99,8 @@ def summary_line(files: Sequence[FileChange], where: str, columns: int, glyphs: 
     counts = [(kind, sum(file.kind == kind for file in files)) for kind in SIGNS]
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in counts if number)
     added, removed = sum(file.added or 0 for file in files), sum(file.removed or 0 for file in files)
-    told = f"{counted(len(files), 'file')}: {kinds}; +{added:,} -{removed:,}"
-    return clipped(f"{told}; {harmless(where)}" if where else told, columns, glyphs)
+    words = f"{counted(len(files), 'file')}: {kinds}; +{added:,} -{removed:,}"
+    return clipped(f"{words}; {harmless(where)}" if where else words, columns, glyphs)
 
 
 def title_line(file: FileChange, columns: int, glyphs: Glyphs) -> Content:

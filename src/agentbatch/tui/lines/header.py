@@ -82,14 +82,14 @@ def _first(state: RunState, title: str, condition: RunCondition, columns: int, c
     info = state.info
     word = "paused" if state.paused and condition == "running" else condition
     tone = {"running": "$text-primary", "finished": "$text-success"}.get(word, "$text-warning")
-    told = [clip(title, 40), *([_mode(state, info), _models(info)] if info else [])]
+    words = [clip(title, 40), *([_mode(state, info), _models(info)] if info else [])]
     lead, end = "agentbatch ", "" if control else " · read-only"
     room = max(0, columns - len(lead) - len(word) - 3 - len(end))
     return Content.assemble(
         (lead, "bold"),
         (word, f"bold {tone}"),
         " · ",
-        clip(" · ".join(filter(None, told)), room),
+        clip(" · ".join(filter(None, words)), room),
         (end, "$foreground-muted"),
     )
 
@@ -137,10 +137,10 @@ def _second(
 def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
     lines = []
     if seen.waiting and columns < ROOMY:
-        told = (
+        words = (
             f"{counted(seen.waiting, 'task')} held back by a rate limit, the first for {duration(seen.wait)}"
         )
-        return [Content.styled(clip(told, columns), "$text-warning")]
+        return [Content.styled(clip(words, columns), "$text-warning")]
     if state.info is not None and state.info.rehearsal:
         lines.append(Content.styled(clip(REHEARSAL, columns), "$text-warning"))
     error = state.finished.error if state.finished is not None else ""

@@ -136,13 +136,13 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
 
 def notices(prepared: PreparedRun) -> list[str]:
     """What should be known before the start, a harmless sentence each; the rehearsal first."""
-    told = []
+    words = []
     if prepared.settings.rehearsal:
-        told.append(
+        words.append(
             f"No key is set ({REHEARSAL}). It knows the sample tasks of `agentbatch init`; for your own, set "
             "OPENAI_API_KEY in the environment or in .env."
         )
-    return [harmless(text) for text in (*told, *prepared.warnings)]
+    return [harmless(text) for text in (*words, *prepared.warnings)]
 
 
 def earlier_line(earlier: Earlier) -> str:

@@ -6,7 +6,7 @@ from agentbatch.config import Settings, options
 
 MODES = ("--serial", "--parallel", "--concurrency", "--test")
 NOT_FOR_AN_ENGINE = ("--display", "--json", "--daemon", "--dry-run")
-"""How it is shown is told here; the others start no engine that could be watched."""
+"""How it is shown is decided here; the others start no engine that could be watched."""
 
 
 def launch_words(words: Sequence[str], chosen: Mapping[str, str]) -> list[str]:

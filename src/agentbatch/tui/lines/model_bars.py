@@ -58,10 +58,10 @@ def comparison_lines(
     lines = [layout.line("  ", ("model", *HEADS), against, None, "dim")]
     if comparison.actual.cost is not None:
         lines.append(layout.line("= ", actual, actual_ratio, comparison.actual.cost, "bold"))
-    for row, texts, told in zip(rows, shown, ratios, strict=True):
+    for row, texts, words in zip(rows, shown, ratios, strict=True):
         used = row.model.lower() in comparison.used
         mark = f"{glyphs['marked']} " if used else "  "
-        lines.append(layout.line(mark, texts, told, row.cost, "bold $text-primary" if used else ""))
+        lines.append(layout.line(mark, texts, words, row.cost, "bold $text-primary" if used else ""))
     return lines
 
 
@@ -84,10 +84,10 @@ class _Layout:
         self._bar_cells = bar_cells
         self._glyphs = glyphs
 
-    def line(self, mark: str, texts: Sequence[str], told: str, cost: float | None, style: str) -> Line:
+    def line(self, mark: str, texts: Sequence[str], words: str, cost: float | None, style: str) -> Line:
         first = _named(texts[0], self._widths[0])
         rest = [pad(text, cells, right=True) for text, cells in zip(texts[1:], self._widths[1:], strict=True)]
-        text = "  ".join([mark + first, *rest, pad(told, self._ratio_cells, right=True)])
+        text = "  ".join([mark + first, *rest, pad(words, self._ratio_cells, right=True)])
         text = plain_ellipsis(text, self._glyphs)
         drawn = self._bar(cost)
         spans = [(0, len(text), style)] if style else []

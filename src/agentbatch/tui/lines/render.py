@@ -113,13 +113,13 @@ def _styled(line: Line, text: str, needle: re.Pattern[str] | None) -> Content:
     return content
 
 
-def shortened(lines: Sequence[Line], most: int, told: str) -> list[Line]:
-    """At most `most` lines, from both ends; `told` says in between where the rest is ({} is their number)."""
+def shortened(lines: Sequence[Line], most: int, words: str) -> list[Line]:
+    """At most `most` lines, from both ends; `words` says in between where the rest is ({} is their number)."""
     if len(lines) <= most:
         return list(lines)
     head = (most + 1) // 2
     tail = most - head
-    note = Line(told.format(f"{len(lines) - most:,}"), "italic dim", lines[head].indent)
+    note = Line(words.format(f"{len(lines) - most:,}"), "italic dim", lines[head].indent)
     return [*lines[:head], note, *lines[len(lines) - tail :]]
 
 

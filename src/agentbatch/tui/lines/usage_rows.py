@@ -126,11 +126,11 @@ def _table(labels: Sequence[str], rows: Sequence[Sequence[str]], columns: int, g
     label = min(wanted, left) if beside else max(0, min(4, left))
 
     def line(name: str, cells: Sequence[str], style: str) -> list[Line]:
-        told = "".join(" " * gap + pad(cells[place], widths[place], right=True) for place in places)
+        words = "".join(" " * gap + pad(cells[place], widths[place], right=True) for place in places)
         if beside:
-            return [Line(pad(name, label) + told, style, end="")]
+            return [Line(pad(name, label) + words, style, end="")]
         alone = [Line(clip(name, columns), style, end="")] if name else []
-        return [*alone, Line(" " * label + told, style, end="")]
+        return [*alone, Line(" " * label + words, style, end="")]
 
     lines = line("", HEADS, "dim")
     for place, (name, cells) in enumerate(zip(labels, rows, strict=True)):
@@ -152,7 +152,7 @@ def _requests(spent: Spent, glyphs: Glyphs) -> Line:
     if not spent.attempts:
         text = f"{counted(answered, 'call')} answered"
     if not spent.has_roles:
-        text += "; roles and models are not told"
+        text += "; roles and models are not known"
     if any(bill.usage.estimated for bill in spent.bills):
         text += plain("; ≈ is an estimate of ours", glyphs)
     return Line(text, "dim")

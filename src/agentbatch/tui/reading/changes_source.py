@@ -52,12 +52,12 @@ def files_source(state: RunState, folder: RunFolder | None, task_id: str | None)
     if not task.begun:
         return ChangesNote("This task has not begun.")
     if state.info is None or not state.info.task_file:
-        return ChangesNote("The run's records do not tell where the task's directory is.")
+        return ChangesNote("The run's records do not say where the task's directory is.")
     return Directory(folder.task(task.id), Path(state.info.task_file).parent / task.dir)
 
 
 def _of_results_file(task: TaskState) -> str:
     if not task.changed_files:
-        return "A results file has no diffs; it tells of no file that was changed."
+        return "A results file has no diffs; this one names no file that was changed."
     was = "was" if task.changed_files == 1 else "were"
-    return f"A results file tells only that {counted(task.changed_files, 'file')} {was} changed."
+    return f"A results file says only that {counted(task.changed_files, 'file')} {was} changed."

@@ -28,7 +28,7 @@ class PriceReading:
         self.problem = READING
 
     async def read(self) -> None:
-        """Have the prices read. What is wrong with them is told in `problem`."""
+        """Have the prices read. `problem` says what is wrong with them."""
         if self._prices is not None:
             return
         info, folder = self._view.state.info, started_in(self._view.folder)

@@ -92,11 +92,11 @@ class CompareModelsScreen(SizedScreen[None]):
         bills = state.tasks[self._task_id].bills if of_task and self._task_id else state.bills
         usage = total_usage(bills)
         share = f" ({usage.cached / usage.input:.0%} cached)" if usage.cached else ""
-        told = (
+        words = (
             f"{tokens(usage.input, estimated=usage.estimated)} input tokens{share}, "
             f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
         )
-        self.query_one("#models-title", Static).update(plain(told, self._glyphs))
+        self.query_one("#models-title", Static).update(plain(words, self._glyphs))
         self._models.set_lines(self._lines(bills, usage.total))
 
     def _lines(self, bills: tuple[Bill, ...], used: int) -> list[Line]:

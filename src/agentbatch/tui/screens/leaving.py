@@ -70,4 +70,4 @@ class LeavingRun(SteeringKeys):
         elif answer:
             self.leaving = True
             (engine.stop_now if answer == "now" else engine.stop)()
-            self.tell("Stopping: running iterations end first. The screen closes then.")
+            self.inform("Stopping: running iterations end first. The screen closes then.")

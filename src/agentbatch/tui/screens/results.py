@@ -128,17 +128,17 @@ class ResultsScreen(SizedScreen[None]):
         """The chosen one; where it cannot be read, or has no tasks, says so."""
         chosen = self._chosen
         if chosen is not None and chosen.line is None:
-            self.tell(chosen.problem, "error")
+            self.inform(chosen.problem, "error")
             return None
         if chosen is not None and chosen.line is not None:
             try:
                 require_tasks(chosen.line.info, chosen.line.run_id)
             except UserError as error:
-                self.tell(str(error), "warning")
+                self.inform(str(error), "warning")
                 return None
         return chosen.source if chosen is not None else None
 
-    def tell(self, text: str, severity: str = "information") -> None:
+    def inform(self, text: str, severity: str = "information") -> None:
         self.notify(harmless(text), severity=severity, markup=False)  # type: ignore[arg-type]
 
     # the keys -----------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class ResultsScreen(SizedScreen[None]):
             # A database is opened where it is read; a large file is read in a thread.
             view = view_of(source) if source.folder is not None else await asyncio.to_thread(view_of, source)
         except UserError as error:
-            self.tell(str(error), "error")
+            self.inform(str(error), "error")
             return
         self.app.push_screen(self._run_screen(view))
 
@@ -177,7 +177,7 @@ class ResultsScreen(SizedScreen[None]):
             pair.append(chosen.source)
         if len(pair) < MARKS:
             marked = counted(len(pair), "run") if pair else "nothing"
-            self.tell(f"Mark two runs with space, then compare them; {marked} is marked.", "warning")
+            self.inform(f"Mark two runs with space, then compare them; {marked} is marked.", "warning")
             return
         self._compare(*pair)
 
@@ -186,7 +186,7 @@ class ResultsScreen(SizedScreen[None]):
         try:
             comparison = await asyncio.to_thread(compared, first, second, self._now())
         except UserError as error:
-            self.tell(str(error), "error")
+            self.inform(str(error), "error")
             return
         self.app.push_screen(CompareRunsScreen(comparison, glyphs=self._glyphs))
 

@@ -132,7 +132,7 @@ class RunScreen(LeavingRun):
         try:
             events = self.view.poll()
         except UserError as error:
-            self.tell(str(error), "error")
+            self.inform(str(error), "error")
             return
         before, self._condition = self._condition, self.view.condition
         if before != self._condition:
@@ -151,9 +151,9 @@ class RunScreen(LeavingRun):
 
     def _changed(self, chosen: str, events: Sequence[e.Event]) -> None:
         pane = self._pane
-        told = [event for event in events if event.stored]
-        if told or isinstance(pane, UsagePane):
-            pane.changed(told)
+        words = [event for event in events if event.stored]
+        if words or isinstance(pane, UsagePane):
+            pane.changed(words)
         if isinstance(pane, TranscriptPane):
             pane.live(self.view.state.tasks[chosen])
 
@@ -163,9 +163,9 @@ class RunScreen(LeavingRun):
         self._draw_head()
         if self._condition == "died" and self.view.folder is not None:
             log = self.view.folder.path / "engine.log"
-            self.tell(f"The engine has died. What it said last: {log}", "error")
+            self.inform(f"The engine has died. What it said last: {log}", "error")
         elif before == "running":
-            self.tell(f"The run is over: {self._condition}.")
+            self.inform(f"The run is over: {self._condition}.")
 
     def _tick(self) -> None:
         self._standing = standing(self.view.state, self._condition, self._now())
@@ -217,7 +217,7 @@ class RunScreen(LeavingRun):
 
     def action_follow(self) -> None:
         self._transcript.follow = not self._transcript.follow
-        self.tell("Following the transcript." if self._transcript.follow else "Not following any more.")
+        self.inform("Following the transcript." if self._transcript.follow else "Not following any more.")
 
     def action_compare_models(self) -> None:
         self.app.push_screen(CompareModelsScreen(self.view, self._table.selected, glyphs=self._glyphs))
@@ -226,21 +226,21 @@ class RunScreen(LeavingRun):
         task = self.chosen
         text = self._transcript.text() if task is not None else ""
         if not text:
-            self.tell("There is nothing to copy.", "warning")
+            self.inform("There is nothing to copy.", "warning")
             return
         self.app.copy_to_clipboard(text)
-        self.tell(
+        self.inform(
             f"The transcript is in the clipboard: {len(text):,} characters (where the terminal allows it)."
         )
 
     def action_folder_path(self) -> None:
         task, info = self.chosen, self.view.state.info
         if task is None or info is None or not info.task_file:
-            self.tell("Where this task works is not known.", "warning")
+            self.inform("Where this task works is not known.", "warning")
             return
         path = str(Path(info.task_file).parent / task.dir)
         self.app.copy_to_clipboard(path)
-        self.tell(f"{path} (copied)")
+        self.inform(f"{path} (copied)")
 
     @work(exclusive=True, group="export")
     async def action_export(self) -> None:

@@ -52,10 +52,10 @@ class SizedScreen(Screen[Result]):
     place: ClassVar[Place]
     """Which keys of the table are its own."""
     control = True
-    """False: who looks on may not steer."""
+    """False: a viewer may not steer."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that steer are not there for who only looks on."""
+        """Keys that steer are not there for viewers."""
         return self.control or action not in _STEERING
 
 

@@ -47,7 +47,7 @@ class SteeringKeys(SizedScreen[None]):
             return
         name = clip(task.id, SHOWN_ID)
         if task.finished:
-            self.tell(f"The task {name} is over: {task.status}.", "warning")
+            self.inform(f"The task {name} is over: {task.status}.", "warning")
             return
         question = f"Cancel the task {name}? What it has done stays in its directory."
         if await self.app.push_screen_wait(
@@ -64,7 +64,7 @@ class SteeringKeys(SizedScreen[None]):
             Choice("n", "Stop now: calls and commands under way are cut off", "now"),
         ]
         answer = await self.app.push_screen_wait(
-            AskScreen("Stop the whole run? It can go on later.", choices, "No")
+            AskScreen("Stop the whole run? It can be resumed later.", choices, "No")
         )
         if answer:
             self._send("stop", now=answer == "now")
@@ -82,7 +82,7 @@ class SteeringKeys(SizedScreen[None]):
 
     def _set_concurrency(self, number: int) -> None:
         if not 1 <= number <= MAX_TASKS_AT_ONCE:
-            self.tell(f"From 1 to {MAX_TASKS_AT_ONCE} tasks at the same time.", "warning")
+            self.inform(f"From 1 to {MAX_TASKS_AT_ONCE} tasks at the same time.", "warning")
         else:
             self._send("set-concurrency", number=number)
 
@@ -92,8 +92,8 @@ class SteeringKeys(SizedScreen[None]):
             return True
         state = self.view.state
         command = resume_command(state) or retry_command(state)
-        more = f" `{command}` goes on with it." if command and self.view.folder is not None else ""
-        self.tell(f"The run is over.{more}", "warning")
+        more = f" `{command}` continues it." if command and self.view.folder is not None else ""
+        self.inform(f"The run is over.{more}", "warning")
         return False
 
     def _send(self, name: str, **arguments: object) -> None:
@@ -109,8 +109,8 @@ class SteeringKeys(SizedScreen[None]):
             answer = send_command(folder, name, arguments)
         except UserError as error:
             answer = Answer(False, str(error))
-        self.app.call_from_thread(self.tell, answer.text, "information" if answer.ok else "error")
+        self.app.call_from_thread(self.inform, answer.text, "information" if answer.ok else "error")
 
-    def tell(self, text: str, severity: str = "information") -> None:
+    def inform(self, text: str, severity: str = "information") -> None:
         """A sentence for a few seconds."""
         self.notify(harmless(text), severity=severity, markup=False)  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._wanted: str | None = None
         """The task that the cursor was put on. While it is not shown, the cursor is on the nearest."""
         self._selected: str | None = None
-        self._told: str | None = None
+        self._announced: str | None = None
         self._settling: Timer | None = None
         self._widths: list[int] = []
 
@@ -169,12 +169,12 @@ class TaskTable(ScrollView, can_focus=True):
         self._selected = task_id
         if self._settling is not None:
             self._settling.stop()
-        if self.is_attached and task_id != self._told:
+        if self.is_attached and task_id != self._announced:
             self._settling = self.set_timer(SETTLED, self._settle)
 
     def _settle(self) -> None:
         self._settling = None
-        self._told = self._selected
+        self._announced = self._selected
         self.post_message(self.Selected(self._selected))
 
     def on_mount(self) -> None:

@@ -85,8 +85,8 @@ class UsagePane(VerticalScroll):
         view = self._view
         if view is None or self._prices is None or not self.is_on_screen:
             return
-        task_id, told = self._of_task, has_roles(view.state)
-        spent = spent_by_task(view.state, task_id, told) if task_id else spent_by_run(view.state, told)
+        task_id, words = self._of_task, has_roles(view.state)
+        spent = spent_by_task(view.state, task_id, words) if task_id else spent_by_run(view.state, words)
         columns = self.scrollable_content_region.width - 2
         comparison = self._prices.comparison(spent.bills)
         made_of = (spent, task_id, columns, comparison, self._prices.problem)

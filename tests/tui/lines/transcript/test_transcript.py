@@ -110,7 +110,7 @@ async def test_an_interruption_ends_what_was_running(tmp_path: Path) -> None:
     assert [b.stage for b in blocks if isinstance(b, Call | Check)] == [
         "interrupted", "interrupted", "not run", "not run",
     ]  # fmt: skip
-    assert "goes on" in blocks[4].text  # type: ignore[union-attr]
+    assert "The task resumes" in blocks[4].text  # type: ignore[union-attr]
     await talk.store.close()
 
 

@@ -93,7 +93,7 @@ def test_how_it_stands(state: TaskState | None, lines: list[str]) -> None:
 
 def test_who_decided_and_how_a_check_ended_in_words() -> None:
     blocks = verdict_blocks(task(record(1, decided_by="gates", verdict=VERDICT | {"blocked": True})), PLAIN)
-    assert told(blocks)[1][0].endswith("| nobody was asked, score 0.50")
+    assert told(blocks)[1][0].endswith("| no evaluator was asked, score 0.50")
     assert "! blocked: the evaluator sees no way to do it" in told(blocks)[1]
     for exit_code, words in ((0, "+ exit 0"), (3, "x exit 3"), (None, "o out of time")):
         check = VerifyRecord(command="make", exit_code=exit_code, tail="")

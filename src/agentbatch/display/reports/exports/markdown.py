@@ -111,11 +111,11 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
 def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
     lines = ["## Verdicts"]
     for task in tasks:
-        told = [line for record in task.verdicts for line in _verdict(record)]
-        if not told and task.last_evaluation:
-            told = [f"- {plain(task.last_evaluation)}"]
-        if told:
-            lines += ["", f"### {task.index + 1}. {plain(task.id)}", "", *told]
+        words = [line for record in task.verdicts for line in _verdict(record)]
+        if not words and task.last_evaluation:
+            words = [f"- {plain(task.last_evaluation)}"]
+        if words:
+            lines += ["", f"### {task.index + 1}. {plain(task.id)}", "", *words]
         if task.tampering:
             lines.append(
                 f"- changed tests or protected files: {', '.join(plain(p, 120) for p in task.tampering)}"
@@ -124,7 +124,7 @@ def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
 
 
 def _verdict(record: VerdictRecord) -> Iterator[str]:
-    by = {"judge": "", "verify": ", by its own checks", "gates": ", before anybody was asked"}[
+    by = {"judge": "", "verify": ", by its own checks", "gates": ", before the evaluator was asked"}[
         record.decided_by
     ]
     yield f"- iteration {record.iteration}: {'accepted' if record.accepted else 'not accepted'}{by}"
@@ -146,7 +146,10 @@ def _cost(state: RunState) -> list[str]:
         lines.append(_row(role, model, *_figures(bill.usage), money(bill.cost)))
     lines.append(_row("**total**", "", *_figures(state.usage), f"**{money(state.cost)}**"))
     if state.usage.estimated:
-        lines += ["", "≈ some figures are estimates: calls cut short, or the endpoint told none."]
+        lines += [
+            "",
+            "≈ some figures are estimates: calls were cut short, or the endpoint reported none.",
+        ]
     return lines
 
 

@@ -197,8 +197,8 @@ def live_lines(task: TaskState, glyphs: Glyphs) -> list[Line]:
             cause = clip(activity.detail, 200)
             return [Line(f"{glyphs['paused']} Waiting before the next model call: {cause}", "$text-warning")]
         case "retrying":
-            told = f"Attempt {activity.retries} failed, another follows: {clip(activity.detail, 200)}"
-            return [Line(f"{glyphs['coding']} {told}", "$text-warning")]
+            words = f"Attempt {activity.retries} failed, another follows: {clip(activity.detail, 200)}"
+            return [Line(f"{glyphs['coding']} {words}", "$text-warning")]
     return held if task.paused else []
 
 

@@ -86,7 +86,7 @@ class Transcript:
                 self.begun = True
             case e.TaskResumed():
                 self.begun = True
-                self._note("The task goes on where an earlier session of the run left it.")
+                self._note("The task resumes where an earlier session of the run left it.")
             case e.IterationStarted():
                 self._begin(event)
             case e.TurnFinished() if event.end in _TURN_ENDS:
@@ -124,8 +124,8 @@ class Transcript:
         """What is worth a note, and no more."""
         match event:
             case e.ModelCallRetried():
-                told = f"attempt {event.attempt} failed, the next in {event.wait:.1f}s"
-                self._note(f"{event.role.capitalize()}: {told}: {event.error}", "warning")
+                words = f"attempt {event.attempt} failed, the next in {event.wait:.1f}s"
+                self._note(f"{event.role.capitalize()}: {words}: {event.error}", "warning")
             case e.ModelCallFinished() if event.error:
                 self._note(f"{event.role.capitalize()}: the call failed: {event.error}", "error")
             case e.Paused():

@@ -12,7 +12,7 @@ from agentbatch.tui.lines.render import Line, row, text_lines
 MAX_ITEMS = 60
 """Requirements, missing things and refusals shown, of each."""
 
-_DECIDED_BY = {"judge": "evaluator", "verify": "its own checks", "gates": "nobody was asked"}
+_DECIDED_BY = {"judge": "evaluator", "verify": "its own checks", "gates": "no evaluator was asked"}
 
 
 def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list[Line]:
@@ -48,17 +48,17 @@ def requirement_lines(requirements: object, glyphs: Glyphs) -> list[Line]:
         met = requirement.get("met") is True
         status: ShownStatus = "completed" if met else "error"
         word = "met" if met else "not met"
-        told = f"{glyphs[status]} {word}: "
-        text = f"{told}{harmless(str(requirement.get('text', '')))}"
-        lines.append(Line(text, "", 2, ((0, len(told), COLOURS[status]),)))
+        words = f"{glyphs[status]} {word}: "
+        text = f"{words}{harmless(str(requirement.get('text', '')))}"
+        lines.append(Line(text, "", 2, ((0, len(words), COLOURS[status]),)))
         lines += text_lines(str(requirement.get("evidence", "")), "dim", 6)
     return lines
 
 
 def _items(word: str, items: object, style: str) -> list[Line]:
-    told = f"{word}: "
-    texts = [f"{told}{harmless(str(item))}" for item in _listed(items) if str(item).strip()]
-    return [Line(text, "", 2, ((0, len(told), f"bold {style}".strip()),)) for text in texts]
+    words = f"{word}: "
+    texts = [f"{words}{harmless(str(item))}" for item in _listed(items) if str(item).strip()]
+    return [Line(text, "", 2, ((0, len(words), f"bold {style}".strip()),)) for text in texts]
 
 
 def _listed(items: object) -> list[Any]:

@@ -13,7 +13,7 @@ from agentbatch.tui.lines.transcript.placeholder import NO_TASK
 from agentbatch.tui.lines.transcript.verdict_lines import verdict_lines
 
 WHOLE = 20
-"""Evaluations that are told with all that was said, the newest ones; of earlier ones the outcome and why."""
+"""Evaluations that are shown with all that was said, the newest ones; of earlier ones the outcome and why."""
 
 MAX_BLOCKS = 200
 """Blocks on the screen at the same time; a task may have a thousand iterations."""
@@ -78,9 +78,9 @@ def _way(verdicts: Sequence[VerdictRecord], glyphs: Glyphs) -> Line:
     for record in shown:
         status = _status(record)
         score = _score(record)
-        told = f" {score:.2f}" if score is not None else ""
+        words = f" {score:.2f}" if score is not None else ""
         parts.append((f"{record.iteration} ", "dim"))
-        parts.append((f"{glyphs[status]}{told}   ", COLOURS[status]))
+        parts.append((f"{glyphs[status]}{words}   ", COLOURS[status]))
     return row(parts, "accepted" if verdicts[-1].accepted else "not accepted")
 
 
@@ -103,8 +103,8 @@ def _evaluation(record: VerdictRecord, task: TaskState, glyphs: Glyphs) -> list[
 def _follow_up(prompt: str, glyphs: Glyphs) -> list[Line]:
     if not prompt.strip():
         return []
-    told = f"{glyphs['ellipsis']} {{}} lines more: in the transcript"
-    return [Line("next prompt:", "bold", 2), *shortened(text_lines(prompt, "dim", 4), LONG_LINES, told)]
+    words = f"{glyphs['ellipsis']} {{}} lines more: in the transcript"
+    return [Line("next prompt:", "bold", 2), *shortened(text_lines(prompt, "dim", 4), LONG_LINES, words)]
 
 
 def _brief(record: VerdictRecord, title: Line) -> list[Line]:
@@ -117,7 +117,7 @@ def _verify(record: VerifyRecord, glyphs: Glyphs) -> list[Line]:
     outcome = f"exit {record.exit_code}"
     if record.exit_code is None:
         status, outcome = "timeout", "out of time"
-    told = f"{glyphs['ellipsis']} {{}} lines more {glyphs['ellipsis']}"
+    words = f"{glyphs['ellipsis']} {{}} lines more {glyphs['ellipsis']}"
     head = row(
         [
             ("Last check  ", "bold"),
@@ -127,13 +127,13 @@ def _verify(record: VerifyRecord, glyphs: Glyphs) -> list[Line]:
         "",
     )
     said = text_lines(record.tail, "", 4) or [Line("(no output)", "dim", 4)]
-    return [head, *shortened(said, VERIFY_LINES, told)]
+    return [head, *shortened(said, VERIFY_LINES, words)]
 
 
 def _unstructured(text: str, glyphs: Glyphs) -> list[Line]:
     """A results file of the original runner has no verdicts, only what the evaluator said last."""
-    told = f"{glyphs['ellipsis']} {{}} lines more {glyphs['ellipsis']}"
-    return [Line("Last evaluation", "bold"), *shortened(text_lines(text, "", 2), LONG_LINES, told)]
+    words = f"{glyphs['ellipsis']} {{}} lines more {glyphs['ellipsis']}"
+    return [Line("Last evaluation", "bold"), *shortened(text_lines(text, "", 2), LONG_LINES, words)]
 
 
 def _status(record: VerdictRecord) -> ShownStatus:

@@ -91,7 +91,7 @@ class FilesPane(Vertical):
             if self._again is not None:
                 self._again.stop()
                 self._again = None
-            self._tell("")
+            self._show_note("")
         self._refresh_when_seen()
 
     def changed(self, events: Sequence[e.Event]) -> None:
@@ -126,7 +126,7 @@ class FilesPane(Vertical):
             self._source, self._turn, self._looking = source, self._turn + 1, False
         match source:
             case ChangesNote(text):
-                self._tell(text)
+                self._show_note(text)
             case Kept() if source != before:
                 self._read_kept(source, self._turn)
             case Directory():
@@ -193,19 +193,19 @@ class FilesPane(Vertical):
         if turn != self._turn:
             return
         if not look.files:
-            self._tell(look.note or "Nothing has been changed so far.")
+            self._show_note(look.note or "Nothing has been changed so far.")
             return
         self._files, self._where = look.files, look.note or where
-        self.remove_class("-told")
+        self.remove_class("-note")
         self._draw_head()
         self.query_one(ChangedTree).set_files(look.files)
 
     # drawing -----------------------------------------------------------------------------------------------------
 
-    def _tell(self, text: str) -> None:
+    def _show_note(self, text: str) -> None:
         """A sentence instead of files."""
         self._files = ()
-        self.add_class("-told")
+        self.add_class("-note")
         self.query_one("#files-head", Static).update(harmless(text))
         self.query_one(ChangedTree).set_files(())
         self.query_one(DiffView).set_file(None)

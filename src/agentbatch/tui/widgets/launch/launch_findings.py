@@ -45,9 +45,9 @@ class LaunchFindings(Vertical):
         problem.display = bool(findings.problem or findings.done)
         problem.update(self._problem(findings))
         prepared = findings.prepared
-        told = [f"! {text}" for text in notices(prepared)] if prepared is not None else []
-        self.query_one("#notices").display = bool(told)
-        self.query_one("#notices-text", Static).update("\n".join(told))
+        words = [f"! {text}" for text in notices(prepared)] if prepared is not None else []
+        self.query_one("#notices").display = bool(words)
+        self.query_one("#notices-text", Static).update("\n".join(words))
         self.query_one("#plan").display = prepared is not None
         self.show_least(None)
 
