@@ -1,8 +1,7 @@
 """How one file differs: as a structure, and as git writes it, so that `git apply` reads it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from agentbatch.workspace.files.line_diff import hunks
@@ -39,19 +38,18 @@ class FileChange:
     the deletion first."""
     note: str = ""
     """What there is to say instead of lines: that its text is not known, because it is binary or large."""
+    added: int | None = field(init=False, compare=False, repr=False)
+    """Lines; None: nobody can count them. Counted when the change is made, which is rarely where it is shown."""
+    removed: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, sign in (("added", "+"), ("removed", "-")):
+            count = None if self.note else sum(line.startswith(sign) for line in self.lines)
+            object.__setattr__(self, name, count)
 
     @property
     def kind(self) -> ChangeKind:
         return "added" if not self.before else "changed" if self.after else "deleted"
-
-    @cached_property
-    def added(self) -> int | None:
-        """Lines; None: nobody can count them."""
-        return None if self.note else sum(line.startswith("+") for line in self.lines)
-
-    @cached_property
-    def removed(self) -> int | None:
-        return None if self.note else sum(line.startswith("-") for line in self.lines)
 
     def cleaned(self, redact: Callable[[str], str]) -> "FileChange":
         """The same without keys."""
@@ -100,7 +98,8 @@ def named(change: FileChange) -> str:
 
 def changes_document(changes: Iterable[FileChange]) -> list[dict[str, Any]]:
     """As `changes.json` has them."""
-    return [asdict(change) for change in changes]
+    names = [each.name for each in fields(FileChange) if each.init]
+    return [{name: getattr(change, name) for name in names} for change in changes]
 
 
 def changes_of(document: object) -> list[FileChange]:
