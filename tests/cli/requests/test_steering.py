@@ -109,7 +109,7 @@ async def test_a_pause_holds_it_until_it_goes_on(tmp_path: Path) -> None:
     write_input(tmp_path, 500)
     async with endpoint(latency=0.2) as server, under_way(tmp_path, server, *WORDS, sent=10) as process:
         code, text, _ = await said(tmp_path, "pause")
-        assert (code, "nothing more is sent until `agentbatch resume-paused`" in " ".join(text.split())) == (
+        assert (code, "nothing more is sent until `agentbatch unpause`" in " ".join(text.split())) == (
             0,
             True,
         )

@@ -190,7 +190,7 @@ def test_lines_where_nothing_can_be_drawn() -> None:
     assert [f"failed: q{n}: reason {n}\n" in told for n in (0, 9, 10)] == [True, True, False]
     assert told.count("more fail; they are listed at the end") == 1
     for line in (
-        "paused: agentbatch resume-paused goes on",
+        "paused: agentbatch unpause goes on",
         "4 at a time from now on",
         "agentbatch: No quota.",
     ):

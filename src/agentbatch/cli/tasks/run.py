@@ -63,4 +63,7 @@ def start(words: Sequence[str], flags: dict[str, Any], folder: RunFolder | None 
     gc.disable()  # until the run begins: what is loaded here stays, and looking for garbage in it doubles the time
     from agentbatch.cli.tasks import batch  # heavy: the whole loop, and the model client
 
-    return batch.run(settings, flags, env_file, folder)
+    try:
+        return batch.run(settings, flags, env_file, folder)
+    finally:
+        gc.enable()

@@ -56,7 +56,7 @@ class RequestsFace:
             case e.ConcurrencyChanged():
                 self._say(f"{event.max_concurrent} at a time from now on")
             case e.Paused():
-                self._say("paused: agentbatch resume-paused goes on")
+                self._say("paused: agentbatch unpause goes on")
             case e.Resumed():
                 self._say("goes on")
 

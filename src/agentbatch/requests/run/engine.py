@@ -11,7 +11,7 @@ NO_TASKS = "This run is a batch of plain requests: it has no tasks. A command fo
 
 INTERRUPTED = "It was interrupted."
 
-AT_PROVIDER_PAUSED = "Paused: nothing is uploaded, no batch is looked at, until `agentbatch resume-paused`."
+AT_PROVIDER_PAUSED = "Paused: nothing is uploaded, no batch is looked at, until `agentbatch unpause`."
 
 NO_CONCURRENCY = "This batch is at the provider's batch service, which sets its own pace."
 
@@ -57,7 +57,7 @@ class RequestsEngine:
         self._store.emit(e.Paused())
         if self._processor.provider is not None:
             return AT_PROVIDER_PAUSED
-        return "Paused: nothing more is sent until `agentbatch resume-paused`; calls under way end."
+        return "Paused: nothing more is sent until `agentbatch unpause`; calls under way end."
 
     def unpause(self, task_id: str | None) -> str:
         self._check(task_id)

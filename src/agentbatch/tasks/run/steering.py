@@ -34,7 +34,7 @@ class Steering:
             engine.scheduler.pause()
         engine.context.store.emit(e.Paused(task_id=task_id))
         what = "Paused" if task_id is None else f"Task {task_id} is paused"
-        return f"{what}: no model call begins until `agentbatch resume-paused`."
+        return f"{what}: no model call begins until `agentbatch unpause`."
 
     def unpause(self, task_id: str | None) -> str:
         engine = self._engine
