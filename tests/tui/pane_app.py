@@ -29,7 +29,7 @@ def shown(app: App[Any]) -> str:
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
     """Waits for it, generously."""
-    for _ in range(int(__import__("os").environ.get("PATIENCE", "400"))):
+    for _ in range(400):
         await pilot.pause(0.05)
         if condition():
             return

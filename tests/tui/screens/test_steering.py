@@ -58,7 +58,7 @@ async def test_one_task_is_cancelled_after_a_question(tmp_path: Path) -> None:
             await pilot.press("down", "c")
             await shows(pilot, "Cancel the task b?")
             await pilot.press("escape")
-            await pilot.pause(0.5)
+            await until(pilot, lambda: "Cancel the task b?" not in screen_text(pilot), "the question is gone")
             assert not made.task("b").finished
             await pilot.press("c")
             await shows(pilot, "Cancel the task b?")

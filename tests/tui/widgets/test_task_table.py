@@ -11,6 +11,7 @@ from agentbatch.tui.lines.task_cells import HEADS
 from agentbatch.tui.widgets.task_table import TaskTable
 from agentbatch.usage import Usage
 from tests.display.conftest import NOON, Story
+from tests.tui.pane_app import until
 
 
 class TableApp(App[None]):
@@ -51,7 +52,8 @@ def run_of(count: int) -> Story:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    await pilot.pause(0.2)
+    """The cursor has stood long enough for its task to be chosen."""
+    await until(pilot, lambda: pilot.app.query_one(TaskTable)._settling is None)
     await pilot.pause()
 
 
