@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.rehearsal.counting import REMEMBERED, PrefixCache, message_size, tokens
+from agentbatch.rehearsal.counting import MAX_CONVERSATIONS, PrefixCache, message_size, tokens
 from agentbatch.rehearsal.faults.rate import RateWindow
 
 SYSTEM = {"role": "system", "content": "x" * 94}
@@ -69,10 +69,10 @@ def test_counting_on_a_cached_prefix_gives_the_same_total() -> None:
 def test_memory_is_bounded() -> None:
     cache = PrefixCache()
     cache.count("first", [USER], None)
-    for number in range(REMEMBERED):
+    for number in range(MAX_CONVERSATIONS):
         cache.count(number, [USER], None)
     assert cache.count("first", [USER], None).cached == 0
-    assert cache.count(REMEMBERED - 1, [USER], None).cached == 25
+    assert cache.count(MAX_CONVERSATIONS - 1, [USER], None).cached == 25
 
 
 def test_rate_window_lets_so_many_pass_in_a_window() -> None:

@@ -96,7 +96,7 @@ async def test_usage_comes_last_where_it_is_asked_for(
 
 
 async def test_cut_at_odd_places_it_is_the_same_stream() -> None:
-    async with RehearsalServer([script(TWO)], streaming=Streaming(bytes_a_write=5)) as server:
+    async with RehearsalServer([script(TWO)], streaming=Streaming(bytes_per_write=5)) as server:
         _, _, body = await ask(server)
     assert said(body)["content"] == TWO.content
 

@@ -1,4 +1,4 @@
-"""From a scripted step to the JSON of a chat completion."""
+"""Turns a scripted step into the JSON of a chat completion."""
 
 import json
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ def completion(
     prompt: Prompt,
     first_call: int = 0,
 ) -> dict[str, Any]:
-    """The body of a chat completion. `native`: tool calls as such; otherwise as JSON in the content. `first_call`: the
-    number in the id of the first one."""
+    """The body of a chat completion. `native`: as native tool calls; otherwise as JSON in the content. `first_call`:
+    the number in the id of the first call."""
     message = _message(say, step=step, native=native, first_call=first_call)
     body: dict[str, Any] = {
         "id": f"chatcmpl-rehearsal-{number}",
@@ -70,17 +70,17 @@ def _arguments(call: ScriptedCall) -> str:
 
 
 def action(call: ScriptedCall) -> str:
-    """A tool call in the text protocol: one JSON object. Malformed arguments make it malformed too."""
+    """A tool call as one JSON object. Malformed arguments make it malformed, too."""
     return f'{{"tool": {json.dumps(call.name)}, "arguments": {_arguments(call)}}}'
 
 
 def _usage(say: Say, message: Mapping[str, Any], prompt: Prompt) -> dict[str, Any]:
     """OpenAI's usage object: cached is part of prompt, reasoning is part of completion."""
     reasoning = tokens(text_size(say.reasoning))
-    said = text_size(message["content"])
+    size = text_size(message["content"])
     for call in message.get("tool_calls", ()):
-        said += text_size(call["function"]["name"]) + text_size(call["function"]["arguments"])
-    output = reasoning + tokens(said)
+        size += text_size(call["function"]["name"]) + text_size(call["function"]["arguments"])
+    output = reasoning + tokens(size)
     cached = prompt.cached if say.cached_tokens is None else min(say.cached_tokens, prompt.total)
     return {
         "prompt_tokens": prompt.total,

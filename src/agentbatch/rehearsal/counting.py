@@ -1,4 +1,4 @@
-"""Usage figures of the rehearsal model, and the prefix cache that it plays."""
+"""Usage figures of the rehearsal model, and its simulated prefix cache."""
 
 import json
 from collections import OrderedDict
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 BYTES_PER_TOKEN = 4
-"""A token is four UTF-8 bytes, rounded up over a request: near the truth for English and code, and the same
-on every machine, so that tests and benchmarks can compare figures."""
+"""A token is four UTF-8 bytes, rounded up per request: about right for English and code, and the same on every
+machine, so that tests and benchmarks can compare figures."""
 
-REMEMBERED = 1024
-"""Conversations whose last request is kept for the prefix cache; the least recently used one goes first."""
+MAX_CONVERSATIONS = 1024
+"""Conversations whose last request is kept for the prefix cache; the least recently used one is dropped first."""
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -21,14 +21,14 @@ def tokens(size: int) -> int:
 
 
 def text_size(text: object) -> int:
-    """UTF-8 bytes of a text; 0 for anything else. Lone surrogates, legal in JSON, count as well."""
+    """UTF-8 bytes of a text; 0 for anything else. Lone surrogates, legal in JSON, count, too."""
     if not isinstance(text, str):
         return 0
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def message_size(message: Mapping[str, Any]) -> int:
-    """UTF-8 bytes of what a message says: role, text, reasoning, names and arguments of its tool calls."""
+    """UTF-8 bytes of a message's content: role, text, reasoning, names and arguments of its tool calls."""
     size = text_size(message.get("role")) + text_size(message.get("reasoning_content"))
     content = message.get("content")
     if isinstance(content, list):
@@ -49,21 +49,21 @@ class Prompt(NamedTuple):
 
     total: int
     cached: int
-    """The part that a prefix cache would have served: tools and messages equal to an earlier request's."""
+    """The part that a prefix cache would serve: tools and messages equal to an earlier request's."""
 
 
 class _Seen(NamedTuple):
     tools: object
     messages: Messages
     sizes: list[int]
-    """UTF-8 bytes up to and including each message; the first entry is the tools'."""
+    """UTF-8 bytes up to and including each message; the first entry is for the tools."""
 
 
 class PrefixCache:
-    """Counts requests' tokens and remembers each conversation's last request, whose prefix costs less.
+    """Counts requests' tokens and keeps each conversation's last request, whose prefix is cached.
 
-    Real caches serve whole blocks and forget after minutes; this one serves to the byte and keeps the last
-    request of up to REMEMBERED conversations. Only what is new since the last request is counted again.
+    Real caches serve whole blocks and expire after minutes; this one is exact to the byte and keeps the last request
+    of up to MAX_CONVERSATIONS conversations. Only what is new since the last request is counted again.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class PrefixCache:
         for message in messages[common:]:
             sizes.append(sizes[-1] + message_size(message))
         self._seen[conversation] = _Seen(tools, messages, sizes)
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > MAX_CONVERSATIONS:
             self._seen.popitem(last=False)
         return Prompt(total=tokens(sizes[-1]), cached=cached // BYTES_PER_TOKEN)
 

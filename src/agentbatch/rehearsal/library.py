@@ -1,4 +1,4 @@
-"""Scripts on disk: one TOML file a task, those of the sample tasks inside the package."""
+"""Scripts on disk: one TOML file per task; those of the sample tasks are in the package."""
 
 import tomllib
 from importlib import resources
@@ -20,7 +20,7 @@ def sample_scripts() -> list[Script]:
 
 
 def load_scripts(folder: Path) -> list[Script]:
-    """Every *.toml of a folder, by file name. UserError names the file and the field that is wrong."""
+    """Every *.toml in a folder, by file name. Raises UserError with the file and the invalid field."""
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of rehearsal scripts.")
     scripts = _load(folder)
@@ -51,12 +51,12 @@ def _read(file: Traversable) -> Script:
     except ValidationError as error:
         raise UserError(f"{file}: {_explain(error)}.") from None
     if compile_evaluator(script.evaluator) is None:
-        raise UserError(f"{file}: evaluator: there is no step that answers for good.")
+        raise UserError(f"{file}: evaluator: there is no permanent answer (a step without `times`).")
     return script
 
 
 def _explain(error: ValidationError) -> str:
-    """The first problem: the field's path, steps counted from 1 as people count, and what is wrong."""
+    """The first problem: the field's path (steps counted from 1), and what is wrong."""
     problem = error.errors(include_url=False, include_context=False)[0]
     tags = ("say", "fault")
     place = [

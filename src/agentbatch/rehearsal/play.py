@@ -1,4 +1,4 @@
-"""Which scripted step answers a request: pure decisions over the request's messages."""
+"""Which scripted step answers a request: decided from its messages. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,66 +9,65 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 Role = Literal["coder", "evaluator"]
 
 ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
-"""How the evidence names the iteration that is judged."""
+"""How the evidence names the iteration."""
 
 CALL_ID = re.compile(r"call_step(\d{1,6})_\d+")
-"""The ids of scripted calls name their step, so that a compacted history still tells the place."""
+"""The ids of scripted calls contain their step, so that it is known even after compaction."""
 
 DONE = "Done."
-"""What the coder says after its last scripted step."""
+"""The coder's summary after its last scripted step."""
 
 
-class Place(NamedTuple):
-    """One step of a role: answers that only the first requests get, then the one that stays."""
+class RoleStep(NamedTuple):
+    """One step of a role: answers that only the first requests get, then the permanent one."""
 
     limited: tuple[Step, ...]
     answer: Say
 
 
-class Places(NamedTuple):
-    """A role's steps in the order of play; a step past the last one is answered by the last."""
+class RoleSteps(NamedTuple):
+    """A role's steps in order; the last one also answers all later requests."""
 
-    places: tuple[Place, ...]
+    steps: tuple[RoleStep, ...]
 
-    def at(self, step: int) -> tuple[int, Place]:
-        index = min(step, len(self.places) - 1)
-        return index, self.places[index]
+    def at(self, step: int) -> tuple[int, RoleStep]:
+        index = min(step, len(self.steps) - 1)
+        return index, self.steps[index]
 
 
-def compile_coder(steps: Sequence[Step], *, flat: bool) -> Places:
-    """The coder's places, closed by a call of finish.
+def compile_coder(steps: Sequence[Step], *, flat: bool) -> RoleSteps:
+    """The coder's steps, with a call of finish at the end.
 
-    `flat` is the play without native tools: one call a reply, so that a reply of several calls is spread over
-    as many.
+    `flat`: for requests without native tools. A reply then has one call, so a step with several calls becomes several.
     """
     closing = Say(calls=[ScriptedCall(name="finish", arguments={"summary": DONE})])
-    return Places(tuple(_places(_flatten(steps) if flat else steps, closing)))
+    return RoleSteps(tuple(_steps(_flatten(steps) if flat else steps, closing)))
 
 
-def compile_evaluator(steps: Sequence[Step]) -> Places | None:
-    """The evaluator's places, the last answer repeating; None for a script that has no answer for it."""
+def compile_evaluator(steps: Sequence[Step]) -> RoleSteps | None:
+    """The evaluator's steps, of which the last repeats; None for a script without a permanent answer."""
     last = next((s for s in reversed(steps) if isinstance(s, Say) and s.times is None), None)
     if last is None:
         return None
-    return Places(tuple(_places(steps, last)))
+    return RoleSteps(tuple(_steps(steps, last)))
 
 
-def _places(steps: Iterable[Step], closing: Say) -> Iterator[Place]:
+def _steps(steps: Iterable[Step], closing: Say) -> Iterator[RoleStep]:
     limited: list[Step] = []
     for step in steps:
         if isinstance(step, Fault) or step.times is not None:
             limited.append(step)
         else:
-            yield Place(tuple(limited), step)
+            yield RoleStep(tuple(limited), step)
             limited = []
-    yield Place(tuple(limited), closing)
+    yield RoleStep(tuple(limited), closing)
 
 
 def _flatten(steps: Sequence[Step]) -> Iterator[Step]:
     for step in steps:
         if isinstance(step, Say) and len(step.calls) > 1:
             for number, call in enumerate(step.calls):
-                # Words, thoughts and the delay come with the first call.
+                # Text, reasoning and delay go with the first call.
                 first = number == 0
                 yield step.model_copy(
                     update={"calls": [call], "delay": step.delay if first else 0.0}
@@ -79,7 +78,7 @@ def _flatten(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """A message's text, also when its content is a list of parts."""
+    """A message's text, even if its content is a list of parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -90,9 +89,9 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def coder_step(messages: Sequence[Mapping[str, Any]], start: int) -> int:
-    """The coder's step: the assistant messages after the prompt at `start`.
+    """The coder's step: the number of assistant messages after the prompt at `start`.
 
-    A history that was compacted lost some of them; the step in the last scripted call's id makes up for it.
+    Compaction removes some of them; the step in the last scripted call's id makes up for it.
     """
     after = 0
     for message in reversed(messages[start + 1 :]):
@@ -114,13 +113,13 @@ def _marked_step(message: Mapping[str, Any]) -> int | None:
 
 
 UNDONE = ("Interrupted:", "Not run:")
-"""How the answer to a tool call begins that an interruption met."""
+"""How the result of an interrupted tool call begins."""
 
 
 def undone_calls(messages: Sequence[Mapping[str, Any]]) -> tuple[ScriptedCall, ...]:
-    """The calls of the latest reply that an interruption met, as they were: a careful model makes them again.
+    """The interrupted calls of the latest reply, unchanged: a careful model repeats them.
 
-    Scripts for runs that are interrupted have calls that may be made twice.
+    Scripts for interrupted runs need calls that may be made twice.
     """
     undone = set()
     for message in reversed(messages):
@@ -140,7 +139,7 @@ def undone_calls(messages: Sequence[Mapping[str, Any]]) -> tuple[ScriptedCall, .
 
 
 def evaluator_step(messages: Sequence[Mapping[str, Any]]) -> int:
-    """The evaluator's step: the iteration that the first user message to name one names, less one."""
+    """The evaluator's step: the first iteration that a user message names, minus one."""
     for message in messages:
         if message.get("role") == "user":
             found = ITERATION.search(text_of(message))
@@ -154,44 +153,44 @@ class Match(NamedTuple):
 
     script: Script
     start: int
-    """Index of the message that holds the prompt."""
+    """Index of the message with the prompt."""
     task: str
-    """Tells tasks apart that share a script: the line of the prompt."""
+    """Distinguishes tasks that share a script: the prompt's line."""
 
 
 class Index:
-    """Finds a request's script: a look-up for the coder's, 0.8 ms among 200 for the evaluator's."""
+    """Finds a request's script: a lookup for the coder's, 0.8 ms among 200 for the evaluator's."""
 
     def __init__(self) -> None:
         self._whole: dict[str, Script] = {}
-        self._longest_first: list[Script] = []
+        self._all: list[Script] = []
         self._prefixes: list[Script] = []
-        """Longest first, too."""
+        """Longest first."""
 
     def add(self, script: Script) -> None:
         if script.match == "prefix":
             self._prefixes.append(script)
-            self._prefixes.sort(key=_shortness)
+            self._prefixes.sort(key=_longest_first)
         else:
             self._whole[script.prompt] = script
-        self._longest_first.append(script)
-        self._longest_first.sort(key=_shortness)
+        self._all.append(script)
+        self._all.sort(key=_longest_first)
 
     def find(self, messages: Sequence[Mapping[str, Any]]) -> Match | None:
-        """The script whose prompt a user message is; else the one with the longest prompt inside one."""
+        """The script whose prompt equals a user message; else the one with the longest prompt inside a message."""
         for start, message in enumerate(messages):
             if message.get("role") == "user":
                 text = text_of(message)
-                script = self._whole.get(text) or self._beginning(text)
+                script = self._whole.get(text) or self._by_prefix(text)
                 if script:
                     return Match(script, start, _first_line(text))
         return self._inside([text_of(message) for message in messages])
 
-    def _beginning(self, text: str) -> Script | None:
+    def _by_prefix(self, text: str) -> Script | None:
         return next((script for script in self._prefixes if text.startswith(script.prompt)), None)
 
     def _inside(self, texts: Sequence[str]) -> Match | None:
-        for script in self._longest_first:
+        for script in self._all:
             for place, text in enumerate(texts):
                 at = text.find(script.prompt)
                 if at >= 0:
@@ -199,7 +198,7 @@ class Index:
         return None
 
 
-def _shortness(script: Script) -> int:
+def _longest_first(script: Script) -> int:
     return -len(script.prompt)
 
 

@@ -1,4 +1,4 @@
-"""The scripted model: who answers a request, and with which step."""
+"""The scripted model: which role and which step answers a request."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,9 +8,9 @@ from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
     Index,
     Match,
-    Place,
-    Places,
     Role,
+    RoleStep,
+    RoleSteps,
     coder_step,
     compile_coder,
     compile_evaluator,
@@ -34,19 +34,19 @@ class Turn(NamedTuple):
     answer: Step
     step: int
     conversation: tuple[str, Role]
-    """What the prefix cache remembers the request under."""
+    """Key in the prefix cache."""
     first_call: int = 0
     """The number in the id of its first tool call."""
 
 
 class _Compiled(NamedTuple):
-    native: Places
-    flat: Places
-    evaluator: Places | None
+    native: RoleSteps
+    flat: RoleSteps
+    evaluator: RoleSteps | None
 
 
 class RehearsalModel:
-    """Plays scripts. Its only state is how often each limited step (Fault, Say with `times`) was played."""
+    """Plays scripts. Its only state: how often each limited step (Fault, Say with `times`) was played."""
 
     def __init__(self, scripts: Sequence[Script] = (), *, any_model: bool = False) -> None:
         self._any_model = any_model
@@ -58,7 +58,7 @@ class RehearsalModel:
 
     def add(self, script: Script) -> None:
         self._index.add(script)
-        # By identity: the index keeps every script alive, and hashing one would walk it whole.
+        # By identity: the index keeps every script alive, and hashing one is expensive.
         self._compiled[id(script)] = _Compiled(
             native=compile_coder(script.coder, flat=False),
             flat=compile_coder(script.coder, flat=True),
@@ -66,7 +66,7 @@ class RehearsalModel:
         )
 
     def role(self, model: str, body: Mapping[str, Any]) -> Role | None:
-        """The role that the model name stands for; None for a name that nobody serves."""
+        """The role for this model name; None for an unknown one."""
         if model == REHEARSAL_CODER:
             return "coder"
         if model == REHEARSAL_EVALUATOR:
@@ -81,24 +81,24 @@ class RehearsalModel:
             return Problem(400, UNKNOWN_TASK, param="messages", code="rehearsal_unknown_task")
         compiled = self._compiled[id(match.script)]
         if role == "coder":
-            places: Places | None = compiled.native if native else compiled.flat
+            steps: RoleSteps | None = compiled.native if native else compiled.flat
             step = coder_step(messages, match.start)
             if undone := undone_calls(messages):
-                # In the step that they belong to, under ids of their own.
+                # In their original step, with new ids.
                 answer = Say(content="Once more.", calls=list(undone))
                 return Turn(answer, step - 1, (match.task, role), first_call=len(messages))
         else:
-            places, step = compiled.evaluator, evaluator_step(messages)
-        if places is None:
+            steps, step = compiled.evaluator, evaluator_step(messages)
+        if steps is None:
             return Problem(400, NO_VERDICT, param="messages", code="rehearsal_no_verdict")
-        index, place = places.at(step)
-        return Turn(self._answer(match, role, native, index, place), step, (match.task, role))
+        index, role_step = steps.at(step)
+        return Turn(self._answer(match, role, native, index, role_step), step, (match.task, role))
 
-    def _answer(self, match: Match, role: Role, native: bool, index: int, place: Place) -> Step:
-        for number, limited in enumerate(place.limited):
+    def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:
+        for number, limited in enumerate(step.limited):
             key = (match.task, role, native, index, number)
             played = self._played.get(key, 0)
             if played < (limited.times or 0):
                 self._played[key] = played + 1
                 return limited
-        return place.answer
+        return step.answer

@@ -1,4 +1,4 @@
-"""Reading a chat request: what every OpenAI-compatible endpoint refuses."""
+"""Validates a chat request as every OpenAI-compatible endpoint does."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from agentbatch.rehearsal.faults.refusals import Problem
 
 
 def parse_request(data: bytes) -> dict[str, Any] | Problem:
-    """The request's body with a `model` and a list of message objects, or the 400 that it earns."""
+    """The request's body with a `model` and a list of message objects, or a 400."""
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
@@ -30,7 +30,7 @@ def parse_request(data: bytes) -> dict[str, Any] | Problem:
 
 
 def _unanswered(messages: list[dict[str, Any]]) -> Problem | None:
-    """OpenAI's check of the pairing: each tool call is answered right after it, and nothing else is."""
+    """OpenAI's check: each tool call is answered right after it, and only tool calls are."""
     open_ids: list[str] = []
     for place, message in enumerate(messages):
         if message.get("role") == "tool":

@@ -1,4 +1,4 @@
-"""What a scripted model says: a script a task, a list of steps a role."""
+"""The scripted model's replies: one script per task, one list of steps per role."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ class ScriptedCall(_Part):
 
     name: str
     arguments: dict[str, Any] | str = {}
-    """A dict is sent as JSON; a str is sent as it is, to play malformed or cut-off arguments."""
+    """A dict is sent as JSON; a str is sent unchanged, to play malformed or cut-off arguments."""
 
 
 class Say(_Part):
@@ -30,23 +30,23 @@ class Say(_Part):
     finish_reason: str | None = None
     """`tool_calls` or `stop` by default; `length` plays a cut-off reply."""
     usage: bool = True
-    """False: the reply carries no usage."""
+    """False: the reply has no usage."""
     cached_tokens: int | None = None
-    """None: the server plays a prefix cache (tokens of the longest prefix that an earlier request had)."""
+    """None: from a simulated prefix cache (tokens of the longest prefix in common with an earlier request)."""
     delay: float = Field(0.0, ge=0)
     """Seconds before the answer, on top of the server's latency."""
     times: int | None = Field(None, ge=1)
-    """None: this is the step's answer. A number: only the first so many requests get it, like a Fault; plays
-    a model that answers badly and, asked again, well."""
+    """None: this is the step's permanent answer. A number: only the first so many requests get it, like a Fault; plays
+    a model that answers badly at first, then well."""
 
 
 class Fault(_Part):
-    """A scripted failure: the first `times` requests for this step get it, later ones go on to the next step.
+    """A scripted failure: the first `times` requests for this step get it, later ones the next step.
 
     `status` answers with an HTTP error (`headers` and `code` with it); `hang` never answers; `disconnect`
     closes the connection without an answer; `cut` closes it in the middle of an answer, `short` ends the answer there
-    as if it were whole, `stall` says no more and keeps the connection; `error` sends an error with `status` as its
-    code after a 200, in the middle of a stream; `garbage` answers 200 with something that is not JSON.
+    as if it were complete, `stall` sends no more but keeps the connection; `error` sends an error with `status` as its
+    code after a 200, in the middle of a stream; `garbage` answers 200 with something other than JSON.
     """
 
     do: Literal["fault"] = "fault"
@@ -58,12 +58,12 @@ class Fault(_Part):
     headers: dict[str, str] = {}
     times: int = Field(1, ge=1)
     body: str | None = None
-    """Sent instead of the usual body of a `status` or `garbage` fault, to play other servers' shapes."""
+    """Replaces the usual body of a `status` or `garbage` fault, to play other servers' shapes."""
     content_type: str = "application/json"
 
 
 def _kind(step: object) -> str:
-    """A step that does not say what it does is a Say, so that script files stay short."""
+    """A step without `do` is a Say, so that script files stay short."""
     kind = step.get("do", "say") if isinstance(step, dict) else getattr(step, "do", "say")
     return str(kind)
 
@@ -74,14 +74,14 @@ Step = Annotated[Annotated[Say, Tag("say")] | Annotated[Fault, Tag("fault")], Di
 class Script(_Part):
     """The scripted replies to one task.
 
-    The server finds the script by `prompt`: the task's first_prompt, word for word, anywhere in the request's
-    messages. It is stateless where it can be: the coder's place is the number of assistant messages in the
-    request, the evaluator's is the iteration that the evidence names ("Iteration k of N"); so a resumed run
-    goes on where it was. The last evaluator step repeats.
+    The server finds the script by `prompt`: the task's exact first_prompt, anywhere in the request's messages. It is
+    stateless where it can be: the coder's step is the number of assistant messages in the request, the evaluator's is
+    the iteration in the evidence ("Iteration k of N"); so a resumed run continues where it was. The last evaluator step
+    repeats.
     """
 
     prompt: str = Field(min_length=1)
     match: Literal["whole", "prefix"] = "whole"
-    """`prefix`: `prompt` is only how the first_prompt begins, so that many tasks share one script."""
+    """`prefix`: first_prompt only has to begin with `prompt`, so that many tasks share one script."""
     coder: list[Step]
     evaluator: list[Step] = []

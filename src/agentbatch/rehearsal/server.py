@@ -1,4 +1,4 @@
-"""The rehearsal server: an OpenAI-compatible endpoint on loopback whose replies are scripted."""
+"""The rehearsal server: an OpenAI-compatible endpoint on loopback with scripted replies."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ from agentbatch.rehearsal.script import Fault, Script
 from agentbatch.rehearsal.streaming import Streaming, stream_answer
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a request; far above what a million-token context takes."""
+"""Bytes of a request; far more than a million-token context needs."""
 
 CHAT = "/v1/chat/completions"
 
 
 @dataclass
 class RecordedRequest:
-    """One request as it came, for a test's assertions."""
+    """One received request, for a test's assertions."""
 
     at: float
     """time.monotonic() at its arrival."""
@@ -43,19 +43,19 @@ class RecordedRequest:
     body: dict[str, Any]
     """Empty when it was not a JSON object."""
     status: int | None = None
-    """None while it is under way, and for good where no answer was sent (hang, disconnect)."""
+    """None while it is in flight, and for good if no answer was sent (hang, disconnect)."""
 
 
 class RehearsalServer:
     """Serves scripts over real HTTP, in the current event loop, on 127.0.0.1. An async context manager.
 
-    `latency`: seconds before every scripted answer. `key`: any other is answered 401. `refuse`: parameters
-    that are answered 400, in the words and shape of `dialect`. `faults`: consumed by the first chat requests,
-    whatever they ask. `rpm`: requests a minute, counted over `rate_window` seconds; past it 429 with
-    Retry-After. `max_in_flight`: chat requests at once; past it 429. `context_window`: tokens; past it 400
-    context_length_exceeded. `streaming`: how it streams where that is asked for. `any_model`: serve every model
-    name; with tools or "coder" in the name it is the coder. `plain`: every request is answered as a plain one, without
-    scripts, and as its options say. `batch_service`: a provider's. `record`: latest requests kept; 0: none.
+    `latency`: seconds before every scripted answer. `key`: any other gets 401. `refuse`: parameters that get 400, in
+    the shape of `dialect`. `faults`: consumed by the first chat requests, whatever they are. `rpm`: requests a minute,
+    counted over `rate_window` seconds; above it 429 with Retry-After. `max_in_flight`: concurrent chat requests; above
+    it 429. `context_window`: tokens; above it 400 context_length_exceeded. `streaming`: how requested streams are sent.
+    `any_model`: serve every model name; with tools or "coder" in the name it is the coder. `plain`: answer every
+    request as a plain one, without scripts, by its options. `batch_service`: like a provider's. `record`: latest
+    requests kept; 0: none.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RehearsalServer:
         self.requests: list[RecordedRequest] = []
         self.in_flight = 0
         self.peak_in_flight = 0
-        """The most chat requests that were under way at once."""
+        """The maximum of concurrent chat requests."""
         self._model = RehearsalModel(scripts, any_model=any_model)
         self._latency = latency
         self._authorization = None if key is None else f"Bearer {key}"
@@ -108,7 +108,7 @@ class RehearsalServer:
         return f"http://127.0.0.1:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
-        # The low-level server: no router, no middlewares, half the CPU a request.
+        # The low-level server: no router, no middlewares, half the CPU per request.
         server = web.Server(
             self._handle,
             request_factory=_make_request,
@@ -130,19 +130,19 @@ class RehearsalServer:
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        recorded = self._note(request)
+        recorded = self._record_request(request)
         try:
             response = await self._route(request, recorded)
-        except ConnectionResetError:  # the client went away before the answer began
+        except ConnectionResetError:  # the client disconnected before the answer began
             response = None
         if response is None:
-            # The connection is gone: aiohttp finds that out when it writes, and ends the handler in silence.
+            # The connection is closed: aiohttp notices when it writes, and silently ends the handler.
             return web.Response()
         if recorded is not None:
             recorded.status = response.status
         return response
 
-    def _note(self, request: web.BaseRequest) -> RecordedRequest | None:
+    def _record_request(self, request: web.BaseRequest) -> RecordedRequest | None:
         if not self._record:
             return None
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -159,7 +159,7 @@ class RehearsalServer:
         if path == "/health":
             return _json(200, {"status": "ok"})
         if self._authorization is not None and request.headers.get("Authorization") != self._authorization:
-            message = "Incorrect API key provided. The rehearsal server was started with another one."
+            message = "Incorrect API key provided. The rehearsal server was started with another key."
             return self._problem(Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
             return _json(200, _models())
@@ -186,7 +186,7 @@ class RehearsalServer:
         if self._faults:
             streams = not isinstance(body, Problem) and self._streams(body)
             return await play_fault(self._faults.pop(0), request, self._dialect, streams)
-        limited = self._limited()
+        limited = self._over_limit()
         if limited is not None:
             return limited
         if isinstance(body, Problem):
@@ -199,10 +199,10 @@ class RehearsalServer:
         body = parse_plain(content)
         if recorded is not None and not isinstance(body, Problem):
             recorded.body = body
-        fault = self._faults.pop(0) if self._faults else plain.bad_moment()
+        fault = self._faults.pop(0) if self._faults else plain.next_fault()
         if fault is not None:
             return await play_fault(fault, request, self._dialect, streams=False)
-        limited = self._limited()
+        limited = self._over_limit()
         if limited is not None:
             return limited
         problem = body if isinstance(body, Problem) else find_refused(body, self._refuse, self._dialect)
@@ -254,9 +254,9 @@ class RehearsalServer:
         await asyncio.sleep(latency)
         return _json(200, answered)
 
-    def _limited(self) -> web.Response | None:
+    def _over_limit(self) -> web.Response | None:
         if self._max_in_flight is not None and self.in_flight > self._max_in_flight:
-            message = f"Too many requests at once: this endpoint takes {self._max_in_flight}."
+            message = f"Too many concurrent requests: this endpoint allows {self._max_in_flight}."
             problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
             return self._problem(problem, {"Retry-After": "1", "retry-after-ms": "50"})
         wait = self._rate.take(time.monotonic()) if self._rate is not None else 0.0
@@ -280,7 +280,7 @@ def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | Non
     try:
         data = json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; as a JSON escape it can be sent.
+        # Half a surrogate pair has no UTF-8, but can be sent as a JSON escape.
         data = json.dumps(body).encode()
     return web.Response(body=data, status=status, headers=headers, content_type="application/json")
 

@@ -1,4 +1,4 @@
-"""A chat completion as a stream of chunks, the way OpenAI sends it."""
+"""A chat completion as a stream of chunks, as OpenAI sends it."""
 
 import asyncio
 import json
@@ -19,17 +19,17 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 
 @dataclass(frozen=True)
 class Streaming:
-    """How the server streams. `ignored`: a request for a stream is answered in one piece."""
+    """How the server streams. `ignored`: requests for a stream get a whole answer."""
 
     ignored: bool = False
     tokens_per_second: float | None = None
-    """None: all at once after the latency."""
+    """None: everything at once after the latency."""
     keep_alive: float | None = None
-    """Seconds between the comments that are sent until the first token."""
-    bytes_a_write: int | None = None
-    """Cuts the stream at odd places, inside characters and lines."""
+    """Seconds between keep-alive comments before the first token."""
+    bytes_per_write: int | None = None
+    """Cuts the stream at arbitrary places, even inside characters and lines."""
     usage: bool = True
-    """False: `stream_options` is taken and ignored."""
+    """False: `stream_options` is accepted but ignored."""
     done: bool = True
     """False: the stream ends without [DONE]."""
 
@@ -37,7 +37,7 @@ class Streaming:
 async def stream_answer(
     request: web.BaseRequest, completion: Mapping[str, Any], usage: bool, streaming: Streaming, latency: float
 ) -> web.StreamResponse:
-    """Send a completion as a stream, its first token after `latency` seconds. `usage`: it was asked for."""
+    """Send a completion as a stream, its first token after `latency` seconds. `usage`: whether it was requested."""
     response = web.StreamResponse(headers=HEADERS)
     if streaming.keep_alive is None:
         await asyncio.sleep(latency)
@@ -49,10 +49,10 @@ async def stream_answer(
     if streaming.done:
         chunks.append(DONE)
     if streaming.tokens_per_second is None:
-        await _write(response, b"".join(chunks), streaming.bytes_a_write)
+        await _write(response, b"".join(chunks), streaming.bytes_per_write)
         return response
     for chunk in chunks:
-        await _write(response, chunk, streaming.bytes_a_write)
+        await _write(response, chunk, streaming.bytes_per_write)
         await asyncio.sleep(1 / streaming.tokens_per_second)
     return response
 
@@ -74,7 +74,7 @@ def event(document: Mapping[str, Any]) -> bytes:
 
 def events(completion: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
     """The chunks of a completion: the role, the reasoning, the text and the calls token by token, the finish reason,
-    and the usage where it was asked for."""
+    and the usage if requested."""
     choice = completion["choices"][0]
     frame = {name: completion[name] for name in ("id", "created", "model") if name in completion}
     frame["object"] = "chat.completion.chunk"
@@ -89,19 +89,19 @@ def events(completion: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
 def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     content = message["content"]
     yield {"role": "assistant", "content": None if content is None else ""}
-    for piece in _pieces(message.get("reasoning_content") or ""):
-        yield {"reasoning_content": piece}
-    for piece in _pieces(content or ""):
-        yield {"content": piece}
+    for chunk in _chunks(message.get("reasoning_content") or ""):
+        yield {"reasoning_content": chunk}
+    for chunk in _chunks(content or ""):
+        yield {"content": chunk}
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
         head = {"name": function["name"], "arguments": ""}
         yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head}]}
-        for piece in _pieces(function["arguments"]):
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+        for chunk in _chunks(function["arguments"]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": chunk}}]}
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _chunks(text: str) -> Iterator[str]:
     for start in range(0, len(text), BYTES_PER_TOKEN):
         yield text[start : start + BYTES_PER_TOKEN]
 
@@ -126,5 +126,5 @@ def _encode(document: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; as a JSON escape it can be sent.
+        # Half a surrogate pair has no UTF-8, but can be sent as a JSON escape.
         return json.dumps(document).encode()

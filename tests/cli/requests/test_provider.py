@@ -64,7 +64,7 @@ async def test_a_kill_while_waiting_costs_nothing(tmp_path: Path) -> None:
         assert f"({service.ids[0]}): go on with --provider-batch too, or they are paid twice" in told
         code, out, err = await ran(tmp_path, server, *WORDS, "--resume")
         assert code == 0, err
-        assert (service.uploads, service.made) == (1, 1)
+        assert (service.uploads, service.created) == (1, 1)
         assert sorted(service.paid.values()) == [1] * 30
     assert "30 requests: 30 ok, 0 failed" in out
     assert sorted(line["custom_id"] for line in lines_of(tmp_path / "out.jsonl")) == sorted(

@@ -1,12 +1,12 @@
-"""The scripts that benchmarks play: any number of tasks share one."""
+"""The scripts of the benchmarks: any number of tasks share one."""
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 
 SHORT_PROMPT = "bench task "
-"""How the prompt of a short benchmark task begins: two coder steps and one evaluation."""
+"""Prefix of a short benchmark task's prompt: two coder steps and one evaluation."""
 
 LONG_PROMPT = "long bench task "
-"""How the prompt of a long one begins: twenty coder steps and one evaluation."""
+"""Prefix of a long one's prompt: twenty coder steps and one evaluation."""
 
 LONG_STEPS = 20
 
@@ -29,7 +29,7 @@ def benchmark_scripts() -> list[Script]:
 
 
 def _write_and_read(number: int) -> list[Say]:
-    path = f"part_{number}.txt"  # prose: a program would be asked to be run before the end
+    path = f"part_{number}.txt"  # prose: a program would have to be run before the end
     lines = [
         f"VALUE_{line} = {number * line}  # part {number} of the benchmark\n" for line in range(FILE_LINES)
     ]

@@ -10,24 +10,24 @@ from agentbatch.rehearsal.faults.refusals import Dialect, Problem, error_body
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.streaming import begin, event
 
-USUAL = {
+BY_STATUS = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),
     403: ("request_forbidden", "unsupported_country_region_territory"),
     404: ("invalid_request_error", "model_not_found"),
     429: ("requests", "rate_limit_exceeded"),
 }
-"""Type and code that OpenAI sends with a status; 5xx come as `server_error` without a code."""
+"""Type and code that OpenAI sends with a status; 5xx are `server_error` without a code."""
 
 GARBAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
-"""What a proxy says with a status of 200."""
+"""What some proxies send with a 200."""
 
 
 async def play_fault(
     fault: Fault, request: web.BaseRequest, dialect: Dialect, streams: bool
 ) -> web.StreamResponse | None:
-    """The response to send, as a stream where one was asked for; None when the connection was closed instead. Hangs
-    until it is cancelled."""
+    """The response to send, streamed if requested; None when the connection was closed instead. `hang` and `stall` wait
+    until they are cancelled."""
     if fault.kind == "status" or fault.kind == "garbage":
         return _response(fault, dialect)
     if fault.kind == "error":
@@ -54,7 +54,7 @@ def _response(fault: Fault, dialect: Dialect) -> web.Response:
 
 
 def _problem(fault: Fault) -> Problem:
-    kind, code = USUAL.get(fault.status, ("server_error", None))
+    kind, code = BY_STATUS.get(fault.status, ("server_error", None))
     if fault.code == "insufficient_quota":
         kind = "insufficient_quota"
     return Problem(fault.status, fault.message, type=kind, code=fault.code or code)

@@ -1,10 +1,10 @@
-"""Requests a minute, as an endpoint counts them."""
+"""Rate limits as an endpoint counts them."""
 
 from collections import deque
 
 
 class RateWindow:
-    """Lets `limit` requests pass in any `seconds`; refused ones are not counted."""
+    """Allows `limit` requests in any `seconds`; refused ones are not counted."""
 
     def __init__(self, limit: float, seconds: float) -> None:
         self._limit = max(1, int(limit))
@@ -12,7 +12,7 @@ class RateWindow:
         self._passed: deque[float] = deque()
 
     def take(self, now: float) -> float:
-        """0.0 when the request passes, else the seconds until one would. `now` is a monotonic clock's."""
+        """0.0 when the request is allowed, else the seconds until one would be. `now`: of a monotonic clock."""
         while self._passed and self._passed[0] <= now - self._seconds:
             self._passed.popleft()
         if len(self._passed) < self._limit:
@@ -22,7 +22,7 @@ class RateWindow:
 
 
 class AmountWindow:
-    """As RateWindow, of amounts: at most `limit` in any `seconds`. A limit of 0 is none."""
+    """As RateWindow, for amounts: at most `limit` in any `seconds`. 0: no limit."""
 
     def __init__(self, limit: float, seconds: float) -> None:
         self.limit = limit
@@ -31,7 +31,7 @@ class AmountWindow:
         self._entries: deque[tuple[float, float]] = deque()
 
     def wait(self, amount: float, now: float) -> float:
-        """0.0 when it fits, else the seconds until it would; more than the limit fits into an empty window."""
+        """0.0 when it fits, else the seconds until it does; more than the limit fits into an empty window."""
         if not self.limit:
             return 0.0
         while self._entries and self._entries[0][0] <= now - self._seconds:
@@ -39,8 +39,8 @@ class AmountWindow:
         room = self.limit - self.sum
         if amount <= room or not self._entries:
             return 0.0
-        for at, gone in self._entries:
-            room += gone
+        for at, spent in self._entries:
+            room += spent
             if amount <= room:
                 return at + self._seconds - now
         return self._entries[-1][0] + self._seconds - now

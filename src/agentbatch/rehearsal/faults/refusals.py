@@ -1,4 +1,4 @@
-"""The 400s of endpoints that do not take a parameter, in OpenAI's words."""
+"""The 400s of endpoints that do not support a parameter, with OpenAI's messages."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
@@ -19,10 +19,10 @@ Refusal = Literal[
     "stream_options",
     "whole",
 ]
-"""What the server answers 400 to when a request carries it; `whole`: when it does not ask for a stream."""
+"""What gets a 400 when a request contains it; `whole`: when it does not request a stream."""
 
 Dialect = Literal["openai", "vllm", "llama.cpp", "ollama", "deepseek"]
-"""Whose shape and words the errors have: they differ, and a client has to understand them all."""
+"""Shape and wording of the errors: they differ, and a client has to understand them all."""
 
 Body = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ def error_body(problem: Problem, dialect: Dialect = "openai") -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-_WORDS: Mapping[tuple[Dialect, Refusal], str] = {
+_MESSAGES: Mapping[tuple[Dialect, Refusal], str] = {
     (
         "vllm",
         "tools",
@@ -62,23 +62,23 @@ _WORDS: Mapping[tuple[Dialect, Refusal], str] = {
     ("llama.cpp", "stream"): "Cannot use tools with stream",
     ("deepseek", "json_schema"): "This response_format type is unavailable now",
 }
-"""What these servers really say, from their issue trackers; elsewhere OpenAI's words have to do."""
+"""Actual messages of these servers, from their issue trackers; otherwise OpenAI's are used."""
 
 
 def find_refused(body: Body, refuse: Collection[Refusal], dialect: Dialect = "openai") -> Problem | None:
-    """The first refusal that a request runs into; None when it carries nothing that is refused."""
+    """The first refusal of a request; None when it contains nothing that is refused."""
     for refusal in refuse:
         problem = _CHECKS[refusal](body)
         if problem:
-            words = _WORDS.get((dialect, refusal))
+            words = _MESSAGES.get((dialect, refusal))
             if words is None:
                 return problem
             return Problem(400, words.replace("{model}", str(body.get("model"))))
     return None
 
 
-def _given(name: str, hint: str = "") -> Callable[[Body], Problem | None]:
-    """Refuses a parameter that is there at all. OpenAI's o-series refuses max_tokens in these words."""
+def _parameter(name: str, hint: str = "") -> Callable[[Body], Problem | None]:
+    """Refuses a parameter with any value. OpenAI's o-series refuses max_tokens with this message."""
 
     def check(body: Body) -> Problem | None:
         if body.get(name) is None:
@@ -90,7 +90,7 @@ def _given(name: str, hint: str = "") -> Callable[[Body], Problem | None]:
 
 
 def _temperature(body: Body) -> Problem | None:
-    """Reasoning models take no temperature but 1."""
+    """Reasoning models support only the temperature 1."""
     given = body.get("temperature")
     if given is None or given == 1:
         return None
@@ -125,7 +125,7 @@ def _reasoning(body: Body) -> Problem | None:
 
 
 def _system(body: Body) -> Problem | None:
-    """o1-mini took no system message."""
+    """o1-mini had no system role."""
     for place, message in enumerate(body["messages"]):
         if message.get("role") == "system":
             text = f"Unsupported value: 'messages[{place}].role' does not support 'system' with this model."
@@ -149,18 +149,18 @@ def _whole(body: Body) -> Problem | None:
 
 
 _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
-    "tools": _given("tools"),
-    "parallel_tool_calls": _given("parallel_tool_calls"),
+    "tools": _parameter("tools"),
+    "parallel_tool_calls": _parameter("parallel_tool_calls"),
     "json_schema": _response_format("json_schema"),
     "json_object": _response_format("json_object"),
     "temperature": _temperature,
-    "max_tokens": _given("max_tokens", " Use 'max_completion_tokens' instead."),
-    "max_completion_tokens": _given("max_completion_tokens", " Use 'max_tokens' instead."),
+    "max_tokens": _parameter("max_tokens", " Use 'max_completion_tokens' instead."),
+    "max_completion_tokens": _parameter("max_completion_tokens", " Use 'max_tokens' instead."),
     "reasoning_content": _reasoning,
     "system": _system,
-    "seed": _given("seed"),
-    "stop": _given("stop"),
+    "seed": _parameter("seed"),
+    "stop": _parameter("stop"),
     "stream": _stream,
-    "stream_options": _given("stream_options"),
+    "stream_options": _parameter("stream_options"),
     "whole": _whole,
 }

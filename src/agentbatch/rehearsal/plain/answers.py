@@ -1,4 +1,4 @@
-"""Answers to plain requests, which belong to no script: short, the same for the same question, cheap to make."""
+"""Answers to plain requests, without a script: short, deterministic, cheap."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ WORDS = (
 DIMENSIONS = 8
 """Of an embedding."""
 
-DEEPEST = 12
+MAX_DEPTH = 12
 """Levels of a schema that are filled."""
 
 
@@ -46,26 +46,34 @@ def parse_plain(content: bytes) -> dict[str, Any] | Problem:
 def plain_document(
     path: str, body: Mapping[str, Any], number: int, careless: random.Random | None = None
 ) -> dict[str, Any]:
-    """The document that answers `body`; `number` makes its id unique. `careless`: packed items are answered badly."""
-    asked = repr(body.get("messages") or body.get("input") or body.get("prompt") or "")
-    digest = hashlib.sha256(asked.encode("utf-8", "replace")).digest()
-    given = max(1, len(asked) // 4)
+    """The document that answers `body`; `number` makes its id unique. `careless`: packed items get bad answers."""
+    question = repr(body.get("messages") or body.get("input") or body.get("prompt") or "")
+    digest = hashlib.sha256(question.encode("utf-8", "replace")).digest()
+    prompt_tokens = max(1, len(question) // 4)
     model = body.get("model")
     if path.endswith("embeddings"):
         vector = [byte / 255 for byte in digest[:DIMENSIONS]]
-        usage = {"prompt_tokens": given, "total_tokens": given}
+        usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
         data = [{"object": "embedding", "index": 0, "embedding": vector}]
         return {"object": "list", "model": model, "data": data, "usage": usage}
     items = packed_items(body)
     text = _text(body, digest) if items is None else _packed(body, items, careless)
-    written = max(1, len(text) // 4)
+    completion_tokens = max(1, len(text) // 4)
     if path.endswith("responses"):
         content = [{"type": "output_text", "text": text}]
         output = [{"type": "message", "role": "assistant", "content": content}]
-        counts = {"input_tokens": given, "output_tokens": written, "total_tokens": given + written}
+        counts = {
+            "input_tokens": prompt_tokens,
+            "output_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        }
         return {"id": f"resp_{number}", "object": "response", "model": model, "status": "completed", "output": output,
                 "usage": counts}  # fmt: skip
-    usage = {"prompt_tokens": given, "completion_tokens": written, "total_tokens": given + written}
+    usage = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
     if path.endswith("chat/completions"):
         choice["message"] = {"role": "assistant", "content": text}
@@ -85,7 +93,7 @@ def _text(body: Mapping[str, Any], digest: bytes) -> str:
 
 
 def packed_items(body: Mapping[str, Any]) -> dict[str, str] | None:
-    """The items of a request that asks for several: its last message ends in a JSON object of texts by id."""
+    """The items of a packed request: its last message ends in a JSON object of texts by id."""
     messages = body.get("messages")
     content = messages[-1].get("content") if isinstance(messages, list) and messages else None
     if not isinstance(content, str) or not content.endswith("}") or "one JSON object" not in content:
@@ -98,13 +106,13 @@ def packed_items(body: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def item_text(text: str) -> str:
-    """What an item is answered that is asked for with others."""
+    """The answer to one packed item."""
     digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
     return " ".join(WORDS[byte % len(WORDS)] for byte in digest[:4])
 
 
 def _packed(body: Mapping[str, Any], items: Mapping[str, str], careless: random.Random | None) -> str:
-    """The answers by id, as JSON; a careless model forgets some, gives one twice, invents one, and shuffles them."""
+    """The answers by id, as JSON; a careless model omits some, duplicates one, invents one, and shuffles them."""
     schema = _schema(body)
     inner = schema.get("properties", {}) if isinstance(schema, dict) else {}
     pairs: list[tuple[str, Any]] = []
@@ -134,8 +142,8 @@ def _schema(body: Mapping[str, Any]) -> Any:
 
 
 def _filled(schema: Any, digest: bytes, depth: int) -> Any:
-    """A document that fits a simple schema: objects, arrays, strings, numbers, booleans, enums."""
-    if not isinstance(schema, dict) or depth > DEEPEST:
+    """A document that matches a simple schema: objects, arrays, strings, numbers, booleans, enums."""
+    if not isinstance(schema, dict) or depth > MAX_DEPTH:
         return WORDS[digest[0] % len(WORDS)]
     if isinstance(schema.get("enum"), list) and schema["enum"]:
         return schema["enum"][digest[depth] % len(schema["enum"])]

@@ -1,4 +1,4 @@
-"""How the rehearsal server behaves for plain requests: its bad moments, its limits, its odd packs. By seed."""
+"""The rehearsal server's behaviour for plain requests: faults, limits, bad packs. Deterministic by seed."""
 
 import random
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from agentbatch.rehearsal.plain.answers import plain_document
 from agentbatch.rehearsal.script import Fault
 
 Moment = Literal["503", "stall", "truncated", "cut", "garbage", "disconnect", "429"]
-"""A bad moment of an endpoint."""
+"""A fault of an endpoint."""
 
 MOMENTS: Mapping[Moment, Fault] = {
     "503": Fault(status=503, message="The server is overloaded."),
@@ -29,18 +29,17 @@ class Plain:
     """Options of `RehearsalServer(plain=…)`."""
 
     share: float = 0.0
-    """Of the requests that meet a bad moment, 0 to 1."""
+    """Share of the requests that get a fault, 0 to 1."""
     moments: tuple[Moment, ...] = ("503", "stall", "truncated", "garbage", "disconnect")
     seed: int = 1
     rpm: int | None = None
     tpm: int | None = None
-    """Enforced, over `window` seconds that stand for the minute; every answer tells in x-ratelimit headers."""
+    """Enforced over `window` seconds instead of a minute; every answer has x-ratelimit headers."""
     window: float = 60.0
     headers: bool = True
-    """False: limits that nobody tells."""
+    """False: limits without headers."""
     careless: bool = False
-    """Packed items: now and then some are forgotten, one is given twice, one comes under an id that nobody asked for;
-    always in another order."""
+    """Packed items: sometimes some are omitted, one is duplicated or has an unknown id; always in another order."""
 
 
 class PlainEndpoint:
@@ -49,13 +48,13 @@ class PlainEndpoint:
     def __init__(self, options: Plain) -> None:
         self.options = options
         self.refused = 0
-        """Requests that went past a limit."""
+        """Requests above a limit."""
         self.passed: list[float] = []
-        """When requests passed the limits (a monotonic clock's seconds), where there are some."""
+        """When requests were allowed (seconds of a monotonic clock), if there are limits."""
         self.tokens = 0
         """Of all answers."""
         self.played: list[Moment | None] = []
-        """What each request met in the order of their coming, None for an answer; where there are bad moments."""
+        """The fault of each request, in order, None for an answer; if there are faults."""
         self._rng = random.Random(options.seed)
         self._careless = random.Random(options.seed)
         scale = options.window / 60.0
@@ -67,8 +66,8 @@ class PlainEndpoint:
     def limited(self) -> bool:
         return bool(self.options.rpm or self.options.tpm)
 
-    def bad_moment(self) -> Fault | None:
-        """For the next request. None: it is answered."""
+    def next_fault(self) -> Fault | None:
+        """The fault of the next request. None: it is answered."""
         if not self.options.share:
             return None
         moment = self._rng.choice(self.options.moments) if self._rng.random() < self.options.share else None
@@ -78,7 +77,7 @@ class PlainEndpoint:
     def answer(
         self, path: str, body: Mapping[str, Any], now: float
     ) -> tuple[dict[str, Any] | Problem, dict[str, str]]:
-        """The document or the refusal, and its headers. `now` is a monotonic clock's."""
+        """The document or the refusal, and its headers. `now`: seconds of a monotonic clock."""
         self._answered += 1
         rng = self._careless if self.options.careless else None
         document = plain_document(path, body, self._answered, rng)
@@ -92,23 +91,23 @@ class PlainEndpoint:
             message = f"Rate limit reached. Please try again in {wait:.3f}s."
             problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
             retry = {"Retry-After": str(int(-(-wait // 1))), "retry-after-ms": str(int(-(-wait * 1000 // 1)))}
-            return problem, {**self._told(now), **retry}
+            return problem, {**self._limit_headers(now), **retry}
         self._requests.add(1, now)
         self._tokens.add(used, now)
         self.passed.append(now)
         self.tokens += used
-        return document, self._told(now)
+        return document, self._limit_headers(now)
 
-    def _told(self, now: float) -> dict[str, str]:
+    def _limit_headers(self, now: float) -> dict[str, str]:
         if not self.options.headers:
             return {}
-        told = {}
-        for name, given, window in (
+        headers = {}
+        for name, limit, window in (
             ("requests", self.options.rpm, self._requests),
             ("tokens", self.options.tpm, self._tokens),
         ):
-            if given:
-                told[f"x-ratelimit-limit-{name}"] = str(int(window.limit))
-                told[f"x-ratelimit-remaining-{name}"] = str(int(window.limit - window.sum))
-                told[f"x-ratelimit-reset-{name}"] = f"{window.reset(now):.3f}s"
-        return told
+            if limit:
+                headers[f"x-ratelimit-limit-{name}"] = str(int(window.limit))
+                headers[f"x-ratelimit-remaining-{name}"] = str(int(window.limit - window.sum))
+                headers[f"x-ratelimit-reset-{name}"] = f"{window.reset(now):.3f}s"
+        return headers

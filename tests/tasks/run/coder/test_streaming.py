@@ -45,7 +45,7 @@ def script(*faults: Fault) -> Script:
         Streaming(usage=False),
         Streaming(done=False),
         Streaming(keep_alive=0.01),
-        Streaming(bytes_a_write=7, keep_alive=0.02),
+        Streaming(bytes_per_write=7, keep_alive=0.02),
     ],
 )
 async def test_a_task_completes_however_the_endpoint_streams(run_tasks: Any, streaming: Streaming) -> None:
@@ -69,7 +69,7 @@ async def test_every_cut_is_a_retry_and_nothing_short_is_taken_as_whole(run_task
     ran = await run_tasks(
         [TASK],
         [script(fault.model_copy(update={"times": 2}))],
-        server={"streaming": Streaming(bytes_a_write=50)},
+        server={"streaming": Streaming(bytes_per_write=50)},
     )
     assert ran.task.status == "completed"
     assert (ran.folder / "work" / "hello.py").read_text(encoding="utf-8") == PROGRAM
