@@ -29,6 +29,19 @@ TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "t
 """How a turn ended: the coder says that it is done; plain text (a question, a report); it repeated itself without
 getting anywhere; too many empty or malformed replies; a limit. All but the first two count as a failed turn."""
 
+TURN_ENDS: Mapping[str, str] = {
+    "finished": "The Coder called `finish`.",
+    "text": "The Coder ended its turn with plain text: a question or a report.",
+    "stuck": "The Coder went in circles until its turn was ended.",
+    "format_errors": "The Coder's replies were empty or malformed until its turn was ended.",
+    "step_limit": "The Coder used up its steps before it finished.",
+    "token_limit": "The Coder used up its tokens before it finished.",
+    "cost_limit": "The Coder used up its money before it finished.",
+}
+"""The same in words, for the judge and for people."""
+
+FAILED_ENDS: frozenset[str] = frozenset(TURN_ENDS.keys() - {"finished", "text"})
+
 LoopPattern = Literal["failing_command", "failing_edit", "same_content", "back_and_forth", "repeat"]
 """A command that fails the same way again, whatever came in between; an edit that failed before; a file written with
 what it holds already; a file switched between contents that it had before; the same step, or the same two steps in

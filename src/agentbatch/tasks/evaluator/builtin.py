@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentbatch.runs.events import DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
-from agentbatch.tasks.coders.coder import PromptStyle, TurnEnd, TurnOutcome
+from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks import VerifyResult, changed_tests, run_checks, shadowing
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
@@ -25,20 +25,6 @@ from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, Verdict, re
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.workspace import Workspace
-
-TURN_ENDS: dict[TurnEnd, str] = {
-    "finished": "The Coder called `finish`.",
-    "text": "The Coder ended its turn with plain text: a question or a report.",
-    "stuck": "The Coder went in circles until its turn was ended.",
-    "format_errors": "The Coder's replies were empty or malformed until its turn was ended.",
-    "step_limit": "The Coder used up its steps before it finished.",
-    "token_limit": "The Coder used up its tokens before it finished.",
-    "cost_limit": "The Coder used up its money before it finished.",
-}
-
-FAILED_ENDS: frozenset[TurnEnd] = frozenset(
-    ("stuck", "format_errors", "step_limit", "token_limit", "cost_limit")
-)
 
 
 def turn_end(outcome: TurnOutcome) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
+from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS
 from agentbatch.text import counted
 from agentbatch.tui.lines.transcript.blocks import (
     Block,
@@ -21,14 +22,6 @@ from agentbatch.tui.lines.transcript.blocks import (
     Told,
     Tone,
 )
-
-_TURN_ENDS = {
-    "stuck": "The coder's turn was ended: it went in circles.",
-    "format_errors": "The coder's turn was ended: too many of its replies could not be read.",
-    "step_limit": "The coder's turn was ended: it has used up its steps.",
-    "token_limit": "The coder's turn was ended: it has used up its tokens.",
-    "cost_limit": "The coder's turn was ended: it has used up its money.",
-}
 
 SUMMARY_AT = 2
 """A summary's position in its conversation: behind the system's words and the task."""
@@ -89,8 +82,8 @@ class Transcript:
                 self._note("The task resumes where an earlier session of the run left it.")
             case e.IterationStarted():
                 self._begin(event)
-            case e.TurnFinished() if event.end in _TURN_ENDS:
-                self._note(_TURN_ENDS[event.end], "warning")
+            case e.TurnFinished() if event.end in FAILED_ENDS:
+                self._note(TURN_ENDS[event.end], "warning")
             case e.VerdictReached():
                 self._add(Judged(event))
                 self._follow_up = event.follow_up if event.decision == "continue" else ""
