@@ -6,12 +6,12 @@ import pytest
 from agentbatch.tasks.evaluator.verdict import (
     Facts,
     NoVerdict,
-    Verdict,
     parse_verdict,
     refusals,
     verdict_schema,
     what_is_missing,
 )
+from agentbatch.tasks.results.shape import Verdict
 
 GOOD: dict[str, Any] = {
     "requirements": [{"text": "prints 1", "met": True, "evidence": "ran it, it printed 1"}],

@@ -21,7 +21,8 @@ from agentbatch.tasks.evaluator.evaluator import (
 )
 from agentbatch.tasks.evaluator.evidence import Evidence
 from agentbatch.tasks.evaluator.judge import MARGIN, Judge, Judgement
-from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, Verdict, refusals, what_is_missing
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
+from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.workspace import Workspace

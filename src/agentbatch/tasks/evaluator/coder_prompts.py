@@ -8,7 +8,8 @@ from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks import VerifyResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
-from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Verdict, what_is_missing
+from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, what_is_missing
+from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.task import Task
 
 MAX_CHECKS = 2000

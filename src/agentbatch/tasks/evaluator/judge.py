@@ -11,7 +11,8 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import fit, shortened
 from agentbatch.tasks.evaluator.evidence import Evidence
-from agentbatch.tasks.evaluator.verdict import NoVerdict, Verdict, parse_verdict, redacted, verdict_schema
+from agentbatch.tasks.evaluator.verdict import NoVerdict, parse_verdict, redacted, verdict_schema
+from agentbatch.tasks.results.shape import Verdict
 
 UNFINISHED = frozenset(("length", "content_filter"))
 """Finish reasons of replies that are not the judge's whole answer, however whole they look."""

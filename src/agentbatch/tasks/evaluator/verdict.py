@@ -6,34 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
+
+from agentbatch.tasks.results.shape import Requirement, Verdict
 
 LOWEST_COMPLETE_SCORE = 0.5
 """A verdict that says "complete" below this score contradicts itself."""
 
 MAX_FOLLOW_UP = 2000
 """Characters sent on to the coder; the prompt asks for at most 200 words."""
-
-
-class Requirement(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-    text: str
-    met: bool
-    evidence: str
-
-
-class Verdict(BaseModel):
-    """Strict: `"complete": "false"` is no verdict, neither is one without its fields."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-    requirements: list[Requirement]
-    missing: list[str]
-    complete: bool
-    blocked: bool
-    score: float = Field(ge=0, le=1)
-    follow_up_prompt: str
 
 
 MAX_WEAK_ITEMS = 8

@@ -73,13 +73,17 @@ class Cost(Part):
 
 
 class Requirement(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
     text: str
     met: bool
     evidence: str
 
 
-class Judgement(BaseModel):
-    """The judge's verdict, as far as it is shown."""
+class Verdict(BaseModel):
+    """The judge's answer. Strict: `"complete": "false"` is no verdict, neither is one without its fields."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     requirements: list[Requirement]
     missing: list[str]
@@ -90,11 +94,11 @@ class Judgement(BaseModel):
 
 
 class Judged(BaseModel):
-    verdict: Judgement | None
+    verdict: Verdict | None
 
 
 def _judged(record: VerdictRecord) -> VerdictRecord:
-    Judged.model_validate({"verdict": record.verdict}, strict=True)  # a screen relies on its shape
+    Judged.model_validate({"verdict": record.verdict})  # a screen relies on its shape
     return record
 
 
