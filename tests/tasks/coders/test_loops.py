@@ -1,4 +1,4 @@
-"""Going in circles within a turn, as tables of steps."""
+"""Loops within a turn, as tables of steps."""
 
 import json
 from typing import Any

@@ -47,7 +47,7 @@ class EvaluatorDefinition(Part):
 
 
 DEFAULT_CONTEXT_WINDOW = 131_072
-"""Tokens: what most current coding models take at least; for models that nobody knows."""
+"""Tokens: what most current coding models take at least; for unknown models."""
 
 Definition = TypeVar("Definition", bound=BaseModel)
 

@@ -112,7 +112,7 @@ class RoleModel:
     async def _reserved(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] | None
     ) -> Reservation | None:
-        """Wait for room in the budget for what this call is expected to take; told when it takes a while."""
+        """Wait for room in the budget for what this call is expected to take; an event when it takes a while."""
         if self.budget is None:
             return None
         most = self.client.max_output_tokens
@@ -198,7 +198,7 @@ class _Watch:
         self.under_way = update.kind in ("sent", "generating")
         self.tokens = update.tokens if update.kind == "generating" else 0
         if update.kind == "waiting":
-            if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: nobody knows how long
+            if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: unknown how long
                 self._held = True
                 self._emit(
                     e.RateLimited(

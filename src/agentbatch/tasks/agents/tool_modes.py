@@ -42,7 +42,7 @@ class ToolModes:
     def changed(self, endpoint: Endpoint, model: str, mode: ToolMode, why: str) -> None:
         """A mode that turned out during the run."""
         self.memory.put(endpoint.identity, model, mode, why)
-        self.say(f"{model} goes on in {mode} mode: {why}.")
+        self.say(f"{model} continues in {mode} mode: {why}.")
 
     async def _probe(self, endpoint: Endpoint, model: str, tools: Sequence[ToolSpec]) -> None:
         self.say(f"Finding out how {model} calls tools (once; --tool-mode says it beforehand).")

@@ -42,8 +42,8 @@ def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, style: Prompt
         return task.first_prompt
     share = max(MAX_CHECKS // len(task.verify), 100)
     checks = [shortened(redact(command), share) for command in task.verify]
-    told = prompts.render("checks.md", checks=checks, brief=style.weak_model, words=style.words)
-    return f"{task.first_prompt}\n\n{told}"
+    checked_by = prompts.render("checks.md", checks=checks, brief=style.weak_model, words=style.words)
+    return f"{task.first_prompt}\n\n{checked_by}"
 
 
 def fresh_prompt(

@@ -3,7 +3,8 @@
 After each turn of the coder the loop restores protected files, looks at the directory, and hands over what there is to
 see; the evaluator answers with what it found and with what comes next: another iteration and its prompt, or the end.
 Everything that decides is behind this file: which checks run, whether a model judges, what counts as accepted, when a
-task is given up, how the coder is told. `builtin.py` (gates, verify commands, a judge) is the first implementation.
+task is given up, what the coder is asked next. `builtin.py` (gates, verify commands, a judge) is the first
+implementation.
 
 What it found is stored as a VerdictReached event. An evaluator that needs more than that for its next decision puts it
 into `Found.record`; a resumed task gives the stored events back to `restore`.

@@ -106,7 +106,7 @@ def _commands(records: Sequence[CommandRecord]) -> str:
 
 
 def _latest_command(records: Sequence[CommandRecord], verify: Sequence[VerifyResult]) -> str:
-    """The latest command, in short; none where the task's own checks have passed, which tell more."""
+    """The latest command, in short; none where the task's own checks have passed, which say more."""
     if verify and all(result.passed for result in verify):
         return ""
     latest = [replace(record, command=shortened(record.command, SHORT_COMMAND)) for record in records[-1:]]

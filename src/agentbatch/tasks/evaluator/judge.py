@@ -1,4 +1,4 @@
-"""The judge: the model that is asked for a verdict on the evidence, and again when its answer is none."""
+"""The judge: the model that is asked for a verdict on the evidence, and again when its answer is invalid."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ SHORTENINGS = 2
 """How often; what does not fit then will not fit."""
 
 MARGIN = 8
-"""One part in so many of the window stays free: tokens are estimated, and code has more than its bytes tell."""
+"""One part in so many of the window stays free: tokens are estimated, and code has more than its bytes suggest."""
 MAX_QUOTED = 600
 """Characters of an answer that was no verdict which the judge is shown again."""
 
@@ -140,7 +140,7 @@ def _verdict(reply: Reply) -> Verdict:
 
 
 def _again(reply: Reply, problem: str) -> str:
-    """What the judge is told after an answer that was no verdict."""
+    """What the judge is asked after an answer that was no verdict."""
     shorter = (
         " Be much shorter: at most 5 requirements, a few words of evidence each." if reply.cut_off else ""
     )

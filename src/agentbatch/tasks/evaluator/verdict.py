@@ -74,7 +74,7 @@ def parse_verdict(content: str) -> Verdict:
     """The verdict in which the reply ends. Raises NoVerdict.
 
     Prose or thoughts may stand before it, nothing after it: a judge quotes what it judges, so a verdict somewhere in
-    the text need not be the judge's own. For the same reason two that disagree, and a broken one, are none.
+    the text need not be the judge's own. For the same reason two that disagree, and a broken one, count as none.
     """
     text = _without_thoughts(content)
     objects, between, after = _top_level_objects(text)

@@ -14,8 +14,9 @@ from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.builtin import MakeEvaluators
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.engine import ResumePlan, TasksEngine
+from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces

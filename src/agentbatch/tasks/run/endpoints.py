@@ -29,11 +29,11 @@ async def start_local(
     if prepared.local is None:
         return None
 
-    def tell(sentence: str) -> None:
+    def report(sentence: str) -> None:
         store.emit(e.Notice(text=sentence, warning=False))
 
     return await stack.enter_async_context(
-        LocalServer(prepared.local, key, store.folder.path / "llama.log", tell)
+        LocalServer(prepared.local, key, store.folder.path / "llama.log", report)
     )
 
 

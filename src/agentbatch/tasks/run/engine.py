@@ -2,27 +2,18 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 from agentbatch.runs import events as e
-from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.resume.resume_plan import ResumeAction
+from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
+from agentbatch.tasks.run.task_queue import TaskQueue
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted
-
-
-@dataclass(frozen=True)
-class ResumePlan:
-    """How an interrupted run resumes: what becomes of each task, and what is known of those under way."""
-
-    resume_actions: Mapping[str, ResumeAction] = field(default_factory=dict)
-    histories: Mapping[str, TaskHistory] = field(default_factory=dict)
 
 
 class TasksEngine:
@@ -46,11 +37,8 @@ class TasksEngine:
         self.signals.on_drain = self._drain
         self._plan = plan
         self.by_id = {task.id: task for task in plan.tasks}
-        self._dispositions = resume_plan.resume_actions if resume_plan else {}
-        self._histories = dict(resume_plan.histories) if resume_plan else {}
+        self.queue = TaskQueue(context.store, plan, resume_plan or ResumePlan())
         known = context.store.state.tasks
-        self._numbers = {state.index for state in known.values()}
-        """Taken: `task i/N` means one task for as long as the run lasts."""
         self.scheduler = Scheduler(
             plan,
             self._run_task,
@@ -59,8 +47,8 @@ class TasksEngine:
             skip=self._skip,
             ended={
                 task_id: known[task_id].status == "completed"
-                for task_id, disposition in self._dispositions.items()
-                if disposition == "keep"
+                for task_id, action in self.queue.actions.items()
+                if action == "keep"
             },
         )
         self._failure_limit = failure_limit
@@ -101,9 +89,10 @@ class TasksEngine:
 
     async def run(self) -> None:
         store = self.context.store
-        self._queue()
+        for task_id, reason, text in self.queue.begin():
+            self._end(task_id, "cancelled", reason, text, resumable=reason == "interrupted")
         await self._remove_leftovers()
-        if self._dispositions and not self.scheduler.pending:
+        if self.queue.actions and not self.scheduler.pending:
             text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
         try:
@@ -118,50 +107,16 @@ class TasksEngine:
         store.emit(e.RunFinished(interrupted=self.signals.stops > 0, error=self.signals.error))
 
     async def _remove_leftovers(self) -> None:
-        if self._dispositions:
+        if self.queue.actions:
             known = self.context.store.state.tasks.values()
             ended = [task.id for task in known if task.finished and not task.resumable]
             await self.context.workspaces.remove_leftovers(ended)
 
-    def _queue(self) -> None:
-        """Say of every task what becomes of it."""
-        store = self.context.store
-        known = store.state.tasks
-        for task_id, state in list(known.items()):
-            if task_id in self.by_id or (state.finished and not state.resumable):
-                continue
-            if task_id not in self._plan.left_out:
-                self._end(task_id, "cancelled", "left_out", "It is not in the task file any more.")
-            elif not state.finished:
-                self._end(task_id, "cancelled", "interrupted", "Not chosen this time.", resumable=True)
-        for task in self._plan.tasks:
-            disposition = self._dispositions.get(task.id, "new")
-            if disposition in ("new", "rerun", "changed"):
-                if disposition == "changed":
-                    text = f"The task {task.id} is not the same as before: it runs afresh."
-                    store.emit(e.Notice(task_id=task.id, text=text, warning=False))
-                self.queue_anew(task)
-            elif disposition == "start":
-                self._requeue(task, 0.0)
-            elif disposition == "continue":
-                state = known[task.id]
-                self._requeue(task, state.duration(state.activity.since))
-
-    def _requeue(self, task: PlannedTask, seconds: float) -> None:
-        self.context.store.emit(
-            e.TaskRequeued(
-                task_id=task.id,
-                seconds_before=seconds,
-                max_cost=task.max_cost,
-                max_tokens=task.max_tokens,
-                max_iterations=task.max_iterations,
-            )
-        )
-
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""
         known = self.context.store.state.tasks
-        self.queue_anew(task)
+        self.queue.add(task)
+        self.signals.pauses.tasks.discard(task.id)
         self.scheduler.add(task)
         again = {task.id}
         running = {other.id for other in self.scheduler.running}
@@ -172,38 +127,10 @@ class TasksEngine:
         ]
         while found := [other for other in waiting if not again.isdisjoint(other.depends_on)]:
             for other in found:
-                self._requeue(other, 0.0)
+                self.queue.add_again(other)
                 self.scheduler.add(other)
             again = {other.id for other in found}
             waiting = [other for other in waiting if other not in found]
-
-    def _number(self, task: PlannedTask) -> int:
-        """Its place in the file, unless another task of the run has had that number."""
-        known = self.context.store.state.tasks
-        if task.id in known:
-            return known[task.id].index
-        if task.index not in self._numbers:
-            return task.index
-        return max(self._numbers) + 1
-
-    def queue_anew(self, task: PlannedTask) -> None:
-        self._histories.pop(task.id, None)
-        self.signals.pauses.tasks.discard(task.id)
-        number = self._number(task)
-        self._numbers.add(number)
-        self.context.store.emit(
-            e.TaskQueued(
-                task_id=task.id,
-                index=number,
-                dir=task.shown_dir,
-                first_prompt=task.task.first_prompt,
-                max_iterations=task.max_iterations,
-                definition=task.definition,
-                depends_on=list(task.depends_on),
-                max_cost=task.max_cost,
-                max_tokens=task.max_tokens,
-            )
-        )
 
     async def _start_coders(self) -> None:
         """Before any task starts; stopping ends it at once."""
@@ -220,7 +147,7 @@ class TasksEngine:
         self._starting = None
 
     async def _run_task(self, planned: PlannedTask) -> Outcome:
-        loop = TaskLoop(self.context, planned, self._histories.pop(planned.id, None))
+        loop = TaskLoop(self.context, planned, self.queue.history(planned.id))
         self.signals.running[planned.id] = loop
         try:
             await loop.run()
@@ -262,9 +189,8 @@ class TasksEngine:
     def _drain(self) -> None:
         self.scheduler.drain()
         self._end_start()
-        for task_id in list(
-            self.signals.pauses.waiting
-        ):  # They stand between two calls and would wait for ever.
+        # Paused tasks stand between two calls and would wait for ever.
+        for task_id in list(self.signals.pauses.waiting):
             self.scheduler.cancel_task(task_id)
 
     def _end_start(self) -> None:

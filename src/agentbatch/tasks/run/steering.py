@@ -75,9 +75,9 @@ class Steering:
         state = self._known(task_id)
         planned = engine.by_id.get(task_id)
         if planned is None:
-            raise UserError(f"The task {task_id} is none of those that this session runs.")
+            raise UserError(f"Task {task_id} is not part of this session.")
         if state.finished and planned in engine.scheduler.running:
-            raise UserError(f"The task {task_id} is just being put away; say it again.")
+            raise UserError(f"Task {task_id} is still finishing; try again in a moment.")
         if not state.finished:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
         engine.begin_again(planned)

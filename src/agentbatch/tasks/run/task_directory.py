@@ -42,7 +42,7 @@ class TaskDirectory:
             baseline = await asyncio.to_thread(Baseline.load, context.store.folder.task(planned.id))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"It cannot go on, since what its directory was at the beginning is lost: {error} "
+                f"It cannot be resumed: the record of its directory at the beginning is lost: {error} "
                 "--retry-failed begins it again."
             ) from None
         self.before = self.after = baseline.snapshot

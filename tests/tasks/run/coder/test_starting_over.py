@@ -103,7 +103,9 @@ async def test_two_replies_that_nobody_understands_change_the_form(run_tasks: An
         environ={"XDG_CACHE_HOME": str(tmp_path / "cache")},
     )
     said = [event.text for event in ran.of_type(e.Notice)]
-    assert [mode for text in said for mode in re.findall(r"(?:calls tools|goes on) in (\w+) mode", text)] == [
+    assert [
+        mode for text in said for mode in re.findall(r"(?:calls tools|continues) in (\w+) mode", text)
+    ] == [
         "native",
         "schema",
         "text",

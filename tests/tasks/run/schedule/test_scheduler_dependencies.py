@@ -223,7 +223,7 @@ async def test_concurrency_can_be_changed() -> None:
     assert work.started == ["a", "b", "c"]
     await work.end(c="completed")
     assert work.started == ["a", "b", "c", "d"]
-    with pytest.raises(ValueError, match="none at all"):
+    with pytest.raises(ValueError, match="one at least"):
         work.scheduler.set_concurrency(0)
     await work.end(d="completed")
     await work.end(e="completed")

@@ -26,7 +26,7 @@ MISFORMED_REPLIES = 2
 """In a row, before the form of the calls changes."""
 
 PROSE = frozenset((".md", ".txt", ".rst", ".adoc"))
-"""Suffixes of files that nobody runs."""
+"""Suffixes of files that are not run."""
 
 
 def can_be_run(path: str) -> bool:
@@ -44,7 +44,7 @@ class Agent:
     system_prompt: str
     toolbox: Toolbox
     specs: Sequence[ToolSpec]
-    """The tools as the model is told of them; made once a run."""
+    """The tools as the model gets them; made once a run."""
     workspace: Workspace
     limits: CoderLimits
     context_window: int

@@ -8,7 +8,7 @@ from agentbatch.model.tokens import estimate_messages
 
 
 class Conversation:
-    """The messages as they are sent. `record(generation, position, message)` is told of each one."""
+    """The messages as they are sent. `record(generation, position, message)` is called for each one."""
 
     def __init__(
         self, record: Callable[[int, int, Message], None], generation: int = 0, stored: Sequence[Message] = ()
@@ -18,7 +18,7 @@ class Conversation:
         self._messages: list[Message] = []
         self.generation = generation
         self.tokens = 0
-        """Estimated tokens of all messages; kept as they come, so that a long conversation is not measured anew."""
+        """Estimated tokens of all messages; kept as they come, so that a long conversation is not measured again."""
         self.call_ids: set[str] = set()
         """Ids of all tool calls so far; an endpoint may repeat itself, the history must not."""
         for message in stored:
@@ -38,7 +38,7 @@ class Conversation:
         self.call_ids.update(call["id"] for call in message.get("tool_calls", ()))
 
     def replace(self, messages: Sequence[Message]) -> None:
-        """Compaction: go on from `messages`, as a new generation."""
+        """Compaction: continue from `messages`, as a new generation."""
         assert_paired(messages)
         self.generation += 1
         self.tokens = 0

@@ -136,7 +136,7 @@ def _prefix(steps: Sequence[bytes], cycle: Sequence[bytes]) -> int:
 def _fingerprint(step: Sequence[tuple[ToolCall, ToolResult]]) -> bytes:
     digest = hashlib.sha256()
     for call, result in step:
-        # A command's text tells its seconds, which differ from run to run.
+        # A command's text has its seconds in it, which differ from run to run.
         command = result.command
         seen = f"{command.exit_code}\0{command.tail}" if command else result.text
         for part in (call.name, call.arguments, seen):

@@ -40,7 +40,7 @@ class Finished(ToolResult):
 
 
 TOOLS: Mapping[str, Tool] = MappingProxyType({**HANDS, Finish.name: Finish()})
-"""All tools by name, in the order in which a model is told of them."""
+"""All tools by name, in the order in which a model gets them."""
 
 
 def select_tools(names: Sequence[str]) -> Toolbox:

@@ -36,7 +36,7 @@ MAX_SUBJECT = 200
 
 
 def must_run_first(agent: Agent) -> bool:
-    """Whether `finish` comes too early: what can be run was not, or nothing was done, and no check will tell."""
+    """Whether `finish` comes too early: what can be run was not, or nothing was done, and no check will follow."""
     unseen = agent.untried or not agent.work.active
     return unseen and not agent.has_checks and Bash.name in agent.toolbox
 
@@ -125,7 +125,7 @@ class _Turn:
                 return self._format_error("empty", self.agent.misformed())
 
     def _text(self, reply: Reply) -> TurnOutcome | None:
-        """Words alone: a question or a report, or a call in a form that nobody understood."""
+        """Words alone: a question or a report, or a call in a form that was not understood."""
         if not self.tools_used and looks_like_call(reply.content) and self.agent.misformed():
             self.nudged_for_text = False
         if self.tools_used or self.nudged_for_text:
@@ -184,7 +184,7 @@ class _Turn:
     def _finish_refusal(self, before: Sequence[ToolResult]) -> str:
         """Why a `finish` after these calls of its reply is not taken; empty when it is.
 
-        Where checks run after the turn, they tell what a failed call may have meant.
+        Where checks run after the turn, they show what a failed call meant.
         """
         if not self.agent.has_checks and not all(result.ok for result in before):
             return self.agent.nudge_text("unseen_failure")

@@ -6,9 +6,9 @@ from typing import Literal
 from agentbatch.tasks.coders.builtin.definition import CoderLimits
 
 NEAR = 0.9
-"""Share of a limit at which the coder is told."""
+"""Share of a limit at which the coder is warned."""
 LAST_STEPS = 5
-"""Steps left at which the coder is told, for turns of 20 steps and more."""
+"""Steps left at which the coder is warned, for turns of 20 steps and more."""
 
 LimitName = Literal["step_limit", "token_limit", "cost_limit"]
 

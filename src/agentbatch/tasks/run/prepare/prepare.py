@@ -1,7 +1,7 @@
 """Checking everything before a run: tasks, directories, agents, prompts, prices, sandbox, results file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.runs.store.database import read_state
-from agentbatch.spending.pricing import Prices
+from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
-from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.prepare.priced import check_priced
+from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, PreparedRun
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
@@ -37,7 +36,7 @@ def prepare(
     flags: Mapping[str, Any] | None = None,
     resume: RunFolder | None = None,
 ) -> PreparedRun:
-    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to go on with.
+    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to resume.
 
     Raises UserError for the first thing that a person has to mend.
     """
@@ -95,13 +94,13 @@ def prepare(
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
     check_writable(prepared.results_file)
     prepared = replace(prepared, local=_plan_local(prepared))
-    check_priced(prepared)
+    _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
 
 
 def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:
-    """The tasks that the run which goes on had under way, where the selection goes by files."""
+    """The tasks that the resumed run had under way, where the selection goes by files."""
     if resume is None or not (settings.stale or settings.missing):
         return frozenset()
     tasks = read_state(resume.database).tasks.values()
@@ -154,3 +153,32 @@ def _check_verified(plan: Plan) -> None:
             f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
             f"{', '.join(bare[:5])}{more}. Give each a `verify`, or leave the flag out."
         )
+
+
+def _check_priced(prepared: PreparedRun) -> None:
+    """A budget in dollars holds only where every model's price is known. Raises UserError."""
+    limited = [task.id for task in prepared.plan.tasks if task.max_cost is not None]
+    if prepared.settings.max_cost is None and not limited:
+        return
+    what = "--max-cost" if prepared.settings.max_cost is not None else f"max_cost of {limited[0]}"
+    if prepared.settings.rehearsal:
+        raise UserError(f"{what}: the rehearsal model costs nothing; --max-tokens can be tried with it.")
+    require_prices(prepared.prices, _models_in_use(prepared), what, ", or limit tokens with --max-tokens")
+
+
+def _models_in_use(prepared: PreparedRun) -> Iterator[tuple[str, str]]:
+    """Every model that may be called, with the endpoint whose prices hold."""
+    settings, tasks = prepared.settings, prepared.plan.tasks
+    if settings.coder_is_local and prepared.local is not None:
+        for model in prepared.coder.models((), prepared.local.name):
+            yield model, LOOPBACK
+    else:
+        for model in prepared.coder.models(tasks, settings.coder_model):
+            yield model, settings.coder_endpoint
+    if not prepared.judged:
+        return
+    if settings.evaluator_is_local and prepared.local is not None:
+        yield prepared.local.name, LOOPBACK
+    else:
+        for task in tasks:
+            yield task.task.evaluator_model or settings.evaluation_model, settings.evaluation_base_url

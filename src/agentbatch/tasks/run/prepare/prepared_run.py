@@ -50,7 +50,7 @@ class PreparedRun:
     flags: Mapping[str, Any] = field(default_factory=dict)
     """The settings that came from the command line, as a resumption needs them."""
     resumed: RunFolder | None = None
-    """The run that goes on; None: a new one."""
+    """The run that is resumed; None: a new one."""
     uncommitted: tuple[str, ...] = ()
     """What tasks in git worktrees will not find there, a sentence each."""
 

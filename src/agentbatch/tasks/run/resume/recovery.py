@@ -1,4 +1,4 @@
-"""What a killed process leaves half done beside a run's database, mended when the run goes on."""
+"""What a killed process leaves half done beside a run's database, repaired when the run is resumed."""
 
 import re
 from collections.abc import Iterable

@@ -6,27 +6,26 @@ from dataclasses import replace
 from agentbatch.runs.store.database import open_database, read_state
 from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.engine import ResumePlan
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.resume.resume_plan import resume_actions
+from agentbatch.tasks.run.resume.resume_plan import ResumePlan, resume_actions
 from agentbatch.text import counted
 
 
 def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
-    """How the tasks of the plan go on; of a new run, nothing."""
+    """How the tasks of the plan resume; of a new run, nothing."""
     if prepared.resumed is None:
         return ResumePlan()
     settings, known = prepared.settings, store.state.tasks
     found = resume_actions(
         prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force
     )
-    under_way = [known[task_id] for task_id, disposition in found.items() if disposition == "continue"]
+    under_way = [known[task_id] for task_id, action in found.items() if action == "continue"]
     with closing(open_database(store.folder.database)) as connection:
         return ResumePlan(found, load_histories(connection, under_way))
 
 
 def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
-    """The run with the tasks alone that a resumption would start or go on with, and a line that says how many are over.
+    """The run with the tasks alone that a resumption would start or resume, and a line that says how many are over.
     Reads only. Raises UserError."""
     if prepared.resumed is None:
         return prepared, ""
@@ -35,5 +34,5 @@ def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
     found = resume_actions(tasks, known, retry_failed=settings.retry_failed, force=settings.force)
     left = tuple(task for task in tasks if found[task.id] != "keep")
     over = len(tasks) - len(left)
-    told = f"goes on with run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"
-    return replace(prepared, plan=replace(prepared.plan, tasks=left)), told
+    line = f"goes on with run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"
+    return replace(prepared, plan=replace(prepared.plan, tasks=left)), line

@@ -2,15 +2,25 @@
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agentbatch.runs.state import TaskState
+from agentbatch.runs.store.history import TaskHistory
 from agentbatch.tasks.spec.plan import PlannedTask
 
 ResumeAction = Literal["new", "keep", "start", "continue", "rerun", "changed"]
 """`new`: the run does not know it yet, at least not as it is now; `keep`: it is over; `start`: it had not begun;
-`continue`: it goes on where it was; `rerun`: it begins again, as was asked; `changed`: it begins again, since it is
+`continue`: it resumes where it was; `rerun`: it begins again, as was asked; `changed`: it begins again, since it is
 another task now."""
+
+
+@dataclass(frozen=True)
+class ResumePlan:
+    """How an interrupted run resumes: what becomes of each task, and what is known of those under way."""
+
+    resume_actions: Mapping[str, ResumeAction] = field(default_factory=dict)
+    histories: Mapping[str, TaskHistory] = field(default_factory=dict)
 
 
 def resume_actions(
@@ -24,12 +34,12 @@ def resume_actions(
     found: dict[str, ResumeAction] = {}
     for planned in tasks:
         state = known.get(planned.id)
-        found[planned.id] = "new" if state is None else _disposition(planned, state, retry_failed, force)
+        found[planned.id] = "new" if state is None else _action(planned, state, retry_failed, force)
     _revive_skipped(tasks, known, found)
     return found
 
 
-def _disposition(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> ResumeAction:
+def _action(planned: PlannedTask, state: TaskState, retry_failed: bool, force: bool) -> ResumeAction:
     if force and state.begun:
         return "rerun"
     if state.definition and state.definition != planned.definition:

@@ -42,7 +42,7 @@ class DirectoryLocks:
         self._at_work.update(_effects(root, isolated))
 
     def leave(self, root: Path, isolated: bool) -> list[Conflict]:
-        """The task in `root` has ended: what nobody has to wait for any more."""
+        """The task in `root` has ended: what no task has to wait for any more."""
         effects = _effects(root, isolated)
         self._at_work.subtract(effects)
         free = [hold for hold in effects if not self._at_work[hold]]

@@ -21,7 +21,7 @@ class _Waiting(NamedTuple):
     order: Order
     number: int
     """Of the entry, ever rising: entries of one order are never compared any further, and a task that was taken out and
-    put in again is told from its old entry."""
+    put in again is not taken for its old entry."""
     task: PlannedTask
 
 
@@ -123,7 +123,7 @@ class ReadyQueue:
             self._behind.pop(hold, None)
 
     def _open_hold(self, entry: _Entry, hold: Conflict) -> None:
-        """Let the first of those behind a hold out, unless it holds again: then its end offers them anew."""
+        """Let the first of those behind a hold out, unless it holds again: then its end offers them again."""
         behind = self._behind.get(hold)
         if not behind or self._occupied.is_held(hold) or behind[0].order != entry.order:
             return

@@ -27,7 +27,7 @@ class Scheduler:
         skip: Callable[[PlannedTask, str], None] | None = None,
         ended: Mapping[str, bool] | None = None,
     ) -> None:
-        """`rest`: seconds between two starts. `skip` is told of each task that never starts, and of the id of the
+        """`rest`: seconds between two starts. `skip` is called for each task that never starts, and with the id of the
         dependency that failed or was skipped itself. `ended`: tasks of the plan that are over already, and whether
         they were completed.
         """
@@ -77,9 +77,9 @@ class Scheduler:
         return self._paused
 
     def set_concurrency(self, number: int) -> None:
-        """From now on; when it is lowered, tasks that run go on to their ends."""
+        """From now on; when it is lowered, running tasks continue to their ends."""
         if number < 1:
-            raise ValueError(f"{number} tasks at the same time are none at all")
+            raise ValueError(f"{number} tasks at the same time: there must be one at least")
         self._max_concurrent = number
         self._wake.set()
 
