@@ -125,8 +125,6 @@ class RunScreen(LeavingRun):
         status = shown_status(task, alive=self._condition == "running")
         return "paused" if task.paused and status in ("coding", "evaluating") else status
 
-    # what happens ------------------------------------------------------------------------------------------------
-
     def look(self) -> None:
         """Take in what has come up."""
         try:
@@ -187,8 +185,6 @@ class RunScreen(LeavingRun):
     def on_resize(self) -> None:
         self._draw_head()
 
-    # the details -------------------------------------------------------------------------------------------------
-
     @property
     def _pane(self) -> Pane:
         (pane,) = self._tabs.get_pane(self._tabs.active or "transcript").children
@@ -245,8 +241,6 @@ class RunScreen(LeavingRun):
     @work(exclusive=True, group="export")
     async def action_export(self) -> None:
         await ask_and_export(self.app, source_of(self.view), Path.cwd(), self._now())
-
-    # filter and search -------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
         self._entry.open("filter")

@@ -28,7 +28,7 @@ class SteeringKeys(SizedScreen[None]):
     def action_pause_task(self) -> None:
         task = self.chosen
         if task is not None:
-            self._send("resume-paused" if task.paused else "pause", task=task.id)
+            self._send("unpause" if task.paused else "pause", task=task.id)
 
     def action_pause_all(self) -> None:
         state = self.view.state
@@ -38,7 +38,7 @@ class SteeringKeys(SizedScreen[None]):
                 task.paused or task.status == "queued" for task in state.tasks.values() if not task.finished
             )
         )
-        self._send("resume-paused" if held else "pause", task=None)
+        self._send("unpause" if held else "pause", task=None)
 
     @work
     async def action_cancel_task(self) -> None:
