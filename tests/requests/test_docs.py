@@ -13,7 +13,7 @@ import pytest
 
 import agentbatch.requests
 from agentbatch.cli.main import parse
-from agentbatch.cli.requests import bench, cache, requests
+from agentbatch.cli.requests import bench, cache, command
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.spec.make import Recipe, make, read_prompt
@@ -161,7 +161,7 @@ def flags_of(*words: str) -> set[str]:
     """The long flags of a command."""
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
-    for module in (requests, cache, bench):
+    for module in (command, cache, bench):
         module.add_parser(subparsers)
     for word in words:
         (choices,) = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]

@@ -42,7 +42,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "prune": Command("runs.prune", "remove old runs"),
     },
     "plain requests": {
-        "requests": Command("requests.requests", "send a file of plain requests to a model"),
+        "requests": Command("requests.command", "send a file of plain requests to a model"),
         "cache": Command("requests.cache", "list or clear answers kept by requests run --cache"),
         "bench": Command("requests.bench", "measure how fast requests go"),
     },

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic.fields import FieldInfo
+
 from agentbatch.cli.parser import unknown_option
 from agentbatch.config import Option, Settings, load_settings, options
 from agentbatch.errors import UserError
@@ -37,8 +39,8 @@ def add_setting_flags(
         section = parser.add_argument_group(title)
         for field, option in options().items():
             if option.flag is not None and option.group == group:
-                show = shown is None or field in shown
-                _add_flag(section, field, option, alone=field in value_optional, show=show)
+                info, show = Settings.model_fields[field], shown is None or field in shown
+                add_flag(section, field, info, option, alone=field in value_optional, show=show)
         if group == "models":
             section.add_argument(
                 "--env-file",
@@ -58,12 +60,19 @@ def add_setting_flags(
             )
 
 
-def _add_flag(
-    section: argparse._ArgumentGroup, field: str, option: Option, *, alone: bool, show: bool
+def add_flag(
+    section: argparse._ArgumentGroup,
+    field: str,
+    info: FieldInfo,
+    option: Option,
+    *,
+    alone: bool = False,
+    show: bool = True,
 ) -> None:
-    info = Settings.model_fields[field]
+    """The flag of one setting. `alone`: its value may be left out; `show`: in the help."""
     names = (option.flag or "").split("/")
-    text = f"{info.description}{_default(info.default)} ({option.env[0]})" if show else argparse.SUPPRESS
+    text = f"{info.description}{_default(info.default)}" + (f" ({option.env[0]})" if option.env else "")
+    text = text if show else argparse.SUPPRESS
     if info.annotation is bool:
         section.add_argument(*names, dest=field, action="store_true", default=argparse.SUPPRESS, help=text)
         return

@@ -55,12 +55,13 @@ def load_settings(
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise UserError(_explain(error, sources)) from None
+        raise UserError(explain(error, sources)) from None
     _check_keys(settings, sources)
     return settings
 
 
-def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+def explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+    """A sentence for a person. `sources`: the flag or variable of each field."""
     problem = first_problem(error)
     field = str(problem.location[0])
     shown = "" if field.endswith("_api_key") else f", not {str(problem.given)!r}"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cli.requests.run import lasting
 from agentbatch.rehearsal.script import Fault
 from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import end_message, request_failure_message
@@ -180,18 +179,3 @@ def test_how_a_batch_ends(
     assert last.endswith(go_on)
     assert ("Go on with: agentbatch resume r1" in last) == bool(go_on)
     assert ("Stopped: No ‹money›." in message.body) == bool(end.error)
-
-
-def test_no_address_is_among_the_words_that_last() -> None:
-    words = [
-        "requests",
-        "run",
-        "in",
-        "--notify",
-        "json://a",
-        "--resume",
-        "--notify=json://b",
-        "--cache",
-        "--notify",
-    ]
-    assert lasting(words) == ["requests", "run", "in", "--cache"]

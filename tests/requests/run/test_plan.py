@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from agentbatch.config import load_settings
+from agentbatch.config.requests_settings import RequestsSettings
 from agentbatch.display.requests.dry_run import WIDTH, render_plan
 from agentbatch.errors import UserError
 from agentbatch.requests.run.plan import plan
-from agentbatch.requests.run.prepare import PreparedRequests, RequestsOptions, check_output, prepare_requests
+from agentbatch.requests.run.prepare import PreparedRequests, check_output, prepare_requests
 
 PRICES = """
 [models.cheap]
@@ -41,7 +42,7 @@ def prepared(
     known = keys | {"CODER_MODEL": "cheap"} if environ is None else environ
     settings = load_settings({"judge": "none"}, known, None)
     return prepare_requests(
-        settings, RequestsOptions("in.jsonl", Path("out.jsonl"), **options), folder, known
+        settings, RequestsSettings(input="in.jsonl", output=Path("out.jsonl"), **options), folder, known
     )
 
 
@@ -136,7 +137,7 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
 
 def test_standard_input_is_copied_and_the_copy_goes_away(tmp_path: Path) -> None:
     settings = load_settings({"judge": "none"}, {}, None)
-    options = RequestsOptions("-", Path("out.jsonl"))
+    options = RequestsSettings(input="-", output=Path("out.jsonl"))
     given = io.BytesIO(b'{"id": "a", "prompt": "x"}\n')
     made = prepare_requests(settings, options, tmp_path, {}, stdin=given)
     assert (made.spooled, made.total, made.name) == (True, 1, "standard input")

@@ -10,155 +10,116 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli.flags import read_settings
+from agentbatch.cli.requests.flags import given_flags, recorded_flags
 from agentbatch.cli.runs import daemon
 from agentbatch.cli.runs.choice import latest_of, recorded
 from agentbatch.cli.runs.signals import SignalStopper
+from agentbatch.config.requests_settings import (
+    SHARED,
+    RequestsSettings,
+    command_words,
+    lasting,
+    load_requests_settings,
+)
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.text import clip
 
 if TYPE_CHECKING:
-    from agentbatch.config import Settings
     from agentbatch.display.requests.face import RequestsFace
     from agentbatch.requests.run.engine import RequestsEngine
-    from agentbatch.requests.run.prepare import PreparedRequests, RequestsOptions
+    from agentbatch.requests.run.prepare import PreparedRequests
     from agentbatch.requests.run.run_requests import RequestsOutcome
 
-ONCE = ("--resume", "--retry-failed", "--force", "--daemon")
-"""Words of one session, not of the batch."""
-
-NOTIFY = "--notify"
-"""Has an address behind it."""
-
-SETTINGS = {
-    "ask_endpoint": "coder_endpoint",
-    "most_rpm": "rpm",
-    "most_tpm": "tpm",
-    "pause_ms": "throttle_ms",
-    "retries": "max_retries",
-    "delay": "retry_delay",
-    "patience": "request_timeout",
-    "own_prices": "prices",
-    "most_failures": "max_failures",
-}
-"""What stands in the settings' table too: variables and .env count where the word was not given."""
+RESUME_TAKES = frozenset({"resume", "retry_failed", "daemon", "env_file", "display", "notify"})
+"""Flags of `agentbatch resume` that mean something for a batch of plain requests."""
 
 
-def run_requests(args: argparse.Namespace, folder: RunFolder | None = None) -> int:
-    """`folder`: go on with this run."""
-    from agentbatch.requests.run.prepare import STDIN, check_output, check_words, prepare_requests  # heavy
+def run(args: argparse.Namespace) -> int:
+    return start(given_flags(args))
 
-    if args.through_provider:
-        check_words(args.words, args.batch_size)
-    settings = _settings(args)
-    options = _options(args)
-    if options.output is None and not args.only_plan:
+
+def start(flags: dict[str, Any], folder: RunFolder | None = None) -> int:
+    """Run the batch that the flags ask for; `folder`: resume this run."""
+    from agentbatch.requests.run.prepare import STDIN, check_flags, check_output, prepare_requests  # heavy
+
+    check_flags(flags)
+    own = load_requests_settings(flags)
+    shared = {field: value for field, value in flags.items() if field in SHARED or field == "env_file"}
+    settings, _ = read_settings({**shared, "judge": "none"})  # nothing is judged, so that key is not needed
+    if own.output is None and not own.dry_run:
         raise UserError("Say where the answers go: -o OUT.jsonl.")
-    if options.output is not None:
-        check_output(options.output, Path(options.source))
-    if args.in_background and not args.only_plan:
-        if options.source == STDIN and folder is None:
+    if own.output is not None:
+        check_output(own.output, Path(own.input))
+    if own.daemon and not own.dry_run:
+        if own.input == STDIN and folder is None:
             raise UserError("--daemon: a process in the background has no standard input; name a file.")
-        return daemon.start(_again(args, folder))
-    if folder is None and not args.only_plan:
-        folder = _earlier(args, options)
-    prepared = prepare_requests(
-        settings, options, Path.cwd(), os.environ, stdin=sys.stdin.buffer, resumed=folder
-    )
+        return daemon.start(_background_words(flags, folder))
+    if folder is None and not own.dry_run:
+        folder = _earlier(own)
+    prepared = prepare_requests(settings, own, Path.cwd(), os.environ, stdin=sys.stdin.buffer, resumed=folder)
     try:
-        if args.only_plan:
+        if own.dry_run:
             return _plan(prepared)
-        return asyncio.run(_run(args, prepared))
+        return asyncio.run(_run(prepared, lasting(flags)))
     finally:
         prepared.cleanup()
 
 
 def resume_requests(folder: RunFolder, given: dict[str, Any]) -> int:
     """`agentbatch resume` of such a run. `given`: the settings that its command line named."""
-    from agentbatch.cli.requests.requests import parse_run
-
-    words = recorded(folder).flags.get("words")
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"The run {folder.run_id} does not tell the command that it was started with.")
-    args = parse_run(words)
-    args.words = words
-    other = sorted(given.keys() - {"resume", "retry_failed", "daemon", "env_file", "display", "notify"})
+    flags = recorded_flags(recorded(folder))
+    other = sorted(given.keys() - RESUME_TAKES)
     if other:
         raise UserError(
-            f"--{other[0].replace('_', '-')} is not for going on with a batch of plain requests; say its whole command "
-            f"again: {shlex.join(['agentbatch', *words])} --resume"
+            f"--{other[0].replace('_', '-')} cannot be changed when a batch of plain requests is resumed like this; "
+            f"say its whole command again: {shlex.join([*command_words(flags), '--resume'])}"
         )
-    args.again = bool(given.get("retry_failed"))
-    args.go_on = not args.again
-    args.in_background = bool(given.get("daemon"))
-    args.as_json = args.as_json or given.get("display") == "json"
-    args.addresses = [given["notify"]] if "notify" in given else []
-    if "env_file" in given:
-        args.keys_file = Path(given["env_file"])
-    return run_requests(args, folder)
+    return start({**flags, **given, "resume": True}, folder)
 
 
-def _settings(args: argparse.Namespace) -> "Settings":
-    flags: dict[str, Any] = {
-        setting: getattr(args, name) for name, setting in SETTINGS.items() if getattr(args, name) is not None
-    }
-    flags["judge"] = "none"  # nobody judges here, so that nobody needs that key
-    if args.addresses:
-        flags["notify"] = " ".join(args.addresses)
-    if args.keys_file is not None:
-        flags["env_file"] = str(args.keys_file)
-    return read_settings(flags)[0]
+def _background_words(flags: dict[str, Any], folder: RunFolder | None) -> Sequence[str]:
+    """The words after `agentbatch` that do the same in another process."""
+    if folder is None:
+        return command_words(flags)[1:]
+    notify = flags.get("notify", [])
+    addresses = notify if isinstance(notify, str) else " ".join(notify)
+    return [
+        "resume",
+        folder.run_id,
+        *(["--retry-failed"] if flags.get("retry_failed") else []),
+        *(["--notify", addresses] if addresses else []),
+    ]
 
 
-def _options(args: argparse.Namespace) -> "RequestsOptions":
-    from agentbatch.requests.run.prepare import RequestsOptions
-
-    return RequestsOptions(
-        source=args.input,
-        output=args.out,
-        model=args.ask_model,
-        system=args.ask_system,
-        temperature=args.ask_temperature,
-        max_tokens=args.ask_max_tokens,
-        json_schema=args.ask_schema,
-        concurrency=args.concurrency,
-        batch_size=args.batch_size,
-        timeout=args.whole_timeout,
-        max_cost=args.most_cost,
-        dedupe=not args.each,
-        cache=args.use_cache,
-        ordered=args.ordered,
-        provider_batch=args.through_provider,
-    )
-
-
-def _earlier(args: argparse.Namespace, options: "RequestsOptions") -> RunFolder | None:
-    """The run of this input that goes on; None: a new one begins. Raises UserError when somebody has to say which."""
+def _earlier(own: RequestsSettings) -> RunFolder | None:
+    """The run of this input that is resumed; None: a new one begins. Raises UserError when the flags do not decide
+    that."""
     from agentbatch.requests.run.prepare import STDIN
 
-    assert options.output is not None  # it was asked for
+    assert own.output is not None  # it was checked
 
-    going = args.go_on or args.again
+    going = own.resuming
     found = None
-    if options.source != STDIN:
-        found = latest_of("requests", Path(options.source), resuming=going)
-    if options.source == STDIN and going:
+    if own.input != STDIN:
+        found = latest_of("requests", Path(own.input), going_on=going)
+    if own.input == STDIN and going:
         raise UserError("What came from standard input goes on by its run: agentbatch resume RUN.")
     other = holder(found) if found is not None else ""
     if found is not None and other:
         raise UserError(
             f"This batch is being worked on by {other}. Wait for it, or stop it first: agentbatch stop {found.run_id}"
         )
-    if found is not None and not args.anew:
+    if found is not None and not own.force:
         if going:
-            _check_same_output(found, options.output)
+            _check_same_output(found, own.output)
             return found
         raise UserError(
-            f"There is a batch of {options.source} already, run {found.run_id}: --resume goes on with it (what was "
+            f"There is a batch of {own.input} already, run {found.run_id}: --resume goes on with it (what was "
             "answered is not paid again), --retry-failed asks what failed again too, --force begins anew."
         )
-    if options.output.exists() and not args.anew:
-        raise UserError(f"{options.output} exists already: name another file, or say --force.")
+    if own.output.exists() and not own.force:
+        raise UserError(f"{own.output} exists already: name another file, or say --force.")
     if going:
         sys.stderr.write("agentbatch: there is no batch of this input to go on with: a new one starts.\n")
     return None
@@ -174,19 +135,6 @@ def _check_same_output(found: RunFolder, output: Path) -> None:
         )
 
 
-def lasting(words: Sequence[str]) -> list[str]:
-    """The words of a command line that are for all sessions of a batch. Addresses to notify are secrets: they are not
-    kept, and not shown."""
-    kept: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if word == NOTIFY:
-            next(rest, None)
-        elif word not in ONCE and not word.startswith(f"{NOTIFY}="):
-            kept.append(word)
-    return kept
-
-
 def _plan(prepared: "PreparedRequests") -> int:
     from agentbatch.display.requests.dry_run import render_plan
     from agentbatch.requests.run.plan import plan
@@ -195,15 +143,7 @@ def _plan(prepared: "PreparedRequests") -> int:
     return 0
 
 
-def _again(args: argparse.Namespace, folder: RunFolder | None) -> Sequence[str]:
-    """The words that do the same in another process."""
-    if folder is None:
-        return list(args.words)
-    told = ["--notify", " ".join(args.addresses)] if args.addresses else []
-    return ["resume", folder.run_id, *(["--retry-failed"] if args.again else []), *told]
-
-
-async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
+async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
     stopper = SignalStopper()
     # Before anything else is loaded: a signal must find us from here on.
     from agentbatch.display.requests.face import choose_requests_face
@@ -213,10 +153,10 @@ async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
 
     watch_lifeline(stopper.stop)
     face = choose_requests_face(
-        "json" if args.as_json else prepared.settings.display,
+        prepared.settings.display,
         Writer(sys.stdout),
         Writer(sys.stderr),
-        quiet=args.quiet,
+        quiet=prepared.options.quiet,
         term=os.environ.get("TERM", ""),
     )
 
@@ -225,9 +165,8 @@ async def _run(args: argparse.Namespace, prepared: "PreparedRequests") -> int:
         tell_ready(engine.run_folder)
 
     callbacks = Callbacks(begun, face.on_progress, face.on_failure, [face.on_event])
-    words = lasting(args.words)
-    outcome = await run_requests(prepared, callbacks, retry_failed=args.again, flags={"words": words})
-    _end(face, prepared, outcome, words)
+    outcome = await run_requests(prepared, callbacks, flags=flags)
+    _end(face, prepared, outcome, command_words(flags))
     return outcome.exit_code
 
 
@@ -248,8 +187,8 @@ def _end(
     failed = read_failed(RunFolder(outcome.run_folder).journal) if figures.failed else []
     resume = ""
     if outcome.stopped or outcome.left:
-        command = ["agentbatch", *words, "--retry-failed" if outcome.failures_ended_it else "--resume"]
-        if options.source == STDIN:
+        command = [*words, "--retry-failed" if outcome.failures_ended_it else "--resume"]
+        if options.input == STDIN:
             again = ["--retry-failed"] if outcome.failures_ended_it else []
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)

@@ -22,7 +22,7 @@ def sync_journal(
 ) -> tuple[OutputFile, Recording, int]:
     """The journal of a run that goes on is brought in line with the input, which may have changed, and the output with
     the journal. The number is that of the journal's session from which on it is."""
-    with closing(Journal(store.folder.journal, dedupe=prepared.options.dedupe)) as journal:
+    with closing(Journal(store.folder.journal, dedupe=prepared.batch.dedupe)) as journal:
         if retry_failed:
             journal.reopen("failed")
         if prepared.resumed is not None:

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentbatch.config import Settings
+from agentbatch.config.requests_settings import RequestsSettings
 from agentbatch.errors import UserError
 from agentbatch.files import check_writable
 from agentbatch.requests.options import BatchOptions
@@ -34,34 +35,12 @@ MAX_MODELS = 1_000
 """Models of one batch whose prices are looked up beforehand."""
 
 
-WITHOUT_MEANING = ("--concurrency", "--rpm", "--tpm", "--throttle-ms")
-"""With the provider's batch service, which sets its own pace."""
+WITHOUT_MEANING = ("concurrency", "rpm", "tpm", "throttle_ms", "batch_size")
+"""Flags that say nothing to the provider's batch service, which sets its own pace."""
 
 
-@dataclass(frozen=True)
-class RequestsOptions:
-    """What somebody asks of a batch. None: as the settings, or nothing, say."""
-
-    source: str
-    """The input file, or `-`."""
-    output: Path | None
-    model: str | None = None
-    system: Path | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    json_schema: Path | None = None
-    concurrency: int = 10
-    batch_size: int = 1
-    """Items a call."""
-    timeout: float | None = None
-    """Seconds for the whole batch."""
-    max_cost: float | None = None
-    """US dollars for this session."""
-    dedupe: bool = True
-    cache: bool = False
-    ordered: bool = False
-    provider_batch: bool = False
-    """Through the provider's batch service."""
+AS_GIVEN = {"temperature", "max_tokens", "concurrency", "batch_size", "timeout", "max_cost"}
+"""Settings that are options of the batch as they are."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +48,7 @@ class PreparedRequests:
     """A batch with everything checked. Making one spends nothing, and writes nothing but a copy of standard input."""
 
     settings: Settings
-    options: RequestsOptions
+    options: RequestsSettings
     folder: Path
     """Where the command runs."""
     environ: Mapping[str, str]
@@ -92,7 +71,7 @@ class PreparedRequests:
     @property
     def name(self) -> str:
         """How a person calls the input."""
-        return "standard input" if self.options.source == STDIN else self.options.source
+        return "standard input" if self.options.input == STDIN else self.options.input
 
     def cleanup(self) -> None:
         """Remove the copy of standard input."""
@@ -102,7 +81,7 @@ class PreparedRequests:
 
 def prepare_requests(
     settings: Settings,
-    options: RequestsOptions,
+    options: RequestsSettings,
     folder: Path,
     environ: Mapping[str, str],
     *,
@@ -118,7 +97,7 @@ def prepare_requests(
     if resumed is not None and not options.provider_batch:
         check_none_at_provider(resumed.journal)
     batch = _batch(settings, options, folder)
-    source, spooled = _source(options.source, folder, stdin, resumed)
+    source, spooled = _source(options.input, folder, stdin, resumed)
     models: set[str] = set()
 
     def check(request: BatchRequest) -> None:
@@ -137,7 +116,7 @@ def prepare_requests(
     return prepared
 
 
-def _batch(settings: Settings, options: RequestsOptions, folder: Path) -> BatchOptions:
+def _batch(settings: Settings, options: RequestsSettings, folder: Path) -> BatchOptions:
     schema: Any = None
     if options.json_schema is not None:
         path = folder / options.json_schema
@@ -151,27 +130,23 @@ def _batch(settings: Settings, options: RequestsOptions, folder: Path) -> BatchO
     return BatchOptions(
         model=model,
         system=system,
-        temperature=options.temperature,
-        max_tokens=options.max_tokens,
         json_schema=schema,
-        concurrency=options.concurrency,
-        batch_size=options.batch_size,
-        timeout=options.timeout,
-        max_cost=options.max_cost,
-        dedupe=options.dedupe,
+        dedupe=not options.no_dedupe,
         prices=_prices(settings, folder),
+        **options.model_dump(include=AS_GIVEN),
     )
 
 
-def check_words(words: Sequence[str], batch_size: int) -> None:
-    """Raises UserError for flags of a command line that make no sense with the service."""
-    names = [word.partition("=")[0] for word in words]
-    given = [flag for flag in WITHOUT_MEANING if flag in names] + (["--batch-size"] if batch_size > 1 else [])
+def check_flags(flags: Mapping[str, Any]) -> None:
+    """Raises UserError for flags that make no sense with the provider's batch service."""
+    if not flags.get("provider_batch"):
+        return
+    given = [name for name in WITHOUT_MEANING if name in flags and (name, flags[name]) != ("batch_size", "1")]
     if given:
-        each = "means" if len(given) == 1 else "mean"
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UserError(
-            f"{' and '.join(given)} {each} nothing with --provider-batch: the provider sets the pace, and each "
-            f"request is its own. Leave {'it' if len(given) == 1 else 'them'} out."
+            f"{names} {'means' if len(given) == 1 else 'mean'} nothing with --provider-batch: the provider sets the "
+            f"pace, and each request is its own. Leave {'it' if len(given) == 1 else 'them'} out."
         )
 
 

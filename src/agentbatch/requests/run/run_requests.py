@@ -81,9 +81,9 @@ class Callbacks:
 
 
 async def run_requests(
-    prepared: PreparedRequests, callbacks: Callbacks, *, retry_failed: bool = False, flags: dict[str, object]
+    prepared: PreparedRequests, callbacks: Callbacks, *, flags: dict[str, object]
 ) -> RequestsOutcome:
-    """Run a batch, or go on with it. `flags`: what a resumption needs to know of the command line.
+    """Run a batch, or resume it. `flags`: the settings that the command line named, from which a resumption starts.
 
     Raises UserError before anything is spent; failures of requests are in the outcome.
     """
@@ -103,7 +103,9 @@ async def run_requests(
         source = keep_source(prepared, store)
         endpoint = await open_endpoint(prepared, redact, stack)
         processor = new_processor(prepared, endpoint, store.folder.journal)
-        output, recording, since = sync_journal(prepared, processor, store, source, retry_failed)
+        output, recording, since = sync_journal(
+            prepared, processor, store, source, prepared.options.retry_failed
+        )
         stack.callback(output.close)
         engine = RequestsEngine(processor, store)
         store.emit(_started(prepared, processor, session, source, flags))

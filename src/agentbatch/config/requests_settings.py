@@ -1,0 +1,203 @@
+"""The settings of `agentbatch requests run`: the table of its flags, as `Settings` is that of a run of tasks."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from agentbatch.config.loading import explain
+from agentbatch.config.settings import Option, Settings, option
+from agentbatch.errors import UserError
+
+GROUPS: Mapping[str, str] = {
+    "files": "files",
+    "ask": "what is asked (of requests that do not say it themselves)",
+    "pace": "pace and limits",
+    "resume": "resuming, and in the background",
+    "output": "output",
+}
+
+ONCE = frozenset({"resume", "retry_failed", "force", "daemon", "dry_run", "notify"})
+"""Settings of one session, not of the batch. The addresses of `notify` are secrets besides: they are not stored."""
+
+
+class RequestsSettings(BaseModel):
+    """What can be said of a batch besides `SHARED`. Field metadata holds the flags; None: not set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Annotated[str, option(None, ())] = Field(
+        "-", description="the requests, one a line; -: standard input"
+    )
+    output: Annotated[Path | None, option("-o/--output", (), "OUT.jsonl", "files")] = Field(
+        None, description="the answers, one a line"
+    )
+    ordered: Annotated[bool, option("--ordered", (), "", "files")] = Field(
+        False, description="put the output into the order of the input, at the end"
+    )
+
+    model: Annotated[str | None, option("--model", (), "NAME", "ask")] = Field(
+        None, description="the model [CODER_MODEL]"
+    )
+    system: Annotated[Path | None, option("--system", (), "FILE", "ask")] = Field(
+        None, description="a system message"
+    )
+    temperature: Annotated[float | None, option("--temperature", (), "T", "ask")] = Field(
+        None, allow_inf_nan=False, description="the model's own by default"
+    )
+    max_tokens: Annotated[int | None, option("--max-tokens", (), "N", "ask")] = Field(
+        None, ge=1, le=10_000_000, description="of an answer"
+    )
+    json_schema: Annotated[Path | None, option("--json-schema", (), "FILE", "ask")] = Field(
+        None, description="answers keep to it; one that does not is asked for once more"
+    )
+
+    concurrency: Annotated[int, option("--concurrency", (), "N", "pace")] = Field(
+        10, ge=1, le=10_000, description="requests at once, at most"
+    )
+    batch_size: Annotated[int, option("--batch-size", (), "N", "pace")] = Field(
+        1, ge=1, le=10, description="short requests that share a call, 1 to 10"
+    )
+    timeout: Annotated[float | None, option("--timeout", (), "SECONDS", "pace")] = Field(
+        None, gt=0, lt=1e9, description="for the whole batch"
+    )
+    max_cost: Annotated[float | None, option("--max-cost", (), "USD", "pace")] = Field(
+        None, gt=0, lt=1e9, description="US dollars for this session"
+    )
+    no_dedupe: Annotated[bool, option("--no-dedupe", (), "", "pace")] = Field(
+        False, description="pay for each of several requests that ask the same"
+    )
+    cache: Annotated[bool, option("--cache", (), "", "pace")] = Field(
+        False, description="use answers of earlier batches, and keep these"
+    )
+    provider_batch: Annotated[bool, option("--provider-batch", (), "", "pace")] = Field(
+        False, description="through the provider's batch service: half the price, within a day"
+    )
+    dry_run: Annotated[bool, option("--dry-run", (), "", "pace")] = Field(
+        False, description="count, and estimate; send nothing"
+    )
+
+    resume: Annotated[bool, option("--resume", (), "", "resume")] = Field(
+        False, description="resume the batch of this input"
+    )
+    retry_failed: Annotated[bool, option("--retry-failed", (), "", "resume")] = Field(
+        False, description="resume it, and ask again what failed"
+    )
+    force: Annotated[bool, option("--force", (), "", "resume")] = Field(
+        False, description="start again from the beginning; pays for everything again"
+    )
+    daemon: Annotated[bool, option("--daemon", (), "", "resume")] = Field(
+        False, description="run in the background; agentbatch status shows it"
+    )
+    quiet: Annotated[bool, option("--quiet", (), "", "output")] = Field(
+        False, description="only what went wrong"
+    )
+
+    @property
+    def resuming(self) -> bool:
+        """The latest batch of this input is resumed."""
+        return self.resume or self.retry_failed
+
+
+class Shared(NamedTuple):
+    """How a setting of `Settings` is set here."""
+
+    group: str
+    description: str = ""
+    """Empty: as there."""
+    flag: str = ""
+    """Empty: as there."""
+    maximum: int | None = None
+    """Of the flag; None: as there."""
+
+
+SHARED: Mapping[str, Shared] = {
+    "coder_endpoint": Shared("ask", "the OpenAI-compatible endpoint", flag="--endpoint"),
+    "rpm": Shared("pace", "requests a minute"),
+    "tpm": Shared("pace", "tokens a minute"),
+    "throttle_ms": Shared("pace", "between two starts", maximum=2_000),
+    "max_retries": Shared("pace", "of a request", maximum=5),
+    "retry_delay": Shared("pace", "before the first retry"),
+    "request_timeout": Shared("pace", "for each attempt"),
+    "max_failures": Shared(
+        "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
+    ),
+    "notify": Shared("output", "tell this apprise URL of the end and of the first failure; again for more"),
+    "prices": Shared("output"),
+    "display": Shared("output"),
+}
+"""Settings that the batch shares with runs of tasks, by field: their variables count where no flag is given."""
+
+
+def requests_options() -> dict[str, tuple[FieldInfo, Option]]:
+    """Every setting by field, in the order of `--help`."""
+    table: dict[str, tuple[FieldInfo, Option]] = {}
+    for field, info in RequestsSettings.model_fields.items():
+        table[field] = info, _option(info)
+    for field, shared in SHARED.items():
+        info = copy.copy(Settings.model_fields[field])
+        info.description = shared.description or info.description
+        own = _option(info)
+        table[field] = info, own._replace(flag=shared.flag or own.flag, group=shared.group)
+    return table
+
+
+def _option(info: FieldInfo) -> Option:
+    return next(part for part in info.metadata if isinstance(part, Option))
+
+
+def load_requests_settings(flags: Mapping[str, Any]) -> RequestsSettings:
+    """`flags` holds what was given on the command line, by field; those of `SHARED` are for `load_settings`, and only
+    their range is checked here. Raises UserError naming the flag that is wrong."""
+    table = requests_options()
+    for field, shared in SHARED.items():
+        given = str(flags.get(field, ""))
+        if shared.maximum is not None and given.isdigit() and int(given) > shared.maximum:
+            raise UserError(f"{table[field][1].flag}: must be {_range(0, shared.maximum)}, not {given!r}.")
+    own = {field: value for field, value in flags.items() if field in RequestsSettings.model_fields}
+    try:
+        return RequestsSettings.model_validate(own)
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        info, own_option = table[field]
+        limits = {
+            name: getattr(part, name)
+            for part in info.metadata
+            for name in ("ge", "le")
+            if hasattr(part, name)
+        }
+        if len(limits) == 2:
+            raise UserError(
+                f"{own_option.flag}: must be {_range(limits['ge'], limits['le'])}, not {str(flags[field])!r:.40}."
+            ) from None
+        raise UserError(
+            explain(error, {name: opt.flag or name for name, (_, opt) in table.items()})
+        ) from None
+
+
+def _range(minimum: int, maximum: int) -> str:
+    return f"a whole number from {minimum} to {maximum}"
+
+
+def command_words(flags: Mapping[str, Any]) -> list[str]:
+    """The command line that says the same as these settings, from `agentbatch` on; for people, and other processes."""
+    words = ["agentbatch", "requests", "run", str(flags.get("input", "-"))]
+    for field, (_, own) in requests_options().items():
+        value, name = flags.get(field), (own.flag or "").partition("/")[0]
+        if field == "display":
+            words += ["--json"] if value == "json" else []
+        elif value is True:
+            words.append(name)
+        elif name and value not in (None, False):
+            for part in value if isinstance(value, list) else [value]:
+                words += [name, str(part)]
+    return words + (["--env-file", str(flags["env_file"])] if "env_file" in flags else [])
+
+
+def lasting(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the flags that is for all sessions of a batch, as JSON."""
+    kept = {field: value for field, value in flags.items() if field not in ONCE}
+    return {field: value if isinstance(value, bool) else str(value) for field, value in kept.items()}
