@@ -16,13 +16,13 @@ from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.redaction import Redactor
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.admission import Requests, each
-from agentbatch.requests.batch.batch import Batch
+from agentbatch.requests.batch.batch_pass import BatchPass
 from agentbatch.requests.batch.call import Caller
 from agentbatch.requests.batch.executor import RequestExecutor, cost_of, expected_tokens
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions, ProviderOptions, check_concurrency
-from agentbatch.requests.provider.batch import ProviderBatch
 from agentbatch.requests.provider.ledger import check_none_at_provider
+from agentbatch.requests.provider.provider_pass import ProviderPass
 from agentbatch.requests.report.progress import BatchProgress, progress_of
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest
@@ -74,7 +74,7 @@ class BatchProcessor:
         self.endpoint = endpoint or _endpoint(options)
         self._own = endpoint is None
         self._stack = AsyncExitStack()
-        self._batch: Batch | ProviderBatch | None = None
+        self._batch: BatchPass | ProviderPass | None = None
         self._timed_out = False
 
     async def __aenter__(self) -> Self:
@@ -192,20 +192,20 @@ class BatchProcessor:
             cost = None if cost is None or price is None else cost + price * self.options.discount
         return Estimate(count, given, written, cost)
 
-    def _new_batch(self, journal: Journal, replay: bool) -> Batch | ProviderBatch:
+    def _new_batch(self, journal: Journal, replay: bool) -> BatchPass | ProviderPass:
         endpoint, options = self.endpoint, replace(self.options, on_notice=self.on_notice)
         caller = Caller(endpoint, self._adaptive)
         executor = RequestExecutor(caller, endpoint.base_url, endpoint.identity, options.prices)
         if options.provider is not None:
-            return ProviderBatch(endpoint, executor, journal, options, options.provider, self.stats, replay)
-        return Batch(executor, journal, options, self.stats, replay)
+            return ProviderPass(endpoint, executor, journal, options, options.provider, self.stats, replay)
+        return BatchPass(executor, journal, options, self.stats, replay)
 
     async def _prepared(self, requests: Requests) -> AsyncGenerator[BatchRequest, None]:
         async with aclosing(each(requests)) as given:
             async for request in given:
                 yield self.options.apply(request)
 
-    def _timer(self, batch: Batch | ProviderBatch) -> asyncio.TimerHandle | None:
+    def _timer(self, batch: BatchPass | ProviderPass) -> asyncio.TimerHandle | None:
         seconds = self.options.timeout
         if seconds is None:
             return None
@@ -222,7 +222,7 @@ class BatchProcessor:
             self.on_progress(self._progress())
 
     def _progress(self) -> BatchProgress:
-        if isinstance(self._batch, ProviderBatch):
+        if isinstance(self._batch, ProviderPass):
             return self._batch.progress()
         return progress_of(self.stats, self.endpoint.limits.active)
 
@@ -258,11 +258,11 @@ def _whole_run(
     return BatchRun(whole, stats, stopped, timed_out)
 
 
-def _stop_if_broken(reporter: "asyncio.Task[None]", batch: Batch | ProviderBatch) -> None:
+def _stop_if_broken(reporter: "asyncio.Task[None]", batch: BatchPass | ProviderPass) -> None:
     if not reporter.cancelled() and reporter.exception() is not None:
         _break_off(batch, "on_progress raised an exception.")
 
 
-def _break_off(batch: Batch | ProviderBatch, cause: str) -> None:
+def _break_off(batch: BatchPass | ProviderPass, cause: str) -> None:
     """At once; but a provider's batch is cancelled only on request."""
-    batch.stop(cause, now=isinstance(batch, Batch))
+    batch.stop(cause, now=isinstance(batch, BatchPass))

@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.status import render_status, status_document
-from agentbatch.display.requests.face import TOLD_FAILURES, RequestsFace, choose_requests_face
+from agentbatch.display.requests.display import TOLD_FAILURES, RequestsDisplay, make_requests_display
 from agentbatch.display.requests.failed import failed_list
 from agentbatch.display.requests.status import counts_text, failed_lines, progress, requests_record
 from agentbatch.display.requests.summary import advice_of, summary_document, summary_lines
@@ -163,9 +163,9 @@ class Screen(io.StringIO):
 
 def faced(
     name: str, *, quiet: bool = False, drawn: bool = False
-) -> tuple[RequestsFace, io.StringIO, io.StringIO]:
+) -> tuple[RequestsDisplay, io.StringIO, io.StringIO]:
     out, err = io.StringIO(), Screen() if drawn else io.StringIO()
-    face = choose_requests_face(name, Writer(out), Writer(err), quiet=quiet, term="xterm")
+    face = make_requests_display(name, Writer(out), Writer(err), quiet=quiet, term="xterm")
     return face, out, err
 
 
@@ -173,7 +173,7 @@ def failure(number: int) -> BatchResult:
     return BatchResult(f"q{number}", number, error=BatchError("no", f"reason {number}"))
 
 
-def end(face: RequestsFace, ended: RequestsOutcome, failed: list[tuple[str, str]] | None = None) -> None:
+def end(face: RequestsDisplay, ended: RequestsOutcome, failed: list[tuple[str, str]] | None = None) -> None:
     face.end(ended, failed or [], "", resume="agentbatch go on" if ended.stopped else "")
 
 
@@ -215,7 +215,7 @@ def test_a_line_that_is_drawn_again_and_leaves_nothing() -> None:
 def test_progress_in_lines_comes_now_and_then() -> None:
     seconds = 0.0
     err = io.StringIO()
-    face = RequestsFace("plain", Writer(io.StringIO()), Writer(err), clock=lambda: seconds)
+    face = RequestsDisplay("plain", Writer(io.StringIO()), Writer(err), clock=lambda: seconds)
     for seconds in (1.0, 9.0, 11.0, 12.0, 22.0):  # noqa: B007 - the clock's
         face.on_progress(progress_of(stats()))
     assert err.getvalue().count("\n") == 2

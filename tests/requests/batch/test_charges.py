@@ -14,7 +14,7 @@ from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.script import Fault
 from agentbatch.requests import BatchRequest
 from agentbatch.requests.journal.journal import Done, Journal
-from agentbatch.requests.journal.journal_reading import Spent
+from agentbatch.requests.journal.reading import Spent
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.failure import Failure
-from agentbatch.requests.provider.answers import MAX_LINE, answer_of, outcome_of, read_answers
-from agentbatch.requests.provider.state import read_state
+from agentbatch.requests.provider.documents import MAX_LINE, answer_of, outcome_of, read_answers, read_state
 from agentbatch.requests.spec.answers import Document
 
 NAME = "r12-0123456789abcdef"

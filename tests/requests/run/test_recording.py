@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.requests.journal.journal_reading import Spent
+from agentbatch.requests.journal.reading import Spent
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import progress_of
 from agentbatch.requests.run.engine import RequestsEngine

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.journal.journal import Done, Journal
-from agentbatch.requests.journal.journal_reading import Spent
+from agentbatch.requests.journal.reading import Spent
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.run.engine import RequestsEngine

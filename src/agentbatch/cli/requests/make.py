@@ -134,8 +134,7 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
 
 
 def _rows(path: Path) -> "list[Values]":
-    from agentbatch.requests.spec.make_answers import with_answers
-    from agentbatch.requests.spec.make_values import read_rows
+    from agentbatch.requests.spec.make_values import read_rows, with_answers
     from agentbatch.text import counted
 
     rows, failed = with_answers(read_rows(path))

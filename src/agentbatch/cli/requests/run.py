@@ -26,7 +26,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.text import clip
 
 if TYPE_CHECKING:
-    from agentbatch.display.requests.face import RequestsFace
+    from agentbatch.display.requests.display import RequestsDisplay
     from agentbatch.requests.run.engine import RequestsEngine
     from agentbatch.requests.run.prepare import PreparedRequests
     from agentbatch.requests.run.run_requests import RequestsOutcome
@@ -146,13 +146,13 @@ def _plan(prepared: "PreparedRequests") -> int:
 async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
     stopper = SignalStopper()
     # Before anything else is loaded: a signal must find us from here on.
-    from agentbatch.display.requests.face import choose_requests_face
+    from agentbatch.display.requests.display import make_requests_display
     from agentbatch.display.writer import Writer
     from agentbatch.requests.run.run_requests import Callbacks, run_requests
     from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 
     watch_lifeline(stopper.stop)
-    face = choose_requests_face(
+    display = make_requests_display(
         prepared.settings.display,
         Writer(sys.stdout),
         Writer(sys.stderr),
@@ -164,17 +164,17 @@ async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
         stopper.attach(engine)
         tell_ready(engine.run_folder)
 
-    callbacks = Callbacks(begun, face.on_progress, face.on_failure, [face.on_event])
+    callbacks = Callbacks(begun, display.on_progress, display.on_failure, [display.on_event])
     outcome = await run_requests(prepared, callbacks, flags=flags)
-    _end(face, prepared, outcome, command_words(flags))
+    _end(display, prepared, outcome, command_words(flags))
     return outcome.exit_code
 
 
 def _end(
-    face: "RequestsFace", prepared: "PreparedRequests", outcome: "RequestsOutcome", words: Sequence[str]
+    display: "RequestsDisplay", prepared: "PreparedRequests", outcome: "RequestsOutcome", words: Sequence[str]
 ) -> None:
     from agentbatch.display.requests.summary import advice_of
-    from agentbatch.requests.journal.failed_requests import read_failed
+    from agentbatch.requests.journal.reading import read_failed
     from agentbatch.requests.run.prepare import STDIN
 
     settings, options, figures = prepared.settings, prepared.options, outcome.figures
@@ -192,4 +192,4 @@ def _end(
             again = ["--retry-failed"] if outcome.failures_ended_it else []
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)
-    face.end(outcome, failed, told, resume=resume)
+    display.end(outcome, failed, told, resume=resume)

@@ -13,7 +13,7 @@ from agentbatch.display.plain import PlainDisplay
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.status import render_status
 from agentbatch.display.writer import Writer
-from agentbatch.requests.journal.failed_requests import read_failed
+from agentbatch.requests.journal.reading import read_failed
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import open_run as read_run

@@ -12,7 +12,7 @@ from agentbatch.cli.arguments import RUN_HELP
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.status import render_status, status_document
 from agentbatch.display.writer import Writer
-from agentbatch.requests.journal.failed_requests import read_failed
+from agentbatch.requests.journal.reading import read_failed
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import find_run, open_run
 

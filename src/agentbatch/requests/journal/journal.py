@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from agentbatch.errors import UserError
-from agentbatch.requests.journal.journal_reading import FAILED, OK, STATES, JournalReading, State
+from agentbatch.requests.journal.reading import FAILED, OK, STATES, JournalReading, State
 from agentbatch.text import clip
 
 VERSION = "1"
@@ -89,8 +89,6 @@ class Journal(JournalReading):
     def connection(self) -> sqlite3.Connection:
         """For what belongs into the same file, and into the same commits."""
         return self._connection
-
-    # filling -----------------------------------------------------------------------------------------------------
 
     def add(self, request_id: str, key: str, place: int) -> Added:
         """Take a request in, or find it again; `place` is where it stands in the input. `commit` follows."""
@@ -171,8 +169,6 @@ class Journal(JournalReading):
         self.commit()
         return cursor.rowcount
 
-    # running -----------------------------------------------------------------------------------------------------
-
     async def sent(self, *numbers: int) -> None:
         """Record an attempt for these; returns when it is on its way to the disk."""
         for n in numbers:
@@ -204,13 +200,9 @@ class Journal(JournalReading):
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self._commit_soon)
 
-    # notes ---------------------------------------------------------------------------------------------------------
-
     def put(self, name: str, value: str) -> None:
         self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)
         self.commit()
-
-    # writing -----------------------------------------------------------------------------------------------------
 
     def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
         """Raises OSError when the file cannot be used: it is locked, the disk is full."""

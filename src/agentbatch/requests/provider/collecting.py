@@ -1,18 +1,171 @@
-"""A batch that has ended at the provider: its files are fetched and read, what is left is sent again or stays open."""
+"""A batch that has ended at the provider: its files are fetched, its answers become results, and what is left is sent
+again or stays open."""
 
-from dataclasses import dataclass
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.reply import ErrorKind
+from agentbatch.requests.batch.call import CallError, CallOutcome
+from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again
 from agentbatch.requests.batch.result_sink import ResultSink
-from agentbatch.requests.journal.journal import Journal
-from agentbatch.requests.provider.ledger import Part, Wanted
-from agentbatch.requests.provider.reading import Reading, second_request
-from agentbatch.requests.provider.sending import ProviderSender
+from agentbatch.requests.journal.journal import Done, Journal
+from agentbatch.requests.options import BATCH_DISCOUNT
+from agentbatch.requests.provider.documents import Answer, ProviderState, outcome_of, read_answers
+from agentbatch.requests.provider.ledger import Again, Part, ProviderLedger, Target, Wanted
+from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderPacker, ProviderSender
 from agentbatch.requests.provider.service import ServiceError
-from agentbatch.requests.provider.state import ProviderState
-from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.answers import Document
+from agentbatch.requests.spec.request import CHAT, BatchRequest
+from agentbatch.requests.spec.result import BatchError, BatchResult
+from agentbatch.requests.spec.structured import complaint, schema_of
 from agentbatch.text import counted
+from agentbatch.usage import sum_or_none
+
+AT_ONCE = 100
+"""Answers that share a commit."""
+
+
+@dataclass
+class Reading:
+    """Reads the files of one part. Whatever they hold, an answer reaches the request that it was given to, once."""
+
+    part: Part
+    endpoint: Endpoint
+    executor: RequestExecutor
+    journal: Journal
+    ledger: ProviderLedger
+    packer: ProviderPacker
+    sink: ResultSink
+    on_again: Callable[[Wanted], None]
+    """A request goes out once more: its answer did not keep to its schema."""
+    strange: int = 0
+    """Lines that were no answer to anything that was asked, or a second one."""
+    problem: str = ""
+    """Why requests could not be asked at all, as a sentence: no quota, a key that is refused."""
+    _pending: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    async def read(self, path: Path) -> None:
+        """Raises OSError when the file cannot be read, or the journal not be written."""
+        seen: set[int] = set()
+        try:
+            for answer in read_answers(path):
+                wanted = self._wanted(answer, seen)
+                if answer is None or wanted is None:
+                    self.strange += 1
+                    continue
+                seen.add(answer.n)
+                if not answer.not_asked:
+                    self._pending.append(asyncio.ensure_future(self._take(answer, wanted)))
+                if len(self._pending) >= AT_ONCE:
+                    await self._settled()
+        finally:
+            await self._settled()
+
+    async def _settled(self) -> None:
+        pending, self._pending = self._pending, []
+        await asyncio.gather(*pending)
+
+    def _wanted(self, answer: Answer | None, seen: set[int]) -> Wanted | None:
+        if answer is None or answer.n in seen:
+            return None
+        wanted = self.ledger.wanted(self.part, answer.n)
+        return wanted if wanted is not None and wanted.key[:KEY_DIGITS] == answer.key_start else None
+
+    async def _take(self, answer: Answer, wanted: Wanted) -> None:
+        body = self.packer.request_of(self.part, wanted)
+        target = self.ledger.target(wanted.n, wanted.key)
+        if target is None:  # it has ended, or asks something else by now
+            self.ledger.settle(self.part, wanted.n)
+        if body is None or target is None:
+            return
+        again = self.ledger.again(wanted.n, wanted.key, self.part)
+        sent = BatchRequest.model_construct(id=target.id, body=body, url=self.part.url)
+        item = Item(target.place, target.n, sent, wanted.key)
+        result = self._result(item, answer)
+        if result is None:
+            return  # it stays wanted, as if it had not been asked
+        if again is None:
+            told = self._complaint(result, sent)
+            if told:
+                self._once_more(wanted, result, told)
+                return
+        result = self._checked(result if again is None else _joined(again, result), sent)
+        if again is not None:
+            original = {**body, "messages": body["messages"][:-2]}
+            item = replace(item, request=sent.model_copy(update={"body": original}))
+            self.ledger.forget_again(wanted.n)
+        self.ledger.settle(self.part, wanted.n)
+        await self._end(item, target, result)
+
+    async def _end(self, item: Item, target: Target, result: BatchResult) -> None:
+        if target.current:
+            await self.sink.ended(item, result)
+        else:  # its line is gone from the input: it is paid, and nobody asks for it
+            reason = result.error.message if result.error is not None else ""
+            usage = result.usage
+            done = Done(result.ok, result.line(), reason, usage.input, usage.output, result.cost)
+            await self.journal.finish(item.n, done)
+
+    def _result(self, item: Item, answer: Answer) -> BatchResult | None:
+        """None for what was no fault of the request's."""
+        model = str(item.request.body.get("model", ""))
+        outcome = outcome_of(answer, item.request.url)
+        document = outcome if isinstance(outcome, Document) else None
+        error = None if isinstance(outcome, Document) else self._error(outcome, answer, model)
+        if error is not None and error.kind == "endpoint":
+            self.problem = self.problem or error.text
+            return None
+        refusal = answer.body if error is not None and isinstance(answer.body, dict) else None
+        called = CallOutcome(document, error, answer.request_id, 1, 0, 0.0, 0.0, refusal)
+        result = self.executor.result(item, item.request, called, model)
+        return replace(result, cost=None if result.cost is None else result.cost * BATCH_DISCOUNT)
+
+    def _error(self, failure: Failure, answer: Answer, model: str) -> CallError:
+        text = sentence(failure, self.endpoint.host, model, self.endpoint.redact)
+        code = answer.code or (failure.error.code if failure.error is not None else "") or failure.kind
+        # Not "transient": the service has made its own attempts.
+        kind: ErrorKind = "endpoint" if failure.kind == "endpoint" else "request"
+        return CallError(kind, text, answer.status or None, code[:64])
+
+    def _complaint(self, result: BatchResult, request: BatchRequest) -> str:
+        schema = schema_of(request.body) if result.ok and request.url == CHAT else None
+        return complaint(schema, result.text) if schema is not None else ""
+
+    def _checked(self, result: BatchResult, request: BatchRequest) -> BatchResult:
+        schema = schema_of(request.body) if result.ok and request.url == CHAT else None
+        if schema is None:
+            return result
+        told = complaint(schema, result.text)
+        if not told:
+            return replace(result, data=json.loads(schema.extract(result.text)))
+        text = f"The answer does not keep to its schema: {told}."
+        return replace(result, error=BatchError("invalid_answer", text))
+
+    def _once_more(self, wanted: Wanted, result: BatchResult, told: str) -> None:
+        again = Again(result.usage, result.cost, result.text, told)
+        self.ledger.put_again(self.part, wanted, again)
+        self.on_again(wanted)
+
+
+def _joined(first: Again, second: BatchResult) -> BatchResult:
+    """Both askings' bill on the second one's result."""
+    return replace(
+        second,
+        usage=first.usage + second.usage,
+        cost=sum_or_none((first.cost, second.cost)),
+        attempts=second.attempts + 1,
+        reasked=second.reasked + 1,
+    )
+
+
+def second_request(request: BatchRequest, again: Again) -> BatchRequest:
+    """The request as it goes out once more."""
+    return request.model_copy(update={"body": asked_again(request.body, again.answer, again.told)})
 
 
 @dataclass
@@ -45,7 +198,7 @@ class ProviderCollector:
         for path in fetched:
             await reading.read(path)
         if reading.strange:
-            self.sender.tell(
+            self.sender.notify(
                 f"{part.batch_id}: {counted(reading.strange, 'line')} of its files answered nothing that was asked"
             )
         why = reading.problem or self._why(part, state)
@@ -60,7 +213,7 @@ class ProviderCollector:
             if error.status != 404:
                 raise
             path.write_bytes(b"")
-            self.sender.tell(f"{error} The file {file_id} is gone.")
+            self.sender.notify(f"{error} The file {file_id} is gone.")
 
     def _why(self, part: Part, state: ProviderState) -> str:
         told = []
@@ -89,7 +242,7 @@ class ProviderCollector:
         self.sender.ledger.end(part)
         self.sender.packer.path(part.b).unlink(missing_ok=True)
         if missing and resumed:
-            self.sender.tell(
+            self.sender.notify(
                 f"{part.batch_id}: {why}; {counted(len(missing), 'request')} without an answer, asked again"
             )
         elif missing:

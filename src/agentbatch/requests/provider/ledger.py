@@ -92,8 +92,6 @@ class ProviderLedger:
             self._execute(statement)
         journal.commit()
 
-    # parts -------------------------------------------------------------------------------------------------------
-
     def parts(self, *, sent: bool = True) -> list[Part]:
         """Those that have not ended, in order; `sent`: only those whose file is at the provider."""
         rows = self._execute(
@@ -156,8 +154,6 @@ class ProviderLedger:
         self._journal.commit()
         return left
 
-    # requests ----------------------------------------------------------------------------------------------------
-
     def is_open(self, n: int, key: str) -> bool:
         """Whether this is being asked there: the request itself, or one that asks the same."""
         same = "" if self._dedupe else "AND n = ?"
@@ -201,8 +197,6 @@ class ProviderLedger:
     def settle(self, part: Part, n: int) -> None:
         """Its answer has come; whoever records it commits."""
         self._execute("DELETE FROM provider_items WHERE b = ? AND n = ?", (part.b, n))
-
-    # second asking -----------------------------------------------------------------------------------------------
 
     def put_again(self, part: Part, wanted: Wanted, again: Again) -> None:
         """`part`: the one that brought the first answer."""

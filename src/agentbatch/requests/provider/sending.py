@@ -1,25 +1,221 @@
-"""Requests go to the provider: packed, paid for by estimate, uploaded, begun."""
+"""Requests go to the provider: packed into files of what a batch may hold, checked against the budget, uploaded,
+begun; until the pass is stopped."""
 
-from collections.abc import Callable
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.executor import RequestExecutor, expected_tokens
-from agentbatch.requests.options import BATCH_DISCOUNT
-from agentbatch.requests.provider.ledger import Part, ProviderLedger
-from agentbatch.requests.provider.packing import ProviderPacker
+from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
+from agentbatch.requests.provider.ledger import Part, ProviderLedger, Wanted
 from agentbatch.requests.provider.service import ProviderService, ServiceError
-from agentbatch.requests.provider.stop import LeftError, ProviderStop
 from agentbatch.requests.report.stats import BatchStats
-from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.request import BatchRequest, Url
 from agentbatch.text import counted, money
 from agentbatch.usage import Usage
+
+T = TypeVar("T")
+
+KEY_DIGITS = 16
+"""Of a request's key in its custom id: a stale answer fits no other request."""
+
+
+class LeftError(Exception):
+    """The pass is to end at once."""
+
+
+class ProviderStop:
+    """How a pass is paused, or ended early. `close`: upload nothing more, wait for the batches at the provider.
+    `leave`: end, and leave them there; `now`: cancel them."""
+
+    def __init__(self) -> None:
+        self.cause = ""
+        """Why nothing more is uploaded, as a sentence; empty while it is."""
+        self._leaving = asyncio.Event()
+        self._now = asyncio.Event()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
+
+    def close(self, cause: str) -> None:
+        self.cause = self.cause or cause
+
+    def leave(self, cause: str, *, now: bool = False) -> None:
+        self.close(cause)
+        self._resumed.set()
+        self._leaving.set()
+        if now:
+            self._now.set()
+
+    def pause(self) -> None:
+        """Until `go_on` or `leave`."""
+        self._resumed.clear()
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        self._resumed.set()
+
+    @property
+    def leaving(self) -> bool:
+        return self._leaving.is_set()
+
+    async def while_paused(self) -> None:
+        """Returns when the pass is not paused (any more)."""
+        await self._resumed.wait()
+
+    async def leaving_within(self, seconds: float) -> bool:
+        """Waits up to so long for `leave`; whether it came."""
+        return await _within(self._leaving, seconds)
+
+    async def now_within(self, seconds: float) -> bool:
+        """Waits up to so long for `leave(now=True)`; whether it came."""
+        return await _within(self._now, seconds)
+
+    async def unless_now(self, doing: Awaitable[T]) -> T:
+        """Raises LeftError, and cuts it off, when the pass is to end at once."""
+        task, gone = asyncio.ensure_future(doing), asyncio.ensure_future(self._now.wait())
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise LeftError
+            return task.result()
+        finally:
+            for running in (task, gone):
+                running.cancel()
+            await asyncio.gather(task, gone, return_exceptions=True)
+
+
+class _Group(NamedTuple):
+    """What one batch has to have in common."""
+
+    url: Url
+    model: str
+
+
+class _Filling:
+    """A part that is being written."""
+
+    def __init__(self, b: int) -> None:
+        self.b = b
+        self.requests = self.inputs = self.size = 0
+        self.estimate: float | None = 0.0
+
+
+class ProviderPacker:
+    """Fills parts, one a model and endpoint at a time, and gives them out when they are full."""
+
+    def __init__(self, ledger: ProviderLedger, folder: Path, options: ProviderOptions) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._options = options
+        self._filling: dict[_Group, _Filling] = {}
+        self._file: BinaryIO | None = None
+        self._writes: int | None = None
+        """The part that `_file` belongs to."""
+
+    def path(self, b: int) -> Path:
+        """Where a part's file lies until its answers are read."""
+        return self._folder / f"batch-{b}.jsonl"
+
+    def add(self, n: int, key: str, request: BatchRequest, estimate: float | None) -> Part | None:
+        """Put a request in; the part that was full before it, if one was. `estimate`: US dollars. Raises OSError."""
+        group = _Group(request.url, str(request.body.get("model", "")))
+        line = _line(custom_id(n, key), request)
+        inputs = _inputs(request)
+        filling, full = self._filling.get(group), None
+        if filling is not None and not self._fits(filling, len(line), inputs):
+            full, filling = self._close(group), None
+        if filling is None:
+            filling = self._filling[group] = self._begin(group)
+        self._open(filling.b).write(line)
+        filling.requests += 1
+        self._ledger.add(filling.b, Wanted(n, key, filling.requests, filling.size, len(line)))
+        filling.size += len(line)
+        filling.inputs += inputs
+        filling.estimate = (
+            None if filling.estimate is None or estimate is None else filling.estimate + estimate
+        )
+        return full
+
+    def rest(self) -> Iterator[Part]:
+        """The parts that are not full."""
+        for group in list(self._filling):
+            yield self._close(group)
+
+    def request_of(self, part: Part, wanted: Wanted) -> dict[str, Any] | None:
+        """The body as it was sent; None when the file is gone."""
+        try:
+            with open(self.path(part.b), "rb") as file:
+                file.seek(wanted.at)
+                document = json.loads(file.read(wanted.size))
+        except (OSError, ValueError):
+            return None
+        body = document.get("body") if isinstance(document, dict) else None
+        own = (
+            custom_id(wanted.n, wanted.key) == document.get("custom_id")
+            if isinstance(document, dict)
+            else False
+        )
+        return body if own and isinstance(body, dict) else None
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._writes = None
+
+    def _fits(self, filling: _Filling, size: int, inputs: int) -> bool:
+        options = self._options
+        return (
+            filling.requests < options.most_requests
+            and filling.inputs + inputs <= options.most_requests
+            and filling.size + size <= options.most_bytes
+        )
+
+    def _begin(self, group: _Group) -> _Filling:
+        filling = _Filling(self._ledger.begin(group.url, group.model))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.path(filling.b).write_bytes(b"")
+        return filling
+
+    def _close(self, group: _Group) -> Part:
+        filling = self._filling.pop(group)
+        self.close()
+        return self._ledger.made(filling.b, filling.requests, filling.estimate)
+
+    def _open(self, b: int) -> BinaryIO:
+        """One file is open at a time: a batch may ask a thousand models."""
+        if self._file is None or self._writes != b:
+            self.close()
+            self._file, self._writes = open(self.path(b), "ab"), b  # noqa: SIM115 - open until `close`
+        return self._file
+
+
+def custom_id(n: int, key: str) -> str:
+    """What a request is called at the provider: short, and of this request alone."""
+    return f"r{n}-{key[:KEY_DIGITS]}"
+
+
+def _line(name: str, request: BatchRequest) -> bytes:
+    document = {"custom_id": name, "method": "POST", "url": request.url, "body": request.body}
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _inputs(request: BatchRequest) -> int:
+    """What counts against the limit of a batch of embeddings; 0 elsewhere."""
+    if not request.url.endswith("embeddings"):
+        return 0
+    given = request.body.get("input")
+    return len(given) if isinstance(given, list) and not all(isinstance(x, int) for x in given) else 1
 
 
 @dataclass
 class ProviderSender:
-    """What is full goes out at once; what does not go out stays open."""
+    """A full part is sent at once; what is not sent stays open."""
 
     service: ProviderService
     ledger: ProviderLedger
@@ -27,7 +223,7 @@ class ProviderSender:
     executor: RequestExecutor
     stats: BatchStats
     stop: ProviderStop
-    tell: Callable[[str], None]
+    notify: Callable[[str], None]
     max_cost: float | None = None
     """US dollars that this pass may take, with what is at the provider already."""
 
@@ -48,8 +244,8 @@ class ProviderSender:
         return None if cost is None else cost * BATCH_DISCOUNT
 
     async def _send(self, part: Part) -> None:
-        """Upload it and have it begun; what comes in between leaves its requests open."""
-        await self.stop.paused()
+        """Upload it and start its batch; when that fails, its requests stay open."""
+        await self.stop.while_paused()
         if self.stop.cause or not self._affordable(part):
             return
         try:
@@ -64,7 +260,9 @@ class ProviderSender:
         part = self.ledger.created(
             part, await self.stop.unless_now(self.service.create(part.file_id, part.url))
         )
-        self.tell(f"{counted(part.requests, 'request')} uploaded: {part.batch_id} ({part.model}, {part.url})")
+        self.notify(
+            f"{counted(part.requests, 'request')} uploaded: {part.batch_id} ({part.model}, {part.url})"
+        )
 
     def _affordable(self, part: Part) -> bool:
         if self.max_cost is None:
@@ -80,3 +278,13 @@ class ProviderSender:
             f"({about}; {money(before)} spent or under way): they were not uploaded."
         )
         return False
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    if event.is_set():
+        return True
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -16,7 +16,7 @@ from agentbatch.model.failure import Failure
 from agentbatch.model.server_error import MAX_MATCHED, tidy
 from agentbatch.model.transport import HttpAnswer, is_loopback
 from agentbatch.requests.options import WINDOW
-from agentbatch.requests.provider.state import ProviderState, name_in, read_state
+from agentbatch.requests.provider.documents import ProviderState, name_in, read_state
 from agentbatch.requests.spec.request import Url
 
 if TYPE_CHECKING:
@@ -83,8 +83,6 @@ class ProviderService:
     async def __aexit__(self, *exc: object) -> None:
         if self._client is not None:
             await self._client.close()
-
-    # what it does ------------------------------------------------------------------------------------------------
 
     async def upload(self, path: Path) -> str:
         """The id of the file at the provider. Raises ServiceError, and OSError when the file cannot be read."""
@@ -162,8 +160,6 @@ class ProviderService:
                         file.write(piece)
 
         await self._asked("", fetch)
-
-    # how it is asked ---------------------------------------------------------------------------------------------
 
     @property
     def _opened(self) -> "AsyncOpenAI":

@@ -3,9 +3,9 @@
 from contextlib import closing
 from pathlib import Path
 
-from agentbatch.requests.journal.failed_requests import SYNCED_SESSION
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.journal.output_file import OutputFile, replace_lines
+from agentbatch.requests.journal.reading import SYNCED_SESSION
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.run.recording import Recording

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agentbatch.requests.journal.journal_reading import Spent
+from agentbatch.requests.journal.reading import Spent
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.runs import events as e
 from agentbatch.usage import Usage

@@ -1,4 +1,5 @@
-"""What a template is filled with: lists of values that are combined, and rows of a file."""
+"""What a template is filled with: lists of values that are combined, and rows of a file, which may be the output of an
+earlier batch: one model drafts, another one reviews."""
 
 import csv
 import io
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.errors import UserError
+from agentbatch.requests.spec.answers import text_of
+from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip
 
 Values = Mapping[str, Any]
@@ -156,3 +159,42 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8.") from None
+
+
+def with_answers(rows: Sequence[Values]) -> tuple[list[Values], int]:
+    """The rows, and how many were left out.
+
+    A row in the form of our output lines also gets `id` (its custom_id), `answer` (the text) and `ok`; one that failed
+    is left out. Other rows stay as they are.
+    """
+    kept: list[Values] = []
+    failed = 0
+    for row in rows:
+        if not {"custom_id", "response", "error"} <= row.keys():
+            kept.append(row)
+        elif _succeeded(row):
+            body = row["response"]["body"]
+            kept.append({**row, "id": row["custom_id"], "answer": text_of(_url(body), body), "ok": True})
+        else:
+            failed += 1
+    return kept, failed
+
+
+def _succeeded(row: Values) -> bool:
+    response = row["response"]
+    return (
+        row["error"] is None
+        and isinstance(response, dict)
+        and response.get("status_code") == 200
+        and isinstance(response.get("body"), dict)
+    )
+
+
+def _url(body: Mapping[str, Any]) -> Url:
+    """Which endpoint answers like this; an output line does not say."""
+    if "output" in body:
+        return "/v1/responses"
+    choices = body.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and "text" in choices[0]:
+        return "/v1/completions"
+    return "/v1/chat/completions"

@@ -1,4 +1,5 @@
-"""The files that the service answers with: their lines, read one by one. Pure but for the reading; untrusted."""
+"""What the service says, of a batch and of each request: read from documents that are not trusted. Pure but for the
+reading of files."""
 
 import json
 import re
@@ -16,19 +17,102 @@ from agentbatch.model.server_error import ServerError
 from agentbatch.model.transport import MAX_BODY, HttpAnswer
 from agentbatch.requests.spec.answers import Document, read_document
 from agentbatch.requests.spec.request import Url
+from agentbatch.text import clip
+
+ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+
+MAX_NAME = 200
+"""Characters of an id that are believed to be one."""
+
+MAX_REASONS = 3
+"""Errors of a refused batch that are reported."""
 
 MAX_LINE = MAX_BODY
-"""Bytes; a longer line is no answer, as a longer body is none."""
+"""Bytes; a longer line is refused, as a longer body is."""
 
 NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
-"""Codes of requests that the service has not got to."""
+"""Codes of requests that the service did not get to."""
 
 _CUSTOM_ID = re.compile(r"r([0-9]{1,18})-([0-9a-f]{16})\Z")
 
 
 @dataclass(frozen=True)
+class Refused:
+    """Why the service did not take a batch."""
+
+    message: str
+    line: int | None
+    """Of the file, from 1."""
+
+
+@dataclass(frozen=True)
+class ProviderState:
+    """A batch, as the service describes it."""
+
+    id: str
+    status: str
+    """One of the service's words; unknown ones are taken for being under way."""
+    completed: int = 0
+    failed: int = 0
+    output_file: str = ""
+    error_file: str = ""
+    """Empty where there is none."""
+    input_file: str = ""
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+def name_in(document: Any, field: str) -> str:
+    """An id; empty when it is missing or invalid."""
+    value = document.get(field) if isinstance(document, dict) else None
+    good = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value.isascii()
+    return (
+        value
+        if isinstance(value, str) and good and not set(value) & set("/?#% ") and value.strip(".")
+        else ""
+    )
+
+
+def read_state(document: Any) -> ProviderState | None:
+    """None when it does not describe a batch."""
+    own, status = name_in(document, "id"), name_in(document, "status")
+    if not own or not status:
+        return None
+    counts = document.get("request_counts")
+    counts = counts if isinstance(counts, dict) else {}
+    return ProviderState(
+        id=own,
+        status=clip(status, 40),
+        completed=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
+        output_file=name_in(document, "output_file_id"),
+        error_file=name_in(document, "error_file_id"),
+        input_file=name_in(document, "input_file_id"),
+        refused=_refused(document.get("errors")),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else 0
+
+
+def _refused(errors: Any) -> tuple[Refused, ...]:
+    data = errors.get("data") if isinstance(errors, dict) else None
+    found = []
+    for error in data[:MAX_REASONS] if isinstance(data, list) else []:
+        if isinstance(error, dict):
+            message, line = error.get("message") or error.get("code"), error.get("line")
+            told = clip(message, 300).rstrip(".") if isinstance(message, str) else "it does not say why"
+            found.append(Refused(told, line if isinstance(line, int) and line > 0 else None))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What a line tells of one request."""
+    """What a line says of one request."""
 
     n: int
     key_start: str
@@ -46,7 +130,7 @@ class Answer:
 
 
 def read_answers(path: Path) -> Iterator[Answer | None]:
-    """The answers of a file, None for each line that tells none. Raises OSError."""
+    """The answers of a file, None for each line without one. Raises OSError."""
     with open(path, "rb") as file:
         skipping = False
         while line := file.readline(MAX_LINE):
@@ -60,7 +144,7 @@ def read_answers(path: Path) -> Iterator[Answer | None]:
 
 
 def answer_of(line: bytes) -> Answer | None:
-    """None for what is no answer to one of our requests."""
+    """None for what does not answer one of our requests."""
     try:
         document: Any = from_json(line)
     except ValueError:
@@ -93,7 +177,7 @@ def outcome_of(answer: Answer, url: Url) -> Document | Failure:
         if not (answer.code or answer.message):
             return failures.unanswered("the service told neither an answer nor an error")
         error = ServerError(answer.status or 400, answer.message or answer.code, code=answer.code)
-        # 200: the service's own error is no HTTP answer, and is not told as one.
+        # 200: the service's own error is no HTTP answer, and is not reported as one.
         return replace(failures.refused(error), error=replace(error, status=answer.status or 200))
     body = json.dumps(answer.body).encode()
     if answer.status != 200:

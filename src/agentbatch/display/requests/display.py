@@ -16,7 +16,7 @@ from agentbatch.runs.kind import run_header
 from agentbatch.runs.state import RunState
 from agentbatch.text import clip, fold
 
-FaceName = Literal["live", "plain", "json", "none"]
+DisplayKind = Literal["live", "plain", "json", "none"]
 
 TOLD_FAILURES = 10
 """Failures that are told as they happen; all are listed at the end."""
@@ -28,12 +28,12 @@ COLUMNS = 80
 """Of what goes to a pipe or a file."""
 
 
-class RequestsFace:
+class RequestsDisplay:
     """Progress goes to `err`, the summary and records to `out`."""
 
     def __init__(
         self,
-        name: FaceName,
+        name: DisplayKind,
         out: Writer,
         err: Writer,
         clock: Callable[[], float] = time.monotonic,
@@ -117,13 +117,13 @@ class RequestsFace:
             self._drawn = False
 
 
-def choose_requests_face(name: str, out: Writer, err: Writer, *, quiet: bool, term: str) -> RequestsFace:
+def make_requests_display(name: str, out: Writer, err: Writer, *, quiet: bool, term: str) -> RequestsDisplay:
     """`name`: the display that was asked for; `auto` draws where it can. `term`: what TERM says."""
-    face: FaceName = "plain"
+    display: DisplayKind = "plain"
     if name == "json":
-        face = "json"
+        display = "json"
     elif quiet or name == "none":
-        face = "none"
+        display = "none"
     elif name != "plain" and err.isatty() and term not in ("dumb", "unknown", ""):
-        face = "live"
-    return RequestsFace(face, out, err)
+        display = "live"
+    return RequestsDisplay(display, out, err)

@@ -1,14 +1,23 @@
-"""What a batch's journal tells."""
+"""Reading a batch's journal: by its own process, and from outside while it is written."""
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Literal, NamedTuple
+
+from agentbatch.errors import UserError
+from agentbatch.text import clip
 
 State = Literal["pending", "sent", "ok", "failed"]
 STATES: tuple[State, ...] = ("pending", "sent", "ok", "failed")
 """`sent`: an attempt went out, and no answer has come; after a crash it may have been paid."""
 
 PENDING, SENT, OK, FAILED = range(4)
+
+SYNCED_SESSION = "taken_up"
+"""The journal's note of the session that last read the whole input. Requests that only older sessions have seen are not
+in the input any more."""
 
 
 class Spent(NamedTuple):
@@ -26,7 +35,7 @@ class Spent(NamedTuple):
 
 
 class JournalReading:
-    """The looks into a journal; they see what is not committed yet, too."""
+    """What a journal knows, with what is not committed yet."""
 
     _connection: sqlite3.Connection
     _session: int
@@ -72,3 +81,23 @@ class JournalReading:
         ).fetchone()
         attempts, given, written, cost, unknown, calls = row
         return Spent(attempts, given, written, None if unknown else cost, calls)
+
+
+def read_failed(path: Path) -> list[tuple[str, str]]:
+    """Ids and reasons of the requests that failed, in input order; none when there is no journal yet.
+
+    Raises UserError when it cannot be read.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
+        ) as connection:
+            return connection.execute(
+                "SELECT id, coalesce(reason, '') FROM requests WHERE state = ? AND session >= "
+                "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0) ORDER BY place, n",
+                (FAILED, SYNCED_SESSION),
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise UserError(f"{path} cannot be read: {clip(str(error), 200)}.") from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from agentbatch.model.endpoint import Endpoint
@@ -11,15 +11,11 @@ from agentbatch.requests.batch.executor import RequestExecutor
 from agentbatch.requests.batch.result_sink import Results, ResultSink
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions, ProviderOptions
-from agentbatch.requests.provider.collecting import ProviderCollector
+from agentbatch.requests.provider.collecting import ProviderCollector, second_request
+from agentbatch.requests.provider.documents import ProviderState
 from agentbatch.requests.provider.ledger import Part, ProviderLedger
-from agentbatch.requests.provider.packing import ProviderPacker
-from agentbatch.requests.provider.progress import provider_progress
-from agentbatch.requests.provider.reading import second_request
-from agentbatch.requests.provider.sending import ProviderSender
+from agentbatch.requests.provider.sending import LeftError, ProviderPacker, ProviderSender, ProviderStop
 from agentbatch.requests.provider.service import ProviderService, ServiceError
-from agentbatch.requests.provider.state import ProviderState
-from agentbatch.requests.provider.stop import LeftError, ProviderStop
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest
@@ -36,7 +32,7 @@ SLOWER = 1.5
 
 
 @dataclass
-class ProviderBatch:
+class ProviderPass:
     """One pass, as `Batch` is one. A stop leaves the provider's batches at work: a later pass with the same journal
     goes on waiting for them. `stop(now=True)` cancels them there."""
 
@@ -65,12 +61,10 @@ class ProviderBatch:
             self.executor,
             self.stats,
             self._stop,
-            self._tell,
+            self._notify,
             self.options.max_cost,
         )
         self._collector = ProviderCollector(self.endpoint, self.journal, self._sender)
-
-    # steering ----------------------------------------------------------------------------------------------------
 
     def pause(self) -> None:
         """Upload nothing, and look at nothing, until `go_on`; the provider goes on."""
@@ -158,8 +152,6 @@ class ProviderBatch:
             asked = request if again is None else second_request(request, again)
             await self._sender.pack(item.n, item.key, asked)
 
-    # waiting -----------------------------------------------------------------------------------------------------
-
     async def _begin_uploaded(self) -> None:
         """What an earlier pass had uploaded when it was cut off: it may have begun there, or not."""
         for part in self._ledger.parts():
@@ -192,7 +184,7 @@ class ProviderBatch:
         while self._at_work():
             if await self._stop.leaving_within(0.0 if resumed else wait):
                 return
-            await self._stop.paused()
+            await self._stop.while_paused()
             wait = wait if resumed else min(wait * SLOWER, self.provider.longest_poll)
             resumed = False
             try:
@@ -205,7 +197,7 @@ class ProviderBatch:
                 if error.failure.kind not in ("rate", "transient") or silent >= self.provider.patience:
                     self.stop(str(error))
                 elif silent == 1:
-                    self._tell(f"{error} Looking again.")
+                    self._notify(f"{error} Looking again.")
 
     async def _look(self, part: Part, sink: ResultSink) -> None:
         try:
@@ -223,7 +215,7 @@ class ProviderBatch:
         if before is None and part.session < self.journal.session and not state.ended:
             self._before[part.b] = state.completed + state.failed
         if before is None or before.status != state.status:
-            self._tell(f"{part.batch_id}: {state.status.replace('_', ' ')}")
+            self._notify(f"{part.batch_id}: {state.status.replace('_', ' ')}")
         self._states[part.b] = state
         if state.ended:
             with contextlib.suppress(LeftError):
@@ -242,8 +234,6 @@ class ProviderBatch:
         )
         self.stop(f"{error}{hint}")
 
-    # going -------------------------------------------------------------------------------------------------------
-
     async def _leave(self) -> None:
         parts = self._at_work()
         if not parts:
@@ -251,18 +241,43 @@ class ProviderBatch:
         if not await self._stop.now_within(self.provider.grace):
             names = ", ".join(part.batch_id for part in parts[:3]) + (" …" if len(parts) > 3 else "")
             verb = "goes" if len(parts) == 1 else "go"
-            self._tell(f"{names} {verb} on at the provider; a resume fetches the answers.")
+            self._notify(f"{names} {verb} on at the provider; a resume fetches the answers.")
             return
         for part in parts:
             try:
                 async with asyncio.timeout(CANCEL_WITHIN):
                     await self._service.cancel(part.batch_id)
-                self._tell(
+                self._notify(
                     f"{part.batch_id} is cancelled at the provider; a resume reads what it has answered."
                 )
             except (ServiceError, TimeoutError) as error:
-                self._tell(f"{part.batch_id} could not be cancelled: {error or 'there was no answer'}")
+                self._notify(f"{part.batch_id} could not be cancelled: {error or 'there was no answer'}")
 
-    def _tell(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         if self.options.on_notice is not None:
             self.options.on_notice(text)
+
+
+def provider_progress(
+    stats: BatchStats, states: Sequence[ProviderState], before: int, asked: int
+) -> BatchProgress:
+    """`states`: of what is at work there; `before`: done there before this session looked first, which is none
+    of its work; `asked`: requests of all that is at work."""
+    failed = sum(state.failed for state in states)
+    there = sum(state.completed for state in states) + failed
+    completed = min(stats.total, stats.done + there) if stats.total else stats.done
+    done = max(0, stats.ok + stats.failed + there - before)
+    rate = done / stats.elapsed if stats.elapsed > 0 else 0.0
+    left = max(0, stats.total - stats.done)
+    return BatchProgress(
+        total=stats.total,
+        completed=completed,
+        failed=min(stats.failed + failed, completed),
+        elapsed=stats.elapsed,
+        eta=(stats.total - completed) / rate if rate and stats.total else None,
+        rate=rate,
+        tokens=stats.usage.total,
+        cost=stats.cost,
+        skipped=stats.skipped,
+        in_flight=max(0, min(left, asked) - there),
+    )

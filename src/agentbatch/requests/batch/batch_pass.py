@@ -44,7 +44,7 @@ class Bill:
 
 
 @dataclass
-class Batch:
+class BatchPass:
     """One pass. `results` is its whole life; `stop` ends it early."""
 
     executor: RequestExecutor
