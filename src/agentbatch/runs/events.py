@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agentbatch.usage import Usage
 
-Role = Literal["coder", "evaluator"]
+Role = Literal["coder", "evaluator", "request"]
+"""Whose call it is; `request`: a plain request's."""
 
 Status = Literal[
     "queued", "coding", "evaluating", "paused", "completed", "error", "timeout", "cancelled", "skipped"
@@ -109,14 +110,17 @@ class RunStarted(Event):
     """Resolved: where the answers of plain requests go."""
     version: str
     """agentbatch's version."""
-    mode: Literal["serial", "parallel", "test"]
+    mode: Literal["serial", "parallel", "test", ""] = ""
+    """Of tasks. Plain requests have none; earlier runs say `parallel`."""
     max_concurrent: int
     total_tasks: int
     """Of plain requests: their number."""
     coder_model: str
-    evaluator_model: str
+    """Of plain requests: their model; so is the endpoint."""
+    evaluator_model: str = ""
+    """Plain requests have none; earlier runs say `none`."""
     coder_endpoint: str
-    evaluator_endpoint: str
+    evaluator_endpoint: str = ""
     provider_batch: bool = False
     """Plain requests that go through the provider's batch service, at its pace."""
     judged: bool = True

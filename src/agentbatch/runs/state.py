@@ -314,7 +314,7 @@ class RunState:
             case e.RequestsProgressed():
                 self.requests = event
                 model = self.info.coder_model if self.info else ""
-                bill = Bill(role="coder", model=model, usage=event.usage, cost=event.cost)
+                bill = Bill(role="request", model=model, usage=event.usage, cost=event.cost)
                 self.bills = (bill.model_copy(update={"cost_input": None, "cost_output": None}),)
             case e.ConcurrencyChanged():
                 self.max_concurrent = event.max_concurrent

@@ -82,6 +82,10 @@ class RunBudget:
         made = self._tasks[task_id] = TaskBudget(self, allowance)
         return made
 
+    def whole(self) -> "TaskBudget":
+        """For calls that belong to no task: only the run's own limits count."""
+        return TaskBudget(self, Allowance("run"))
+
     def expected_output(self, role: Role) -> int | None:
         """Tokens that the role's answers had in this session, on average; None before the first."""
         calls, tokens = self._outputs.get(role, (0, 0))

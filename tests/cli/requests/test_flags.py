@@ -9,7 +9,7 @@ from agentbatch.cli.requests.flags import add_run_flags, given_flags, recorded_f
 from agentbatch.errors import UserError
 from agentbatch.runs.events import RunStarted
 
-OF_0_1_0 = (
+OLDER = (
     '{"seq":1,"ts":1795946336.8387098,"type":"run_started","run_id":"20261129-095848-deda","kind":"requests",'
     '"session":1,"seconds_before":0.0,"settings":{},"flags":{"words":["requests","run","in.jsonl","-o","out.jsonl",'
     '"--concurrency","2","--ordered","--system","sys.txt","--rpm=1200","--no-dedupe"]},"task_file":"/b/in.jsonl",'
@@ -18,7 +18,7 @@ OF_0_1_0 = (
     '"evaluator_endpoint":"","provider_batch":false,"judged":false,"rehearsal":true,"sandbox":"none",'
     '"prompts_digest":"","warnings":[]}'
 )
-"""As a run of 0.1.0 stored it: with the words of its command line."""
+"""As a run stored it when it recorded the words of its command line."""
 
 FLAGS = {
     "input": "in.jsonl", "output": "out.jsonl", "concurrency": "2", "ordered": True, "system": "sys.txt",
@@ -27,11 +27,11 @@ FLAGS = {
 
 
 def started(flags: dict[str, Any]) -> RunStarted:
-    return RunStarted.model_validate_json(OF_0_1_0).model_copy(update={"flags": flags})
+    return RunStarted.model_validate_json(OLDER).model_copy(update={"flags": flags})
 
 
 def test_the_words_of_an_older_run_are_the_same_flags() -> None:
-    assert recorded_flags(RunStarted.model_validate_json(OF_0_1_0)) == FLAGS
+    assert recorded_flags(RunStarted.model_validate_json(OLDER)) == FLAGS
     assert recorded_flags(started(FLAGS)) == FLAGS
 
 

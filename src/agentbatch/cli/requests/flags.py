@@ -45,8 +45,8 @@ def given_flags(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def recorded_flags(info: RunStarted) -> dict[str, Any]:
-    """The flags that a run was started with. Runs of agentbatch 0.1.0 recorded the words of their command line
-    instead. Raises UserError when there is neither."""
+    """The flags that a run was started with. Older runs recorded the words of their command line instead. Raises
+    UserError when there is neither."""
     if "input" in info.flags:
         return dict(info.flags)
     words = info.flags.get("words")

@@ -62,8 +62,7 @@ class BatchPass:
     """Not set: nothing more is sent for now."""
 
     def __post_init__(self) -> None:
-        budget = RunBudget(self.options.max_cost) if self.options.max_cost is not None else None
-        self._budget = budget.task("requests") if budget is not None else None
+        self._budget = RunBudget(self.options.max_cost).whole() if self.options.max_cost is not None else None
 
     def pause(self) -> None:
         """Send nothing more until `go_on`, no retry either; calls under way end."""
@@ -202,7 +201,7 @@ class BatchPass:
         try:
             yield bill
         finally:
-            held.settle("coder", bill.usage, bill.cost)
+            held.settle("request", bill.usage, bill.cost)
 
     def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
         """Model, tokens and cost, as far as one can tell."""
