@@ -37,7 +37,7 @@ def test_the_words_of_an_older_run_are_the_same_flags() -> None:
 
 @pytest.mark.parametrize("flags", [{}, {"words": "requests run"}, {"words": ["requests", 1]}])
 def test_a_run_that_recorded_neither_cannot_be_resumed(flags: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="does not tell the command"):
+    with pytest.raises(UserError, match="does not record the command"):
         recorded_flags(started(flags))
 
 

@@ -134,7 +134,7 @@ def test_without_a_key_the_rehearsal_model_answers(run: Run, tmp_path: Path) -> 
     assert max(map(len, done.stdout.splitlines())) <= 80
     again = run("in.jsonl", "-o", "out.jsonl")
     assert again.returncode == 2
-    assert "--resume goes on with it" in again.stderr
+    assert "--resume resumes it" in again.stderr
     resumed = run("in.jsonl", "-o", "other.jsonl", "--resume")
     assert "25 answered before" in resumed.stdout
     assert "0 calls" in resumed.stdout

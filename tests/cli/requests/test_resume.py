@@ -52,7 +52,7 @@ async def test_what_was_answered_is_not_paid_again(tmp_path: Path) -> None:
         assert paid < 100
         run = the_run(tmp_path)
         code, _, err = await ran(tmp_path, server, *WORDS)
-        assert (code, f"There is a batch of in.jsonl already, run {run}: --resume goes on" in err) == (
+        assert (code, f"There is a batch of in.jsonl already, run {run}: --resume resumes it" in err) == (
             2,
             True,
         )
@@ -184,7 +184,7 @@ async def test_standard_input_is_kept_for_a_resumption(tmp_path: Path) -> None:
         assert (code, len(server.requests) < 200) == (130, True)
         (tmp_path / "in.jsonl").unlink()
         code, _, err = await ran(tmp_path, server, "-", "-o", "out.jsonl", "--resume")
-        assert (code, "goes on by its run: agentbatch resume RUN" in err) == (2, True)
+        assert (code, "is resumed by its run: agentbatch resume RUN" in err) == (2, True)
         code, out, err = await said(tmp_path, "resume", run, base_url=server.base_url)
         assert code == 0, err
         assert len(server.requests) == len(lines_of(tmp_path / "out.jsonl")) == 200
@@ -207,4 +207,4 @@ async def test_a_resumption_of_nothing_says_so_and_begins(tmp_path: Path) -> Non
     write_input(tmp_path, 3)
     async with endpoint() as server:
         code, _, err = await ran(tmp_path, server, *WORDS, "--resume")
-        assert (code, "there is no batch of this input to go on with" in err) == (0, True)
+        assert (code, "there is no batch of this input to resume" in err) == (0, True)

@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.status import render_status, status_document
-from agentbatch.display.requests.display import TOLD_FAILURES, RequestsDisplay, make_requests_display
+from agentbatch.display.requests.display import MAX_SHOWN_FAILURES, RequestsDisplay, make_requests_display
 from agentbatch.display.requests.failed import failed_list
 from agentbatch.display.requests.status import counts_text, failed_lines, progress, requests_record
 from agentbatch.display.requests.summary import advice_of, summary_document, summary_lines
@@ -180,7 +180,7 @@ def end(face: RequestsDisplay, ended: RequestsOutcome, failed: list[tuple[str, s
 def test_lines_where_nothing_can_be_drawn() -> None:
     face, out, err = faced("auto")
     face.on_event(INFO, RunState())
-    for number in range(TOLD_FAILURES + 5):
+    for number in range(MAX_SHOWN_FAILURES + 5):
         face.on_failure(failure(number))
     face.on_event(e.Paused(), RunState())
     face.on_event(e.ConcurrencyChanged(max_concurrent=4), RunState())
@@ -190,7 +190,7 @@ def test_lines_where_nothing_can_be_drawn() -> None:
     assert [f"failed: q{n}: reason {n}\n" in told for n in (0, 9, 10)] == [True, True, False]
     assert told.count("more fail; they are listed at the end") == 1
     for line in (
-        "paused: agentbatch unpause goes on",
+        "paused: agentbatch unpause continues it",
         "4 at a time from now on",
         "agentbatch: No quota.",
     ):

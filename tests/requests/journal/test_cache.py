@@ -109,7 +109,7 @@ def test_what_is_kept_is_told_by_model(cache: ResponseCache) -> None:
 def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "answers.db"
     path.write_text("hello " * 100)
-    with pytest.raises(UserError, match=r"answers\.db is no cache of agentbatch"):
+    with pytest.raises(UserError, match=r"answers\.db is not a cache of agentbatch"):
         ResponseCache(path)
     with pytest.raises(UserError, match="cannot be made"):
         ResponseCache(path / "below" / "answers.db")

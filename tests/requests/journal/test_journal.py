@@ -113,7 +113,7 @@ async def test_failed_ones_are_listed_and_reopened(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     path.write_text("hello " * 100)
-    with pytest.raises(UserError, match=r"j\.db is no journal"):
+    with pytest.raises(UserError, match=r"j\.db is not a journal"):
         Journal(path)
 
 

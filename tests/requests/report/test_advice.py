@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agentbatch.requests.report.advice import Figures, advice, wanted_batch_size, wanted_concurrency
+from agentbatch.requests.report.advice import Figures, advice_for, wanted_batch_size, wanted_concurrency
 
 FINE = Figures(requests=200, seconds=60.0, attempts=200, refused=0)
 
@@ -44,7 +44,7 @@ def test_the_knobs_by_the_size_of_a_batch(
     ],
 )
 def test_no_advice_where_nothing_is_clearly_wrong(figures: Figures) -> None:
-    assert advice(figures) == ""
+    assert advice_for(figures) == ""
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_no_advice_where_nothing_is_clearly_wrong(figures: Figures) -> None:
     ],
 )
 def test_one_sentence_where_a_knob_is_wrong(figures: Figures, told: str) -> None:
-    assert advice(figures) == told
+    assert advice_for(figures) == told
 
 
 def test_what_is_refused_goes_before_what_is_slow() -> None:
     both = replace(FINE, attempts=240, refused=40, batch_size=5, failed_packs=0.25)
-    assert "429" in advice(both)
+    assert "429" in advice_for(both)

@@ -138,7 +138,7 @@ def test_an_unknown_cost_is_not_told_as_nothing() -> None:
 
 
 def test_the_line_of_a_result_is_not_in_its_repr() -> None:
-    assert "told" not in repr(good(told="x" * 50))
+    assert "made_line" not in repr(good(made_line="x" * 50))
 
 
 async def test_packs_that_fail_show_in_the_figures_and_in_the_advice(serve: Serve) -> None:

@@ -80,7 +80,7 @@ async def test_the_figures_are_those_of_all_sessions(store: Store) -> None:
     assert (figures.total, figures.ok, figures.failed, figures.attempts, figures.refused) == (9, 6, 2, 11, 1)
     assert (figures.usage.input, figures.usage.output, figures.usage.calls) == (110, 55, 8)
     assert figures.cost == pytest.approx(2.5)
-    recording.tell()
+    recording.report()
     assert kind_of(store.state.info).counts(store.state).open == 1
     assert store.state.cost == pytest.approx(2.5)
 
@@ -97,7 +97,7 @@ async def test_commands_are_answered_with_a_sentence(store: Store, told: list[e.
     engine = RequestsEngine(new_processor(), store)
     assert engine.pause(None).startswith("Paused: nothing more is sent")
     assert store.state.paused
-    assert engine.unpause(None) == "The run goes on."
+    assert engine.unpause(None) == "The run continues."
     with pytest.raises(UserError, match="Nothing is paused"):
         engine.unpause(None)
     assert engine.set_concurrency(3) == "Up to 3 at the same time from now on."

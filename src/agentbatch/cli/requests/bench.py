@@ -133,7 +133,7 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
     from agentbatch.cli.flags import read_settings
     from agentbatch.spending.pricing import Prices
 
-    given, _ = read_settings({"judge": "none"})  # nobody judges here, so that nobody needs that key
+    given, _ = read_settings({"judge": "none"})  # nothing is judged, so that key is not needed
     if given.rehearsal:
         raise UserError(
             "--yes-spend measures the coder's endpoint, and none is set: CODER_API_KEY or OPENAI_API_KEY, and "

@@ -51,7 +51,7 @@ def recorded_flags(info: RunStarted) -> dict[str, Any]:
         return dict(info.flags)
     words = info.flags.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"The run {info.run_id} does not tell the command that it was started with.")
+        raise UserError(f"The run {info.run_id} does not record the command that it was started with.")
     parser = argparse.ArgumentParser(prog="agentbatch requests run", allow_abbrev=False)
     add_run_flags(parser)
     return given_flags(parser.parse_args(words[2:]))  # after `requests run`

@@ -32,7 +32,7 @@ examples:
 A template may begin with its own settings, in TOML between two lines of +++:
 system, model, temperature, max_tokens, json_schema (a file beside it) and id.
 Flags win over them. Rows may be the output of an earlier batch: {{ id }} and
-{{ answer }} name what it said.
+{{ answer }} name its answer.
 """
 
 
@@ -74,7 +74,7 @@ def add_make(commands: Any) -> None:
     asked.add_argument(
         "--json-schema", dest="ask_schema", metavar="FILE", type=Path, help="what answers keep to"
     )
-    make.add_argument("--force", dest="anew", action="store_true", help="replace the input file")
+    make.add_argument("--force", dest="force", action="store_true", help="replace the input file")
     make.set_defaults(command=_make)
 
 
@@ -89,7 +89,7 @@ def _make(args: argparse.Namespace) -> int:
         sys.stdout.writelines(line + "\n" for line in list(make(recipe)))
         return 0
     path = Path(args.made)
-    if os.path.lexists(path) and not args.anew:
+    if os.path.lexists(path) and not args.force:
         raise UserError(f"{path} exists already: name another file, or say --force.")
     _write(path, make(recipe))
     sys.stderr.write(f"{path}: {counted(recipe.size, 'request')}\n")

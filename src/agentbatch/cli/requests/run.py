@@ -104,7 +104,7 @@ def _earlier(own: RequestsSettings) -> RunFolder | None:
     if own.input != STDIN:
         found = latest_of("requests", Path(own.input), going_on=going)
     if own.input == STDIN and going:
-        raise UserError("What came from standard input goes on by its run: agentbatch resume RUN.")
+        raise UserError("A batch from standard input is resumed by its run: agentbatch resume RUN.")
     other = holder(found) if found is not None else ""
     if found is not None and other:
         raise UserError(
@@ -115,18 +115,18 @@ def _earlier(own: RequestsSettings) -> RunFolder | None:
             _check_same_output(found, own.output)
             return found
         raise UserError(
-            f"There is a batch of {own.input} already, run {found.run_id}: --resume goes on with it (what was "
-            "answered is not paid again), --retry-failed asks what failed again too, --force begins anew."
+            f"There is a batch of {own.input} already, run {found.run_id}: --resume resumes it (what was "
+            "answered is not paid again), --retry-failed also asks again what failed, --force starts again."
         )
     if own.output.exists() and not own.force:
         raise UserError(f"{own.output} exists already: name another file, or say --force.")
     if going:
-        sys.stderr.write("agentbatch: there is no batch of this input to go on with: a new one starts.\n")
+        sys.stderr.write("agentbatch: there is no batch of this input to resume: a new one starts.\n")
     return None
 
 
 def _check_same_output(found: RunFolder, output: Path) -> None:
-    """A batch that goes on begins its output anew: that must not be somebody else's file. Raises UserError."""
+    """A batch that is resumed replaces its output: that must not be another file. Raises UserError."""
     before = recorded(found).output
     if output.exists() and str(output.resolve()) != before:
         raise UserError(
@@ -178,7 +178,7 @@ def _end(
     from agentbatch.requests.run.prepare import STDIN
 
     settings, options, figures = prepared.settings, prepared.options, outcome.figures
-    told = advice_of(
+    advice = advice_of(
         outcome.stats,
         concurrency=outcome.ceiling,
         batch_size=options.batch_size,
@@ -192,4 +192,4 @@ def _end(
             again = ["--retry-failed"] if outcome.failures_ended_it else []
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]
         resume = shlex.join(command)
-    display.end(outcome, failed, told, resume=resume)
+    display.end(outcome, failed, advice, resume=resume)

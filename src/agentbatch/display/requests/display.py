@@ -1,4 +1,4 @@
-"""What a batch of plain requests shows while it goes on: a line that is drawn again, lines, records, or nothing."""
+"""What a batch of plain requests shows while it runs: a line that is drawn again, lines, records, or nothing."""
 
 import json
 import time
@@ -18,8 +18,8 @@ from agentbatch.text import clip, fold
 
 DisplayKind = Literal["live", "plain", "json", "none"]
 
-TOLD_FAILURES = 10
-"""Failures that are told as they happen; all are listed at the end."""
+MAX_SHOWN_FAILURES = 10
+"""Failures that are shown as they happen; all are listed at the end."""
 
 LINE_EVERY = 10.0
 """Seconds between two lines where nothing can be drawn again."""
@@ -42,7 +42,7 @@ class RequestsDisplay:
         self._out = out
         self._err = err
         self._clock = clock
-        self._told = clock()
+        self._shown = clock()
         self._failures = 0
         self._drawn = False
 
@@ -56,9 +56,9 @@ class RequestsDisplay:
             case e.ConcurrencyChanged():
                 self._say(f"{event.max_concurrent} at a time from now on")
             case e.Paused():
-                self._say("paused: agentbatch unpause goes on")
+                self._say("paused: agentbatch unpause continues it")
             case e.Resumed():
-                self._say("goes on")
+                self._say("resumed")
 
     def _begin(self, info: e.RunStarted) -> None:
         if self._name == "json":
@@ -72,26 +72,28 @@ class RequestsDisplay:
             self._err.write(f"\r\x1b[K{line}")
             self._err.flush()
             self._drawn = True
-        elif self._name == "plain" and self._clock() - self._told >= LINE_EVERY:
-            self._told = self._clock()
+        elif self._name == "plain" and self._clock() - self._shown >= LINE_EVERY:
+            self._shown = self._clock()
             self._err.line(progress_line(progress, detailed=True))
 
     def on_failure(self, result: BatchResult) -> None:
         self._failures += 1
-        if self._failures <= TOLD_FAILURES and result.error is not None:
+        if self._failures <= MAX_SHOWN_FAILURES and result.error is not None:
             self._say(f"failed: {clip(result.id, 40)}: {clip(result.error.message, 300)}")
-        elif self._failures == TOLD_FAILURES + 1:
+        elif self._failures == MAX_SHOWN_FAILURES + 1:
             self._say("more fail; they are listed at the end")
 
-    def end(self, outcome: RequestsOutcome, failed: list[tuple[str, str]], told: str, *, resume: str) -> None:
-        """`failed`: ids and reasons; `told`: the advice; `resume`: the command that goes on, if there is more to do."""
+    def end(
+        self, outcome: RequestsOutcome, failed: list[tuple[str, str]], advice: str, *, resume: str
+    ) -> None:
+        """`failed`: ids and reasons; `resume`: the command that resumes it, if there is more to do."""
         self._clear()
         if self._name == "json":
-            document = summary_document(outcome, failed, told) | {"resume_command": resume or None}
+            document = summary_document(outcome, failed, advice) | {"resume_command": resume or None}
             self._out.line(json.dumps(document))
         elif self._name != "none":
             columns = self._out.size()[0] if self._out.isatty() else COLUMNS
-            for line in summary_lines(outcome, failed, told, columns):
+            for line in summary_lines(outcome, failed, advice, columns):
                 self._out.line(line)
         if outcome.stopped:
             self._problem(outcome.stopped)

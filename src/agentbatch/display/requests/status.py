@@ -11,37 +11,37 @@ from agentbatch.text import counted
 
 
 def progress(run: Run) -> RequestsProgressed:
-    """How far it is; all zero before it has told."""
+    """How far it is; all zero before its first report."""
     info = run.state.info
     return run.state.requests or RequestsProgressed(total=info.total_tasks if info else 0, ok=0, failed=0)
 
 
 def counts_text(report: RunReport) -> str:
     """`5 plain requests: ✓ 3 ok, ✗ 1 failed, · 1 not answered yet`."""
-    told = progress(report.run)
-    rest = told.total - told.ok - told.failed
-    parts = [(SIGNS["completed"], told.ok, "ok"), (SIGNS["error"], told.failed, "failed")]
+    figures = progress(report.run)
+    rest = figures.total - figures.ok - figures.failed
+    parts = [(SIGNS["completed"], figures.ok, "ok"), (SIGNS["error"], figures.failed, "failed")]
     parts.append((SIGNS["queued"], rest, "not answered yet"))
     shown = ", ".join(f"{sign} {number:,} {what}" for sign, number, what in parts if number)
-    under_way = f" ({told.in_flight:,} under way)" if report.run.alive and told.in_flight else ""
-    return f"{counted(told.total, 'plain request')}: {shown or 'none sent'}{under_way}"
+    under_way = f" ({figures.in_flight:,} under way)" if report.run.alive and figures.in_flight else ""
+    return f"{counted(figures.total, 'plain request')}: {shown or 'none sent'}{under_way}"
 
 
 def failed_lines(report: RunReport, columns: int) -> list[str]:
-    """Ids and reasons of what failed; empty when nothing did, or nobody has looked."""
+    """Ids and reasons of what failed; empty when nothing did, or it was not looked at."""
     sign = f"{SIGNS['error']} "
     return failed_list(report.failed_requests, columns, sign=sign, more="--json lists all")
 
 
 def requests_record(run: Run) -> dict[str, Any]:
     """For JSON: how many there are, and what became of them."""
-    told = progress(run)
+    figures = progress(run)
     return {
-        "total": told.total,
-        "ok": told.ok,
-        "failed": told.failed,
-        "open": told.total - told.ok - told.failed,
-        "inFlight": told.in_flight if run.alive else 0,
-        "attempts": told.attempts,
-        "refused": told.refused,
+        "total": figures.total,
+        "ok": figures.ok,
+        "failed": figures.failed,
+        "open": figures.total - figures.ok - figures.failed,
+        "inFlight": figures.in_flight if run.alive else 0,
+        "attempts": figures.attempts,
+        "refused": figures.refused,
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentbatch.display.requests.failed import failed_list
-from agentbatch.requests.report.advice import Figures, advice
+from agentbatch.requests.report.advice import Figures, advice_for
 from agentbatch.requests.report.latency import Durations
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.run.run_requests import RequestsOutcome
@@ -15,9 +15,9 @@ SHORT = 60.0
 
 
 def summary_lines(
-    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str, columns: int
+    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], advice: str, columns: int
 ) -> list[str]:
-    """`failed`: ids and reasons, in input order; `told`: the advice, if any."""
+    """`failed`: ids and reasons, in input order; `advice`: empty when there is none."""
     lines = [
         _counts(outcome),
         *(
@@ -30,8 +30,8 @@ def summary_lines(
     folded = [part for line in lines for part in fold(line, columns, 4)]
     more = f"agentbatch status {outcome.run_folder.name} --json"
     folded += failed_list(failed, columns, sign="", more=more)
-    if told:
-        folded += fold(f"advice: {told}", columns, 4)
+    if advice:
+        folded += fold(f"advice: {advice}", columns, 4)
     return [*folded, f"answers in {harmless(str(outcome.output))}"]
 
 
@@ -64,7 +64,7 @@ def _session(stats: BatchStats, peak: int, ceiling: int) -> list[str]:
 
 
 def _at_provider(stats: BatchStats) -> list[str]:
-    """The provider's batch service tells no latencies."""
+    """The provider's batch service reports no latencies."""
     if not stats.attempts:
         return ["0 answers from the provider's batch service"]
     reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
@@ -96,7 +96,7 @@ def _spent(outcome: RequestsOutcome) -> list[str]:
 
 def advice_of(stats: BatchStats, *, concurrency: int, batch_size: int, limited: bool) -> str:
     """One sentence where a knob was clearly wrong; else nothing."""
-    return advice(
+    return advice_for(
         Figures(
             requests=stats.total,
             seconds=stats.elapsed,
@@ -111,7 +111,7 @@ def advice_of(stats: BatchStats, *, concurrency: int, batch_size: int, limited: 
 
 
 def summary_document(
-    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], told: str
+    outcome: RequestsOutcome, failed: Sequence[tuple[str, str]], advice: str
 ) -> dict[str, Any]:
     """The same as one JSON document: seconds, US dollars, null where unknown. Rates and tokens are of this session."""
     stats, figures = outcome.stats, outcome.figures
@@ -143,7 +143,7 @@ def summary_document(
         "cost": stats.cost,
         "allSessions": {"calls": figures.attempts, "tokens": figures.usage.total, "cost": figures.cost},
         "failedList": [{"id": request_id, "reason": reason} for request_id, reason in failed],
-        "advice": told or None,
+        "advice": advice or None,
         "stopped": outcome.stopped or None,
         "interrupted": outcome.interrupted,
         "output": str(outcome.output.absolute()),

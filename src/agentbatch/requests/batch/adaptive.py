@@ -18,7 +18,7 @@ USED = 0.8
 class AdaptiveConcurrency:
     """Slow start (each round of successes doubles it), then one more a round; one cut an episode.
 
-    A server error and an answer from the cache say nothing about how much is too much: nobody tells them here.
+    A server error and an answer from the cache say nothing about how much is too much: they are not counted here.
     """
 
     def __init__(self, ceiling: int, *, first: int = FIRST) -> None:

@@ -117,7 +117,7 @@ class BatchPass:
         try:
             await self._workers.ended()
         except asyncio.CancelledError:
-            raise  # nobody takes results any more, and there may be no room for their end
+            raise  # results are not taken any more, and there may be no room for their end
         except BaseException:
             await out.put(None)
             raise
@@ -204,7 +204,7 @@ class BatchPass:
             held.settle("request", bill.usage, bill.cost)
 
     def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
-        """Model, tokens and cost, as far as one can tell."""
+        """Model, tokens and cost, as far as can be known."""
         model = str(pack[0].request.body.get("model", ""))
         given = written = 0
         for item in pack:

@@ -17,7 +17,7 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.usage import Usage, sum_or_none
 
 EXPECTED_OUTPUT = 500
-"""Tokens that are expected of an answer whose length nobody knows."""
+"""Tokens that are expected of an answer of unknown length."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,18 @@ class RequestExecutor:
         result = await self._once(item, request, attempt, stopped)
         if schema is None or not result.ok or request.url != CHAT:
             return result
-        told = complaint(schema, result.text)
-        if not told:
+        problem = complaint(schema, result.text)
+        if not problem:
             return replace(result, data=json.loads(schema.extract(result.text)))
         charge(item, result.usage, result.cost)
-        again = request.model_copy(update={"body": asked_again(request.body, result.text, told)})
+        again = request.model_copy(update={"body": asked_again(request.body, result.text, problem)})
         second = await self._once(item, again, attempt, stopped)
         merged = joined(result, second)
-        told = complaint(schema, second.text) if second.ok else ""
-        if told:
+        problem = complaint(schema, second.text) if second.ok else ""
+        if problem:
             return replace(
-                merged, error=BatchError("invalid_answer", f"The answer does not keep to its schema: {told}.")
+                merged,
+                error=BatchError("invalid_answer", f"The answer does not keep to its schema: {problem}."),
             )
         return replace(merged, data=json.loads(schema.extract(second.text))) if second.ok else merged
 
@@ -123,14 +124,15 @@ def expected_tokens(body: dict[str, Any], size: int) -> int:
     return size // BYTES_PER_TOKEN + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
 
 
-def asked_again(body: dict[str, Any], answer: str, told: str) -> dict[str, Any]:
-    """The body that asks once more after `answer`, of which `told` says what is wrong: two more messages."""
+def asked_again(body: dict[str, Any], answer: str, problem: str) -> dict[str, Any]:
+    """The body that asks once more after `answer`, of which `problem` says what is wrong: two more messages."""
     messages = [
         *body["messages"],
         {"role": "assistant", "content": answer},
         {
             "role": "user",
-            "content": f"That does not keep to the schema: {told}. Answer again with the whole JSON, and nothing else.",
+            "content": f"That does not keep to the schema: {problem}. "
+            "Answer again with the whole JSON, and nothing else.",
         },
     ]
     return {**body, "messages": messages}

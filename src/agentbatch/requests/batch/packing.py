@@ -110,7 +110,7 @@ def pack_body(requests: Sequence[BatchRequest]) -> dict[str, Any]:
 
 
 def read_pack(text: str, ids: Iterable[str], schema: AnswerSchema | None) -> dict[str, str]:
-    """The valid answers by id, each as the text that it would have been alone. Ids that nobody asked for are left out;
+    """The valid answers by id, each as the text that it would have been alone. Unknown ids are left out;
     of an id that is there twice the first valid answer counts."""
     try:
         document = json.loads(text[text.find("{") : text.rfind("}") + 1], object_pairs_hook=_Pairs)

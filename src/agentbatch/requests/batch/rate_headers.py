@@ -14,7 +14,7 @@ MAX_RESET = 31 * 86_400.0
 
 
 def read_rates(headers: Mapping[str, str]) -> tuple[RateLimitInfo | None, RateLimitInfo | None]:
-    """Of requests and of tokens; None where the endpoint does not tell."""
+    """Of requests and of tokens; None where the endpoint does not say."""
     return _read(headers, "requests"), _read(headers, "tokens")
 
 

@@ -1,4 +1,4 @@
-"""How requests end: their results are recorded, cached, and given out; also those of requests that ask the same."""
+"""How requests end: their results are recorded, cached, and given out, also to requests that ask the same."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ class ResultSink:
         followers = await self.journal.finish(item.n, _done(result, line, before))
         if self.options.cache is not None and not result.cached:
             self.options.cache.put(item.key, result, line)
-        await self._give_out(item.request, replace(result, told=line))
+        await self._give_out(item.request, replace(result, made_line=line))
         if followers:
             await self.follow(item.n, item.request, followers)
 

@@ -52,7 +52,7 @@ class ResponseCache:
     def __init__(
         self, path: Path, *, expires: float = EXPIRES, clock: Callable[[], float] = time.time
     ) -> None:
-        """`expires`: seconds. Raises UserError when the file is none of ours."""
+        """`expires`: seconds. Raises UserError when it is not a cache of ours."""
         self.path = path
         self._expires = expires
         self._clock = clock
@@ -65,7 +65,7 @@ class ResponseCache:
         except OSError as error:
             raise UserError(f"{path} cannot be made: {error.strerror or error}.") from None
         except sqlite3.Error as error:
-            raise UserError(f"{path} is no cache of agentbatch: {clip(str(error), 200)}.") from None
+            raise UserError(f"{path} is not a cache of agentbatch: {clip(str(error), 200)}.") from None
         self.clear(older_than=expires)
 
     def get(self, key: str) -> str | None:
@@ -116,7 +116,7 @@ class ResponseCache:
 
 
 def _sound(kept: bytes) -> str | None:
-    """The line, if it tells an answer."""
+    """The line, if it has an answer."""
     try:
         line = kept.decode()
         document = json.loads(line)

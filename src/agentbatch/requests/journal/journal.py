@@ -1,6 +1,6 @@
 """The journal of a batch: one SQLite file that knows of each request what is asked, whether it was sent, what came.
 
-An attempt is in it before it is sent, an answer before it is told. Whatever is started in the same moment shares a
+An attempt is in it before it is sent, an answer before it is given out. Whatever is started in the same moment shares a
 commit, so that a thousand requests a second cost a few hundred commits.
 """
 
@@ -66,8 +66,8 @@ class Added(NamedTuple):
 
 
 class Journal(JournalReading):
-    """One event loop only. Raises UserError when the file is none of ours or cannot be opened, and every method OSError
-    when it cannot be written any more."""
+    """One event loop only. Raises UserError when the file is not a journal or cannot be opened; every method raises
+    OSError when it cannot be written any more."""
 
     def __init__(self, path: Path, *, dedupe: bool = True) -> None:
         """`dedupe`: requests whose keys are equal are paid once; the later ones get the first one's answer."""
@@ -81,7 +81,7 @@ class Journal(JournalReading):
                 "SELECT coalesce(max(n), -1), coalesce(max(session), 0) FROM requests"
             ).fetchone()
         except sqlite3.Error as error:
-            raise UserError(f"{path} is no journal of agentbatch: {clip(str(error), 200)}.") from None
+            raise UserError(f"{path} is not a journal of agentbatch: {clip(str(error), 200)}.") from None
         self._last: int = last
         self._session: int = session + 1
 
@@ -191,7 +191,7 @@ class Journal(JournalReading):
         return [Follower(*row) for row in rows]
 
     def charge(self, n: int, given: int, written: int, cost: float | None) -> None:
-        """Record what a call took (tokens, US dollars; None for an unknown price) of a request that goes on after it;
+        """Record what a call took (tokens, US dollars; None for an unknown price) of a request that has not ended;
         `finish` adds the rest. On its way to the disk in this turn of the event loop."""
         self._run(
             f"UPDATE requests SET cost = {COST}, input = input + ?, output = output + ? WHERE n = ?",
@@ -245,7 +245,7 @@ class Journal(JournalReading):
         try:
             self.commit()
         except OSError:
-            return  # who waits has been told
+            return  # those that wait have got it
 
     def close(self) -> None:
         """Raises OSError when what is left cannot be written."""

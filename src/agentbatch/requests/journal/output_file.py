@@ -14,11 +14,11 @@ from agentbatch.files import write_atomic
 class OutputFile:
     """Lines are appended as they come, and are on their way to the disk when `add` returns.
 
-    The journal has them already: what a crash leaves here, also half a line, is written anew when the batch goes on.
+    The journal has them already: what a crash leaves here, also half a line, is written again when the batch resumes.
     """
 
     def __init__(self, path: Path, lines: Iterable[str] = ()) -> None:
-        """Begins the file anew, with `lines`, in one step. Raises UserError when it cannot be written, or when another
+        """Replaces the file by `lines`, in one step. Raises UserError when it cannot be written, or when another
         batch writes it."""
         self.path = path.resolve()
         try:
@@ -36,7 +36,7 @@ class OutputFile:
             return file
 
     def add(self, line: str) -> None:
-        """Raises OSError, whose text is a sentence; then no half of a line is left, where that can be had."""
+        """Raises OSError, whose text is a sentence; then no half of a line is left, if possible."""
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         before = os.fstat(self._file.fileno()).st_size
         try:

@@ -90,9 +90,9 @@ class Reading:
         if result is None:
             return  # it stays wanted, as if it had not been asked
         if again is None:
-            told = self._complaint(result, sent)
-            if told:
-                self._once_more(wanted, result, told)
+            problem = self._complaint(result, sent)
+            if problem:
+                self._once_more(wanted, result, problem)
                 return
         result = self._checked(result if again is None else _joined(again, result), sent)
         if again is not None:
@@ -140,14 +140,14 @@ class Reading:
         schema = schema_of(request.body) if result.ok and request.url == CHAT else None
         if schema is None:
             return result
-        told = complaint(schema, result.text)
-        if not told:
+        problem = complaint(schema, result.text)
+        if not problem:
             return replace(result, data=json.loads(schema.extract(result.text)))
-        text = f"The answer does not keep to its schema: {told}."
+        text = f"The answer does not keep to its schema: {problem}."
         return replace(result, error=BatchError("invalid_answer", text))
 
-    def _once_more(self, wanted: Wanted, result: BatchResult, told: str) -> None:
-        again = Again(result.usage, result.cost, result.text, told)
+    def _once_more(self, wanted: Wanted, result: BatchResult, problem: str) -> None:
+        again = Again(result.usage, result.cost, result.text, problem)
         self.ledger.put_again(self.part, wanted, again)
         self.on_again(wanted)
 
@@ -216,12 +216,12 @@ class ProviderCollector:
             self.sender.notify(f"{error} The file {file_id} is gone.")
 
     def _why(self, part: Part, state: ProviderState) -> str:
-        told = []
+        reasons = []
         for refused in state.refused:
             own = self.sender.ledger.id_in(part, refused.line) if refused.line is not None else ""
-            told.append(self.endpoint.redact(refused.message) + (f" (request {own!r})" if own else ""))
+            reasons.append(self.endpoint.redact(refused.message) + (f" (request {own!r})" if own else ""))
         what = "was cancelled" if state.status == "cancelled" else state.status
-        return f"it {what}" + (f": {'; '.join(told)}" if told else "")
+        return f"it {what}" + (f": {'; '.join(reasons)}" if reasons else "")
 
     async def end(self, part: Part, again: list[Wanted], why: str) -> None:
         """What did not keep to its schema goes out once more; what has no answer is open again. A batch of an earlier
@@ -235,9 +235,9 @@ class ProviderCollector:
             if body is None or target is None or not target.current or self.sender.stop.cause:
                 continue
             request = BatchRequest.model_construct(id=target.id, body=body, url=part.url)
-            told = self.sender.ledger.again(wanted.n, wanted.key) if wanted.n in asked else None
+            first = self.sender.ledger.again(wanted.n, wanted.key) if wanted.n in asked else None
             await self.sender.pack(
-                wanted.n, wanted.key, request if told is None else second_request(request, told)
+                wanted.n, wanted.key, request if first is None else second_request(request, first)
             )
         self.sender.ledger.end(part)
         self.sender.packer.path(part.b).unlink(missing_ok=True)

@@ -105,8 +105,8 @@ def _refused(errors: Any) -> tuple[Refused, ...]:
     for error in data[:MAX_REASONS] if isinstance(data, list) else []:
         if isinstance(error, dict):
             message, line = error.get("message") or error.get("code"), error.get("line")
-            told = clip(message, 300).rstrip(".") if isinstance(message, str) else "it does not say why"
-            found.append(Refused(told, line if isinstance(line, int) and line > 0 else None))
+            reason = clip(message, 300).rstrip(".") if isinstance(message, str) else "it does not say why"
+            found.append(Refused(reason, line if isinstance(line, int) and line > 0 else None))
     return tuple(found)
 
 
@@ -175,7 +175,7 @@ def outcome_of(answer: Answer, url: Url) -> Document | Failure:
     """What came of the request."""
     if answer.code or answer.message or not answer.status:
         if not (answer.code or answer.message):
-            return failures.unanswered("the service told neither an answer nor an error")
+            return failures.unanswered("the service gave neither an answer nor an error")
         error = ServerError(answer.status or 400, answer.message or answer.code, code=answer.code)
         # 200: the service's own error is no HTTP answer, and is not reported as one.
         return replace(failures.refused(error), error=replace(error, status=answer.status or 200))

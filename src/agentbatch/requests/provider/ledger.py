@@ -101,7 +101,7 @@ class ProviderLedger:
         return [Part(*row) for row in rows]
 
     def forget_unsent(self) -> None:
-        """What an earlier session had packed but not uploaded is packed anew. Commits."""
+        """What an earlier session had packed but not uploaded is packed again. Commits."""
         unsent = "SELECT b FROM provider_batches WHERE ended = 0 AND file_id IS NULL"
         self._execute(f"DELETE FROM provider_items WHERE b IN ({unsent})")
         self._execute("DELETE FROM provider_batches WHERE ended = 0 AND file_id IS NULL")
@@ -239,7 +239,7 @@ def batches_at_provider(path: Path) -> list[str]:
             return [row[0] for row in rows]
     except (
         sqlite3.Error
-    ):  # no such table: the service was never asked; what else is wrong is told by who opens it
+    ):  # no such table: the service was never used; whoever opens it reports other problems
         return []
 
 

@@ -34,7 +34,7 @@ SLOWER = 1.5
 @dataclass
 class ProviderPass:
     """One pass, as `Batch` is one. A stop leaves the provider's batches at work: a later pass with the same journal
-    goes on waiting for them. `stop(now=True)` cancels them there."""
+    waits for them again. `stop(now=True)` cancels them there."""
 
     endpoint: Endpoint
     executor: RequestExecutor
@@ -67,7 +67,7 @@ class ProviderPass:
         self._collector = ProviderCollector(self.endpoint, self.journal, self._sender)
 
     def pause(self) -> None:
-        """Upload nothing, and look at nothing, until `go_on`; the provider goes on."""
+        """Upload nothing, and look at nothing, until `go_on`; the provider keeps working."""
         self._stop.pause()
 
     def go_on(self) -> None:
@@ -87,7 +87,7 @@ class ProviderPass:
         return self._stop.cause
 
     def progress(self) -> BatchProgress:
-        """With what the provider tells of requests whose answers are still there."""
+        """With what the provider says of requests whose answers are still there."""
         asked = sum(part.requests for part in self._at_work())
         return provider_progress(self.stats, list(self._states.values()), sum(self._before.values()), asked)
 
@@ -122,7 +122,7 @@ class ProviderPass:
                 await self._follow(sink)
                 await self._leave()
         except asyncio.CancelledError:
-            raise  # nobody takes results any more
+            raise  # results are not taken any more
         except BaseException:
             await sink.out.put(None)
             raise
@@ -178,7 +178,7 @@ class ProviderPass:
                 await self._collector.end(part, [], "its file is gone")
 
     async def _follow(self, sink: ResultSink) -> None:
-        """Until nothing is at work there any more, or somebody wants to go."""
+        """Until nothing is at work there any more, or the pass is to end."""
         wait, silent = self.provider.first_poll, 0
         resumed = any(part.session < self.journal.session for part in self._at_work())
         while self._at_work():

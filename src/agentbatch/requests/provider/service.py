@@ -116,7 +116,7 @@ class ProviderService:
         return await self._asked("batches", send)
 
     async def find(self, file_id: str) -> str:
-        """The id of the batch that was made of a file; empty when there is none, or the service does not tell."""
+        """The id of the batch that was made of a file; empty when there is none, or the service does not say."""
         batches = self._opened.batches.with_streaming_response
         after = ""
         for _ in range(PAGES):

@@ -45,8 +45,8 @@ def wanted_batch_size(requests: int) -> tuple[int, int]:
     return (1, 2) if requests < ENOUGH else (3, 5) if requests <= 100 else (5, 8)
 
 
-def advice(figures: Figures) -> str:
-    """A sentence, or nothing when the knobs were well set or nobody can say."""
+def advice_for(figures: Figures) -> str:
+    """A sentence, or nothing when the knobs were well set or nothing can be said."""
     refusals = figures.refused / figures.attempts if figures.attempts else 0.0
     if figures.attempts >= ENOUGH and refusals > HIGH_REFUSALS:
         return f"{refusals:.0%} of the calls were answered 429: {_slower(figures)}."

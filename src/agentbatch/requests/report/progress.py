@@ -1,4 +1,4 @@
-"""How far a batch is: what callbacks are told, and who writes it down."""
+"""How far a batch is: what callbacks get, and the loggers of it."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ class BatchProgress:
     """A moment of a batch."""
 
     total: int
-    """0 while nobody knows."""
+    """0 while unknown."""
     completed: int
     """Ended, failed ones among them."""
     failed: int
@@ -102,12 +102,12 @@ class ProgressLogger:
         self._detailed = detailed
         self._log = log or (_to_stderr if console else logging.getLogger("agentbatch.requests").info)
         self._clock = clock
-        self._told = clock()
+        self._logged = clock()
 
     def __call__(self, progress: BatchProgress) -> None:
         now = self._clock()
-        if progress.ended or now - self._told >= self._interval:
-            self._told = now
+        if progress.ended or now - self._logged >= self._interval:
+            self._logged = now
             self._log(progress_line(progress, detailed=self._detailed))
 
 

@@ -12,7 +12,7 @@ from agentbatch.usage import Usage
 MAX_FAILED = 10_000
 """Ids of failed requests that are kept; the journal knows all."""
 
-FAILURES_TOLD = 20
+MAX_FAILED_SHOWN = 20
 """Ids of failed requests that the printed figures have."""
 
 
@@ -21,7 +21,7 @@ class BatchStats:
     """Counted as results come; its size does not grow with their number, but for the failed ids."""
 
     total: int = 0
-    """Requests of the batch; 0 while nobody knows."""
+    """Requests of the batch; 0 while unknown."""
     ok: int = 0
     failed: int = 0
     skipped: int = 0
@@ -133,7 +133,7 @@ class BatchStats:
             f"cost {money(self.cost)}",
         ]
         if self.failures:
-            told = ", ".join(clip(request_id, 60) for request_id, _ in self.failures[:FAILURES_TOLD])
-            more = self.failed - min(len(self.failures), FAILURES_TOLD)
-            lines.append(f"failed: {told}" + (f" and {more:,} more" if more > 0 else ""))
+            shown = ", ".join(clip(request_id, 60) for request_id, _ in self.failures[:MAX_FAILED_SHOWN])
+            more = self.failed - min(len(self.failures), MAX_FAILED_SHOWN)
+            lines.append(f"failed: {shown}" + (f" and {more:,} more" if more > 0 else ""))
         return "\n".join(lines)

@@ -65,7 +65,7 @@ class RequestsEngine:
             raise UserError("Nothing is paused.")
         self._processor.go_on()
         self._store.emit(e.Resumed())
-        return "The run goes on."
+        return "The run continues."
 
     def cancel_task(self, task_id: str) -> str:
         raise UserError(NO_TASKS)

@@ -10,10 +10,10 @@ MIN_ENDED = 20
 
 
 def too_many_failed(limit: str | None, failed: int, ended: int) -> str:
-    """Why a batch with so many failures among what has ended stops, as a sentence; empty: it goes on.
+    """Why a batch with so many failures among what has ended stops, as a sentence; empty: it continues.
 
     `limit`: what `--max-failures` takes, `3` or `10%`; None: there is none. A percentage counts of what has ended, from
-    MIN_ENDED on: a tenth of 100,000 requests would be a lot to lose before anybody says so.
+    MIN_ENDED on: a tenth of 100,000 requests would be a lot to lose unnoticed.
     """
     if limit is None or not failed:
         return ""
@@ -27,7 +27,7 @@ def too_many_failed(limit: str | None, failed: int, ended: int) -> str:
 
 
 class FailureWatch:
-    """Hears what comes of each request of a session, and says when it is enough."""
+    """Gets the result of each request of a session, and says when too many failed."""
 
     def __init__(self, limit: str | None) -> None:
         """`limit`: as for `too_many_failed`."""
@@ -37,7 +37,7 @@ class FailureWatch:
         self._answered = 0
         self._outage = Outage(MAX_UNANSWERED_REQUESTS, "request")
         self.cause = ""
-        """Why the batch has to stop, as a sentence; empty: it goes on."""
+        """Why the batch has to stop, as a sentence; empty: it continues."""
 
     def add(self, result: BatchResult) -> bool:
         """A request has ended; whether the batch has to stop from here on."""

@@ -1,4 +1,4 @@
-"""Input, journal and output of a batch of plain requests, brought in line: when it goes on, and at its end."""
+"""Input, journal and output of a batch of plain requests, brought in line: when it resumes, and at its end."""
 
 from contextlib import closing
 from pathlib import Path
@@ -20,8 +20,8 @@ def sync_journal(
     source: Path,
     retry_failed: bool,
 ) -> tuple[OutputFile, Recording, int]:
-    """The journal of a run that goes on is brought in line with the input, which may have changed, and the output with
-    the journal. The number is that of the journal's session from which on it is."""
+    """Bring the journal of a resumed run in line with the input, which may have changed, and the output with the
+    journal. The number is the journal's session from which on that is so."""
     with closing(Journal(store.folder.journal, dedupe=prepared.batch.dedupe)) as journal:
         if retry_failed:
             journal.reopen("failed")
@@ -41,8 +41,8 @@ def sync_journal(
 def finish_output(
     prepared: PreparedRequests, store: Store, recording: Recording, session: int, *, stopped: str
 ) -> str:
-    """In the order of the input where that is wanted; whole where a call was cut off between its answer's being
-    recorded and being told. Returns why it could not be written."""
+    """In the order of the input where that is wanted; whole where a call was cut off between recording its answer
+    and giving it out. Returns why it could not be written."""
     with closing(Journal(store.folder.journal)) as journal:
         known = journal.counts_since(session)
         whole = (known["ok"], known["failed"]) == (recording.ok, recording.failed)

@@ -20,7 +20,7 @@ class ModelPart:
     input: int = 0
     """Tokens, about."""
     most: int = 0
-    """Tokens of answers: the most that requests ask for, and `asker.EXPECTED_OUTPUT` where they do not say."""
+    """Tokens of answers: the most that requests ask for, and `executor.EXPECTED_OUTPUT` where they do not say."""
     unbounded: int = 0
     """Requests that do not say how long an answer may be."""
     least_cost: float | None = None

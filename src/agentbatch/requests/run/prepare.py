@@ -53,14 +53,14 @@ class PreparedRequests:
     """Where the command runs."""
     environ: Mapping[str, str]
     source: Path
-    """As a person calls it."""
+    """As the user named it."""
     spooled: bool
     """`source` is a copy in a folder that goes away."""
     total: int
     batch: BatchOptions
     """Without what depends on the run's folder: journal, cache, and the provider's batch service."""
     resumed: RunFolder | None = None
-    """The run that goes on; None: a new one."""
+    """The run that is resumed; None: a new one."""
 
     @property
     def output(self) -> Path:
@@ -70,7 +70,7 @@ class PreparedRequests:
 
     @property
     def name(self) -> str:
-        """How a person calls the input."""
+        """The input, for a person."""
         return "standard input" if self.options.input == STDIN else self.options.input
 
     def cleanup(self) -> None:

@@ -1,4 +1,4 @@
-"""A batch of plain requests as a run of its folder: what its store is told while it goes on."""
+"""A batch of plain requests as a run of its folder: what its store records while it works."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agentbatch.requests.processor import BatchProcessor
     from agentbatch.runs.store.store import Store
 
-TELL_EVERY = 1.0
+REPORT_EVERY = 1.0
 """Seconds between two events."""
 
 LINE_EVERY = 30.0
@@ -21,7 +21,7 @@ LINE_EVERY = 30.0
 
 
 class Recording:
-    """Counts what ends, over all sessions, and tells the store."""
+    """Counts what ends, over all sessions, and reports it to the store."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Recording:
         self.ok = ok
         self.failed = failed
         self._clock = clock
-        self._told = self._line = clock()
+        self._reported = self._line = clock()
 
     def ended(self, *, ok: bool) -> None:
         """A request has its outcome."""
@@ -51,17 +51,17 @@ class Recording:
             self.failed += 1
 
     def progress(self, progress: BatchProgress) -> None:
-        """Tell the store, unless it has just been told."""
+        """Report, unless that was just done."""
         now = self._clock()
-        if now - self._told >= TELL_EVERY:
+        if now - self._reported >= REPORT_EVERY:
             line = now - self._line >= LINE_EVERY
-            self._told, self._line = now, now if line else self._line
-            self.tell(progress.in_flight, progress.eta, worth_a_line=line)
+            self._reported, self._line = now, now if line else self._line
+            self.report(progress.in_flight, progress.eta, worth_a_line=line)
 
-    def tell(
+    def report(
         self, in_flight: int = 0, left: float | None = None, *, worth_a_line: bool = False
     ) -> e.RequestsProgressed:
-        """Tell the store how far it is."""
+        """Report to the store how far it is."""
         event = self.figures(in_flight, left, worth_a_line=worth_a_line)
         self._store.emit(event)
         return event

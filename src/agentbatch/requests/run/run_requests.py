@@ -49,7 +49,7 @@ class RequestsOutcome:
     stopped: str
     """Why it ended early, as a sentence; empty when it did not."""
     interrupted: bool
-    """Somebody stopped it, and something was left."""
+    """It was stopped from outside, and something was left."""
     provider_batch: bool = False
     """It went through the provider's batch service."""
     failures_ended_it: bool = False
@@ -70,7 +70,7 @@ class RequestsOutcome:
 
 @dataclass
 class Callbacks:
-    """Who looks on. Each is called in the event loop and returns at once."""
+    """Of a viewer. Each is called in the event loop and returns at once."""
 
     on_start: Callable[[RequestsEngine], None] | None = None
     """The run can be looked at, and stopped, from here on."""
@@ -109,7 +109,7 @@ async def run_requests(
         stack.callback(output.close)
         engine = RequestsEngine(processor, store)
         store.emit(_started(prepared, processor, session, source, flags))
-        recording.tell()
+        recording.report()
         store.flush()
         if callbacks.on_start is not None:
             callbacks.on_start(engine)
@@ -119,8 +119,8 @@ async def run_requests(
         )
         output.close()
         problem = problem or finish_output(prepared, store, recording, since, stopped=processor.stopped)
-        figures = recording.tell(worth_a_line=True)
-        # Stopped when everything had been answered: nobody has to know.
+        figures = recording.report(worth_a_line=True)
+        # A stop after everything was answered is not worth reporting.
         left = figures.total > figures.ok + figures.failed
         stopped = redact(problem or (processor.stopped if left else ""))
         interrupted = engine.interrupted and left and not problem

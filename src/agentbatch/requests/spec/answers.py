@@ -17,7 +17,7 @@ LISTS: Mapping[Url, str] = {
     "/v1/embeddings": "data",
     "/v1/responses": "output",
 }
-"""Where each endpoint's answers have what was asked for; an answer without it is none."""
+"""Where each endpoint's answers have what was asked for; an answer without it is invalid."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MAX_LINE = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 
 MAX_PROBLEMS = 10
-"""Wrong lines that are told at once."""
+"""Wrong lines that are reported at once."""
 
 
 def read_requests(path: Path) -> Iterator[BatchRequest]:
@@ -98,7 +98,7 @@ def _numbered(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
         number += 1
         if len(line) > MAX_LINE:
             raise UserError(
-                f"{path}, line {number}: longer than {MAX_LINE // (1024 * 1024)} MB, which is no request. Is it a "
+                f"{path}, line {number}: longer than {MAX_LINE // (1024 * 1024)} MB, which no request is. Is it a "
                 "JSON document instead of JSON lines?"
             )
         if number == 1:

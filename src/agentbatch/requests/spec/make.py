@@ -18,7 +18,7 @@ from agentbatch.requests.spec.request import MAX_ID
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.text import clip
 
-MOST = 1_000_000
+MAX_REQUESTS = 1_000_000
 """Requests of one file."""
 
 FENCE = "+++"
@@ -78,7 +78,7 @@ class Recipe:
 
     @property
     def id_pattern(self) -> str:
-        """The pattern that was given, else what tells the requests apart."""
+        """The pattern that was given, else what distinguishes the requests."""
         if self.settings.id:
             return self.settings.id
         names = [*self.lists]
@@ -114,8 +114,10 @@ def read_prompt(path: Path) -> Prompt:
 
 def make(recipe: Recipe) -> Iterator[str]:
     """The input lines, JSON without a line end. Raises UserError naming the request that cannot be made."""
-    if recipe.size > MOST:
-        raise UserError(f"{recipe.size:,} requests: at most {MOST:,} are made at once. Is a list too long?")
+    if recipe.size > MAX_REQUESTS:
+        raise UserError(
+            f"{recipe.size:,} requests: at most {MAX_REQUESTS:,} are made at once. Is a list too long?"
+        )
     _check_names(recipe)
     settings = recipe.settings
     prompt = _compiled(recipe.prompt.text, str(recipe.prompt.path))

@@ -1,4 +1,4 @@
-"""What came of a request, and the line of output that tells it, in the Batch form."""
+"""What came of a request, and its line of output, in the Batch form."""
 
 import json
 import secrets
@@ -57,7 +57,7 @@ class BatchResult:
     """The answer as JSON, where a schema was given."""
     fallback: Any = None
     """What `fallback` gave instead of an answer."""
-    told: str = field(default="", repr=False)
+    made_line: str = field(default="", repr=False)
     """Its line of output, where it has been made."""
 
     @property
@@ -71,8 +71,8 @@ class BatchResult:
 
     def line(self) -> str:
         """As JSON in the form of OpenAI's batch output; without a line end."""
-        if self.told:
-            return self.told
+        if self.made_line:
+            return self.made_line
         response = None
         if self.status_code is not None or self.body is not None:
             response = {
@@ -99,7 +99,7 @@ def renamed(line: str, request_id: str) -> str:
 
 
 def result_of(line: str, index: int, url: Url = CHAT) -> BatchResult:
-    """The result that an output line tells, as far as it does. Raises ValueError for another's line."""
+    """The result that an output line has, as far as it goes. Raises ValueError for what is not an output line."""
     document = json.loads(line)
     response, error = document.get("response"), document.get("error")
     response = response if isinstance(response, dict) else {}
@@ -115,5 +115,5 @@ def result_of(line: str, index: int, url: Url = CHAT) -> BatchResult:
         else None,
         cached=True,
         cost=0.0,
-        told=line,
+        made_line=line,
     )

@@ -35,7 +35,7 @@ class AnswerSchema:
 
 
 def schema_of(body: Mapping[str, Any]) -> AnswerSchema | None:
-    """The schema that a request's body asks for; None when it asks for none. Raises UserError for one that is none."""
+    """The schema that a request's body asks for; None when there is none. Raises UserError for an invalid one."""
     form = body.get("response_format")
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         return None
@@ -55,7 +55,7 @@ def _compiled(text: str) -> AnswerSchema:
 
 
 def check_schema(schema: Any, where: str) -> AnswerSchema:
-    """Raises UserError for what is no JSON schema, and for one with references out of itself: nothing is fetched."""
+    """Raises UserError for what is not a JSON schema, and for one with references out of itself: nothing is fetched."""
     if not isinstance(schema, dict):
         raise UserError(f"{where}: a JSON schema is an object, not {type(schema).__name__}.")
     try:
@@ -71,8 +71,8 @@ def check_schema(schema: Any, where: str) -> AnswerSchema:
             resolver.lookup(reference)
         except Unresolvable:
             raise UserError(
-                f"{where}: the reference {clip(reference, 100)!r} leads to nothing in the schema itself. Put what it "
-                "means into $defs; nothing is fetched from elsewhere."
+                f"{where}: the reference {clip(reference, 100)!r} leads to nothing in the schema itself. Put its "
+                "target into $defs; nothing is fetched from elsewhere."
             ) from None
     return AnswerSchema(Draft202012Validator(schema, registry=registry))
 
@@ -95,20 +95,20 @@ def complaint(schema: AnswerSchema, answer: str) -> str:
         document = json.loads(schema.extract(answer))
     except (ValueError, RecursionError) as error:
         return f"it is not JSON ({clip(str(error), 100)})"
-    return _told(schema, document)
+    return _problem(schema, document)
 
 
 def fits(schema: AnswerSchema, document: Any) -> bool:
     """Whether a document keeps to the schema."""
-    return not _told(schema, document)
+    return not _problem(schema, document)
 
 
-def _told(schema: AnswerSchema, document: Any) -> str:
+def _problem(schema: AnswerSchema, document: Any) -> str:
     try:
-        problem = next(iter(schema.validator.iter_errors(document)), None)
+        found = next(iter(schema.validator.iter_errors(document)), None)
     except (RecursionError, Unresolvable) as error:
         return f"it cannot be checked by the schema ({clip(str(error), 200)})"
-    return "" if problem is None else f"{clip(problem.message, 300)} (at {_place(problem)})"
+    return "" if found is None else f"{clip(found.message, 300)} (at {_place(found)})"
 
 
 def _place(error: ValidationError | SchemaError) -> str:
