@@ -44,7 +44,7 @@ def test_a_batch_can_be_said_again() -> None:
     flags = {"input": "my in.jsonl", "rpm": "60", "output": "out.jsonl", "cache": True, "resume": True,
              "notify": ["json://a", "json://b"], "display": "json", "env_file": "k.env"}  # fmt: skip
     assert command_words(flags) == [
-        "agentbatch", "requests", "run", "my in.jsonl", "-o", "out.jsonl", "--cache", "--resume", "--rpm", "60",
+        "agentbatch", "requests", "run", "my in.jsonl", "--rpm", "60", "-o", "out.jsonl", "--cache", "--resume",
         "--notify", "json://a", "--notify", "json://b", "--json", "--env-file", "k.env",
     ]  # fmt: skip
 

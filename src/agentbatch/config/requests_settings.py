@@ -183,18 +183,19 @@ def _range(minimum: int, maximum: int) -> str:
 
 
 def command_words(flags: Mapping[str, Any]) -> list[str]:
-    """The command line that says the same as these settings, from `agentbatch` on; for people, and other processes."""
-    words = ["agentbatch", "requests", "run", str(flags.get("input", "-"))]
-    for field, (_, own) in requests_options().items():
-        value, name = flags.get(field), (own.flag or "").partition("/")[0]
+    """The command line that says the same, from `agentbatch` on, in the order of the flags; for people, and for other
+    processes."""
+    table, words = requests_options(), ["agentbatch", "requests", "run", str(flags.get("input", "-"))]
+    for field, value in flags.items():
+        name = "--env-file" if field == "env_file" else (table[field][1].flag or "").partition("/")[0]
         if field == "display":
             words += ["--json"] if value == "json" else []
         elif value is True:
             words.append(name)
-        elif name and value not in (None, False):
+        elif name:
             for part in value if isinstance(value, list) else [value]:
                 words += [name, str(part)]
-    return words + (["--env-file", str(flags["env_file"])] if "env_file" in flags else [])
+    return words
 
 
 def lasting(flags: Mapping[str, Any]) -> dict[str, Any]:
