@@ -16,6 +16,7 @@ GROUPS: Mapping[str, str] = {
     "files": "files",
     "ask": "what is asked (of requests that do not say it themselves)",
     "pace": "pace and limits",
+    "cost": "cost",
     "resume": "resuming, and in the background",
     "output": "output",
 }
@@ -49,7 +50,7 @@ class RequestsSettings(BaseModel):
         None, allow_inf_nan=False, description="the model's own by default"
     )
     max_tokens: Annotated[int | None, option("--max-tokens", (), "N", "ask")] = Field(
-        None, ge=1, le=10_000_000, description="of an answer"
+        None, ge=1, le=10_000_000, description="tokens of an answer, at most"
     )
     json_schema: Annotated[Path | None, option("--json-schema", (), "FILE", "ask")] = Field(
         None, description="answers keep to it; one that does not is asked for once more"
@@ -62,21 +63,21 @@ class RequestsSettings(BaseModel):
         1, ge=1, le=10, description="short requests that share a call, 1 to 10"
     )
     timeout: Annotated[float | None, option("--timeout", (), "SECONDS", "pace")] = Field(
-        None, gt=0, lt=1e9, description="for the whole batch"
+        None, gt=0, lt=1e9, description="time for the whole batch"
     )
-    max_cost: Annotated[float | None, option("--max-cost", (), "USD", "pace")] = Field(
+    max_cost: Annotated[float | None, option("--max-cost", (), "USD", "cost")] = Field(
         None, gt=0, lt=1e9, description="US dollars for this session"
     )
-    no_dedupe: Annotated[bool, option("--no-dedupe", (), "", "pace")] = Field(
+    no_dedupe: Annotated[bool, option("--no-dedupe", (), "", "cost")] = Field(
         False, description="pay for each of several requests that ask the same"
     )
-    cache: Annotated[bool, option("--cache", (), "", "pace")] = Field(
+    cache: Annotated[bool, option("--cache", (), "", "cost")] = Field(
         False, description="use answers of earlier batches, and keep these"
     )
-    provider_batch: Annotated[bool, option("--provider-batch", (), "", "pace")] = Field(
+    provider_batch: Annotated[bool, option("--provider-batch", (), "", "cost")] = Field(
         False, description="through the provider's batch service: half the price, within a day"
     )
-    dry_run: Annotated[bool, option("--dry-run", (), "", "pace")] = Field(
+    dry_run: Annotated[bool, option("--dry-run", (), "", "cost")] = Field(
         False, description="count, and estimate; send nothing"
     )
 
@@ -118,10 +119,10 @@ SHARED: Mapping[str, Shared] = {
     "coder_endpoint": Shared("ask", "the OpenAI-compatible endpoint", flag="--endpoint"),
     "rpm": Shared("pace", "requests a minute"),
     "tpm": Shared("pace", "tokens a minute"),
-    "throttle_ms": Shared("pace", "between two starts", maximum=2_000),
-    "max_retries": Shared("pace", "of a request", maximum=5),
-    "retry_delay": Shared("pace", "before the first retry"),
-    "request_timeout": Shared("pace", "for each attempt"),
+    "throttle_ms": Shared("pace", "pause between two starts", maximum=2_000),
+    "max_retries": Shared("pace", "retries of a request", maximum=5),
+    "retry_delay": Shared("pace", "before the first retry; doubles each time"),
+    "request_timeout": Shared("pace", "time for each attempt"),
     "max_failures": Shared(
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),
