@@ -11,13 +11,13 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.reply import ErrorKind
 from agentbatch.requests.batch.call import CallError, CallOutcome
-from agentbatch.requests.batch.executor import Item, RequestExecutor, asked_again
+from agentbatch.requests.batch.executor import Item, asked_again
 from agentbatch.requests.batch.result_sink import ResultSink
 from agentbatch.requests.journal.journal import Done, Journal
 from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.documents import Answer, ProviderState, outcome_of, read_answers
-from agentbatch.requests.provider.ledger import Again, Part, ProviderLedger, Target, Wanted
-from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderPacker, ProviderSender
+from agentbatch.requests.provider.ledger import Again, Part, Target, Wanted
+from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderSender
 from agentbatch.requests.provider.service import ServiceError
 from agentbatch.requests.spec.answers import Document
 from agentbatch.requests.spec.request import CHAT, BatchRequest
@@ -35,11 +35,9 @@ class Reading:
     """Reads the files of one part. Whatever they hold, an answer reaches the request that it was given to, once."""
 
     part: Part
+    sender: ProviderSender
     endpoint: Endpoint
-    executor: RequestExecutor
     journal: Journal
-    ledger: ProviderLedger
-    packer: ProviderPacker
     sink: ResultSink
     on_again: Callable[[Wanted], None]
     """A request goes out once more: its answer did not keep to its schema."""
@@ -73,17 +71,17 @@ class Reading:
     def _wanted(self, answer: Answer | None, seen: set[int]) -> Wanted | None:
         if answer is None or answer.n in seen:
             return None
-        wanted = self.ledger.wanted(self.part, answer.n)
+        wanted = self.sender.ledger.wanted(self.part, answer.n)
         return wanted if wanted is not None and wanted.key[:KEY_DIGITS] == answer.key_start else None
 
     async def _take(self, answer: Answer, wanted: Wanted) -> None:
-        body = self.packer.request_of(self.part, wanted)
-        target = self.ledger.target(wanted.n, wanted.key)
+        body = self.sender.packer.request_of(self.part, wanted)
+        target = self.sender.ledger.target(wanted.n, wanted.key)
         if target is None:  # it has ended, or asks something else by now
-            self.ledger.settle(self.part, wanted.n)
+            self.sender.ledger.settle(self.part, wanted.n)
         if body is None or target is None:
             return
-        again = self.ledger.again(wanted.n, wanted.key, self.part)
+        again = self.sender.ledger.again(wanted.n, wanted.key, self.part)
         sent = BatchRequest.model_construct(id=target.id, body=body, url=self.part.url)
         item = Item(target.place, target.n, sent, wanted.key)
         result = self._result(item, answer)
@@ -98,8 +96,8 @@ class Reading:
         if again is not None:
             original = {**body, "messages": body["messages"][:-2]}
             item = replace(item, request=sent.model_copy(update={"body": original}))
-            self.ledger.forget_again(wanted.n)
-        self.ledger.settle(self.part, wanted.n)
+            self.sender.ledger.forget_again(wanted.n)
+        self.sender.ledger.settle(self.part, wanted.n)
         await self._end(item, target, result)
 
     async def _end(self, item: Item, target: Target, result: BatchResult) -> None:
@@ -122,7 +120,7 @@ class Reading:
             return None
         refusal = answer.body if error is not None and isinstance(answer.body, dict) else None
         called = CallOutcome(document, error, answer.request_id, 1, 0, 0.0, 0.0, refusal)
-        result = self.executor.result(item, item.request, called, model)
+        result = self.sender.executor.result(item, item.request, called, model)
         return replace(result, cost=None if result.cost is None else result.cost * BATCH_DISCOUNT)
 
     def _error(self, failure: Failure, answer: Answer, model: str) -> CallError:
@@ -148,7 +146,7 @@ class Reading:
 
     def _once_more(self, wanted: Wanted, result: BatchResult, problem: str) -> None:
         again = Again(result.usage, result.cost, result.text, problem)
-        self.ledger.put_again(self.part, wanted, again)
+        self.sender.ledger.put_again(self.part, wanted, again)
         self.on_again(wanted)
 
 
@@ -179,16 +177,7 @@ class ProviderCollector:
     async def collect(self, part: Part, state: ProviderState, sink: ResultSink) -> None:
         """Raises ServiceError and LeftError when files cannot be had (nothing is lost by it), and OSError."""
         again: list[Wanted] = []
-        reading = Reading(
-            part,
-            self.endpoint,
-            self.sender.executor,
-            self.journal,
-            self.sender.ledger,
-            self.sender.packer,
-            sink,
-            again.append,
-        )
+        reading = Reading(part, self.sender, self.endpoint, self.journal, sink, again.append)
         fetched = []
         for kind, file_id in (("output", state.output_file), ("errors", state.error_file)):
             if file_id:
