@@ -18,7 +18,7 @@ A line of input is {"id": "a", "prompt": "…"} or OpenAI's batch form with
 custom_id, method, url and body; lines of output have the batch form. Model,
 endpoint and key are those of the coder: CODER_MODEL, CODER_ENDPOINT,
 CODER_API_KEY or OPENAI_API_KEY. The batch is a run of this folder: agentbatch
-status, logs -f, stop, pause, resume-paused and set concurrency work with it.
+status, logs -f, stop, pause, unpause and set concurrency work with it.
 
 examples:
   agentbatch requests run questions.jsonl -o answers.jsonl --concurrency 50

@@ -102,7 +102,7 @@ def _earlier(own: RequestsSettings) -> RunFolder | None:
     going = own.resuming
     found = None
     if own.input != STDIN:
-        found = latest_of("requests", Path(own.input), going_on=going)
+        found = latest_of("requests", Path(own.input), resuming=going)
     if own.input == STDIN and going:
         raise UserError("A batch from standard input is resumed by its run: agentbatch resume RUN.")
     other = holder(found) if found is not None else ""
