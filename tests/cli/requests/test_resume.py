@@ -134,7 +134,7 @@ async def test_only_what_a_resumption_knows_may_be_said(tmp_path: Path) -> None:
         await ran(tmp_path, server, *WORDS)
     code, _, err = await said(tmp_path, "resume", "--parallel", "4")
     assert code == 2
-    assert "is not for going on with a batch of plain requests" in err
+    assert "cannot be changed when a batch of plain requests is resumed like this" in err
     assert "agentbatch requests run in.jsonl -o out.jsonl --resume" in err
     (tmp_path / "elsewhere").mkdir()
     place = str(tmp_path / ".agentbatch" / "runs" / the_run(tmp_path))
