@@ -53,7 +53,7 @@ def test_what_a_batch_kept_is_listed_and_forgotten(capsys: pytest.CaptureFixture
     ("words", "told"),
     [
         (["list", "--older-than", "7d"], "--older-than goes with `cache clear`"),
-        (["clear", "--older-than", "soon"], "must be like 30m, 12h, 7d or 2w, not 'soon'"),
+        (["clear", "--older-than", "soon"], "must be an age such as 30m, 12h, 7d or 2w, not 'soon'"),
     ],
 )
 def test_slips_of_the_hand(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentbatch.cli.arguments import number, whole
+
 if TYPE_CHECKING:
     from agentbatch.requests.run.bench import Round, Target
 
@@ -43,11 +45,16 @@ def add_parser(subparsers: Any) -> None:
         allow_abbrev=False,
     )
     bench.add_argument(
-        "--latency", dest="answer_after", metavar="SECONDS", type=_latency, default=0.2,
+        "--latency", dest="answer_after", metavar="SECONDS", type=number(0, 60), default=0.2,
         help="of the rehearsal server [0.2]",
     )  # fmt: skip
     bench.add_argument(
-        "--requests", dest="least", metavar="N", type=_count, default=24, help="a round, at least [24]"
+        "--requests",
+        dest="least",
+        metavar="N",
+        type=whole(1, 10_000),
+        default=24,
+        help="a round, at least [24]",
     )
     bench.add_argument(
         "--ladder", metavar="N,N,...", type=_ladder, default=LADDER,
@@ -61,24 +68,9 @@ def add_parser(subparsers: Any) -> None:
     bench.set_defaults(command=run)
 
 
-def _latency(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 60, not {text!r:.40}")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 10000, not {text!r:.40}")
-    return int(text)
-
-
 def _ladder(text: str) -> tuple[int, ...]:
-    return () if text == "0" else tuple(_count(part) for part in text.split(","))
+    count = whole(1, 10_000)
+    return () if text == "0" else tuple(count(part) for part in text.split(","))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,10 +3,11 @@
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+from agentbatch.cli.arguments import age
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ Answers are kept for 30 days in $XDG_CACHE_HOME/agentbatch/answers.db
 (~/.cache/agentbatch/answers.db).
 """
 
-SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
@@ -41,17 +40,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("action", choices=("list", "clear"), help="list: by model; clear: forget them")
     parser.add_argument(
-        "--older-than", dest="age", metavar="AGE", type=_age, help="clear: only these, such as 12h, 7d, 2w"
+        "--older-than", dest="age", metavar="AGE", type=age, help="clear: only these, such as 12h, 7d, 2w"
     )
     parser.add_argument("--json", dest="as_json", action="store_true", help="print one JSON document")
     parser.set_defaults(command=run)
-
-
-def _age(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,6})([mhdw])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"must be like 30m, 12h, 7d or 2w, not {text!r:.40}")
-    return int(found[1]) * SECONDS[found[2]]
 
 
 def run(args: argparse.Namespace) -> int:
