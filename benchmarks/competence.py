@@ -1,4 +1,4 @@
-"""How much of a small model's competence reaches the files: agentbatch beside the bare model and mini-swe-agent.
+"""How many small tasks a small model solves in agentbatch, compared with the bare model and mini-swe-agent.
 
     python -m benchmarks.competence --model FILE.gguf [--only bare,agentbatch,mini] [--tasks 1,5,7]
         [--repeat 3] [--mini-python VENV/bin/python] [--out results.jsonl] [--keep DIR]
@@ -6,23 +6,22 @@
     python -m benchmarks.competence --check-tasks
 
 Twelve small programming tasks (benchmarks/competence_tasks/), each one Python file to write, each with a user's
-`verify` and with hidden tests. Hidden tests run when a contestant has ended, on a copy of its directory, in a
-process of its own with limits of time and memory; `solved` means that they pass. For every contestant `verify`
-is run there as well.
+`verify` and with hidden tests. Hidden tests run after a contestant has ended, on a copy of its directory, in a
+separate process with limits of time and memory; `solved` means that they pass. `verify` also runs there for every
+contestant.
 
 The contestants, on the same llama.cpp server, at the same temperature:
 
-- bare: the prompt, and the request for one code block; the first block is the file. It knows no `verify`.
+- bare: the prompt, and a request for one code block; the first block is the file. It does not get `verify`.
 - agentbatch: the command itself, on a batch of one task with `verify`, the model in both roles; 15 coder steps
-  a turn, 3 iterations, 240 s a task. Tasks that took more than 15 steps over all turns are named.
-- mini: mini-swe-agent, from an environment of its own (`pip install mini-swe-agent`), with its text-based
-  configuration, 15 steps and 240 s a task. Like bare it knows no `verify`. Its commands run in our sandbox,
-  where there is one.
+  per turn, 3 iterations, 240 s per task. Tasks with more than 15 steps over all turns are listed.
+- mini: mini-swe-agent, from its own environment (`pip install mini-swe-agent`), with its text-based
+  configuration, 15 steps and 240 s per task. Like bare it does not get `verify`. Its commands run in our sandbox,
+  if there is one.
 
-One task at a time. For every repetition of a contestant the server is started anew, so that each begins with
-empty caches and finds in them what its own tasks have in common. A reply has at most 2,048 tokens. Tokens are
-those of the server's usage; a call that a time limit cut off is not in them. The seconds are wall clock, with
-the start of the program.
+One task at a time. Every repetition of a contestant gets a fresh server, so that each starts with empty caches. A
+reply has at most 2,048 tokens. Tokens are those of the server's usage, without calls that a time limit cut off.
+Seconds are wall clock, including the start of the program.
 """
 
 import argparse
@@ -66,22 +65,24 @@ def chosen_contestants(only: str, mini_python: Path | None) -> dict[str, Contest
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UserError(f"--only: there is no contestant {unknown[0]!r}; they are {', '.join(NAMES)}.")
-    known: dict[str, Contestant] = {"bare": contestants.bare, "agentbatch": contestants.agentbatch}
+    available: dict[str, Contestant] = {"bare": contestants.bare, "agentbatch": contestants.agentbatch}
     if "mini" in names and mini_python is None:
-        print("mini is left out: --mini-python names no environment with mini-swe-agent")
+        print("mini is skipped: --mini-python is not set")
     elif mini_python is not None:
         python = Path(os.path.abspath(mini_python))
         if not os.access(python, os.X_OK):
-            raise UserError(f"--mini-python: {python} is no program.")
-        known["mini"] = lambda task, folder, given: contestants.mini(task, folder, given, python)
-    chosen = {name: known[name] for name in names if name in known}
+            raise UserError(f"--mini-python: {python} is not executable.")
+        available["mini"] = lambda task, folder, conditions: contestants.mini(
+            task, folder, conditions, python
+        )
+    chosen = {name: available[name] for name in names if name in available}
     if not chosen:
         raise UserError("--only mini needs --mini-python.")
     return chosen
 
 
 def measure(options: argparse.Namespace, out: TextIO | None, base: Path) -> list[Line]:
-    """Every repetition, contestant and task in turn; a line a task, written at once."""
+    """Every repetition, contestant and task in turn; one line per task, written at once."""
     tasks, sandbox = chosen_tasks(options.tasks), choose_sandbox("auto")
     checker = Checker(sandbox)
     chosen = chosen_contestants(options.only, options.mini_python)
@@ -106,12 +107,12 @@ def measure(options: argparse.Namespace, out: TextIO | None, base: Path) -> list
             home = base / run / f"{name}-{repetition}"
             home.mkdir(parents=True)
             with serve(options.model, options.context, options.server_nice, home / "server.log") as server:
-                given = Conditions(server, options.temperature, sandbox, home / "home")
+                conditions = Conditions(server, options.temperature, sandbox, home / "home")
                 for task in tasks:
                     folder = home / f"{task.number:02}-{task.name}"
                     (folder / "work").mkdir(parents=True)
-                    outcome = contestant(task, folder, given)
-                    line = judged(task, outcome, checker, folder / "work")
+                    outcome = contestant(task, folder, conditions)
+                    line = checked(task, outcome, checker, folder / "work")
                     lines.append({**common, "contestant": name, "repetition": repetition, **line})
                     print_line(lines[-1])
                     if out:
@@ -120,8 +121,8 @@ def measure(options: argparse.Namespace, out: TextIO | None, base: Path) -> list
     return lines
 
 
-def judged(task: Task, outcome: Outcome, checker: Checker, work: Path) -> Line:
-    """The line of a finished task: what the contestant says, what `verify` and the hidden tests say."""
+def checked(task: Task, outcome: Outcome, checker: Checker, work: Path) -> Line:
+    """The line of a finished task: the contestant's outcome, the results of `verify` and the hidden tests."""
     verify, hidden = checker.check(task.verify, work), checker.check(task.hidden, work)
     return {
         "task": task.number,
@@ -163,7 +164,7 @@ def kept_folder(keep: Path | None) -> Iterator[Path]:
 
 
 def stop(*_: object) -> NoReturn:
-    """SIGTERM ends us as Ctrl-C does: through the `finally`s that end our children."""
+    """SIGTERM ends the process like Ctrl-C: through the `finally`s that end its children."""
     raise KeyboardInterrupt
 
 
@@ -181,7 +182,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--context", type=int, default=16384, help="tokens of the context window [16384]")
     parser.add_argument("--server-nice", type=int, default=0, metavar="N", help="priority of the server [0]")
     parser.add_argument("--mini-python", type=Path, metavar="PYTHON", help="python that has mini-swe-agent")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="append a JSON line a task here")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="append a JSON line per task here")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep directories and transcripts here")
     parser.add_argument(
         "--report", type=Path, nargs="+", metavar="FILE", help="only print the tables of these"

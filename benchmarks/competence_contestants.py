@@ -1,7 +1,7 @@
 """The three that benchmarks.competence compares: the bare model, agentbatch, and mini-swe-agent.
 
-Each gets a task, a new folder with an empty directory `work` in it, the server, and the same limits; each says what the
-model was asked and answered. None sees the hidden tests.
+Each gets a task, a new folder with an empty directory `work` in it, the server, and the same limits; each reports
+its calls and tokens. None sees the hidden tests.
 """
 
 import http.client
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from benchmarks.competence_server import Server
-from benchmarks.competence_tasks import Task, kill_group, walls
+from benchmarks.competence_tasks import Task, kill_group, sandbox_for
 
 STEPS = 15
 """Model steps: of one coder turn of agentbatch (all of a task's turns are reported), of all of mini-swe-agent."""
@@ -30,11 +30,11 @@ SECONDS = 240
 ITERATIONS = 3
 """Coder turns of agentbatch."""
 START_UP = 20
-"""Seconds more that a program gets to start and to end by itself before it is ended."""
+"""Extra seconds for a program to start and to end by itself before it is killed."""
 
 AGENTS = Path(__file__).parents[1] / "agents"
-NOT_OURS = ("OPENAI_", "CODER_", "EVALUATION_", "AGENTBATCH_", "MSWEA_", "LITELLM_", "XDG_")
-"""Variables of the person who measures, which would change what is measured."""
+EXCLUDED = ("OPENAI_", "CODER_", "EVALUATION_", "AGENTBATCH_", "MSWEA_", "LITELLM_", "XDG_")
+"""Prefixes of the user's variables that would affect the measurement."""
 
 
 class Outcome(NamedTuple):
@@ -44,11 +44,11 @@ class Outcome(NamedTuple):
     reason: str = ""
     input: int = 0
     cached: int = 0
-    """Those of `input` that the server had already."""
+    """The part of `input` from the server's cache."""
     output: int = 0
     calls: int = 0
     steps: int = 0
-    """Calls that did work on the task, not judged it."""
+    """Calls that worked on the task, without the evaluator's."""
     seconds: float = 0.0
     detail: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
@@ -61,18 +61,18 @@ class Conditions(NamedTuple):
     """A folder for caches and settings that lasts for one contestant's repetition."""
 
 
-def bare(task: Task, folder: Path, given: Conditions) -> Outcome:
+def bare(task: Task, folder: Path, conditions: Conditions) -> Outcome:
     """One prompt, no tools: the first fenced block of the answer is the file."""
     request = f"{task.prompt.strip()}\n\nReply with the whole of {task.file} in one fenced code block."
     body = {
-        "model": given.server.model,
+        "model": conditions.server.model,
         "messages": [{"role": "user", "content": request}],
-        "temperature": given.temperature,
+        "temperature": conditions.temperature,
     }
     post = urllib.request.Request(
-        f"{given.server.url}/chat/completions",
+        f"{conditions.server.url}/chat/completions",
         json.dumps(body).encode(),
-        {"Authorization": f"Bearer {given.server.key}", "Content-Type": "application/json"},
+        {"Authorization": f"Bearer {conditions.server.key}", "Content-Type": "application/json"},
     )
     began = time.monotonic()
     try:
@@ -92,17 +92,17 @@ def bare(task: Task, folder: Path, given: Conditions) -> Outcome:
     return _with_tokens(outcome, [answer.get("usage")])
 
 
-def agentbatch(task: Task, folder: Path, given: Conditions) -> Outcome:
+def agentbatch(task: Task, folder: Path, conditions: Conditions) -> Outcome:
     """The command, on a batch of one task, with verify and both roles on the server."""
     entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt, "verify": task.verify_command}
     (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
-    _copy_agents(folder / "agents", given)
-    server = given.server
+    _copy_agents(folder / "agents", conditions)
+    server = conditions.server
     command = [sys.executable, "-m", "agentbatch", "--serial", "--json", "--output", "results.json"]
     command += ["--max-iterations", str(ITERATIONS), "--timeout", str(SECONDS)]
     for role in ("coder", "evaluator"):
         command += [f"--{role}-model", server.model, f"--{role}-endpoint", server.url]
-    environment = _environment(given, {"OPENAI_API_KEY": server.key})
+    environment = _environment(conditions, {"OPENAI_API_KEY": server.key})
     began = time.monotonic()
     code = _run(command, folder, environment, folder / "agentbatch.log")
     seconds = time.monotonic() - began
@@ -129,17 +129,17 @@ def agentbatch(task: Task, folder: Path, given: Conditions) -> Outcome:
     )
 
 
-def mini(task: Task, folder: Path, given: Conditions, python: Path) -> Outcome:
-    """mini-swe-agent with its text-based configuration; `python` is that of the environment it is installed in."""
+def mini(task: Task, folder: Path, conditions: Conditions, python: Path) -> Outcome:
+    """mini-swe-agent with its text-based configuration; `python`: of the environment that it is installed in."""
     trajectory = folder / "traj.json"
-    server = given.server
+    server = conditions.server
     options: dict[str, Any] = {
         "agent.step_limit": STEPS,
         "agent.wall_time_limit_seconds": SECONDS,
         "agent.cost_limit": 0,
         "model.model_class": "litellm_textbased",
         "model.model_kwargs.api_base": server.url,
-        "model.model_kwargs.temperature": given.temperature,
+        "model.model_kwargs.temperature": conditions.temperature,
         "environment.cwd": str(folder / "work"),
     }
     command = [str(python), "-m", "minisweagent.run.mini", "--yolo", "--exit-immediately"]
@@ -164,9 +164,9 @@ def mini(task: Task, folder: Path, given: Conditions, python: Path) -> Outcome:
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     installed = [python.parent.parent.resolve(), python.resolve().parent.parent]
-    sandbox = walls(given.sandbox, folder.resolve(), network=True, readable=installed)
+    sandbox = sandbox_for(conditions.sandbox, folder.resolve(), network=True, readable=installed)
     began = time.monotonic()
-    code = _run(sandbox.wrap(command), folder, _environment(given, variables), folder / "mini.log")
+    code = _run(sandbox.wrap(command), folder, _environment(conditions, variables), folder / "mini.log")
     seconds = time.monotonic() - began
     if not trajectory.is_file():
         return Outcome("crashed", _end_of(folder / "mini.log", code), seconds=seconds)
@@ -178,10 +178,10 @@ def mini(task: Task, folder: Path, given: Conditions, python: Path) -> Outcome:
     return _with_tokens(Outcome(status, calls=calls, steps=calls, seconds=seconds), usages)
 
 
-def _copy_agents(agents: Path, given: Conditions) -> None:
+def _copy_agents(agents: Path, conditions: Conditions) -> None:
     """Our agents/, with the limits and the model's parameters of this measurement."""
     shutil.copytree(AGENTS, agents)
-    parameters = f"temperature = {given.temperature}\ncontext_window = {given.server.context}\n"
+    parameters = f"temperature = {conditions.temperature}\ncontext_window = {conditions.server.context}\n"
     for path in agents.glob("*.toml"):
         text = re.sub(
             r"^(temperature|context_window) *=.*\n", "", path.read_text("utf-8"), flags=re.MULTILINE
@@ -191,23 +191,24 @@ def _copy_agents(agents: Path, given: Conditions) -> None:
             text = re.sub(r"^steps *=.*$", f"steps = {STEPS}", text, flags=re.MULTILINE)
         path.write_text(text, encoding="utf-8")
         set_to = tomllib.loads(text)
-        if set_to["model"].get("temperature") != given.temperature:
+        if set_to["model"].get("temperature") != conditions.temperature:
             raise RuntimeError(f"{path}: the temperature could not be set")
         if path.stem == "coder" and set_to["limits"]["steps"] != STEPS:
             raise RuntimeError(f"{path}: the limit of steps could not be set")
 
 
-def _environment(given: Conditions, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables for a contestant: ours without those that would configure it, its folders of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
+def _environment(conditions: Conditions, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a contestant: ours without those that would configure it, and its own folders."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(EXCLUDED)}
     own = {
-        f"XDG_{name}_HOME": str(given.home / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")
+        f"XDG_{name}_HOME": str(conditions.home / name.lower())
+        for name in ("CACHE", "CONFIG", "DATA", "STATE")
     }
     return {**kept, **own, **variables}
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int | None:
-    """Run to the end, at most SECONDS and START_UP; the exit code, or None when it had to be ended."""
+    """Run to the end, at most SECONDS and START_UP; the exit code, or None when it had to be killed."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
@@ -228,8 +229,8 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], l
 
 def _end_of(log: Path, code: int | None) -> str:
     how = "it did not end" if code is None else f"exit code {code}"
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    return f"{how}: {''.join(said)[:300]}"
+    last_line = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    return f"{how}: {''.join(last_line)[:300]}"
 
 
 def _with_tokens(outcome: Outcome, usages: Sequence[Any]) -> Outcome:

@@ -12,12 +12,12 @@ from agentbatch.errors import UserError
 Line = dict[str, Any]
 """One task, done by one contestant, once."""
 
-SAME = ("sha256", "temperature", "context")
-"""What two lines must have in common to stand in one table."""
+COMPARABLE = ("sha256", "temperature", "context")
+"""Keys that must be equal in all lines of one table."""
 
 
 def read_lines(paths: Iterable[Path]) -> list[Line]:
-    """The results in some files. Raises UserError where a file is none, or where they cannot be compared."""
+    """The results in some files. Raises UserError when a file is invalid, or the results are not comparable."""
     lines: list[Line] = []
     for path in paths:
         try:
@@ -28,15 +28,15 @@ def read_lines(paths: Iterable[Path]) -> list[Line]:
             raise UserError(f"{path} cannot be read as lines of JSON: {error}.") from None
     if not lines:
         raise UserError("There are no results in these files.")
-    for name in SAME:
+    for name in COMPARABLE:
         values = {str(line.get(name)) for line in lines}
         if len(values) > 1:
             raise UserError(
-                f"These results differ in {name} ({', '.join(sorted(values))}): report them apart."
+                f"These results differ in {name} ({', '.join(sorted(values))}): report them separately."
             )
     for task, digests in _by(lines, "name", "digest").items():
         if len(digests) > 1:
-            raise UserError(f"The task {task} was changed between these results: report them apart.")
+            raise UserError(f"The task {task} was changed between these results: report them separately.")
     return lines
 
 
@@ -44,7 +44,7 @@ def report(lines: Sequence[Line]) -> list[str]:
     """The tables, as lines of text. Totals count complete repetitions only: all tasks that are in `lines`."""
     first = lines[0]
     priorities = sorted({line["nice"] for line in lines})
-    told = [
+    rows = [
         f"{first['model']}, sha256 {first['sha256']}, temperature {first['temperature']:g}, "
         f"context {first['context']:,} tokens",
         f"server at nice {', '.join(map(str, priorities))}"
@@ -52,27 +52,27 @@ def report(lines: Sequence[Line]) -> list[str]:
         "",
     ]
     return [
-        *told,
+        *rows,
         *_tasks(lines),
         "",
         *_totals(lines),
         "",
         *_statuses(lines),
-        *_credulous(lines),
+        *_wrongly_accepted(lines),
         *_long(lines),
     ]
 
 
 def _tasks(lines: Sequence[Line]) -> list[str]:
     row = "{:<20}{:<12}{:>7}{:>24}{:>22}{:>13}{:>18}  {}"
-    told = [row.format("task", "contestant", "solved", "input", "output", "calls", "seconds", "status")]
+    rows = [row.format("task", "contestant", "solved", "input", "output", "calls", "seconds", "status")]
     for name in sorted({(line["task"], line["name"]) for line in lines}):
         for contestant in _contestants(lines):
             some = [line for line in lines if line["name"] == name[1] and line["contestant"] == contestant]
             if not some:
                 continue
             counts = Counter(line["status"] for line in some)
-            told.append(
+            rows.append(
                 row.format(
                     f"{name[0]:>2} {name[1]}",
                     contestant,
@@ -84,7 +84,7 @@ def _tasks(lines: Sequence[Line]) -> list[str]:
                     ", ".join(f"{status} {count}" for status, count in counts.most_common()),
                 )
             )
-    return told
+    return rows
 
 
 def _totals(lines: Sequence[Line]) -> list[str]:
@@ -101,8 +101,8 @@ def _totals(lines: Sequence[Line]) -> list[str]:
             sums.setdefault(contestant, []).append({**total, "tokens": total["input"] + total["output"]})
     row = "{:<12}{:>5}{:>14}{:>14}{:>27}{:>27}{:>23}{:>27}{:>8}{:>15}{:>22}"
     head = ("solved", "verify ok", "input", "of it cached", "output", "tokens", "x bare", "calls", "seconds")
-    told = [
-        f"a repetition of {len(tasks)} tasks: median (least-most)",
+    rows = [
+        f"a repetition of {len(tasks)} tasks: median (min-max)",
         row.format("contestant", "reps", *head),
     ]
     plain = statistics.median(one["tokens"] for one in sums["bare"]) if "bare" in sums else None
@@ -110,38 +110,38 @@ def _totals(lines: Sequence[Line]) -> list[str]:
         ratio = f"{statistics.median(one['tokens'] for one in some) / plain:.1f}" if plain else "-"
         shown = {key: spread([one[key] for one in some]) for key in some[0]}
         counts = [shown[key] for key in ("solved", "verified", "input", "cached", "output", "tokens")]
-        told.append(row.format(contestant, len(some), *counts, ratio, shown["calls"], shown["seconds"]))
+        rows.append(row.format(contestant, len(some), *counts, ratio, shown["calls"], shown["seconds"]))
     if left_out:
-        told.append(f"left out: {left_out} repetitions that have not all of these tasks")
-    return told
+        rows.append(f"left out: {left_out} repetitions without all of these tasks")
+    return rows
 
 
 def _statuses(lines: Sequence[Line]) -> list[str]:
-    told = []
+    rows = []
     for contestant in _contestants(lines):
         some = [line for line in lines if line["contestant"] == contestant]
         counts = Counter(_status(line) for line in some)
-        told.append(
+        rows.append(
             f"{contestant}: " + ", ".join(f"{count} {status}" for status, count in counts.most_common())
         )
-    return told
+    return rows
 
 
-def _credulous(lines: Sequence[Line]) -> list[str]:
-    """agentbatch's word against the hidden tests."""
+def _wrongly_accepted(lines: Sequence[Line]) -> list[str]:
+    """Tasks that agentbatch accepted but whose hidden tests fail."""
     completed = [
         line for line in lines if line["contestant"] == "agentbatch" and line["status"] == "completed"
     ]
     if not any(line["contestant"] == "agentbatch" for line in lines):
         return []
     wrong = [line for line in completed if not line["solved"]]
-    told = [f"agentbatch: {len(wrong)} of {len(completed)} completed tasks fail the hidden tests"]
-    told += [
+    rows = [f"agentbatch: {len(wrong)} of {len(completed)} completed tasks fail the hidden tests"]
+    rows += [
         f"  {line['name']}, repetition {line['repetition']}, verify {'passes' if line['verified'] else 'FAILS'}: "
         f"{line['hidden']}"
         for line in wrong
     ]
-    return told
+    return rows
 
 
 def _long(lines: Sequence[Line]) -> list[str]:
@@ -154,8 +154,8 @@ def _long(lines: Sequence[Line]) -> list[str]:
 
 def spread(values: Sequence[float]) -> str:
     """The median, and the range where there is one."""
-    middle, least, most = statistics.median(values), min(values), max(values)
-    return f"{middle:,.0f}" if least == most else f"{middle:,.0f} ({least:,.0f}-{most:,.0f})"
+    median, low, high = statistics.median(values), min(values), max(values)
+    return f"{median:,.0f}" if low == high else f"{median:,.0f} ({low:,.0f}-{high:,.0f})"
 
 
 def _status(line: Line) -> str:

@@ -1,7 +1,7 @@
 """llama.cpp's OpenAI server for benchmarks.competence, a child process that ends when its parent does.
 
-Run as a program it reads its settings as one JSON line from stdin, tells its address on stdout, and serves until stdin
-ends: the pipe closes with the parent, however that died.
+Run as a program it reads its settings as one JSON line from stdin, writes its address to stdout, and serves until stdin
+ends: the pipe closes with the parent, however that ends.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from agentbatch.errors import UserError
 
 MAX_OUTPUT = 2048
-"""Tokens that a reply may have, for every contestant: a model in a loop would otherwise fill the context window."""
+"""Tokens of one reply, for every contestant: a model in a loop would otherwise fill the context window."""
 
 
 class Server(NamedTuple):
@@ -34,7 +34,7 @@ class Server(NamedTuple):
 def serve(weights: Path, context: int, nice: int, log: Path) -> Iterator[Server]:
     """The server of `weights` on loopback: a free port, a random key, one slot, nothing in its caches.
 
-    Its threads sleep where they wait for each other: on two cores, spinning is a fifth faster (15 tokens/s
+    Its threads sleep while they wait for each other: on two cores, spinning is a fifth faster (15 tokens/s
     against 12) while nothing else runs, and five times slower as soon as anything does.
     """
     key = secrets.token_hex(16)
@@ -52,14 +52,14 @@ def serve(weights: Path, context: int, nice: int, log: Path) -> Iterator[Server]
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the server has no pipes")
     try:
-        with contextlib.suppress(BrokenPipeError):  # it ended at once; then it has no address either
+        with contextlib.suppress(BrokenPipeError):  # it ended at once; then it has no address, either
             process.stdin.write(json.dumps(settings) + "\n")
             process.stdin.flush()
         address = process.stdout.readline().strip()
         if not address:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            last_line = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise UserError(
-                f"llama.cpp (xllamacpp) could not serve {weights}: {''.join(said) or 'it ended'}."
+                f"llama.cpp (xllamacpp) could not serve {weights}: {''.join(last_line) or 'it ended'}."
             )
         yield Server(f"{address}/v1", key, weights.stem, context)
     finally:

@@ -1,10 +1,10 @@
-"""What agentbatch costs beside the models: wall time against the ideal, CPU, memory, cached input tokens.
+"""agentbatch's own overhead: wall time against the ideal, CPU, memory, cached input tokens.
 
     python -m benchmarks.overhead [--tasks 200] [--at-once 100] [--latency 1.0] [--repeat 1]
 
-Each measurement runs in a process of its own against a rehearsal server in another process; nothing is asserted,
-figures are printed. Ideal wall time = tasks / at once x calls a task x latency. Wall and CPU count from the start of
-the run to its written results; what comes before is printed as start-up.
+Each measurement runs in a separate process against a rehearsal server in another one; figures are printed, nothing is
+asserted. Ideal wall time = tasks / at once x calls a task x latency. Wall and CPU count from the start of
+the run to its written results; the time before that is printed as start-up.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def server(latency: float) -> Iterator[str]:
 
 
 def measure(url: str, prompt: str, tasks: int, mode: str, at_once: int) -> dict[str, Any]:
-    """Run a batch in a process of its own; its figures."""
+    """Run a batch in a separate process; returns its figures."""
     with tempfile.TemporaryDirectory() as folder:
         entries = [{"dir": f"d{n}", "first_prompt": f"{prompt}{n}"} for n in range(tasks)]
         Path(folder, "task.json").write_text(json.dumps({"tasks": entries}), encoding="utf-8")

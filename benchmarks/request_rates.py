@@ -1,8 +1,8 @@
-"""Plain requests under a limit: how much of it is used, and how many calls are refused.
+"""Plain requests under a rate limit: how much of it is used, and how many calls are refused.
 
     python -m benchmarks.request_rates [--seconds S]
 
-Servers in processes of their own enforce 600 requests and 60,000 tokens in any 60 seconds, with 429s. All rounds run
+Servers in separate processes enforce 600 requests and 60,000 tokens in any 60 seconds, with 429s. All rounds run
 side by side: they hardly use the CPU. Loopback only.
 """
 
@@ -27,8 +27,8 @@ import asyncio, json, sys
 from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.server import RehearsalServer
 async def main():
-    rpm, tpm, told = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "told"
-    async with RehearsalServer(plain=Plain(rpm=rpm, tpm=tpm, headers=told), latency=0.2, record=0) as server:
+    rpm, tpm, in_headers = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "headers"
+    async with RehearsalServer(plain=Plain(rpm=rpm, tpm=tpm, headers=in_headers), latency=0.2, record=0) as server:
         print(server.base_url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
         plain = server.plain
@@ -38,49 +38,49 @@ asyncio.run(main())
 
 
 class Round(NamedTuple):
-    """One way to know the limits, against one limit that binds."""
+    """One way to know the limits, with one binding limit."""
 
     name: str
     limits: dict[str, Any]
     """Given to the processor."""
-    told: bool
-    """The server tells them in its headers."""
+    in_headers: bool
+    """The server sends them in headers."""
     padding: int
-    """Characters that every request has more: with many, tokens bind."""
+    """Extra characters of every request: with many, tokens are the binding limit."""
 
 
 SMALL, LARGE = 0, 480
 
 ROUNDS = [
-    Round(f"{binds} bind, limits {known}", limits, told, padding)
+    Round(f"{binds} bind, limits {known}", limits, in_headers, padding)
     for binds, padding in (("requests", SMALL), ("tokens", LARGE))
-    for known, limits, told in (
+    for known, limits, in_headers in (
         ("given", {"rpm": RPM, "tpm": TPM}, False),
-        ("told in headers", {}, True),
+        ("in headers", {}, True),
         ("unknown", {}, False),
     )
 ]
 
 
 class Counted(NamedTuple):
-    """What a server saw."""
+    """What a server counted."""
 
     used: float
-    """Share of the allowed rate, from the first call that was let in to the first one of the third minute."""
+    """Share of the allowed rate, from the first accepted call to the first one of the third minute."""
     second_minute: float
-    """Share of a minute's allowance that was let in in the second minute, after the burst at the start."""
+    """Share of a minute's allowance that was accepted in the second minute, after the burst at the start."""
     refused: float
     """Share of the calls."""
     passed: int
 
 
 def counted(passed: Sequence[float], refused: int, tokens: int) -> Counted:
-    """`passed`: when calls were let in, by a steady clock. `tokens`: of all of them."""
+    """`passed`: when calls were accepted, by a monotonic clock. `tokens`: of all of them."""
     allowed = min(RPM, TPM * len(passed) / tokens)
     after = [at - passed[0] for at in passed]
     third = next((number for number, at in enumerate(after) if at >= 119.0), None)
     if third is None:
-        raise SystemExit(f"{len(passed)} calls were let in, and none in the third minute.")
+        raise SystemExit(f"{len(passed)} calls were accepted, and none in the third minute.")
     used = third / after[third] / (allowed / 60)
     second = sum(60.0 <= at < 120.0 for at in after) / allowed
     return Counted(used, second, refused / (len(passed) + refused), len(passed))
@@ -95,12 +95,12 @@ async def requests(padding: int) -> AsyncIterator[BatchRequest]:
 
 def start(case: Round) -> "subprocess.Popen[str]":
     """Its server."""
-    words = [sys.executable, "-c", SERVER, str(RPM), str(TPM), "told" if case.told else "untold"]
+    words = [sys.executable, "-c", SERVER, str(RPM), str(TPM), "headers" if case.in_headers else "none"]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def end(server: "subprocess.Popen[str]") -> str:
-    """What it saw, as JSON."""
+    """Its counts, as JSON."""
     return server.communicate(timeout=30)[0]
 
 
@@ -129,7 +129,7 @@ def measure(seconds: float) -> None:
         found = counted(**json.loads(saw))
         print(
             f"  {case.name:<38}  used {found.used:6.1%}  second minute {found.second_minute:6.1%}  "
-            f"refused {found.refused:5.2%}  let in {found.passed:,}  failed {lost}"
+            f"refused {found.refused:5.2%}  accepted {found.passed:,}  failed {lost}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Plain requests: requests a second, CPU and memory a request, against a 200 ms server in a process of its own.
+"""Plain requests: requests a second, CPU and memory a request, against a 200 ms server in a separate process.
 
     python -m benchmarks.requests [--count N] [--stream N]
 
@@ -63,12 +63,12 @@ async def ours(url: str, count: int, at_once: int) -> None:
                 peak = max(peak, memory())
         seconds = time.monotonic() - began
         stats = processor.stats
-    held = max(0, peak - base) / at_once / 1024
+    per_request = max(0, peak - base) / at_once / 1024
     figures = [
         f"{at_once:>5} at once   {count / seconds:7.0f}/s (ideal {at_once / LATENCY:5.0f})",
         f"CPU {(cpu() - before) / count * 1000:.2f} ms",
         f"p50 {stats.latency.percentile(0.5) / LATENCY:.2f}x  p95 {stats.latency.percentile(0.95) / LATENCY:.2f}x",
-        f"memory {held:.0f} KB a request in flight",
+        f"memory {per_request:.0f} KB a request in flight",
         f"failed {stats.failed}",
     ]
     print("  " + "  ".join(figures))

@@ -1,10 +1,9 @@
-"""What a long run's store costs: writing an event early and late, `agentbatch status` of a finished run, and going on
-with it.
+"""What a long run's store costs: writing events early and late, `agentbatch status` of a finished run, and resuming it.
 
     python -m benchmarks.store [--tasks 10000] [--repeat 5]
 
-A finished run is made with the real store and events of plausible sizes: 3 model calls, 2 tools, a check and a
-verdict a task. Nothing is asserted, figures are printed.
+A finished run is created with the real store and events of plausible sizes: 3 model calls, 2 tools, a check and a
+verdict per task. Figures are printed, nothing is asserted.
 """
 
 import argparse
@@ -32,7 +31,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
 
 FAILED_EVERY = 20
-"""One task in so many ends with an error."""
+"""One of this many tasks ends with an error."""
 
 PROMPT = "Write a program that reads the sales of a quarter and prints a report by region and month. " * 6
 SUMMARY = "The report is printed by report.py; the tests in test_report.py cover empty and odd lines. " * 4
@@ -125,7 +124,7 @@ def _call(task_id: str, role: e.Role) -> e.ModelCallFinished:
 
 
 async def build(base: Path, tasks: int) -> tuple[RunFolder, list[float]]:
-    """A finished run below `base`, and the CPU seconds an event took in each tenth of its tasks."""
+    """A finished run below `base`, and the CPU seconds per event in each tenth of its tasks."""
     folder = create_run_folder(base, datetime.now())
     store = Store(folder, Redactor(["sk-benchmark-0123456789"]))
     store.emit(
@@ -167,7 +166,7 @@ async def build(base: Path, tasks: int) -> tuple[RunFolder, list[float]]:
 
 
 class Cost(NamedTuple):
-    """What one process took."""
+    """Of one process: seconds, and MB."""
 
     wall: float
     cpu: float
@@ -175,7 +174,7 @@ class Cost(NamedTuple):
 
 
 def process_cost(command: Sequence[str], cwd: Path) -> Cost:
-    """Run a command that must succeed; its output goes nowhere."""
+    """Run a command that must succeed, without its output."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
@@ -194,7 +193,7 @@ def median_cost(command: Sequence[str], cwd: Path, repeat: int) -> Cost:
 BARE_READ = (
     "import sqlite3, sys; len(sqlite3.connect(sys.argv[1]).execute('SELECT body FROM tasks').fetchall())"
 )
-"""The least that a reader of all tasks can do: the same rows, neither parsed nor shown."""
+"""The minimum for reading all tasks: the same rows, neither parsed nor shown."""
 
 
 def looking(base: Path, folder: RunFolder, tasks: int, repeat: int) -> None:
@@ -269,7 +268,7 @@ def main() -> None:
         return
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
     with tempfile.TemporaryDirectory() as place:
-        # In a process of its own: what we start counts our own memory as theirs until it is under way.
+        # In a separate process: a child counts its parent's memory as its own until it has started.
         command = [sys.executable, "-m", "benchmarks.store", "--tasks", str(options.tasks), "--build", place]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         folder = find_run(Path(place), None)

@@ -1,11 +1,11 @@
-"""What the terminal app costs: its CPU and its event loop's delay over a busy run, and what that run loses by it.
+"""What the terminal app costs: its CPU and event loop delay on a busy run, and how much it slows the run down.
 
     python -m benchmarks.tui [--seconds 20] [--repeat 3] [--only app|loss]
 
-The app runs in a terminal of 160x48 (a pty whose output is read and thrown away). First it looks at a run that another
-process writes with the real store: 1,000 tasks under way, 50 of which change 4 times a second; either any 50 of them or
-those that are seen. Then the batch of `benchmarks.overhead` runs as a background engine, with the app looking on and
-without it, in turn. Nothing is asserted, figures are printed.
+The app runs in a terminal of 160x48 (a pty whose output is discarded). First it shows a run that another process writes
+with the real store: 1,000 running tasks, of which 50 change 4 times a second: either any 50, or the visible ones. Then
+the batch of `benchmarks.overhead` runs as a background engine, with and without the app, in turn. Figures are printed,
+nothing is asserted.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from agentbatch.runs.services.background import start_background
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
 from benchmarks.overhead import server
-from benchmarks.tui_terminal import COLUMNS, LINES, PATIENCE, Delay, app_on
+from benchmarks.tui_terminal import COLUMNS, LINES, TIMEOUT, Delay, app_on
 
 TASKS = 1_000
 
@@ -40,17 +40,14 @@ CHANGES = 50
 """Tasks that change at a time."""
 
 EVERY = 0.25
-"""Seconds from one lot of changes to the next."""
+"""Seconds between two sets of changes."""
 
 SETTLE = 3.0
-"""Seconds after the first picture, and after the kind of changes has changed, before figures count."""
-
-
-# a busy run ------------------------------------------------------------------------------------------------------
+"""Seconds without measuring after the first screen, and after each change of kind."""
 
 
 def change(store: Store, task_id: str, step: int) -> None:
-    """The task goes on by one event, which its line shows."""
+    """Add one event to the task, which its line shows."""
     match step % 3:
         case 0:
             called = e.ToolCalled(
@@ -72,7 +69,7 @@ def change(store: Store, task_id: str, step: int) -> None:
 
 
 def begin(base: Path) -> tuple[Store, list[str]]:
-    """A run whose tasks are all under way."""
+    """A run whose tasks are all running."""
     folder = create_run_folder(base, datetime.now())
     store = Store(folder, Redactor([]))
     store.emit(
@@ -97,7 +94,7 @@ def begin(base: Path) -> tuple[Store, list[str]]:
 
 
 async def write(base: Path, seconds: float) -> None:
-    """The writer's process: tells where the run is, waits for a line, and says when each kind of changes counts."""
+    """The writer's process: prints the run's folder, waits for a line, and prints when each kind of changes counts."""
     store, ids = begin(base)
     print(store.folder.path, flush=True)
     await asyncio.to_thread(sys.stdin.readline)
@@ -110,11 +107,11 @@ async def write(base: Path, seconds: float) -> None:
     step = dict.fromkeys(ids, 0)
     for name, chosen in kinds.items():
         begun = time.monotonic()
-        told = False
+        announced = False
         for look in range(int((SETTLE + seconds) / EVERY)):
-            if not told and look * EVERY >= SETTLE:
+            if not announced and look * EVERY >= SETTLE:
                 print(f"from {name}", flush=True)
-                told = True
+                announced = True
             for task_id in chosen():
                 change(store, task_id, step[task_id])
                 step[task_id] += 1
@@ -156,17 +153,17 @@ def busy_run(base: Path, seconds: float) -> None:
     finally:
         writer.kill()
         writer.wait()
-    told = [Delay(*values) for values in json.loads(delays.read_text())]
+    probed = [Delay(*values) for values in json.loads(delays.read_text())]
     print(f"the run screen over {TASKS:,} tasks, {CHANGES} changes every {EVERY:g} s, {COLUMNS}x{LINES}")
     print(
         f"  {'':<20} {'CPU of a core':>13} {'delay p50':>11} {'p95':>9} {'max':>9} {'own p95':>9} {'output':>11}"
     )
     for begun, ended in zip(marks[::2], marks[1::2], strict=True):
-        _tell(begun, ended, [delay for delay in told if begun.at <= delay.at <= ended.at])
+        _print_figures(begun, ended, [delay for delay in probed if begun.at <= delay.at <= ended.at])
 
 
-def _tell(begun: Mark, ended: Mark, delays: Sequence[Delay]) -> None:
-    """What the app took between two marks."""
+def _print_figures(begun: Mark, ended: Mark, delays: Sequence[Delay]) -> None:
+    """Print the app's figures between two marks."""
     lasted = ended.at - begun.at
     late = [1e3 * delay.seconds for delay in delays]
     print(
@@ -179,9 +176,6 @@ def _tell(begun: Mark, ended: Mark, delays: Sequence[Delay]) -> None:
 
 def percentile(values: Sequence[float], part: float) -> float:
     return sorted(values)[int(part * len(values))]
-
-
-# what a run loses ------------------------------------------------------------------------------------------------
 
 
 def batch(url: str, tasks: int, at_once: int, *, watched: bool) -> float:
@@ -203,9 +197,9 @@ def batch(url: str, tasks: int, at_once: int, *, watched: bool) -> float:
             if watched:
                 with app_on(folder, "t0", base / "delays.json") as terminal:
                     terminal.wait_until_drawn()
-                    engine.process.wait(20 * PATIENCE)
+                    engine.process.wait(20 * TIMEOUT)
             else:
-                engine.process.wait(20 * PATIENCE)
+                engine.process.wait(20 * TIMEOUT)
         finally:
             if engine.ended() is None:
                 engine.process.kill()
@@ -225,7 +219,7 @@ def loss(tasks: int, at_once: int, latency: float, repeat: int) -> None:
     print(
         f"{tasks} tasks x 3 calls of {latency:g} s, {at_once} at once, in a background engine, {repeat} in turn"
     )
-    for name, walls in (("nobody looks on", alone), ("the app looks on", watched)):
+    for name, walls in (("without the app", alone), ("with the app", watched)):
         print(f"  {name:<17} {', '.join(f'{wall:.2f}' for wall in walls)} s")
     print(f"  lost, by medians  {statistics.median(watched) / statistics.median(alone) - 1:+.1%}")
     print(f"  lost, by the best {min(watched) / min(alone) - 1:+.1%} (other load only ever adds)")

@@ -1,4 +1,4 @@
-"""The terminal app in a terminal that nobody sees, with a probe of how late its event loop is.
+"""The terminal app in an invisible terminal, with a probe of its event loop's delay.
 
 python -m benchmarks.tui_terminal RUN_FOLDER DELAYS_FILE
 """
@@ -27,17 +27,17 @@ from agentbatch.tui.screens.run import RunScreen
 COLUMNS, LINES = 160, 48
 
 PROBE_EVERY = 0.02
-"""Seconds that the probe in the app's event loop sleeps. What it sleeps longer is the delay."""
+"""Seconds that the probe in the app's event loop sleeps. The excess is the delay."""
 
-PATIENCE = 60.0
-"""Seconds that the app has to draw, or to leave."""
+TIMEOUT = 60.0
+"""Seconds for the app to draw, or to exit."""
 
 
 class Terminal:
-    """A process in a terminal of its own, whose output is counted and thrown away."""
+    """A process in its own terminal, whose output is counted and discarded."""
 
     def __init__(self, command: Sequence[str], awaited: str) -> None:
-        """`awaited`: text of the first whole picture."""
+        """`awaited`: text of the first complete screen."""
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -48,39 +48,39 @@ class Terminal:
         os.close(theirs)
         self._ours = ours
         self._awaited = awaited.encode()
-        self._looked = threading.Event()
+        self._checked = threading.Event()
         self._drawn = False
         self._end = b""
         self.bytes = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # a terminal without a process says EIO
+        with contextlib.suppress(OSError):  # a terminal without a process raises EIO
             while data := os.read(self._ours, 65_536):
                 self.bytes += len(data)
                 self._end = (self._end + data)[-70_000:]
                 if self._awaited in self._end:
                     self._drawn = True
-                    self._looked.set()
-        self._looked.set()
+                    self._checked.set()
+        self._checked.set()
 
     def wait_until_drawn(self) -> None:
         """Raises RuntimeError when the app ends or draws nothing."""
-        self._looked.wait(PATIENCE)
+        self._checked.wait(TIMEOUT)
         if not self._drawn:
-            raise RuntimeError(f"the app has not come up: {self._end[-2_000:]!r}")
+            raise RuntimeError(f"the app has not started: {self._end[-2_000:]!r}")
 
     def cpu(self) -> float:
         """CPU seconds of the process so far, all its threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def leave(self) -> None:
-        """Press q; a process that does not go is killed."""
+    def quit(self) -> None:
+        """Press q; a process that does not exit is killed."""
         with contextlib.suppress(OSError):
             os.write(self._ours, b"q")
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -89,13 +89,13 @@ class Terminal:
 
 @contextlib.contextmanager
 def app_on(folder: RunFolder, awaited: str, delays: Path) -> Iterator[Terminal]:
-    """The app looks at a run until the end of the block; then `delays` has its event loop's delays."""
+    """Run the app on a run until the end of the block; then the file `delays` has its event loop's delays."""
     command = [sys.executable, "-m", "benchmarks.tui_terminal", str(folder.path), str(delays)]
     terminal = Terminal(command, awaited)
     try:
         yield terminal
     finally:
-        terminal.leave()
+        terminal.quit()
 
 
 class Delay(NamedTuple):
@@ -103,11 +103,11 @@ class Delay(NamedTuple):
     """time.monotonic()"""
     seconds: float
     own: float
-    """As much of them as the loop's thread was at work; the rest is other processes."""
+    """The part in which the loop's thread was running; the rest is due to other processes."""
 
 
 class Probe:
-    """Measures how late the event loop is that it is started in."""
+    """Measures the delay of the event loop that it is started in."""
 
     def __init__(self) -> None:
         self.delays: list[Delay] = []

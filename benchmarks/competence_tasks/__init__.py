@@ -1,8 +1,8 @@
 """The tasks of benchmarks.competence, one TOML file each, and how a finished directory is checked.
 
-A file has `name`, `file` (what is to be written), `prompt` (as a user would write it), `verify` (the user's own check,
-Python, run in the task's directory), `hidden` (more checks, for nobody but the benchmark) and `solution` (proof that
-the task can be done: `python -m benchmarks.competence --check-tasks`).
+A file has `name`, `file` (to be written), `prompt` (as a user would write it), `verify` (the user's own check, Python,
+run in the task's directory), `hidden` (more checks, for the benchmark only) and `solution` (proof that the task is
+solvable: `python -m benchmarks.competence --check-tasks`).
 """
 
 import contextlib
@@ -26,9 +26,9 @@ from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_s
 
 FOLDER = Path(__file__).parent
 CHECK_SECONDS = 30.0
-"""Wall clock of one check; a right program needs less than one."""
+"""Wall clock of one check; a correct program needs less than one."""
 MAX_BYTES = 16_000_000
-"""Largest file that a check may write, and that is copied for it."""
+"""Bytes of the largest file that a check may write, and that is copied for it."""
 MAX_MEMORY = 2_000_000_000
 """Bytes of address space of a check."""
 
@@ -44,12 +44,12 @@ class Task(NamedTuple):
 
     @property
     def verify_command(self) -> str:
-        """One shell command without a file of its own, so that no agent can edit it."""
+        """One shell command without a separate file, so that no agent can edit it."""
         return f"python3 -c {shlex.quote(self.verify)}"
 
     @property
     def digest(self) -> str:
-        """Changes with all that a result depends on: results of different digests must not be mixed."""
+        """Depends on everything that affects a result: results of different digests must not be mixed."""
         text = "\0".join((self.prompt, self.verify, self.hidden))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -72,13 +72,13 @@ class Checker:
         """Run `source` in a copy of the directory `files`. Empty: passed; otherwise the error's last line."""
         with tempfile.TemporaryDirectory(prefix="competence-check-") as scratch:
             root = Path(scratch, "work").resolve()
-            shutil.copytree(files, root, ignore=_unfit, symlinks=True)
+            shutil.copytree(files, root, ignore=_not_copied, symlinks=True)
             return self._run(source, root, Path(scratch, "output"))
 
     def _run(self, source: str, root: Path, output: Path) -> str:
         passed = secrets.token_hex(16)
         program = f"{source}\nprint()\nprint({passed!r})\n"
-        command = walls(self._choice, root, network=False).wrap([sys.executable, "-B", "-c", program])
+        command = sandbox_for(self._choice, root, network=False).wrap([sys.executable, "-B", "-c", program])
         with output.open("wb") as out:
             process = subprocess.Popen(
                 command,
@@ -97,16 +97,20 @@ class Checker:
             finally:
                 kill_group(process)
         lines = output.read_bytes()[-4000:].decode(errors="replace").split("\n")
-        told = [line.strip() for line in lines if line.strip()]
-        if process.returncode == 0 and told[-1:] == [passed]:
+        printed = [line.strip() for line in lines if line.strip()]
+        if process.returncode == 0 and printed[-1:] == [passed]:
             return ""
         return (
-            told[-1][:300] if told else f"it ended with exit code {process.returncode} before its last line"
+            printed[-1][:300]
+            if printed
+            else f"it ended with exit code {process.returncode} before its last line"
         )
 
 
-def walls(choice: SandboxChoice, root: Path, *, network: bool, readable: Iterable[Path] = ()) -> Sandbox:
-    """The sandbox with `root` writable and this repository's tasks out of sight."""
+def sandbox_for(
+    choice: SandboxChoice, root: Path, *, network: bool, readable: Iterable[Path] = ()
+) -> Sandbox:
+    """The sandbox with `root` writable and this repository's tasks hidden."""
     return build_sandbox(
         choice,
         root=root,
@@ -120,7 +124,7 @@ def walls(choice: SandboxChoice, root: Path, *, network: bool, readable: Iterabl
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its own session, and what it started and left behind."""
+    """Kill a process that leads its own session, and everything that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -132,8 +136,8 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
-def _unfit(folder: str, names: list[str]) -> set[str]:
-    """What a model may have left that a copy must not follow, wait for or be filled by."""
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """Files that a copy must not follow, wait for or be filled by."""
     kept = set()
     for name in names:
         found = Path(folder, name).lstat()
