@@ -1,7 +1,8 @@
-"""For all tests: signals as they are at a terminal, and a real model that is small enough."""
+"""For all tests: in which order they run, signals as they are at a terminal, and a real model that is small enough."""
 
 import fcntl
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -23,6 +24,54 @@ def pytest_configure() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    _find_python_at_once()
+
+
+def _find_python_at_once() -> None:
+    """The tasks' own `python3` is this one, not a wrapper of pyenv's that takes a tenth of a second to look for it."""
+    os.environ["PATH"] = os.pathsep.join((f"{sys.base_prefix}/bin", os.environ.get("PATH", os.defpath)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: more than there are processors, since half of the time a test waits for another process."""
+    return (os.cpu_count() or 1) + 2
+
+
+HEAVY = (
+    "e2e",
+    "cli",
+    "tui/screens",
+    "tui/widgets",
+    "tui/test_",
+    "tasks/run",
+    "dashboard",
+    "local",
+    "workspace/isolation",
+)
+"""Where tests start processes, apps or whole runs: what begins last must be short, or the end is waited for."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is looked at
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Real weights are slow. Each worker begins with its share of the heavy tests: xdist gives each an equal stretch of
+    the list at first."""
+    for item in items:
+        if "smollm2" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    heavy = [item for item in items if _path(item).startswith(HEAVY)]
+    light = [item for item in items if not _path(item).startswith(HEAVY)]
+    share = -(-len(light) // workers)
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*heavy[number::workers], *light[number * share : (number + 1) * share])
+    ]
+
+
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.dashboard.browser import browser, needs_chromium
 from tests.dashboard.served import gone, running, small_dashboard
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 WHY = "document.body.classList.contains('-over') && document.getElementById('why').innerText"
 

@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support import commands
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,15 +36,6 @@ def environ(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def agentbatch(folder: Path, environ: dict[str, str]) -> Command:
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "agentbatch", *arguments],
-            cwd=folder,
-            env={**environ, **variables},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
+        return commands.run(*arguments, cwd=folder, env={**environ, **variables})
 
     return run

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support import commands
+from tests.support.commands import Started
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789abcdef"
 TASKS = 30
 
 
@@ -85,10 +86,10 @@ class InterruptedBatch:
     parallel: int = 6
     count: int = TASKS
     flags: tuple[str, ...] = ()
-    process: asyncio.subprocess.Process | None = None
+    process: Started | None = None
     in_flight_at_kills: int = 0
     kills: int = 0
-    outputs: list[str] = field(default_factory=list)
+    outputs: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -99,17 +100,15 @@ class InterruptedBatch:
         (found,) = (self.folder / ".agentbatch/runs").glob("*/run.db")
         return found
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str) -> Started:
         """The command under way; its output goes to a file."""
-        output = open(self.folder.parent / f"output-{len(self.outputs)}.txt", "wb")  # noqa: SIM115
-        self.outputs.append(output.name)
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "agentbatch", *(arguments or ("--resume",)), "--parallel", str(self.parallel),
+        output = self.folder.parent / f"output-{len(self.outputs)}.txt"
+        self.outputs.append(output)
+        self.process = commands.start(
+            *(arguments or ("--resume",)), "--parallel", str(self.parallel),
             "--display", "plain", "--retry-delay", "0.2", "--tool-mode", "native", *self.flags,
-            cwd=self.folder, env={**self.environ, **self._endpoints()},
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            cwd=self.folder, env={**self.environ, **self._endpoints()}, output=output,
         )  # fmt: skip
-        output.close()
         return self.process
 
     def _endpoints(self) -> dict[str, str]:
@@ -175,7 +174,7 @@ class InterruptedBatch:
     @property
     def output(self) -> str:
         """Of the latest process."""
-        return Path(self.outputs[-1]).read_text(encoding="utf-8", errors="replace")
+        return self.outputs[-1].read_text(encoding="utf-8", errors="replace")
 
     def files(self) -> dict[str, bytes]:
         """All files of the tasks, but the traces of how often a call was made."""

@@ -5,10 +5,15 @@ import random
 import signal
 from pathlib import Path
 
-from agentbatch.rehearsal.server import RehearsalServer
-from tests.e2e.interrupted_batch import KEY, TASKS, InterruptedBatch, script
+import pytest
 
-KILLS = 25
+from agentbatch.rehearsal.server import RehearsalServer
+from tests.e2e.interrupted_batch import TASKS, InterruptedBatch, script
+from tests.support.keys import KEY
+
+KILLS = [5, pytest.param(25, marks=pytest.mark.slow)]
+TWICE = [(False, True), pytest.param((False, True, True, False, True), marks=pytest.mark.slow)]
+"""Whether each of the signals is followed by a second one."""
 
 
 def scripts() -> RehearsalServer:
@@ -23,13 +28,16 @@ async def undisturbed(folder: Path, environ: dict[str, str]) -> InterruptedBatch
     return batch
 
 
-async def test_killed_at_random_moments_and_resumed(tmp_path: Path, environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+async def test_killed_at_random_moments_and_resumed(
+    tmp_path: Path, environ: dict[str, str], kills: int
+) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     expected = await undisturbed(tmp_path / "undisturbed", environ)
     async with scripts() as server:
         batch = InterruptedBatch(tmp_path / "disturbed", server, environ)
-        for _ in range(KILLS):
+        for _ in range(kills):
             await batch.start()
             assert await batch.until_calls(chance.randint(1, 12)), f"seed {seed}: {batch.output}"
             await batch.pause_before_kill(chance.random() * 0.15)
@@ -38,15 +46,18 @@ async def test_killed_at_random_moments_and_resumed(tmp_path: Path, environ: dic
     batch.check_finished()
     assert batch.files() == expected.files(), f"seed {seed}"
     assert batch.repeated_calls() <= batch.in_flight_at_kills, f"seed {seed}"
-    assert batch.in_flight_at_kills <= KILLS * batch.parallel
+    assert batch.in_flight_at_kills <= kills * batch.parallel
     assert batch.steps_done_twice() <= batch.calls_interrupted(), f"seed {seed}"
 
 
-async def test_stopped_by_sigterm_and_resumed(tmp_path: Path, environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("signals", TWICE)
+async def test_stopped_by_sigterm_and_resumed(
+    tmp_path: Path, environ: dict[str, str], signals: tuple[bool, ...]
+) -> None:
     expected = await undisturbed(tmp_path / "undisturbed", environ)
     async with scripts() as server:
         batch = InterruptedBatch(tmp_path / "disturbed", server, environ)
-        for twice in (False, True, True, False, True):
+        for twice in signals:
             await batch.start()
             assert await batch.until_calls(15), batch.output
             process = batch.process

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.e2e.interrupted_batch import KEY, InterruptedBatch, script
+from tests.e2e.interrupted_batch import InterruptedBatch, script
+from tests.support.keys import KEY
 
 COUNT = 8
 

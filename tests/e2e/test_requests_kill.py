@@ -5,9 +5,11 @@ import json
 import random
 from pathlib import Path
 
-from tests.cli.requests.test_requests import command, endpoint, environ_of, lines_of, ran, write_input
+from tests.support import commands
+from tests.support.request_batches import endpoint, environ_of, lines_of, ran, write_input
+from tests.support.waiting import until
 
-REQUESTS = 5_000
+REQUESTS = 2_000
 AT_ONCE = 40
 
 
@@ -18,8 +20,8 @@ async def test_nothing_is_paid_twice_but_what_was_in_flight(tmp_path: Path) -> N
     in_flight = 0
     async with endpoint(latency=0.02) as server:
         for share in (0.25, 0.5 + rng.random() / 10):
-            process = await asyncio.create_subprocess_exec(
-                *command(*words, *(["--resume"] if share > 0.3 else [])),
+            process = commands.start(
+                "requests", "run", *words, *(["--resume"] if share > 0.3 else []),
                 cwd=tmp_path, env=environ_of(tmp_path, server.base_url),
             )  # fmt: skip
             while len(server.requests) < REQUESTS * share and process.returncode is None:
@@ -27,7 +29,7 @@ async def test_nothing_is_paid_twice_but_what_was_in_flight(tmp_path: Path) -> N
             process.kill()
             await process.wait()
             in_flight += AT_ONCE
-            await asyncio.sleep(0.2)  # what is in the server's sockets comes up
+            await until(lambda: not server.in_flight)
         code, out, err = await ran(tmp_path, server, *words, "--resume")
         assert code == 0, err
         assert len(server.requests) <= REQUESTS + in_flight

@@ -3,15 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.support import commands
 
 
 def _agentbatch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER_", "OPENAI_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "agentbatch", *words], cwd=folder, env=kept, capture_output=True, text=True, timeout=120
-    )  # fmt: skip
+    return commands.run(*words, cwd=folder, env=kept)
 
 
 def test_a_second_batch_is_made_of_the_answers_of_the_first(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 
 from agentbatch.runs.folder import holder
 from agentbatch.runs.listing import list_runs, open_run
-from tests.e2e.tmux_terminal import PATIENCE, Terminal, living, needs_tmux, send
+from tests.e2e.tmux_terminal import Terminal, living, needs_tmux, send
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import wait_until
 
 pytestmark = needs_tmux
 
@@ -46,13 +46,6 @@ def terminal(folder: Path) -> Iterator[Open]:
     yield make
     for each in opened:
         each.close()
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def test_from_the_launch_screen_to_a_finished_run(terminal: Open, folder: Path) -> None:
@@ -95,9 +88,9 @@ def test_a_signal_stops_the_engine_and_gives_the_terminal_back(
     left = app.until(f"code {128 + number}")
     assert "agentbatch resume" in left
     (run,) = list_runs(folder)
-    until(lambda: not holder(run), "the engine goes on")
+    wait_until(lambda: not holder(run), "the engine goes on")
     assert (folder.parent / "after").read_text() == (folder.parent / "before").read_text()
-    until(lambda: not [p for p in living(marker) if _ours(p)], "something of the engine's is left")
+    wait_until(lambda: not [p for p in living(marker) if _ours(p)], "something of the engine's is left")
     assert open_run(run).condition == "interrupted"
 
 
@@ -117,8 +110,8 @@ def test_a_closed_terminal_ends_the_run(terminal: Open, folder: Path) -> None:
     (run,) = list_runs(folder)
     process = app.app()
     app.hang_up()
-    until(lambda: not Path(f"/proc/{process}").exists(), "the app goes on without a terminal")
-    until(lambda: not holder(run), "the engine goes on without a terminal")
+    wait_until(lambda: not Path(f"/proc/{process}").exists(), "the app goes on without a terminal")
+    wait_until(lambda: not holder(run), "the engine goes on without a terminal")
     assert open_run(run).condition == "interrupted"
 
 
@@ -128,7 +121,7 @@ def test_an_app_that_is_killed_leaves_no_engine(terminal: Open, folder: Path) ->
     app.until("agentbatch running")
     (run,) = list_runs(folder)
     send(app.app(), signal.SIGKILL)
-    until(lambda: not holder(run), "the engine goes on without anybody")
+    wait_until(lambda: not holder(run), "the engine goes on without anybody")
     assert open_run(run).condition == "interrupted"
 
 
@@ -142,4 +135,4 @@ def test_a_run_that_is_kept_goes_on_without_the_app(terminal: Open, folder: Path
     (run,) = list_runs(folder)
     assert holder(run)
     os.kill(open_run(run).process or 0, signal.SIGTERM)
-    until(lambda: not holder(run), "the engine does not end")
+    wait_until(lambda: not holder(run), "the engine does not end")

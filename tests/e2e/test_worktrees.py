@@ -10,7 +10,8 @@ import pytest
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.e2e.interrupted_batch import KEY, InterruptedBatch
+from tests.e2e.interrupted_batch import InterruptedBatch
+from tests.support.keys import KEY
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git (Debian: apt install git)")
@@ -66,7 +67,7 @@ def checkout(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("kills", [0, 4])
+@pytest.mark.parametrize("kills", [2, pytest.param(4, marks=pytest.mark.slow)])
 async def test_ten_tasks_on_one_repository(tmp_path: Path, environ: dict[str, str], kills: int) -> None:
     async with RehearsalServer([script(n) for n in range(COUNT)], key=KEY, latency=0.05) as server:
         batch = InterruptedBatch(

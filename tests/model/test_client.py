@@ -18,8 +18,9 @@ from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.faults.refusals import Dialect, Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.keys import KEY
+from tests.support.waiting import until
 
-KEY = "sk-test-0123456789"
 """The fixture's."""
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
@@ -54,13 +55,6 @@ def script(*coder: Step, evaluator: Sequence[Step] = ()) -> Script:
 
 def server_with(*coder: Step, **settings: Any) -> RehearsalServer:
     return RehearsalServer([script(*coder)], key=KEY, **settings)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something that happens inside the server, which has no event for it."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def coder(endpoint: Any, **settings: Any) -> ModelClient:

@@ -14,8 +14,8 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.reply import Message, ModelError
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.transport import MAX_BODY
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789"
 """The fixture's."""
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]

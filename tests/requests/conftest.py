@@ -9,6 +9,7 @@ import pytest
 from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests import BatchProcessor, RetryPolicy
+from tests.support.keys import KEY
 
 Serve = Callable[..., AbstractAsyncContextManager[tuple[BatchProcessor, RehearsalServer]]]
 
@@ -22,7 +23,7 @@ def serve() -> Serve:
         plain: Plain | None = None, *, server: dict[str, Any] | None = None, **options: Any
     ) -> AsyncIterator[tuple[BatchProcessor, RehearsalServer]]:
         async with RehearsalServer(plain=plain or Plain(), **(server or {})) as rehearsal:
-            given = {"api_key": "sk-test-0123456789abcdef", "model": "m", "retry": RetryPolicy(delay=0.01)}
+            given = {"api_key": KEY, "model": "m", "retry": RetryPolicy(delay=0.01)}
             async with BatchProcessor(base_url=rehearsal.base_url, **{**given, **options}) as processor:
                 yield processor, rehearsal
 

@@ -18,12 +18,11 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.spec.make import Recipe, make, read_prompt
 from agentbatch.requests.spec.request import read_line
+from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "requests.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.M))
-KEY = "sk-example-1234567"
-
 FLAGS_OF_OTHERS = {"--now", "--parallel"}
 """Of `agentbatch stop`, and of llama-server."""
 

@@ -21,8 +21,7 @@ from agentbatch.requests import (
     RetryPolicy,
 )
 from agentbatch.spending.pricing import Prices
-
-KEY = "sk-test-0123456789abcdef"
+from tests.support.keys import KEY
 
 
 @asynccontextmanager

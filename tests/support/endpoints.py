@@ -13,8 +13,7 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
 from agentbatch.toolcalls.forms import TextForms
-
-KEY = "sk-test-0123456789"
+from tests.support.keys import KEY
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

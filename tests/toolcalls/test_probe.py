@@ -17,8 +17,8 @@ from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.blocks.rendering import written
 from agentbatch.toolcalls.probe import FILE, LINES, probe_tools
 from agentbatch.workspace.tools.toolbox import specs
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789"
 """The fixture's."""
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]

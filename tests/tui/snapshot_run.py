@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.coders.builtin.conversation import Conversation
+from agentbatch.tui.app import AgentbatchApp
+from agentbatch.tui.reading.view import open_view
 from agentbatch.usage import Usage
 
 NOON = 1_800_014_400.0
@@ -175,3 +178,11 @@ def scene(base: Path) -> Iterator[Scene]:
     made.at(55, e.ModelCallStarted(task_id="统计-report", role="coder", model="deepseek-chat"))
     made.store.flush()
     yield made
+
+
+NOW = NOON + 60
+
+
+def over(made: Scene, **options: Any) -> AgentbatchApp:
+    view = open_view(made.store.folder)
+    return AgentbatchApp(lambda app: app.run_screen(view, control=True), now=lambda: NOW, **options)

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import os
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.run import RunScreen
+from tests.support.keys import KEY
+from tests.support.screens import sees, until
 
 PATIENCE = 20.0
-KEY = "sk-test-0123456789abcdef"
-
 COMPLETE = {
     "requirements": [{"text": "The file is there.", "met": True, "evidence": "It is in the tree."}],
     "missing": [],
@@ -125,22 +124,6 @@ def app_over(engine: Background, *, control: bool = True, own: bool = True, **op
     )
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come to this: {what}\n{screen_text(pilot)}"
-        await pilot.pause(0.05)
-
-
-def screen_text(pilot: Pilot[Any]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
-
-
-async def shows(pilot: Pilot[Any], text: str) -> None:
-    await until(pilot, lambda: text in screen_text(pilot), f"{text!r} on the screen")
-
-
 def run_screen(pilot: Pilot[Any]) -> RunScreen:
     return next(screen for screen in pilot.app.screen_stack if isinstance(screen, RunScreen))
 
@@ -148,5 +131,5 @@ def run_screen(pilot: Pilot[Any]) -> RunScreen:
 async def at_work(pilot: Pilot[Any], made: Project, name: str) -> None:
     """The task's held command runs, and the screen knows the run."""
     await until(pilot, lambda: (made.folder / name / "begun").exists(), f"{name} is at work")
-    await shows(pilot, "agentbatch running")
+    await sees(pilot, "agentbatch running")
     await until(pilot, lambda: run_screen(pilot).chosen is not None, "the tasks have come up")

@@ -9,9 +9,9 @@ from textual.command import CommandPalette
 from agentbatch.tui.app import AgentbatchApp, KeyCommands, keys_on
 from agentbatch.tui.keys import keys_of
 from agentbatch.tui.widgets.entry_bar import EntryBar
-from tests.tui.snapshot_run import scene
-from tests.tui.steered_run import run_screen, screen_text, shows, until
-from tests.tui.test_snapshots import over
+from tests.support.screens import sees, shown, until
+from tests.tui.snapshot_run import over, scene
+from tests.tui.steered_run import run_screen
 
 CRASH = """
 import sys
@@ -45,7 +45,7 @@ def test_the_trace_of_a_crash_shows_neither_locals_nor_keys() -> None:
 async def test_the_palette_finds_what_keys_do(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         async with over(made).run_test(size=(100, 40), notifications=True) as pilot:
-            await shows(pilot, "agentbatch running")
+            await sees(pilot, "agentbatch running")
             wanted = {key.label for key in [*keys_of("run"), *keys_of("everywhere")]}
             screen = run_screen(pilot)
             assert {key.label for key in keys_on(screen)} == wanted
@@ -63,7 +63,7 @@ async def test_the_palette_finds_what_keys_do(tmp_path: Path) -> None:
 async def test_the_palette_of_who_only_looks_on_cannot_steer(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         async with over(made).run_test(size=(100, 40)) as pilot:
-            await shows(pilot, "agentbatch running")
+            await sees(pilot, "agentbatch running")
             run_screen(pilot).control = False
             assert "Cancel" not in {key.label for key in keys_on(run_screen(pilot))}
         await made.store.close()
@@ -73,23 +73,23 @@ async def test_copying_and_the_folder_of_a_task(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         app: AgentbatchApp = over(made)
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await shows(pilot, "The task has ended")
+            await sees(pilot, "The task has ended")
             await pilot.press("y")
-            await shows(pilot, "in the clipboard")
+            await sees(pilot, "in the clipboard")
             assert "I'll look at what is there first." in app.clipboard
             await pilot.press("o")
-            await shows(pilot, "(copied)")
+            await sees(pilot, "(copied)")
             assert app.clipboard == str(tmp_path / "parse-dates")
-            assert "parse-dates" in screen_text(pilot)
+            assert "parse-dates" in shown(pilot.app)
         await made.store.close()
 
 
 async def test_searching_the_transcript_from_the_keyboard(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         async with over(made).run_test(size=(120, 40)) as pilot:
-            await shows(pilot, "The task has ended")
+            await sees(pilot, "The task has ended")
             await pilot.press("s", *"wrong date", "enter")
-            await shows(pilot, " found")
+            await sees(pilot, " found")
             await pilot.press("n", "N", "escape")
             await until(pilot, lambda: not run_screen(pilot).query_one(EntryBar).is_open, "the search closed")
         await made.store.close()

@@ -15,15 +15,14 @@ from textual.pilot import Pilot
 
 from agentbatch.config import load_settings
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.launch import LaunchScreen
 from tests.support.paths import CHECKOUT
-from tests.tui.snapshot_run import NOON, Scene, scene
-from tests.tui.steered_run import screen_text, shows, until
+from tests.support.screens import sees, shown, until
+from tests.support.waiting import PATIENCE
+from tests.tui.snapshot_run import NOW, over, scene
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (160, 48))
-NOW = NOON + 60
 SAMPLE = CHECKOUT / "task.json"
 
 
@@ -40,23 +39,23 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     time.tzset()
 
 
-def look(pilot: Pilot[Any], base: Path) -> str:
-    lines = screen_text(pilot).replace(str(base), "/" + "-" * (len(str(base)) - 1)).splitlines()
+def drawn(pilot: Pilot[Any], base: Path) -> str:
+    lines = shown(pilot.app).replace(str(base), "/" + "-" * (len(str(base)) - 1)).splitlines()
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
 async def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int]) -> None:
-    """The screen comes to be as it was, and stays so."""
+    """The screen comes to look as it did, and stays so: parts of it are blank for a moment while they are composed."""
     path = SNAPSHOTS / f"{name}-{size[0]}x{size[1]}.txt"
     if os.environ.get("AGENTBATCH_UPDATE_SNAPSHOTS"):
-        await pilot.pause(2.0)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(look(pilot, base), encoding="utf-8")
+        await pilot.pause(1.0)
+        path.write_text(drawn(pilot, base), encoding="utf-8")
     known = path.read_text(encoding="utf-8") if path.is_file() else ""
-    deadline, alike, text = time.monotonic() + 30, 0, ""
+    deadline, alike, text = time.monotonic() + PATIENCE, 0, ""
     while alike < 2 and time.monotonic() < deadline:
         await pilot.pause(0.1)
-        text = look(pilot, base)
+        text = drawn(pilot, base)
         alike = alike + 1 if text == known else 0
     difference = "\n".join(
         difflib.unified_diff(known.splitlines(), text.splitlines(), "known", "now", lineterm="")
@@ -64,24 +63,19 @@ async def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int])
     assert text == known, f"{path.name} is not as it was:\n{difference}"
 
 
-def over(made: Scene, **options: Any) -> AgentbatchApp:
-    view = open_view(made.store.folder)
-    return AgentbatchApp(lambda app: app.run_screen(view, control=True), now=lambda: NOW, **options)
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_run(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         async with over(made).run_test(size=size) as pilot:
-            await shows(pilot, "agentbatch running")
+            await sees(pilot, "agentbatch running")
             await check(pilot, base, "run", size)
             await pilot.press("3")
             await check(pilot, base, "run-verdicts", size)
             await pilot.press("4", "z")
-            await shows(pilot, "m-dear")
+            await sees(pilot, "m-dear")
             await check(pilot, base, "run-usage", size)
             await pilot.press("z", "question_mark")
-            await shows(pilot, "esc closes")
+            await sees(pilot, "esc closes")
             await check(pilot, base, "help", size)
             await pilot.press("escape", "slash")
             await pilot.press(*"state:x")
@@ -96,7 +90,7 @@ async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -
     with scene(base) as made:
         await made.store.close()
         async with over(made, ascii_only=True).run_test(size=size) as pilot:
-            await shows(pilot, "agentbatch died")
+            await sees(pilot, "agentbatch died")
             await pilot.press("down")
             await check(pilot, base, "died-ascii", size)
 
@@ -108,14 +102,14 @@ async def test_the_results_browser(base: Path, size: tuple[int, int]) -> None:
         (base / "old_results.json").write_text("{", encoding="utf-8")
         app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW + 7_200)
         async with app.run_test(size=size) as pilot:
-            await shows(pilot, "20270115-120000-ab12")
+            await sees(pilot, "20270115-120000-ab12")
             await check(pilot, base, "results", size)
 
 
 async def test_no_results_at_all(base: Path) -> None:
     app = AgentbatchApp(lambda app: app.results_screen(base), now=lambda: NOW)
     async with app.run_test(size=SIZES[0]) as pilot:
-        await until(pilot, lambda: "Looking" not in screen_text(pilot), "it has looked")
+        await until(pilot, lambda: "Looking" not in shown(pilot.app), "it has looked")
         await check(pilot, base, "results-empty", SIZES[0])
 
 
@@ -133,23 +127,23 @@ def launch(base: Path) -> AgentbatchApp:
 async def test_the_launch_screen(base: Path, size: tuple[int, int]) -> None:
     (base / "task.json").write_bytes(SAMPLE.read_bytes())
     async with launch(base).run_test(size=size) as pilot:
-        await shows(pilot, "log-report")
+        await sees(pilot, "log-report")
         await check(pilot, base, "launch", size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_task_file_and_a_wrong_one(base: Path, size: tuple[int, int]) -> None:
     async with launch(base).run_test(size=size) as pilot:
-        await shows(pilot, "agentbatch init")
+        await sees(pilot, "agentbatch init")
         await check(pilot, base, "launch-empty", size)
         (base / "task.json").write_text('{"tasks": [\n  {"dir": "a" "first_prompt": "b"}]}', encoding="utf-8")
-        await shows(pilot, "line 2")
+        await sees(pilot, "line 2")
         await check(pilot, base, "launch-wrong", size)
 
 
 async def test_too_small(base: Path) -> None:
     with scene(base) as made:
         async with over(made).run_test(size=(59, 14)) as pilot:
-            await shows(pilot, "too small")
+            await sees(pilot, "too small")
             await check(pilot, base, "too-small", (59, 14))
         await made.store.close()

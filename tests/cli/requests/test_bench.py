@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,17 +11,15 @@ from pathlib import Path
 import pytest
 
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support import commands
+from tests.support.keys import KEY
 
 SMALL = ("--latency", "0.01", "--requests", "4", "--ladder", "2")
-KEY = "sk-example-1234567"
 
 
 def _bench(folder: Path, *words: str, **set_: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER_", "OPENAI_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "agentbatch", "bench", "requests", *words], cwd=folder, env=kept | set_,
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return commands.run("bench", "requests", *words, cwd=folder, env=kept | set_)
 
 
 def test_the_table_has_the_four_settings_and_the_ladder(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.rehearsal.script import Fault
-from tests.cli.requests.test_requests import (
-    KEY,
+from tests.support.keys import KEY
+from tests.support.request_batches import (
     ended,
     endpoint,
     lines_of,

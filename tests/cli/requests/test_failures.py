@@ -9,7 +9,7 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.requests.run.failures import MIN_ENDED, FailureWatch, too_many_failed
 from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_REQUESTS as OUTAGE
-from tests.cli.requests.test_requests import endpoint, lines_of, ran, said, write_input
+from tests.support.request_batches import endpoint, lines_of, ran, said, write_input
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
 REFUSED: dict[str, Any] = {"status": 400, "message": "That is not for me."}

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.requests.test_requests import command, environ_of, lines_of
+from tests.support import commands
+from tests.support.request_batches import command, environ_of, lines_of
 
 GOOD = json.dumps({"id": "a", "prompt": "x"}).encode()
 OTHER = json.dumps({"custom_id": "b", "method": "POST", "url": "/v1/chat/completions", "body": {"messages": [
@@ -17,12 +17,18 @@ OTHER = json.dumps({"custom_id": "b", "method": "POST", "url": "/v1/chat/complet
 WORDS = ("-o", "out.jsonl")
 
 
-def run(folder: Path, *words: str, given: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
+def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """On the rehearsal model."""
-    return subprocess.run(
-        command(*words), cwd=folder, env=environ_of(folder, None), capture_output=True, timeout=120, check=False,
-        input=given,
+    return commands.run("requests", "run", *words, cwd=folder, env=environ_of(folder, None))
+
+
+def piped(folder: Path, content: bytes, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """The same, with its input from a pipe."""
+    done = subprocess.run(
+        command("-", *WORDS), cwd=folder, env={**environ_of(folder, None), **variables}, capture_output=True,
+        input=content, timeout=120, check=False,
     )  # fmt: skip
+    return subprocess.CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,7 @@ def run(folder: Path, *words: str, given: bytes | None = None) -> "subprocess.Co
 @pytest.mark.parametrize("way", ["file", "pipe"])
 def test_lines_as_editors_write_them(tmp_path: Path, content: bytes, way: str) -> None:
     (tmp_path / "in.jsonl").write_bytes(content)
-    done = run(tmp_path, "in.jsonl", *WORDS) if way == "file" else run(tmp_path, "-", *WORDS, given=content)
+    done = run(tmp_path, "in.jsonl", *WORDS) if way == "file" else piped(tmp_path, content)
     assert done.returncode == 0, done.stderr
     assert sorted(line["custom_id"] for line in lines_of(tmp_path / "out.jsonl")) == ["a", "b"]
 
@@ -52,11 +58,8 @@ def test_lines_as_editors_write_them(tmp_path: Path, content: bytes, way: str) -
 )
 def test_standard_input_is_checked_too_and_leaves_nothing(tmp_path: Path, content: bytes, told: str) -> None:
     (tmp_path / "temporary").mkdir()
-    done = subprocess.run(
-        command("-", *WORDS), cwd=tmp_path, env={**environ_of(tmp_path, None), "TMPDIR": str(tmp_path / "temporary")},
-        input=content, capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert (done.returncode, told in done.stderr.decode()) == (2, True), done.stderr
+    done = piped(tmp_path, content, TMPDIR=str(tmp_path / "temporary"))
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
     assert list((tmp_path / "temporary").iterdir()) == []
     assert not (tmp_path / ".agentbatch").exists()
 
@@ -65,7 +68,7 @@ def test_all_wrong_lines_are_told_at_once(tmp_path: Path) -> None:
     lines = [b'{"id": "a"}', GOOD, b"[]", OTHER.replace(b"/v1/chat/completions", b"/v1/images")]
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(lines))
     done = run(tmp_path, "in.jsonl", *WORDS)
-    told = done.stderr.decode()
+    told = done.stderr
     assert done.returncode == 2
     for place, what in (
         ("line 1", "prompt"),
@@ -74,7 +77,7 @@ def test_all_wrong_lines_are_told_at_once(tmp_path: Path) -> None:
     ):
         assert any(place in line and what in line for line in told.splitlines()), told
     (tmp_path / "in.jsonl").write_bytes(b"x\n" * 5_000)
-    told = run(tmp_path, "in.jsonl", *WORDS).stderr.decode()
+    told = run(tmp_path, "in.jsonl", *WORDS).stderr
     assert len(told.splitlines()) == 11
     assert told.endswith("There may be more.\n")
 
@@ -97,7 +100,7 @@ def test_a_line_of_a_gigabyte_is_refused_without_reading_it_whole(tmp_path: Path
 )
 def test_what_is_no_file(tmp_path: Path, name: str, told: str) -> None:
     done = run(tmp_path, name, *WORDS)
-    assert (done.returncode, told in done.stderr.decode()) == (2, True), done.stderr
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
@@ -105,7 +108,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(GOOD)
     (tmp_path / "in.jsonl").chmod(0)
     done = run(tmp_path, "in.jsonl", *WORDS)
-    assert (done.returncode, b"in.jsonl cannot be read: Permission denied." in done.stderr) == (2, True)
+    assert (done.returncode, "in.jsonl cannot be read: Permission denied." in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("output", ["none/out.jsonl", "."])
@@ -114,8 +117,8 @@ def test_an_output_that_cannot_be(tmp_path: Path, output: str) -> None:
     (tmp_path / "none").write_text("a file")
     done = run(tmp_path, "in.jsonl", "-o", output, "--force")
     assert done.returncode == 2
-    assert b"Traceback" not in done.stderr
-    assert b"agentbatch: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "agentbatch: " in done.stderr
     assert not (tmp_path / ".agentbatch").exists()
 
 
@@ -128,9 +131,6 @@ def test_a_pipe_with_a_name_is_read_once_and_kept(tmp_path: Path) -> None:
     done = run(tmp_path, "pipe", *WORDS)
     assert (done.returncode, writer.wait(10)) == (0, 0), done.stderr
     (tmp_path / "out.jsonl").unlink()
-    again = [sys.executable, "-P", "-m", "agentbatch", "resume"]
-    done = subprocess.run(
-        again, cwd=tmp_path, env=environ_of(tmp_path, None), capture_output=True, timeout=120, check=False
-    )
-    assert (done.returncode, b"2 requests: 2 ok" in done.stdout) == (0, True), done.stderr
+    done = commands.run("resume", cwd=tmp_path, env=environ_of(tmp_path, None))
+    assert (done.returncode, "2 requests: 2 ok" in done.stdout) == (0, True), done.stderr
     assert len(lines_of(tmp_path / "out.jsonl")) == 2

@@ -1,9 +1,7 @@
 """`agentbatch requests run --provider-batch`, as a user runs it."""
 
-import asyncio
 import json
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +10,10 @@ import pytest
 
 from agentbatch.rehearsal.faults.batch_service import BatchService, BatchServiceOptions
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.cli.requests.test_requests import command, endpoint, environ_of, lines_of, ran, write_input
+from tests.support import commands
+from tests.support.commands import Started
+from tests.support.request_batches import ended, endpoint, environ_of, lines_of, ran, write_input
+from tests.support.waiting import until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--provider-batch")
 
@@ -24,26 +25,22 @@ async def provider(service: BatchServiceOptions) -> AsyncIterator[tuple[Rehearsa
         yield server, server.service
 
 
-async def started(folder: Path, server: RehearsalServer, *words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *command(*WORDS, *words), cwd=folder, env=environ_of(folder, server.base_url),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+def started(folder: Path, server: RehearsalServer, *words: str) -> Started:
+    return commands.start(
+        "requests", "run", *WORDS, *words, cwd=folder, env=environ_of(folder, server.base_url)
+    )
 
 
 async def looked_at(server: RehearsalServer, service: BatchService) -> None:
     """Returns when somebody polls the first batch."""
-    async with asyncio.timeout(60):
-        while not service.ids or not any(r.path == f"/v1/batches/{service.ids[0]}" for r in server.requests):
-            await asyncio.sleep(0.02)
+    await until(
+        lambda: service.ids and any(r.path == f"/v1/batches/{service.ids[0]}" for r in server.requests)
+    )
 
 
 def test_without_a_key_the_rehearsal_server_plays_the_service(tmp_path: Path) -> None:
     write_input(tmp_path, 12)
-    done = subprocess.run(
-        command(*WORDS, "--ordered"), cwd=tmp_path, env=environ_of(tmp_path, None), capture_output=True,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = commands.run("requests", "run", *WORDS, "--ordered", cwd=tmp_path, env=environ_of(tmp_path, None))
     assert done.returncode == 0, done.stderr
     assert "12 requests: 12 ok, 0 failed" in done.stdout
     assert "12 answers from the provider's batch service" in done.stdout
@@ -54,14 +51,15 @@ def test_without_a_key_the_rehearsal_server_plays_the_service(tmp_path: Path) ->
 
 async def test_a_kill_while_waiting_costs_nothing(tmp_path: Path) -> None:
     write_input(tmp_path, 30)
-    async with provider(BatchServiceOptions(seconds=6.0)) as (server, service):
-        process = await started(tmp_path, server)
+    async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):
+        process = started(tmp_path, server)
         await looked_at(server, service)
         process.send_signal(signal.SIGKILL)
-        await asyncio.wait_for(process.communicate(), 60)
+        await process.wait()
         direct, _, told = await ran(tmp_path, server, "in.jsonl", "-o", "out.jsonl", "--resume")
         assert direct == 2
         assert f"({service.ids[0]}): go on with --provider-batch too, or they are paid twice" in told
+        service.options = BatchServiceOptions(seconds=0.0)
         code, out, err = await ran(tmp_path, server, *WORDS, "--resume")
         assert code == 0, err
         assert (service.uploads, service.created) == (1, 1)
@@ -74,17 +72,17 @@ async def test_a_kill_while_waiting_costs_nothing(tmp_path: Path) -> None:
 
 async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_path: Path) -> None:
     write_input(tmp_path, 4)
-    async with provider(BatchServiceOptions(seconds=8.0)) as (server, service):
-        process = await started(tmp_path, server)
+    async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):
+        process = started(tmp_path, server)
         await looked_at(server, service)
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 130
-        told = err.decode()
+        code, _, told = await ended(process)
+        assert code == 130
         assert "Stopping: the provider's batches continue, and a resume fetches their answers." in told
         assert f"{service.ids[0]} goes on at the provider" in told
         assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
         assert not any(request.path.endswith("/cancel") for request in server.requests)
+        service.options = BatchServiceOptions(seconds=0.0)
         code, out, _ = await ran(tmp_path, server, *WORDS, "--resume")
         assert (code, service.uploads) == (0, 1)
     assert "4 requests: 4 ok" in out
@@ -93,14 +91,14 @@ async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_pa
 async def test_the_second_interrupt_cancels_it(tmp_path: Path) -> None:
     write_input(tmp_path, 4)
     async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):
-        process = await started(tmp_path, server)
+        process = started(tmp_path, server)
         await looked_at(server, service)
         process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)
+        await until(lambda: "Stopping" in process.complaints())
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 130
-        assert f"{service.ids[0]} is cancelled at the provider" in err.decode()
+        code, _, told = await ended(process)
+        assert code == 130
+        assert f"{service.ids[0]} is cancelled at the provider" in told
         assert any(request.path == f"/v1/batches/{service.ids[0]}/cancel" for request in server.requests)
 
 
@@ -150,10 +148,7 @@ async def test_the_cost_is_half(tmp_path: Path) -> None:
 )
 def test_flags_that_make_no_sense_are_refused(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     write_input(tmp_path, 1)
-    done = subprocess.run(
-        command(*WORDS, *words), cwd=tmp_path, env=environ_of(tmp_path, None), capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+    done = commands.run("requests", "run", *WORDS, *words, cwd=tmp_path, env=environ_of(tmp_path, None))
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
     assert not (tmp_path / "out.jsonl").exists()

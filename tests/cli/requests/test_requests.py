@@ -1,127 +1,34 @@
 """`agentbatch requests run`, as a user runs it."""
 
-import asyncio
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agentbatch.rehearsal.script import Fault
-from agentbatch.rehearsal.server import RehearsalServer
-
-KEY = "sk-test-0123456789abcdef"
+from tests.support import commands
+from tests.support.keys import KEY
+from tests.support.request_batches import (
+    ended,
+    endpoint,
+    environ_of,
+    lines_of,
+    ran,
+    under_way,
+    write_input,
+)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def environ_of(folder: Path, base_url: str | None) -> dict[str, str]:
-    kept = {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("CODER_", "OPENAI_", "EVALUATION_", "AGENTBATCH_"))
-    }
-    own = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
-    if base_url is not None:
-        own |= {"OPENAI_API_KEY": KEY, "CODER_ENDPOINT": base_url, "CODER_MODEL": "m-test"}
-    return {**kept, **own}
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "agentbatch", "requests", "run", *words]
-
-
-async def said(folder: Path, *words: str, base_url: str | None = None) -> tuple[int, str, str]:
-    """Any command of ours: its exit code, what it says, and what it complains of."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "agentbatch", *words, cwd=folder, env=environ_of(folder, base_url),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    assert b"Traceback" not in err, err.decode()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-@asynccontextmanager
-async def under_way(
-    folder: Path, server: RehearsalServer, *words: str, sent: int = 1
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A batch that has sent so many requests; it is killed at the end, if it has not ended."""
-    process = await asyncio.create_subprocess_exec(
-        *command(*words), cwd=folder, env=environ_of(folder, server.base_url),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        await until(lambda: len(server.requests) >= sent or process.returncode is not None)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for it, generously."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        await asyncio.sleep(0.02)
-
-
-async def ended(process: asyncio.subprocess.Process) -> tuple[int, str, str]:
-    """As `said`, of a batch that was started before."""
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-def the_run(folder: Path) -> str:
-    """The id of the only run of this folder."""
-    (path,) = (folder / ".agentbatch" / "runs").iterdir()
-    return path.name
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def write_input(folder: Path, count: int) -> None:
-    lines = (json.dumps({"id": f"q{n}", "prompt": f"Say {n}"}) for n in range(count))
-    (folder / "in.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """On the rehearsal model: no key is set."""
-
-    def do(*words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            command(*words), cwd=tmp_path, env=environ_of(tmp_path, None), capture_output=True, text=True,
-            timeout=120, check=False,
-        )  # fmt: skip
-
-    return do
-
-
-@asynccontextmanager
-async def endpoint(faults: Sequence[Fault] = (), **options: Any) -> AsyncIterator[RehearsalServer]:
-    async with RehearsalServer(plain=True, key=KEY, faults=faults, **options) as server:
-        yield server
-
-
-async def ran(folder: Path, server: RehearsalServer, *words: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command(*words), cwd=folder, env=environ_of(folder, server.base_url),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode or 0, out.decode(), err.decode()
+    environ = environ_of(tmp_path, None)
+    return lambda *words: commands.run("requests", "run", *words, cwd=tmp_path, env=environ)
 
 
 def test_without_a_key_the_rehearsal_model_answers(run: Run, tmp_path: Path) -> None:
@@ -234,34 +141,26 @@ async def test_no_quota_stops_it_at_once_and_it_goes_on(tmp_path: Path) -> None:
 
 async def test_ctrl_c_ends_calls_under_way_and_says_how_to_go_on(tmp_path: Path) -> None:
     write_input(tmp_path, 500)
+    words = ("in.jsonl", "-o", "out.jsonl")
     async with endpoint(latency=0.2) as server:
-        process = await asyncio.create_subprocess_exec(
-            *command("in.jsonl", "-o", "out.jsonl"), cwd=tmp_path, env=environ_of(tmp_path, server.base_url),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while len(server.requests) < 30:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 130
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err.decode()
+        async with under_way(tmp_path, server, *words, sent=30) as process:
+            process.send_signal(signal.SIGINT)
+            code, _, err = await ended(process)
+        assert code == 130
+        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err
         paid = len(server.requests)
         assert len(lines_of(tmp_path / "out.jsonl")) == paid  # every call that was sent was waited for
-        code, _, _ = await ran(
-            tmp_path, server, "in.jsonl", "-o", "out.jsonl", "--resume", "--concurrency", "50"
-        )
+        code, _, _ = await ran(tmp_path, server, *words, "--resume", "--concurrency", "50")
         assert (code, len(server.requests)) == (0, 500)
 
 
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
-    async with endpoint(latency=0.2) as server:
-        first = asyncio.ensure_future(ran(tmp_path, server, "in.jsonl", "-o", "out.jsonl"))
-        while len(server.requests) < 5:
-            await asyncio.sleep(0.02)
+    async with (
+        endpoint(latency=0.2) as server,
+        under_way(tmp_path, server, "in.jsonl", "-o", "out.jsonl", sent=5) as first,
+    ):
         code, _, err = await ran(tmp_path, server, "in.jsonl", "-o", "b.jsonl", "--resume")
         assert code == 2
         assert "is being worked on by process" in err
-        assert (await first)[0] == 0
+        assert (await ended(first))[0] == 0

@@ -1,14 +1,12 @@
 """Going on with a batch of plain requests: nothing is paid twice, and the output is whole again."""
 
-import asyncio
 import json
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.cli.requests.test_requests import (
-    command,
+from tests.support import commands
+from tests.support.request_batches import (
     ended,
     endpoint,
     environ_of,
@@ -17,9 +15,9 @@ from tests.cli.requests.test_requests import (
     said,
     the_run,
     under_way,
-    until,
     write_input,
 )
+from tests.support.waiting import until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl")
 
@@ -171,11 +169,10 @@ async def test_no_other_file_is_overwritten(tmp_path: Path) -> None:
 async def test_standard_input_is_kept_for_a_resumption(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with endpoint(latency=0.1) as server:
-        with open(tmp_path / "in.jsonl", "rb") as given:
-            process = await asyncio.create_subprocess_exec(
-                *command("-", "-o", "out.jsonl", "--concurrency", "5"), cwd=tmp_path,
-                env=environ_of(tmp_path, server.base_url), stdin=given, stdout=PIPE, stderr=PIPE,
-            )  # fmt: skip
+        process = commands.start(
+            "requests", "run", "-", "-o", "out.jsonl", "--concurrency", "5", cwd=tmp_path,
+            env=environ_of(tmp_path, server.base_url), stdin=tmp_path / "in.jsonl",
+        )  # fmt: skip
         await until(lambda: len(server.requests) > 30)
         process.terminate()
         code, _, err = await ended(process)

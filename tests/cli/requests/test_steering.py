@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.requests.test_requests import (
+from tests.support.request_batches import (
     ended,
     endpoint,
     lines_of,
     said,
     the_run,
     under_way,
-    until,
     write_input,
 )
+from tests.support.waiting import until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl")
 
@@ -27,7 +27,8 @@ async def test_others_see_how_it_stands(tmp_path: Path) -> None:
     async with endpoint(latency=0.3) as server, under_way(tmp_path, server, *WORDS, sent=30) as process:
         run = the_run(tmp_path)
         await until(lambda: (tmp_path / "out.jsonl").stat().st_size > 0)
-        await asyncio.sleep(1.5)  # it tells once a second
+        while not json.loads((await said(tmp_path, "status", "--json"))[1])["requests"]["ok"]:
+            await asyncio.sleep(0.1)  # it says so once a second
         _, text, _ = await said(tmp_path, "status")
         assert f"Run {run}: running (process {process.pid})" in text
         assert "plain requests, at most 10 at a time" in text
@@ -85,7 +86,7 @@ async def test_calls_that_never_end_are_cut_off(tmp_path: Path, how: str) -> Non
             assert "Stopping at once: calls under way are cut off." in text
         else:
             process.send_signal(signal.SIGINT)
-            await asyncio.sleep(1)
+            await until(lambda: "cuts them off" in process.complaints())
             assert process.returncode is None  # the first one waits
             process.send_signal(signal.SIGINT)
         code, out, err = await ended(process)
@@ -113,7 +114,7 @@ async def test_a_pause_holds_it_until_it_goes_on(tmp_path: Path) -> None:
             0,
             True,
         )
-        await asyncio.sleep(1)  # calls under way end
+        await until(lambda: not server.in_flight)
         sent = len(server.requests)
         _, text, _ = await said(tmp_path, "status")
         assert "paused" in text.splitlines()[0]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.dashboard.page_files import installed
-from tests.cli.requests.test_requests import ended, endpoint, said, the_run, under_way, write_input
 from tests.runs.requests_run import requests_run
+from tests.support.request_batches import ended, endpoint, said, the_run, under_way, write_input
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import pytest
 from agentbatch.cli.runs.choice import matching_task
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
+from tests.support import commands
+from tests.support.commands import Started
 
 ENGINE = """
 import asyncio, sys
@@ -87,10 +90,7 @@ class Fleet:
 
     def say(self, *words: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr of `agentbatch` with these words."""
-        done = subprocess.run(
-            [sys.executable, "-m", "agentbatch", *words],
-            cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = commands.run(*words, cwd=self.folder, env=os.environ)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -147,17 +147,16 @@ def test_stop_waits_for_the_end_when_asked_and_names_the_way_back(fleet: Fleet) 
     engine = fleet.start(RUN)
     place = fleet.folder / STATE_FOLDER / "runs" / RUN
     (place / "linger").touch()
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "agentbatch", "stop", "--now", "--wait"],
-        cwd=fleet.folder, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    asking = commands.start("stop", "--now", "--wait", cwd=fleet.folder, env=os.environ)
     _until(lambda: _count(place / "run.db", "answer IS NOT NULL"), asking)
-    with pytest.raises(subprocess.TimeoutExpired):
-        asking.wait(1.5)
+    time.sleep(0.5)
+    assert asking.returncode is None
     (place / "linger").unlink()
-    out, _ = asking.communicate(timeout=120)
-    assert asking.returncode == 0
-    assert out == f"Stopping, now=True.\nThe run has ended.\nResume it later: agentbatch resume {RUN}\n"
+    asked = asking.result()
+    assert asked.returncode == 0
+    assert (
+        asked.stdout == f"Stopping, now=True.\nThe run has ended.\nResume it later: agentbatch resume {RUN}\n"
+    )
     assert engine.wait(60) == 0
     code, out, err = fleet.say("stop")
     assert (code, out) == (2, "")
@@ -181,14 +180,12 @@ def test_without_a_name_the_newest_run_that_is_under_way_is_meant(fleet: Fleet) 
 def test_an_engine_that_dies_before_it_answers_is_told_of(fleet: Fleet) -> None:
     engine = fleet.start(RUN)
     engine.send_signal(signal.SIGSTOP)  # it holds its lock and looks for nothing
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "agentbatch", "pause"], cwd=fleet.folder, stderr=subprocess.PIPE, text=True
-    )
+    asking = commands.start("pause", cwd=fleet.folder, env=os.environ)
     database = fleet.folder / STATE_FOLDER / "runs" / RUN / "run.db"
     _until(lambda: _count(database, "answer IS NULL"), asking)
     os.kill(engine.pid, signal.SIGKILL)
-    _, err = asking.communicate(timeout=120)
-    assert (asking.returncode, err) == (1, "agentbatch: The run ended before this could be done.\n")
+    asked = asking.result()
+    assert (asked.returncode, asked.stderr) == (1, "agentbatch: The run ended before this could be done.\n")
 
 
 def _count(database: Path, condition: str) -> int:
@@ -197,9 +194,9 @@ def _count(database: Path, condition: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM commands WHERE {condition}").fetchone()[0])
 
 
-def _until(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+def _until(condition: Callable[[], object], process: Started) -> None:
     while not condition():
-        assert process.poll() is None
+        assert process.returncode is None
 
 
 def test_a_folder_without_runs_says_so(fleet: Fleet) -> None:

@@ -6,8 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,19 +15,13 @@ import pytest
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
 """Seconds before a test gives up waiting for another process."""
 
 HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
 """A check that ends when the test says so."""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -60,9 +53,9 @@ class Project:
 
     def let_go(self) -> None:
         """Let the task end, and the run with it."""
-        until((self.folder / "t" / "environment").exists)
+        wait_until((self.folder / "t" / "environment").exists)
         (self.folder / "t" / "go").touch()
-        until(lambda: not holder(self.run))
+        wait_until(lambda: not holder(self.run))
 
 
 @pytest.fixture
@@ -121,13 +114,13 @@ def test_it_outlives_the_terminal(project: Project) -> None:
         [sys.executable, "-c", f"import pty; pty.spawn(['sh', '-c', {line!r}])"],
         cwd=project.folder, env=project.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    until((project.folder / "returned").exists)
+    wait_until((project.folder / "returned").exists)
     project.note((project.folder / "said").read_text())
     (engine,) = project.engines
     (shell,) = _children(host.pid)
     host.kill()
     host.wait()
-    until(lambda: not Path(f"/proc/{shell}").exists())  # hung up
+    wait_until(lambda: not Path(f"/proc/{shell}").exists())  # hung up
     assert holder(project.run).startswith(f"process {engine} on ")
     project.let_go()
     results = json.loads((project.folder / "parallel_batch_results.json").read_text())
@@ -171,7 +164,7 @@ def test_ctrl_c_while_it_starts_ends_what_was_started(project: Project) -> None:
         [*project.command, "--daemon", "-t", task_file.name], cwd=project.folder, env=project.environ
     )
     writers: list[int] = []
-    until(lambda: _opened(task_file, writers))  # it is reading, which lasts until we close our end
+    wait_until(lambda: _opened(task_file, writers))  # it is reading, which lasts until we close our end
     (engine,) = _children(starting.pid)
     starting.send_signal(signal.SIGINT)
     assert starting.wait(PATIENCE) == 130

@@ -15,8 +15,8 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.store import Store
-from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, end, finished, interrupted, work
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

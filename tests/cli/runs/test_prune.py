@@ -16,8 +16,8 @@ from agentbatch.runs.listing import RunCondition, list_runs, runs_folder
 from agentbatch.runs.pruning import Candidate, choose, size
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolation import Isolation
-from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, finished, interrupted, left_behind
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

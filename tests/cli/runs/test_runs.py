@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.runs import runs
-from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, finished, interrupted
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 
 from agentbatch.cli.runs import status
 from agentbatch.errors import UserError
-from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, finished, interrupted, work
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

@@ -15,20 +15,14 @@ from tests.dashboard.browser import SCREEN, browser, needs_chromium
 from tests.dashboard.served import PATIENCE, gone, running
 from tests.dashboard.visitor import stranger
 from tests.runs.stored_runs import begin, end, finished, work
+from tests.support import commands
 
 DASHBOARD = ("-P", "-m", "agentbatch", "dashboard", "--port", "0")
 
 
 def refused(base: Path, *words: str) -> str:
     """What a dashboard says that does not begin."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "agentbatch", "dashboard", *words],
-        cwd=base,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = commands.run("dashboard", *words, cwd=base, env=os.environ)
     assert (done.returncode, done.stdout) == (2, "")
     *usage, line = done.stderr.splitlines()
     assert all(part.startswith(("usage: ", " ")) for part in usage)
@@ -130,6 +124,7 @@ def test_help_needs_nothing_heavy(tmp_path: Path) -> None:
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 @needs_chromium
 async def test_a_run_under_way_in_the_browser(tmp_path: Path) -> None:
     store = begin(tmp_path, 6)

@@ -1,12 +1,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from agentbatch.local.catalogue import CATALOGUE
+from tests.support import commands
 
 
 @pytest.fixture
@@ -15,14 +15,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def models(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "agentbatch", "models", *words],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return commands.run("models", *words, cwd=Path.cwd(), env=environ)
 
 
 def test_the_list_fits_a_terminal(environ: dict[str, str], tmp_path: Path) -> None:

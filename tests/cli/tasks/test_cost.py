@@ -7,7 +7,7 @@ import pytest
 from agentbatch.cli.tasks import cost
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.errors import UserError
-from tests.cli.command import run_command
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 
 from agentbatch.cli.tasks import results
 from agentbatch.errors import UserError
-from tests.cli.command import run_command
 from tests.runs.stored_runs import begin, end, finished, interrupted, work
-from tests.tasks.results.test_results_file import OLD
+from tests.support.results_files import OLD
+from tests.support.subcommand import run_command
 
 
 @pytest.fixture(autouse=True)

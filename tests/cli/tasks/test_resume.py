@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -19,6 +18,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, create_run_folder
 from agentbatch.runs.store.store import Store
+from tests.support import commands
 
 CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,10 +40,7 @@ def command(folder: Path) -> Command:
     environ["HOME"] = str(folder.parent / "home")
 
     def run(*words: str, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "agentbatch", *words], cwd=cwd, env=environ, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=300, check=False,
-        )  # fmt: skip
+        return commands.run(*words, cwd=cwd, env=environ)
 
     return run
 

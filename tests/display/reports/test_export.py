@@ -13,7 +13,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import state_of
 from tests.runs.finished_run import NOON, a_finished_run
-from tests.tasks.results.test_results_file import OLD, shown
+from tests.support.results_files import OLD, shown
 
 ROWS = [ComparisonRow("nobody-knows", None, None, None), ComparisonRow("gpt-9", 0.02, 0.04, 0.06)]
 

@@ -15,7 +15,7 @@ from agentbatch.tasks.results.sources import Results, file_source
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import width
 from tests.runs.finished_run import NOON, a_finished_run
-from tests.tasks.results.test_results_file import OLD
+from tests.support.results_files import OLD
 
 
 def results(state: RunState, name: str) -> Results:

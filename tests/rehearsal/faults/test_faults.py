@@ -3,7 +3,6 @@
 import asyncio
 import email.utils
 import time
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -11,6 +10,7 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.waiting import until
 
 BODY = {"model": "rehearsal-coder", "messages": [{"role": "user", "content": "do it"}], "tools": [{}]}
 
@@ -25,14 +25,6 @@ async def ask(server: RehearsalServer, body: dict[str, Any] = BODY) -> tuple[int
         session.post(server.base_url + "/chat/completions", json=body) as answer,
     ):
         return answer.status, await answer.json(content_type=None), dict(answer.headers)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("did not happen within ten seconds")
 
 
 @pytest.mark.parametrize(

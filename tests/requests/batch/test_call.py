@@ -19,8 +19,8 @@ from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.call import Caller, CallOutcome
 from agentbatch.requests.spec.request import CHAT, BatchRequest
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789abcdef"
 TOO_ODD = '{"error": {"message": "too odd", "code": "odd_one", "type": "invalid_request_error"}}'
 
 

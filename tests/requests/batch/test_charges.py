@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from agentbatch.requests.journal.journal import Done, Journal
 from agentbatch.requests.journal.reading import Spent
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
+from tests.support.waiting import until
 
 PATIENCE = 30.0
 """Seconds after which a condition has failed."""
@@ -46,12 +46,6 @@ def answer(content: str, given: int, written: int) -> Fault:
 
 
 BROKEN = answer('{"n": "not a number"}', 10, 4)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 class Found(NamedTuple):

@@ -1,7 +1,6 @@
 """Several items a call, with a model that forgets, doubles, invents and reorders: right items, right charges; also
 when the batch is killed."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,11 @@ from agentbatch.requests import BatchRequest, RetryPolicy
 from agentbatch.requests.batch.packing import pack_body
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.spec.request import CHAT
-from tests.cli.requests.test_requests import KEY, command, environ_of, lines_of, ran, until, write_input
 from tests.requests.conftest import Serve
+from tests.support import commands
+from tests.support.keys import KEY
+from tests.support.request_batches import environ_of, lines_of, ran, write_input
+from tests.support.waiting import until
 
 LETTER = {"enum": [f"{number:02x}" for number in range(256)]}
 SCHEMA: dict[str, Any] = {
@@ -83,10 +85,9 @@ async def test_packs_that_are_killed_go_on_and_are_paid_once(tmp_path: Path, bat
     words = ("in.jsonl", "-o", "out.jsonl", "--concurrency", str(AT_ONCE), "--ordered",
              "--batch-size", str(batch_size))  # fmt: skip
     async with RehearsalServer(plain=Plain(), key=KEY, latency=0.03) as server:
-        process = await asyncio.create_subprocess_exec(
-            *command(*words), cwd=tmp_path, env=environ_of(tmp_path, server.base_url),
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        process = commands.start(
+            "requests", "run", *words, cwd=tmp_path, env=environ_of(tmp_path, server.base_url)
+        )
         calls = count // batch_size
         await until(lambda: len(server.requests) >= calls // 2 or process.returncode is not None)
         assert process.returncode is None

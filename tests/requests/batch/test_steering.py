@@ -1,7 +1,7 @@
 """A running batch takes commands: paused, stopped, given more concurrency, detached."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from agentbatch.requests import BatchProcessor, BatchRequest, BatchResult, Respo
 from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from tests.requests.conftest import Serve
+from tests.support.keys import KEY
+from tests.support.waiting import until
 
 PATIENCE = 30.0
 """Seconds after which a condition has failed."""
@@ -23,12 +25,6 @@ A_WHILE = 0.5
 
 def asks(count: int) -> list[BatchRequest]:
     return [BatchRequest.ask(f"r{n}", f"Say {n}") for n in range(count)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 # pause -----------------------------------------------------------------------------------------------------------
@@ -110,9 +106,7 @@ async def test_what_a_cache_answered_is_told_though_a_stop_cuts_calls_off(
 ) -> None:
     with closing(ResponseCache(tmp_path / "cache.db")) as cache:
         async with serve(cache=cache, concurrency=2, journal=tmp_path / "j.db") as (processor, server):
-            async with BatchProcessor(
-                base_url=server.base_url, api_key="sk-test-0123456789abcdef", model="m", cache=cache
-            ) as first:
+            async with BatchProcessor(base_url=server.base_url, api_key=KEY, model="m", cache=cache) as first:
                 assert (await first.run(asks(40))).stats.ok == 40
             told = await told_by_a_slow_reader(processor)
             assert len(server.requests) == 40  # all came out of the cache
@@ -150,7 +144,7 @@ async def test_what_counts_as_sent_was_sent_whenever_a_stop_comes(serve: Serve, 
             path, before = tmp_path / f"{turns}.db", len(server.requests)
             async with BatchProcessor(
                 base_url=server.base_url,
-                api_key="sk-test-0123456789abcdef",
+                api_key=KEY,
                 model="m",
                 concurrency=3,
                 adaptive=False,

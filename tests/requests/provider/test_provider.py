@@ -23,6 +23,7 @@ from agentbatch.requests import (
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.provider.ledger import batches_at_provider
 from agentbatch.spending.pricing import Prices
+from tests.support.keys import KEY
 
 FAST = ProviderOptions(first_poll=0.01, longest_poll=0.05, grace=0.05)
 
@@ -47,7 +48,7 @@ class Stage:
 
     def processor(self, **options: Any) -> BatchProcessor:
         given: dict[str, Any] = {
-            "base_url": self.server.base_url, "api_key": "sk-test-0123456789abcdef", "model": "m",
+            "base_url": self.server.base_url, "api_key": KEY, "model": "m",
             "journal": self.folder / "journal.db", "provider_batch": FAST, "on_notice": self.notices.append,
             "retry": RetryPolicy(max_retries=2, delay=0.01),
         }  # fmt: skip

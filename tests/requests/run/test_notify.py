@@ -12,8 +12,9 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import end_message, request_failure_message
 from agentbatch.runs.state import RunState
-from tests.cli.requests.test_requests import endpoint, ran, said, the_run, under_way, until, write_input
-from tests.runs.services.test_notify import TOKEN, Receiver
+from tests.support.receiver import TOKEN, Receiver
+from tests.support.request_batches import endpoint, ran, said, the_run, under_way, write_input
+from tests.support.waiting import until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
 REFUSED: dict[str, Any] = {"status": 400, "message": "@everyone look at <https://example.com>"}

@@ -1,7 +1,6 @@
 """A batch of plain requests before it is sent: what is checked, and what it would take."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +11,14 @@ from agentbatch.config.requests_settings import RequestsSettings
 from agentbatch.display.requests.dry_run import WIDTH, render_plan
 from agentbatch.errors import UserError
 from agentbatch.requests.run.plan import plan
-from agentbatch.requests.run.prepare import PreparedRequests, check_output, prepare_requests
-
-PRICES = """
-[models.cheap]
-input = 1.0
-output = 10.0
-
-[models.dear]
-input = 100.0
-output = 1000.0
-"""
+from agentbatch.requests.run.prepare import check_output, prepare_requests
+from tests.requests.run.prepared import prepared
 
 CHAT = [{"role": "user", "content": "x" * 400}]
 
 
 def batch(name: str, url: str = "/v1/chat/completions", **body: Any) -> dict[str, Any]:
     return {"custom_id": name, "method": "POST", "url": url, "body": body}
-
-
-def prepared(
-    folder: Path, lines: list[dict[str, Any]], *, prices: str = PRICES, environ: dict[str, str] | None = None,
-    **options: Any,
-) -> PreparedRequests:  # fmt: skip
-    (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    if prices:
-        (folder / "prices.toml").write_text(prices)
-    keys = {"OPENAI_API_KEY": "sk-test-0123456789", "CODER_ENDPOINT": "https://models.example.com/v1"}
-    known = keys | {"CODER_MODEL": "cheap"} if environ is None else environ
-    settings = load_settings({"judge": "none"}, known, None)
-    return prepare_requests(
-        settings, RequestsSettings(input="in.jsonl", output=Path("out.jsonl"), **options), folder, known
-    )
 
 
 def test_requests_are_counted_by_model(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from agentbatch.runs.kind import kind_of
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
+from tests.support.keys import KEY
 
 
 class Clock:
@@ -53,7 +54,7 @@ def told(store: Store) -> list[e.Event]:
 
 
 def new_processor() -> BatchProcessor:
-    return BatchProcessor(model="m", base_url="http://127.0.0.1:9/v1", api_key="sk-test-0123456789")
+    return BatchProcessor(model="m", base_url="http://127.0.0.1:9/v1", api_key=KEY)
 
 
 async def test_it_tells_once_a_second_and_a_line_every_half_minute(store: Store, told: list[e.Event]) -> None:

@@ -18,9 +18,8 @@ from agentbatch.requests.run.run_requests import Callbacks, RequestsOutcome, run
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.listing import list_runs, open_run
 from agentbatch.runs.store.store import Store
-from tests.requests.run.test_plan import prepared
-
-KEY = "sk-test-0123456789abcdef"
+from tests.requests.run.prepared import prepared
+from tests.support.keys import KEY
 
 LINES = [{"id": f"q{n}", "prompt": f"Say {n}"} for n in range(100)]
 

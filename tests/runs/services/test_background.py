@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,18 +18,12 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import list_runs, open_run
 from agentbatch.runs.services.background import Background, CalledOff, EndedEarly, Starting, start_background
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
 HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
 """A check that ends when the test says so."""
 WORDS = ("--parallel", "2", "--sandbox", "none")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -50,7 +43,7 @@ class Project:
         (self.folder / "t" / "go").touch()
 
     def wait_for_the_check(self) -> None:
-        until((self.folder / "t" / "environment").exists)
+        wait_until((self.folder / "t" / "environment").exists)
 
 
 @pytest.fixture
@@ -86,7 +79,7 @@ def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
     told = (project.folder / "t" / "environment").read_text()
     assert not re.search(r"AGENTBATCH_(READY|LIFELINE|DAEMON|DISPLAY)", told)
     project.let_go()
-    until(lambda: background.ended() == 0)
+    wait_until(lambda: background.ended() == 0)
     assert background.log.read_text() == ""
 
 
@@ -104,7 +97,7 @@ def test_commands_of_tasks_do_not_get_the_pipes(project: Project) -> None:
     assert lifeline in engine_pipes
     assert lifeline not in (project.folder / "t" / "files").read_text()
     project.let_go()
-    until(lambda: background.ended() is not None)
+    wait_until(lambda: background.ended() is not None)
 
 
 def test_words_that_start_no_run_are_told(project: Project) -> None:
@@ -122,10 +115,10 @@ def test_stop_drains_and_a_second_stop_ends_it_at_once(project: Project) -> None
     project.wait_for_the_check()
     background.stop()
     run = RunFolder(background.run_folder)
-    until(lambda: "stopping: nothing new starts" in run.log.read_text().casefold())
+    wait_until(lambda: "stopping: nothing new starts" in run.log.read_text().casefold())
     assert background.ended() is None  # the check goes on
     background.stop()
-    until(lambda: background.ended() == 130)
+    wait_until(lambda: background.ended() == 130)
     assert open_run(run).condition == "interrupted"
 
 
@@ -133,7 +126,7 @@ def test_stop_now_does_not_wait_for_what_is_under_way(project: Project) -> None:
     background = project.start()
     project.wait_for_the_check()
     background.stop_now()
-    until(lambda: background.ended() == 130)
+    wait_until(lambda: background.ended() == 130)
     background.stop()  # nobody is there to hear it
 
 
@@ -168,11 +161,11 @@ def test_an_engine_outlives_a_killed_starter_only_when_it_was_asked_to(
     starter.stdout.close()
     if (line, leave) == ("held", "stay"):
         # The check under way is not waited for: ten seconds later the engine stops at once.
-        until(lambda: not holder(run))
+        wait_until(lambda: not holder(run))
         assert open_run(run).condition == "interrupted"
     else:
         project.let_go()
-        until(lambda: not holder(run))
+        wait_until(lambda: not holder(run))
         assert open_run(run).condition == "finished"
 
 
@@ -193,4 +186,4 @@ def test_calling_off_too_late_leaves_the_run_alone(project: Project) -> None:
     starting.cancel()
     project.wait_for_the_check()
     project.let_go()
-    until(lambda: background.ended() == 0)
+    wait_until(lambda: background.ended() == 0)

@@ -1,7 +1,7 @@
 """A role's calls under a budget: real HTTP to the rehearsal server, the run's real budget."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import EXPECTED_OUTPUT, RoleModel
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
+from tests.support.waiting import until
 
 PROMPT = "Write hello.py"
 MESSAGES: list[Message] = [{"role": "system", "content": "You code."}, {"role": "user", "content": PROMPT}]
@@ -78,12 +79,6 @@ def of_run(budget: RunBudget) -> TaskBudget:
     task = budget.task("t")
     assert task is not None
     return task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_what_a_call_took_is_billed_and_nothing_stays_held(tmp_path: Path) -> None:

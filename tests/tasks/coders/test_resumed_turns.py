@@ -27,10 +27,10 @@ from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.workspace.tools.toolbox import specs
 from agentbatch.workspace.workspace import CommandRecord
+from tests.support.keys import KEY
 from tests.support.workspaces import local_workspace
 
 STEPS = 5
-KEY = "sk-test-0123456789abcdef"
 FULL = Spent(steps=STEPS)
 """Nothing is left of the turn: no model is asked."""
 

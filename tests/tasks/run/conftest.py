@@ -22,8 +22,7 @@ from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.workspace.workspace import Workspaces
-
-KEY = "sk-test-0123456789abcdef"
+from tests.support.keys import KEY
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789abcdef"
 """The key of the `run_tasks` fixture."""
 
 JUDGED = {

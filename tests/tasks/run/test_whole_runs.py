@@ -10,6 +10,7 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from tests.support.keys import KEY
 
 COMPLETE: dict[str, Any] = {
     "requirements": [{"text": "does it", "met": True, "evidence": "hello.txt is there"}],
@@ -283,7 +284,7 @@ async def test_an_unusable_key_stops_the_run_and_the_key_shows_nowhere(run_tasks
     assert ran.outcome.exit_code == 1
     for path in ran.folder.rglob("*"):
         if path.is_file():
-            assert b"sk-test-0123456789abcdef" not in path.read_bytes(), path
+            assert KEY.encode() not in path.read_bytes(), path
 
 
 async def test_a_failing_request_fails_its_task_only(run_tasks: Any) -> None:
@@ -305,7 +306,7 @@ async def test_the_key_is_not_in_the_coders_environment(run_tasks: Any) -> None:
     assert "API_KEY" not in output
     for path in ran.folder.rglob("*"):
         if path.is_file():
-            assert b"sk-test-0123456789abcdef" not in path.read_bytes(), path
+            assert KEY.encode() not in path.read_bytes(), path
 
 
 async def test_same_dirs_never_overlap_and_others_do_without_seeing_each_other(run_tasks: Any) -> None:

@@ -20,8 +20,9 @@ from agentbatch.tui.widgets.usage_pane import UsagePane
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
-from tests.tasks.results.test_results_file import OLD
-from tests.tui.pane_app import PaneApp, news, sees, shown, until
+from tests.support.results_files import OLD
+from tests.support.screens import sees, shown, until
+from tests.tui.pane_app import PaneApp, news
 
 PLAIN = Glyphs(ascii=True)
 

@@ -26,7 +26,7 @@ from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
-from tests.tui.pane_app import sees, shown, until
+from tests.support.screens import sees, shown, until
 
 PLAIN = Glyphs(ascii=True)
 

@@ -4,8 +4,7 @@ import asyncio
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.widgets.launch.launch_form import LaunchForm
 from agentbatch.tui.widgets.launch.plan_list import PlanList
 from tests.support.paths import CHECKOUT
+from tests.support.screens import until
 
 PATIENCE = 60.0
 HELD = "until [ -e go ]; do sleep 0.05; done"
@@ -82,13 +82,6 @@ class LaunchApp(App[int]):
     def flat(self) -> str:
         """With lines that were broken put together."""
         return " ".join(self.text.split())
-
-
-async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come to that:\n{pilot.app.text}"  # type: ignore[attr-defined]
-        await pilot.pause(0.05)
 
 
 async def checked(pilot: Pilot[int], app: LaunchApp) -> None:
@@ -392,6 +385,7 @@ async def test_a_role_that_nobody_can_choose_says_why(project: Project) -> None:
         assert can_start(app)
 
 
+@pytest.mark.slow
 async def test_ten_thousand_tasks_open_and_scroll(project: Project) -> None:
     project.write(*(sample(f"task-{n}", dir=f"d{n}") for n in range(10_000)))
     app = project.app()

@@ -1,12 +1,10 @@
 """The results browser, driven by its keys."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from agentbatch.tasks.results.reading import read_results_file
@@ -15,27 +13,10 @@ from agentbatch.tui.screens.compare_runs import CompareRunsScreen, ComparisonVie
 from agentbatch.tui.screens.results import ResultsScreen
 from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.widgets.results_table import ResultsTable
-from tests.runs.finished_run import NOON
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
-from tests.tasks.results.test_results_file import OLD
-
-
-def browser(base: Path, *, ascii_only: bool = False) -> AgentbatchApp:
-    return AgentbatchApp(lambda app: app.results_screen(base), ascii_only=ascii_only, now=lambda: NOON)
-
-
-async def until(pilot: Pilot[int], condition: Callable[[], object]) -> None:
-    """Waits for it, generously."""
-    for _ in range(400):
-        await pilot.pause(0.05)
-        if condition():
-            return
-    raise AssertionError("it did not come to that")
-
-
-def listed(app: AgentbatchApp) -> list[str]:
-    """The lines of the list."""
-    return [str(option.prompt) for option in app.screen.query_one(ResultsTable).options]
+from tests.support.results_files import OLD
+from tests.support.screens import until
+from tests.tui.results_browser import browser, choose, listed, messages, ready
 
 
 def shown(app: AgentbatchApp) -> str:
@@ -44,25 +25,6 @@ def shown(app: AgentbatchApp) -> str:
     lines = app.screen._compositor.render_strips()
     assert (width, height) == (lines[0].cell_length, len(lines))
     return "\n".join(line.text.rstrip() for line in lines)
-
-
-def messages(app: AgentbatchApp) -> list[str]:
-    return [notification.message for notification in app._notifications]
-
-
-async def ready(pilot: Pilot[int], lines: int) -> None:
-    app = pilot.app
-    assert isinstance(app, AgentbatchApp)
-    await until(pilot, lambda: isinstance(app.screen, ResultsScreen) and len(listed(app)) == lines)
-
-
-async def choose(pilot: Pilot[int], name: str) -> None:
-    """The cursor goes to the line with this name."""
-    app = pilot.app
-    assert isinstance(app, AgentbatchApp)
-    (place,) = [n for n, line in enumerate(listed(app)) if name in line]
-    await pilot.press("home", *["down"] * place)
-    assert app.screen.query_one(ResultsTable).highlighted == place
 
 
 async def a_folder(base: Path) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.runs.stored_runs import finished, interrupted
-from tests.tasks.results.test_results_file import OLD
+from tests.support.results_files import OLD
 
 pytestmark = needs_tmux
 

@@ -5,18 +5,8 @@ from pathlib import Path
 
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.tui.widgets.task_table import TaskTable
-from tests.tui.steered_run import (
-    HELD,
-    app_over,
-    at_work,
-    bash,
-    project,
-    run_screen,
-    screen_text,
-    script,
-    shows,
-    until,
-)
+from tests.support.screens import sees, shown, until
+from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_screen, script
 
 SIZE = (100, 30)
 
@@ -27,14 +17,14 @@ async def test_one_task_is_paused_and_goes_on(tmp_path: Path) -> None:
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
             await pilot.press("p")
-            await shows(pilot, "Task a is paused")
-            await shows(pilot, "‖ paused")
+            await sees(pilot, "Task a is paused")
+            await sees(pilot, "‖ paused")
             made.let_go("a", "b")
             await until(pilot, lambda: made.task("b").status == "completed", "b ends")
             assert made.task("a").paused
             await pilot.press("p")
             await until(pilot, lambda: made.task("a").status == "completed", "a ends")
-            await shows(pilot, "agentbatch finished")
+            await sees(pilot, "agentbatch finished")
 
 
 async def test_everything_is_paused_and_goes_on(tmp_path: Path) -> None:
@@ -43,10 +33,10 @@ async def test_everything_is_paused_and_goes_on(tmp_path: Path) -> None:
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
             await pilot.press("P")
-            await shows(pilot, "agentbatch paused")
+            await sees(pilot, "agentbatch paused")
             made.let_go("a")
             await pilot.press("P")
-            await shows(pilot, "agentbatch finished")
+            await sees(pilot, "agentbatch finished")
             assert made.state().count("completed") == 2
 
 
@@ -56,16 +46,16 @@ async def test_one_task_is_cancelled_after_a_question(tmp_path: Path) -> None:
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "b")
             await pilot.press("down", "c")
-            await shows(pilot, "Cancel the task b?")
+            await sees(pilot, "Cancel the task b?")
             await pilot.press("escape")
             await until(pilot, lambda: "Cancel the task b?" not in screen_text(pilot), "the question is gone")
             assert not made.task("b").finished
             await pilot.press("c")
-            await shows(pilot, "Cancel the task b?")
+            await sees(pilot, "Cancel the task b?")
             await pilot.press("y")
             await until(pilot, lambda: made.task("b").reason == "cancelled", "b is cancelled")
             made.let_go("a")
-            await shows(pilot, "agentbatch finished")
+            await sees(pilot, "agentbatch finished")
             assert made.task("a").status == "completed"
             assert run_screen(pilot).exit_code == 1
 
@@ -78,13 +68,13 @@ async def test_a_task_that_is_over_runs_again(tmp_path: Path) -> None:
             for _ in range(40):  # it may just be being put away, and is refused then
                 await pilot.press("r")
                 await pilot.pause(0.5)
-                if "waits for its turn, from its start" in screen_text(pilot):
+                if "waits for its turn, from its start" in shown(pilot.app):
                     break
             await until(
                 pilot, lambda: (made.task("a").reruns, made.task("a").status) == (1, "completed"), "a again"
             )
             made.let_go("b")
-            await shows(pilot, "agentbatch finished")
+            await sees(pilot, "agentbatch finished")
 
 
 async def test_more_and_fewer_at_the_same_time(tmp_path: Path) -> None:
@@ -94,14 +84,14 @@ async def test_more_and_fewer_at_the_same_time(tmp_path: Path) -> None:
             await at_work(pilot, made, "a")
             assert not (made.folder / "b" / "begun").exists()
             await pilot.press("plus")
-            await shows(pilot, "2 at a time")
+            await sees(pilot, "2 at a time")
             await at_work(pilot, made, "b")
             await pilot.press("minus")
-            await shows(pilot, "1 at a time")
+            await sees(pilot, "1 at a time")
             await pilot.press("minus")
-            await shows(pilot, "From 1 to 1000")
+            await sees(pilot, "From 1 to 1000")
             made.let_go("a", "b")
-            await shows(pilot, "agentbatch finished")
+            await sees(pilot, "agentbatch finished")
 
 
 async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
@@ -110,12 +100,12 @@ async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
             await pilot.press("C")
-            await shows(pilot, "Stop the whole run?")
+            await sees(pilot, "Stop the whole run?")
             await pilot.press("n")
-            await shows(pilot, "agentbatch interrupted")
+            await sees(pilot, "agentbatch interrupted")
             assert [task.status for task in made.state().tasks.values()] == ["cancelled", "cancelled"]
             await pilot.press("p")
-            await shows(pilot, "The run is over. `agentbatch resume")
+            await sees(pilot, "The run is over. `agentbatch resume")
 
 
 async def test_who_only_looks_on_cannot_steer(tmp_path: Path) -> None:
@@ -124,8 +114,8 @@ async def test_who_only_looks_on_cannot_steer(tmp_path: Path) -> None:
         async with app_over(engine, control=False, own=False).run_test(
             size=SIZE, notifications=True
         ) as pilot:
-            await shows(pilot, "read-only")
-            assert " Cancel" not in screen_text(pilot)
+            await sees(pilot, "read-only")
+            assert " Cancel" not in shown(pilot.app)
             for key in ("p", "P", "c", "C", "r", "plus", "minus"):
                 await pilot.press(key)
             await pilot.pause(0.5)
@@ -142,12 +132,12 @@ async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
             await pilot.press("q")
-            await shows(pilot, "Keep it running in the background")
+            await sees(pilot, "Keep it running in the background")
             await pilot.press("escape")
             await pilot.pause()
             assert pilot.app.is_running
             await pilot.press("q", "s")
-            await shows(pilot, "Stopping")
+            await sees(pilot, "Stopping")
             made.let_go("a")
             await until(pilot, lambda: not app.is_running, "the app ends")
         assert app.return_value == 130
@@ -175,8 +165,8 @@ async def test_what_a_killed_engine_leaves(tmp_path: Path) -> None:
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
             engine.process.kill()
-            await shows(pilot, "agentbatch died")
-            await shows(pilot, "engine.log")
-            await shows(pilot, "‖ interrupted")
+            await sees(pilot, "agentbatch died")
+            await sees(pilot, "engine.log")
+            await sees(pilot, "‖ interrupted")
             assert pilot.app.screen.query_one(TaskTable).selected == "a"
             made.let_go("a")

@@ -24,7 +24,8 @@ from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
-from tests.tui.pane_app import PaneApp, news, sees, shown, until
+from tests.support.screens import sees, shown, until
+from tests.tui.pane_app import PaneApp, news
 
 WROTE = {"call_id": "c", "tool": "write_file", "ok": True, "seconds": 0.1, "changed": True}
 

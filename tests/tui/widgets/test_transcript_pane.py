@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import MAX_MOUNTED
 from agentbatch.tui.widgets.transcript.transcript_pane import LIVE_EVERY, TranscriptPane
 from tests.runs import stored_runs
+from tests.support.screens import until
 from tests.tui.transcript_run import Talk
 
 PATIENCE = 30.0
@@ -44,13 +44,6 @@ class PaneApp(App[None]):
     def on_block_stack_follow_changed(self, event: TranscriptPane.FollowChanged) -> None:
         assert event.control is self.pane
         self.told.append(event.follow)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what or shown(pilot)
-        await pilot.pause(0.02)
 
 
 async def settled(pilot: Pilot[None]) -> None:
@@ -291,6 +284,7 @@ async def test_earlier_blocks_come_by_a_key_and_by_a_click_and_nothing_jumps(tmp
     await talk.store.close()
 
 
+@pytest.mark.slow
 async def test_ten_thousand_messages_open_soon_and_hold_nothing_up(tmp_path: Path) -> None:
     talk = Talk(tmp_path, tasks=2)
     talk.begin("p")

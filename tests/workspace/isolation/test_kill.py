@@ -17,7 +17,6 @@ from tests.workspace.repositories import branches, environment, git, make_reposi
 pytestmark = needs_git
 
 TASKS = 4
-KILLS = 8
 
 WORKER = """
 import asyncio, os, sys
@@ -43,16 +42,17 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("with_git", [False, True], ids=["alone", "with its git"])
-async def test_killed_at_any_moment(tmp_path: Path, with_git: bool) -> None:
+async def test_killed_at_any_moment(tmp_path: Path, with_git: bool, kills: int) -> None:
     """Killed alone, its git goes on to its end; killed together, git dies too, wherever it is."""
     files = {"shared.txt": "0\n", **{f"f{n}": "x" * 1000 for n in range(200)}}
     repository = make_repository(tmp_path / "repo", files)
     (repository / "shared.txt").write_text("mine, not committed\n")
     run, environ = repository / ".agentbatch/runs/run", environment(tmp_path / "home")
     before = state(repository)
-    luck = random.Random(4)
-    for _ in range(KILLS):
+    luck = random.Random(kills)
+    for _ in range(kills):
         begin_and_kill([str(repository), str(run), str(TASKS)], environ, luck.uniform(0, 0.6), with_git)
         assert {**state(repository), "locks": []} == before
     again = Isolation("run", environ)

@@ -7,8 +7,8 @@ import pytest
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.shell.shell import Shell
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789"
 NAMES = ("OPENAI_API_KEY", "CODER_API_KEY")
 BASE = {"PATH": "/usr/bin:/bin", "HOME": "/home/u", "LC_ALL": "C.UTF-8", "OPENAI_API_KEY": KEY}
 

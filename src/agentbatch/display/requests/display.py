@@ -103,15 +103,18 @@ class RequestsDisplay:
             self._err.line(f"Go on with: {resume}")
 
     def _problem(self, text: str) -> None:
-        for line in fold(f"agentbatch: {clip(text, 2_000)}", COLUMNS, 0):
-            self._err.line(line)
+        self._complain(f"agentbatch: {clip(text, 2_000)}", 0)
 
     def _say(self, text: str) -> None:
         if self._name in ("live", "plain"):
             self._clear()
-            columns = self._err.size()[0] if self._err.isatty() else 0
-            for line in fold(text, columns, 4) if columns else [text]:
-                self._err.line(line)
+            self._complain(text, 4)
+
+    def _complain(self, text: str, indent: int) -> None:
+        """Folded on a terminal alone: in a file, a path that was cut in two could not be searched for."""
+        columns = self._err.size()[0] if self._err.isatty() else 0
+        for line in fold(text, columns, indent) if columns else [text]:
+            self._err.line(line)
 
     def _clear(self) -> None:
         if self._drawn:

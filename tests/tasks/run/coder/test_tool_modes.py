@@ -30,8 +30,7 @@ from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import FILE, LINES
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.workspace.tools.toolbox import specs
-
-KEY = "sk-test-0123456789"
+from tests.support.keys import KEY
 
 TOOLS = specs(TOOLBOX)
 WHOLE = "\n".join(LINES) + "\n"

@@ -15,6 +15,7 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs import events as e
 from agentbatch.tasks.run.prepare.prepare import prepare
+from tests.support.keys import KEY
 from tests.tasks.run.verdicts import COMPLETE
 
 INCOMPLETE = {**COMPLETE, "complete": False, "missing": ["the rest"], "follow_up_prompt": "Look again."}
@@ -226,7 +227,7 @@ async def test_a_task_that_nothing_checked_is_never_accepted(tmp_path: Path) -> 
 
 
 async def test_without_an_evaluator_its_key_is_not_needed(run_tasks: Any) -> None:
-    keys = {"OPENAI_API_KEY": "", "CODER_API_KEY": "sk-test-0123456789abcdef"}
+    keys = {"OPENAI_API_KEY": "", "CODER_API_KEY": KEY}
     ran = await run_tasks([task()], [script(turn("yes"))], environ=keys, **ALONE)
     assert ran.task.status == "completed"
     assert json.dumps(ran.results).count("rehearsal-evaluator") == 0

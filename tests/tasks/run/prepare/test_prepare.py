@@ -12,9 +12,10 @@ from agentbatch.display.reports.dry_run import render_dry_run
 from agentbatch.errors import UserError
 from agentbatch.tasks.run.prepare.prepare import prepare
 from tests.local.gguf_bytes import gguf
+from tests.support.keys import KEY
 
 PRICES = '[models."one"]\ninput = 1.0\noutput = 0.0\n[models."ten"]\ninput = 10.0\noutput = 0.0\n'
-KEYS = {"OPENAI_API_KEY": "sk-test-0123456789"}
+KEYS = {"OPENAI_API_KEY": KEY}
 ONE = {"coder_model": "one", "evaluation_model": "one"}
 
 
@@ -88,7 +89,7 @@ def test_a_local_model_for_nobody_is_refused(tmp_path: Path) -> None:
 def test_a_dry_run_names_the_local_model_and_its_price(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     (tmp_path / "one.gguf").write_bytes(gguf())
-    environ = {"EVALUATION_API_KEY": "sk-test-0123456789"}
+    environ = {"EVALUATION_API_KEY": KEY}
     flags = {"local": "one.gguf", "evaluation_base_url": "https://judge.example/v1"}
     found = prepared(tmp_path, environ=environ, evaluation_model="ten", **flags)
     dry = found.dry_run()

@@ -7,8 +7,8 @@ from typing import Any
 from agentbatch.config import load_settings
 from agentbatch.runs.events import RunStarted
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
+from tests.support.keys import KEY
 
-KEY = "sk-test-0123456789abcdef"
 ADDRESS = "json://hooks.example.com/token-0123456789"
 
 

@@ -339,6 +339,7 @@ async def test_a_bug_in_run_task_ends_the_run() -> None:
         await Scheduler(plan(a="", b=""), run_task, max_concurrent=1).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["chain", "against the file", "many", "one directory"])
 async def test_ten_thousand_tasks(shape: str) -> None:
     count = 10_000

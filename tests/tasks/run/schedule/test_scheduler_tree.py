@@ -129,20 +129,24 @@ def real_course(case: Case, concurrent: int, rest: float) -> Course:
     return course
 
 
-def in_each_others_way(a: PlannedTask, b: PlannedTask) -> bool:
-    if a.isolation == b.isolation == "copy":
-        return False
-    one, other = str(a.root), str(b.root)
-    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
+def rivals_of(tasks: list[PlannedTask]) -> dict[str, set[str]]:
+    """Who may not run beside whom: tasks whose directories lie in each other, unless both work in a copy."""
+    places = [(task.id, f"{task.root}/", task.isolation == "copy") for task in tasks]
+    return {
+        name: {
+            other
+            for other, there, copied in places
+            if (here.startswith(there) or there.startswith(here)) and not (copy and copied)
+        }
+        for name, here, copy in places
+    }
 
 
 def plain_course(case: Case, concurrent: int, rest: float) -> Course:
     """At each moment, the most urgent task that may start is started."""
     course = Course()
     waiting = sorted(case.tasks, key=lambda task: (-task.task.priority, task.index))
-    rivals = {
-        task.id: {other.id for other in case.tasks if in_each_others_way(task, other)} for task in waiting
-    }
+    rivals = rivals_of(case.tasks)
     running: dict[str, float] = {}
     """When each ends."""
     completed: set[str] = set()

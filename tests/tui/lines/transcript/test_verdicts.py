@@ -15,7 +15,8 @@ from agentbatch.tui.reading.view import FileView, open_view
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
 from tests.runs.finished_run import VERDICT, a_finished_run
-from tests.tui.pane_app import PaneApp, news, sees, shown, until
+from tests.support.screens import sees, shown, until
+from tests.tui.pane_app import PaneApp, news
 from tests.tui.transcript_run import Talk
 
 PLAIN = Glyphs(ascii=True)

@@ -1,0 +1,138 @@
+"""Our commands as processes of their own, without the half second that a new interpreter takes to import us.
+
+They are forked from a server process that has imported everything already: real processes, with their own directory,
+environment, streams and signals. What depends on a fresh interpreter (flags of Python, what is imported, `-m`) is
+started as such by its test.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NoReturn
+
+from tests.support.waiting import until, wait_until
+
+PRELOADED = [
+    "agentbatch.cli.main",
+    "agentbatch.requests.run.run_requests",
+    "agentbatch.tasks.run.run_batch",
+    "aiohttp",
+]
+
+ENDS_WITHIN = 120.0
+"""Seconds that a command may take before its test fails."""
+
+
+def _fork_server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+_FORKS = _fork_server()
+
+
+class Started:
+    """A command under way; its output is there when it has ended."""
+
+    def __init__(
+        self,
+        words: tuple[str, ...],
+        folder: Path,
+        environ: Mapping[str, str],
+        stdin: Path,
+        output: Path | None,
+    ) -> None:
+        self._output = tempfile.TemporaryDirectory(prefix="agentbatch-output-")
+        self._out, self._err = (output or Path(self._output.name) / name for name in ("out", "err"))
+        streams = (str(stdin), str(self._out), str(self._err))
+        self._process: BaseProcess = _FORKS.Process(
+            target=_command, args=(words, str(folder), dict(environ), streams), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def complaints(self) -> str:
+        """What it has said on stderr so far."""
+        return self._err.read_text(errors="replace") if self._err.exists() else ""
+
+    async def wait(self) -> int:
+        await until(lambda: self.returncode is not None, "the command does not end", ENDS_WITHIN)
+        return self._process.exitcode or 0
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        await self.wait()
+        return self._said()
+
+    def result(self) -> "subprocess.CompletedProcess[str]":
+        """Wait for its end, where there is no event loop."""
+        wait_until(lambda: self.returncode is not None, "the command does not end", ENDS_WITHIN)
+        out, err = self._said()
+        return subprocess.CompletedProcess([], self._process.exitcode or 0, out.decode(), err.decode())
+
+    def _said(self) -> tuple[bytes, bytes]:
+        return self._out.read_bytes(), self._err.read_bytes()
+
+
+def start(
+    *words: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: Path = Path(os.devnull),
+    output: Path | None = None,
+) -> Started:
+    """`agentbatch WORDS` under way. `output`: a file for both streams together."""
+    return Started(words, cwd, env, stdin, output)
+
+
+def run(*words: str, cwd: Path, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """`agentbatch WORDS`, and what it said."""
+    return start(*words, cwd=cwd, env=env).result()
+
+
+def _command(
+    words: tuple[str, ...], folder: str, environ: dict[str, str], streams: tuple[str, str, str]
+) -> NoReturn:
+    """In the forked process: everything as a new interpreter would find it."""
+    from agentbatch.cli.main import main  # only here: the tests themselves need not load it
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    flags = (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT | os.O_APPEND] * 2)
+    for number, (path, flag) in enumerate(zip(streams, flags, strict=True)):
+        opened = os.open(path, flag, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    sys.argv = ["agentbatch", *words]
+    sys.exit(main(words))
