@@ -121,7 +121,7 @@ class InterruptedBatch:
             "EVALUATION_MODEL": "rehearsal-evaluator",
         }
 
-    async def until_calls(self, number: int, timeout: float = 120.0) -> bool:
+    async def until_calls(self, number: int, timeout: float = 300.0) -> bool:
         """Wait for so many more requests; False when the process ends before."""
         assert self.process is not None
         goal = len(self.server.requests) + number

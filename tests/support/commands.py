@@ -27,7 +27,7 @@ PRELOADED = [
     "aiohttp",
 ]
 
-ENDS_WITHIN = 120.0
+ENDS_WITHIN = 300.0
 """Seconds that a command may take before its test fails."""
 
 

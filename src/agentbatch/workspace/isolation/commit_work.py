@@ -111,12 +111,15 @@ def _repositories(top: Path) -> Iterator[Path]:
 
 
 def _own_index(worktree: Worktree, folder: Path) -> Path:
-    """A copy, so that a lock file which a killed git has left beside the worktree's own is no obstacle."""
+    """A copy, so that a lock file which a killed git has left beside the worktree's own is no obstacle.
+
+    With its time: only by that does git know that a file changed in the second of its checkout needs a second look.
+    """
     index = folder / "index"
     for left in (index, folder / "index.lock"):
         left.unlink(missing_ok=True)
     with suppress(FileNotFoundError):
-        shutil.copyfile(worktree.admin / "index", index)
+        shutil.copy2(worktree.admin / "index", index)
     return index
 
 

@@ -189,7 +189,8 @@ def _just_begun(admin: Path) -> bool:
     """By a git that was killed long ago."""
     with suppress(FileNotFoundError):
         old = time.time() - admin.stat().st_mtime > STALE
-        return old and (admin / "locked").is_file() and not (admin / "gitdir").exists()
+        begun = (admin / "locked").is_file() or not any(admin.iterdir())
+        return old and begun and not (admin / "gitdir").exists()
     return False
 
 
