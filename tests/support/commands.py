@@ -7,11 +7,13 @@ started as such by its test.
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -51,8 +53,9 @@ class Started:
         stdin: Path,
         output: Path | None,
     ) -> None:
-        self._output = tempfile.TemporaryDirectory(prefix="agentbatch-output-")
-        self._out, self._err = (output or Path(self._output.name) / name for name in ("out", "err"))
+        place = tempfile.mkdtemp(prefix="agentbatch-output-")
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        self._out, self._err = (output or Path(place) / name for name in ("out", "err"))
         streams = (str(stdin), str(self._out), str(self._err))
         self._process: BaseProcess = _FORKS.Process(
             target=_command, args=(words, str(folder), dict(environ), streams), daemon=True

@@ -18,6 +18,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.services.notify import Notifier, check_notify
 from agentbatch.runs.store.store import Store
+from tests.support.paths import CHECKOUT
 from tests.support.receiver import TOKEN, Receiver
 
 
@@ -125,8 +126,8 @@ def test_nothing_is_written_outside(tmp_path: Path, receiver: Receiver) -> None:
     script = tmp_path / "play.py"
     script.write_text(
         "import asyncio, sys\nfrom pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_notify import play\n"
+        f"sys.path.insert(0, {str(CHECKOUT)!r})\n"
+        "from tests.runs.services.test_notify import play\n"
         "asyncio.run(play(Path(sys.argv[1]), [sys.argv[2]], 'error'))\n"
     )
     for name in ("home", "work", "run"):
