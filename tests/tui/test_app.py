@@ -54,7 +54,7 @@ async def test_the_palette_finds_what_keys_do(tmp_path: Path) -> None:
             await pilot.press("ctrl+p")
             await until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette), "the palette")
             await pilot.press(*"zoom")
-            await shows(pilot, "Give the details the whole screen")
+            await sees(pilot, "Give the details the whole screen")
             await pilot.press("enter", "enter")
             await until(pilot, lambda: screen.has_class("zoomed"), "the command is done")
         await made.store.close()

@@ -48,7 +48,7 @@ async def test_one_task_is_cancelled_after_a_question(tmp_path: Path) -> None:
             await pilot.press("down", "c")
             await sees(pilot, "Cancel the task b?")
             await pilot.press("escape")
-            await until(pilot, lambda: "Cancel the task b?" not in screen_text(pilot), "the question is gone")
+            await until(pilot, lambda: "Cancel the task b?" not in shown(pilot.app), "the question is gone")
             assert not made.task("b").finished
             await pilot.press("c")
             await sees(pilot, "Cancel the task b?")

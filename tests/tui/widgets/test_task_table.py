@@ -11,7 +11,7 @@ from agentbatch.tui.lines.task_cells import HEADS
 from agentbatch.tui.widgets.task_table import TaskTable
 from agentbatch.usage import Usage
 from tests.display.conftest import NOON, Story
-from tests.tui.pane_app import until
+from tests.support.screens import until
 
 
 class TableApp(App[None]):
