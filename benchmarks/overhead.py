@@ -101,9 +101,7 @@ def overhead(tasks: int, at_once: int, latency: float) -> None:
     print(f"{tasks} tasks x {CALLS_A_TASK} calls, {latency:g} s each, {at_once} at once")
     print(f"  completed           {got['completed']} of {tasks}")
     print(f"  wall time           {got['wall']:.2f} s, ideal {ideal:.2f} s: {got['wall'] / ideal - 1:+.1%}")
-    print(
-        f"  start-up            {got['start_up']:.2f} s before that (importing the SDK, opening the endpoint)"
-    )
+    print(f"  start-up            {got['start_up']:.2f} s before that (imports, opening the endpoint)")
     print(f"  CPU a model call    {1000 * got['cpu'] / got['calls']:.2f} ms ({got['calls']} calls)")
     print(f"  events              {got['events']}, {got['events'] / got['wall']:.0f}/s")
     print(f"  peak memory         {got['peak_mb']:.0f} MB")
