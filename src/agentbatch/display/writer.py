@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import TextIO
 
-_STAND_INS = str.maketrans("–…≈·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~.+x*o?=#|||||||")
+_REPLACEMENTS = str.maketrans("–…≈·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~.+x*o?=#|||||||")
 """For encodings without our own signs: one plain character each, so that tables keep their columns."""
 
 
@@ -31,7 +31,7 @@ class Writer:
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
-            return text.translate(_STAND_INS).encode(self.encoding, "replace").decode(self.encoding)
+            return text.translate(_REPLACEMENTS).encode(self.encoding, "replace").decode(self.encoding)
         return text
 
     def flush(self) -> None:

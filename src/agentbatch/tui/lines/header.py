@@ -10,7 +10,7 @@ from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
 from agentbatch.runs.state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, duration, money, tokens, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
-from agentbatch.tui.lines.task_cells import STAND_INS
+from agentbatch.tui.lines.task_cells import ASCII_SIGNS
 
 _COUNTS: tuple[tuple[str, tuple[ShownStatus, ...], ShownStatus], ...] = (
     ("done", ("completed",), "completed"),
@@ -72,7 +72,7 @@ def header_lines(
         *_notice(state, seen, columns),
     ]  # fmt: skip
     return (
-        [Content(line.plain.translate(STAND_INS), list(line.spans)) for line in lines]
+        [Content(line.plain.translate(ASCII_SIGNS), list(line.spans)) for line in lines]
         if glyphs.ascii
         else lines
     )

@@ -32,7 +32,7 @@ STEP_WIDTH = 14
 MIN_STEP = 4
 """Cells; a word in less says nothing."""
 
-STAND_INS = str.maketrans("–…≈·", "-~~.")
+ASCII_SIGNS = str.maketrans("–…≈·", "-~~.")
 """Where there is only ASCII."""
 
 

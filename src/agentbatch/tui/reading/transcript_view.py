@@ -42,7 +42,7 @@ class TranscriptView:
     ) -> None:
         """`placeholder` is shown while nothing has happened; `whole`: the file of the whole conversation."""
         self._glyphs = glyphs
-        self._stand_in = placeholder
+        self._placeholder = placeholder
         self._reading = reading
         self._whole = whole
         self._transcript = Transcript()
@@ -50,10 +50,10 @@ class TranscriptView:
 
     @property
     def blocks(self) -> Sequence[Block]:
-        return self._transcript.blocks or self._stand_in
+        return self._transcript.blocks or self._placeholder
 
     @property
-    def stands_in(self) -> bool:
+    def is_placeholder(self) -> bool:
         """These are not the task's own blocks."""
         return not self._transcript.blocks
 

@@ -17,7 +17,7 @@ from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.lines.filter import Filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
-from agentbatch.tui.lines.task_cells import HEADS, STAND_INS, Cells, cells, column_widths, joined, outgrown
+from agentbatch.tui.lines.task_cells import ASCII_SIGNS, HEADS, Cells, cells, column_widths, joined, outgrown
 from agentbatch.tui.lines.task_rows import StatusOf, TaskRows
 
 SETTLED = 0.1
@@ -247,7 +247,7 @@ class TaskTable(ScrollView, can_focus=True):
             self.call_later(self.refresh)
         text = joined(line, self._widths)
         if self._glyphs.ascii:
-            text = text.translate(STAND_INS)
+            text = text.translate(ASCII_SIGNS)
         status = self._rows.status(self._task_in(row))
         own, rest = self._style(f"task-table--{status}"), self._style("task-table--line")
         if status in ("queued", "skipped"):

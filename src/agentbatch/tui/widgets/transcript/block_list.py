@@ -32,17 +32,17 @@ class BlockList(BlockStack):
         super().__init__(glyphs=glyphs, id=id)
         self._cursor: int | None = None
 
-    def set_sheet(self, sheet: TranscriptView) -> None:
+    def set_transcript(self, transcript: TranscriptView) -> None:
         self._cursor = None
-        super().set_sheet(sheet)
+        super().set_transcript(transcript)
 
     def watch_follow(self, follow: bool) -> None:
         if follow:
             self._set_cursor(None)
         super().watch_follow(follow)
 
-    def _move(self, window: Window, *, anew: bool = False) -> None:
-        super()._move(window, anew=anew)
+    def _move(self, window: Window, *, fresh: bool = False) -> None:
+        super()._move(window, fresh=fresh)
         if self._cursor is not None and not window.start <= self._cursor < window.end:
             self._cursor = None
 
@@ -64,7 +64,7 @@ class BlockList(BlockStack):
         )
         if region.y < top if way < 0 else region.bottom > top + height:
             self.scroll_relative(y=way * max(1, height // 2), animate=False)
-        elif 0 <= place + way < len(self._sheet.blocks):
+        elif 0 <= place + way < len(self._transcript.blocks):
             if not self._window.start <= place + way < self._window.end:
                 self._load(way)
             self._set_cursor(place + way)
@@ -115,7 +115,7 @@ class BlockList(BlockStack):
 
     def _toggle(self, place: int) -> None:
         try:
-            changed = self._sheet.toggle(place)
+            changed = self._transcript.toggle(place)
         except UserError as error:
             self._at(place).set_lines(text_lines(str(error), "$text-error"))
             return
@@ -134,7 +134,7 @@ class BlockList(BlockStack):
 
     def action_first(self) -> None:
         self.follow = False
-        self._move(self._window.around(0, len(self._sheet.blocks)))
+        self._move(self._window.around(0, len(self._transcript.blocks)))
         self._set_cursor(0 if self._widgets else None)
         self.scroll_home(animate=False)
 

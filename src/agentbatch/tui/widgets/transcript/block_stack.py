@@ -21,7 +21,7 @@ SPACED = (Head, Said, Judged, Titled, End)
 
 
 class BlockStack(VerticalScroll):
-    """Shows a sheet's blocks, at most MAX_MOUNTED at a time. `follow`: it stays at the end."""
+    """Shows a transcript's blocks, at most MAX_MOUNTED at a time. `follow`: it stays at the end."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text(encoding="utf-8")
 
@@ -42,7 +42,7 @@ class BlockStack(VerticalScroll):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id)
         self._glyphs = glyphs
-        self._sheet = TranscriptView(glyphs)
+        self._transcript = TranscriptView(glyphs)
         self._window = Window()
         self._widgets: list[BlockWidget] = []
         self._needle: re.Pattern[str] | None = None
@@ -56,46 +56,46 @@ class BlockStack(VerticalScroll):
         yield self._live
 
     @property
-    def sheet(self) -> TranscriptView:
-        return self._sheet
+    def transcript(self) -> TranscriptView:
+        return self._transcript
 
-    def set_sheet(self, sheet: TranscriptView) -> None:
+    def set_transcript(self, transcript: TranscriptView) -> None:
         """Show this from now on, from its end."""
-        self._sheet = sheet
+        self._transcript = transcript
         self.anchor(False)
-        self._move(Window(), anew=True)
-        if sheet.stands_in:
-            self._move(Window(0, len(sheet.blocks)), anew=True)
+        self._move(Window(), fresh=True)
+        if transcript.is_placeholder:
+            self._move(Window(0, len(transcript.blocks)), fresh=True)
             self.scroll_home(animate=False, immediate=True)
         else:
-            self._move(Window().at_end(len(sheet.blocks)), anew=True)
+            self._move(Window().at_end(len(transcript.blocks)), fresh=True)
             self._stay()
 
     def grow(self, before: int, touched: Collection[int]) -> None:
         """Blocks came behind the first `before`, and those at `touched` are not as they were."""
         self._refresh_places(place for place in touched if place < before)
-        total = len(self._sheet.blocks)
+        total = len(self._transcript.blocks)
         if total > before:
             self._move(self._window.grown(before, total, follow=self.follow))
         self._stay()
 
     def _stay(self) -> None:
         """At the end, when it is followed."""
-        if self.follow and not self._sheet.stands_in:
+        if self.follow and not self._transcript.is_placeholder:
             self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
-        if self.follow and not self._sheet.stands_in:
+        if self.follow and not self._transcript.is_placeholder:
             # Textual's anchor pushes what is shorter than the screen down to its foot.
             filled = self.virtual_size.height > self.scrollable_content_region.height
             self.anchor(filled)
             if not filled:
                 self.scroll_to(y=0, animate=False, immediate=True)
 
-    def _move(self, window: Window, *, anew: bool = False) -> None:
+    def _move(self, window: Window, *, fresh: bool = False) -> None:
         """Have the blocks of `window` on the screen, no others."""
-        kept = [] if anew else [w for w in self._widgets if window.start <= w.place < window.end]
-        gone = [w for w in self._widgets if anew or not window.start <= w.place < window.end]
+        kept = [] if fresh else [w for w in self._widgets if window.start <= w.place < window.end]
+        gone = [w for w in self._widgets if fresh or not window.start <= w.place < window.end]
         first = kept[0].place if kept else window.end
         last = kept[-1].place + 1 if kept else window.end
         above = self._made(range(window.start, first))
@@ -115,7 +115,7 @@ class BlockStack(VerticalScroll):
         return [self._widget(place, shown[place]) for place in places]
 
     def _widget(self, place: int, lines: list[Line]) -> BlockWidget:
-        spaced = "-spaced" if isinstance(self._sheet.blocks[place], SPACED) else ""
+        spaced = "-spaced" if isinstance(self._transcript.blocks[place], SPACED) else ""
         widget = BlockWidget(self._glyphs, place=place, classes=spaced)
         widget.set_lines(lines, self._needle)
         return widget
@@ -123,7 +123,7 @@ class BlockStack(VerticalScroll):
     def _lines(self, places: Iterable[int]) -> dict[int, list[Line]]:
         wanted = list(places)
         try:
-            return self._sheet.lines(wanted)
+            return self._transcript.lines(wanted)
         except UserError as error:
             return {place: text_lines(str(error), "$text-error") for place in wanted}
 
@@ -138,7 +138,7 @@ class BlockStack(VerticalScroll):
         self._refresh_places(range(self._window.start, self._window.end))
 
     def _tell_more(self) -> None:
-        dots, total = self._glyphs["ellipsis"], len(self._sheet.blocks)
+        dots, total = self._glyphs["ellipsis"], len(self._transcript.blocks)
         above, below = self._window.start, total - self._window.end
         self._earlier.set_lines([Line(f"{dots} {above:,} earlier: press up, or click")] if above else [])
         self._later.set_lines([Line(f"{dots} {below:,} later: press down, or click")] if below else [])
@@ -149,14 +149,14 @@ class BlockStack(VerticalScroll):
     def watch_follow(self, follow: bool) -> None:
         if not follow:
             self.anchor(False)
-        if follow and self._window.end < len(self._sheet.blocks):
-            self._move(Window().at_end(len(self._sheet.blocks)))
+        if follow and self._window.end < len(self._transcript.blocks):
+            self._move(Window().at_end(len(self._transcript.blocks)))
         self._stay()
         self.post_message(self.FollowChanged(self, follow))
 
     def _load(self, way: int) -> bool:
         """A page more above (-1) or below (1); what is on the screen stays where it is."""
-        total = len(self._sheet.blocks)
+        total = len(self._transcript.blocks)
         window = self._window.earlier() if way < 0 else self._window.later(total)
         if window == self._window:
             return False

@@ -97,27 +97,27 @@ class TranscriptPane(BlockList):
     # reading -----------------------------------------------------------------------------------------------------
 
     def _say(self, blocks: Sequence[Block]) -> None:
-        self.set_sheet(TranscriptView(self._glyphs, blocks))
+        self.set_transcript(TranscriptView(self._glyphs, blocks))
 
     @work(exclusive=True, group="transcript")
     async def _read(self, view: RunView, folder: RunFolder, task_id: str) -> None:
         try:
             # Read first: what it holds of the task is what there is when nothing has happened.
             task = view.task(task_id)
-            sheet = TranscriptView(
+            transcript = TranscriptView(
                 self._glyphs,
                 blocks_before_the_start(task) if task is not None else [Note(NO_TASK)],
                 TranscriptReading(folder.database, task_id),
                 str(folder.task(task_id) / TRANSCRIPT),
             )
-            await asyncio.to_thread(sheet.read_on)
+            await asyncio.to_thread(transcript.read_on)
         except UserError as error:
             self._say([Note(str(error), "error")])
             return
         finally:
             if view is self._view and task_id == self._task_id:
                 self.reading = False
-        self.set_sheet(sheet)
+        self.set_transcript(transcript)
         state = view.state.tasks.get(task_id)
         if state is not None:
             self.live(state)
@@ -129,15 +129,15 @@ class TranscriptPane(BlockList):
         self._news = self.reading
         if self.reading:
             return
-        before, stood_in = len(self.sheet.blocks), self.sheet.stands_in
+        before, was_placeholder = len(self.transcript.blocks), self.transcript.is_placeholder
         try:
-            touched = self.sheet.read_on()
+            touched = self.transcript.read_on()
         except UserError as error:
             self._live.set_lines(text_lines(str(error), "$text-error"))
             return
-        if stood_in and not self.sheet.stands_in:
-            self.set_sheet(self.sheet)
-        elif touched or len(self.sheet.blocks) > before:
+        if was_placeholder and not self.transcript.is_placeholder:
+            self.set_transcript(self.transcript)
+        elif touched or len(self.transcript.blocks) > before:
             self.grow(before, touched)
 
     # search and copy ---------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class TranscriptPane(BlockList):
         needle, self._hits = None, []
         try:
             if wanted:
-                needle, self._hits = self.sheet.find(wanted)
+                needle, self._hits = self.transcript.find(wanted)
         except UserError as error:
             self._live.set_lines(text_lines(str(error), "$text-error"))
         self._mark(needle)
@@ -168,8 +168,8 @@ class TranscriptPane(BlockList):
             return
         self.follow = False
         place, line = self._hits[self._hit]
-        self.sheet.open(place)
-        self._move(self._window.around(place, len(self.sheet.blocks)))
+        self.transcript.open(place)
+        self._move(self._window.around(place, len(self.transcript.blocks)))
         self._refresh_places([place])
         self._set_cursor(place)
         self.call_after_refresh(self._reveal_line, place, line)
@@ -183,6 +183,6 @@ class TranscriptPane(BlockList):
         if self._task_id is None or self.reading:
             return ""
         try:
-            return self.sheet.text()
+            return self.transcript.text()
         except UserError:
             return ""
