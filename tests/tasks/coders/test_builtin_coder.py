@@ -1,4 +1,5 @@
-"""Which model a coder has in which iteration, what both roles of a task may spend, and what holds them."""
+"""The builtin coder as it is made: its model in each iteration, its budget, its pauses, what it knows of an earlier
+session."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,9 +26,9 @@ from agentbatch.tasks.agents.definition import EvaluatorDefinition, ModelParamet
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders
-from agentbatch.tasks.coders.builtin.definition import CoderDefinition, Escalation
-from agentbatch.tasks.coders.coder import Assignment
+from agentbatch.tasks.coders.builtin.coder import GENERATIONS, BuiltinCoder, BuiltinCoders
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits, Escalation
+from agentbatch.tasks.coders.coder import Assignment, CoderState
 from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -117,11 +118,13 @@ async def the_parts(
         await store.close()
 
 
-def a_coder(parts: RunParts, task: PlannedTask, definition: CoderDefinition | None = None) -> BuiltinCoder:
+def a_coder(
+    parts: RunParts, task: PlannedTask, definition: CoderDefinition | None = None, **earlier: Any
+) -> BuiltinCoder:
     definition = definition or CoderDefinition(escalate=STEPS)
     task.root.mkdir(parents=True, exist_ok=True)
     workspace = local_workspace(task.root, task.root.with_name("outputs"))
-    return BuiltinCoders(parts, definition).make(Assignment(task, workspace, has_checks=False))
+    return BuiltinCoders(parts, definition).make(Assignment(task, workspace, has_checks=False, **earlier))
 
 
 async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:
@@ -220,3 +223,32 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
         assert (passed, server.requests) == (["t"], [])
         gate.set()
         assert (await asyncio.wait_for(call, 30)).content == "Done."
+
+
+SYSTEM = {"role": "system", "content": "You code."}
+ONE_CALL = CoderDefinition(limits=CoderLimits(steps=1))
+
+
+@pytest.mark.parametrize("stored", [[], [SYSTEM]])
+async def test_a_turn_whose_prompt_was_not_stored_begins_with_it(
+    tmp_path: Path, stored: list[dict[str, Any]]
+) -> None:
+    """A kill came between the iteration's event and its messages."""
+    async with the_parts(tmp_path) as (parts, server):
+        state = CoderState(events=[], turn=[], generation=0 if stored else -1, messages=stored)
+        coder = a_coder(parts, planned(tmp_path), ONE_CALL, state=state)
+        assert (await coder.resume(PROMPT)).end == "step_limit"
+        (request,) = server.requests
+        assert [message["role"] for message in request.body["messages"]] == ["system", "user"]
+        assert request.body["messages"][1]["content"] == PROMPT
+
+
+async def test_a_conversation_of_before_the_task_was_begun_again_is_left_alone(tmp_path: Path) -> None:
+    async with the_parts(tmp_path) as (parts, _):
+        old = [SYSTEM, {"role": "user", "content": "Do the old thing."}]
+        state = CoderState(events=[], turn=[], generation=3, messages=old)
+        coder = a_coder(parts, planned(tmp_path), state=state, reruns=1)
+        assert list(coder.transcript()) == []
+        assert coder.agent.conversation.generation == GENERATIONS
+        kept = CoderState(events=[], turn=[], generation=GENERATIONS, messages=old)
+        assert list(a_coder(parts, planned(tmp_path), state=kept, reruns=1).transcript()) == old
