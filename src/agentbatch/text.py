@@ -8,7 +8,7 @@ import unicodedata
 from functools import lru_cache
 
 UNKNOWN = "–"
-"""Stands for a figure that nobody knows. An unknown price is never shown as $0."""
+"""Stands for an unknown figure. An unknown price is never shown as $0."""
 
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement, clearing

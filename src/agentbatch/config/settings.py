@@ -66,7 +66,7 @@ class RoleSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """Everything a run can be told. Field metadata holds the flag and the environment variables."""
+    """Everything that can be set for a run. Field metadata holds the flag and the environment variables."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -32,7 +32,7 @@ Reason = Literal[
     "dependency_failed",
     "left_out",
 ]
-"""The fine print of a final status. `cancelled`: somebody asked for it; `interrupted`: the run ended before the task
+"""The fine print of a final status. `cancelled`: it was asked for; `interrupted`: the run ended before the task
 did; `left_out`: the task is not in the task file any more."""
 
 
@@ -89,15 +89,15 @@ class TaskEvent(Event):
 
 
 class RunStarted(Event):
-    """A run begins, or goes on in another process: everything here is as it is from now on."""
+    """A run begins, or is resumed in another process: everything here is as it is from now on."""
 
     replay: ClassVar[Replay] = "every"
     type: Literal["run_started"] = "run_started"
     run_id: str
     kind: Literal["tasks", "requests"] = "tasks"
-    """`requests`: a batch of plain model requests. It has no tasks: RequestsProgressed tells how far it is."""
+    """`requests`: a batch of plain model requests. It has no tasks: RequestsProgressed says how far it is."""
     session: int = 1
-    """2 and more: the run goes on after an interruption."""
+    """2 and more: the run was resumed."""
     seconds_before: float = 0.0
     """Wall clock of the sessions before this one."""
     settings: dict[str, Any] = {}
@@ -135,7 +135,7 @@ class RunStarted(Event):
 
 
 class TaskQueued(TaskEvent):
-    """A task waits for its start. Told of a task that has ended, it is to run again, from its beginning."""
+    """A task waits for its start. For a finished task: it runs again from the start."""
 
     type: Literal["task_queued"] = "task_queued"
     index: int
@@ -156,7 +156,7 @@ class TaskStarted(TaskEvent):
 
 
 class TaskRequeued(TaskEvent):
-    """A task that an interruption ended waits for its turn again; `TaskResumed` follows when it goes on."""
+    """A task that an interruption ended waits for its turn again; `TaskResumed` follows when it starts."""
 
     type: Literal["task_requeued"] = "task_requeued"
     seconds_before: float = 0.0
@@ -169,7 +169,7 @@ class TaskRequeued(TaskEvent):
 
 
 class TaskResumed(TaskEvent):
-    """A task goes on where an earlier session of the run left it."""
+    """A task continues where an earlier session of the run left it."""
 
     type: Literal["task_resumed"] = "task_resumed"
 
@@ -314,7 +314,7 @@ class VerifyFinished(TaskEvent):
 
 
 class VerdictReached(TaskEvent):
-    """The outcome of one evaluation, whoever decided it (gates, verify or the judge)."""
+    """The outcome of one evaluation, decided by gates, verify or the judge."""
 
     resumes: ClassVar[bool] = True
     type: Literal["verdict"] = "verdict"
@@ -344,7 +344,7 @@ class TaskFinished(TaskEvent):
     last_evaluation: str = ""
     changed_files: int = 0
     resumable: bool = False
-    """The task was not at its end: a resumption goes on with it."""
+    """The task was not at its end: a resumption continues it."""
     branch: str = ""
     """The git branch that holds its work, with isolation `worktree`."""
 
@@ -363,12 +363,12 @@ class RequestsProgressed(Event):
     """Attempts of this session that were answered 429."""
     in_flight: int = 0
     seconds_left: float | None = None
-    """None: nobody can say."""
+    """None: unknown."""
     usage: Usage = Usage()
     cost: float | None = 0.0
     """US dollars; None when a price is unknown."""
     worth_a_line: bool = False
-    """For who reads along: once in a while, and at the end."""
+    """True for the periodic and final progress lines of the log."""
 
 
 class ConcurrencyChanged(Event):

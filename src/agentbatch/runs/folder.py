@@ -16,7 +16,7 @@ from agentbatch.files import STATE_FOLDER
 
 LOCK_ATTEMPTS = 10
 LOCK_PAUSE = 0.02
-"""Seconds. Whoever asks for a run's `holder` has its lock for a moment, and keeps no engine out by that."""
+"""Seconds. A process that asks for a run's `holder` has its lock for a moment, and keeps no engine out by that."""
 
 
 class RunFolder:
@@ -41,7 +41,7 @@ class RunFolder:
         return self.path / "run.log"
 
     def task(self, task_id: str) -> Path:
-        """Folder of a task's transcript, patch and long outputs; made by whoever writes into it first."""
+        """Folder of a task's transcript, patch and long outputs; made by its first writer."""
         return self.path / "tasks" / task_id
 
     def write_roots(self, roots: Collection[Path]) -> None:
@@ -102,7 +102,7 @@ def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = 
 
 
 def holder(folder: RunFolder) -> str:
-    """Who works on the run, like `process 4711 on host`; empty when nobody does."""
+    """Who works on the run, like `process 4711 on host`; empty: no engine does."""
     try:
         with open(folder.path / "lock", encoding="utf-8", errors="replace") as handle:
             try:

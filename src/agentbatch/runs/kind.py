@@ -186,7 +186,7 @@ def kind_of(info: e.RunStarted | None) -> RunKind:
 
 def run_header(info: e.RunStarted) -> list[str]:
     """What a run is: its id, number and pace, its models, its warnings."""
-    resumed = f" goes on (session {info.session})" if info.session > 1 else ""
+    resumed = f" resumed (session {info.session})" if info.session > 1 else ""
     first, *rest = kind_of(info).header(info)
     return [
         f"agentbatch {info.version}, run {clip(info.run_id, MAX_ID)}{resumed}: {first}",

@@ -24,7 +24,7 @@ RunCondition = Literal["running", "finished", "interrupted", "died"]
 tasks did, and said so. `died`: its engine went without a word (kill -9, a power cut)."""
 
 ShownStatus = e.Status | Literal["interrupted"]
-"""`interrupted`: the run ended before the task did; a resumption goes on with it."""
+"""`interrupted`: the run ended before the task did; a resumption continues it."""
 
 SHOWN = 60
 """Cells of a name in a message."""
@@ -88,13 +88,13 @@ def _run_at(path: Path) -> RunFolder:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its files tell."""
+    """A run as its files say."""
 
     folder: RunFolder
     state: RunState
     condition: RunCondition
     holder: str
-    """Who works on it; empty when nobody does."""
+    """Who works on it; empty: no engine does."""
     begun: float
     """Epoch second of its first event; 0 when it has none."""
     last: float
@@ -164,7 +164,7 @@ def require_tasks(info: e.RunStarted | None, run_id: str) -> None:
 
 
 def condition(state: RunState, *, held: bool) -> RunCondition:
-    """How it stands with a run. `held`: somebody has its lock."""
+    """How it stands with a run. `held`: its lock is taken."""
     if held:
         return "running"
     end = state.finished

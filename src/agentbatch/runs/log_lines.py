@@ -19,7 +19,7 @@ _REASONS = {
     "stalled": "no progress in three iterations",
     "blocked": "blocked: the evaluator sees no way to do it",
     "wall_clock": "time limit reached",
-    "evaluation_failed": "no verdict was to be had from the evaluator",
+    "evaluation_failed": "the evaluator gave no valid verdict",
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
     "internal_error": "internal error",
@@ -62,7 +62,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.TaskResumed():
             task = state.tasks[event.task_id]
             place = f" in iteration {task.iteration}" if task.iteration else ""
-            return [f"goes on{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
+            return [f"resumed{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
         case e.TaskStarted():
             task = state.tasks[event.task_id]
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
@@ -91,13 +91,13 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
     return []
 
 
-def requests_line(told: e.RequestsProgressed) -> str:
+def requests_line(figures: e.RequestsProgressed) -> str:
     """How far a batch of plain requests is."""
-    left = "" if told.seconds_left is None else f", about {duration(told.seconds_left)} left"
-    used = tokens(told.usage.total, estimated=told.usage.estimated)
+    left = "" if figures.seconds_left is None else f", about {duration(figures.seconds_left)} left"
+    used = tokens(figures.usage.total, estimated=figures.usage.estimated)
     return (
-        f"{told.ok + told.failed:,}/{told.total:,} requests, {told.failed:,} failed, {used} tokens, "
-        f"cost {money(told.cost)}{left if told.ok + told.failed < told.total else ''}"
+        f"{figures.ok + figures.failed:,}/{figures.total:,} requests, {figures.failed:,} failed, {used} tokens, "
+        f"cost {money(figures.cost)}{left if figures.ok + figures.failed < figures.total else ''}"
     )
 
 
@@ -158,8 +158,8 @@ def _step(event: e.Event) -> list[str]:
         case e.RateLimited():
             return [f"{event.role}: waiting about {duration(event.wait)}: {clip(event.cause, SHORT_WIDTH)}"]
         case e.ModelCallProgressed():
-            told = f"{tokens(event.tokens, estimated=True)} tokens"
-            return [f"{event.role}: generating {told}, {duration(event.seconds)}"]
+            written = f"{tokens(event.tokens, estimated=True)} tokens"
+            return [f"{event.role}: generating {written}, {duration(event.seconds)}"]
         case e.ModelCallFinished():
             return [_call(event)]
         case e.ToolCalled():

@@ -89,7 +89,7 @@ def claimed(folder: RunFolder) -> Iterator[None]:
 
 
 def remove(folder: RunFolder) -> None:
-    """Remove the folder of a claimed run, at once for whoever looks. Follows no links. Raises OSError."""
+    """Remove the folder of a claimed run, at once for viewers. Follows no links. Raises OSError."""
     going = folder.path.with_name(GOING + folder.path.name)
     folder.path.rename(going)
     shutil.rmtree(going)

@@ -24,7 +24,7 @@ class Activity(BaseModel):
     """For waiting and retrying: the expected end."""
     retries: int = 0
     tokens: int = 0
-    """Output tokens of the call under way, estimated; 0 until the first ones are told."""
+    """Output tokens of the call under way, estimated; 0 until the first ones are reported."""
     text: str = ""
     """The end of the answer under way."""
 
@@ -52,7 +52,7 @@ class VerifyRecord(BaseModel):
 
 
 class TaskState(BaseModel):
-    """One task, as far as its events tell. Frozen: `reduce_task` makes the next one."""
+    """One task, as its events say. Frozen: `reduce_task` makes the next one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,7 +74,7 @@ class TaskState(BaseModel):
     reason: e.Reason | None = None
     iteration: int = 0
     started_at: float | None = None
-    """When it began, or went on, last."""
+    """When it last began or was resumed."""
     finished_at: float | None = None
     seconds_before: float = 0.0
     """What it was at work before `started_at`, in earlier sessions of the run."""
@@ -91,7 +91,7 @@ class TaskState(BaseModel):
     last_verify: VerifyRecord | None = None
     changed_files: int = 0
     resumable: bool = False
-    """It has ended before its end: a resumption goes on with it."""
+    """It has ended before its end: a resumption continues it."""
     branch: str = ""
     """The git branch that holds its work."""
     paused: bool = False
@@ -285,7 +285,7 @@ class RunState:
     tasks: dict[str, TaskState] = field(default_factory=dict)
     """By task id, in task order."""
     requests: e.RequestsProgressed | None = None
-    """How far a batch of plain requests is; None: it has not told yet, or there is none."""
+    """How far a batch of plain requests is; None: it has not reported yet, or there is none."""
     bills: tuple[Bill, ...] = ()
     finished: e.RunFinished | None = None
     notices: list[str] = field(default_factory=list)

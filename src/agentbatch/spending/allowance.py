@@ -63,7 +63,7 @@ class Allowance:
     def settle(self, held: Amount, billed: Amount) -> None:
         """The call that `held` was kept for is over and took `billed`."""
         self.under_way -= 1
-        # Not a difference at the end: sums of floats leave dust, and dust that is held by nobody is never settled.
+        # Not a difference at the end: sums of floats leave dust, and dust that no call has reserved is never settled.
         self.held_cost = self.held_cost - (held.cost or 0.0) if self.under_way else 0.0
         self.held_tokens -= held.tokens
         self.spent_tokens += billed.tokens

@@ -47,8 +47,8 @@ class RunBudget:
         on_exhausted: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """None: no limit. `spent_…`: in earlier sessions of the run; a cost of None is one that nobody knows.
-        `max_seconds` is wall clock and counts from here. `on_exhausted` is told once, why the run's budget is used up.
+        """None: no limit. `spent_…`: in earlier sessions of the run; None: the cost is unknown. `max_seconds` is wall
+        clock and counts from here. `on_exhausted` is called once with the reason why the run's budget is used up.
         """
         self.exhausted = ""
         """Why no call of the run starts any more, as a sentence; empty while they do."""
@@ -121,7 +121,7 @@ class RunBudget:
 
     def _pump(self) -> None:
         """Answer every call at the head of the line that can be answered."""
-        told = self.exhausted
+        before = self.exhausted
         while self._line:
             head = self._line[0]
             if not head.answer.done():
@@ -134,7 +134,7 @@ class RunBudget:
                 head.answer.set_result(refused)
             self._line.popleft()
         self._set_timer()
-        if self.exhausted and not told and self._on_exhausted is not None:
+        if self.exhausted and not before and self._on_exhausted is not None:
             self._on_exhausted(self.exhausted)
 
     def _refused(self, head: "_Waiter") -> BudgetExhausted | None:

@@ -27,7 +27,7 @@ class Comparison:
 
 
 def started_in(folder: RunFolder | None) -> Path | None:
-    """The folder that a run was started in, by where its own folder lies; None: that does not tell."""
+    """The folder that a run was started in, by where its own folder lies; None: that does not say."""
     if folder is None:
         return None
     runs = folder.path.absolute().parent

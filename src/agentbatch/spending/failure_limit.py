@@ -23,7 +23,7 @@ class Outage:
 
     def unanswered(self, answered: int) -> str:
         """One more has failed for want of an answer. `answered`: how many answers the run has had so far. Returns why
-        the run stops, as a sentence; empty: it goes on."""
+        the run stops, as a sentence; empty: it does not."""
         self._in_a_row = self._in_a_row + 1 if answered == self._answered else 1
         self._answered = answered
         if self._in_a_row < self._most:
@@ -57,7 +57,7 @@ class FailureLimit:
         return None if max_failures is None else cls.parse(max_failures, total)
 
     def reached(self, failed: int) -> str:
-        """Why the run stops after so many failed tasks, as a sentence; empty: it goes on."""
+        """Why the run stops after so many failed tasks, as a sentence; empty: it does not."""
         if failed < self.most:
             return ""
         have = f"{self.noun} has" if failed == 1 else f"{self.noun}s have"

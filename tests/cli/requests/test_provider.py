@@ -80,7 +80,7 @@ async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_pa
         assert code == 130
         assert "Stopping: the provider's batches continue, and a resume fetches their answers." in told
         assert f"{service.ids[0]} goes on at the provider" in told
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
+        assert "Resume with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
         assert not any(request.path.endswith("/cancel") for request in server.requests)
         service.options = BatchServiceOptions(seconds=0.0)
         code, out, _ = await ran(tmp_path, server, *WORDS, "--resume")
@@ -110,7 +110,7 @@ async def test_what_came_back_without_an_answer_is_told_with_the_command(tmp_pat
         assert "10 requests: 5 ok, 0 failed, 5 not asked" in out
         told = " ".join(err.split())
         assert f"5 requests of {service.ids[0]} came back without an answer (it expired)" in told
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
+        assert "Resume with: agentbatch requests run in.jsonl -o out.jsonl --provider-batch --resume" in told
     assert len(lines_of(tmp_path / "out.jsonl")) == 5
 
 

@@ -132,7 +132,7 @@ async def test_no_quota_stops_it_at_once_and_it_goes_on(tmp_path: Path) -> None:
         code, _, err = await ran(tmp_path, server, "in.jsonl", "-o", "out.jsonl", "--concurrency", "2")
         assert code == 1
         assert "No quota left" in err
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --concurrency 2 --resume" in err
+        assert "Resume with: agentbatch requests run in.jsonl -o out.jsonl --concurrency 2 --resume" in err
         assert len(server.requests) < 20
         code, out, _ = await ran(tmp_path, server, "in.jsonl", "-o", "out.jsonl", "--resume")
         assert (code, len(lines_of(tmp_path / "out.jsonl"))) == (0, 300)
@@ -147,7 +147,7 @@ async def test_ctrl_c_ends_calls_under_way_and_says_how_to_go_on(tmp_path: Path)
             process.send_signal(signal.SIGINT)
             code, _, err = await ended(process)
         assert code == 130
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err
+        assert "Resume with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err
         paid = len(server.requests)
         assert len(lines_of(tmp_path / "out.jsonl")) == paid  # every call that was sent was waited for
         code, _, _ = await ran(tmp_path, server, *words, "--resume", "--concurrency", "50")

@@ -177,7 +177,7 @@ async def test_standard_input_is_kept_for_a_resumption(tmp_path: Path) -> None:
         process.terminate()
         code, _, err = await ended(process)
         run = the_run(tmp_path)
-        assert f"Go on with: agentbatch resume {run}" in err
+        assert f"Resume with: agentbatch resume {run}" in err
         assert (code, len(server.requests) < 200) == (130, True)
         (tmp_path / "in.jsonl").unlink()
         code, _, err = await ran(tmp_path, server, "-", "-o", "out.jsonl", "--resume")

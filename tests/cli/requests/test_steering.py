@@ -92,7 +92,7 @@ async def test_calls_that_never_end_are_cut_off(tmp_path: Path, how: str) -> Non
         code, out, err = await ended(process)
         assert code == 130
         assert "20 not asked" in out
-        assert "Go on with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err
+        assert "Resume with: agentbatch requests run in.jsonl -o out.jsonl --resume" in err
     assert lines_of(tmp_path / "out.jsonl") == []
 
 
@@ -188,7 +188,7 @@ async def test_a_second_engine_is_kept_out_and_a_killed_one_is_not_in_the_way(tm
         code, out, err = await said(tmp_path, "resume", run, base_url=server.base_url)
         assert code == 0, err
         assert "600 requests: 600 ok" in out
-        assert f"run {run} goes on (session 2)" in err
+        assert f"run {run} resumed (session 2)" in err
         assert (await said(tmp_path, "status"))[1].startswith(f"Run {run}: finished")
 
 

@@ -195,7 +195,7 @@ def test_lines_where_nothing_can_be_drawn() -> None:
         "agentbatch: No quota.",
     ):
         assert f"\n{line}\n" in told
-    assert told.endswith("Go on with: agentbatch go on\n")
+    assert told.endswith("Resume with: agentbatch go on\n")
     assert "\x1b" not in told
     assert out.getvalue().startswith("12 requests: 3 ok")
 
@@ -240,7 +240,7 @@ def test_records_only() -> None:
     [
         (outcome(figures=e.RequestsProgressed(total=3, ok=3, failed=0)), [], ""),
         (outcome(), [("q7", "no")], "agentbatch: 1 of 12 requests failed.\n"),
-        (outcome(stopped="No quota."), [], "agentbatch: No quota.\nGo on with: agentbatch go on\n"),
+        (outcome(stopped="No quota."), [], "agentbatch: No quota.\nResume with: agentbatch go on\n"),
     ],
 )
 def test_quiet(ended: RequestsOutcome, failed: list[tuple[str, str]], told: str) -> None:

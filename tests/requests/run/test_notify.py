@@ -48,7 +48,7 @@ async def test_the_first_failure_and_the_end_are_told(tmp_path: Path, hearer: Re
     ]
     assert last[0] == f"Run {run}: 12 requests: 10 answered, 2 failed"
     assert f"Answers: {tmp_path / 'out.jsonl'}" in last
-    assert last[-1] == f"Go on with: agentbatch resume {run} --retry-failed"
+    assert last[-1] == f"Resume with: agentbatch resume {run} --retry-failed"
     told = json.dumps(hearer.got, ensure_ascii=False)
     assert "task" not in told
     assert "everyone" not in told
@@ -61,7 +61,7 @@ async def test_a_batch_without_failures_has_one_message(tmp_path: Path, hearer: 
         code, _, err = await ran(
             tmp_path, server, *WORDS, "--notify", hearer.url, "--notify", hearer.url + "/two"
         )
-    assert (code, "could not be told" in err) == (0, False)
+    assert (code, "could not be notified" in err) == (0, False)
     assert titles(hearer) == ["agentbatch: the batch is over, 3 of 3 requests answered"] * 2
     assert [message["type"] for message in hearer.got] == ["success"] * 2
     assert "Go on with" not in hearer.got[0]["message"]
@@ -107,7 +107,7 @@ async def test_an_interruption_is_a_warning(tmp_path: Path, hearer: Receiver) ->
     assert message["type"] == "warning"
     assert message["title"].startswith("agentbatch: the batch was interrupted, ")
     assert " not asked" in message["message"].splitlines()[0]
-    assert message["message"].endswith(f"Go on with: agentbatch resume {the_run(tmp_path)}")
+    assert message["message"].endswith(f"Resume with: agentbatch resume {the_run(tmp_path)}")
 
 
 async def test_an_address_that_refuses_is_told_of_and_changes_nothing(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_an_address_that_refuses_is_told_of_and_changes_nothing(tmp_path: 
     finally:
         receiver.close()
     assert (code, "3 ok, 0 failed" in out) == (0, True)
-    assert "--notify: json://… could not be told" in " ".join((out + err).split())
+    assert "--notify: json://… could not be notified" in " ".join((out + err).split())
     assert TOKEN not in out + err
 
 
@@ -148,7 +148,7 @@ def _state(session: int, **figures: Any) -> RunState:
 def test_a_session_has_a_first_failure_of_its_own_and_a_long_id_is_clipped() -> None:
     message = request_failure_message(_state(2), "@all <b>" + "x" * 5_000, None)
     first = message.body.splitlines()[0]
-    assert first.endswith(" failed (there was no usable answer), the first since run r1 went on.")
+    assert first.endswith(" failed (there was no usable answer), the first since run r1 was resumed.")
     assert len(first) < 300
     assert "@" not in message.title + message.body
     assert len(message.title) <= 100
@@ -178,5 +178,5 @@ def test_how_a_batch_ends(
     assert message.kind == kind
     last = message.body.splitlines()[-1]
     assert last.endswith(go_on)
-    assert ("Go on with: agentbatch resume r1" in last) == bool(go_on)
+    assert ("Resume with: agentbatch resume r1" in last) == bool(go_on)
     assert ("Stopped: No ‹money›." in message.body) == bool(end.error)

@@ -73,7 +73,7 @@ def test_the_end_names_the_first_ten_that_failed_and_why_and_the_next_step() -> 
     assert lines[0] == "Run 20260102-030405-abcd: 12 tasks: 1 completed, 11 failed"
     named = [line for line in lines if line.startswith("- ")]
     assert named == [f"- t{n}: iteration limit reached" for n in range(10)] + ["- and 1 more"]
-    assert lines[-1] == "Go on with: agentbatch resume 20260102-030405-abcd --retry-failed"
+    assert lines[-1] == "Resume with: agentbatch resume 20260102-030405-abcd --retry-failed"
 
 
 def test_a_run_that_was_stopped_says_so_and_how_to_go_on() -> None:
@@ -86,7 +86,7 @@ def test_a_run_that_was_stopped_says_so_and_how_to_go_on() -> None:
     )
     assert "3 tasks: 1 completed, 2 not finished" in message.body
     assert "Not completed:" not in message.body
-    assert message.body.endswith("Go on with: agentbatch resume 20260102-030405-abcd")
+    assert message.body.endswith("Resume with: agentbatch resume 20260102-030405-abcd")
 
     state.apply(e.RunFinished(ts=1001, error="The endpoint said: \x1b[2J@everyone <!here> " + "x" * 5000))
     message = end_message(state, Path("r.json"), 1001)

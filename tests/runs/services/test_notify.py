@@ -88,8 +88,8 @@ async def test_addresses_that_fail_are_told_once_each_without_secrets(
     store = await play(tmp_path, [receiver.url, dead.url], "error")
     assert len(receiver.got) == 2
     assert sorted(store.state.notices) == [
-        "--notify: json://… could not be told: the server answered 404.",
-        "--notify: json://… could not be told: there was no connection to its server.",
+        "--notify: json://… could not be notified: the server answered 404.",
+        "--notify: json://… could not be notified: there was no connection to its server.",
     ]
     assert TOKEN not in (store.folder.path / "run.log").read_text(encoding="utf-8")
 
@@ -104,7 +104,7 @@ async def test_a_server_that_never_answers_does_not_keep_another_from_being_told
     assert receiver.called.is_set()
     assert len(well.got) == 1
     assert store.state.notices == [
-        "--notify: json://… could not be told: there was no connection to its server."
+        "--notify: json://… could not be notified: there was no connection to its server."
     ]
 
 
@@ -112,7 +112,9 @@ async def test_a_server_that_never_answers_does_not_keep_another_from_being_told
 async def test_the_end_of_a_run_waits_no_longer_than_its_limit(tmp_path: Path, receiver: Receiver) -> None:
     """apprise would wait for four seconds, and no process of it is left behind."""
     store = await play(tmp_path, [receiver.url], "error", within=1.5)
-    assert store.state.notices == ["--notify: json://… could not be told: there was no answer within 1.5 s."]
+    assert store.state.notices == [
+        "--notify: json://… could not be notified: there was no answer within 1.5 s."
+    ]
     listed = await asyncio.create_subprocess_exec(
         "ps", "-o", "args=", "--ppid", str(os.getpid()), stdout=subprocess.PIPE
     )

@@ -100,7 +100,7 @@ class RequestsDisplay:
         elif failed and self._name == "none":
             self._problem(f"{outcome.figures.failed:,} of {outcome.figures.total:,} requests failed.")
         if resume and self._name != "json":
-            self._err.line(f"Go on with: {resume}")
+            self._err.line(f"Resume with: {resume}")
 
     def _problem(self, text: str) -> None:
         self._complain(f"agentbatch: {clip(text, 2_000)}", 0)

@@ -1,7 +1,7 @@
 """The `commands` table of a run: how another process asks its engine for something, and is answered.
 
-Whoever asks posts a row and waits for its `answer`; the engine looks for new rows and answers each in turn. What
-stands in a row was written by another process, and is checked by whoever carries it out.
+The sender posts a row and waits for its `answer`; the engine looks for new rows and answers each in turn. What
+stands in a row was written by another process, and is checked before it is carried out.
 """
 
 import json
@@ -20,10 +20,10 @@ POLL = 0.05
 """Seconds between two looks for an answer."""
 
 BUSY = 10.0
-"""Seconds that whoever asks waits for the database, while the engine writes into it."""
+"""Seconds that the sender of a command waits for the database, while the engine writes into it."""
 
 ENGINE_BUSY = 0.5
-"""Seconds that the engine waits for it: nothing else goes on meanwhile. An answer can wait for the next look."""
+"""Seconds that the engine waits for it: nothing else happens meanwhile. An answer can wait for the next look."""
 
 ANSWER_WITHIN = 30.0
 """Seconds. An engine looks four times a second; one that is stopped or starved does not."""
@@ -36,14 +36,13 @@ MAX_ARGUMENTS = 10_000
 """Characters that are read; a command of ours has some fifty."""
 
 NO_ENGINE = (
-    "No engine was there to do this: one had ended before, or was still starting. "
-    "Say it again if the run is under way."
+    "No engine was running: it had ended before, or was still starting. If the run is under way, try again."
 )
 OVER = "The run ended before this could be done."
 
 
 class Command(NamedTuple):
-    """What somebody asks for. Not checked: `arguments` is text that should be a JSON object."""
+    """A command as it was sent. Not checked: `arguments` is text that should be a JSON object."""
 
     id: int
     name: str
@@ -69,7 +68,7 @@ def send_command(folder: RunFolder, name: str, arguments: Mapping[str, object]) 
         return Answer(
             False,
             f"The engine ({engine}) has not answered within {ANSWER_WITHIN:.0f} s. "
-            f"It may still do it: `agentbatch status {folder.run_id}` tells.",
+            f"It may still do it: see `agentbatch status {folder.run_id}`.",
         )
     return Answer(False, OVER)
 
@@ -106,7 +105,7 @@ def _read_answer(connection: sqlite3.Connection, command_id: int) -> Answer | No
     try:
         row = connection.execute("SELECT answer FROM commands WHERE id = ?", (command_id,)).fetchone()
     except sqlite3.OperationalError:
-        return None  # busy: the next look tells
+        return None  # busy: the next look finds it
     except sqlite3.Error as error:
         raise UserError(f"The answer cannot be read from the run's database: {error}.") from None
     if row is None or row[0] is None:

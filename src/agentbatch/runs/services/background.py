@@ -1,7 +1,7 @@
 """An engine in a process of its own: starting it, waiting until its run can be looked at, ending it.
 
 The two halves meet at a pipe: `Starting.wait` reads from it until `lifeline.tell_ready`, in the other process, names
-the run's folder. A second pipe, the lifeline, goes the other way: it closes when whoever started the engine is gone.
+the run's folder. A second pipe, the lifeline, goes the other way: it closes when the starter of the engine is gone.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class Background:
         return code
 
     def detach(self) -> None:
-        """It goes on without us from here."""
+        """It runs without us from here."""
         if self._lifeline is not None:
             with contextlib.suppress(OSError):  # it has ended
                 os.write(self._lifeline, STAY)
@@ -147,7 +147,7 @@ class Starting:
         with self._settling:
             self._settled = not self._cancelled
         if not self._settled:
-            if told:  # it has begun, and would end its first iterations before it heeds the first signal
+            if told:  # it has begun, and would end its first iterations before it obeys the first signal
                 self.process.send_signal(signal.SIGINT)
             self._end()
             raise CalledOff("The start was called off.")

@@ -46,7 +46,7 @@ def check_notify(urls: Sequence[SecretStr]) -> None:
     if answer.get("missing"):
         raise UserError("--notify needs apprise: pip install 'agentbatch[notify]'.")
     if "refused" not in answer:
-        raise UserError("--notify: apprise does not work here; `python -m apprise --version` may tell more.")
+        raise UserError("--notify: apprise does not work here; `python -m apprise --version` may show why.")
     for refusal in answer["refused"]:
         shown = _shown(urls[refusal["place"]])
         if refusal["needs"]:
@@ -74,8 +74,8 @@ class Notifier:
         self._within = within
         self._failed = False
         self._giving_up = False
-        self._told: set[int] = set()
-        """Places of the addresses whose failure has been told."""
+        self._reported: set[int] = set()
+        """Places of the addresses whose failure has been reported."""
         self._turns = [asyncio.Lock() for _ in urls]
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -115,15 +115,15 @@ class Notifier:
 
     async def _deliver(self, place: int, message: Message) -> None:
         try:
-            async with self._turns[place]:  # the end is not told of before the failure
+            async with self._turns[place]:  # the end is not reported before the failure
                 problem = await self._problem(place, message)
         except asyncio.CancelledError:
             if not self._giving_up:
                 raise
             problem = f"there was no answer within {self._within:g} s"
-        if problem and place not in self._told:
-            self._told.add(place)
-            text = f"--notify: {_shown(self._urls[place])} could not be told: {problem}."
+        if problem and place not in self._reported:
+            self._reported.add(place)
+            text = f"--notify: {_shown(self._urls[place])} could not be notified: {problem}."
             self._store.emit(e.Notice(text=text))
 
     async def _problem(self, place: int, message: Message) -> str:
@@ -141,7 +141,7 @@ class Notifier:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the run, not for the message that tells of it
+                start_new_session=True,  # Ctrl-C is for the run, not for the message about it
             )
         except OSError as error:
             return f"no process could be started: {error.strerror or error}"

@@ -17,7 +17,7 @@ LISTED = 10
 
 TITLE_WIDTH = 100
 LINE_WIDTH = 300
-"""Cells. Paths and commands are longer than a screen's line at times, and somebody copies them."""
+"""Cells. Paths and commands are longer than a screen's line at times, and people copy them."""
 
 Kind = Literal["success", "warning", "failure"]
 
@@ -66,7 +66,7 @@ def _tasks_end(state: RunState, results_file: Path, now: float) -> Message:
         *(f"- {_name(task.id)}: {_reason(task)}" for task in failed[:LISTED]),
         *([f"- and {len(failed) - LISTED:,} more"] if len(failed) > LISTED else []),
         f"Results: {results_file}",
-        *([f"Go on with: {command}"] if command else []),
+        *([f"Resume with: {command}"] if command else []),
     ]
     title = f"agentbatch: {what}, {completed:,} of {counted(total, 'task')} completed"
     return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
@@ -78,7 +78,7 @@ def request_failure_message(state: RunState, request_id: str, status_code: int |
     session = state.info.session if state.info is not None else 1
     answered = status_code is not None and status_code != 200
     reason = f"the endpoint answered {status_code}" if answered else "there was no usable answer"
-    since = f"since run {_run(state)} went on" if session > 1 else f"of run {_run(state)}"
+    since = f"since run {_run(state)} was resumed" if session > 1 else f"of run {_run(state)}"
     lines = [
         f"Request {name} failed ({reason}), the first {since}.",
         f"Look with: agentbatch status {_run(state)}",
@@ -104,7 +104,7 @@ def _requests_end(state: RunState, output: Path, now: float) -> Message:
         f"{tokens(usage.total, estimated=usage.estimated)} tokens",
         f"Answers: {output}",
         *([f"What failed, and why: agentbatch status {_run(state)}"] if failed else []),
-        *([f"Go on with: {commands[0]}"] if commands else []),
+        *([f"Resume with: {commands[0]}"] if commands else []),
     ]
     title = f"agentbatch: {what}, {ok:,} of {counted(total, 'request')} answered"
     return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
@@ -120,7 +120,7 @@ def _requests_ending(state: RunState, *, whole: bool) -> tuple[str, Kind]:
 
 
 def failed_for_good(task: TaskState) -> bool:
-    """It did not reach its goal, and a resumption would not go on with it."""
+    """It did not reach its goal, and a resumption would not continue it."""
     return task.finished and not task.resumable and task.status != "completed"
 
 
@@ -155,7 +155,7 @@ def _body(lines: list[str]) -> str:
 
 
 def _quiet(text: str) -> str:
-    """Foreign text for a chat: nobody is called by it, nothing in it is a tag."""
+    """Foreign text for a chat: it calls nobody, nothing in it is a tag."""
     return text.translate(_QUIET)
 
 

@@ -16,8 +16,8 @@ import sys
 from typing import Any
 
 
-class _Heard(logging.Handler):
-    """Keeps what apprise logs of a failure, to tell its kind without an address."""
+class _Log(logging.Handler):
+    """Keeps what apprise logs of a failure, to name its kind without an address."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -65,8 +65,8 @@ def _needs(url: str) -> str:
 def _send(request: dict[str, str]) -> dict[str, Any]:
     from apprise import Apprise, NotifyFormat
 
-    heard = _Heard()
-    logging.getLogger("apprise").addHandler(heard)
+    log = _Log()
+    logging.getLogger("apprise").addHandler(log)
     target = Apprise()
     target.add(_server(request["url"]))
     ok = target.notify(
@@ -75,7 +75,7 @@ def _send(request: dict[str, str]) -> dict[str, Any]:
         notify_type=request["kind"],
         body_format=NotifyFormat.TEXT,
     )
-    return {"ok": bool(ok), "cause": "" if ok else heard.cause}
+    return {"ok": bool(ok), "cause": "" if ok else log.cause}
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -89,4 +89,4 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(_answer(json.load(sys.stdin))))
     sys.stdout.flush()
-    os._exit(0)  # threads of apprise that still wait for somebody are not waited for
+    os._exit(0)  # threads of apprise that still wait are not waited for

@@ -1,5 +1,5 @@
-"""What a background engine owes to whoever started it (background.py): word that its run can be looked at, and an end
-when they are gone."""
+"""What a background engine owes its starter (background.py): a message when its run can be looked at, and its own end
+when the starter is gone."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 READY_FD = "AGENTBATCH_READY_FD"
-"""Names the end of the pipe on which the engine tells its run's folder. Tasks' commands do not get it."""
+"""Names the end of the pipe on which the engine names its run's folder. Tasks' commands do not get it."""
 
 LIFELINE_FD = "AGENTBATCH_LIFELINE_FD"
 """Names the end of a pipe that closes when the starter is gone. Tasks' commands do not get it either."""
 
 STAY = b"d"
-"""What the starter writes before it goes, when the engine is to go on."""
+"""What the starter writes before it goes, when the engine is to keep running."""
 
 OUTPUT = "AGENTBATCH_DAEMON_OUTPUT"
 """Names the file that takes the engine's output until there is a run's folder."""
@@ -29,14 +29,14 @@ STOP_GRACE = 10.0
 
 
 def tell_ready(run_folder: Path) -> None:
-    """Tell whoever started this process that the run can be looked at. Nothing when nobody did."""
+    """Report to the process that started this one that the run can be looked at; does nothing when there is none."""
     number, output = os.environ.pop(READY_FD, ""), os.environ.pop(OUTPUT, "")
     if not _is_pipe(number):
         return
-    # Where it cannot be moved (a full disk), output goes on to where it goes.
+    # Where it cannot be moved (a full disk), output stays where it is.
     with contextlib.suppress(OSError):
         _move_output(Path(output), run_folder / ENGINE_LOG)
-    # The starter may be gone: nobody needs to know then.
+    # The starter may be gone: then no report is needed.
     with contextlib.suppress(OSError), open(int(number), "wb") as pipe:
         pipe.write(os.fsencode(run_folder))
 
@@ -52,17 +52,17 @@ def watch_lifeline(stop: Callable[[], None], grace: float = STOP_GRACE) -> None:
     pipe = int(number)
     loop = asyncio.get_running_loop()
 
-    def heard() -> None:
-        told = os.read(pipe, 64)
-        if told and STAY not in told:
+    def on_input() -> None:
+        received = os.read(pipe, 64)
+        if received and STAY not in received:
             return
         loop.remove_reader(pipe)
         os.close(pipe)
-        if not told:
+        if not received:
             stop()
             loop.call_later(grace, stop)
 
-    loop.add_reader(pipe, heard)
+    loop.add_reader(pipe, on_input)
 
 
 def _is_pipe(number: str) -> bool:

@@ -2,7 +2,7 @@
 
 Tables: `events` is append-only; `tasks` holds each task's folded state, written in the same transaction as
 the events that made it; `messages` holds the coders' conversations; `commands` is how viewers talk to the
-engine; `progress` holds what streams in, a row a task, while somebody watches. Each document of a task is one JSON
+engine; `progress` holds what streams in, a row a task, while the run is watched. Each document of a task is one JSON
 text.
 """
 
@@ -87,7 +87,7 @@ def create_database(path: Path) -> None:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A read-only connection to a run's database. Raises UserError when it is none, or of another version."""
+    """A read-only connection to a run's database. Raises UserError for another file, or another version."""
     if not path.is_file():
         raise UserError(f"There is no run database {path}.")
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
@@ -107,7 +107,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def load_info(connection: sqlite3.Connection) -> RunStarted | None:
-    """What the run said of itself when it began, or went on, last."""
+    """What the run said of itself when its latest session began."""
     row = connection.execute(
         f"SELECT body FROM events WHERE {_index_of(connection) or _replayed()} AND type = 'run_started' "
         "ORDER BY seq DESC LIMIT 1"

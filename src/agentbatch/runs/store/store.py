@@ -18,14 +18,14 @@ Listener = Callable[[Event, RunState], None]
 """Called in the event loop after each event has been folded in; must be quick."""
 
 COMMIT_WITHIN = 0.2
-"""Seconds after which an event is on disk, when nobody flushes before."""
+"""Seconds after which an event is on disk, unless it is flushed before."""
 
 CHECKPOINT_EVERY = 5000
 """Events between two checkpoints of the write-ahead log: some megabytes."""
 
 
 class Store:
-    """Gives each event its number and time, folds it into `state`, tells the listeners, writes it.
+    """Gives each event its number and time, folds it into `state`, calls the listeners, writes it.
 
     Commits happen on the event loop, at `flush` and shortly after an event. A writer thread was measured and left:
     with a hundred tasks at work the way to it and back cost each step more than a hundred commits.
@@ -39,7 +39,7 @@ class Store:
         clock: Callable[[], float] = time.time,
         resume: bool = False,
     ) -> None:
-        """`resume`: the folder holds a run, which goes on. Raises UserError when another engine works on it, or when
+        """`resume`: the folder holds a run, which is resumed. Raises UserError when another engine works on it, or when
         its database cannot be read."""
         self.folder = folder
         self.redact = redact
@@ -50,7 +50,7 @@ class Store:
         self._timer: asyncio.TimerHandle | None = None
         self._since_checkpoint = 0
         self._progress: dict[str, ModelCallProgressed] = {}
-        """By task, what streams in and viewers have not been told."""
+        """By task, what streams in and has not been written for viewers yet."""
         # One thread: several would fight the event loop for Python's lock whenever many tasks end together.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agentbatch-files")
         self._background: set[asyncio.Future[None]] = set()

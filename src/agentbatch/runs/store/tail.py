@@ -1,4 +1,4 @@
-"""Following a run through its database: whoever looks on folds the same events with the same reducer as the engine."""
+"""Following a run through its database: a viewer folds the same events with the same reducer as the engine."""
 
 import sqlite3
 import time
@@ -20,7 +20,7 @@ MAX_AT_ONCE = 500
 
 
 class RunTail:
-    """A run of this machine, as it is and as it goes on. Reads only, but for the mark that somebody looks on.
+    """A run of this machine, as it is and as it develops. Reads only, but for the mark that it is watched.
 
     Tasks come without what was said in them (`load_state(outline=True)`); `task` reads one whole.
     """
@@ -33,7 +33,7 @@ class RunTail:
         self._connection = open_database(folder.database)
         self._progress: dict[str, e.Event] = {}
         self.holder = holder(folder)
-        """Who works on the run; empty when nobody does."""
+        """Who works on the run; empty: no engine does."""
         try:
             self.state: RunState = load_state(self._connection, outline=True)
             row = self._connection.execute("SELECT ts FROM events ORDER BY seq LIMIT 1").fetchone()
@@ -68,7 +68,7 @@ class RunTail:
             events = load_events(self._connection, self.state.last_seq, most)
             streaming = load_progress(self._connection) if held else []
         except sqlite3.OperationalError:
-            return []  # busy: the next look tells
+            return []  # busy: the next look finds it
         except (sqlite3.Error, ValidationError) as error:
             raise _unreadable(self.folder, error) from None
         self._mark()

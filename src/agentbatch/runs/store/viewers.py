@@ -1,4 +1,4 @@
-"""Whether anybody looks on. What streams in is written for viewers only, and only while there is one."""
+"""Whether a run is watched. What streams in is written for viewers only, and only while there is one."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ _MARK = "watched"
 
 
 def mark_watched(run_folder: Path) -> None:
-    """Say that somebody looks on. Where nothing can be written, what streams in is not seen; the rest is."""
+    """Mark the run as watched. Where nothing can be written, what streams in is not seen; the rest is."""
     with contextlib.suppress(OSError):
         (run_folder / _MARK).touch()
 

@@ -58,7 +58,7 @@ class Writer:
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.OperationalError:
-            pass  # busy or out of space: the log stays as it is, and the next commit tells
+            pass  # busy or out of space: the log stays as it is, and the next commit reports it
         finally:
             connection.close()
 

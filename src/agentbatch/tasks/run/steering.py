@@ -51,7 +51,7 @@ class Steering:
             engine.scheduler.resume()
         for name in released:
             engine.context.store.emit(e.Resumed(task_id=name))
-        return "The run goes on." if task_id is None else f"Task {task_id} goes on."
+        return "The run continues." if task_id is None else f"Task {task_id} continues."
 
     def cancel_task(self, task_id: str) -> str:
         engine = self._engine
