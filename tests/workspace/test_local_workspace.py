@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(root / "socket"))
     (root / "a").write_text("x")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).open(order(root))
     fork = await workspace.fork()
     assert sorted(path.name for path in Path(fork.info.directory).iterdir()) == ["a"]

@@ -13,6 +13,7 @@ from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
+from agentbatch.workspace.local_workspaces import SCRATCH
 from agentbatch.workspace.workspace import Snapshot
 
 __all__ = [
@@ -43,7 +44,7 @@ def has_path(root: Path, path: str) -> bool:
 
 
 def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
-    """The entries of files that nobody has touched since `before` was written down (epoch ns): `take_snapshot` need not
+    """The entries of files that were not touched since `before` was written down (epoch ns): `take_snapshot` need not
     read them to know that they are the same."""
     files = {}
     for path, entry in before.files.items():
@@ -64,15 +65,16 @@ def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
 
 
 def remove_isolated_dirs(run_folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """Remove the isolated directories of a run that is over, for `agentbatch prune`; branches with work on them stay.
+    """Remove the isolated directories, forks and checkpoints of a run that is over, for `agentbatch prune`; branches
+    with work on them stay.
 
     Returns what could not be removed, a sentence each. Slow: call it in a thread.
     """
     git, problems = Git(environ), []
     tasks = run_folder.resolve() / "tasks"
-    for folder in sorted(tasks.glob(f"*/{WORK}")):
+    for folder in sorted((*tasks.glob(f"*/{WORK}"), *tasks.glob(f"*/{SCRATCH}"))):
         if any(place.is_symlink() for place in (tasks, folder.parent, folder)):
-            continue  # it leads to something that is none of ours
+            continue  # it leads somewhere else
         try:
             discard(git, folder)
         except (OSError, UserError) as error:

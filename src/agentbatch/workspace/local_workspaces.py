@@ -59,6 +59,8 @@ class LocalWorkspaces:
         isolated = await self._isolated(order, folder / WORK)
         root = Path(order.directory) if isolated is None else isolated.root
         root.mkdir(parents=True, exist_ok=True)
+        if (folder / SCRATCH).exists():  # of an attempt that was killed
+            await self.disk.run(partial(remove_tree, folder / SCRATCH))
         if order.repair:
             await asyncio.to_thread(remove_unfinished, root)
         env = shell_environment(self._environ, order.env, self._secret_names)

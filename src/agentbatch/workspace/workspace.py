@@ -83,7 +83,7 @@ class CommandResult:
 
 
 Signature = tuple[int, int, int, int]
-"""Size, mtime_ns, inode, ctime_ns; only the workspace that made it can tell what it means."""
+"""Size, mtime_ns, inode, ctime_ns; only the workspace that made it knows what it means."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class WorkspaceInfo:
-    """What a coder is told of the place that it works in."""
+    """What a coder has to know of where it works."""
 
     directory: str
     """Absolute path of the task's directory, as commands in it see it. A name, not a path to open."""
@@ -170,7 +170,7 @@ class Workspace(Protocol):
 
     @property
     def info(self) -> WorkspaceInfo:
-        """Known since the workspace was opened; asks nobody."""
+        """Known since the workspace was opened: no request is made."""
         ...
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
@@ -267,7 +267,7 @@ class Left:
     """What has become of a task's work."""
 
     branch: str = ""
-    """The git branch that holds it; empty: there is none."""
+    """The git branch that holds it; empty: no branch."""
     notices: tuple[str, ...] = ()
     """What a person should know, a sentence each."""
 

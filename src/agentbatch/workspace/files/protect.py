@@ -100,7 +100,7 @@ def _make_folder(at: int, name: str) -> None:
 
 
 def _look(folder: int, name: str) -> ProtectedFile | None:
-    """The file as it is; None: there is none, or something that is neither file nor link."""
+    """The file as it is; None: it does not exist, or is neither file nor link."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

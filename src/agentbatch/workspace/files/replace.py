@@ -1,4 +1,4 @@
-"""Writing whole files in a task's directory at once, so that nobody ever sees half of one; and removing what a kill in
+"""Writing whole files in a task's directory at once, so that half of one is never seen; and removing what a kill in
 the middle has left."""
 
 import os

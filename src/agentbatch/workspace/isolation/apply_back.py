@@ -34,7 +34,7 @@ def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> A
     """Bring the changes between `before` and `after`, snapshots of `copy`, into `source`.
 
     Only when every file that they touch is in `source` still as it was in `before`, or as it is in `after` already, so
-    that a repetition after a crash goes on. Nothing is read or written through a link, nothing outside. Slow on
+    that it can be repeated after a crash. Nothing is read or written through a link, nothing outside. Slow on
     large directories, so call it in a thread; two at once in one directory are the caller's to prevent. Raises OSError.
     """
     stage = source / f"{STAGE}{hashlib.sha256(os.fsencode(copy)).hexdigest()[:12]}"

@@ -138,7 +138,7 @@ def _holds_something(folder: Path) -> bool:
 
 
 def _ignored(git: Git, worktree: Worktree, index: Path) -> list[str]:
-    """Files and folders that git ignores, but for those that are nobody's work: caches, installed packages."""
+    """Files and folders that git ignores, but for caches, installed packages."""
     listed = git.run(
         "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory",
         cwd=worktree.top, pinned=worktree.pinned(index),
@@ -150,7 +150,7 @@ def _ignored(git: Git, worktree: Worktree, index: Path) -> list[str]:
 
 
 def _on_free_branch(git: Git, worktree: Worktree, tree: str) -> Worktree:
-    """Another branch where somebody is on its own: one that is new, or already has this work."""
+    """Another branch where its own is checked out elsewhere: one that is new, or already has this work."""
     if not checked_out_elsewhere(worktree):
         return worktree
 

@@ -106,7 +106,7 @@ def _pour(reading: int, writing: int, stop: Event) -> None:
                 continue
             if copied:
                 continue
-            # Files of /proc and some network disks say 0 at once: reading tells the end for certain.
+            # Files of /proc and some network disks say 0 at once: only reading shows the end for certain.
         block = os.read(reading, BLOCK)
         if not block:
             return

@@ -14,7 +14,7 @@ from agentbatch.workspace.shell.environment import shell_environment
 TIMEOUT = 900.0
 """Seconds for one git command; the checkout of a very large repository on a slow disk takes minutes."""
 PATIENCE = 10.0
-"""Seconds that a git which was told to end may take to remove its lock files."""
+"""Seconds that a git that was asked to end may take to remove its lock files."""
 LOCK_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Seconds to wait before another try when another git holds one of the repository's locks."""
 
@@ -85,7 +85,7 @@ class Git:
     def try_run(
         self, *arguments: str, cwd: Path, pinned: Pinned | None = None, text: str = ""
     ) -> tuple[str, str]:
-        """Its output and, where it did not do all it was told, why."""
+        """Its output and, where it did not do everything, why."""
         done = self._once(arguments, cwd, pinned, text, {})
         problem = _reason(os.fsdecode(done.stderr), done.returncode) if done.returncode else ""
         return os.fsdecode(done.stdout), problem
@@ -136,7 +136,7 @@ def _finished(
 
 
 def _reason(said: str, code: int) -> str:
-    """The line of git's complaint that tells most."""
+    """The most informative line of git's complaint."""
     lines = [line for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
     return clip(telling[0] if telling else f"exit code {code}", 400)

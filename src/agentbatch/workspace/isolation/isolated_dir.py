@@ -1,4 +1,4 @@
-"""What is written down of an isolated task's place, so that a later process finds it again."""
+"""The directory of an isolated task, and the record by which a later process finds it again."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from agentbatch.workspace.isolation.worktree import Worktree
 RECORD = "place.json"
 
 Phase = Literal["making", "made", "away"]
-"""`made` is written last, `away` before anything is removed: what lies there in between is nobody's work."""
+"""`made` is written last, `away` before anything is removed: what lies there in between is no work of the task's."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class IsolatedDir:
     """The task's own directory, as in the plan."""
     kind: Literal["copy", "worktree"]
     folder: Path
-    """Ours: holds the place and what we write down of it."""
+    """Ours: it contains `root` and the record."""
     worktree: Worktree | None = None
     readable: tuple[Path, ...] = ()
     """What the task's commands may read outside of `root`: parts of the repository, the worktree around it."""
     fresh: bool = False
-    """Just made: nobody has worked in it."""
+    """Just made: no work was done in it yet."""
 
     @property
     def branch(self) -> str:
@@ -65,7 +65,7 @@ def record_isolated_dir(isolated: IsolatedDir, phase: Phase) -> None:
 
 
 def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:
-    """What is known of the place in `folder`; None: nothing."""
+    """What is recorded in `folder`; None: nothing."""
     try:
         record: Any = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         tree = record["worktree"]

@@ -18,11 +18,11 @@ from agentbatch.workspace.isolation.worktree import branch_name
 from agentbatch.workspace.workspace import Snapshot
 
 WORK = "work"
-"""Name of a place's folder in the task's folder, `<run folder>/tasks/<id>/work`."""
+"""Name of the folder of an isolated directory in the task's folder, `<run folder>/tasks/<id>/work`."""
 
 
 class Isolation:
-    """The places of one run's isolated tasks. Only a copy stops in the middle when it is cancelled."""
+    """The directories of a run's isolated tasks. Only a copy stops in the middle when it is cancelled."""
 
     def __init__(self, run_id: str, environ: Mapping[str, str], disk: DiskWork | None = None) -> None:
         self._run_id = run_id
@@ -40,10 +40,10 @@ class Isolation:
         task_id: str,
         leave_out: Collection[Path] = (),
     ) -> IsolatedDir:
-        """A place for the task whose directory is `source` (resolved), in `folder`: WORK in the task's folder.
+        """A directory for the task whose own is `source` (resolved), in `folder`: WORK in the task's folder.
 
         One that was made earlier is found again, with all that was done in it (`fresh` is False then); one that was
-        half made when its process was killed is made anew. `leave_out`: what a copy must not hold (absolute paths:
+        half made when its process was killed is made again. `leave_out`: what a copy must not hold (absolute paths:
         env files with keys). Raises UserError in a sentence, OSError.
         """
         folder = folder.resolve()  # as git writes it down
@@ -69,11 +69,11 @@ class Isolation:
             return await self._disk.run(lambda: apply_back(isolated.root, isolated.source, before, after))
 
     async def remove(self, isolated: IsolatedDir) -> None:
-        """Remove the files of a place whose work is kept. `make` goes on from a worktree's branch; safe to repeat."""
+        """Remove the files of one whose work is kept. `make` starts from a worktree's branch then; safe to repeat."""
         await self._disk.run(lambda: remove(self._git, isolated))
 
     async def discard(self, folder: Path) -> None:
-        """Remove the place in `folder`, if there is one, and forget it: `make` begins from the directory again, and
+        """Remove the one in `folder`, if there is one, and forget it: `make` starts from `source` again, and
         on another branch when one with work on it is left. Safe to repeat."""
         await self._disk.run(lambda: discard(self._git, folder.resolve()))
 
@@ -90,7 +90,7 @@ def is_disposable(
     kept: KeptWork,
     applied: Applied | None = None,
 ) -> bool:
-    """Whether the place can be discarded without losing anything: its work is whole on the branch, in the
+    """Whether the directory can be discarded without losing anything: its work is whole on the branch, in the
     directory, or, of a completed task, in changes.patch. Pure."""
     if isolated.worktree is not None:
         return kept.whole

@@ -1,4 +1,4 @@
-"""Making the place of an isolated task, finding it again, and removing it. All of it blocks: call it in a thread."""
+"""Making the directory of an isolated task, finding it again, removing it. All of it blocks: call it in a thread."""
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -74,7 +74,7 @@ def make_worktree(
 def _earlier(
     git: Git, kind: Literal["copy", "worktree"], source: Path, folder: Path
 ) -> tuple[IsolatedDir | None, Phase]:
-    """The place that an earlier process has made, or begun; one for another purpose goes."""
+    """What an earlier process has made, or begun to make; one for another purpose is removed."""
     isolated, phase = read_isolated_dir(folder)
     if isolated is not None and (isolated.kind, isolated.source) != (kind, source):
         discard(git, folder)
@@ -125,7 +125,7 @@ def discard(git: Git, folder: Path) -> None:
 
 
 def _clear(git: Git, isolated: IsolatedDir) -> None:
-    """Remove the place's files, and what git knows of it."""
+    """Remove its files, and what git knows of it."""
     if isolated.worktree is None:
         remove_tree(isolated.root.parent)
         return

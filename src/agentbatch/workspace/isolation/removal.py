@@ -11,7 +11,7 @@ WAITS = (0.0, 0.0, 0.2, 1.0, 3.0)
 
 
 def remove_tree(path: Path) -> None:
-    """Nothing happens where there is none; links are removed, never followed. Raises OSError.
+    """A path that does not exist is fine; links are removed, never followed. Raises OSError.
 
     By `rm`, since shutil.rmtree gives up on a thousand nested folders and on those without permissions.
     """

@@ -39,7 +39,7 @@ class Sandbox:
     mounts: tuple[Mount, ...] = ()
     network: bool = True
     out_of_reach: tuple[Path, ...] = ()
-    """What stays hidden inside `root`. Without bubblewrap only the file tools heed it."""
+    """What stays hidden inside `root`. Without bubblewrap only the file tools respect it."""
 
     def wrap(self, argv: list[str]) -> list[str]:
         """The command line that runs `argv` inside. It looks at the disk: what has gone is left out."""

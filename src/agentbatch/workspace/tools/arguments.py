@@ -13,7 +13,7 @@ MAX_PROBLEMS = 5
 
 
 class ArgumentsError(ValueError):
-    """Its text tells the model what is wrong and what to send instead."""
+    """Its text says to the model what is wrong and what to send instead."""
 
 
 def parse_arguments(tool: Tool, arguments: str | Mapping[str, object]) -> Any:

@@ -1,4 +1,4 @@
-"""What every tool is: a pure half that a model is told of, and a hand that works in a task's directory."""
+"""What every tool is: a pure half that a model sees, and a hand that works in a task's directory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

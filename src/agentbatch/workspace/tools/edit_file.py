@@ -1,4 +1,4 @@
-"""The tool `edit_file`: an exact replacement, and an answer that helps where there is none."""
+"""The tool `edit_file`: an exact replacement, and an answer that helps where nothing matches."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The tools of a workspace together: what a model is told of them, and running the calls that it makes."""
+"""The tools of a workspace together: how a model sees them, and running the calls that it makes."""
 
 import difflib
 import unicodedata
@@ -19,7 +19,7 @@ from agentbatch.workspace.workspace import ToolResult
 HANDS: Mapping[str, Hand] = MappingProxyType(
     {hand.name: hand for hand in (Bash(), ReadFile(), WriteFile(), EditFile())}
 )
-"""All tools of a workspace by name, in the order in which a model is told of them."""
+"""All tools of a workspace by name, in the order in which a model sees them."""
 
 SUMMARY = 100
 """Characters of a summary line."""
@@ -35,7 +35,7 @@ def choose_hands(names: Sequence[str], command_timeout: float) -> Mapping[str, H
 
 
 def specs(toolbox: Toolbox) -> list[ToolSpec]:
-    """What a model is told: flat JSON schemas."""
+    """As a model gets them: flat JSON schemas."""
     return [
         {
             "type": "function",
