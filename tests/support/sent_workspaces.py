@@ -130,3 +130,7 @@ class SentWorkspaces:
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         self.used["remove_leftovers"] += 1
         await self._there.remove_leftovers(sent(ended))
+
+    async def close(self) -> None:
+        self.used["run closed"] += 1
+        await self._there.close()

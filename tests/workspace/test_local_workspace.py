@@ -50,6 +50,10 @@ async def workspace(workspaces: LocalWorkspaces, root: Path) -> TaskWorkspace:
     return await workspaces.open(order(root))
 
 
+def make_repository(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+
+
 def fill(root: Path) -> None:
     """Everything that a directory can hold."""
     (root / "node_modules/.bin").mkdir(parents=True)
@@ -190,7 +194,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(root / "socket"))
     (root / "a").write_text("x")
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    make_repository(tmp_path)
     workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).open(order(root))
     fork = await workspace.fork()
     assert sorted(path.name for path in Path(fork.info.directory).iterdir()) == ["a"]

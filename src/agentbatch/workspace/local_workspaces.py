@@ -79,6 +79,9 @@ class LocalWorkspaces:
             if marker.parent.parent.name in over:
                 await self.isolation.discard(marker.parent)
 
+    async def close(self) -> None:
+        """Nothing outlives the workspaces themselves on this machine."""
+
     async def _isolated(self, order: Order, folder: Path) -> IsolatedDir | None:
         if order.isolation == "none":
             return None

@@ -294,3 +294,7 @@ class Workspaces(Protocol):
         """Before any task of a resumed run starts: remove what a killed session had no time to remove. `ended`: ids of
         tasks that are over for good."""
         ...
+
+    async def close(self) -> None:
+        """The run is over: no workspace of it is used any more."""
+        ...

@@ -90,6 +90,8 @@ async def run_batch(
             lambda text: store.emit(e.Notice(text=redact(text), warning=False)),
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
+        workspaces = open_workspaces(prepared, store)
+        stack.push_async_callback(workspaces.close)
         engine = make_engine(
             prepared,
             store,
@@ -97,7 +99,7 @@ async def run_batch(
             evaluator,
             modes,
             resume_plan,
-            open_workspaces(prepared, store),
+            workspaces,
             make_coders or prepared.coder.coders,
             make_evaluators,
         )
