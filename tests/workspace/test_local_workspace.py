@@ -11,6 +11,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.inspection import remove_isolated_dirs
+from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
@@ -277,6 +279,42 @@ async def test_what_a_killed_session_left_goes_before_anything_starts(
     await later.remove_leftovers([])
     assert not (tasks / "t" / SCRATCH).exists()
     assert (root / "a").read_text() == "x"
+
+
+async def test_files_that_a_kill_left_unfinished_go_when_a_task_is_resumed(
+    workspaces: LocalWorkspaces, root: Path
+) -> None:
+    unfinished = root / "sub" / f".agentbatch-{'0a' * 8}"
+    unfinished.parent.mkdir()
+    unfinished.write_text("half")
+    (root / "sub/.agentbatch-mine").write_text("x")
+    await workspaces.open(order(root))
+    assert unfinished.exists()
+    await workspaces.open(order(root, resume=True, repair=True))
+    assert [path.name for path in unfinished.parent.iterdir()] == [".agentbatch-mine"]
+
+
+@pytest.mark.parametrize("lost", ["copy", "place.json"])
+async def test_a_resumed_task_whose_copy_is_gone_does_not_begin_in_a_fresh_one(
+    workspaces: LocalWorkspaces, root: Path, tmp_path: Path, lost: str
+) -> None:
+    (root / "a").write_text("x")
+    first = await workspaces.open(order(root, isolation="copy"))
+    assert first.info.directory != str(root)
+    remove_tree(tmp_path / ".agentbatch/runs/r1/tasks/t/work" / lost)
+    with pytest.raises(UserError, match="--retry-failed begins it again"):
+        await workspaces.open(order(root, isolation="copy", resume=True))
+    again = await workspaces.open(order(root, isolation="copy"))
+    assert Path(again.info.directory, "a").read_text() == "x"
+
+
+async def test_prune_takes_what_a_killed_session_left(
+    workspace: TaskWorkspace, root: Path, tmp_path: Path
+) -> None:
+    (root / "closed").mkdir(mode=0o555)
+    fork = await workspace.fork()
+    assert remove_isolated_dirs(tmp_path / ".agentbatch/runs/r1", os.environ) == []
+    assert not Path(fork.info.directory).exists()
 
 
 async def test_no_room_for_a_checkpoint_is_a_sentence(tmp_path: Path, root: Path) -> None:
