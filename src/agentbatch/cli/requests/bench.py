@@ -8,8 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from agentbatch.cli.arguments import number, whole
+from agentbatch.cli.flags import read_settings
+from agentbatch.errors import UserError
+from agentbatch.spending.pricing import Prices
+from agentbatch.text import money
+from agentbatch.usage import sum_or_none
 
 if TYPE_CHECKING:
     from agentbatch.requests.run.bench import Round, Target
@@ -113,7 +119,6 @@ async def _measure(args: argparse.Namespace) -> "tuple[list[Round], str]":
 
 @asynccontextmanager
 async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
-    from agentbatch.errors import UserError
     from agentbatch.requests.run.bench import Target
 
     if not args.spends:
@@ -122,9 +127,6 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
         async with RehearsalServer(plain=True, latency=args.answer_after, record=0) as server:
             yield Target(server.base_url, "-", "rehearsal-plain")
         return
-    from agentbatch.cli.flags import read_settings
-    from agentbatch.spending.pricing import Prices
-
     given, _ = read_settings({"judge": "none"})  # nothing is judged, so that key is not needed
     if given.rehearsal:
         raise UserError(
@@ -136,8 +138,6 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
 
 
 def _where(args: argparse.Namespace, target: "Target") -> str:
-    from urllib.parse import urlsplit
-
     if not args.spends:
         return f"The rehearsal server, {args.answer_after:g} s an answer"
     return f"{target.model} at {urlsplit(target.base_url).hostname}"
@@ -161,9 +161,6 @@ def _line(round_: "Round", first: "Round", *, counts_right: bool) -> str:
 
 
 def _explanation(args: argparse.Namespace, rounds: "list[Round]") -> str:
-    from agentbatch.text import money
-    from agentbatch.usage import sum_or_none
-
     text = (
         "4x3: four calls at once, three requests in each. p50 and p95: seconds a call;\ntokens: of a request."
     )

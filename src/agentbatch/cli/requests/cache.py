@@ -5,13 +5,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli.arguments import age
+from agentbatch.errors import UserError
+from agentbatch.text import clip, counted, money, pad, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agentbatch.requests.journal.cache import Kept, ResponseCache
 
 DESCRIPTION = """\
@@ -47,7 +48,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from agentbatch.errors import UserError
     from agentbatch.requests.journal.cache import ResponseCache, cache_file
 
     if args.action == "list" and args.age is not None:
@@ -79,10 +79,8 @@ def _list(cache: "ResponseCache | None", args: argparse.Namespace) -> int:
     return 0
 
 
-def _table(kept: "Sequence[Kept]", now: float) -> list[str]:
+def _table(kept: Sequence["Kept"], now: float) -> list[str]:
     """At most 80 columns."""
-    from agentbatch.text import clip, money, pad, tokens
-
     lines = [f"{'model':<30}  {'answers':>9}  {'tokens':>7}  {'cost':>9}  {'oldest':>8}"]
     for row in kept:
         name = pad(clip(row.model or "–", 30), 30)
@@ -102,8 +100,6 @@ def _ago(seconds: float) -> str:
 
 
 def _clear(cache: "ResponseCache | None", args: argparse.Namespace) -> int:
-    from agentbatch.text import counted
-
     gone = cache.clear(older_than=args.age or 0.0) if cache is not None else 0
     if args.as_json:
         sys.stdout.write(json.dumps({"forgotten": gone}) + "\n")

@@ -5,7 +5,6 @@ from typing import Any
 
 from agentbatch.cli.requests.flags import add_run_flags
 from agentbatch.cli.requests.make import add_make
-from agentbatch.cli.requests.run import run
 
 DESCRIPTION = """\
 Send every request of a JSON lines file to the model, as many at once as the
@@ -40,5 +39,11 @@ def add_parser(subparsers: Any) -> None:
         allow_abbrev=False,
     )
     add_run_flags(run_parser)
-    run_parser.set_defaults(command=run)
+    run_parser.set_defaults(command=_run)
     add_make(commands)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from agentbatch.cli.requests import run  # heavy: jsonschema, and all that a batch needs
+
+    return run.run(args)

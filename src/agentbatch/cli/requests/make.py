@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from agentbatch.errors import UserError
 from agentbatch.files import write_atomic
 from agentbatch.problems import first_problem
+from agentbatch.text import counted
 
 if TYPE_CHECKING:
     from agentbatch.requests.spec.make import Recipe
@@ -80,7 +83,6 @@ def add_make(commands: Any) -> None:
 
 def _make(args: argparse.Namespace) -> int:
     from agentbatch.requests.spec.make import make
-    from agentbatch.text import counted
 
     if args.made is None:
         raise UserError("Say where the requests go: -o IN.jsonl.")
@@ -97,8 +99,6 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _recipe(args: argparse.Namespace) -> "Recipe":
-    from pydantic import ValidationError
-
     from agentbatch.requests.spec.make import PromptSettings, Recipe, read_prompt
     from agentbatch.requests.spec.make_values import read_matrix, read_set, read_text
 
@@ -135,7 +135,6 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
 
 def _rows(path: Path) -> "list[Values]":
     from agentbatch.requests.spec.make_values import read_rows, with_answers
-    from agentbatch.text import counted
 
     rows, failed = with_answers(read_rows(path))
     if not rows:

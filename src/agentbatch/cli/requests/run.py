@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentbatch.cli.flags import read_settings
 from agentbatch.cli.requests.flags import given_flags, recorded_flags
@@ -21,15 +21,25 @@ from agentbatch.config.requests_settings import (
     lasting,
     load_requests_settings,
 )
+from agentbatch.display.requests.display import RequestsDisplay, make_requests_display
+from agentbatch.display.requests.dry_run import render_plan
+from agentbatch.display.requests.summary import advice_of
+from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
+from agentbatch.requests.journal.reading import read_failed
+from agentbatch.requests.run.engine import RequestsEngine
+from agentbatch.requests.run.plan import plan
+from agentbatch.requests.run.prepare import (
+    STDIN,
+    PreparedRequests,
+    check_flags,
+    check_output,
+    prepare_requests,
+)
+from agentbatch.requests.run.run_requests import Callbacks, RequestsOutcome, run_requests
 from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.text import clip
-
-if TYPE_CHECKING:
-    from agentbatch.display.requests.display import RequestsDisplay
-    from agentbatch.requests.run.engine import RequestsEngine
-    from agentbatch.requests.run.prepare import PreparedRequests
-    from agentbatch.requests.run.run_requests import RequestsOutcome
 
 RESUME_TAKES = frozenset({"resume", "retry_failed", "daemon", "env_file", "display", "notify"})
 """Flags of `agentbatch resume` that mean something for a batch of plain requests."""
@@ -41,8 +51,6 @@ def run(args: argparse.Namespace) -> int:
 
 def start(flags: dict[str, Any], folder: RunFolder | None = None) -> int:
     """Run the batch that the flags ask for; `folder`: resume this run."""
-    from agentbatch.requests.run.prepare import STDIN, check_flags, check_output, prepare_requests  # heavy
-
     check_flags(flags)
     own = load_requests_settings(flags)
     shared = {field: value for field, value in flags.items() if field in SHARED or field == "env_file"}
@@ -95,8 +103,6 @@ def _background_words(flags: dict[str, Any], folder: RunFolder | None) -> Sequen
 def _earlier(own: RequestsSettings) -> RunFolder | None:
     """The run of this input that is resumed; None: a new one begins. Raises UserError when the flags do not decide
     that."""
-    from agentbatch.requests.run.prepare import STDIN
-
     assert own.output is not None  # it was checked
 
     going = own.resuming
@@ -135,22 +141,13 @@ def _check_same_output(found: RunFolder, output: Path) -> None:
         )
 
 
-def _plan(prepared: "PreparedRequests") -> int:
-    from agentbatch.display.requests.dry_run import render_plan
-    from agentbatch.requests.run.plan import plan
-
+def _plan(prepared: PreparedRequests) -> int:
     sys.stdout.write("\n".join(render_plan(plan(prepared))) + "\n")
     return 0
 
 
-async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
+async def _run(prepared: PreparedRequests, flags: dict[str, Any]) -> int:
     stopper = SignalStopper()
-    # Before anything else is loaded: a signal must find us from here on.
-    from agentbatch.display.requests.display import make_requests_display
-    from agentbatch.display.writer import Writer
-    from agentbatch.requests.run.run_requests import Callbacks, run_requests
-    from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
-
     watch_lifeline(stopper.stop)
     display = make_requests_display(
         prepared.settings.display,
@@ -160,7 +157,7 @@ async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
         term=os.environ.get("TERM", ""),
     )
 
-    def begun(engine: "RequestsEngine") -> None:
+    def begun(engine: RequestsEngine) -> None:
         stopper.attach(engine)
         tell_ready(engine.run_folder)
 
@@ -171,12 +168,8 @@ async def _run(prepared: "PreparedRequests", flags: dict[str, Any]) -> int:
 
 
 def _end(
-    display: "RequestsDisplay", prepared: "PreparedRequests", outcome: "RequestsOutcome", words: Sequence[str]
+    display: RequestsDisplay, prepared: PreparedRequests, outcome: RequestsOutcome, words: Sequence[str]
 ) -> None:
-    from agentbatch.display.requests.summary import advice_of
-    from agentbatch.requests.journal.reading import read_failed
-    from agentbatch.requests.run.prepare import STDIN
-
     settings, options, figures = prepared.settings, prepared.options, outcome.figures
     advice = advice_of(
         outcome.stats,

@@ -7,7 +7,6 @@ from typing import Any
 
 from agentbatch.cli.arguments import RUN_HELP
 from agentbatch.cli.flags import add_run_flags, given_flags
-from agentbatch.cli.requests.run import resume_requests
 from agentbatch.cli.runs.choice import recorded
 from agentbatch.cli.tasks import run
 from agentbatch.errors import UserError
@@ -63,7 +62,9 @@ def _resume_tasks(folder: RunFolder, info: RunStarted, given: dict[str, Any], wo
 def _resume_requests(
     folder: RunFolder, _info: RunStarted, given: dict[str, Any], _words: Sequence[str]
 ) -> int:
-    return resume_requests(folder, given)
+    from agentbatch.cli.requests import run as requests_run  # heavy: only for such a run
+
+    return requests_run.resume_requests(folder, given)
 
 
 RESUME: Mapping[str, Callable[[RunFolder, RunStarted, dict[str, Any], Sequence[str]], int]] = {

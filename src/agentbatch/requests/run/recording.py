@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from agentbatch.requests.journal.reading import Spent
+from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.runs import events as e
+from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
-
-if TYPE_CHECKING:
-    from agentbatch.requests.processor import BatchProcessor
-    from agentbatch.runs.store.store import Store
 
 REPORT_EVERY = 1.0
 """Seconds between two events."""
@@ -25,8 +22,8 @@ class Recording:
 
     def __init__(
         self,
-        store: "Store",
-        processor: "BatchProcessor",
+        store: Store,
+        processor: BatchProcessor,
         total: int,
         before: Spent,
         ok: int,
