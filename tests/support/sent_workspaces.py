@@ -25,6 +25,9 @@ from agentbatch.workspace.workspace import (
 
 T = TypeVar("T")
 
+ELSEWHERE = "/a/machine/that/is/not/this/one"
+"""Where the directory is said to be: what opens it at home finds nothing."""
+
 PLAIN = (str, bytes, int, float, bool, type(None))
 
 
@@ -71,7 +74,7 @@ class SentWorkspace:
     @property
     def info(self) -> WorkspaceInfo:
         self.used["info"] += 1
-        return sent(self._there.info)
+        return dataclasses.replace(sent(self._there.info), directory=ELSEWHERE)
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         answer: ToolResult = await self._ask("call", tool, arguments)

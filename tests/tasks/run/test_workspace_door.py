@@ -17,7 +17,7 @@ from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
 from agentbatch.workspace.workspace import Workspaces
 from tests.support.paths import CHECKOUT
-from tests.support.sent_workspaces import SentWorkspaces
+from tests.support.sent_workspaces import ELSEWHERE, SentWorkspaces
 from tests.tasks.run.conftest import RunTasks
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -59,6 +59,7 @@ async def test_the_sample_batch_with_every_call_and_answer_through_pickle(tmp_pa
     assert set(used) == {"open", "info", "call", "run", "snapshot", "leave", "close", "run closed"}
     assert (used["open"], used["leave"], used["close"], used["run closed"]) == (10, 10, 10, 1)
     assert used["run"] >= 10, "each task has checks of its own"
+    assert not Path(ELSEWHERE).exists(), "nothing at home took the directory's name for a path"
     usual = await sample_batch(tmp_path / "usual", local_workspaces)
     assert usual.exit_code == 0
     assert made_by(tmp_path / "sent") == made_by(tmp_path / "usual") != {}
