@@ -56,6 +56,15 @@ async def test_calls_that_are_cut_off_stay_open(tmp_path: Path) -> None:
     assert open_run(folder).condition == "interrupted"
 
 
+async def test_a_signal_before_the_first_request_sends_none(tmp_path: Path) -> None:
+    async with RehearsalServer(plain=True, key=KEY) as server:
+        outcome = await run(tmp_path, server, Callbacks(lambda engine: engine.signal()))
+        assert (outcome.exit_code, outcome.interrupted, outcome.left) == (130, True, 100)
+        assert len(server.requests) == 0
+    (folder,) = list_runs(tmp_path)
+    assert open_run(folder).condition == "interrupted"
+
+
 async def test_a_stop_after_the_last_answer_is_none(tmp_path: Path) -> None:
     engines: list[RequestsEngine] = []
 
