@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,3 +84,9 @@ def same(request: BatchRequest) -> BatchRequest:
 def test_a_key_stands_for_what_is_asked(change: Callable[[BatchRequest], BatchRequest], equal: bool) -> None:
     request = BatchRequest.ask("a", "Hello.", model="m")
     assert (change(request).key("u") == request.key("u")) is equal
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"batch_size": 0}, {"batch_size": 11}])
+def test_what_is_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="has to be"):
+        replace(BatchOptions(), **wrong)

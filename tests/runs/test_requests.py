@@ -94,3 +94,9 @@ async def test_its_results_are_no_results_of_tasks(tmp_path: Path) -> None:
     assert str(tmp_path / "out.jsonl") in str(refused.value)
     assert kind_of((run := open_run(folder)).state.info).counts(run.state).open == 1
     assert read_results(run_source(await finished(tmp_path, datetime(2026, 1, 2)))).state.tasks
+
+
+def test_what_a_request_costs_is_nobodys_role_but_its_own() -> None:
+    state = RunState()
+    state.apply(e.RequestsProgressed(total=1, ok=1, failed=0, cost=0.5))
+    assert [(bill.role, bill.cost) for bill in state.bills] == [("request", 0.5)]
