@@ -181,7 +181,7 @@ class TurnFinished(TaskEvent):
     type: Literal["turn_finished"] = "turn_finished"
     iteration: int
     end: str
-    """How: see agent.turn.TurnEnd."""
+    """How: see tasks.coders.coder.TurnEnd."""
     text: str
     circle: str = ""
     """How a stuck turn went in circles."""
@@ -332,7 +332,7 @@ class VerdictReached(TaskEvent):
     anew: bool = False
     """`follow_up` opens a new conversation."""
     evaluated: dict[str, Any] = {}
-    """What the decision was made from (batch.controller.Evaluated), so that a resumption can make it again."""
+    """What the decision was made from (tasks.evaluator: Found.record), so that a resumption can make it again."""
 
 
 class TaskFinished(TaskEvent):

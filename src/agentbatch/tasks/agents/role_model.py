@@ -33,7 +33,7 @@ class Reservation(Protocol):
 
 
 class Budget(Protocol):
-    """What a task may spend (batch/budget.py)."""
+    """What a task may spend (spending/budget.py)."""
 
     def expected_output(self, role: e.Role) -> int | None:
         """Tokens of the role's answers on average; None before the first."""

@@ -4,10 +4,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from agentbatch.errors import UserError
+from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Protected, Snapshot, TaskWorkspace
+from agentbatch.workspace.files.diff import changes, file_changes
+from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace
 
 
 @dataclass
@@ -47,3 +49,23 @@ class TaskDirectory:
             ) from None
         self.before = self.after = baseline.snapshot
         self.protected = baseline.protected
+
+    async def leave(
+        self, context: RunContext, planned: PlannedTask, *, completed: bool, resumable: bool
+    ) -> tuple[int, Left]:
+        """The task ends: write its changes down and keep its work. Returns the number of changed files, and what has
+        become of the work. Raises UserError, OSError."""
+        store = context.store
+        folder = store.folder.task(planned.id)
+        total = changes(self.before, self.after).total
+        if total:
+            await write_changes(folder, file_changes(self.before, self.after), store.redact)
+        ending = Ending(
+            completed=completed,
+            resumable=resumable,
+            before=self.before,
+            after=self.after,
+            message=f"agentbatch: {planned.id}\n\nRun {store.folder.run_id}.\n\n{planned.task.first_prompt}\n",
+            patch=str(folder / "changes.patch"),
+        )
+        return total, await self.workspace.leave(ending)

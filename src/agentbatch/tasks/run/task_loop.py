@@ -18,14 +18,12 @@ from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, TurnEvidence
-from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff import changes, file_changes
-from agentbatch.workspace.workspace import Ending, Left
+from agentbatch.workspace.workspace import Left
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Nothing is wrong with the task: with room on its disk, it can be resumed."""
@@ -231,13 +229,10 @@ class TaskLoop:
         if directory is not None:
             if not self._evaluated:
                 await directory.look()
-            difference = changes(directory.before, directory.after)
-            if difference:
-                files = file_changes(directory.before, directory.after)
-                await write_changes(self._patch.parent, files, store.redact)
-            if self._coder is not None:
-                changed = difference.total
-            left = await directory.workspace.leave(self._ending(directory, done, resumable))
+            total, left = await directory.leave(
+                self._context, self._planned, completed=done.status == "completed", resumable=resumable
+            )
+            changed = total if self._coder is not None else changed
             self._notify(left.notices)
         self._emit(
             e.TaskFinished(
@@ -257,21 +252,6 @@ class TaskLoop:
             self._notify(await directory.workspace.close())
         # Not awaited here: the next task need not wait for it, and run.db has the conversation.
         store.in_background(self._leave_transcript)
-
-    @property
-    def _patch(self) -> Path:
-        return self._context.store.folder.task(self._planned.id) / "changes.patch"
-
-    def _ending(self, directory: TaskDirectory, done: Done, resumable: bool) -> Ending:
-        planned, run_id = self._planned, self._context.store.folder.run_id
-        return Ending(
-            completed=done.status == "completed",
-            resumable=resumable,
-            before=directory.before,
-            after=directory.after,
-            message=f"agentbatch: {planned.id}\n\nRun {run_id}.\n\n{planned.task.first_prompt}\n",
-            patch=str(self._patch),
-        )
 
     def _notify(self, notices: Iterable[str]) -> None:
         for text in notices:
