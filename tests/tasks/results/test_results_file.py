@@ -162,7 +162,7 @@ HALF_A_VERDICT = {
         (
             (*RESULT, "cost"),
             BOSS,
-            "results[0].result.cost.byModel[0].role must be 'coder' or 'evaluator', not 'boss'.",
+            "results[0].result.cost.byModel[0].role must be 'coder', 'evaluator' or 'request', not 'boss'.",
         ),
         ((*RESULT, "verdicts"), [{"iteration": 1}], "results[0].result.verdicts[0].accepted is missing."),
         ((*RESULT, "verdicts"), [HALF_A_VERDICT], "results[0].result.verdicts[0].verdict.score is missing."),
