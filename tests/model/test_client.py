@@ -19,7 +19,7 @@ from agentbatch.rehearsal.faults.refusals import Dialect, Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 """The fixture's."""
 
@@ -224,17 +224,15 @@ async def test_a_hanging_server_runs_into_the_wall_timeout(open_endpoint: OpenEn
 
 
 async def test_cancelling_a_call_cancels_its_request_at_once(open_endpoint: OpenEndpoint) -> None:
-    async with server_with(Say(content="late"), latency=60) as server:
+    async with server_with(Say(content="late"), latency=2 * PATIENCE) as server:
         limits = EndpointLimits(max_in_flight=1)
         endpoint = await open_endpoint(server.base_url, limits=limits)
         task = asyncio.create_task(coder(endpoint).complete(MESSAGES))
         await until(lambda: server.in_flight == 1)
-        before = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await until(lambda: server.in_flight == 0)
-        assert time.monotonic() - before < 10
         assert limits.active == 0
 
 

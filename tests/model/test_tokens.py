@@ -79,11 +79,11 @@ async def test_a_hanging_load_is_given_up_once_and_not_waited_for_again() -> Non
         release.wait(60)
         return words
 
-    counter = TokenCounter(load, load_timeout=0.05)
+    counter = TokenCounter(load, load_timeout=1.0)
     before = time.monotonic()
     for _ in range(50):
         assert (await counter.usage(MESSAGES, None, ANSWER)).input == estimate_messages(MESSAGES)
-    assert time.monotonic() - before < 2, "50 waits would take 2.5 s"
+    assert time.monotonic() - before < 40, "50 waits would take 50 s"
     release.set()
 
 

@@ -375,7 +375,7 @@ async def test_a_long_answer_may_take_longer_than_the_timeout(
     assert reply.latency > 2.0
 
 
-@pytest.mark.parametrize(("last", "timeout"), [(say("Hi", "stop"), 1.0), (say("Hi") + DONE, 20.0)])
+@pytest.mark.parametrize(("last", "timeout"), [(say("Hi", "stop"), 1.0), (say("Hi") + DONE, 500.0)])
 async def test_a_connection_that_stays_open_after_the_end_holds_nobody_up(
     start: Start, open_endpoint: OpenEndpoint, last: bytes, timeout: float
 ) -> None:
@@ -390,7 +390,7 @@ async def test_a_connection_that_stays_open_after_the_end_holds_nobody_up(
         MESSAGES
     )
     assert (reply.content, reply.attempts) == ("Hi", 1)
-    assert time.monotonic() - before < 15
+    assert time.monotonic() - before < 250, "it waited for the end of the connection"
 
 
 async def test_a_reset_after_the_end_is_no_failure(start: Start, open_endpoint: OpenEndpoint) -> None:

@@ -129,13 +129,13 @@ async def test_nothing_is_tried_again_once_it_was_stopped() -> None:
 
 
 async def test_retry_after_is_waited_for() -> None:
-    fault = Fault(status=429, headers={"retry-after-ms": "400"})
+    fault = Fault(status=429, headers={"retry-after-ms": "1000"})
     async with RehearsalServer(plain=True, faults=[fault]) as server, endpoint_of(server) as endpoint:
         came = await call(Caller(endpoint))
         first, second = (request.at for request in server.requests)
     assert came.document is not None
-    assert second - first >= 0.39
-    assert came.latency < 0.39  # of the last sending alone
+    assert second - first >= 0.99
+    assert came.latency < second - first  # of the last sending alone
 
 
 async def test_after_a_burst_of_429s_the_starts_are_spread() -> None:
