@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,12 @@ async def test_a_full_disk(tmp_path: Path, small_disk: Path, environ: dict[str, 
             await batch.start()
             assert await batch.until_calls(calls), batch.output
             ballast = small_disk / "ballast"
-            with open(ballast, "wb") as file:
-                try:
-                    while True:
-                        file.write(bytes(65536))
-                        file.flush()
-                except OSError:
-                    pass
+            with (
+                open(ballast, "wb", buffering=0) as file,
+                suppress(OSError),
+            ):  # a buffer is written again at its end
+                while True:
+                    file.write(bytes(65536))
             assert batch.process is not None
             assert await batch.process.wait() == 1, batch.output
             assert "Traceback" not in batch.output
