@@ -135,9 +135,13 @@ class InterruptedBatch:
     async def kill(self, number: int = signal.SIGKILL) -> None:
         """End the process, and note how many calls it had sent whose outcome is not in its database."""
         assert self.process is not None
-        received = len(self.server.requests)
         os.kill(self.process.pid, number)
         await self.process.wait()
+        received = len(self.server.requests)
+        await asyncio.sleep(0.05)
+        while len(self.server.requests) > received:  # what it had sent may still lie in the sockets
+            received = len(self.server.requests)
+            await asyncio.sleep(0.05)
         self.kills += 1
         # Requests of earlier sessions without an outcome were counted then.
         self.in_flight_at_kills += received - self.answered() - self.in_flight_at_kills

@@ -60,7 +60,7 @@ async def main():
     store.flush()
     over = asyncio.Event()
     with closing(CommandQueue(folder.database)) as queue:
-        control = asyncio.ensure_future(Control(queue, Desk(over)).run())
+        control = asyncio.ensure_future(Control(queue, Desk(over), store.flush).run())
         print("ready", flush=True)
         await over.wait()
         while (folder.path / "linger").exists():

@@ -11,6 +11,9 @@ from agentbatch.runs.control.commands import Answer, Command, CommandQueue, awai
 from agentbatch.runs.control.control import Control, carry_out
 from agentbatch.runs.store.database import create_database
 
+STORED = ("stored",)
+"""What was done so far is stored: an answer comes after it."""
+
 
 class Desk:
     """An engine that writes down what it is asked for."""
@@ -119,7 +122,7 @@ async def test_commands_are_carried_out_in_order_and_a_refusal_holds_nothing_up(
         ("stop", {"now": True}),
     ]
     ids = [post(database, name, arguments) for name, arguments in asked]
-    control = asyncio.ensure_future(Control(queue, engine).run())
+    control = asyncio.ensure_future(Control(queue, engine, lambda: engine.asked.append(STORED)).run())
     answers = [await asyncio.to_thread(await_answer, database, i, lambda: True, 60) for i in ids]
     later = await asyncio.to_thread(post, database, "set-concurrency", {"number": 2})
     answers.append(await asyncio.to_thread(await_answer, database, later, lambda: True, 60))
@@ -127,4 +130,7 @@ async def test_commands_are_carried_out_in_order_and_a_refusal_holds_nothing_up(
     await asyncio.wait({control})
     assert [answer and answer.ok for answer in answers] == [True, False, False, True, True, True]
     assert answers[1] == Answer(False, "There is no task 'gone'.")
-    assert engine.asked == [("pause", None), ("unpause", None), ("stop", True), ("set_concurrency", 2)]
+    assert engine.asked == [
+        ("pause", None), STORED, STORED, STORED,  # two were refused
+        ("unpause", None), STORED, ("stop", True), STORED, ("set_concurrency", 2), STORED,
+    ]  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from typing import Protocol
 
@@ -101,24 +101,28 @@ _REQUESTS: Mapping[str, type[_Request]] = {
 
 
 class Control:
-    """Carries out what comes up in the queue, in its order."""
+    """Carries out what comes up in the queue, in its order. `flush` stores what a command changed before it is
+    answered, so that whoever has the answer sees the change; it raises OSError when nothing can be written."""
 
-    def __init__(self, queue: CommandQueue, engine: Controllable) -> None:
+    def __init__(self, queue: CommandQueue, engine: Controllable, flush: Callable[[], None]) -> None:
         self._queue = queue
         self._engine = engine
+        self._flush = flush
 
     async def run(self) -> None:
         """Look for commands until cancelled."""
         while True:
             # A database that is busy or full now is looked into again; a run that cannot write ends by itself.
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, OSError):
                 self.look()
             await asyncio.sleep(LOOK_EVERY)
 
     def look(self) -> None:
-        """Carry out what has come up since the last look. Raises sqlite3.Error."""
+        """Carry out what has come up since the last look. Raises sqlite3.Error, OSError."""
         for command in self._queue.new():
-            self._queue.answer(command.id, carry_out(command, self._engine))
+            answer = carry_out(command, self._engine)
+            self._flush()
+            self._queue.answer(command.id, answer)
 
 
 def carry_out(command: Command, engine: Controllable) -> Answer:
@@ -147,7 +151,7 @@ def _parsed(command: Command) -> _Request:
 async def serve_commands(store: Store, engine: Controllable) -> AsyncIterator[None]:
     """`stop`, `pause` and the like are carried out on `engine` for as long as this lasts."""
     with closing(CommandQueue(store.folder.database)) as queue:
-        control = asyncio.ensure_future(Control(queue, engine).run())
+        control = asyncio.ensure_future(Control(queue, engine, store.flush).run())
 
         def ended(control: "asyncio.Future[None]") -> None:
             error = None if control.cancelled() else control.exception()
