@@ -14,7 +14,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.folder import RunFolder, create_run_folder, holder
 from agentbatch.runs.listing import find_run, list_runs, open_run, runs_folder
 from agentbatch.runs.store.database import load_info, load_state, open_database
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
@@ -276,3 +276,12 @@ async def test_looking_at_a_run_keeps_no_engine_out(tmp_path: Path) -> None:
     finally:
         done.set()
     assert await looking > 0
+
+
+def test_runs_of_one_second_sort_by_when_they_began(tmp_path: Path) -> None:
+    moments = [datetime(2026, 1, 2, 3, 4, 5, part) for part in (0, 20, 40, 500_000, 999_999, 999_999)]
+    made = [create_run_folder(tmp_path, moment) for moment in moments]
+    ids = [folder.run_id for folder in made]
+    assert len(set(ids)) == len(ids)
+    assert sorted(ids[:5]) == ids[:5], "the last one began in the same moment as another"
+    assert all(folder.path.is_dir() for folder in made), "nobody's folder is taken away"

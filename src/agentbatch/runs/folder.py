@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 import shutil
 import socket
 import time
@@ -119,16 +118,32 @@ def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -
 
     `roots`: the directories that the run works in, for `refuse_overlap` of the next one.
     """
-    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    path = base / STATE_FOLDER / "runs" / run_id
-    folder = RunFolder(path)
+    made: RunFolder | None = None
     try:
-        path.mkdir(parents=True)
-        folder.write_roots(roots)
+        made = _new_folder(base / STATE_FOLDER / "runs", now)
+        made.write_roots(roots)
         ignore = base / STATE_FOLDER / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)
-        raise UserError(f"The run's folder {path} cannot be made: {error.strerror or error}.") from None
-    return folder
+        if made is not None:
+            shutil.rmtree(made.path, ignore_errors=True)
+        raise UserError(
+            f"The run's folder in {base / STATE_FOLDER} cannot be made: {error.strerror or error}."
+        ) from None
+    return made
+
+
+def _new_folder(runs: Path, now: datetime) -> RunFolder:
+    """Its id ends in the fraction of the second, in 65536ths: runs of one second sort by when they began."""
+    part = now.microsecond * 0x10000 // 1_000_000
+    while True:
+        path = runs / f"{now:%Y%m%d-%H%M%S}-{part:04x}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not path.is_dir():  # not a run of the same moment: a file stands where a folder should
+                raise
+            part = (part + 1) % 0x10000
+            continue
+        return RunFolder(path)
