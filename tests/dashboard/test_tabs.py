@@ -41,6 +41,7 @@ async def test_keys_sizes_and_the_end_of_a_tab(dashboard: Running) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.02, 0.1, 0.3, 1.0])
+@pytest.mark.slow
 async def test_ten_tabs_opened_and_closed_at_once(dashboard: Running, pause: float) -> None:
     async with visitor(dashboard) as session:
         tabs = await asyncio.gather(*(open_tab(session, dashboard) for _ in range(10)))
@@ -51,6 +52,7 @@ async def test_ten_tabs_opened_and_closed_at_once(dashboard: Running, pause: flo
             await shown(tab, "hello")
 
 
+@pytest.mark.slow
 async def test_ten_connections_that_break_at_once(dashboard: Running) -> None:
     async with visitor(dashboard) as session:
         tabs = [await open_tab(session, dashboard) for _ in range(10)]
@@ -64,6 +66,7 @@ async def test_ten_connections_that_break_at_once(dashboard: Running) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.slow
 async def test_the_server_ends_by_a_signal(dashboard: Running, number: signal.Signals, ready: bool) -> None:
     async with visitor(dashboard) as session:
         tabs = [await open_tab(session, dashboard) for _ in range(3)]
@@ -89,6 +92,7 @@ async def test_the_server_is_killed(dashboard: Running) -> None:
         assert await gone(dashboard)
 
 
+@pytest.mark.slow
 async def test_a_hung_view_is_killed_with_its_tab(dashboard: Running) -> None:
     async with visitor(dashboard) as session:
         async with await open_tab(session, dashboard) as tab:
@@ -98,6 +102,7 @@ async def test_a_hung_view_is_killed_with_its_tab(dashboard: Running) -> None:
         assert await gone(dashboard)
 
 
+@pytest.mark.slow
 async def test_a_hung_view_that_is_typed_into(dashboard: Running) -> None:
     argv = [sys.executable, "-c", "import time; print('__GANGLION__', flush=True); time.sleep(600)"]
     with running(small_dashboard(argv), Path.cwd()) as hung:
@@ -141,6 +146,7 @@ async def test_a_view_that_ends(dashboard: Running, key: str, sentence: str) -> 
         (["/no/such/program"], "The view ended with exit code 1: FileNotFoundError: "),
     ],
 )
+@pytest.mark.slow
 async def test_views_that_do_not_begin(tmp_path: Path, argv: list[str], sentence: str) -> None:
     with running(small_dashboard(argv), tmp_path) as broken:
         async with visitor(broken) as session, await open_tab(session, broken) as tab:

@@ -11,8 +11,8 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.interrupted_batch import TASKS, InterruptedBatch, script
 from tests.support.keys import KEY
 
-KILLS = [5, pytest.param(25, marks=pytest.mark.slow)]
-TWICE = [(False, True), pytest.param((False, True, True, False, True), marks=pytest.mark.slow)]
+KILLS = [2, pytest.param(25, marks=pytest.mark.slow)]
+TWICE = [(True,), pytest.param((False, True, True, False, True), marks=pytest.mark.slow)]
 """Whether each of the signals is followed by a second one."""
 
 

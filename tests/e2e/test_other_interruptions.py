@@ -41,6 +41,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 async def test_a_full_disk(tmp_path: Path, small_disk: Path, environ: dict[str, str]) -> None:
     expected = await undisturbed(tmp_path / "undisturbed", environ)
     async with serve() as server:
@@ -64,6 +65,7 @@ async def test_a_full_disk(tmp_path: Path, small_disk: Path, environ: dict[str, 
         assert batch.files() == expected
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[str, str]) -> None:
     expected = await undisturbed(tmp_path / "undisturbed", environ)
     async with serve() as server:
@@ -86,6 +88,7 @@ async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[s
     assert batch.files() == expected
 
 
+@pytest.mark.slow
 async def test_a_server_that_comes_back_while_calls_are_retried(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
