@@ -11,32 +11,33 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.interrupted_batch import TASKS, InterruptedBatch, script
 from tests.support.keys import KEY
 
-KILLS = [2, pytest.param(25, marks=pytest.mark.slow)]
-TWICE = [(True,), pytest.param((False, True, True, False, True), marks=pytest.mark.slow)]
-"""Whether each of the signals is followed by a second one."""
+KILLS = [(2, 10), pytest.param(25, TASKS, marks=pytest.mark.slow)]
+"""How often it is killed, and how many tasks there are."""
+TWICE = [((True,), 10), pytest.param((False, True, True, False, True), TASKS, marks=pytest.mark.slow)]
+"""Whether each of the signals is followed by a second one, and how many tasks there are."""
 
 
 def scripts() -> RehearsalServer:
     return RehearsalServer([script(n) for n in range(TASKS)], key=KEY, latency=0.05)
 
 
-async def undisturbed(folder: Path, environ: dict[str, str]) -> InterruptedBatch:
+async def undisturbed(folder: Path, environ: dict[str, str], count: int) -> InterruptedBatch:
     async with scripts() as server:
-        batch = InterruptedBatch(folder, server, environ, parallel=10)
+        batch = InterruptedBatch(folder, server, environ, parallel=10, count=count)
         assert await batch.finish("--parallel", "10") == 0, batch.output
     batch.check_finished()
     return batch
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize(("kills", "count"), KILLS)
 async def test_killed_at_random_moments_and_resumed(
-    tmp_path: Path, environ: dict[str, str], kills: int
+    tmp_path: Path, environ: dict[str, str], kills: int, count: int
 ) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    expected = await undisturbed(tmp_path / "undisturbed", environ)
+    expected = await undisturbed(tmp_path / "undisturbed", environ, count)
     async with scripts() as server:
-        batch = InterruptedBatch(tmp_path / "disturbed", server, environ)
+        batch = InterruptedBatch(tmp_path / "disturbed", server, environ, count=count)
         for _ in range(kills):
             await batch.start()
             assert await batch.until_calls(chance.randint(1, 12)), f"seed {seed}: {batch.output}"
@@ -50,13 +51,13 @@ async def test_killed_at_random_moments_and_resumed(
     assert batch.steps_done_twice() <= batch.calls_interrupted(), f"seed {seed}"
 
 
-@pytest.mark.parametrize("signals", TWICE)
+@pytest.mark.parametrize(("signals", "count"), TWICE)
 async def test_stopped_by_sigterm_and_resumed(
-    tmp_path: Path, environ: dict[str, str], signals: tuple[bool, ...]
+    tmp_path: Path, environ: dict[str, str], signals: tuple[bool, ...], count: int
 ) -> None:
-    expected = await undisturbed(tmp_path / "undisturbed", environ)
+    expected = await undisturbed(tmp_path / "undisturbed", environ, count)
     async with scripts() as server:
-        batch = InterruptedBatch(tmp_path / "disturbed", server, environ)
+        batch = InterruptedBatch(tmp_path / "disturbed", server, environ, count=count)
         for twice in signals:
             await batch.start()
             assert await batch.until_calls(15), batch.output
