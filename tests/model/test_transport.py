@@ -61,6 +61,8 @@ async def test_a_proxy_that_is_not_to_be_used_is_not(seen: Seen, monkeypatch: py
     assert not seen.requests
     assert proxy_of("http://other.invalid/v1") == f"http://127.0.0.1:{seen.port}"
     assert proxy_of("https://other.invalid/v1") is None, "the proxy of http alone"
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid:3128")
+    assert proxy_of("https://other.invalid/v1") == "http://proxy.invalid:3128", "as curl takes it"
 
 
 async def test_no_proxy_stands_before_this_machine(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,7 +228,8 @@ def proxy_of(url: str) -> str | None:
     if is_loopback(url) or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _without_user(base_url: str) -> tuple[str, str]:

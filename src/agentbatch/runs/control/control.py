@@ -113,15 +113,16 @@ class Control:
         """Look for commands until cancelled."""
         while True:
             # A database that is busy or full now is looked into again; a run that cannot write ends by itself.
-            with contextlib.suppress(sqlite3.Error, OSError):
+            with contextlib.suppress(sqlite3.Error):
                 self.look()
             await asyncio.sleep(LOOK_EVERY)
 
     def look(self) -> None:
-        """Carry out what has come up since the last look. Raises sqlite3.Error, OSError."""
+        """Carry out what has come up since the last look. Raises sqlite3.Error."""
         for command in self._queue.new():
             answer = carry_out(command, self._engine)
-            self._flush()
+            with contextlib.suppress(OSError):  # the run ends by itself; what was done is still answered
+                self._flush()
             self._queue.answer(command.id, answer)
 
 
