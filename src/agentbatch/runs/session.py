@@ -122,7 +122,11 @@ def _open_store(base: Path, resumed: RunFolder | None, redact: Redactor, roots: 
         except (OSError, sqlite3.Error) as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
-    store = Store(resumed, redact, resume=True)
+    try:
+        store = Store(resumed, redact, resume=True)
+    except sqlite3.Error as error:  # a full disk, a lock that lasts
+        resumed.unlock()
+        raise UserError(f"The run's files cannot be written ({resumed.path}): {error}.") from None
     try:
         resumed.write_roots(roots)
     except OSError as error:
