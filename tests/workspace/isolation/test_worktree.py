@@ -247,7 +247,13 @@ async def test_what_a_killed_git_had_just_begun_goes_when_it_is_old(
         (repository / ".git/worktrees" / name).mkdir()
         (repository / ".git/worktrees" / name / "locked").write_text("initializing\n")
     (repository / ".git/worktrees/earlier").mkdir()  # killed before it had written anything there
-    for name in ("old", "earlier", "theirs"):
+    for name, left in (
+        ("removal", "index"),
+        ("pointer", "gitdir"),
+    ):  # killed in the removal; in the first write
+        (repository / ".git/worktrees" / name).mkdir()
+        (repository / ".git/worktrees" / name / left).touch()
+    for name in ("old", "earlier", "removal", "pointer", "theirs"):
         os.utime(repository / ".git/worktrees" / name, (10**9, 10**9))
     await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     await places.discard(folder(repository, "t"))
@@ -275,6 +281,14 @@ async def test_a_lock_that_a_killed_git_has_left_is_removed(repository: Path, pl
     for lock in left:
         lock.touch()
         os.utime(lock, (10**9, 10**9))
+    assert (await places.keep(place, "m")).branch == place.branch
+
+
+async def test_a_lock_that_was_left_a_moment_ago_is_outwaited(repository: Path, places: Isolation) -> None:
+    place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
+    (place.root / "new").write_text("x")
+    assert place.worktree is not None
+    (place.worktree.common / f"{place.worktree.ref}.lock").touch()
     assert (await places.keep(place, "m")).branch == place.branch
 
 

@@ -75,7 +75,8 @@ class Git:
             if wait is None or not any(sign in said for sign in _PASSING):
                 break
             time.sleep(wait)
-        raise GitError(f"git {arguments[0]} failed in {cwd}: {_reason(said, done.returncode)}")
+        asked = next(word for word in arguments if not word.startswith("-"))
+        raise GitError(f"git {asked} failed in {cwd}: {_reason(said, done.returncode)}")
 
     def ask(self, *arguments: str, cwd: Path, pinned: Pinned | None = None) -> str | None:
         """Its output without the last line end; None where git says no."""

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.isolation.git import Git, Pinned
+from agentbatch.workspace.isolation.git import Git, GitError, Pinned
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import Repository
 
@@ -23,7 +23,10 @@ NOTHING = ""
 """For `git update-ref`: the branch must not exist yet."""
 
 STALE = 60.0
-"""Seconds after which what a git makes for a moment was left behind by one that was killed."""
+"""Seconds after which a folder that does not say which worktree it is for was left behind by a killed process."""
+
+MAX_LOCKED = 5.0
+"""Seconds that a git may hold the lock of a branch of ours: it needs hundredths, and only this run writes it."""
 
 SHOWN = ("HEAD", "objects", "refs", "packed-refs", "shallow", "info", "config")
 """What git reads of a repository for `status`, `diff` and `log`; its hooks and other worktrees are no part of it."""
@@ -107,13 +110,22 @@ def fill_worktree(git: Git, worktree: Worktree) -> None:
 
 def move_branch(git: Git, worktree: Worktree, commit: str, old: str) -> None:
     """To `commit`, if it is at `old` now. Raises GitError."""
+    _update_ref(git, worktree, "-m", "agentbatch", worktree.ref, commit, old)
+
+
+def _update_ref(git: Git, worktree: Worktree, *arguments: str) -> None:
+    """Waits for a lock of the branch that another git holds, and removes one that a killed git has left."""
     lock = worktree.common / f"{worktree.ref}.lock"
-    with suppress(FileNotFoundError):
-        # Nobody but this run writes this branch, in hundredths of a second: its git was killed.
-        if time.time() - lock.stat().st_mtime > STALE:
-            lock.unlink()
-    reason = ("-m", "agentbatch")
-    git.run("update-ref", *reason, worktree.ref, commit, old, cwd=worktree.top, pinned=worktree.pinned())
+    for last in (False, True):
+        with suppress(FileNotFoundError):
+            if time.time() - lock.stat().st_mtime > MAX_LOCKED:
+                lock.unlink()
+        try:
+            git.run(f"--git-dir={worktree.common}", "update-ref", *arguments, cwd=worktree.common)
+            return
+        except GitError:
+            if last or not lock.exists():
+                raise
 
 
 def tip(git: Git, worktree: Worktree) -> str | None:
@@ -147,22 +159,15 @@ def unregister(git: Git, worktree: Worktree, folder: Path) -> None:
     """
     forget_worktrees(worktree.common, folder)
     if tip(git, worktree) == worktree.base and not checked_out_elsewhere(worktree):
-        git.run(
-            f"--git-dir={worktree.common}",
-            "update-ref",
-            "-d",
-            worktree.ref,
-            worktree.base,
-            cwd=worktree.common,
-        )
+        _update_ref(git, worktree, "-d", worktree.ref, worktree.base)
 
 
 def forget_worktrees(common: Path, folder: Path) -> None:
-    """Remove git's folders for the worktrees in `folder`, and those that a killed git had just begun: they do not say
-    yet what they are for, and git itself would leave them for ever."""
+    """Remove git's folders for the worktrees in `folder`, and those whose making or removal was killed half-way: they
+    do not say what they are for, and git itself would keep some of them for ever."""
     for admin in _admins(common):
         top = _top_of(admin)
-        if _just_begun(admin) if top is None else top.is_relative_to(folder):
+        if _is_stale(admin) if top is None else top.is_relative_to(folder):
             remove_tree(admin)
     with suppress(OSError):
         (common / "worktrees").rmdir()  # as git does, when it is empty
@@ -185,19 +190,16 @@ def _admins(common: Path) -> Iterator[Path]:
         yield from sorted(place for place in (common / "worktrees").iterdir() if not place.is_symlink())
 
 
-def _just_begun(admin: Path) -> bool:
-    """By a git that was killed long ago."""
+def _is_stale(admin: Path) -> bool:
     with suppress(FileNotFoundError):
-        old = time.time() - admin.stat().st_mtime > STALE
-        begun = (admin / "locked").is_file() or not any(admin.iterdir())
-        return old and begun and not (admin / "gitdir").exists()
+        return time.time() - admin.stat().st_mtime > STALE
     return False
 
 
 def _top_of(admin: Path) -> Path | None:
-    """The worktree that git's folder is for, by its back pointer."""
+    """The worktree that git's folder is for, by its back pointer. None: it has no such pointer (yet, or any more)."""
     try:
         pointer = (admin / "gitdir").read_bytes()
-    except OSError:
+    except FileNotFoundError:
         return None
-    return Path(pointer.decode("utf-8", "surrogateescape").removesuffix("\n")).parent
+    return Path(pointer.decode("utf-8", "surrogateescape").removesuffix("\n")).parent if pointer else None
