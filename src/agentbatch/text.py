@@ -21,6 +21,7 @@ _SEQUENCES = re.compile(
 _JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: part of Persian, Indic scripts and emoji, and harmless."""
 
+_AGES = (("d", 86_400), ("h", 3_600), ("min", 60))
 _UNITS = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "B"))
 
 
@@ -29,6 +30,12 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def age_text(seconds: float) -> str:
+    """In one figure: `3 d`, `5 h`, `12 min`."""
+    unit, size = next((unit, size) for unit, size in _AGES if seconds >= size or size == 60)
+    return f"{max(0, int(seconds // size)):,} {unit}"
 
 
 def tokens(count: int, *, estimated: bool = False, narrow: bool = False) -> str:

@@ -29,13 +29,17 @@ class Usage(BaseModel):
         return self.input + self.output
 
     def __add__(self, other: "Usage") -> "Usage":
+        return sum_usage((self, other))
+
+    def __sub__(self, before: "Usage") -> "Usage":
+        """What came since `before`, which was a part of it."""
         return Usage(
-            input=self.input + other.input,
-            cached=self.cached + other.cached,
-            output=self.output + other.output,
-            reasoning=self.reasoning + other.reasoning,
-            calls=self.calls + other.calls,
-            estimated=self.estimated or other.estimated,
+            input=self.input - before.input,
+            cached=self.cached - before.cached,
+            output=self.output - before.output,
+            reasoning=self.reasoning - before.reasoning,
+            calls=self.calls - before.calls,
+            estimated=self.estimated,
         )
 
     def document(self) -> dict[str, Any]:
@@ -49,6 +53,19 @@ class Usage(BaseModel):
             "calls": self.calls,
             "estimated": self.estimated,
         }
+
+
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """All of them, summed field by field: a run has as many as calls."""
+    all_of_them = list(usages)
+    return Usage(
+        input=sum(usage.input for usage in all_of_them),
+        cached=sum(usage.cached for usage in all_of_them),
+        output=sum(usage.output for usage in all_of_them),
+        reasoning=sum(usage.reasoning for usage in all_of_them),
+        calls=sum(usage.calls for usage in all_of_them),
+        estimated=any(usage.estimated for usage in all_of_them),
+    )
 
 
 def sum_or_none(costs: Iterable[float | None]) -> float | None:

@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from agentbatch.config import secret_variables
+from pydantic import SecretStr
+
+from agentbatch.config import RoleSettings, secret_variables
 from agentbatch.errors import UserError
 from agentbatch.local.child import ServerOrder
 from agentbatch.local.server_plan import ServerPlan
@@ -48,6 +49,11 @@ class LocalServer:
         self._process: asyncio.subprocess.Process | None = None
 
     @property
+    def role(self) -> RoleSettings:
+        """The server as an endpoint that a role is played on."""
+        return RoleSettings(model=self.plan.name, base_url=self.base_url, api_key=SecretStr(self.api_key))
+
+    @property
     def identity(self) -> str:
         """Identifies the model across runs, on whatever port it is served."""
         return self.plan.identity
@@ -60,9 +66,7 @@ class LocalServer:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._end()
 
     async def ended(self) -> str:

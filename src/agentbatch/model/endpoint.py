@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -73,9 +72,7 @@ class Endpoint:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._transport is not None:
             await self._transport.close()
             self._transport = None

@@ -20,7 +20,7 @@ MAX_BATCH_SIZE = 10
 INSTRUCTS = ("system", "developer")
 """Roles that tell a model how to answer: newer models call the first one by the second name."""
 
-TOKEN_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+TOKEN_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """The names under which requests limit the length of an answer."""
 
 BATCH_DISCOUNT = 0.5

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple, Self
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.redaction import Redactor
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.admission import Requests, each
 from agentbatch.requests.batch.batch_pass import BatchPass
 from agentbatch.requests.batch.call import Caller
-from agentbatch.requests.batch.executor import RequestExecutor, cost_of, expected_tokens
+from agentbatch.requests.batch.executor import RequestExecutor, cost_of, expected_usage
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions, ProviderOptions, check_concurrency
 from agentbatch.requests.provider.ledger import check_none_at_provider
@@ -27,7 +26,7 @@ from agentbatch.requests.report.progress import BatchProgress, progress_of
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.result import BatchError, BatchResult
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 PROGRESS_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
@@ -181,16 +180,14 @@ class BatchProcessor:
 
     def estimate(self, requests: Iterable[BatchRequest]) -> Estimate:
         """What they may take: sends nothing. Raises UserError as `run`."""
-        count = given = written = 0
+        options, total = self.options, Usage()
         cost: float | None = 0.0
-        for request in map(self.options.apply, requests):
-            size = len(request.text().encode("utf-8", "replace"))
-            most = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
-            count, given, written = count + 1, given + size // BYTES_PER_TOKEN, written + most
-            usage = Usage(input=size // BYTES_PER_TOKEN, output=most, calls=1)
-            price = cost_of(self.options.prices, self.endpoint.base_url, str(request.body["model"]), usage)
-            cost = None if cost is None or price is None else cost + price * self.options.discount
-        return Estimate(count, given, written, cost)
+        for request in map(options.apply, requests):
+            usage = expected_usage(request.body, len(request.text().encode("utf-8", "replace")))
+            price = cost_of(options.prices, self.endpoint.base_url, str(request.body["model"]), usage)
+            total, cost = total + usage, sum_or_none((cost, price))
+        discounted = None if cost is None else cost * options.discount
+        return Estimate(total.calls, total.input, total.output, discounted)
 
     def _new_batch(self, journal: Journal, replay: bool) -> BatchPass | ProviderPass:
         endpoint, options = self.endpoint, replace(self.options, on_notice=self.on_notice)

@@ -1,11 +1,12 @@
 """What was spent: a bill a role and model, summed call by call."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.runs import events as e
-from agentbatch.usage import Usage, sum_or_none
+from agentbatch.usage import Usage, sum_or_none, sum_usage
 
 
 class Bill(BaseModel):
@@ -23,16 +24,26 @@ class Bill(BaseModel):
 
 
 def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:
-    total = Usage()
-    for bill in bills:
-        if role is None or bill.role == role:
-            total = total + bill.usage
-    return total
+    return sum_usage(bill.usage for bill in bills if role is None or bill.role == role)
 
 
 def total_cost(bills: tuple[Bill, ...], role: e.Role | None = None) -> float | None:
     """None when a bill with calls has no known price; 0.0 when nothing was spent."""
     return sum_or_none(bill.cost for bill in bills if role is None or bill.role == role)
+
+
+class Costs(NamedTuple):
+    """US dollars; None when a part of it is unknown."""
+
+    input: float | None
+    output: float | None
+    total: float | None
+
+
+def total_costs(bills: Iterable[Bill]) -> Costs:
+    """Of all bills together."""
+    costs = [(bill.cost_input, bill.cost_output, bill.cost) for bill in bills]
+    return Costs(*(sum_or_none(cost[part] for cost in costs) for part in range(3)))
 
 
 def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
@@ -63,19 +74,12 @@ def _merged(bills: Sequence[Bill]) -> Bill:
     """One line of many, summed field by field: a run of ten thousand tasks has as many lines."""
     if len(bills) == 1:
         return bills[0]
-    usages = [bill.usage for bill in bills]
+    costs = total_costs(bills)
     return Bill(
         role=bills[0].role,
         model=bills[0].model,
-        usage=Usage(
-            input=sum(usage.input for usage in usages),
-            cached=sum(usage.cached for usage in usages),
-            output=sum(usage.output for usage in usages),
-            reasoning=sum(usage.reasoning for usage in usages),
-            calls=sum(usage.calls for usage in usages),
-            estimated=any(usage.estimated for usage in usages),
-        ),
-        cost=sum_or_none(bill.cost for bill in bills),
-        cost_input=sum_or_none(bill.cost_input for bill in bills),
-        cost_output=sum_or_none(bill.cost_output for bill in bills),
+        usage=sum_usage(bill.usage for bill in bills),
+        cost=costs.total,
+        cost_input=costs.input,
+        cost_output=costs.output,
     )

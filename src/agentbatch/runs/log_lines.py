@@ -3,10 +3,10 @@
 import time
 
 from agentbatch.runs import events as e
+from agentbatch.runs.bills import total_costs
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, first_line, money, tokens
-from agentbatch.usage import sum_or_none
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
@@ -123,18 +123,12 @@ def _finish_line(task: TaskState, state: RunState) -> str:
     """Seconds, [k/N], status, iterations, tokens in/out/calls, cost in/out."""
     usage, mark = task.usage, "≈" if task.usage.estimated else ""
     done = state.count("completed", "error", "timeout", "cancelled", "skipped")
-    cost_in, cost_out = _split_cost(task)
+    costs = total_costs(task.bills)
     return (
         f"{task.status} in {task.duration(0.0):.1f}s [{done}/{state.total}], "
         f"{counted(task.iteration, 'iteration')}, "
         f"tokens {mark}{usage.input:,} in/{mark}{usage.output:,} out/{counted(usage.calls, 'call')}, "
-        f"cost {cost_in} in/{cost_out} out"
-    )
-
-
-def _split_cost(task: TaskState) -> tuple[str, str]:
-    return money(sum_or_none(b.cost_input for b in task.bills)), money(
-        sum_or_none(b.cost_output for b in task.bills)
+        f"cost {money(costs.input)} in/{money(costs.output)} out"
     )
 
 

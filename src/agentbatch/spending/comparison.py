@@ -7,11 +7,10 @@ from pathlib import Path
 
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.files import STATE_FOLDER
-from agentbatch.runs.bills import Bill, total_cost, total_usage
+from agentbatch.runs.bills import Bill, total_costs, total_usage
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
-from agentbatch.usage import sum_or_none
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,5 @@ def compare_bills(prices: Prices, bills: Sequence[Bill], models: Sequence[str], 
     known = {model.lower() for model in models}
     more = [name for lower, name in used.items() if lower not in known]
     usage = total_usage(tuple(bills))
-    actual = ComparisonRow(
-        "",
-        sum_or_none(bill.cost_input for bill in bills),
-        sum_or_none(bill.cost_output for bill in bills),
-        total_cost(tuple(bills)),
-    )
+    actual = ComparisonRow("", *total_costs(bills))
     return Comparison(tuple(compare(prices, usage, [*models, *more], at)), actual, frozenset(used))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from agentbatch.errors import UserError
@@ -50,6 +50,15 @@ class ComparisonRow:
     cost_input: float | None
     cost_output: float | None
     cost: float | None
+
+    def document(self) -> dict[str, Any]:
+        """As JSON for programs: results files, `--json`."""
+        return {
+            "model": self.model,
+            "inputCost": self.cost_input,
+            "outputCost": self.cost_output,
+            "totalCost": self.cost,
+        }
 
 
 class Prices:

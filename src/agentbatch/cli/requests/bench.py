@@ -38,17 +38,13 @@ LADDER = (8, 16, 32)
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "bench", help="measure the pace of requests", description="Performance tests."
-    )
+    parser = subparsers.add_parser("bench", description="Performance tests.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     bench = commands.add_parser(
         "requests",
         help="plain requests: several at once, several a call",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     bench.add_argument(
         "--latency", dest="answer_after", metavar="SECONDS", type=number(0, 60), default=0.2,
@@ -166,10 +162,7 @@ def _explanation(args: argparse.Namespace, rounds: "list[Round]") -> str:
     )
     if not args.spends:
         return text + "\nThis is agentbatch and the machine; --yes-spend measures your endpoint."
-    cost: float | None = 0.0
-    for round_ in rounds:
-        cost = sum_or_none((cost, round_.stats.cost))
-    return text + f"\nCost {money(cost)}."
+    return text + f"\nCost {money(sum_or_none(round_.stats.cost for round_ in rounds))}."
 
 
 def _document(round_: "Round") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentbatch.cli.arguments import age
 from agentbatch.errors import UserError
-from agentbatch.text import clip, counted, money, pad, tokens
+from agentbatch.text import age_text, clip, counted, money, pad, tokens
 
 if TYPE_CHECKING:
     from agentbatch.requests.journal.cache import Kept, ResponseCache
@@ -31,14 +31,7 @@ Answers are kept for 30 days in $XDG_CACHE_HOME/agentbatch/answers.db
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "cache",
-        help="answers kept by requests run --cache",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = subparsers.add_parser("cache", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("action", choices=("list", "clear"), help="list: by model; clear: forget them")
     parser.add_argument(
         "--older-than", dest="age", metavar="AGE", type=age, help="clear: only these, such as 12h, 7d, 2w"
@@ -86,17 +79,9 @@ def _table(kept: Sequence["Kept"], now: float) -> list[str]:
         name = pad(clip(row.model or "–", 30), 30)
         lines.append(
             f"{name}  {row.answers:>9,}  {tokens(row.tokens, narrow=True):>7}  {money(row.cost):>9}  "
-            f"{_ago(now - row.oldest):>8}"
+            f"{age_text(now - row.oldest):>8}"
         )
     return lines
-
-
-def _ago(seconds: float) -> str:
-    """`3 d`, `5 h`, `12 min`."""
-    for unit, size in (("d", 86_400), ("h", 3_600)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds // 60))} min"
 
 
 def _clear(cache: "ResponseCache | None", args: argparse.Namespace) -> int:

@@ -26,17 +26,13 @@ examples:
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "requests", help="batches of plain model requests", description="Batches of plain model requests."
-    )
+    parser = subparsers.add_parser("requests", description="Batches of plain model requests.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     run_parser = commands.add_parser(
         "run",
         help="send the requests of a file",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add_run_flags(run_parser)
     run_parser.set_defaults(command=_run)

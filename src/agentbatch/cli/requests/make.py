@@ -45,8 +45,6 @@ def add_make(commands: Any) -> None:
         help="write the requests from a template",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     make.add_argument("template", metavar="TEMPLATE", type=Path, help="a text file")
     make.add_argument(

@@ -78,9 +78,8 @@ async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:
         async with local_checks.started(settings, folder, key) as server:
             yield Check("ok", "local model", server.plan.describe())
             yield await local_checks.speed(server, settings)
-            own = local_checks.role(server)
             name = "coder" if settings.coder_is_local else "evaluator"
-            async for check in _role(name, own, settings, folder, server.identity):
+            async for check in _role(name, server.role, settings, folder, server.identity):
                 yield check
     except UserError as error:
         yield Check("fail", "local model", str(error))

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
-from pydantic import SecretStr
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.config import RoleSettings, Settings
+from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.local.gguf import read_header
 from agentbatch.local.machine import this_machine
@@ -86,8 +85,3 @@ async def speed(server: LocalServer, settings: Settings) -> Check:
     return Check(
         "ok", "local speed", f"reads {reads:.0f} and writes {writes:.1f} tokens/s, one request at a time"
     )
-
-
-def role(server: LocalServer) -> RoleSettings:
-    """The server as an endpoint that a role can be checked on."""
-    return RoleSettings(model=server.plan.name, base_url=server.base_url, api_key=SecretStr(server.api_key))

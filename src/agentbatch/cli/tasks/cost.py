@@ -173,15 +173,7 @@ def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_
 
     out = Writer(sys.stdout)
     if as_json:
-        models = [
-            {
-                "model": row.model,
-                "inputCost": row.cost_input,
-                "outputCost": row.cost_output,
-                "totalCost": row.cost,
-            }
-            for row in rows
-        ]
+        models = [row.document() for row in rows]
         document = {"tokens": usage.document(), "actualCost": actual, "comparison": models}
         out.line(json.dumps(document, indent=2))
         return

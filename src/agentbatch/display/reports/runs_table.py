@@ -12,9 +12,8 @@ from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import Run, RunCondition
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.document import cost_document, iso_time
-from agentbatch.text import clip, money, pad, width
+from agentbatch.text import age_text, clip, money, pad, width
 
-_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 MIN_MODELS = 8
 """Cells."""
 
@@ -79,10 +78,7 @@ class Unreadable:
 
 def ago(seconds: float) -> str:
     """How long ago in one figure: `3 d ago`, `5 min ago`, `now`."""
-    for size, unit in _AGES:
-        if seconds >= size:
-            return f"{int(seconds // size):,} {unit} ago"
-    return "now"
+    return f"{age_text(seconds)} ago" if seconds >= 60 else "now"
 
 
 def render_runs(

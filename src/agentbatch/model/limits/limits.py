@@ -10,7 +10,6 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
-from types import TracebackType
 
 from agentbatch.model.limits.clock import Clock, LoopClock, Timer
 from agentbatch.model.limits.cooldown import ACCEPTED_AFTER, Cooldown
@@ -75,9 +74,7 @@ class Slot:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._limits._release(self, cancelled=kind is not None and issubclass(kind, asyncio.CancelledError))
 
     def __lt__(self, other: "Slot") -> bool:

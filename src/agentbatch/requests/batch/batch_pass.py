@@ -6,20 +6,19 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from agentbatch.model.request import encode_body
-from agentbatch.model.tokens import BYTES_PER_TOKEN
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.call import Attempt
-from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_tokens
+from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_usage
 from agentbatch.requests.batch.pack_executor import PackedExecutor
 from agentbatch.requests.batch.packing import Pack, Packer
-from agentbatch.requests.batch.result_sink import Results, ResultSink
+from agentbatch.requests.batch.result_sink import Charged, Results, ResultSink
 from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.spending.budget import BudgetExhausted, RunBudget
-from agentbatch.usage import Usage, sum_or_none
+from agentbatch.usage import sum_usage
 
 PACK_PATIENCE = 0.5
 """Seconds that a request waits for others to share a call with, when a worker is free."""
@@ -30,17 +29,6 @@ Waiting = asyncio.Queue[Pack | None]
 
 class Stopped(Exception):
     """The pass starts nothing more; a request that was not sent stays pending."""
-
-
-@dataclass
-class Bill:
-    """What the calls for one pack cost."""
-
-    usage: Usage = field(default_factory=Usage)
-    cost: float | None = 0.0
-
-    def add(self, result: BatchResult) -> None:
-        self.usage, self.cost = self.usage + result.usage, sum_or_none((self.cost, result.cost))
 
 
 @dataclass
@@ -183,7 +171,7 @@ class BatchPass:
                 aclosing(packs.execute(pack, self._attempt, lambda: bool(self.stopped))) as results,
             ):
                 async for item, result in results:
-                    bill.add(result)
+                    bill.add(result.usage, result.cost)
                     await self._ended(item, result, sink)
         except Stopped:
             return
@@ -191,9 +179,9 @@ class BatchPass:
             self.stop(exhausted.sentence)
 
     @asynccontextmanager
-    async def _within_budget(self, pack: Pack) -> AsyncIterator[Bill]:
+    async def _within_budget(self, pack: Pack) -> AsyncIterator[Charged]:
         """Holds what the pack may cost, and settles what it did. Raises BudgetExhausted."""
-        bill = Bill()
+        bill = Charged()
         if self._budget is None:
             yield bill
             return
@@ -206,12 +194,10 @@ class BatchPass:
     def _expected(self, pack: Pack) -> tuple[str, int, float | None]:
         """Model, tokens and cost, as far as can be known."""
         model = str(pack[0].request.body.get("model", ""))
-        given = written = 0
-        for item in pack:
-            size = len(encode_body(item.request.body))
-            given += size // BYTES_PER_TOKEN
-            written += expected_tokens(item.request.body, size) - size // BYTES_PER_TOKEN
-        return model, given + written, self.executor.cost(model, Usage(input=given, output=written, calls=1))
+        bodies = [item.request.body for item in pack]
+        expected = sum_usage(expected_usage(body, len(encode_body(body))) for body in bodies)
+        one_call = expected.model_copy(update={"calls": 1})
+        return model, expected.total, self.executor.cost(model, one_call)
 
     def _attempt(self, items: Sequence[Item]) -> Attempt:
         """What surrounds each sending of these."""

@@ -9,10 +9,11 @@ from typing import Any
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN, estimate
 from agentbatch.requests.batch.call import Attempt, Caller, CallOutcome
+from agentbatch.requests.options import TOKEN_LIMITS
 from agentbatch.requests.spec.answers import text_of
 from agentbatch.requests.spec.request import CHAT, BatchRequest
 from agentbatch.requests.spec.result import BatchError, BatchResult
-from agentbatch.requests.spec.structured import complaint, schema_of
+from agentbatch.requests.spec.structured import AnswerSchema, complaint, schema_of
 from agentbatch.spending.pricing import Prices
 from agentbatch.usage import Usage, sum_or_none
 
@@ -50,24 +51,14 @@ class RequestExecutor:
     ) -> BatchResult:
         """`attempt` and `stopped` as for `Caller.call`. `charge` gets a call that does not end the request."""
         request = item.request
-        schema = schema_of(request.body)
         result = await self._once(item, request, attempt, stopped)
-        if schema is None or not result.ok or request.url != CHAT:
-            return result
-        problem = complaint(schema, result.text)
+        problem = schema_problem(request, result)
         if not problem:
-            return replace(result, data=json.loads(schema.extract(result.text)))
+            return with_data(request, result)
         charge(item, result.usage, result.cost)
         again = request.model_copy(update={"body": asked_again(request.body, result.text, problem)})
         second = await self._once(item, again, attempt, stopped)
-        merged = joined(result, second)
-        problem = complaint(schema, second.text) if second.ok else ""
-        if problem:
-            return replace(
-                merged,
-                error=BatchError("invalid_answer", f"The answer does not keep to its schema: {problem}."),
-            )
-        return replace(merged, data=json.loads(schema.extract(second.text))) if second.ok else merged
+        return checked(request, joined(result, second))
 
     async def _once(
         self, item: Item, request: BatchRequest, attempt: Attempt, stopped: Callable[[], bool]
@@ -75,7 +66,7 @@ class RequestExecutor:
         content = encode_body(request.body)
         model = str(request.body.get("model", ""))
         outcome = await self.caller.call(
-            request.url, content, expected_tokens(request.body, len(content)), model=model,
+            request.url, content, expected_usage(request.body, len(content)).total, model=model,
             attempt=attempt, stopped=stopped,
         )  # fmt: skip
         return self.result(item, request, outcome, model)
@@ -110,6 +101,32 @@ class RequestExecutor:
         return cost_of(self.prices, self.base_url, model, usage)
 
 
+def _schema(request: BatchRequest, result: BatchResult) -> AnswerSchema | None:
+    """What the answer has to keep to, if there is one."""
+    return schema_of(request.body) if result.ok and request.url == CHAT else None
+
+
+def schema_problem(request: BatchRequest, result: BatchResult) -> str:
+    """Why the answer does not keep to the request's schema; empty when it does, or there is none."""
+    schema = _schema(request, result)
+    return complaint(schema, result.text) if schema is not None else ""
+
+
+def with_data(request: BatchRequest, result: BatchResult) -> BatchResult:
+    """With the answer as JSON, where it keeps to a schema."""
+    schema = _schema(request, result)
+    return result if schema is None else replace(result, data=json.loads(schema.extract(result.text)))
+
+
+def checked(request: BatchRequest, result: BatchResult) -> BatchResult:
+    """`with_data`, or failed: the answer does not keep to the request's schema, and is not asked for again."""
+    problem = schema_problem(request, result)
+    if not problem:
+        return with_data(request, result)
+    text = f"The answer does not keep to its schema: {problem}."
+    return replace(result, error=BatchError("invalid_answer", text))
+
+
 def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> float | None:
     """US dollars at this endpoint; 0 for nothing, None for an unknown price."""
     if not usage.calls:
@@ -118,10 +135,11 @@ def cost_of(prices: Prices | None, base_url: str, model: str, usage: Usage) -> f
     return None if price is None else price.total
 
 
-def expected_tokens(body: dict[str, Any], size: int) -> int:
-    """What a request may take in all: its own size (bytes) and the most that it asks for."""
-    most = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
-    return size // BYTES_PER_TOKEN + (most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT)
+def expected_usage(body: dict[str, Any], size: int) -> Usage:
+    """What a request may take: its own size (bytes), and the most that it asks for."""
+    most = next((body[name] for name in TOKEN_LIMITS if body.get(name)), 0)
+    output = most if isinstance(most, int) and most > 0 else EXPECTED_OUTPUT
+    return Usage(input=size // BYTES_PER_TOKEN, output=output, calls=1)
 
 
 def asked_again(body: dict[str, Any], answer: str, problem: str) -> dict[str, Any]:

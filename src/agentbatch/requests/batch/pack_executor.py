@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from agentbatch.model.request import encode_body
 from agentbatch.requests.batch.call import Attempt
-from agentbatch.requests.batch.executor import Charge, Item, RequestExecutor, expected_tokens, joined
+from agentbatch.requests.batch.executor import Charge, Item, RequestExecutor, expected_usage, joined
 from agentbatch.requests.batch.packing import pack_body, read_pack, shares, text_of_item
 from agentbatch.requests.spec.request import CHAT
 from agentbatch.requests.spec.result import BatchResult
@@ -62,7 +62,12 @@ class PackedExecutor:
         body = pack_body([item.request for item in items])
         content, model = encode_body(body), str(body.get("model", ""))
         outcome = await self.executor.caller.call(
-            CHAT, content, expected_tokens(body, len(content)), model=model, attempt=attempt, stopped=stopped
+            CHAT,
+            content,
+            expected_usage(body, len(content)).total,
+            model=model,
+            attempt=attempt,
+            stopped=stopped,
         )
         request = items[0].request.model_copy(update={"body": body})
         whole = self.executor.result(items[0], request, outcome, model)

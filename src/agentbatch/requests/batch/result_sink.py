@@ -1,29 +1,30 @@
 """How requests end: their results are recorded, cached, and given out, also to requests that ask the same."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agentbatch.requests.batch.executor import Item
+from agentbatch.requests.batch.executor import Item, with_data
 from agentbatch.requests.journal.journal import Done, Follower, Journal
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
-from agentbatch.requests.spec.request import CHAT, BatchRequest
+from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.result import BatchResult, renamed, result_of
-from agentbatch.requests.spec.structured import schema_of
 from agentbatch.usage import Usage, less, sum_or_none
 
 Results = asyncio.Queue[BatchResult | None]
 """What a batch gives out; None is its end."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Charged:
-    """What the journal has already of a request that has not ended."""
+    """What calls took: those for a pack, or those that the journal has of a request that has not ended."""
 
     usage: Usage = field(default_factory=Usage)
     cost: float | None = 0.0
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        self.usage, self.cost = self.usage + usage, sum_or_none((self.cost, cost))
 
 
 @dataclass
@@ -43,13 +44,12 @@ class ResultSink:
         """A call for it was paid that did not end it: the journal has that at once, for it may never end."""
         if usage.calls or usage.total:
             self.journal.charge(item.n, usage.input, usage.output, cost)
-            before = self.charged.get(item.n, Charged())
-            self.charged[item.n] = Charged(before.usage + usage, sum_or_none((before.cost, cost)))
+            self.charged.setdefault(item.n, Charged()).add(usage, cost)
 
     def left(self, item: Item, result: BatchResult) -> None:
         """It stays pending, though `result` was paid."""
         before = self.charged.get(item.n, Charged())
-        self.charge(item, _rest(result.usage, before.usage), less(result.cost, before.cost))
+        self.charge(item, result.usage - before.usage, less(result.cost, before.cost))
 
     def count_charged(self) -> None:
         """The batch is over: what was paid for requests that did not end belongs to its figures."""
@@ -62,7 +62,7 @@ class ResultSink:
         """It has its result now."""
         line = result.line()
         before = self.charged.pop(item.n, Charged())
-        followers = await self.journal.finish(item.n, _done(result, line, before))
+        followers = await self.journal.finish(item.n, done_of(result, line, before))
         if self.options.cache is not None and not result.cached:
             self.options.cache.put(item.key, result, line)
         await self._give_out(item.request, replace(result, made_line=line))
@@ -91,7 +91,7 @@ class ResultSink:
             line = renamed(answer, follower.id)
             same = request.model_copy(update={"id": follower.id})
             result = result_from(line, follower.place, same)
-            await self.journal.finish(follower.n, _done(result, line))
+            await self.journal.finish(follower.n, done_of(result, line))
             await self._give_out(same, result)
 
     async def _give_out(self, request: BatchRequest, result: BatchResult) -> None:
@@ -109,24 +109,12 @@ class ResultSink:
 
 def result_from(line: str, index: int, request: BatchRequest) -> BatchResult:
     """The result of a request, read from its output line."""
-    result = result_of(line, index, request.url)
-    schema = schema_of(request.body) if result.ok and request.url == CHAT else None
-    return result if schema is None else replace(result, data=json.loads(schema.extract(result.text)))
+    return with_data(request, result_of(line, index, request.url))
 
 
-def _done(result: BatchResult, line: str, before: Charged = Charged()) -> Done:
+def done_of(result: BatchResult, line: str, before: Charged | None = None) -> Done:
     """With what is to be added to the charges `before`."""
+    before = before or Charged()
     reason = result.error.message if result.error is not None else ""
-    rest = _rest(result.usage, before.usage)
+    rest = result.usage - before.usage
     return Done(result.ok, line, reason, rest.input, rest.output, less(result.cost, before.cost))
-
-
-def _rest(usage: Usage, before: Usage) -> Usage:
-    return Usage(
-        input=usage.input - before.input,
-        cached=usage.cached - before.cached,
-        output=usage.output - before.output,
-        reasoning=usage.reasoning - before.reasoning,
-        calls=usage.calls - before.calls,
-        estimated=usage.estimated,
-    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 Phase = Literal["idle", "in call", "uninterruptible"]
@@ -28,17 +28,13 @@ class Workers:
         if not self.running or (not task.cancelled() and task.exception() is not None):
             self._over.set()
 
-    @contextmanager
-    def in_call(self) -> Iterator[None]:
+    def in_call(self) -> AbstractContextManager[None]:
         """Around a call: only a stop that cuts calls off ends it."""
-        with self._in_phase("in call"):
-            yield
+        return self._in_phase("in call")
 
-    @contextmanager
-    def uninterruptible(self) -> Iterator[None]:
+    def uninterruptible(self) -> AbstractContextManager[None]:
         """Around recording and handing out an answer: no stop cuts it off."""
-        with self._in_phase("uninterruptible"):
-            yield
+        return self._in_phase("uninterruptible")
 
     @contextmanager
     def _in_phase(self, phase: Phase) -> Iterator[None]:

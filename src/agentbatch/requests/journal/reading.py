@@ -83,6 +83,11 @@ class JournalReading:
         return Spent(attempts, given, written, None if unknown else cost, calls)
 
 
+def open_reading(path: Path) -> closing[sqlite3.Connection]:
+    """A read-only connection for a `with`. Raises sqlite3.Error."""
+    return closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0))
+
+
 def read_failed(path: Path) -> list[tuple[str, str]]:
     """Ids and reasons of the requests that failed, in input order; none when there is no journal yet.
 
@@ -91,9 +96,7 @@ def read_failed(path: Path) -> list[tuple[str, str]]:
     if not path.is_file():
         return []
     try:
-        with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
-        ) as connection:
+        with open_reading(path) as connection:
             return connection.execute(
                 "SELECT id, coalesce(reason, '') FROM requests WHERE state = ? AND session >= "
                 "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0) ORDER BY place, n",

@@ -2,7 +2,6 @@
 again or stays open."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,20 +10,18 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.reply import ErrorKind
 from agentbatch.requests.batch.call import CallError, CallOutcome
-from agentbatch.requests.batch.executor import Item, asked_again
-from agentbatch.requests.batch.result_sink import ResultSink
-from agentbatch.requests.journal.journal import Done, Journal
+from agentbatch.requests.batch.executor import Item, asked_again, checked, joined, schema_problem
+from agentbatch.requests.batch.result_sink import ResultSink, done_of
+from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.documents import Answer, ProviderState, outcome_of, read_answers
 from agentbatch.requests.provider.ledger import Again, Part, Target, Wanted
 from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderSender
 from agentbatch.requests.provider.service import ServiceError
 from agentbatch.requests.spec.answers import Document
-from agentbatch.requests.spec.request import CHAT, BatchRequest
-from agentbatch.requests.spec.result import BatchError, BatchResult
-from agentbatch.requests.spec.structured import complaint, schema_of
+from agentbatch.requests.spec.request import BatchRequest
+from agentbatch.requests.spec.result import BatchResult
 from agentbatch.text import counted
-from agentbatch.usage import sum_or_none
 
 AT_ONCE = 100
 """Answers that share a commit."""
@@ -88,11 +85,14 @@ class Reading:
         if result is None:
             return  # it stays wanted, as if it had not been asked
         if again is None:
-            problem = self._complaint(result, sent)
+            problem = schema_problem(sent, result)
             if problem:
                 self._once_more(wanted, result, problem)
                 return
-        result = self._checked(result if again is None else _joined(again, result), sent)
+        else:
+            first = BatchResult(target.id, target.place, usage=again.usage, cost=again.cost, attempts=1)
+            result = joined(first, result)
+        result = checked(sent, result)
         if again is not None:
             original = {**body, "messages": body["messages"][:-2]}
             item = replace(item, request=sent.model_copy(update={"body": original}))
@@ -104,10 +104,7 @@ class Reading:
         if target.current:
             await self.sink.ended(item, result)
         else:  # its line is gone from the input: it is paid, and nobody asks for it
-            reason = result.error.message if result.error is not None else ""
-            usage = result.usage
-            done = Done(result.ok, result.line(), reason, usage.input, usage.output, result.cost)
-            await self.journal.finish(item.n, done)
+            await self.journal.finish(item.n, done_of(result, result.line()))
 
     def _result(self, item: Item, answer: Answer) -> BatchResult | None:
         """None for what was no fault of the request's."""
@@ -130,35 +127,10 @@ class Reading:
         kind: ErrorKind = "endpoint" if failure.kind == "endpoint" else "request"
         return CallError(kind, text, answer.status or None, code[:64])
 
-    def _complaint(self, result: BatchResult, request: BatchRequest) -> str:
-        schema = schema_of(request.body) if result.ok and request.url == CHAT else None
-        return complaint(schema, result.text) if schema is not None else ""
-
-    def _checked(self, result: BatchResult, request: BatchRequest) -> BatchResult:
-        schema = schema_of(request.body) if result.ok and request.url == CHAT else None
-        if schema is None:
-            return result
-        problem = complaint(schema, result.text)
-        if not problem:
-            return replace(result, data=json.loads(schema.extract(result.text)))
-        text = f"The answer does not keep to its schema: {problem}."
-        return replace(result, error=BatchError("invalid_answer", text))
-
     def _once_more(self, wanted: Wanted, result: BatchResult, problem: str) -> None:
         again = Again(result.usage, result.cost, result.text, problem)
         self.sender.ledger.put_again(self.part, wanted, again)
         self.on_again(wanted)
-
-
-def _joined(first: Again, second: BatchResult) -> BatchResult:
-    """Both askings' bill on the second one's result."""
-    return replace(
-        second,
-        usage=first.usage + second.usage,
-        cost=sum_or_none((first.cost, second.cost)),
-        attempts=second.attempts + 1,
-        reasked=second.reasked + 1,
-    )
 
 
 def second_request(request: BatchRequest, again: Again) -> BatchRequest:

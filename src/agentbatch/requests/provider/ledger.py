@@ -6,13 +6,13 @@ journal has its answer, so that an answer which is read twice, after a crash, co
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.requests.journal.journal import Journal
+from agentbatch.requests.journal.reading import open_reading
 from agentbatch.requests.spec.request import Url
 from agentbatch.usage import Usage
 
@@ -202,15 +202,7 @@ class ProviderLedger:
         """`part`: the one that brought the first answer."""
         self._execute(
             "INSERT OR REPLACE INTO provider_again VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                wanted.n,
-                wanted.key,
-                part.b,
-                again.usage.model_dump_json(),
-                again.cost,
-                again.answer,
-                again.told,
-            ),
+            (wanted.n, wanted.key, part.b, again.usage.model_dump_json(), *again[1:]),
         )
 
     def again(self, n: int, key: str, part: Part | None = None) -> Again | None:
@@ -230,16 +222,12 @@ def batches_at_provider(path: Path) -> list[str]:
     if not path.is_file():
         return []
     try:
-        with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
-        ) as connection:
+        with open_reading(path) as connection:
             rows = connection.execute(
                 "SELECT coalesce(batch_id, file_id) FROM provider_batches WHERE ended = 0 AND file_id IS NOT NULL"
             )
             return [row[0] for row in rows]
-    except (
-        sqlite3.Error
-    ):  # no such table: the service was never used; whoever opens it reports other problems
+    except sqlite3.Error:  # no such table: the service was never used; others report other problems
         return []
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from agentbatch.model.request import encode_body
-from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.requests.batch.executor import RequestExecutor, expected_tokens
+from agentbatch.requests.batch.executor import RequestExecutor, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
 from agentbatch.requests.provider.ledger import Part, ProviderLedger, Wanted
 from agentbatch.requests.provider.service import ProviderService, ServiceError
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest, Url
 from agentbatch.text import counted, money
-from agentbatch.usage import Usage
+from agentbatch.usage import sum_or_none
 
 T = TypeVar("T")
 
@@ -136,9 +135,7 @@ class ProviderPacker:
         self._ledger.add(filling.b, Wanted(n, key, filling.requests, filling.size, len(line)))
         filling.size += len(line)
         filling.inputs += inputs
-        filling.estimate = (
-            None if filling.estimate is None or estimate is None else filling.estimate + estimate
-        )
+        filling.estimate = sum_or_none((filling.estimate, estimate))
         return full
 
     def rest(self) -> Iterator[Part]:
@@ -154,13 +151,10 @@ class ProviderPacker:
                 document = json.loads(file.read(wanted.size))
         except (OSError, ValueError):
             return None
-        body = document.get("body") if isinstance(document, dict) else None
-        own = (
-            custom_id(wanted.n, wanted.key) == document.get("custom_id")
-            if isinstance(document, dict)
-            else False
-        )
-        return body if own and isinstance(body, dict) else None
+        if not isinstance(document, dict) or document.get("custom_id") != custom_id(wanted.n, wanted.key):
+            return None
+        body = document.get("body")
+        return body if isinstance(body, dict) else None
 
     def close(self) -> None:
         if self._file is not None:
@@ -237,9 +231,7 @@ class ProviderSender:
             await self._send(part)
 
     def _estimate(self, request: BatchRequest) -> float | None:
-        size = len(encode_body(request.body))
-        given = size // BYTES_PER_TOKEN
-        usage = Usage(input=given, output=expected_tokens(request.body, size) - given, calls=1)
+        usage = expected_usage(request.body, len(encode_body(request.body)))
         cost = self.executor.cost(str(request.body.get("model", "")), usage)
         return None if cost is None else cost * BATCH_DISCOUNT
 

@@ -1,11 +1,9 @@
 """What a batch of plain requests would do and take, before anything is sent."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from agentbatch.model.request import encode_body
-from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.requests.batch.executor import expected_tokens
+from agentbatch.requests.batch.executor import cost_of, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, TOKEN_LIMITS
 from agentbatch.requests.run.prepare import PreparedRequests
 from agentbatch.requests.spec.input_file import read_requests
@@ -52,13 +50,12 @@ def plan(prepared: PreparedRequests) -> RequestsPlan:
     """Reads the input once more; sends nothing."""
     made = RequestsPlan(prepared)
     for request in map(prepared.batch.apply, read_requests(prepared.source)):
-        size = len(encode_body(request.body))
+        expected = expected_usage(request.body, len(encode_body(request.body)))
         part = made.parts.setdefault(str(request.body["model"]), ModelPart())
-        output = expected_tokens(request.body, size) - size // BYTES_PER_TOKEN
         part.requests += 1
-        part.input += size // BYTES_PER_TOKEN
+        part.input += expected.input
         if not request.url.endswith("embeddings"):  # those have no text
-            part.most += output
+            part.most += expected.output
             part.unbounded += not any(request.body.get(name) for name in TOKEN_LIMITS)
     for model, part in made.parts.items():
         part.least_cost = _cost(prepared, model, part.input, 0, part.requests)
@@ -67,11 +64,7 @@ def plan(prepared: PreparedRequests) -> RequestsPlan:
 
 
 def _cost(prepared: PreparedRequests, model: str, given: int, written: int, calls: int) -> float | None:
-    if prepared.batch.prices is None:
-        return None
     usage = Usage(input=given, output=written, calls=calls)
-    price = prepared.batch.prices.price(
-        model, usage, datetime.now(UTC), base_url=prepared.settings.coder_endpoint
-    )
+    cost = cost_of(prepared.batch.prices, prepared.settings.coder_endpoint, model, usage)
     discount = BATCH_DISCOUNT if prepared.options.provider_batch else 1.0
-    return None if price is None else price.total * discount
+    return None if cost is None else cost * discount

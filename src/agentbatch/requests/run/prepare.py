@@ -1,7 +1,5 @@
 """Checking everything before a batch of plain requests: input, output, schema, prices."""
 
-import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,12 +14,12 @@ from agentbatch.files import check_writable
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.provider.ledger import check_none_at_provider
 from agentbatch.requests.spec.input_file import check_requests
+from agentbatch.requests.spec.make_values import read_text
 from agentbatch.requests.spec.request import BatchRequest
-from agentbatch.requests.spec.structured import check_schema
+from agentbatch.requests.spec.structured import read_schema
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.spending.pricing import Prices, require_prices
-from agentbatch.text import clip
 
 REHEARSAL_MODEL = "rehearsal-plain"
 
@@ -119,20 +117,15 @@ def prepare_requests(
 def _batch(settings: Settings, options: RequestsSettings, folder: Path) -> BatchOptions:
     schema: Any = None
     if options.json_schema is not None:
-        path = folder / options.json_schema
-        try:
-            schema = json.loads(_text(path))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{options.json_schema} is not JSON: {clip(str(error), 200)}.") from None
-        check_schema(schema, str(options.json_schema))
+        schema = read_schema(folder / options.json_schema, str(options.json_schema))
     model = options.model or (REHEARSAL_MODEL if settings.rehearsal else settings.coder_model)
-    system = _text(folder / options.system).strip() if options.system is not None else None
+    system = read_text(folder / options.system).strip() if options.system is not None else None
     return BatchOptions(
         model=model,
         system=system,
         json_schema=schema,
         dedupe=not options.no_dedupe,
-        prices=_prices(settings, folder),
+        prices=None if settings.rehearsal else Prices.of(settings.prices, folder),
         **options.model_dump(include=AS_GIVEN),
     )
 
@@ -188,13 +181,6 @@ def _source(name: str, folder: Path, stdin: BinaryIO | None, resumed: RunFolder 
     return copy, True
 
 
-def _prices(settings: Settings, folder: Path) -> Prices | None:
-    """None: nothing has a price here."""
-    if settings.rehearsal:
-        return None
-    return Prices.of(settings.prices, folder)
-
-
 def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
     """A budget in dollars holds only where every model's price is known."""
     prices = prepared.batch.prices
@@ -204,12 +190,3 @@ def _check_priced(prepared: PreparedRequests, models: set[str]) -> None:
         raise UserError("--max-cost: the rehearsal model costs nothing; it needs no budget.")
     url = prepared.settings.coder_endpoint
     require_prices(prices, ((model, url) for model in sorted(models)), "--max-cost")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{os.path.relpath(path)} cannot be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{os.path.relpath(path)} is not UTF-8.") from None

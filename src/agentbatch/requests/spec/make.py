@@ -15,7 +15,7 @@ from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.requests.spec.make_values import Values, combinations, read_text
 from agentbatch.requests.spec.request import MAX_ID
-from agentbatch.requests.spec.structured import check_schema
+from agentbatch.requests.spec.structured import read_schema
 from agentbatch.text import clip
 
 MAX_REQUESTS = 1_000_000
@@ -166,12 +166,7 @@ def _fixed(recipe: Recipe) -> dict[str, Any]:
     fixed = settings.model_dump(include={"model", "temperature", "max_tokens"}, exclude_none=True)
     if settings.json_schema:
         path = recipe.prompt.path.parent / settings.json_schema
-        try:
-            schema = json.loads(read_text(path))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} is not JSON: {clip(str(error), 200)}.") from None
-        check_schema(schema, str(path))
-        fixed["json_schema"] = schema
+        fixed["json_schema"] = read_schema(path, str(path))
     return fixed
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -13,6 +14,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from agentbatch.errors import UserError
+from agentbatch.requests.spec.make_values import read_text
 from agentbatch.text import clip
 
 DATA = frozenset({"const", "default", "enum", "examples"})
@@ -75,6 +77,16 @@ def check_schema(schema: Any, where: str) -> AnswerSchema:
                 "target into $defs; nothing is fetched from elsewhere."
             ) from None
     return AnswerSchema(Draft202012Validator(schema, registry=registry))
+
+
+def read_schema(path: Path, shown: str) -> Any:
+    """The JSON schema in a file; `shown`: what errors call it. Raises UserError as `check_schema`."""
+    try:
+        schema = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{shown} is not JSON: {clip(str(error), 200)}.") from None
+    check_schema(schema, shown)
+    return schema
 
 
 def _references(schema: Any) -> Iterator[str]:

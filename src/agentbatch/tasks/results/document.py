@@ -34,15 +34,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "durationSeconds": round(state.seconds(now), 3),
             "totalTokenStats": token_document(state.bills),
             "cost": cost_document(state.bills),
-            "costComparison": [
-                {
-                    "model": row.model,
-                    "inputCost": row.cost_input,
-                    "outputCost": row.cost_output,
-                    "totalCost": row.cost,
-                }
-                for row in comparison
-            ],
+            "costComparison": [row.document() for row in comparison],
             "errorCauses": _causes(tasks),
         },
         "run": {

@@ -3,8 +3,6 @@
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from pydantic import SecretStr
-
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
 from agentbatch.local.server import LocalServer
 from agentbatch.model.endpoint import Endpoint
@@ -45,10 +43,7 @@ async def open_endpoints(
     roles = (settings.coder, settings.evaluator)
     local = (settings.coder_is_local, settings.evaluator_is_local)
     if server is not None:
-        own = RoleSettings(
-            model=server.plan.name, base_url=server.base_url, api_key=SecretStr(server.api_key)
-        )
-        roles = (own if local[0] else roles[0], own if local[1] else roles[1])
+        roles = (server.role if local[0] else roles[0], server.role if local[1] else roles[1])
     if settings.rehearsal:
         from agentbatch.rehearsal.library import sample_scripts  # brings aiohttp: only when it is needed
         from agentbatch.rehearsal.server import RehearsalServer

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from agentbatch.runs.bills import Bill, total_cost, total_usage
+from agentbatch.runs.bills import Bill, Costs, total_cost, total_costs, total_usage
 from agentbatch.runs.state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
-from agentbatch.usage import Usage, sum_or_none
+from agentbatch.usage import Usage
 
 HEADS = ("calls", "input", "cached", "output", "reasoning", "cost in", "cost out", "total")
 
@@ -67,10 +67,10 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
         sent = f" {counted(spent.attempts, 'request')} sent, none was answered." if spent.attempts else ""
         return [Line(f"No tokens have been used so far.{sent}", "dim")]
     labels = [harmless(f"{bill.role} {bill.model}") if spent.has_roles else "all calls" for bill in bills]
-    priced = [(bill.usage, bill.cost_input, bill.cost_output, bill.cost) for bill in bills]
+    priced = [(bill.usage, total_costs([bill])) for bill in bills]
     if len(bills) > 1:
         labels.append("total")
-        priced.append(_total(spent.bills))
+        priced.append((total_usage(spent.bills), total_costs(spent.bills)))
     for narrow in (False, True):
         rows = [_figures(*one, glyphs, narrow=narrow) for one in priced]
         if _wide(rows, range(len(HEADS))) <= columns:
@@ -78,29 +78,16 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
     return [*_table(labels, rows, columns, glyphs), _requests(spent, glyphs)]
 
 
-def _figures(
-    usage: Usage,
-    cost_in: float | None,
-    cost_out: float | None,
-    cost: float | None,
-    glyphs: Glyphs,
-    *,
-    narrow: bool,
-) -> tuple[str, ...]:
+def _figures(usage: Usage, costs: Costs, glyphs: Glyphs, *, narrow: bool) -> tuple[str, ...]:
     def count(number: int) -> str:
         return tokens(number, estimated=usage.estimated and number > 0, narrow=narrow)
 
     share = f"{usage.cached / usage.input:.0%}" if usage.input else UNKNOWN
     figures = (
         f"{usage.calls:,}", count(usage.input), share, count(usage.output), count(usage.reasoning),
-        money(cost_in), money(cost_out), money(cost),
+        *map(money, costs),
     )  # fmt: skip
     return tuple(plain(figure, glyphs) for figure in figures)
-
-
-def _total(bills: tuple[Bill, ...]) -> tuple[Usage, float | None, float | None, float | None]:
-    cost_in, cost_out = sum_or_none(b.cost_input for b in bills), sum_or_none(b.cost_output for b in bills)
-    return total_usage(bills), cost_in, cost_out, total_cost(bills)
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
