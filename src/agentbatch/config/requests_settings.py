@@ -126,7 +126,7 @@ SHARED: Mapping[str, Shared] = {
     "max_failures": Shared(
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),
-    "notify": Shared("output", "tell this apprise URL of the end and of the first failure; again for more"),
+    "notify": Shared("output", "notify this apprise URL of the end and of the first failure; again for more"),
     "prices": Shared("output"),
     "display": Shared("output"),
 }

@@ -11,7 +11,7 @@ _REPLACEMENTS = str.maketrans("–…≈·✓✗●○◆‖█▏▎▍▌▋�
 class Writer:
     """Writes to `out`. What its encoding lacks becomes `?`; after a failed write it is silent.
 
-    A run goes on for hours behind `agentbatch | head`: its results are in the store, not in this stream.
+    A run continues for hours behind `agentbatch | head`: its results are in the store, not in this stream.
     """
 
     def __init__(self, out: TextIO) -> None:

@@ -26,7 +26,7 @@ class Listed:
 
     @property
     def brief(self) -> str:
-        """The problem without the path, which the name beside it tells already."""
+        """The problem without the path, which the name beside it shows already."""
         place = self.source.path
         return self.problem.replace(f"{place}/", "").removeprefix(str(place)).lstrip(": ")
 

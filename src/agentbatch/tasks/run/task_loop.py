@@ -130,7 +130,7 @@ class TaskLoop:
         while isinstance(decision, Continue):
             self._evaluated = False
             if stronger := coder.strengthen(self._iteration + 1):
-                text = f"{stronger} goes on with it from iteration {self._iteration + 1}."
+                text = f"{stronger} takes over from iteration {self._iteration + 1}."
                 self._emit(e.Notice(task_id=self._planned.id, text=text, warning=False))
             outcome = await self._turn(coder, decision, under_way)
             under_way = None

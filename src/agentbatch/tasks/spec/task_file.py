@@ -171,7 +171,7 @@ def _check_unique_ids(path: Path, text: str, tasks: Sequence[Task], places: Sequ
 def _same_id(task: Task, place: int, other: int) -> str:
     if place == other and isinstance(task, GeneratedTask):
         return (
-            f"the id {task.id!r} comes up twice among the tasks that tasks[{place}] makes: name in it what tells them "
-            "apart, like {path}, {n} or a name of the matrix, or leave it out."
+            f"the id {task.id!r} comes up twice among the tasks that tasks[{place}] makes: name in it what "
+            "distinguishes them, like {path}, {n} or a name of the matrix, or leave it out."
         )
     return f"the id {task.id!r} is already that of tasks[{other}]."

@@ -50,7 +50,7 @@ COLOURS: dict[ShownStatus, str] = {
     "evaluating": "$text-accent",
     "paused": "$text-warning",
 }
-"""Theme variables by status. Never the only difference: sign and word tell it too."""
+"""Theme variables by status. Never the only difference: sign and word show it too."""
 
 
 @dataclass(frozen=True)

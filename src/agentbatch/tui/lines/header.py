@@ -34,7 +34,7 @@ class Standing:
     waiting: int
     """Tasks that a rate limit holds back."""
     wait: float
-    """Seconds until the first of them may go on, about."""
+    """Seconds until the first of them may continue, about."""
     left: float | None
     """Seconds that the run will take, estimated."""
 

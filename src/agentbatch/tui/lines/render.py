@@ -30,7 +30,7 @@ class Line(NamedTuple):
     style: str = ""
     """As Textual writes styles: `bold $text-error`."""
     indent: int = 0
-    """Cells in front of it, also where it goes on in the next row."""
+    """Cells in front of it, also where it continues in the next row."""
     spans: tuple[tuple[int, int, str], ...] = ()
     """From, to, style."""
     end: str | None = None

@@ -57,7 +57,7 @@ def head_line(columns: Columns) -> Content:
 
 
 def result_line(one: Listed, columns: Columns, now: float, glyphs: Glyphs, *, marked: bool) -> Content:
-    """One run or file; what cannot be read tells why. `now`: epoch seconds."""
+    """One run or file; what cannot be read says why. `now`: epoch seconds."""
     mark = (f"{glyphs['marked']} ", "bold $text-accent") if marked else "  "
     name = pad(one.source.name, columns.name)
     if one.line is None:

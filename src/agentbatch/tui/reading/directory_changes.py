@@ -12,7 +12,7 @@ from agentbatch.workspace.inspection import MAX_FILES, has_path, look, unchanged
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 DIFF_SECONDS = 1.0
-"""Spent on diffs in one look; the next one goes on with the rest."""
+"""Spent on diffs in one look; the next one looks at the rest."""
 
 NOT_YET = "Its lines have not been compared yet."
 
@@ -25,7 +25,7 @@ class Look:
     note: str = ""
     """A sentence about what it could not see."""
     whole: bool = True
-    """False: another look has more to tell, though nothing changes."""
+    """False: another look has more to show, though nothing changes."""
 
 
 class DirectoryChanges:

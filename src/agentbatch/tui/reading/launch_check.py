@@ -111,7 +111,7 @@ def earlier_run(place: Place) -> Earlier | None:
             if _task_file(folder) != task_file:
                 continue  # also a batch of plain requests
             run = open_run(folder)
-        except UserError:  # damaged: nobody can go on with it; `agentbatch runs` says so
+        except UserError:  # damaged: it cannot be resumed; `agentbatch runs` says so
             return None
         tasks = run.state.tasks.values()
         left = sum(not task.finished or task.resumable for task in tasks)

@@ -13,7 +13,7 @@ from agentbatch.redaction import Redactor
 
 FILE = "tui.json"
 LARGEST = 64 * 1024
-"""Bytes. A larger file is none of ours."""
+"""Bytes. A larger file was not written by us."""
 
 CHOSEN = (
     "mode",

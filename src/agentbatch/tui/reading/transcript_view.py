@@ -92,7 +92,7 @@ class TranscriptView:
         hits: list[Hit] = []
         for places in self._backwards():
             shown = [(place, holding is None or self._may_hold(place, holding)) for place in places]
-            # What only its message tells need not be looked at without it.
+            # What only its message shows need not be looked at without it.
             shown = [(at, may) for at, may in shown if may or not isinstance(self.blocks[at], Said | Told)]
             for place, lines in self._shown(shown).items():
                 found = [Hit(place, at) for at, line in enumerate(lines) if needle.search(line.text)]

@@ -30,7 +30,7 @@ LOOK_EVERY = 1.0
 
 
 class CompareModelsScreen(SizedScreen[None]):
-    """Over the run screen, whose view goes on being read by it."""
+    """Over the run screen, which keeps reading its view."""
 
     place = "comparison"
     CSS_PATH = "compare_models.tcss"

@@ -121,7 +121,7 @@ class LaunchScreen(SizedScreen[None]):
     @on(LaunchForm.Changed)
     def _changed(self) -> None:
         values = self.query_one(LaunchForm).values
-        if values == self._shown:  # fields tell their first value too
+        if values == self._shown:  # fields report their first value too
             return
         self._shown = values
         self._findings = None

@@ -179,7 +179,7 @@ class RunScreen(LeavingRun):
             columns, self._glyphs, control=self.control,
         )  # fmt: skip
         head = self.query_one("#head", Static)
-        # Without a need for it the whole screen is not laid out anew, four times a second.
+        # Without a need for it the whole screen is not laid out again, four times a second.
         head.update(Content("\n").join(lines), layout=len(lines) != head.size.height)
 
     def on_resize(self) -> None:
@@ -292,6 +292,6 @@ class RunScreen(LeavingRun):
 
 
 def _task_of(event: e.Event) -> str | None:
-    """The id of the task that it tells of; None: the run."""
+    """The id of the task that it is about; None: the run."""
     task_id: str | None = getattr(event, "task_id", None)
     return task_id

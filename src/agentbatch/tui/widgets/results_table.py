@@ -35,7 +35,7 @@ class ResultsTable(OptionList, inherit_bindings=False):
         return self.scrollable_content_region.width
 
     def show_lines(self, names: Sequence[str], lines: Sequence[Content]) -> None:
-        """`names` tell the lines apart: the cursor stays on the line that it is on, wherever that comes to stand."""
+        """`names` identify the lines: the cursor stays on the line that it is on, wherever that comes to stand."""
         if list(names) == [option.id for option in self.options]:
             for place, line in enumerate(lines):
                 if self.get_option_at_index(place).prompt != line:

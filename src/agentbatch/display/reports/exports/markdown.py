@@ -18,7 +18,7 @@ MAX_CELLS = 400
 """Of a foreign text."""
 
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
-"""An underscore inside a word is none."""
+"""An underscore inside a word is no markup."""
 
 _OPENING = re.compile(r"^([-+=]|\d+[.)])")
 
@@ -154,7 +154,7 @@ def _cost(state: RunState) -> list[str]:
 
 
 def _spender(bill: Bill) -> tuple[str, str]:
-    """An old results file tells neither role nor model."""
+    """An old results file has neither role nor model."""
     return (UNKNOWN, UNKNOWN) if bill.model == UNKNOWN_MODEL else (bill.role, plain(bill.model, 80))
 
 

@@ -34,5 +34,5 @@ def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
     found = resume_actions(tasks, known, retry_failed=settings.retry_failed, force=settings.force)
     left = tuple(task for task in tasks if found[task.id] != "keep")
     over = len(tasks) - len(left)
-    line = f"goes on with run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"
+    line = f"resumes run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"
     return replace(prepared, plan=replace(prepared.plan, tasks=left)), line

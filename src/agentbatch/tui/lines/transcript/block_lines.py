@@ -185,7 +185,7 @@ def _summary(block: Compacted, scene: Scene) -> str:
 
 
 def live_lines(task: TaskState, glyphs: Glyphs) -> list[Line]:
-    """What a task does now, as far as the transcript does not tell it already."""
+    """What a task does now, as far as the transcript does not show it already."""
     if task.finished:
         return []
     held = [Line(f"{glyphs['paused']} Paused: held before its next model call.", "$text-warning")]

@@ -46,13 +46,13 @@ class Transcript:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.touched: set[int] = set()
-        """Places of blocks that are not as they were; for whoever shows them to empty."""
+        """Places of blocks that are not as they were; which the pane that shows them then empties."""
         self.begun = False
         """The task was at work, or has ended."""
         self._most = 0
         self._queued = 0
         self._generation: int | None = None
-        """Of the conversation that goes on; None: there is none yet."""
+        """Of the latest conversation; None: there is no conversation yet."""
         self._count = 0
         """Messages in it."""
         self._copying = False

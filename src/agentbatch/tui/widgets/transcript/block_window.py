@@ -34,7 +34,7 @@ class Window:
         return Window(max(self.start, end - MAX_MOUNTED), end)
 
     def grown(self, before: int, total: int, *, follow: bool) -> "Window":
-        """After blocks have come behind `before`: it goes on showing the end if it did. Who does not follow keeps what
+        """After blocks have come behind `before`: it keeps showing the end if it did. Who does not follow keeps what
         is being read."""
         if self.end < before and not follow:
             return self

@@ -51,7 +51,7 @@ class TranscriptPane(BlockList):
     # the contract of panes ---------------------------------------------------------------------------------------
 
     def show(self, view: RunView, task_id: str | None) -> None:
-        """Show this task, from its end; the one that is shown already goes on as it was."""
+        """Show this task, from its end; one that is shown already stays as it is."""
         if view is self._view and task_id == self._task_id and task_id is not None:
             self._catch_up()
             return
