@@ -112,13 +112,22 @@ class SentWorkspace:
         return answer
 
 
-class SentTaskWorkspace(SentWorkspace):
+class SentTaskWorkspace:
     def __init__(self, there: TaskWorkspace, used: Counter[str]) -> None:
-        super().__init__(there, used)
+        self._there = there
+        self.used = used
+
+    async def open(self) -> SentWorkspace:
+        self.used["open"] += 1
+        return SentWorkspace(await self._there.open(), self.used)
 
     async def leave(self, ending: Ending) -> Left:
-        answer: Left = await self._ask("leave", ending)
-        return answer
+        self.used["leave"] += 1
+        return sent(await self._there.leave(sent(ending)))
+
+    async def close(self) -> tuple[str, ...]:
+        self.used["close"] += 1
+        return sent(await self._there.close())
 
 
 class SentWorkspaces:
@@ -126,9 +135,8 @@ class SentWorkspaces:
         self._there = there
         self.used: Counter[str] = Counter()
 
-    async def open(self, order: Order) -> SentTaskWorkspace:
-        self.used["open"] += 1
-        return SentTaskWorkspace(await self._there.open(sent(order)), self.used)
+    def make(self, order: Order) -> SentTaskWorkspace:
+        return SentTaskWorkspace(self._there.make(sent(order)), self.used)
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         self.used["remove_leftovers"] += 1

@@ -16,7 +16,7 @@ from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
-from agentbatch.workspace.workspace import Checkpoint, Order, TaskWorkspace
+from agentbatch.workspace.workspace import Checkpoint, Order, Workspace
 from tests.support.workspaces import local_workspace, local_workspaces
 
 TOOLS = ("bash", "read_file", "write_file", "edit_file", "finish")
@@ -48,8 +48,8 @@ def workspaces(tmp_path: Path) -> LocalWorkspaces:
 
 
 @pytest.fixture
-async def workspace(workspaces: LocalWorkspaces, root: Path) -> TaskWorkspace:
-    return await workspaces.open(order(root))
+async def workspace(workspaces: LocalWorkspaces, root: Path) -> Workspace:
+    return await workspaces.make(order(root)).open()
 
 
 def make_repository(folder: Path) -> None:
@@ -88,7 +88,7 @@ def state(root: Path) -> dict[str, object]:
     return found
 
 
-async def test_arguments_come_as_text_or_as_the_object(workspace: TaskWorkspace, root: Path) -> None:
+async def test_arguments_come_as_text_or_as_the_object(workspace: Workspace, root: Path) -> None:
     one = await workspace.call("write_file", {"path": "1", "content": "x"})
     two = await workspace.call("write_file", '{"path": "2", "content": "x"}')
     assert (one.ok, one.changed, two.ok, two.changed) == (True, True, True, True)
@@ -99,12 +99,12 @@ async def test_arguments_come_as_text_or_as_the_object(workspace: TaskWorkspace,
 
 
 async def test_a_tool_that_was_not_ordered_does_not_run(workspaces: LocalWorkspaces, root: Path) -> None:
-    workspace = await workspaces.open(order(root, tools=("read_file", "finish")))
+    workspace = await workspaces.make(order(root, tools=("read_file", "finish"))).open()
     assert (await workspace.call("bash", {"command": "touch made"})).invalid
     assert list(root.iterdir()) == []
 
 
-async def test_a_checkpoint_brings_everything_back(workspace: TaskWorkspace, root: Path) -> None:
+async def test_a_checkpoint_brings_everything_back(workspace: Workspace, root: Path) -> None:
     fill(root)
     before, inode = state(root), (root / "large.bin").stat().st_ino
     checkpoint = await workspace.checkpoint()
@@ -122,7 +122,7 @@ async def test_a_checkpoint_brings_everything_back(workspace: TaskWorkspace, roo
     assert (root / "large.bin").stat().st_ino == inode, "what did not change is not written again"
 
 
-async def test_a_checkpoint_sees_a_change_that_hides_its_time(workspace: TaskWorkspace, root: Path) -> None:
+async def test_a_checkpoint_sees_a_change_that_hides_its_time(workspace: Workspace, root: Path) -> None:
     (root / "a").write_text("one")
     checkpoint = await workspace.checkpoint()
     await workspace.run("touch -r a ../then; printf two > a; touch -r ../then a", 60)
@@ -130,7 +130,7 @@ async def test_a_checkpoint_sees_a_change_that_hides_its_time(workspace: TaskWor
     assert (root / "a").read_text() == "one"
 
 
-async def test_a_checkpoint_follows_no_link_out(workspace: TaskWorkspace, root: Path, tmp_path: Path) -> None:
+async def test_a_checkpoint_follows_no_link_out(workspace: Workspace, root: Path, tmp_path: Path) -> None:
     (root / "sub").mkdir()
     (root / "sub/file").write_text("mine")
     (root / "file").write_text("mine")
@@ -149,7 +149,7 @@ async def test_a_checkpoint_leaves_the_runs_folder_and_keys_alone(tmp_path: Path
     (root / ".agentbatch/runs").mkdir(parents=True)
     (root / ".agentbatch/runs/run.db").write_text("one")
     (root / "sub").mkdir()
-    workspace = await local_workspaces(tmp_path / "tasks", os.environ).open(order(root))
+    workspace = await local_workspaces(tmp_path / "tasks", os.environ).make(order(root)).open()
     checkpoint = await workspace.checkpoint()
     kept = tmp_path / "tasks/t" / SCRATCH / checkpoint.name
     assert sorted(path.name for path in kept.iterdir()) == ["sub"]
@@ -161,16 +161,14 @@ async def test_a_checkpoint_leaves_the_runs_folder_and_keys_alone(tmp_path: Path
     assert (root / ".agentbatch/runs/run.db").read_text() == "two"
 
 
-async def test_an_unknown_checkpoint_is_a_sentence(workspace: TaskWorkspace, root: Path) -> None:
+async def test_an_unknown_checkpoint_is_a_sentence(workspace: Workspace, root: Path) -> None:
     (root / "a").write_text("x")
     with pytest.raises(UserError, match="There is no checkpoint-7"):
         await workspace.restore_checkpoint(Checkpoint("checkpoint-7"))
     assert (root / "a").read_text() == "x"
 
 
-async def test_a_fork_is_the_directory_now_and_nothing_leaves_it(
-    workspace: TaskWorkspace, root: Path
-) -> None:
+async def test_a_fork_is_the_directory_now_and_nothing_leaves_it(workspace: Workspace, root: Path) -> None:
     fill(root)
     before = state(root)
     fork = await workspace.fork()
@@ -197,7 +195,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
         server.bind(str(root / "socket"))
     (root / "a").write_text("x")
     make_repository(tmp_path)
-    workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).open(order(root))
+    workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).make(order(root)).open()
     fork = await workspace.fork()
     assert sorted(path.name for path in Path(fork.info.directory).iterdir()) == ["a"]
     said = await fork.run("git rev-parse --show-toplevel", 60)
@@ -205,7 +203,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
     await workspace.close()
 
 
-async def test_forks_end_with_their_workspace_and_may_be_forked(workspace: TaskWorkspace, root: Path) -> None:
+async def test_forks_end_with_their_workspace_and_may_be_forked(workspace: Workspace, root: Path) -> None:
     (root / "a").write_text("x")
     one, two = await workspace.fork(), await workspace.fork()
     inner = await one.fork()
@@ -219,7 +217,7 @@ async def test_forks_end_with_their_workspace_and_may_be_forked(workspace: TaskW
     assert (root / "a").read_text() == "x"
 
 
-async def test_long_outputs_of_a_fork_go_with_it(workspace: TaskWorkspace) -> None:
+async def test_long_outputs_of_a_fork_go_with_it(workspace: Workspace) -> None:
     fork = await workspace.fork()
     spilled = (await fork.run("seq 20000", 60)).spilled
     assert Path(spilled).is_relative_to(Path(fork.info.directory).parent.parent)
@@ -238,7 +236,7 @@ async def test_a_fork_has_the_same_sandbox(tmp_path: Path, root: Path, bubblewra
     workspaces = LocalWorkspaces(
         "r1", tasks, os.environ, rules, secret_names=("TOP_SECRET",), redact=Redactor(["hush-hush-hush"])
     )
-    workspace = await workspaces.open(order(root, env={"MINE": "yes"}))
+    workspace = await workspaces.make(order(root, env={"MINE": "yes"})).open()
     (root / "a").write_text("x")
     fork = await workspace.fork()
     assert (fork.info.sandbox, fork.info.network) == ("bubblewrap", False)
@@ -252,7 +250,7 @@ async def test_a_fork_has_the_same_sandbox(tmp_path: Path, root: Path, bubblewra
     await workspace.close()
 
 
-async def test_a_cancelled_copy_leaves_nothing(workspace: TaskWorkspace, root: Path, tmp_path: Path) -> None:
+async def test_a_cancelled_copy_leaves_nothing(workspace: Workspace, root: Path, tmp_path: Path) -> None:
     for number in range(3000):
         (root / str(number)).write_text("x" * 1000)
     for member in (workspace.fork, workspace.checkpoint):
@@ -268,7 +266,7 @@ async def test_a_cancelled_copy_leaves_nothing(workspace: TaskWorkspace, root: P
 
 
 async def test_what_a_killed_session_left_goes_before_anything_starts(
-    workspaces: LocalWorkspaces, workspace: TaskWorkspace, tmp_path: Path, root: Path
+    workspaces: LocalWorkspaces, workspace: Workspace, tmp_path: Path, root: Path
 ) -> None:
     (root / "a").write_text("x")
     fork = await workspace.fork()
@@ -288,9 +286,9 @@ async def test_files_that_a_kill_left_unfinished_go_when_a_task_is_resumed(
     unfinished.parent.mkdir()
     unfinished.write_text("half")
     (root / "sub/.agentbatch-mine").write_text("x")
-    await workspaces.open(order(root))
+    await workspaces.make(order(root)).open()
     assert unfinished.exists()
-    await workspaces.open(order(root, resume=True, repair=True))
+    await workspaces.make(order(root, resume=True, repair=True)).open()
     assert [path.name for path in unfinished.parent.iterdir()] == [".agentbatch-mine"]
 
 
@@ -299,17 +297,17 @@ async def test_a_resumed_task_whose_copy_is_gone_does_not_begin_in_a_fresh_one(
     workspaces: LocalWorkspaces, root: Path, tmp_path: Path, lost: str
 ) -> None:
     (root / "a").write_text("x")
-    first = await workspaces.open(order(root, isolation="copy"))
+    first = await workspaces.make(order(root, isolation="copy")).open()
     assert first.info.directory != str(root)
     remove_tree(tmp_path / ".agentbatch/runs/r1/tasks/t/work" / lost)
     with pytest.raises(UserError, match="--retry-failed begins it again"):
-        await workspaces.open(order(root, isolation="copy", resume=True))
-    again = await workspaces.open(order(root, isolation="copy"))
+        await workspaces.make(order(root, isolation="copy", resume=True)).open()
+    again = await workspaces.make(order(root, isolation="copy")).open()
     assert Path(again.info.directory, "a").read_text() == "x"
 
 
 async def test_prune_takes_what_a_killed_session_left(
-    workspace: TaskWorkspace, root: Path, tmp_path: Path
+    workspace: Workspace, root: Path, tmp_path: Path
 ) -> None:
     (root / "closed").mkdir(mode=0o555)
     fork = await workspace.fork()

@@ -5,17 +5,22 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.isolation.apply_back import Applied
-from agentbatch.workspace.isolation.isolated_dir import RECORD, IsolatedDir, read_isolated_dir
+from agentbatch.workspace.isolation.isolated_dir import (
+    RECORD,
+    IsolatedDir,
+    find_isolated_dir,
+    read_isolated_dir,
+)
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
-from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.workspace import Ending, Left, Order
@@ -54,22 +59,12 @@ class LocalWorkspaces:
         self.disk = DiskWork()
         self.isolation = Isolation(run_id, environ, self.disk)
 
-    async def open(self, order: Order) -> "LocalTaskWorkspace":
-        folder = self._tasks / order.task_id
-        isolated = await self._isolated(order, folder / WORK)
-        root = Path(order.directory) if isolated is None else isolated.root
-        root.mkdir(parents=True, exist_ok=True)
-        if (folder / SCRATCH).exists():  # of an attempt that was killed
-            await self.disk.run(partial(remove_tree, folder / SCRATCH))
-        if order.repair:
-            await asyncio.to_thread(remove_unfinished, root)
-        env = shell_environment(self._environ, order.env, self._secret_names)
-        readable = [folder / "outputs"]
-        if isolated is not None:
-            env |= isolated.env
-            readable += isolated.readable
-        sandbox = self.rules.sandbox(root, env, readable, [root / ".env"])
-        return LocalTaskWorkspace(self, order, folder, root, sandbox, env, isolated)
+    def make(self, order: Order) -> "LocalTaskWorkspace":
+        return LocalTaskWorkspace(self, order, self._tasks / order.task_id)
+
+    def environment(self, order: Order) -> dict[str, str]:
+        """The variables of the task's commands."""
+        return shell_environment(self._environ, order.env, self._secret_names)
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         over = frozenset(ended)
@@ -82,72 +77,87 @@ class LocalWorkspaces:
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""
 
-    async def _isolated(self, order: Order, folder: Path) -> IsolatedDir | None:
-        if order.isolation == "none":
-            return None
+
+class LocalTaskWorkspace:
+    """See `TaskWorkspace` for the protocol."""
+
+    def __init__(self, run: LocalWorkspaces, order: Order, folder: Path) -> None:
+        """`folder`: the task's own in the run's folder."""
+        self._run = run
+        self._order = order
+        self._folder = folder
+        self._isolated: IsolatedDir | None = None
+        self._workspace: LocalWorkspace | None = None
+        self._may_go = False
+        """The isolated directory's files are of no use any more."""
+
+    async def open(self) -> LocalWorkspace:
+        run, order, folder = self._run, self._order, self._folder
+        isolated = self._isolated = (
+            None if order.isolation == "none" else await self._isolate(order.isolation)
+        )
+        root = Path(order.directory) if isolated is None else isolated.root
+        root.mkdir(parents=True, exist_ok=True)
+        scratch, outputs = folder / SCRATCH, folder / "outputs"
+        if scratch.exists():  # of an attempt that was killed
+            await run.disk.run(partial(remove_tree, scratch))
+        if order.repair:
+            await asyncio.to_thread(remove_unfinished, root)
+        env, readable = run.environment(order), [outputs]
+        if isolated is not None:
+            env |= isolated.env
+            readable += isolated.readable
+        self._workspace = LocalWorkspace(
+            root,
+            rules=run.rules,
+            sandbox=run.rules.sandbox(root, env, readable, [root / ".env"]),
+            env=env,
+            outputs=outputs,
+            scratch=scratch,
+            hands=choose_hands(order.tools, order.command_timeout),
+            redact=run.redact,
+            disk=run.disk,
+        )
+        return self._workspace
+
+    async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:
+        order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
         if not order.resume:
-            await self.isolation.discard(folder)
+            await isolation.discard(folder)
         elif read_isolated_dir(folder)[0] is None:  # before anything there is taken for rubbish
             raise UserError(
-                f"The {order.isolation} that it was at work in cannot be found by {folder / RECORD}. "
+                f"The {kind} that it was at work in cannot be found by {folder / RECORD}. "
                 "--retry-failed begins it again, and removes what is there."
             )
         (folder / MAY_GO).unlink(missing_ok=True)
-        isolated = await self.isolation.make(
-            order.isolation,
+        isolated = await isolation.make(
+            kind,
             Path(order.directory),
             folder,
             task_id=order.task_id,
-            leave_out=self.rules.hidden_files,
+            leave_out=self._run.rules.hidden_files,
         )
         if isolated.fresh and order.resume:
-            await self.isolation.remove(isolated)
+            await isolation.remove(isolated)
             raise UserError(
                 f"The {isolated.kind} that it was at work in is gone; --retry-failed begins it again."
             )
         return isolated
 
-
-class LocalTaskWorkspace(LocalWorkspace):
-    """See `TaskWorkspace` for the protocol."""
-
-    def __init__(
-        self,
-        run: LocalWorkspaces,
-        order: Order,
-        folder: Path,
-        root: Path,
-        sandbox: Sandbox,
-        env: Mapping[str, str],
-        isolated: IsolatedDir | None,
-    ) -> None:
-        super().__init__(
-            root,
-            rules=run.rules,
-            sandbox=sandbox,
-            env=env,
-            outputs=folder / "outputs",
-            scratch=folder / SCRATCH,
-            hands=choose_hands(order.tools, order.command_timeout),
-            redact=run.redact,
-            disk=run.disk,
-        )
-        self._order = order
-        self._isolation = run.isolation
-        self._isolated = isolated
-        self._may_go = False
-        """The isolated directory's files are of no use any more."""
-
     async def leave(self, ending: Ending) -> Left:
-        isolated, task_id = self._isolated, self._order.task_id
-        if isolated is None or ending.resumable:
+        task_id, isolation = self._order.task_id, self._run.isolation
+        if ending.resumable or self._order.isolation == "none":
+            return Left()
+        # Cancelled in the middle of `open`, it is there all the same.
+        isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
+        if isolated is None:
             return Left()
         notices = []
         try:
-            kept = await self._isolation.keep(isolated, ending.message)
+            kept = await isolation.keep(isolated, ending.message)
             applied = None
             if self._order.apply and ending.completed and isolated.kind == "copy":
-                applied = await self._isolation.apply_back(isolated, ending.before, ending.after)
+                applied = await isolation.apply_back(isolated, ending.before, ending.after)
                 if not applied.done:
                     notices.append(_not_applied(task_id, applied, ending.patch))
             self._may_go = is_disposable(
@@ -167,11 +177,11 @@ class LocalTaskWorkspace(LocalWorkspace):
         return Left(kept.branch, (*notices, *kept.notes))
 
     async def close(self) -> tuple[str, ...]:
-        problems = await super().close()
+        problems = await self._workspace.close() if self._workspace is not None else ()
         if not self._may_go or self._isolated is None:
             return problems
         try:
-            await self._isolation.remove(self._isolated)
+            await self._run.isolation.remove(self._isolated)
             (self._isolated.folder / MAY_GO).unlink(missing_ok=True)
         except (OSError, UserError) as error:
             return (*problems, f"{self._isolated.folder} could not be removed: {error}")

@@ -216,8 +216,8 @@ class Workspace(Protocol):
         ...
 
     async def close(self) -> tuple[str, ...]:
-        """End its use: forks and checkpoints go, and so do the files of an isolated directory whose work `leave` has
-        kept elsewhere. Returns what could not be removed, a sentence each. Safe to repeat."""
+        """End its use: forks and checkpoints go. Returns what could not be removed, a sentence each. Safe to
+        repeat."""
         ...
 
 
@@ -272,8 +272,14 @@ class Left:
     """What a person should know, a sentence each."""
 
 
-class TaskWorkspace(Workspace, Protocol):
-    """The workspace that a task was given, in difference to a fork of it."""
+class TaskWorkspace(Protocol):
+    """Where one task works, from its making to its removal. `leave` and `close` are called also when `open` has failed,
+    was cancelled, or never came: what an earlier session of the run has left there is not lost by that."""
+
+    async def open(self) -> Workspace:
+        """Once: make the directory, isolated where that is asked for, or find the one of an earlier session. Raises
+        UserError, OSError."""
+        ...
 
     async def leave(self, ending: Ending) -> Left:
         """Keep the work of an isolated task: commit it on a branch, bring it back into the task's directory, or say
@@ -281,13 +287,17 @@ class TaskWorkspace(Workspace, Protocol):
         that is resumed needs its files. Safe to repeat after a crash."""
         ...
 
+    async def close(self) -> tuple[str, ...]:
+        """End its use, and that of the Workspace: as `Workspace.close`, and the files of an isolated directory go whose
+        work `leave` has kept elsewhere. Returns what could not be removed, a sentence each. Safe to repeat."""
+        ...
+
 
 class Workspaces(Protocol):
     """The workspaces of one run."""
 
-    async def open(self, order: Order) -> TaskWorkspace:
-        """Make the directory, isolated where that is asked for, or find the one of an earlier session. Raises
-        UserError, OSError."""
+    def make(self, order: Order) -> TaskWorkspace:
+        """That of one task; nothing is touched yet."""
         ...
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:

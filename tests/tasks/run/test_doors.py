@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,14 +15,22 @@ from agentbatch.config import load_settings
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.session import Engine
+from agentbatch.runs.state import RunState
+from agentbatch.runs.store.store import Listener, Store
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.evaluator.evaluator import Checks, Continue, Decision, Done, Found, TurnEvidence
+from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Workspace
+from agentbatch.workspace.workspace import Order, Workspace, Workspaces
+from tests.support.sent_workspaces import SentTaskWorkspace, SentWorkspaces
+from tests.workspace.repositories import git, make_repository, needs_git
 
 Moment = Literal["turn", "evaluation", ""]
+
+Door = Literal["evaluator made", "prepare", "coder made", "resume", "evaluate", "close", "transcript"]
 
 
 class SessionOpened(e.TaskEvent):
@@ -40,6 +48,12 @@ class World:
     moment: Moment = ""
     noted: list[str] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+    raises: Mapping[Door, BaseException] = field(default_factory=dict)
+    """What is raised where: code of somebody else's raises whatever it likes."""
+
+    def come_to(self, door: Door) -> None:
+        if door in self.raises:
+            raise self.raises[door]
 
     async def pass_by(self, moment: Moment) -> None:
         if moment == self.moment:
@@ -55,6 +69,9 @@ class TinyCoder:
         known = [event.session for event in events if isinstance(event, SessionOpened)]
         self.session = known[0] if known else f"session of {assignment.task.id}"
         self.work = WorkLog(active=bool(known))
+        self.conversation: list[dict[str, Any]] = [
+            {"role": "assistant", "content": f"This is {self.session}."}
+        ]
         if not known:
             parts.store.emit(SessionOpened(task_id=assignment.task.id, session=self.session))
 
@@ -67,6 +84,7 @@ class TinyCoder:
 
     async def resume(self, prompt: str) -> TurnOutcome:
         self._world.noted.append(f"resume in {self.session}: {prompt}")
+        self._world.come_to("resume")
         return await self._write("done")
 
     async def _write(self, name: str) -> TurnOutcome:
@@ -79,10 +97,12 @@ class TinyCoder:
         return ""
 
     def transcript(self) -> Sequence[Mapping[str, Any]]:
-        return [{"role": "assistant", "content": f"This is {self.session}."}]
+        self._world.come_to("transcript")
+        return self.conversation
 
     async def close(self) -> None:
         self._world.noted.append("closed")
+        self._world.come_to("close")
 
 
 @dataclass
@@ -96,6 +116,7 @@ class TinyCoders:
         self.world.noted.append(f"start: {len(tasks)}")
 
     def make(self, assignment: Assignment) -> TinyCoder:
+        self.world.come_to("coder made")
         return TinyCoder(self.world, self.parts, assignment)
 
 
@@ -108,6 +129,7 @@ class TinyEvaluator:
     task: PlannedTask | None = None
 
     async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
+        self.world.come_to("prepare")
         self.task, self.workspace = task, workspace
         return Checks(("test -e done",))
 
@@ -122,6 +144,7 @@ class TinyEvaluator:
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         assert self.workspace is not None
         assert evidence.work.active
+        self.world.come_to("evaluate")
         seen = sorted(evidence.after.files)
         self.world.noted.append(f"evaluate {evidence.iteration}: {evidence.outcome.text}")
         if "done" in seen:
@@ -137,10 +160,19 @@ class TinyEvaluators:
     world: World
 
     def make(self, task: PlannedTask) -> TinyEvaluator:
+        self.world.come_to("evaluator made")
         return TinyEvaluator(self.world)
 
 
-async def run(folder: Path, world: World, resume: Path | None = None) -> RunOutcome:
+async def run(
+    folder: Path,
+    world: World,
+    resume: Path | None = None,
+    *,
+    coders: type["TinyCoders"] = TinyCoders,
+    listeners: Sequence[Listener] = (),
+    open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
+) -> RunOutcome:
     """All tasks of the folder; stopped at once when the world stands still. No endpoint is ever asked."""
     nowhere = "http://127.0.0.1:9/v1"
     environ = {**os.environ, "OPENAI_API_KEY": "sk-test-0123456789abcdef"}
@@ -162,8 +194,10 @@ async def run(folder: Path, world: World, resume: Path | None = None) -> RunOutc
     try:
         return await run_batch(
             prepared,
+            listeners=listeners,
             on_start=engines.append,
-            make_coders=lambda parts: TinyCoders(world, parts),
+            open_workspaces=open_workspaces,
+            make_coders=lambda parts: coders(world, parts),
             make_evaluators=lambda _: TinyEvaluators(world),
         )
     finally:
@@ -220,3 +254,110 @@ async def test_an_interrupted_batch_resumes_where_it_was(
     task = outcome.state.tasks["a"]
     assert (outcome.exit_code, task.status, task.iteration) == (0, "completed", 2)
     assert [record.accepted for record in task.verdicts] == [False, True]
+
+
+class Noted:
+    """Notices of a run."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __call__(self, event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.Notice):
+            self.texts.append(event.text)
+
+
+@pytest.fixture
+def repository(folder: Path) -> Path:
+    """The task works in a worktree of it."""
+    work = make_repository(folder / "work/a", {"a.txt": "old\n"})
+    task = {"id": "a", "dir": "work/a", "first_prompt": "Make it.", "isolation": "worktree"}
+    (folder / "task.json").write_text(json.dumps({"tasks": [task]}), encoding="utf-8")
+    return work
+
+
+@needs_git
+@pytest.mark.parametrize("error", [RuntimeError("broken pipe"), asyncio.CancelledError()])
+async def test_a_coder_that_cannot_be_closed_costs_a_notice_and_nothing_else(
+    folder: Path, repository: Path, error: BaseException
+) -> None:
+    world, noted = World(raises={"close": error, "transcript": ValueError("it is gone")}), Noted()
+    outcome = await run(folder, world, listeners=[noted])
+    task = outcome.state.tasks["a"]
+    assert (outcome.exit_code, task.status, task.changed_files) == (0, "completed", 2)
+    assert git(repository, "show", f"{task.branch}:done") == "x"
+    of_task = outcome.run_folder / "tasks/a"
+    assert (of_task / "changes.patch").exists()
+    assert (of_task / "coder.traj.json").exists()
+    assert not (of_task / "work/trees").exists(), "the workspace was closed"
+    assert noted.texts == [
+        f"Its coder could not be closed: {type(error).__name__}{': broken pipe' if str(error) else ''}",
+        "Its conversation is not known: ValueError: it is gone",
+    ]
+
+
+@needs_git
+@pytest.mark.parametrize("door", ["evaluator made", "prepare", "coder made", "resume", "evaluate"])
+async def test_a_door_that_breaks_ends_its_task_only_and_keeps_what_was_done(
+    folder: Path, repository: Path, door: Door
+) -> None:
+    stopped = await run(folder, World("turn"))
+    assert (stopped.exit_code, stopped.state.tasks["a"].resumable) == (130, True)
+    noted = Noted()
+    outcome = await run(folder, World(raises={door: KeyError("x")}), stopped.run_folder, listeners=[noted])
+    task = outcome.state.tasks["a"]
+    assert (outcome.exit_code, task.status, task.reason, task.resumable) == (
+        1,
+        "error",
+        "internal_error",
+        False,
+    )
+    assert task.error == "Internal error: KeyError: 'x'"
+    assert git(repository, "show", f"{task.branch}:begun") == "x"
+    (notice,) = [text for text in noted.texts if "Internal error in task a" in text]
+    assert "Traceback" in notice
+
+
+async def test_a_conversation_that_is_no_json_is_a_sentence_in_the_transcript(folder: Path) -> None:
+    class Strange(TinyCoders):
+        def make(self, assignment: Assignment) -> TinyCoder:
+            coder = super().make(assignment)
+            coder.conversation = [{"role": "assistant", "content": {1, 2}}]
+            return coder
+
+    outcome = await run(folder, World(), coders=Strange)
+    assert outcome.exit_code == 0
+    transcript = json.loads((outcome.run_folder / "tasks/a/coder.traj.json").read_text(encoding="utf-8"))
+    assert "cannot be written down: TypeError" in transcript["messages"][0]["content"]
+
+
+class Breaking(SentWorkspaces):
+    """What can only be said once a task, or the run, is over goes wrong."""
+
+    def make(self, order: Order) -> SentTaskWorkspace:
+        there = super().make(order)
+
+        async def close() -> tuple[str, ...]:
+            raise RuntimeError("the node is gone")
+
+        there.close = close  # type: ignore[method-assign]
+        return there
+
+    async def close(self) -> None:
+        raise RuntimeError("all nodes are gone")
+
+
+async def test_a_workspace_that_cannot_be_closed_costs_a_notice_and_nothing_else(folder: Path) -> None:
+    noted = Noted()
+    outcome = await run(
+        folder,
+        World(),
+        listeners=[noted],
+        open_workspaces=lambda prepared, store: Breaking(local_workspaces(prepared, store)),
+    )
+    assert (outcome.exit_code, outcome.state.tasks["a"].status) == (0, "completed")
+    assert (outcome.run_folder / "tasks/a/coder.traj.json").exists()
+    assert noted.texts == [
+        "Its workspace could not be closed: RuntimeError: the node is gone",
+        "The workspaces could not be closed: RuntimeError: all nodes are gone",
+    ]

@@ -20,9 +20,9 @@ class RunContext:
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""
 
-    async def open_workspace(self, planned: PlannedTask, *, resume: bool) -> TaskWorkspace:
-        """`resume`: where an earlier session of the run left the task. Raises UserError, OSError."""
-        return await self.workspaces.open(
+    def make_workspace(self, planned: PlannedTask, *, resume: bool) -> TaskWorkspace:
+        """`resume`: where an earlier session of the run left the task."""
+        return self.workspaces.make(
             Order(
                 task_id=planned.id,
                 directory=str(planned.root),

@@ -1,7 +1,6 @@
 """The engine: runs a plan's tasks in this process, on one event loop, and ends the run."""
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,13 +152,9 @@ class TasksEngine:
             await loop.run()
         except EndpointUnusable as error:
             self.abort(str(error))
-        except asyncio.CancelledError:
-            raise
         except OSError as error:
             text = f"The task's files could not be written: {error}"
             self.end_task(planned.id, "error", "workspace_error", text)
-        except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
-            self._report_bug(planned, error)
         finally:
             del self.signals.running[planned.id]
         return self._outcome(planned.id)
@@ -196,14 +191,6 @@ class TasksEngine:
     def _end_start(self) -> None:
         if self._starting is not None:
             self._starting.cancel()
-
-    def _report_bug(self, planned: PlannedTask, error: Exception) -> None:
-        store = self.context.store
-        text = store.redact("".join(traceback.format_exception(error)))
-        store.emit(e.Notice(task_id=planned.id, text=f"Internal error in task {planned.id}:\n{text}"))
-        self.end_task(
-            planned.id, "error", "internal_error", f"Internal error: {type(error).__name__}: {error}"
-        )
 
     def end_task(
         self, task_id: str, status: e.FinalStatus, reason: e.Reason, error: str, *, resumable: bool = False

@@ -30,6 +30,7 @@ from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
+from agentbatch.tasks.run.task_end import in_words
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
 from agentbatch.workspace.workspace import Workspaces
 
@@ -91,7 +92,7 @@ async def run_batch(
         )
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
         workspaces = open_workspaces(prepared, store)
-        stack.push_async_callback(workspaces.close)
+        stack.push_async_callback(_close, workspaces, store)
         engine = make_engine(
             prepared,
             store,
@@ -115,6 +116,14 @@ async def run_batch(
             await engine.run()
         session.flush()
         return await _write_results(prepared, store)
+
+
+async def _close(workspaces: Workspaces, store: Store) -> None:
+    """All is done and written: what goes wrong here is said, and changes nothing."""
+    (problem,) = await asyncio.gather(workspaces.close(), return_exceptions=True)
+    if isinstance(problem, BaseException):
+        text = f"The workspaces could not be closed: {in_words(problem)}"
+        store.emit(e.Notice(text=store.redact(text)))
 
 
 @contextlib.asynccontextmanager

@@ -9,12 +9,12 @@ from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes, file_changes
-from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace
+from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
 
 
 @dataclass
 class TaskDirectory:
-    workspace: TaskWorkspace
+    workspace: Workspace
     before: Snapshot = field(default_factory=lambda: Snapshot({}))
     """When the task began."""
     after: Snapshot = field(default_factory=lambda: Snapshot({}))
@@ -50,22 +50,11 @@ class TaskDirectory:
         self.before = self.after = baseline.snapshot
         self.protected = baseline.protected
 
-    async def leave(
-        self, context: RunContext, planned: PlannedTask, *, completed: bool, resumable: bool
-    ) -> tuple[int, Left]:
-        """The task ends: write its changes down and keep its work. Returns the number of changed files, and what has
-        become of the work. Raises UserError, OSError."""
+    async def write_changes(self, context: RunContext, planned: PlannedTask) -> int:
+        """Write down what the task changed; returns the number of files. Raises OSError."""
         store = context.store
-        folder = store.folder.task(planned.id)
         total = changes(self.before, self.after).total
         if total:
+            folder = store.folder.task(planned.id)
             await write_changes(folder, file_changes(self.before, self.after), store.redact)
-        ending = Ending(
-            completed=completed,
-            resumable=resumable,
-            before=self.before,
-            after=self.after,
-            message=f"agentbatch: {planned.id}\n\nRun {store.folder.run_id}.\n\n{planned.task.first_prompt}\n",
-            patch=str(folder / "changes.patch"),
-        )
-        return total, await self.workspace.leave(ending)
+        return total

@@ -4,26 +4,25 @@ Workspace, Evaluator) and the store, and nothing of models, shells or message fo
 import asyncio
 import errno
 import json
-from collections.abc import Iterable
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.errors import UserError
-from agentbatch.files import write_atomic
 from agentbatch.model.reply import ModelError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
-from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, TurnEvidence
-from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
+from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Evaluator, TurnEvidence
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
+from agentbatch.tasks.run.task_end import TaskEnd
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Left
+from agentbatch.workspace.workspace import TaskWorkspace
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Nothing is wrong with the task: with room on its disk, it can be resumed."""
@@ -50,7 +49,7 @@ class TaskLoop:
         self._context = context
         self._planned = planned
         self._resumed = resumed_task(history) if history else None
-        self._evaluator = context.evaluators.make(planned)
+        self._place: TaskWorkspace | None = None
         self._directory: TaskDirectory | None = None
         self._coder: Coder | None = None
         self._iteration = 0
@@ -98,9 +97,11 @@ class TaskLoop:
             else:
                 done = Done("error", "workspace_error", str(error) or type(error).__name__)
                 resumable = getattr(error, "errno", None) in DISK_FULL
+        except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
+            done = self._report_bug(error)
         # To its end also when cancelled now: without it, the task would stay under way in a run that is over.
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._finish(done, resumable))
+            await to_the_end(self._end().finish(done, resumable, self._last_text, self._last_evaluation))
         if stop_run:
             raise EndpointUnusable(stop_run)
         return done.status == "completed"
@@ -121,11 +122,20 @@ class TaskLoop:
             return Done("cancelled", "cancelled", "Cancelled by command.")
         return Done("cancelled", "interrupted", self._context.signals.stop_cause)
 
+    def _report_bug(self, error: Exception) -> Done:
+        trace = "".join(traceback.format_exception(error))
+        text = self._context.store.redact(f"Internal error in task {self._planned.id}:\n{trace}")
+        self._emit(e.Notice(task_id=self._planned.id, text=text))
+        return Done("error", "internal_error", f"Internal error: {type(error).__name__}: {error}")
+
     async def _work(self, seconds: float) -> Done:
         resumed, self._resumed = self._resumed, None
-        directory, coder = await self._begin(resumed, seconds)
+        # First: from here on, what an earlier session has left in its directory is kept.
+        place = self._place = self._context.make_workspace(self._planned, resume=resumed is not None)
+        evaluator = self._context.evaluators.make(self._planned)
+        directory, coder = await self._begin(place, evaluator, resumed, seconds)
         self._evaluated = resumed is None  # what an earlier session has left was not looked at yet
-        decision = self._first_step(coder, resumed)
+        decision = self._first_step(evaluator, coder, resumed)
         under_way = resumed if resumed and resumed.under_way else None
         while isinstance(decision, Continue):
             self._evaluated = False
@@ -135,22 +145,24 @@ class TaskLoop:
             outcome = await self._turn(coder, decision, under_way)
             under_way = None
             self._iteration += 1
-            decision = await self._evaluate(directory, coder, outcome)
+            decision = await self._evaluate(evaluator, directory, coder, outcome)
             self._evaluated = True
             if isinstance(decision, Continue) and self._context.signals.draining:
                 return self._interrupted()
         return decision
 
-    async def _begin(self, resumed: ResumedTask | None, seconds: float) -> tuple[TaskDirectory, Coder]:
+    async def _begin(
+        self, place: TaskWorkspace, evaluator: Evaluator, resumed: ResumedTask | None, seconds: float
+    ) -> tuple[TaskDirectory, Coder]:
         context = self._context
-        workspace = await context.open_workspace(self._planned, resume=resumed is not None)
+        workspace = await place.open()
         planned = self._planned = replace(self._planned, root=Path(workspace.info.directory))
         directory = self._directory = TaskDirectory(workspace)
         if resumed is None:
             await directory.begin(context, planned)
         else:
             await directory.resume(context, planned)
-        checks = await self._evaluator.prepare(planned, workspace)
+        checks = await evaluator.prepare(planned, workspace)
         self._coder = context.coders.make(
             Assignment(
                 task=planned,
@@ -163,15 +175,15 @@ class TaskLoop:
         )
         return directory, self._coder
 
-    def _first_step(self, coder: Coder, resumed: ResumedTask | None) -> Decision:
+    def _first_step(self, evaluator: Evaluator, coder: Coder, resumed: ResumedTask | None) -> Decision:
         """The first prompt of this session, or the end; of a resumed task, by what is known of its iterations."""
         if resumed is None:
-            return Continue(self._evaluator.opening(coder.style))
+            return Continue(evaluator.opening(coder.style))
         if resumed.verdicts:
             self._last_evaluation = _as_last_evaluation(resumed.verdicts[-1])
         self._last_text = resumed.last_text
         self._iteration = len(resumed.verdicts)
-        decision = self._evaluator.restore(resumed.verdicts)
+        decision = evaluator.restore(resumed.verdicts)
         return Continue(resumed.prompt) if resumed.under_way else decision
 
     async def _turn(self, coder: Coder, step: Continue, under_way: ResumedTask | None) -> TurnOutcome:
@@ -197,12 +209,14 @@ class TaskLoop:
         self._context.store.flush()
         return outcome
 
-    async def _evaluate(self, directory: TaskDirectory, coder: Coder, outcome: TurnOutcome) -> Decision:
+    async def _evaluate(
+        self, evaluator: Evaluator, directory: TaskDirectory, coder: Coder, outcome: TurnOutcome
+    ) -> Decision:
         """What the turn has left is judged; the verdict is stored."""
         self._last_text = outcome.text
         restored = await directory.restore()
         await directory.look()
-        found = await self._evaluator.evaluate(
+        found = await evaluator.evaluate(
             TurnEvidence(
                 iteration=self._iteration,
                 outcome=outcome,
@@ -220,47 +234,12 @@ class TaskLoop:
         self._context.store.flush()
         return found.decision
 
-    async def _finish(self, done: Done, resumable: bool) -> None:
-        """Leave the patch, say that the task has ended, have its transcript written."""
-        store, directory = self._context.store, self._directory
-        changed, left = store.state.tasks[self._planned.id].changed_files, Left()
-        if self._coder is not None:
-            await self._coder.close()
-        if directory is not None:
-            if not self._evaluated:
-                await directory.look()
-            total, left = await directory.leave(
-                self._context, self._planned, completed=done.status == "completed", resumable=resumable
-            )
-            changed = total if self._coder is not None else changed
-            self._notify(left.notices)
-        self._emit(
-            e.TaskFinished(
-                task_id=self._planned.id,
-                status=done.status,
-                reason=done.reason,
-                error=store.redact(done.error),
-                last_response=self._last_text,
-                last_evaluation=self._last_evaluation,
-                changed_files=changed,
-                resumable=resumable,
-                branch=left.branch,
-            )
+    def _end(self) -> TaskEnd:
+        return TaskEnd(
+            self._context,
+            self._planned,
+            self._place,
+            self._directory,
+            self._coder,
+            unseen=not self._evaluated,
         )
-        store.flush()
-        if directory is not None:
-            self._notify(await directory.workspace.close())
-        # Not awaited here: the next task need not wait for it, and run.db has the conversation.
-        store.in_background(self._leave_transcript)
-
-    def _notify(self, notices: Iterable[str]) -> None:
-        for text in notices:
-            self._emit(e.Notice(task_id=self._planned.id, text=self._context.store.redact(text)))
-
-    def _leave_transcript(self) -> None:
-        store, task_id = self._context.store, self._planned.id
-        if self._coder is None and store.state.tasks[task_id].iteration:
-            return  # interrupted before it was resumed: what is there is whole
-        messages = self._coder.transcript() if self._coder else ()
-        text = trajectory(store.state.tasks[task_id], messages)
-        write_atomic(store.folder.task(task_id) / TRANSCRIPT, store.redact(text))

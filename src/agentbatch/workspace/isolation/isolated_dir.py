@@ -82,3 +82,11 @@ def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:
     if not all(path.is_relative_to(folder) and ".." not in path.parts for path in inside):
         return None, "making"
     return isolated, record["phase"]
+
+
+def find_isolated_dir(folder: Path) -> IsolatedDir | None:
+    """The one in `folder` that a task may have worked in: made whole, and still there for git."""
+    isolated, phase = read_isolated_dir(folder)
+    if isolated is None or phase != "made" or not isolated.root.is_dir():
+        return None
+    return isolated if isolated.worktree is None or isolated.worktree.stands() else None

@@ -1,0 +1,128 @@
+"""A task's end: what it did is kept and reported, whatever fails on the way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from agentbatch.errors import UserError
+from agentbatch.files import write_atomic
+from agentbatch.runs import events as e
+from agentbatch.tasks.coders.coder import Coder
+from agentbatch.tasks.evaluator.evaluator import Done
+from agentbatch.tasks.results.changes import PATCH
+from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
+from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.task_directory import TaskDirectory
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
+
+T = TypeVar("T")
+
+UNWRITTEN = "The record of its changes could not be written"
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """What there is of a task that ends; None: it did not come so far."""
+
+    context: RunContext
+    planned: PlannedTask
+    place: TaskWorkspace | None
+    directory: TaskDirectory | None
+    coder: Coder | None
+    unseen: bool
+    """Something was done in the directory since it was seen last."""
+
+    async def finish(self, done: Done, resumable: bool, last_response: str, last_evaluation: str) -> None:
+        """Leave the patch, keep the work, say that the task has ended, have its transcript written. What fails on the
+        way is reported, and the rest happens all the same. Raises OSError where the store cannot be written."""
+        store, task_id = self.context.store, self.planned.id
+        changed, left = store.state.tasks[task_id].changed_files, Left()
+        if self.coder is not None:
+            await self._attempt("Its coder could not be closed", self.coder.close)
+        if self.directory is not None:
+            total = await self._write_changes(self.directory)
+            if total is None and done.status == "completed":  # then its files must stay
+                done = Done("error", "workspace_error", f"{UNWRITTEN}.")
+            elif total is not None and self.coder is not None:
+                changed = total
+        if self.place is not None:
+            leave = partial(self.place.leave, self._ending(done.status == "completed", resumable))
+            left = await self._attempt("Its work could not be kept", leave) or left
+            self._notify(left.notices)
+        store.emit(
+            e.TaskFinished(
+                task_id=task_id,
+                status=done.status,
+                reason=done.reason,
+                error=store.redact(done.error),
+                last_response=last_response,
+                last_evaluation=last_evaluation,
+                changed_files=changed,
+                resumable=resumable,
+                branch=left.branch,
+            )
+        )
+        store.flush()
+        if self.place is not None:
+            problems = await self._attempt("Its workspace could not be closed", self.place.close)
+            self._notify(problems or ())
+        messages = await self._attempt("Its conversation is not known", self._messages)
+        # Not awaited here: the next task need not wait for it, and run.db has the conversation.
+        store.in_background(partial(self._write_transcript, messages or ()))
+
+    async def _write_changes(self, directory: TaskDirectory) -> int | None:
+        if self.unseen:
+            await self._attempt("Its directory could not be looked at", directory.look)
+        return await self._attempt(UNWRITTEN, partial(directory.write_changes, self.context, self.planned))
+
+    async def _attempt(self, failed: str, step: Callable[[], Awaitable[T]]) -> T | None:
+        """One step; code behind a door may raise anything in it, and even say that it was cancelled."""
+
+        async def take() -> T:
+            return await step()
+
+        (result,) = await asyncio.gather(take(), return_exceptions=True)
+        if isinstance(result, BaseException):
+            self._notify([f"{failed}: {in_words(result)}"])
+            return None
+        return result
+
+    def _ending(self, completed: bool, resumable: bool) -> Ending:
+        store, planned, directory = self.context.store, self.planned, self.directory
+        return Ending(
+            completed=completed,
+            resumable=resumable,
+            before=directory.before if directory is not None else Snapshot({}),
+            after=directory.after if directory is not None else Snapshot({}),
+            message=f"agentbatch: {planned.id}\n\nRun {store.folder.run_id}.\n\n{planned.task.first_prompt}\n",
+            patch=str(store.folder.task(planned.id) / PATCH),
+        )
+
+    def _notify(self, notices: Iterable[str]) -> None:
+        for text in notices:
+            self.context.store.emit(e.Notice(task_id=self.planned.id, text=self.context.store.redact(text)))
+
+    async def _messages(self) -> Sequence[Mapping[str, Any]]:
+        return self.coder.transcript() if self.coder is not None else ()
+
+    def _write_transcript(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        store = self.context.store
+        task = store.state.tasks[self.planned.id]
+        if self.coder is None and task.iteration:
+            return  # interrupted before it was resumed: what is there is whole
+        try:
+            text = trajectory(task, messages)
+        except (TypeError, ValueError, RecursionError) as error:  # of another coder: no JSON
+            note = f"The conversation cannot be written down: {in_words(error)}"
+            text = trajectory(task, [{"role": "system", "content": note}])
+        write_atomic(store.folder.task(task.id) / TRANSCRIPT, store.redact(text))
+
+
+def in_words(error: BaseException) -> str:
+    """What code behind a door has raised, as part of a sentence."""
+    if isinstance(error, (OSError, UserError)):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
