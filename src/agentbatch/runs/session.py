@@ -103,8 +103,9 @@ async def open_session(
         refuse_overlap(base, roots, resumed)
     async with AsyncExitStack() as stack:
         store = _open_store(base, resumed, redact, roots)
-        stack.callback(_remove_unless_begun, store)
-        stack.push_async_callback(store.close)
+        stack.push_async_callback(_close, store, is_new=resumed is None)
+        if resumed is not None:
+            _write_roots(resumed, roots)
         for listener in listeners:
             store.listen(listener)
         notifier = Notifier(notify, store, results)
@@ -115,28 +116,32 @@ async def open_session(
 
 
 def _open_store(base: Path, resumed: RunFolder | None, redact: Redactor, roots: Collection[Path]) -> Store:
-    if resumed is None:
-        folder = create_run_folder(base, datetime.now(), roots)
-        try:
-            return Store(folder, redact)
-        except (OSError, sqlite3.Error) as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
+    folder = resumed or create_run_folder(base, datetime.now(), roots)
     try:
-        store = Store(resumed, redact, resume=True)
-    except sqlite3.Error as error:  # a full disk, a lock that lasts
-        resumed.unlock()
-        raise UserError(f"The run's files cannot be written ({resumed.path}): {error}.") from None
+        return Store(folder, redact, resume=resumed is not None)
+    except (OSError, sqlite3.Error) as error:  # a full disk, a lock that lasts
+        if resumed is None:
+            _discard(folder)
+        raise UserError(f"The run's files cannot be written ({folder.path}): {error}.") from None
+
+
+def _discard(folder: RunFolder) -> None:
+    """Remove a folder that was just made, unless somebody works in it already."""
+    with suppress(UserError):
+        with suppress(OSError):
+            folder.lock()
+        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.unlock()
+
+
+def _write_roots(folder: RunFolder, roots: Collection[Path]) -> None:
     try:
-        resumed.write_roots(roots)
+        folder.write_roots(roots)
     except OSError as error:
-        resumed.unlock()
         raise UserError(
-            f"The run's folder {resumed.path} cannot be written to: {error.strerror or error}."
+            f"The run's folder {folder.path} cannot be written to: {error.strerror or error}."
         ) from None
-    return store
 
 
-def _remove_unless_begun(store: Store) -> None:
-    if store.state.last_seq == 0:
-        shutil.rmtree(store.folder.path, ignore_errors=True)
+async def _close(store: Store, *, is_new: bool) -> None:
+    await store.close(discard=is_new and store.state.last_seq == 0)

@@ -117,6 +117,16 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
         Journal(path)
 
 
+def test_a_file_that_a_kill_left_with_nothing_in_it_is_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert path.stat().st_size > 0
+    journal = Journal(path)
+    assert journal.add("a", "k1", 0).news == "new"
+    journal.close()
+
+
 def test_who_does_not_dedupe_asks_for_each_though_it_was_deduped_before(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     journal = Journal(path)

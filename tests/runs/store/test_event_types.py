@@ -96,18 +96,29 @@ async def test_the_index_finds_it_without_reading_every_event(tmp_path: Path) ->
     assert not [plan for plan in plans if plan.startswith("SCAN events")]
 
 
+def index_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_events'").fetchone()
+    return str(sql)
+
+
+FIRST_INDEX = (
+    "CREATE INDEX run_events ON events (type) WHERE type IN "
+    "('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
+)
+
+
+def give_index_of_the_first_versions(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"DROP INDEX run_events; {FIRST_INDEX};")
+
+
 async def test_a_file_with_the_index_of_the_first_versions(tmp_path: Path) -> None:
     """What that index does not name is found all the same, and the next engine makes today's."""
     folder = await requests_run(tmp_path)
-    with closing(sqlite3.connect(folder.database)) as connection:
-        (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_events'").fetchone()
-        assert "requests_progressed" in sql
-        connection.execute("DROP INDEX run_events")
-        connection.execute(
-            "CREATE INDEX run_events ON events (type) WHERE type IN "
-            "('run_started', 'run_finished', 'notice', 'concurrency_changed', 'paused', 'resumed')"
-        )
-        connection.commit()
+    sql = index_of(folder.database)
+    assert "requests_progressed" in sql
+    give_index_of_the_first_versions(folder.database)
     before = database.read_state(folder.database)
     assert before.requests is not None
     assert before.bills
@@ -115,10 +126,24 @@ async def test_a_file_with_the_index_of_the_first_versions(tmp_path: Path) -> No
     assert (store.state.requests, store.state.bills) == (before.requests, before.bills)
     await store.close()
     with closing(database.open_database(folder.database)) as connection:
-        (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'run_events'").fetchone()
         info = database.load_info(connection)
-    assert made == sql
+    assert index_of(folder.database) == sql
     assert info is not None
+
+
+async def test_stopped_between_the_old_index_and_the_new_one_the_old_one_stays(tmp_path: Path) -> None:
+    folder = await requests_run(tmp_path)
+    give_index_of_the_first_versions(folder.database)
+
+    def refuse(action: int, *_: object) -> int:
+        return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_CREATE_INDEX else sqlite3.SQLITE_OK
+
+    with closing(sqlite3.connect(folder.database, isolation_level=None)) as connection:
+        connection.set_authorizer(refuse)
+        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+            database.prepare_for_writing(connection)
+        assert not connection.in_transaction
+    assert index_of(folder.database) == FIRST_INDEX
 
 
 async def test_a_type_of_a_newer_version_does_no_harm(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.requests.journal.reading import FAILED, OK, STATES, JournalReading, State
+from agentbatch.runs.store.database import run_script
 from agentbatch.text import clip
 
 VERSION = "1"
@@ -256,16 +257,17 @@ class Journal(JournalReading):
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    new = not path.exists() or path.stat().st_size == 0
     connection = sqlite3.connect(path, timeout=10.0)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    if new:
-        connection.executescript(SCHEMA)
-        connection.execute("INSERT INTO meta VALUES ('version', ?)", (VERSION,))
-        connection.commit()
-    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    if row is None or row[0] != VERSION:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        # A kill may have left a file with nothing in it.
+        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            run_script(connection, f"{SCHEMA} INSERT INTO meta VALUES ('version', '{VERSION}');")
+        row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+        if row is None or row[0] != VERSION:
+            raise sqlite3.DatabaseError("it was written by another version")
+    except sqlite3.Error:
         connection.close()
-        raise sqlite3.DatabaseError("it was written by another version")
+        raise
     return connection

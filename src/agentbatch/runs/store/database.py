@@ -65,13 +65,14 @@ def _index_of(connection: sqlite3.Connection) -> str:
     return next((condition for condition in known if row and row[0].endswith(condition)), "")
 
 
+def _make_index() -> str:
+    return f"DROP INDEX IF EXISTS run_events; CREATE INDEX run_events ON events (type) WHERE {_replayed()};"
+
+
 def prepare_for_writing(connection: sqlite3.Connection) -> None:
-    """Add what came to the schema later, and the index over what is replayed today."""
-    connection.executescript(ADDED)
-    if _index_of(connection) != _replayed():
-        connection.executescript(
-            f"DROP INDEX IF EXISTS run_events; CREATE INDEX run_events ON events (type) WHERE {_replayed()};"
-        )
+    """Add what came to the schema later, and the index over what is replayed today. Raises sqlite3.Error."""
+    known = _index_of(connection) == _replayed()
+    run_script(connection, ADDED if known else ADDED + _make_index())
 
 
 def create_database(path: Path) -> None:
@@ -79,11 +80,19 @@ def create_database(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA)
-        prepare_for_writing(connection)
-        connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        version = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');"
+        run_script(connection, SCHEMA + ADDED + _make_index() + version)
     finally:
         connection.close()
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """All of its statements or none, also when it is killed in the middle. Raises sqlite3.Error."""
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+    except sqlite3.Error:
+        connection.rollback()
+        raise
 
 
 def open_database(path: Path) -> sqlite3.Connection:

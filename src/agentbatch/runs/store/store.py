@@ -1,6 +1,7 @@
 """The store of a running engine: events go in, state, database and log come out of them."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,7 @@ class Store:
         resume: bool = False,
     ) -> None:
         """`resume`: the folder holds a run, which is resumed. Raises UserError when another engine works on it, or when
-        its database cannot be read."""
+        its database cannot be read; OSError, sqlite3.Error when it cannot be written."""
         self.folder = folder
         self.redact = redact
         self.state = RunState()
@@ -62,11 +63,10 @@ class Store:
                 self.state = read_state(folder.database)
             else:
                 create_database(folder.database)
+            self._writer = Writer(folder.database, folder.log, redact)
         except BaseException:
             folder.unlock()
             raise
-        log = open(folder.log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the writer closes it
-        self._writer = Writer(folder.database, log, redact)
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -112,12 +112,14 @@ class Store:
         await self._failed.wait()
         return self._failure
 
-    async def close(self) -> None:
-        """Commit what is pending, close the files, give the lock back."""
+    async def close(self, *, discard: bool = False) -> None:
+        """Commit what is pending, close the files, give the lock back. `discard`: the run leaves no trace."""
         await asyncio.gather(*self._background, return_exceptions=True)
         self._commit()
         await asyncio.to_thread(self._writer.close)
         self._thread.shutdown()
+        if discard:  # while nobody else can be at work in it
+            await asyncio.to_thread(shutil.rmtree, self.folder.path, ignore_errors=True)
         self.folder.unlock()
 
     def _commit(self) -> None:

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
@@ -35,14 +34,19 @@ class Writer:
     disks is the checkpoint's part, which `checkpoint` does on another thread and connection.
     """
 
-    def __init__(self, path: Path, log: TextIO, redact: Redactor) -> None:
+    def __init__(self, path: Path, log: Path, redact: Redactor) -> None:
+        """Raises OSError, sqlite3.Error."""
         self._path = path
-        self._log = log
         self._redact = redact
+        self._log = open(log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - until close
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute("PRAGMA wal_autocheckpoint=0")
-        prepare_for_writing(self._connection)
+        try:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute("PRAGMA wal_autocheckpoint=0")
+            prepare_for_writing(self._connection)
+        except sqlite3.Error:
+            self.close()
+            raise
 
     def commit(self, records: Sequence[Record], progress: Collection[ModelCallProgressed] = ()) -> None:
         """`progress`: what streams in, for viewers. Raises OSError when the files cannot be written; then nothing of
