@@ -18,7 +18,6 @@ ALLOWED = {
     "tasks/results/reading.py": "results files",
     "tasks/results/sources.py": "results files and runs' folders",
     "tasks/run/baseline.py": "the baseline document in the run's folder",
-    "tasks/run/context.py": "it opens workspaces",
     "tasks/run/resume/recovery.py": "documents of the run's folder",
     "tasks/spec/task_file.py": "the task file",
 }

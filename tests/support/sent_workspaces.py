@@ -117,9 +117,9 @@ class SentTaskWorkspace:
         self._there = there
         self.used = used
 
-    async def open(self) -> SentWorkspace:
-        self.used["open"] += 1
-        return SentWorkspace(await self._there.open(), self.used)
+    async def start(self) -> SentWorkspace:
+        self.used["start"] += 1
+        return SentWorkspace(await self._there.start(), self.used)
 
     async def leave(self, ending: Ending) -> Left:
         self.used["leave"] += 1

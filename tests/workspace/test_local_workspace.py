@@ -49,7 +49,7 @@ def workspaces(tmp_path: Path) -> LocalWorkspaces:
 
 @pytest.fixture
 async def workspace(workspaces: LocalWorkspaces, root: Path) -> Workspace:
-    return await workspaces.make(order(root)).open()
+    return await workspaces.make(order(root)).start()
 
 
 def make_repository(folder: Path) -> None:
@@ -99,7 +99,7 @@ async def test_arguments_come_as_text_or_as_the_object(workspace: Workspace, roo
 
 
 async def test_a_tool_that_was_not_ordered_does_not_run(workspaces: LocalWorkspaces, root: Path) -> None:
-    workspace = await workspaces.make(order(root, tools=("read_file", "finish"))).open()
+    workspace = await workspaces.make(order(root, tools=("read_file", "finish"))).start()
     assert (await workspace.call("bash", {"command": "touch made"})).invalid
     assert list(root.iterdir()) == []
 
@@ -149,7 +149,7 @@ async def test_a_checkpoint_leaves_the_runs_folder_and_keys_alone(tmp_path: Path
     (root / ".agentbatch/runs").mkdir(parents=True)
     (root / ".agentbatch/runs/run.db").write_text("one")
     (root / "sub").mkdir()
-    workspace = await local_workspaces(tmp_path / "tasks", os.environ).make(order(root)).open()
+    workspace = await local_workspaces(tmp_path / "tasks", os.environ).make(order(root)).start()
     checkpoint = await workspace.checkpoint()
     kept = tmp_path / "tasks/t" / SCRATCH / checkpoint.name
     assert sorted(path.name for path in kept.iterdir()) == ["sub"]
@@ -195,7 +195,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
         server.bind(str(root / "socket"))
     (root / "a").write_text("x")
     make_repository(tmp_path)
-    workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).make(order(root)).open()
+    workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).make(order(root)).start()
     fork = await workspace.fork()
     assert sorted(path.name for path in Path(fork.info.directory).iterdir()) == ["a"]
     said = await fork.run("git rev-parse --show-toplevel", 60)
@@ -236,7 +236,7 @@ async def test_a_fork_has_the_same_sandbox(tmp_path: Path, root: Path, bubblewra
     workspaces = LocalWorkspaces(
         "r1", tasks, os.environ, rules, secret_names=("TOP_SECRET",), redact=Redactor(["hush-hush-hush"])
     )
-    workspace = await workspaces.make(order(root, env={"MINE": "yes"})).open()
+    workspace = await workspaces.make(order(root, env={"MINE": "yes"})).start()
     (root / "a").write_text("x")
     fork = await workspace.fork()
     assert (fork.info.sandbox, fork.info.network) == ("bubblewrap", False)
@@ -286,9 +286,9 @@ async def test_files_that_a_kill_left_unfinished_go_when_a_task_is_resumed(
     unfinished.parent.mkdir()
     unfinished.write_text("half")
     (root / "sub/.agentbatch-mine").write_text("x")
-    await workspaces.make(order(root)).open()
+    await workspaces.make(order(root)).start()
     assert unfinished.exists()
-    await workspaces.make(order(root, resume=True, repair=True)).open()
+    await workspaces.make(order(root, resume=True, repair=True)).start()
     assert [path.name for path in unfinished.parent.iterdir()] == [".agentbatch-mine"]
 
 
@@ -297,12 +297,12 @@ async def test_a_resumed_task_whose_copy_is_gone_does_not_begin_in_a_fresh_one(
     workspaces: LocalWorkspaces, root: Path, tmp_path: Path, lost: str
 ) -> None:
     (root / "a").write_text("x")
-    first = await workspaces.make(order(root, isolation="copy")).open()
+    first = await workspaces.make(order(root, isolation="copy")).start()
     assert first.info.directory != str(root)
     remove_tree(tmp_path / ".agentbatch/runs/r1/tasks/t/work" / lost)
     with pytest.raises(UserError, match="--retry-failed begins it again"):
-        await workspaces.make(order(root, isolation="copy", resume=True)).open()
-    again = await workspaces.make(order(root, isolation="copy")).open()
+        await workspaces.make(order(root, isolation="copy", resume=True)).start()
+    again = await workspaces.make(order(root, isolation="copy")).start()
     assert Path(again.info.directory, "a").read_text() == "x"
 
 

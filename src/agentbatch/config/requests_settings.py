@@ -184,19 +184,21 @@ def _range(minimum: int, maximum: int) -> str:
 
 
 def command_words(flags: Mapping[str, Any]) -> list[str]:
-    """The command line that says the same, from `agentbatch` on, in the order of the flags; for people, and for other
-    processes."""
-    table, words = requests_options(), ["agentbatch", "requests", "run", str(flags.get("input", "-"))]
+    """The command line that says the same, from `agentbatch` on, in the order of the flags; for people."""
+    table, words = requests_options(), ["agentbatch", "requests", "run"]
+    source = str(flags.get("input", "-"))
+    like_a_flag = source.startswith("-") and source != "-"
+    words += [] if like_a_flag else [source]
     for field, value in flags.items():
-        name = "--env-file" if field == "env_file" else (table[field][1].flag or "").partition("/")[0]
+        named = option("--env-file", ()) if field == "env_file" else table[field][1]
         if field == "display":
             words += ["--json"] if value == "json" else []
-        elif value is True:
-            words.append(name)
-        elif name:
+        elif named.flag and value is True:
+            words.append(named.flag)
+        elif named.flag:
             for part in value if isinstance(value, list) else [value]:
-                words += [name, str(part)]
-    return words
+                words += named.words(str(part))
+    return [*words, "--", source] if like_a_flag else words
 
 
 def lasting(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,11 @@ class Option(NamedTuple):
     metavar: str = ""
     group: str = "run"
 
+    def words(self, value: str) -> list[str]:
+        """How a command line says it; a value that looks like a flag only the long name can take."""
+        short, _, long = (self.flag or "").partition("/")
+        return [f"{long or short}={value}"] if value.startswith("-") else [short, value]
+
 
 def option(flag: str | None, env: str | tuple[str, ...], metavar: str = "", group: str = "run") -> Option:
     return Option(flag, (env,) if isinstance(env, str) else env, metavar, group)

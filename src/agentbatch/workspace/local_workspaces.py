@@ -1,4 +1,4 @@
-"""The workspaces of a run on this machine: opened, isolated where that is asked for, and left."""
+"""The workspaces of a run on this machine: started, isolated where that is asked for, and left."""
 
 import asyncio
 import shlex
@@ -91,7 +91,7 @@ class LocalTaskWorkspace:
         self._may_go = False
         """The isolated directory's files are of no use any more."""
 
-    async def open(self) -> LocalWorkspace:
+    async def start(self) -> LocalWorkspace:
         run, order, folder = self._run, self._order, self._folder
         isolated = self._isolated = (
             None if order.isolation == "none" else await self._isolate(order.isolation)
@@ -148,7 +148,7 @@ class LocalTaskWorkspace:
         task_id, isolation = self._order.task_id, self._run.isolation
         if ending.resumable or self._order.isolation == "none":
             return Left()
-        # Cancelled in the middle of `open`, it is there all the same.
+        # Cancelled in the middle of `start`, it is there all the same.
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
         if isolated is None:
             return Left()

@@ -170,7 +170,7 @@ class Workspace(Protocol):
 
     @property
     def info(self) -> WorkspaceInfo:
-        """Known since the workspace was opened: no request is made."""
+        """Known since the workspace was started: no request is made."""
         ...
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
@@ -273,10 +273,10 @@ class Left:
 
 
 class TaskWorkspace(Protocol):
-    """Where one task works, from its making to its removal. `leave` and `close` are called also when `open` has failed,
-    was cancelled, or never came: what an earlier session of the run has left there is not lost by that."""
+    """Where one task works, from its making to its removal. `leave` and `close` are called also when `start` has
+    failed, was cancelled, or never came: what an earlier session of the run has left there is not lost by that."""
 
-    async def open(self) -> Workspace:
+    async def start(self) -> Workspace:
         """Once: make the directory, isolated where that is asked for, or find the one of an earlier session. Raises
         UserError, OSError."""
         ...

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from agentbatch.cli.main import parse
 from agentbatch.cli.requests.flags import add_run_flags, given_flags, recorded_flags
+from agentbatch.config.requests_settings import command_words
 from agentbatch.errors import UserError
 from agentbatch.runs.events import RunStarted
 
@@ -49,3 +51,16 @@ def test_only_what_was_given_is_recorded() -> None:
     assert given | {"env_file": str(given["env_file"])} == {
         "input": "in.jsonl", "notify": ["json://a", "json://b"], "display": "json", "env_file": "k.env",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["-in.jsonl", "--daemon", "-", "in.jsonl"])
+def test_what_looks_like_a_flag_is_said_so_that_it_is_taken_for_a_value(source: str) -> None:
+    flags = {
+        "input": source, "output": "-out.jsonl", "system": "-s", "temperature": "-1", "model": "--force", "rpm": "60",
+        "notify": ["-a", "json://b"], "env_file": "-k.env", "retry_failed": True,
+    }  # fmt: skip
+    given = given_flags(parse(command_words(flags)[1:]))
+    as_text = {
+        field: str(value) for field, value in given.items() if field in ("output", "system", "env_file")
+    }
+    assert {**given, **as_text} == flags

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.keys import KEY
 from tests.support.request_batches import (
     ended,
     endpoint,
@@ -171,6 +172,28 @@ async def test_in_the_background(tmp_path: Path) -> None:
             tmp_path, "requests", "run", "-", "-o", "b.jsonl", "--daemon", base_url=server.base_url
         )
         assert (code, "has no standard input" in err) == (2, True)
+
+
+async def test_names_that_look_like_flags_in_the_background_too(tmp_path: Path) -> None:
+    write_input(tmp_path, 1_000)
+    (tmp_path / "in.jsonl").rename(tmp_path / "-in.jsonl")
+    async with endpoint(latency=0.2) as server:
+        words = ("--output=-out.jsonl", "--daemon", "--", "-in.jsonl")
+        code, _, err = await said(tmp_path, "requests", "run", *words, base_url=server.base_url)
+        assert code == 0, err
+        await until(lambda: len(server.requests) > 10)
+        await said(tmp_path, "stop", "--wait")
+        # What a resumption is given reaches the background too: without these there is no key.
+        keys = {"OPENAI_API_KEY": KEY, "CODER_ENDPOINT": server.base_url, "CODER_MODEL": "m-test"}
+        text = "".join(f"{name}={value}\n" for name, value in keys.items())
+        (tmp_path / "-k.env").write_text(text, encoding="utf-8")
+        code, _, err = await said(tmp_path, "resume", the_run(tmp_path), "--daemon", "--env-file=-k.env")
+        assert code == 0, err
+        condition = ""
+        while condition in ("", "running"):
+            condition = json.loads((await said(tmp_path, "status", "--json"))[1])["condition"]
+        assert condition == "finished"
+        assert len(server.requests) == len(lines_of(tmp_path / "-out.jsonl")) == 1_000
 
 
 async def test_a_second_engine_is_kept_out_and_a_killed_one_is_not_in_the_way(tmp_path: Path) -> None:

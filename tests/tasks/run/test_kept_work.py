@@ -51,7 +51,7 @@ async def interrupted(run_tasks: RunTasks) -> Ran:
 
 
 def without_walls(prepared: PreparedRun, store: Store) -> Workspaces:
-    """Commands shall not reach the network, and no sandbox is there to see to that: no workspace can be opened."""
+    """Commands shall not reach the network, and no sandbox is there to see to that: no workspace can be started."""
     rules = SandboxRules(UNSANDBOXED, False, store.folder.path, (), ())
     tasks, redact = store.folder.path / "tasks", Redactor([])
     return LocalWorkspaces(
@@ -118,21 +118,21 @@ ENDING = Ending(False, False, Snapshot({}), Snapshot({}), "Kept.\n", "changes.pa
 
 async def test_cancelled_on_the_way_in_its_work_is_kept_all_the_same(tmp_path: Path, work: Path) -> None:
     first = local_workspaces(tmp_path / "tasks", os.environ).make(order(work))
-    opened = await first.open()
-    Path(opened.info.directory, "made.txt").write_text("x\n")
+    started = await first.start()
+    Path(started.info.directory, "made.txt").write_text("x\n")
     again = local_workspaces(tmp_path / "tasks", os.environ).make(order(work, resume=True))
-    opening = asyncio.ensure_future(again.open())
+    starting = asyncio.ensure_future(again.start())
     await asyncio.sleep(0)
-    opening.cancel()
+    starting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await opening
+        await starting
     left = await again.leave(ENDING)
     assert git(work, "show", f"{left.branch}:made.txt") == "x"
     assert await again.close() == ()
-    assert not Path(opened.info.directory).exists()
+    assert not Path(started.info.directory).exists()
 
 
-async def test_what_was_never_opened_leaves_nothing(tmp_path: Path, work: Path) -> None:
+async def test_what_was_never_started_leaves_nothing(tmp_path: Path, work: Path) -> None:
     for given in (order(work), order(work, isolation="none"), order(work, resume=True)):
         workspace = local_workspaces(tmp_path / "tasks", os.environ).make(given)
         left = await workspace.leave(ENDING)
@@ -141,14 +141,14 @@ async def test_what_was_never_opened_leaves_nothing(tmp_path: Path, work: Path) 
 
 async def test_a_worktree_that_git_has_forgotten_is_not_touched(tmp_path: Path, work: Path) -> None:
     first = local_workspaces(tmp_path / "tasks", os.environ).make(order(work))
-    opened = await first.open()
-    nested = Path(opened.info.directory, "lib/.git")
+    started = await first.start()
+    nested = Path(started.info.directory, "lib/.git")
     nested.mkdir(parents=True)
     for admin in (work / ".git/worktrees").iterdir():
         admin.rename(tmp_path / "forgotten")
     again = local_workspaces(tmp_path / "tasks", os.environ).make(order(work, resume=True))
     with pytest.raises(UserError, match="take what you need"):
-        await again.open()
+        await again.start()
     assert (await again.leave(ENDING)).branch == ""
     assert await again.close() == ()
     assert nested.is_dir()

@@ -46,11 +46,11 @@ RESUME_TAKES = frozenset({"resume", "retry_failed", "daemon", "env_file", "displ
 
 
 def run(args: argparse.Namespace) -> int:
-    return start(given_flags(args))
+    return start(given_flags(args), args.words)
 
 
-def start(flags: dict[str, Any], folder: RunFolder | None = None) -> int:
-    """Run the batch that the flags ask for; `folder`: resume this run."""
+def start(flags: dict[str, Any], words: Sequence[str], folder: RunFolder | None = None) -> int:
+    """Run the batch that the flags ask for. `words`: the command line; `folder`: resume this run."""
     check_flags(flags)
     own = load_requests_settings(flags)
     shared = {field: value for field, value in flags.items() if field in SHARED or field == "env_file"}
@@ -62,7 +62,7 @@ def start(flags: dict[str, Any], folder: RunFolder | None = None) -> int:
     if own.daemon and not own.dry_run:
         if own.input == STDIN and folder is None:
             raise UserError("--daemon: a process in the background has no standard input; name a file.")
-        return daemon.start(_background_words(flags, folder))
+        return daemon.start(words)
     if folder is None and not own.dry_run:
         folder = _earlier(own)
     prepared = prepare_requests(settings, own, Path.cwd(), os.environ, stdin=sys.stdin.buffer, resumed=folder)
@@ -74,30 +74,16 @@ def start(flags: dict[str, Any], folder: RunFolder | None = None) -> int:
         prepared.cleanup()
 
 
-def resume_requests(folder: RunFolder, given: dict[str, Any]) -> int:
-    """`agentbatch resume` of such a run. `given`: the settings that its command line named."""
+def resume_requests(folder: RunFolder, given: dict[str, Any], words: Sequence[str]) -> int:
+    """`agentbatch resume` of such a run. `given`: the settings that its command line, `words`, named."""
     flags = recorded_flags(recorded(folder))
     other = sorted(given.keys() - RESUME_TAKES)
     if other:
         raise UserError(
             f"--{other[0].replace('_', '-')} cannot be changed when a batch of plain requests is resumed like this; "
-            f"say its whole command again: {shlex.join([*command_words(flags), '--resume'])}"
+            f"say its whole command again: {shlex.join(command_words({**flags, 'resume': True}))}"
         )
-    return start({**flags, **given, "resume": True}, folder)
-
-
-def _background_words(flags: dict[str, Any], folder: RunFolder | None) -> Sequence[str]:
-    """The words after `agentbatch` that do the same in another process."""
-    if folder is None:
-        return command_words(flags)[1:]
-    notify = flags.get("notify", [])
-    addresses = notify if isinstance(notify, str) else " ".join(notify)
-    return [
-        "resume",
-        folder.run_id,
-        *(["--retry-failed"] if flags.get("retry_failed") else []),
-        *(["--notify", addresses] if addresses else []),
-    ]
+    return start({**flags, **given, "resume": True}, words, folder)
 
 
 def _earlier(own: RequestsSettings) -> RunFolder | None:
@@ -163,12 +149,12 @@ async def _run(prepared: PreparedRequests, flags: dict[str, Any]) -> int:
 
     callbacks = Callbacks(begun, display.on_progress, display.on_failure, [display.on_event])
     outcome = await run_requests(prepared, callbacks, flags=flags)
-    _end(display, prepared, outcome, command_words(flags))
+    _end(display, prepared, outcome, flags)
     return outcome.exit_code
 
 
 def _end(
-    display: RequestsDisplay, prepared: PreparedRequests, outcome: RequestsOutcome, words: Sequence[str]
+    display: RequestsDisplay, prepared: PreparedRequests, outcome: RequestsOutcome, flags: dict[str, Any]
 ) -> None:
     settings, options, figures = prepared.settings, prepared.options, outcome.figures
     advice = advice_of(
@@ -180,7 +166,8 @@ def _end(
     failed = read_failed(RunFolder(outcome.run_folder).journal) if figures.failed else []
     resume = ""
     if outcome.stopped or outcome.left:
-        command = [*words, "--retry-failed" if outcome.failures_ended_it else "--resume"]
+        how = "retry_failed" if outcome.failures_ended_it else "resume"
+        command = command_words({**flags, how: True})
         if options.input == STDIN:
             again = ["--retry-failed"] if outcome.failures_ended_it else []
             command = ["agentbatch", "resume", outcome.run_folder.name, *again]

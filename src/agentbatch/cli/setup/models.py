@@ -4,6 +4,7 @@ import argparse
 import difflib
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -146,7 +147,8 @@ def _pull(given: str, folder: Path) -> int:
     finally:
         line.end()
     named = given if "/" not in given else file.local_name.removesuffix(".gguf")
-    sys.stdout.write(f"{path} is complete; its sha256 is right.\nRun it with: agentbatch --local {named}\n")
+    command = f"agentbatch --local {shlex.quote(named)}"
+    sys.stdout.write(f"{path} is complete; its sha256 is right.\nRun it with: {command}\n")
     return 0
 
 

@@ -60,11 +60,11 @@ def _resume_tasks(folder: RunFolder, info: RunStarted, given: dict[str, Any], wo
 
 
 def _resume_requests(
-    folder: RunFolder, _info: RunStarted, given: dict[str, Any], _words: Sequence[str]
+    folder: RunFolder, _info: RunStarted, given: dict[str, Any], words: Sequence[str]
 ) -> int:
     from agentbatch.cli.requests import run as requests_run  # heavy: only for such a run
 
-    return requests_run.resume_requests(folder, given)
+    return requests_run.resume_requests(folder, given, words)
 
 
 RESUME: Mapping[str, Callable[[RunFolder, RunStarted, dict[str, Any], Sequence[str]], int]] = {

@@ -117,7 +117,7 @@ class Starting:
                         "-P",
                         "-m",
                         "agentbatch",
-                        *(word for word in words if word != NEVER_DAEMON),
+                        *_in_the_foreground(words),
                     ],
                     cwd=folder,
                     # No second background process, and no screen; flags that ask for one still win.
@@ -199,6 +199,12 @@ def _why(code: int, output: str) -> str:
     return said or (
         f"The engine ended with exit code {code} before its run began, and could not say why (is the disk full?)."
     )
+
+
+def _in_the_foreground(words: Sequence[str]) -> list[str]:
+    """The words without NEVER_DAEMON; behind `--` it is a path."""
+    end = words.index("--") if "--" in words else len(words)
+    return [*(word for word in words[:end] if word != NEVER_DAEMON), *words[end:]]
 
 
 def _new_file(folder: Path) -> Path:

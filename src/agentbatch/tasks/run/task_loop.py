@@ -155,7 +155,7 @@ class TaskLoop:
         self, place: TaskWorkspace, evaluator: Evaluator, resumed: ResumedTask | None, seconds: float
     ) -> tuple[TaskDirectory, Coder]:
         context = self._context
-        workspace = await place.open()
+        workspace = await place.start()
         planned = self._planned = replace(self._planned, root=Path(workspace.info.directory))
         directory = self._directory = TaskDirectory(workspace)
         if resumed is None:
