@@ -178,6 +178,13 @@ def test_no_hub_at_all(pull: Pull) -> None:
     assert "The connection to http://127.0.0.1:9 failed" in done.stderr
 
 
+def test_a_proxy_that_cannot_be_used_is_a_sentence(pull: Pull) -> None:
+    done = pull(ALL_PROXY="socks5://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "cannot be reached through the proxy that the environment names" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_offline_by_choice(pull: Pull) -> None:
     done = pull(HF_HUB_OFFLINE="1")
     assert done.returncode == 2

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from agentbatch.model.transport import HttpAnswer, Transport, TransportError, proxy_of
+from agentbatch.errors import UserError
+from agentbatch.model.proxy import proxy_of
+from agentbatch.model.transport import HttpAnswer, Transport, TransportError
 
 
 class Seen:
@@ -68,6 +70,30 @@ async def test_a_proxy_that_is_not_to_be_used_is_not(seen: Seen, monkeypatch: py
 async def test_no_proxy_stands_before_this_machine(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert (await post(f"http://127.0.0.1:{seen.port}/v1")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("socks5://me:secret@127.0.0.1:1080", "socks5://127.0.0.1:1080"),
+        ("socks4a://gate", "socks4a://gate"),
+        ("http://me:secret@gate:x", "http://gate:x"),
+        ("me:secret@", "http://"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_a_sentence_without_its_password(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, proxy: str, shown: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(UserError) as refused:
+        await post("https://api.example.invalid/v1")
+    assert str(refused.value) == (
+        f"The proxy that the environment names for api.example.invalid is {shown}, and model calls go through HTTP "
+        "proxies alone: set HTTPS_PROXY to one (http://proxy:3128), or NO_PROXY=api.example.invalid to go without."
+    )
+    assert (await post(f"http://127.0.0.1:{seen.port}/v1")).status == 200, "none stands before this machine"
+    monkeypatch.setenv("HTTPS_PROXY", "http://gate:3128")
+    assert proxy_of("https://api.example.invalid/v1") == "http://gate:3128"
 
 
 async def test_user_and_password_of_the_address_go_into_the_header(seen: Seen) -> None:

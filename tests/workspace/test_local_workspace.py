@@ -18,6 +18,8 @@ from agentbatch.workspace.local_workspaces import SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from agentbatch.workspace.workspace import Checkpoint, Order, Workspace
 from tests.support.workspaces import local_workspace, local_workspaces
+from tests.workspace.repositories import make_repository as with_commit
+from tests.workspace.repositories import needs_git
 
 TOOLS = ("bash", "read_file", "write_file", "edit_file", "finish")
 
@@ -201,6 +203,22 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
     said = await fork.run("git rev-parse --show-toplevel", 60)
     assert said.exit_code != 0
     await workspace.close()
+
+
+@needs_git
+@pytest.mark.parametrize("at", [".", "sub"])
+async def test_git_in_a_fork_of_a_worktree_reaches_no_repository(
+    workspaces: LocalWorkspaces, root: Path, at: str
+) -> None:
+    root.rmdir()
+    with_commit(root, {"sub/a": "x"})
+    workspace = await workspaces.make(order(root / at, isolation="worktree")).start()
+    here = await workspace.run("git rev-parse --show-toplevel && git status --short", 60)
+    assert (here.exit_code, here.output.count("\n")) == (0, 1)
+    fork = await workspace.fork()
+    for command in ("git rev-parse --git-dir", "git status", "git commit --allow-empty -m x"):
+        there = await fork.run(command, 60)
+        assert (there.exit_code, "not a git repository" in there.output) == (128, True), command
 
 
 async def test_forks_end_with_their_workspace_and_may_be_forked(workspace: Workspace, root: Path) -> None:

@@ -211,6 +211,11 @@ def _hub_errors(file: HubFile) -> Iterator[None]:
         raise DownloadFailed(
             f"{hub} answered {status} for {shown}. The partial download is kept; try again."
         ) from None
+    except ImportError as error:  # the package's client, for a SOCKS proxy
+        raise UserError(
+            f"{hub} cannot be reached through the proxy that the environment names: {error} Or set HTTPS_PROXY to an "
+            "HTTP proxy."
+        ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DownloadFailed(
             f"The connection to {hub} failed ({type(error).__name__}). The partial download is kept: the same command "

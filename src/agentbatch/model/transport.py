@@ -3,15 +3,14 @@
 import asyncio
 import base64
 import errno
-import ipaddress
 import ssl
 import time
-import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
+from agentbatch.model.proxy import proxy_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -103,9 +102,11 @@ class Transport:
     async def open(
         cls, base_url: str, api_key: str, request_timeout: float, connect_timeout: float, pool: int
     ) -> Self:
+        """Raises UserError for a proxy of the environment that cannot be used."""
         import aiohttp  # 0.2 s that a command without model calls does not need
 
         url, authorization = _without_user(base_url)
+        proxy = proxy_of(url)
         tls = ssl_context() if urlsplit(url).scheme == "https" else True
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=pool, keepalive_timeout=KEEPALIVE, ssl=tls),
@@ -119,7 +120,7 @@ class Transport:
             "accept-encoding": "identity",
             "user-agent": f"agentbatch/{__version__}",
         }
-        return cls(session, url, headers, request_timeout, proxy_of(url))
+        return cls(session, url, headers, request_timeout, proxy)
 
     async def close(self) -> None:
         await self._session.close()
@@ -205,31 +206,11 @@ def _joined(base_url: str, path: str) -> str:
     return base.rstrip("/") + path + mark + query
 
 
-def is_loopback(base_url: str) -> bool:
-    """Whether the URL is this machine's own."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def ssl_context() -> ssl.SSLContext:
     """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
     import httpx2  # it knows where systems keep them; 0.1 s, for https only
 
     return httpx2.create_ssl_context()
-
-
-def proxy_of(url: str) -> str | None:
-    """The environment's proxy for this URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. A proxy cannot reach this
-    machine's own servers."""
-    parts = urlsplit(url)
-    if is_loopback(url) or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _without_user(base_url: str) -> tuple[str, str]:

@@ -113,7 +113,9 @@ def test_a_command_gets_its_own_flags() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("word", "said"), [("resum", "agentbatch resume"), ("frobnicate", "the commands are init, ")])
+@pytest.mark.parametrize(
+    ("word", "said"), [("resum", "agentbatch resume"), ("frobnicate", "the commands are init, ")]
+)
 def test_what_is_neither_a_command_nor_a_path_is_named(word: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         parse([word])

@@ -72,6 +72,11 @@ async def test_the_first_failure_and_the_end_are_told_in_this_order(
     assert store.state.notices == []
 
 
+async def test_without_an_address_nothing_is_sent_or_waited_for(tmp_path: Path, receiver: Receiver) -> None:
+    store = await play(tmp_path, [], "error", "completed", within=0.0)
+    assert (receiver.got, store.state.notices) == ([], [])
+
+
 async def test_without_a_failure_only_the_end_is_told(tmp_path: Path, receiver: Receiver) -> None:
     await play(tmp_path, [receiver.url], "completed", "skipped")
     assert [message["title"] for message in receiver.got] == [

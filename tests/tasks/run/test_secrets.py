@@ -57,6 +57,34 @@ async def test_it_is_in_no_file_of_the_run(run_tasks: Any, tmp_path: Any) -> Non
     assert [path for path in files if path.is_file() and KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.parametrize("where", [{}, {"isolation": "copy"}])
+async def test_a_key_in_the_name_of_a_file_is_in_no_file_of_the_run(
+    run_tasks: Any, tmp_path: Any, where: dict[str, str]
+) -> None:
+    """Also in folders, links, and names of files that are only named, because they are binary."""
+    work = tmp_path / "work"
+    (work / KEY).mkdir(parents=True)
+    (work / KEY / "before.txt").write_text("old\n")
+    (work / f"gone-{KEY}.txt").write_text("old\n")
+    (work / "was.bin").write_bytes(b"\0")
+    made = f"echo new > {KEY}/before.txt; rm gone-*; printf '\\0' > {KEY}.bin; echo > {KEY}.txt"
+    linked = f"ln -s {KEY} link; ln -sf {KEY} was.bin"
+    script = Script(
+        prompt="Do it.", coder=[bash(made), bash(linked), finish("Done.")], evaluator=[Say(verdict=JUDGED)]
+    )
+    ran = await run_tasks([{"id": "t", "dir": "work", "first_prompt": "Do it.", **where}], [script])
+    assert ran.task.changed_files == 6
+    patch = (ran.task_folder("t") / "changes.patch").read_text(encoding="utf-8")
+    assert "a/[redacted]/before.txt" in patch
+    document = json.loads((ran.task_folder("t") / "changes.json").read_text(encoding="utf-8"))
+    assert "[redacted].bin" in [entry["path"] for entry in document]
+    files = [
+        path for path in ran.outcome.run_folder.rglob("*") if "copy" not in path.parts and path.is_file()
+    ]
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in json.dumps(ran.evaluator_requests())
+
+
 async def test_no_tool_result_and_no_evidence_carries_it_to_a_model(run_tasks: Any, tmp_path: Any) -> None:
     ran = await run_with_a_leak(run_tasks, tmp_path)
     for request in ran.evaluator_requests():

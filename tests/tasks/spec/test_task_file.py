@@ -97,6 +97,10 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "inputs": ["~/x"]}), "tasks[0].inputs: '~/x' does not stay inside"),
         (tasks({"first_prompt": "x", "inputs": [""]}), "'' names no file"),
         (tasks({"first_prompt": "x", "inputs": ["[z-a]"]}), "The pattern '[z-a]' is not valid"),
+        (
+            tasks({"first_prompt": "x", "foreach": {"dirs": "**/[z-a]"}}),
+            "The pattern '**/[z-a]' is not valid",
+        ),
         (tasks({"first_prompt": "x", "protected_paths": ["[z-a]"]}), "The pattern '[z-a]' is not valid"),
         (tasks({"first_prompt": "x", "forech": {}}), "unknown key tasks[0].forech; did you mean 'foreach'?"),
     ],

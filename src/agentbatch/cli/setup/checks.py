@@ -14,6 +14,7 @@ from agentbatch.errors import UserError
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.proxy import proxy_of
 from agentbatch.model.reply import ModelError
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
@@ -107,6 +108,11 @@ async def _role(
         pool=1,
         redact=Redactor([*settings.secrets, role.api_key.get_secret_value()]),
     )
+    try:
+        proxy_of(role.base_url)
+    except UserError as error:
+        yield Check("fail", f"{name} endpoint", str(error))
+        return
     async with endpoint:
         client = ModelClient(endpoint, role.model, max_output_tokens=ANSWER_TOKENS)
         answered = False

@@ -13,8 +13,9 @@ from pydantic_core import from_json
 from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure
+from agentbatch.model.proxy import is_loopback
 from agentbatch.model.server_error import MAX_MATCHED, tidy
-from agentbatch.model.transport import HttpAnswer, is_loopback
+from agentbatch.model.transport import HttpAnswer
 from agentbatch.requests.options import WINDOW
 from agentbatch.requests.provider.documents import ProviderState, name_in, read_state
 from agentbatch.requests.spec.request import Url

@@ -23,11 +23,12 @@ class Baseline:
     def save(self, folder: Path, redact: Redactor) -> None:
         """Write it into the task's folder, in one step. Raises OSError.
 
-        Texts are written without keys, which shows in a diff at most; protected files have to be put back as they were.
+        Names and texts are written without keys, which shows in the diff of a resumed task at most; protected files
+        have to be put back as they were.
         """
         document = {
             "truncated": self.snapshot.truncated,
-            "files": {path: _entry(entry, redact) for path, entry in self.snapshot.files.items()},
+            "files": {redact(path): _entry(entry, redact) for path, entry in self.snapshot.files.items()},
             "protected": _protected(self.protected),
         }
         write_atomic(folder / NAME, json.dumps(document))

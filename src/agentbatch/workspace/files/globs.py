@@ -172,7 +172,7 @@ def _compiled(expression: str, pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(expression, re.DOTALL)
     except re.error as error:
-        raise UserError(f"The pattern {pattern!r} is not valid: {error}.") from None
+        raise UserError(f"The pattern {pattern!r} is not valid: {error.msg}.") from None
 
 
 def _parts(pattern: str) -> list[str]:
