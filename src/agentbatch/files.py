@@ -45,6 +45,15 @@ def as_json(document: Any) -> str:
         return json.dumps(document, ensure_ascii=False, indent=2)
 
 
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object that a JSON text holds, whoever wrote it; None for anything else."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 _write_in_thread = aiofiles.os.wrap(write_atomic)
 
 SMALL = 64 * 1024

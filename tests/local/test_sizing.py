@@ -10,12 +10,8 @@ from agentbatch.local.sizing import HEADROOM, gigabytes, min_memory, size_server
 
 GB = 1000**3
 SMALL = ModelHeader(
-    architecture="qwen2",
-    name="small",
-    file_type="Q4_K_M",
     file_bytes=1_117_320_768,
     parameters=1_777_088_000,
-    layers=28,
     kv_heads=(2,) * 28,
     key_length=128,
     value_length=128,
@@ -23,7 +19,7 @@ SMALL = ModelHeader(
     vocabulary=151_936,
     chat_template=True,
 )
-LARGE = replace(SMALL, parameters=14_000_000_000, file_bytes=9 * GB, layers=48, kv_heads=(8,) * 48)
+LARGE = replace(SMALL, parameters=14_000_000_000, file_bytes=9 * GB, kv_heads=(8,) * 48)
 
 
 def machine(gigabytes: float, threads: int = 8) -> Machine:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from agentbatch.files import json_object
 from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
-from agentbatch.tasks.coders.builtin.replies import is_json_object
 from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.forms import with_text_calls
 from agentbatch.workspace.tools.toolbox import specs
@@ -86,9 +86,9 @@ def test_what_is_left_alone(mode: ToolMode) -> None:
 )
 def test_what_was_cut_off_is_no_json_and_so_never_carried_out(text: str, whole: list[bool]) -> None:
     cut = with_text_calls(answer(text, "length"), TOOLS, "text")
-    assert [is_json_object(call.arguments) for call in cut.tool_calls] == whole
+    assert [json_object(call.arguments) is not None for call in cut.tool_calls] == whole
     stopped = with_text_calls(answer(text, "stop"), TOOLS, "text")
-    assert all(is_json_object(call.arguments) for call in stopped.tool_calls)
+    assert all(json_object(call.arguments) is not None for call in stopped.tool_calls)
     assert [call.name for call in stopped.tool_calls] == [call.name for call in cut.tool_calls]
 
 
@@ -112,4 +112,4 @@ def test_a_lone_block_is_the_file_of_the_task_in_text_mode() -> None:
     assert with_text_calls(answer(text), TOOLS, "text") == answer(text)
     assert with_text_calls(answer(text), TOOLS, "native", task) == answer(text)
     cut = with_text_calls(answer(text[:16], "length"), TOOLS, "text", task)
-    assert [is_json_object(call.arguments) for call in cut.tool_calls] == [False]
+    assert [json_object(call.arguments) is not None for call in cut.tool_calls] == [False]

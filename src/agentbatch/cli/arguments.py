@@ -6,6 +6,7 @@ Each reader raises argparse.ArgumentTypeError with the rule and what was given; 
 import argparse
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 """Seconds of the units of an age."""
@@ -32,20 +33,12 @@ def number(minimum: float, maximum: float) -> Callable[[str], float]:
     """A number from `minimum` to `maximum`."""
 
     def read(text: str) -> float:
-        value = _float(text)
-        if value is None or not minimum <= value <= maximum:
-            raise _wrong(f"a number from {minimum:g} to {maximum:g}", text)
-        return value
+        with suppress(ValueError):
+            if minimum <= float(text) <= maximum:
+                return float(text)
+        raise _wrong(f"a number from {minimum:g} to {maximum:g}", text)
 
     return read
-
-
-def above_zero(text: str) -> float:
-    """Seconds, or US dollars."""
-    value = _float(text)
-    if value is None or not 0 < value < 1e9:
-        raise _wrong("a number above 0", text)
-    return value
 
 
 def age(text: str) -> int:
@@ -61,13 +54,6 @@ port = whole(0, 65_535)
 
 RUN_HELP = "a run's id, how it begins, or its folder [the newest run]"
 ACTIVE_RUN_HELP = "a run's id, how it begins, or its folder [the newest running one, else the newest]"
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _wrong(rule: str, text: str) -> argparse.ArgumentTypeError:

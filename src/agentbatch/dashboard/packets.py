@@ -10,6 +10,8 @@ import asyncio
 import json
 from typing import NamedTuple
 
+from agentbatch.files import json_object
+
 READY = b"__GANGLION__\n"
 
 MAX_COLUMNS, MAX_ROWS = 1000, 500
@@ -73,11 +75,7 @@ def is_exit(packet: Packet) -> bool:
     browser are disabled."""
     if packet.kind != b"M":
         return False
-    try:
-        meta = json.loads(packet.payload)
-    except ValueError:
-        return False
-    return isinstance(meta, dict) and meta.get("type") == "exit"
+    return (json_object(packet.payload) or {}).get("type") == "exit"
 
 
 def parse_size(columns: object, rows: object) -> Size:

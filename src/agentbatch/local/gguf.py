@@ -31,14 +31,6 @@ MAX_LAYERS = 1024
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 
-FILE_TYPES = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
-    13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
-    21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
-    29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
-}  # fmt: skip
-"""`general.file_type` -> the name that file names use (llama.cpp's llama_ftype)."""
-
 Value = int | float | bool | str | list[int | float | bool] | None
 
 
@@ -46,14 +38,9 @@ Value = int | float | bool | str | list[int | float | bool] | None
 class ModelHeader:
     """The metadata of a model file."""
 
-    architecture: str
-    name: str
-    file_type: str
-    """`Q4_K_M` and the like; empty if unknown."""
     file_bytes: int
     parameters: int
     """Weights in the file, counted from its tensors."""
-    layers: int
     kv_heads: tuple[int, ...]
     """Heads with a key and a value, per layer."""
     key_length: int
@@ -122,12 +109,8 @@ class _Reader:
         embedding = _int(values.get(f"{architecture}.embedding_length"))
         key_length = _int(values.get(f"{architecture}.attention.key_length")) or embedding // max(heads)
         return ModelHeader(
-            architecture=architecture,
-            name=_text(values.get("general.name")),
-            file_type=FILE_TYPES.get(_int(values.get("general.file_type"), -1), ""),
             file_bytes=self._size,
             parameters=parameters,
-            layers=layers,
             kv_heads=kv_heads,
             key_length=key_length,
             value_length=_int(values.get(f"{architecture}.attention.value_length")) or key_length,

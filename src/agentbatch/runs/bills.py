@@ -50,15 +50,7 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
     """The bills with one more call on the line of its role and model."""
     if event.usage.calls == 0:
         return bills
-    call = Bill(
-        role=event.role,
-        model=event.model,
-        usage=event.usage,
-        cost=event.cost,
-        cost_input=event.cost_input,
-        cost_output=event.cost_output,
-    )
-    return merge_bills((bills, (call,)))
+    return merge_bills((bills, (Bill.model_validate(event, from_attributes=True),)))
 
 
 def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:

@@ -77,15 +77,11 @@ class Event(BaseModel):
     @property
     def of_run(self) -> bool:
         """It says something of the run, not only of one task."""
-        return True
+        return getattr(self, "task_id", None) is None
 
 
 class TaskEvent(Event):
     task_id: str
-
-    @property
-    def of_run(self) -> bool:
-        return False
 
 
 class RunStarted(Event):
@@ -383,19 +379,11 @@ class Paused(Event):
     task_id: str | None = None
     cause: str = ""
 
-    @property
-    def of_run(self) -> bool:
-        return self.task_id is None
-
 
 class Resumed(Event):
     replay: ClassVar[Replay] = "every"
     type: Literal["resumed"] = "resumed"
     task_id: str | None = None
-
-    @property
-    def of_run(self) -> bool:
-        return self.task_id is None
 
 
 class Notice(Event):
@@ -407,6 +395,10 @@ class Notice(Event):
     text: str
     warning: bool = True
     """False: worth a line when it happens, not worth repeating at the end."""
+
+    @property
+    def of_run(self) -> bool:
+        return True
 
 
 class RunFinished(Event):

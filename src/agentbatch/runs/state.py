@@ -132,13 +132,7 @@ class TaskState(BaseModel):
         return self.seconds_before + max(0.0, end - self.started_at)
 
 
-_UNFINISHED = {
-    "finished_at": None,
-    "reason": None,
-    "error": "",
-    "resumable": False,
-    "paused": False,
-}  # fmt: skip
+_UNFINISHED = {"finished_at": None, "reason": None, "error": "", "resumable": False, "paused": False}
 """A task that had ended is under way again."""
 
 
@@ -170,7 +164,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             return _new_task(event).model_copy(
                 update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
             )
-        case e.TaskStarted():
+        case e.TaskStarted() | e.TaskResumed():
             changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
         case e.TaskRequeued():
             changes = {
@@ -183,8 +177,6 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "max_iterations": event.max_iterations or task.max_iterations,
                 "activity": _idle(event.ts),
             }
-        case e.TaskResumed():
-            changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
         case e.IterationStarted():
             changes = {"status": "coding", "iteration": event.iteration, "activity": _idle(event.ts)}
         case e.ModelCallStarted():
@@ -243,20 +235,10 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
         case e.VerifyFinished():
             changes = {
                 "activity": _idle(event.ts),
-                "last_verify": VerifyRecord(
-                    command=event.command, exit_code=event.exit_code, tail=event.tail
-                ),
+                "last_verify": VerifyRecord.model_validate(event, from_attributes=True),
             }
         case e.VerdictReached():
-            record = VerdictRecord(
-                iteration=event.iteration,
-                accepted=event.accepted,
-                decided_by=event.decided_by,
-                verdict=event.verdict,
-                refusals=event.refusals,
-                tampering=event.tampering,
-                follow_up=event.follow_up,
-            )
+            record = VerdictRecord.model_validate(event, from_attributes=True)
             changes = {"status": "evaluating", "verdicts": (*task.verdicts, record)}
         case e.TaskFinished():
             changes = {

@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from agentbatch.files import json_object
+
 _DECODER = json.JSONDecoder(strict=False)
 """Not strict: small models put real line breaks into JSON strings."""
 
@@ -122,10 +124,7 @@ def _action(item: Any, names: Collection[str]) -> tuple[str, str] | None:
         # Beside the name, not in an object.
         arguments = {key: value for key, value in item.items() if key != "tool"}
     if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError):
-            return None
+        arguments = json_object(arguments)
     if name not in names or not isinstance(arguments, dict):
         return None
     return str(name), json.dumps(arguments, ensure_ascii=False)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from agentbatch.files import write_atomic
+from agentbatch.files import json_object, write_atomic
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 
 MAX_AGE = timedelta(days=30)
@@ -74,10 +74,9 @@ class ToolModeMemory:
     def _read(self) -> dict[str, Any]:
         try:
             with self._path.open(encoding="utf-8") as file:
-                document = json.loads(file.read(MAX_FILE))
-        except (OSError, ValueError, RecursionError):
+                return json_object(file.read(MAX_FILE)) or {}
+        except (OSError, ValueError):  # ValueError: not UTF-8
             return {}
-        return document if isinstance(document, dict) else {}
 
 
 def _key(endpoint: str, model: str) -> str:

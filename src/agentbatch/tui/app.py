@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
+from textual.types import IgnoreReturnCallbackType
 
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
@@ -66,11 +68,8 @@ class KeyCommands(Provider):
     def _keys(self) -> Iterator[Key]:
         return (key for key in keys_on(self.screen) if not key.action.startswith("search_"))
 
-    def _doing(self, key: Key):  # type: ignore[no-untyped-def]
-        async def do() -> None:
-            await self.screen.run_action(key.action)
-
-        return do
+    def _doing(self, key: Key) -> IgnoreReturnCallbackType:
+        return partial(self.screen.run_action, key.action)
 
 
 class AgentbatchApp(App[int]):

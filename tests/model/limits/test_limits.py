@@ -278,13 +278,13 @@ async def test_after_a_cooldown_one_probe_goes_first_and_the_herd_follows_its_an
 
 
 async def test_calls_that_already_wait_are_told_of_the_cooldown(clock: HandClock) -> None:
-    limits = EndpointLimits(max_in_flight=1, clock=clock)
-    made = await callers(limits, clock, 2)
+    limits = EndpointLimits(max_in_flight=3, clock=clock)
+    made = await callers(limits, clock, 4)
     await made[0].refused(12)
-    assert made[1].told == [(0.0, IN_FLIGHT), (12.0, COOLDOWN)]
-    limits.cool_down(12.5)
-    limits.cool_down(40)
-    assert made[1].told[2:] == [(40.0, COOLDOWN)], "half a second more is not worth an event"
+    assert made[3].told == [(0.0, IN_FLIGHT), (12.0, COOLDOWN)]
+    await made[1].refused(12.5)
+    await made[2].refused(40)
+    assert made[3].told[2:] == [(40.0, COOLDOWN)], "half a second more is not worth an event"
 
 
 async def test_a_refused_probe_cools_down_again(clock: HandClock) -> None:
@@ -302,11 +302,20 @@ async def test_a_refused_probe_cools_down_again(clock: HandClock) -> None:
     assert starts(waiting) == [11, 31, None]
 
 
+async def cool_down(limits: EndpointLimits, clock: HandClock, until: float) -> None:
+    """One 429 among five requests that were accepted: there is room for as many again."""
+    burst = await callers(limits, clock, 5)
+    await clock.advance(ACCEPTED_AFTER + 1)
+    await burst[0].refused(until - clock.time)
+    for caller in burst[1:]:
+        await caller.answered()
+
+
 async def test_a_probe_that_is_still_under_way_after_a_while_was_let_in(clock: HandClock) -> None:
     limits = EndpointLimits(clock=clock)
-    limits.cool_down(10)
+    await cool_down(limits, clock, 10)
     waiting = await callers(limits, clock, 3)
-    await clock.advance(10 + ACCEPTED_AFTER / 2)
+    await clock.advance(10 - clock.time + ACCEPTED_AFTER / 2)
     assert starts(waiting) == [10, None, None]
     await clock.advance(ACCEPTED_AFTER)
     assert starts(waiting) == [10, 10 + ACCEPTED_AFTER, 10 + ACCEPTED_AFTER]
@@ -314,9 +323,9 @@ async def test_a_probe_that_is_still_under_way_after_a_while_was_let_in(clock: H
 
 async def test_when_the_probe_is_cancelled_the_next_one_probes(clock: HandClock) -> None:
     limits = EndpointLimits(clock=clock)
-    limits.cool_down(10)
+    await cool_down(limits, clock, 10)
     waiting = await callers(limits, clock, 4)
-    await clock.advance(10)
+    await clock.advance(10 - clock.time)
     await waiting[0].cancel()
     assert starts(waiting) == [10, 10, None, None]
     await waiting[1].end()

@@ -77,11 +77,10 @@ async def test_the_figures_are_those_of_all_sessions(store: Store) -> None:
     recording = Recording(store, processor, 9, Spent(7, 100, 50, 2.0, 6), 5, 1)
     recording.ended(ok=True)
     recording.ended(ok=False)
-    figures = recording.figures()
+    figures = recording.report()
     assert (figures.total, figures.ok, figures.failed, figures.attempts, figures.refused) == (9, 6, 2, 11, 1)
     assert (figures.usage.input, figures.usage.output, figures.usage.calls) == (110, 55, 8)
     assert figures.cost == pytest.approx(2.5)
-    recording.report()
     assert kind_of(store.state.info).counts(store.state).open == 1
     assert store.state.cost == pytest.approx(2.5)
 
@@ -91,7 +90,7 @@ async def test_a_cost_is_known_only_as_a_whole(store: Store, before: float | Non
     processor = new_processor()
     processor.stats.cost = now
     recording = Recording(store, processor, 9, Spent(7, 100, 50, before, 6), 5, 1)
-    assert recording.figures().cost is None
+    assert recording.report().cost is None
 
 
 async def test_commands_are_answered_with_a_sentence(store: Store, told: list[e.Event]) -> None:

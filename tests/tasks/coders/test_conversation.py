@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
+from agentbatch.files import json_object
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.tasks.coders.builtin.compaction import elide_tool_results, middle, summarised
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired
 from agentbatch.tasks.coders.builtin.replies import (
     assistant_message,
     classify,
-    is_json_object,
     with_usable_ids,
 )
 
@@ -113,7 +113,7 @@ def test_replies_are_classified(reply: Reply, kind: str) -> None:
 
 
 def test_arguments_nested_deeper_than_can_be_read_are_no_object() -> None:
-    assert not is_json_object('{"a": ' + "[" * 200_000)
+    assert not json_object('{"a": ' + "[" * 200_000)
     deep = Reply("", (ToolCall("c", "bash", '{"a": ' + "[" * 200_000),))
     (call,) = assistant_message(deep, deep.tool_calls)["tool_calls"]
     assert list(json.loads(call["function"]["arguments"])) == ["invalid_json"]

@@ -154,7 +154,7 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
             ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
         )
         assert done.stderr == name
-        assert FileSearch(tmp_path).find(planned.inputs[0], "files") == [name]
+        assert FileSearch(tmp_path).find(planned.task.inputs[0], "files") == [name]
     assert not (tmp_path / "hit").exists()
 
 

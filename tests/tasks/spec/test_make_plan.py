@@ -6,7 +6,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.make_plan import make_plan, task_ids
 from agentbatch.tasks.spec.plan import Plan
-from agentbatch.tasks.spec.shared_directories import overlap, shared_directories
+from agentbatch.tasks.spec.shared_directories import shared_directories
 from agentbatch.tasks.spec.task import Task
 
 
@@ -79,7 +79,7 @@ def test_what_a_task_does_not_say_the_run_says() -> None:
         timeout=60,
     )
     told = [
-        (t.isolation, t.max_cost, t.max_tokens, t.timeout, t.max_iterations, t.inputs, t.outputs)
+        (t.isolation, t.max_cost, t.max_tokens, t.timeout, t.max_iterations, t.task.inputs, t.task.outputs)
         for t in made.tasks
     ]
     assert told == [("copy", 2.5, 10, 60, 10, (), ()), ("none", 1.0, 5, 7, 2, ("i",), ("o",))]
@@ -129,12 +129,6 @@ def test_groups_of_shared_directories(places: str, groups: list[list[int]]) -> N
     names = places.split()
     roots = [Path("/base") / name.rstrip("+") for name in names]
     assert shared_directories(roots, [name.endswith("+") for name in names]) == groups
-
-
-def test_overlap() -> None:
-    assert overlap(Path("/a/b"), Path("/a/b"))
-    assert overlap(Path("/a"), Path("/a/b/c"))
-    assert not overlap(Path("/a/b"), Path("/a/bc"))
 
 
 def test_a_loop_of_links_gets_a_sentence(tmp_path: Path) -> None:

@@ -1,13 +1,9 @@
 """Which run is meant, and which task of it: the newest, by an id or how it begins, by a number."""
 
 import difflib
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Literal
-
-from pydantic import ValidationError
 
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
@@ -15,7 +11,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.listing import find_run, list_runs, open_run
-from agentbatch.runs.store.database import load_info, open_database
+from agentbatch.runs.store.database import load_info, reading
 from agentbatch.text import clip
 
 MAX_SHOWN = 60
@@ -83,20 +79,14 @@ def recorded(folder: RunFolder) -> RunStarted:
 
 def _info(folder: RunFolder) -> RunStarted | None:
     """Raises UserError when the database cannot be read."""
-    with closing(open_database(folder.database)) as connection:
-        try:
-            return load_info(connection)
-        except (sqlite3.Error, ValidationError) as error:
-            raise UserError(f"{folder.database} is damaged: {clip(str(error), 200)}.") from None
+    with reading(folder.database, "is damaged") as connection:
+        return load_info(connection)
 
 
 def chosen_task(folder: RunFolder, name: str) -> tuple[str, int]:
     """The id of the task of this run that `name` means, and its place from 0. Raises UserError."""
-    try:
-        with closing(open_database(folder.database)) as connection:
-            places = dict(connection.execute("SELECT id, position FROM tasks ORDER BY position").fetchall())
-    except sqlite3.Error as error:
-        raise UserError(f"{folder.database} cannot be read: {error}.") from None
+    with reading(folder.database) as connection:
+        places = dict(connection.execute("SELECT id, position FROM tasks ORDER BY position").fetchall())
     task_id = matching_task(places, name)
     return task_id, places[task_id]
 

@@ -143,11 +143,6 @@ class EndpointLimits:
         self._paused = False
         self._pump()
 
-    def cool_down(self, seconds: float) -> None:
-        """Start nothing for `seconds`; then one probe goes first, and the others follow."""
-        self._cooldown.start(self._clock.now(), seconds)
-        self._notify_all_and_pump()
-
     def _enqueue(self, slot: Slot) -> None:
         heapq.heappush(self._queue, slot)
         self._pump()
@@ -196,9 +191,6 @@ class EndpointLimits:
     def _refused(self, slot: Slot, seconds: float) -> None:
         self._cooldown.refused(slot, self._clock.now(), seconds, self._in_flight)
         self._in_flight.discard(slot)
-        self._notify_all_and_pump()
-
-    def _notify_all_and_pump(self) -> None:
         now = self._clock.now()
         for waiter in self._queue:
             self._notify(waiter, now, self._cooldown.until - now, COOLDOWN)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from agentbatch.files import json_object
 from agentbatch.model.answer import MAX_CALLS
 
 MAX_TAIL = 2_000
@@ -35,7 +36,7 @@ class _Call:
         if len(self.arguments) != 1:
             return False
         if self._complete is None:
-            self._complete = _is_object(self.arguments[0])
+            self._complete = json_object(self.arguments[0]) is not None
         return self._complete
 
 
@@ -113,13 +114,6 @@ def _arguments(raw: Any) -> str:
     if raw is None or isinstance(raw, str):
         return raw or ""
     return json.dumps(raw, ensure_ascii=False)
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _text(value: Any) -> str:

@@ -1,13 +1,13 @@
 """One request on its way: its turn at the limits, its attempts, what came of it."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from agentbatch.files import json_object
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.endpoint import Endpoint
@@ -165,11 +165,7 @@ class Caller:
     def _refusal(self, answer: HttpAnswer | None) -> dict[str, Any] | None:
         if answer is None or answer.status == 200 or len(answer.body) > MAX_REFUSAL_BYTES:
             return None
-        try:
-            document = json.loads(self._endpoint.redact(answer.body.decode("utf-8", "replace")))
-        except (ValueError, RecursionError):
-            return None
-        return document if isinstance(document, dict) else None
+        return json_object(self._endpoint.redact(answer.body.decode("utf-8", "replace")))
 
 
 def _request_id(answer: HttpAnswer | None) -> str:

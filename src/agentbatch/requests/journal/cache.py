@@ -1,6 +1,5 @@
 """Answers kept from one batch to the next: the same question is not paid twice."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.files import json_object
 from agentbatch.requests.spec.answers import was_refused
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.text import clip
@@ -117,15 +117,11 @@ class ResponseCache:
 
 def _sound(kept: bytes) -> str | None:
     """The line, if it has an answer."""
-    try:
-        line = kept.decode()
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    response = document.get("response") if isinstance(document, dict) and not document.get("error") else None
+    document = json_object(kept) or {}
+    response = document.get("response") if not document.get("error") else None
     if not isinstance(response, dict) or response.get("status_code") != 200:
         return None
-    return line if isinstance(response.get("body"), dict) else None
+    return kept.decode() if isinstance(response.get("body"), dict) else None
 
 
 def _worth_keeping(result: BatchResult) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
+from agentbatch.files import json_object
 from agentbatch.model.request import encode_body
 from agentbatch.requests.batch.executor import RequestExecutor, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
@@ -148,10 +149,10 @@ class ProviderPacker:
         try:
             with open(self.path(part.b), "rb") as file:
                 file.seek(wanted.at)
-                document = json.loads(file.read(wanted.size))
-        except (OSError, ValueError):
+                document = json_object(file.read(wanted.size)) or {}
+        except OSError:
             return None
-        if not isinstance(document, dict) or document.get("custom_id") != custom_id(wanted.n, wanted.key):
+        if document.get("custom_id") != custom_id(wanted.n, wanted.key):
             return None
         body = document.get("body")
         return body if isinstance(body, dict) else None

@@ -8,7 +8,7 @@ from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.usage import Usage
+from agentbatch.usage import Usage, sum_or_none
 
 REPORT_EVERY = 1.0
 """Seconds between two events."""
@@ -58,19 +58,10 @@ class Recording:
     def report(
         self, in_flight: int = 0, left: float | None = None, *, worth_a_line: bool = False
     ) -> e.RequestsProgressed:
-        """Report to the store how far it is."""
-        event = self.figures(in_flight, left, worth_a_line=worth_a_line)
-        self._store.emit(event)
-        return event
-
-    def figures(
-        self, in_flight: int = 0, left: float | None = None, *, worth_a_line: bool = False
-    ) -> e.RequestsProgressed:
-        """How far it is, and what it took, over all sessions."""
+        """Report to the store how far it is, and what it took, over all sessions."""
         stats, before = self._processor.stats, self._before
         earlier = Usage(input=before.input, output=before.output, calls=before.calls)
-        unknown = stats.cost is None or before.cost is None
-        return e.RequestsProgressed(
+        event = e.RequestsProgressed(
             total=self._total,
             ok=self.ok,
             failed=self.failed,
@@ -79,6 +70,8 @@ class Recording:
             in_flight=in_flight,
             seconds_left=left,
             usage=earlier + stats.usage,
-            cost=None if unknown else (before.cost or 0.0) + (stats.cost or 0.0),
+            cost=sum_or_none((before.cost, stats.cost)),
             worth_a_line=worth_a_line,
         )
+        self._store.emit(event)
+        return event

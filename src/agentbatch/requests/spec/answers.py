@@ -27,7 +27,6 @@ class Document:
     body: dict[str, Any]
     usage: Usage | None
     """None where the endpoint gave no counts that make sense."""
-    finish_reason: str
 
 
 def read_document(url: Url, body: bytes) -> Document:
@@ -48,7 +47,7 @@ def read_document(url: Url, body: bytes) -> Document:
     if url == CHAT and not (isinstance(answers[0], dict) and isinstance(answers[0].get("message"), dict)):
         raise_error({"error": answers[0].get("error")} if isinstance(answers[0], dict) else None)
         raise GarbageError("a choice without a message")
-    return Document(document, usage_of(document.get("usage")), finish)
+    return Document(document, usage_of(document.get("usage")))
 
 
 def _lenient(body: bytes) -> Any:

@@ -5,13 +5,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from agentbatch.errors import UserError
+from agentbatch.files import json_object
 from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import Message, end_message, failed_for_good, failure_message
 from agentbatch.runs.state import RunState
@@ -40,7 +40,7 @@ def check_notify(urls: Sequence[SecretStr]) -> None:
             timeout=CHECK_WITHIN,
             check=False,
         )
-        answer = _understood(done.stdout)
+        answer = json_object(done.stdout) or {}
     except subprocess.TimeoutExpired:
         answer = {}
     if answer.get("missing"):
@@ -151,16 +151,8 @@ class Notifier:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        answer = _understood(output)
+        answer = json_object(output) or {}
         return "" if answer.get("ok") else clip(str(answer.get("cause") or "apprise failed"), 100)
-
-
-def _understood(output: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(output)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _shown(url: SecretStr) -> str:

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from agentbatch.errors import UserError
 from agentbatch.runs.bills import merge_bills
 from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
@@ -115,6 +113,16 @@ def open_database(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def reading(path: Path, problem: str = "cannot be read") -> Iterator[sqlite3.Connection]:
+    """`open_database` for as long as this lasts; what goes wrong meanwhile is a UserError too."""
+    with closing(open_database(path)) as connection:
+        try:
+            yield connection
+        except (sqlite3.Error, ValueError) as error:  # ValidationError is one
+            raise UserError(f"{path} {problem}: {clip(str(error), 200)}.") from None
+
+
 def load_info(connection: sqlite3.Connection) -> RunStarted | None:
     """What the run said of itself when its latest session began."""
     row = connection.execute(
@@ -176,11 +184,8 @@ def _place(task: TaskState) -> int:
 
 def read_state(path: Path) -> RunState:
     """The state of the run whose database this is. Raises UserError."""
-    with closing(open_database(path)) as connection:
-        try:
-            return load_state(connection)
-        except (sqlite3.Error, ValidationError) as error:
-            raise UserError(f"{path} is damaged: {clip(str(error), 200)}.") from None
+    with reading(path, "is damaged") as connection:
+        return load_state(connection)
 
 
 def load_task(connection: sqlite3.Connection, task_id: str) -> TaskState | None:
@@ -195,23 +200,6 @@ def load_events(connection: sqlite3.Connection, after: int, most: int) -> list[E
         "SELECT type, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, most)
     ).fetchall()
     return [read_event(kind, text) for kind, text in rows]
-
-
-def load_task_events(connection: sqlite3.Connection, task_id: str) -> list[Event]:
-    """Everything that happened in a task, in order. Messages come without their bodies."""
-    rows = connection.execute("SELECT type, body FROM events WHERE task_id = ? ORDER BY seq", (task_id,))
-    return [read_event(kind, text) for kind, text in rows]
-
-
-def load_message(
-    connection: sqlite3.Connection, task_id: str, generation: int, position: int
-) -> dict[str, object] | None:
-    """One message of a task's conversations."""
-    row = connection.execute(
-        "SELECT body FROM messages WHERE task_id = ? AND generation = ? AND position = ?",
-        (task_id, generation, position),
-    ).fetchone()
-    return json.loads(row[0]) if row else None
 
 
 def load_progress(connection: sqlite3.Connection) -> list[Event]:

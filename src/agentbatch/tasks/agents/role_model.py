@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.runs import events as e
-from agentbatch.spending.pricing import Prices
+from agentbatch.spending.budget import Reservation, TaskBudget
+from agentbatch.spending.pricing import Cost, Prices
 from agentbatch.usage import Usage
 
 Emit = Callable[[e.Event], None]
@@ -23,23 +24,6 @@ EXPECTED_OUTPUT = 1000
 """Tokens held for an answer before the role's first one has come."""
 
 Purpose = Literal["code", "judge", "compact"]
-
-
-class Reservation(Protocol):
-    """What a budget holds for one call."""
-
-    def settle(self, role: e.Role, usage: Usage, cost: float | None) -> None:
-        """The call is over, with this bill."""
-
-
-class Budget(Protocol):
-    """What a task may spend (spending/budget.py)."""
-
-    def expected_output(self, role: e.Role) -> int | None:
-        """Tokens of the role's answers on average; None before the first."""
-
-    async def reserve(self, model: str, tokens: int, cost: float | None) -> Reservation:
-        """Wait until there is room for such a call. Raises when there will be none any more."""
 
 
 @dataclass
@@ -55,7 +39,7 @@ class RoleModel:
     """The endpoint whose prices hold; None: nothing here has a price (rehearsal)."""
     used_mode: ToolMode = "native"
     """The form of the latest reply's calls; other tasks may have stepped down since."""
-    budget: Budget | None = None
+    budget: TaskBudget | None = None
     """None: nothing limits what is spent."""
     gate: Callable[[], Awaitable[None]] | None = None
     """Passed before each call: what holds a paused task."""
@@ -143,13 +127,12 @@ class RoleModel:
     def cost(self, usage: Usage) -> float | None:
         """US dollars for `usage` at this role's price; None when it is unknown."""
         price = self._price(usage)
-        return None if price is None else price[2]
+        return None if price is None else price.total
 
-    def _price(self, usage: Usage) -> tuple[float, float, float] | None:
+    def _price(self, usage: Usage) -> Cost | None:
         if self.pricing_url is None:
             return None
-        cost = self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.pricing_url)
-        return None if cost is None else (cost.input, cost.output, cost.total)
+        return self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.pricing_url)
 
     def _finished(
         self,
@@ -170,9 +153,9 @@ class RoleModel:
                 model=self.client.model,
                 purpose=purpose,
                 usage=usage,
-                cost=price[2] if price else None,
-                cost_input=price[0] if price else None,
-                cost_output=price[1] if price else None,
+                cost=price.total if price else None,
+                cost_input=price.input if price else None,
+                cost_output=price.output if price else None,
                 latency=latency,
                 attempts=attempts,
                 finish_reason=finish_reason,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from agentbatch.problems import first_problem
 from agentbatch.tasks.results.shape import Requirement, Verdict
 
 LOWEST_COMPLETE_SCORE = 0.5
@@ -88,8 +89,8 @@ def parse_verdict(content: str) -> Verdict:
     try:
         verdict = Verdict.model_validate(last)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise NoVerdict(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+        problem = first_problem(error)
+        raise NoVerdict(f"{problem.name}: {problem.message}") from None
     if any(other.get("complete", verdict.complete) != verdict.complete for other in others):
         raise NoVerdict("two verdicts in it disagree")
     return verdict

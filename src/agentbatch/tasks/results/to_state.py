@@ -9,8 +9,8 @@ from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.bills import Bill, merge_bills
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.tasks.results.shape import Entry, Result, ResultsShape, Tokens, epoch_second
-from agentbatch.tasks.spec.task_name import task_name
+from agentbatch.tasks.results.shape import Entry, Result, ResultsShape, RunShape, Tokens, epoch_second
+from agentbatch.tasks.spec.task_name import TaskNames
 from agentbatch.text import clip
 from agentbatch.usage import Usage
 
@@ -35,12 +35,9 @@ def state_of(document: object) -> RunState:
     for entry, task_id in zip(entries, _ids(entries), strict=True):
         state.put(_task(entry, task_id, end))
     state.bills = merge_bills(task.bills for task in state.tasks.values())
-    run = shape.run
-    if run is not None:
-        state.notices += run.notices
-    state.apply(
-        e.RunFinished(ts=end, interrupted=bool(run and run.interrupted), error=run.error if run else "")
-    )
+    run = shape.run or RunShape()
+    state.notices += run.notices
+    state.apply(e.RunFinished(ts=end, interrupted=run.interrupted, error=run.error))
     return state
 
 
@@ -65,27 +62,18 @@ def _end(shape: ResultsShape) -> float:
 
 
 def _opening(shape: ResultsShape, end: float) -> e.RunStarted:
-    summary, run = shape.summary, shape.run
+    summary, run = shape.summary, shape.run or RunShape()
     if summary.duration_seconds is not None:
         begun = end - summary.duration_seconds
     else:
         begun = min((_finished(entry, end) - entry.seconds for entry in shape.results), default=end)
     return e.RunStarted(
         ts=begun,
-        run_id=run.id if run else "",
-        version=run.version if run else "",
+        run_id=run.id,
         mode=summary.mode or ("parallel" if summary.max_concurrent > 1 else "serial"),
         max_concurrent=summary.max_concurrent,
         total_tasks=max(summary.total_tasks, len(shape.results)),
-        coder_model=run.coder_model if run else UNKNOWN_MODEL,
-        evaluator_model=run.evaluator_model if run else UNKNOWN_MODEL,
-        coder_endpoint=run.coder_endpoint if run else "",
-        evaluator_endpoint=run.evaluator_endpoint if run else "",
-        judged=run.judged if run else True,
-        rehearsal=bool(run and run.rehearsal),
-        sandbox=run.sandbox if run else "",
-        prompts_digest=run.prompts_digest if run else "",
-        warnings=run.warnings if run else [],
+        **run.model_dump(exclude={"id", "notices", "interrupted", "error"}),
     )
 
 
@@ -97,20 +85,9 @@ def _ids(entries: Sequence[Entry]) -> list[str]:
             if entry.task.id in taken:
                 raise UserError(f"the task id {clip(entry.task.id, 60)!r} is given to two results.")
             taken.add(entry.task.id)
-    copies: dict[str, int] = {}
-    ids = []
-    for entry in entries:
-        name = entry.task.id
-        if name is None:
-            plain = name = task_name(entry.task.dir, entry.task.first_prompt)
-            copy = copies.get(plain, 1)
-            while name in taken:
-                copy += 1
-                name = f"{plain}-{copy}"
-            copies[plain] = copy
-            taken.add(name)
-        ids.append(name)
-    return ids
+    names = TaskNames(taken)
+    tasks = [entry.task for entry in entries]
+    return [names.name(task.dir, task.first_prompt) if task.id is None else task.id for task in tasks]
 
 
 def _finished(entry: Entry, end: float) -> float:

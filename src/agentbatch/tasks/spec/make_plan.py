@@ -11,7 +11,7 @@ from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.selection import Selection, select
 from agentbatch.tasks.spec.shared_directories import shared_directories
 from agentbatch.tasks.spec.task import Task
-from agentbatch.tasks.spec.task_name import task_name
+from agentbatch.tasks.spec.task_name import TaskNames
 from agentbatch.workspace.files.paths import Resolver
 
 
@@ -79,19 +79,5 @@ def task_ids(tasks: Sequence[Task]) -> list[str]:
 
     Equal tasks without an id are numbered in the order of the file.
     """
-    taken = {task.id.casefold() for task in tasks if task.id}
-    copies: dict[str, int] = {}
-    ids = []
-    for task in tasks:
-        if task.id:
-            ids.append(task.id)
-            continue
-        plain = name = task_name(task.dir, task.first_prompt)
-        copy = copies.get(plain, 1)
-        while name in taken:
-            copy += 1
-            name = f"{plain}-{copy}"
-        copies[plain] = copy
-        taken.add(name)
-        ids.append(name)
-    return ids
+    names = TaskNames(task.id.casefold() for task in tasks if task.id)
+    return [task.id or names.name(task.dir, task.first_prompt) for task in tasks]

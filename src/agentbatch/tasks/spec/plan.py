@@ -40,14 +40,6 @@ class PlannedTask:
         return self.task.dir or "."
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.task.inputs
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return self.task.outputs
-
-    @property
     def definition(self) -> str:
         """sha256 of what makes the task's result: a task with another one is another task, to be run afresh."""
         task = self.task

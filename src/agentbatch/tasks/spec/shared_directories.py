@@ -6,11 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
-def overlap(a: Path, b: Path) -> bool:
-    """Equal or nested directories: two tasks there would see each other's unfinished work."""
-    return a == b or a in b.parents or b in a.parents
-
-
 def shared_directories(roots: Sequence[Path], isolated: Sequence[bool]) -> list[list[int]]:
     """Groups of tasks, by their places in `roots`, that are connected by equal or nested directories.
 

@@ -5,11 +5,11 @@ Writing a wrong file is worse than writing none, since the model is told when no
 decides, never the text around it: the language must match the name, and the block must look like a whole file.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from agentbatch.files import json_object
 from agentbatch.model.reply import Message
 from agentbatch.toolcalls.blocks.labels import (
     MAX_LABEL,
@@ -119,9 +119,6 @@ def _calls_backwards(messages: Sequence[Message]) -> Iterator[tuple[str, Any, di
     for message in reversed(messages):
         for call in reversed(message.get("tool_calls") or ()):
             function = call.get("function") or {}
-            try:
-                arguments = json.loads(function.get("arguments") or "{}")
-            except (ValueError, RecursionError, TypeError):
-                continue
-            if isinstance(arguments, dict):
+            arguments = json_object(str(function.get("arguments") or "{}"))
+            if arguments is not None:
                 yield str(function.get("name", "")), call.get("id"), arguments

@@ -58,12 +58,12 @@ class ComparisonLines:
             what, first, second, change = row_cells(row, self._columns)
             lines.append(Content.assemble((what, "$foreground-muted"), first, second, (change, "bold")))
         lines.append(Content(""))
-        for title, change in (
-            ("Better, completed now", "better"),
-            ("Worse, not completed any more", "worse"),
-        ):
-            found = comparison.tasks(change)  # type: ignore[arg-type]
-            tone = _TONES[change]  # type: ignore[index]
+        titles: dict[Change, str] = {
+            "better": "Better, completed now",
+            "worse": "Worse, not completed any more",
+        }
+        for change, title in titles.items():
+            found, tone = comparison.tasks(change), _TONES[change]
             lines += [Content.styled(text, tone) for text in changes_text(title, found, self._columns)]
         if not comparison.tasks("better") and not comparison.tasks("worse"):
             lines.append(Content("No task got better, and none got worse."))

@@ -1,20 +1,16 @@
 """Finding out what the launch screen says: everything that reads files. Runs in threads."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from agentbatch.config import Settings, load_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.kind import kind_of, resume_command
 from agentbatch.runs.listing import list_runs, open_run
-from agentbatch.runs.store.database import load_info, open_database
+from agentbatch.runs.store.database import load_info, reading
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.selection import NothingToDo
@@ -122,11 +118,8 @@ def earlier_run(place: Place) -> Earlier | None:
 
 def _task_file(folder: RunFolder) -> str:
     """Empty where there is none."""
-    with closing(open_database(folder.database)) as connection:
-        try:
-            info = load_info(connection)
-        except (sqlite3.Error, ValidationError) as error:
-            raise UserError(f"{folder.database} cannot be read: {error}.") from None
+    with reading(folder.database) as connection:
+        info = load_info(connection)
     return info.task_file if info is not None and kind_of(info).has_tasks else ""
 
 

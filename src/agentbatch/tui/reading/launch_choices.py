@@ -1,6 +1,5 @@
 """What was chosen on the launch screen, and remembering it: `.agentbatch/tui.json` of a folder."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from agentbatch.config import Settings
-from agentbatch.files import STATE_FOLDER, as_json, write_atomic
+from agentbatch.files import STATE_FOLDER, as_json, json_object, write_atomic
 from agentbatch.redaction import Redactor
 
 FILE = "tui.json"
@@ -38,10 +37,8 @@ def read_choices(folder: Path) -> Choices:
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             return {}
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(document, dict):
+        document = json_object(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError):  # ValueError: not UTF-8
         return {}
     found = {field: document[field] for field in CHOSEN if isinstance(document.get(field), str)}
     return {field: value for field, value in found.items() if _valid(field, value)}

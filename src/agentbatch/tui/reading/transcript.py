@@ -1,18 +1,12 @@
 """Reading a task's transcript out of a run's database: what has come up since the last time, and single messages."""
 
 import json
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from agentbatch.errors import UserError
 from agentbatch.model.reply import Message
-from agentbatch.runs.store.database import open_database
+from agentbatch.runs.store.database import reading
 from agentbatch.runs.store.stored_json import read_event
-from agentbatch.text import clip
 from agentbatch.tui.lines.transcript.blocks import Key
 from agentbatch.tui.lines.transcript.transcript import MessageRow, Transcript
 
@@ -43,27 +37,16 @@ class TranscriptReading:
         """Fold what has come up since the last time into `transcript`; whether there was anything. 10,000 messages
         take some 0.4 s. Raises UserError."""
         news = False
-        try:
-            with closing(open_database(self.database)) as connection:
-                for (
-                    seq,
-                    kind,
-                    body,
-                    generation,
-                    position,
-                    role,
-                    call_id,
-                    speaks,
-                    thinks,
-                ) in connection.execute(_NEWS, (self.task_id, self._last)):
-                    self._last, news = seq, True
-                    if kind != "message":
-                        transcript.take(read_event(kind, body))
-                    elif role is not None:
-                        key = Key(generation, position)
-                        transcript.take(MessageRow(key, role, call_id or "", bool(speaks), bool(thinks)))
-        except (sqlite3.Error, ValidationError) as error:
-            raise self._unreadable(error) from None
+        with reading(self.database) as connection:
+            for seq, kind, body, *message in connection.execute(_NEWS, (self.task_id, self._last)):
+                self._last, news = seq, True
+                if kind != "message":
+                    transcript.take(read_event(kind, body))
+                    continue
+                generation, position, role, call_id, speaks, thinks = message
+                if role is not None:
+                    key = Key(generation, position)
+                    transcript.take(MessageRow(key, role, call_id or "", bool(speaks), bool(thinks)))
         return news
 
     def messages(self, keys: Iterable[Key]) -> dict[Key, Message]:
@@ -71,23 +54,14 @@ class TranscriptReading:
         wanted, found = list(keys), {}
         if not wanted:
             return {}
-        try:
-            with closing(open_database(self.database)) as connection:
-                for key in wanted:
-                    row = connection.execute(_BODY, (self.task_id, *key)).fetchone()
-                    if row is not None:
-                        found[key] = json.loads(row[0])
-        except (sqlite3.Error, ValueError) as error:
-            raise self._unreadable(error) from None
+        with reading(self.database) as connection:
+            for key in wanted:
+                row = connection.execute(_BODY, (self.task_id, *key)).fetchone()
+                if row is not None:
+                    found[key] = json.loads(row[0])
         return found
 
     def holding(self, word: str) -> set[Key]:
         """The messages with this word, ASCII and in small letters, anywhere. Raises UserError."""
-        try:
-            with closing(open_database(self.database)) as connection:
-                return {Key(*row) for row in connection.execute(_HOLDING, (self.task_id, word))}
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from None
-
-    def _unreadable(self, error: Exception) -> UserError:
-        return UserError(f"{self.database} cannot be read: {clip(str(error), 200)}.")
+        with reading(self.database) as connection:
+            return {Key(*row) for row in connection.execute(_HOLDING, (self.task_id, word))}

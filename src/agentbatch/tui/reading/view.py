@@ -6,7 +6,6 @@ from typing import Protocol
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.control.commands import Answer
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, condition, require_tasks
 from agentbatch.runs.state import RunState, TaskState
@@ -100,9 +99,3 @@ class FileView:
 
     def close(self) -> None:
         pass
-
-
-class Steer(Protocol):
-    """Sends a command to the run's engine and waits for what it says; runs in a thread. Raises UserError."""
-
-    def __call__(self, name: str, arguments: dict[str, object]) -> Answer: ...

@@ -17,7 +17,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs.listing import require_tasks
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.tasks.results.sources import Source, list_sources, read_results
-from agentbatch.text import clip, counted, harmless
+from agentbatch.text import clip, counted
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.results import columns_of, empty_text, head_line, result_line
@@ -138,9 +138,6 @@ class ResultsScreen(SizedScreen[None]):
                 return None
         return chosen.source if chosen is not None else None
 
-    def inform(self, text: str, severity: str = "information") -> None:
-        self.notify(harmless(text), severity=severity, markup=False)  # type: ignore[arg-type]
-
     # the keys -----------------------------------------------------------------------------------------------------
 
     @on(OptionList.OptionSelected)
@@ -209,7 +206,4 @@ class ResultsScreen(SizedScreen[None]):
             self.dismiss(None)
 
     def action_leave(self) -> None:
-        if len(self.app.screen_stack) > 2:
-            self.dismiss(None)
-        else:
-            self.app.exit(0)
+        self.back_or_exit()

@@ -2,9 +2,11 @@
 
 from typing import ClassVar, TypeVar
 
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Static
 
+from agentbatch.text import harmless
 from agentbatch.tui.keys import KEYS, Place
 
 MIN_COLUMNS, MIN_ROWS = 60, 15
@@ -53,6 +55,17 @@ class SizedScreen(Screen[Result]):
     """Which keys of the table are its own."""
     control = True
     """False: a viewer may not steer."""
+
+    def inform(self, text: str, severity: SeverityLevel = "information") -> None:
+        """A sentence for a few seconds."""
+        self.notify(harmless(text), severity=severity, markup=False)
+
+    def back_or_exit(self) -> None:
+        """To the screen below, if there is one of ours."""
+        if len(self.app.screen_stack) > 2:
+            self.dismiss(None)
+        else:
+            self.app.exit(0)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that steer are not there for viewers."""

@@ -6,7 +6,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, send_command
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state import TaskState
-from agentbatch.text import clip, harmless
+from agentbatch.text import clip
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.sized import SizedScreen
@@ -110,7 +110,3 @@ class SteeringKeys(SizedScreen[None]):
         except UserError as error:
             answer = Answer(False, str(error))
         self.app.call_from_thread(self.inform, answer.text, "information" if answer.ok else "error")
-
-    def inform(self, text: str, severity: str = "information") -> None:
-        """A sentence for a few seconds."""
-        self.notify(harmless(text), severity=severity, markup=False)  # type: ignore[arg-type]

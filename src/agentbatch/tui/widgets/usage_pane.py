@@ -31,8 +31,8 @@ class UsagePane(VerticalScroll):
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text(encoding="utf-8")
 
-    def __init__(self, *, glyphs: Glyphs | None = None, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self, *, glyphs: Glyphs | None = None) -> None:
+        super().__init__()
         self._glyphs = glyphs or Glyphs()
         self._view: RunView | None = None
         self._task_id: str | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from agentbatch.workspace.files.file_diff import FileChange, described, file_change, file_diff, named, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
@@ -30,7 +31,7 @@ def changes(before: Snapshot, after: Snapshot) -> Changes:
     old, new = before.files, after.files
     return Changes(
         added=tuple(path for path in new if path not in old),
-        modified=tuple(path for path in new if path in old and _differs(old[path], new[path])),
+        modified=tuple(path for path in new if path in old and not same(old[path], new[path])),
         deleted=tuple(path for path in old if path not in new),
     )
 
@@ -88,13 +89,12 @@ def tree(snapshot: Snapshot, limit_lines: int = 200) -> str:
     return "\n".join(lines)
 
 
-def _differs(old: FileEntry, new: FileEntry) -> bool:
-    return (old.sha256, old.size, old.kind, old.executable) != (
-        new.sha256,
-        new.size,
-        new.kind,
-        new.executable,
-    )
+def same(one: FileEntry | None, other: FileEntry | None) -> bool:
+    """Kind, content and permission to run it are."""
+    if one is None or other is None:
+        return one is other
+    facts = attrgetter("sha256", "size", "kind", "executable")
+    return bool(facts(one) == facts(other))
 
 
 def _fair_shares(sizes: Sequence[int], total: int) -> list[int]:

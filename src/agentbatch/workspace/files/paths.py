@@ -3,7 +3,8 @@
 import errno
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 MAX_NAME = 255
@@ -70,6 +71,27 @@ def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
             "Use a path relative to the working directory."
         )
     return target
+
+
+@contextmanager
+def open_parent(
+    root: Path, path: str, make: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, str]]:
+    """A handle of the folder that holds `path`, reached without following a link, and the last name. `make` gets each
+    folder's parent and name before it is opened, to make it."""
+    *folders, base = path.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    at = os.open(root, flags)
+    try:
+        for folder in folders:
+            if make is not None:
+                make(at, folder)
+            inner = os.open(folder, flags, dir_fd=at)
+            os.close(at)
+            at = inner
+        yield at, base
+    finally:
+        os.close(at)
 
 
 def _check_form(path: str) -> None:

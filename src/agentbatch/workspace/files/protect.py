@@ -3,13 +3,14 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.paths import open_parent
 from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.workspace import Protected, ProtectedFile
 
@@ -25,7 +26,7 @@ def protect(root: Path, patterns: Sequence[str]) -> Protected:
     kept: dict[str, ProtectedFile] = {}
     total = 0
     for name in _matching(root, patterns):
-        with _parent(root, name, make=False) as (folder, base):
+        with open_parent(root, name) as (folder, base):
             found = _look(folder, base)
         if found is None:
             continue
@@ -48,7 +49,7 @@ def restore(root: Path, protected: Protected) -> list[str]:
     """
     tampered = set()
     for name, kept in protected.files.items():
-        with _parent(root, name, make=True) as (folder, base):
+        with open_parent(root, name, _make_folder) as (folder, base):
             if _look(folder, base) != kept:
                 tampered.add(name)
                 _put_back(folder, base, kept)
@@ -70,28 +71,8 @@ def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
     return sorted(path for path in found if matches(path))
 
 
-@contextmanager
-def _parent(root: Path, name: str, make: bool) -> Iterator[tuple[int, str]]:
-    """A handle of the folder that holds `name`, reached without following a link, and the last name.
-
-    `make`: what is in the way of a folder is removed and the folder made.
-    """
-    *folders, base = name.split("/")
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    at = os.open(root, flags)
-    try:
-        for folder in folders:
-            if make:
-                _make_folder(at, folder)
-            inner = os.open(folder, flags, dir_fd=at)
-            os.close(at)
-            at = inner
-        yield at, base
-    finally:
-        os.close(at)
-
-
 def _make_folder(at: int, name: str) -> None:
+    """What is in its way is removed."""
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
             return

@@ -4,13 +4,14 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.text import clip
-from agentbatch.workspace.files.diff import Changes, changes
+from agentbatch.workspace.files.diff import Changes, changes, same
+from agentbatch.workspace.files.paths import open_parent
 from agentbatch.workspace.files.snapshot import MAX_HASHED, take_snapshot
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
@@ -117,17 +118,6 @@ def _blocked(path: str, here: Snapshot, touched: Changes) -> str:
     return ""
 
 
-def same(one: FileEntry | None, other: FileEntry | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return (one.kind, one.sha256, one.size, one.executable) == (
-        other.kind,
-        other.sha256,
-        other.size,
-        other.executable,
-    )
-
-
 def _is_git(part: str) -> bool:
     """Also as a disk that ignores case, or signs without width, would read it."""
     return "".join(c for c in part if unicodedata.category(c) != "Cf").casefold() == ".git"
@@ -158,7 +148,7 @@ def _put_on_stage(copy: Path, path: str, entry: FileEntry, place: Path) -> str:
     """Copy one file of the copy as it was judged; returns what keeps it from that."""
     changed = "changed in the copy after it was judged"
     try:
-        with _folder(copy, path) as (folder, name):
+        with open_parent(copy, path) as (folder, name):
             if entry.kind == "symlink":
                 target = os.readlink(name, dir_fd=folder)
                 os.symlink(target, place)
@@ -191,12 +181,12 @@ def _put_in_place(
     after: Snapshot,
 ) -> None:
     for path in gone:
-        with _folder(source, path) as (folder, name):
+        with open_parent(source, path) as (folder, name):
             os.unlink(name, dir_fd=folder)
         _remove_empty(copy, source, path)
     for number, path in enumerate(fresh):
         old, new = before.files.get(path), after.files[path]
-        with _folder(source, path, make=True) as (folder, name):
+        with open_parent(source, path, _make_folder) as (folder, name):
             if old is not None and old.kind == new.kind == "file":
                 _keep_owner_and_mode(stage / str(number), folder, name, old.executable == new.executable)
             os.replace(stage / str(number), name, dst_dir_fd=folder)
@@ -217,27 +207,13 @@ def _remove_empty(copy: Path, source: Path, path: str) -> None:
     for parent in Path(path).parents:
         if parent == Path(".") or (copy / parent).is_dir():
             return
-        with _folder(source, str(parent)) as (folder, name):
+        with open_parent(source, str(parent)) as (folder, name):
             try:
                 os.rmdir(name, dir_fd=folder)
             except OSError:
                 return  # there are other files in it
 
 
-@contextmanager
-def _folder(root: Path, path: str, make: bool = False) -> Iterator[tuple[int, str]]:
-    """A handle of the folder that holds `path`, reached without following a link, and the last name."""
-    *folders, base = path.split("/")
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    at = os.open(root, flags)
-    try:
-        for folder in folders:
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(folder, dir_fd=at)
-            inner = os.open(folder, flags, dir_fd=at)
-            os.close(at)
-            at = inner
-        yield at, base
-    finally:
-        os.close(at)
+def _make_folder(at: int, name: str) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=at)

@@ -194,7 +194,6 @@ async def test_stopped_between_its_start_and_its_first_step() -> None:
 async def test_pausing_starts_nothing_and_does_not_end_the_run() -> None:
     work = await begun(plan(a="", b="a"))
     work.scheduler.pause()
-    assert work.scheduler.paused
     await work.end(a="completed")
     assert (work.started, work.run.done()) == (["a"], False)
     work.scheduler.resume()
@@ -217,7 +216,7 @@ async def test_concurrency_can_be_changed() -> None:
     work = await begun(plan(a="", b="", c="", d="", e=""), 1)
     work.scheduler.set_concurrency(3)
     await work.settle()
-    assert (work.started, work.scheduler.max_concurrent) == (["a", "b", "c"], 3)
+    assert work.started == ["a", "b", "c"]
     work.scheduler.set_concurrency(1)
     await work.end(a="completed", b="completed")
     assert work.started == ["a", "b", "c"]

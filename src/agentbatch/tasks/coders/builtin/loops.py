@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from agentbatch.files import json_object
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.agents.error_lines import Spot, failure_key, find_spot
 from agentbatch.tasks.coders.coder import LoopPattern
@@ -152,8 +153,4 @@ def _canonical(arguments: str) -> str:
 
 
 def _path(arguments: str) -> str:
-    try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return ""
-    return str(value.get("path", "")) if isinstance(value, dict) else ""
+    return str((json_object(arguments) or {}).get("path", ""))

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
+from agentbatch.files import json_object
 from agentbatch.model.reply import Message, Reply, ToolCall
 
 Kind = Literal["calls", "text", "cut_off", "reasoning", "empty"]
@@ -43,13 +44,6 @@ def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tupl
     return tuple(fixed)
 
 
-def is_json_object(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
     """The reply as a message of the history. Arguments that are no JSON object are wrapped into one."""
     # Some endpoints refuse a history with an empty assistant message.
@@ -65,7 +59,7 @@ def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
                 "function": {
                     "name": call.name,
                     "arguments": call.arguments
-                    if is_json_object(call.arguments)
+                    if json_object(call.arguments) is not None
                     else json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False),
                 },
             }

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agentbatch.files import json_object
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.coders.builtin.agent import Agent
@@ -12,7 +13,6 @@ from agentbatch.tasks.coders.builtin.loops import LoopDetector
 from agentbatch.tasks.coders.builtin.replies import (
     assistant_message,
     classify,
-    is_json_object,
     looks_like_call,
     with_usable_ids,
 )
@@ -171,7 +171,7 @@ class _Turn:
         return self._check_loops(calls, results)
 
     async def _run_call(self, call: ToolCall, before: Sequence[ToolResult], *, cut_off: bool) -> ToolResult:
-        if cut_off and not is_json_object(call.arguments):
+        if cut_off and json_object(call.arguments) is None:
             text = (
                 "Nothing was done: your reply hit the output limit inside this call. "
                 "Write in smaller pieces, one call each."

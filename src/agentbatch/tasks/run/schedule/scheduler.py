@@ -68,14 +68,6 @@ class Scheduler:
     def running(self) -> tuple[PlannedTask, ...]:
         return tuple(self._tasks[task_id] for task_id in self._running)
 
-    @property
-    def max_concurrent(self) -> int:
-        return self._max_concurrent
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
-
     def set_concurrency(self, number: int) -> None:
         """From now on; when it is lowered, running tasks continue to their ends."""
         if number < 1:

@@ -2,6 +2,7 @@
 
 import json
 
+from agentbatch.files import json_object
 from agentbatch.runs import events as e
 from agentbatch.runs.state import TaskState, VerdictRecord
 from agentbatch.text import clip
@@ -17,7 +18,7 @@ def blocks_of_file(task: TaskState) -> list[Block]:
     blocks.append(Titled("Prompt", task.first_prompt))
     if task.last_response:
         blocks.append(Titled("Last response", task.last_response))
-    blocks += [Judged(_event(task.id, record)) for record in task.verdicts]
+    blocks += [Judged(verdict_event(task.id, record)) for record in task.verdicts]
     if task.last_evaluation and not task.verdicts:
         blocks.append(Titled("Last evaluation", _readable(task.last_evaluation)))
     if task.status in ("completed", "error", "timeout", "cancelled", "skipped"):
@@ -27,26 +28,15 @@ def blocks_of_file(task: TaskState) -> list[Block]:
     return blocks
 
 
-def _event(task_id: str, record: VerdictRecord) -> e.VerdictReached:
-    return e.VerdictReached(
-        task_id=task_id,
-        iteration=record.iteration,
-        accepted=record.accepted,
-        decided_by=record.decided_by,
-        verdict=dict(record.verdict) if record.verdict is not None else None,
-        refusals=record.refusals,
-        tampering=record.tampering,
-        decision="done",
-    )
+def verdict_event(task_id: str, record: VerdictRecord) -> e.VerdictReached:
+    """The event that a record was made of, as far as it is shown."""
+    return e.VerdictReached(task_id=task_id, decision="done", **record.model_dump())
 
 
 def _readable(evaluation: str) -> str:
     """A verdict is JSON there: broken into lines."""
-    try:
-        parsed = json.loads(evaluation)
-    except (ValueError, RecursionError):
-        return evaluation
-    return json.dumps(parsed, ensure_ascii=False, indent=2) if isinstance(parsed, dict) else evaluation
+    parsed = json_object(evaluation)
+    return evaluation if parsed is None else json.dumps(parsed, ensure_ascii=False, indent=2)
 
 
 def blocks_before_the_start(task: TaskState) -> list[Block]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from agentbatch.runs import events as e
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines
-from agentbatch.tui.lines.transcript.placeholder import NO_TASK
+from agentbatch.tui.lines.transcript.placeholder import NO_TASK, verdict_event
 from agentbatch.tui.lines.transcript.verdict_lines import verdict_lines
 
 WHOLE = 20
@@ -85,8 +84,7 @@ def _way(verdicts: Sequence[VerdictRecord], glyphs: Glyphs) -> Line:
 
 
 def _evaluation(record: VerdictRecord, task: TaskState, glyphs: Glyphs) -> list[Line]:
-    event = e.VerdictReached(task_id=task.id, decision="done", **record.model_dump())
-    head, *body = verdict_lines(event, True, glyphs)
+    head, *body = verdict_lines(verdict_event(task.id, record), True, glyphs)
     status = _status(record)
     most = f" of {task.max_iterations}" if task.max_iterations else ""
     outcome = "Accepted" if record.accepted else "Not accepted"

@@ -49,10 +49,9 @@ class FilesPane(Vertical):
         *,
         glyphs: Glyphs | None = None,
         redact: Redactor | None = None,
-        id: str | None = None,  # noqa: A002 - as Textual has it
     ) -> None:
         """`redact` hides keys in what is read from a directory; what a run kept has none."""
-        super().__init__(id=id)
+        super().__init__()
         self._glyphs = glyphs or Glyphs()
         self.set_class(self._glyphs.ascii, "-ascii")
         self._redact = redact or Redactor([])

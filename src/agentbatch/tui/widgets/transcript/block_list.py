@@ -28,8 +28,8 @@ class BlockList(BlockStack):
         Binding("end", "last", "The end, and follow it", show=False),
     ]
 
-    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
-        super().__init__(glyphs=glyphs, id=id)
+    def __init__(self, *, glyphs: Glyphs) -> None:
+        super().__init__(glyphs=glyphs)
         self._cursor: int | None = None
 
     def set_transcript(self, transcript: TranscriptView) -> None:

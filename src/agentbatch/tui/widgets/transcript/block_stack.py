@@ -39,8 +39,8 @@ class BlockStack(VerticalScroll):
         def control(self) -> "BlockStack":
             return self.blocks
 
-    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
-        super().__init__(id=id)
+    def __init__(self, *, glyphs: Glyphs) -> None:
+        super().__init__()
         self._glyphs = glyphs
         self._transcript = TranscriptView(glyphs)
         self._window = Window()

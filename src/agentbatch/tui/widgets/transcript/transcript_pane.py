@@ -35,8 +35,8 @@ LIVE_EVERY = 0.1
 class TranscriptPane(BlockList):
     """Shows one task of a view. It follows what happens until somebody scrolls up, and says so (FollowChanged)."""
 
-    def __init__(self, *, glyphs: Glyphs | None = None, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(glyphs=glyphs or Glyphs(), id=id)
+    def __init__(self, *, glyphs: Glyphs | None = None) -> None:
+        super().__init__(glyphs=glyphs or Glyphs())
         self._view: RunView | None = None
         self._task_id: str | None = None
         self.reading = False
