@@ -20,10 +20,6 @@ def listed(app: AgentbatchApp) -> list[str]:
     return [str(option.prompt) for option in app.screen.query_one(ResultsTable).options]
 
 
-def messages(app: AgentbatchApp) -> list[str]:
-    return [notification.message for notification in app._notifications]
-
-
 async def ready(pilot: Pilot[int], lines: int) -> None:
     app = pilot.app
     assert isinstance(app, AgentbatchApp)

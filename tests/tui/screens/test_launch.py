@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from agentbatch.config import load_settings
-from agentbatch.runs.folder import holder
+from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import list_runs, open_run
 from agentbatch.runs.services.background import Background
 from agentbatch.tui.keys import bindings, keys_of
@@ -27,6 +27,7 @@ from agentbatch.tui.widgets.launch.launch_form import LaunchForm
 from agentbatch.tui.widgets.launch.plan_list import PlanList
 from tests.support.paths import CHECKOUT
 from tests.support.screens import until
+from tests.support.waiting import until as wait_for
 
 PATIENCE = 60.0
 HELD = "until [ -e go ]; do sleep 0.05; done"
@@ -88,6 +89,14 @@ async def checked(pilot: Pilot[int], app: LaunchApp) -> None:
     await until(pilot, lambda: app.launch._findings is not None and "Checking" not in app.text)
     await pilot.pause()
     await pilot.pause()  # what it has found is laid out
+
+
+async def says(pilot: Pilot[int], app: LaunchApp, text: str) -> None:
+    await until(pilot, lambda: text in app.flat)
+
+
+async def has_lines(pilot: Pilot[int], app: LaunchApp, rows: int) -> None:
+    await until(pilot, lambda: len(app.text.splitlines()) == rows)
 
 
 def can_start(app: LaunchApp) -> bool:
@@ -155,7 +164,9 @@ async def test_without_a_key_it_says_that_this_is_a_rehearsal(project: Project) 
         assert can_start(app)
 
 
-async def test_start_runs_what_is_shown_and_it_is_remembered(project: Project) -> None:
+async def test_a_run_is_started_named_while_under_way_and_resumed_and_choices_are_remembered(
+    project: Project,
+) -> None:
     project.write(sample("t", verify=HELD), sample("u"))
     app = project.app("--sandbox", "none", "--parallel", "2", sandbox="none")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -167,69 +178,51 @@ async def test_start_runs_what_is_shown_and_it_is_remembered(project: Project) -
         await pilot.press("ctrl+s")  # before the check is over
         await until(pilot, lambda: "Starting the engine" in app.text)
         await until(pilot, lambda: bool(project.started))
-        (background,) = project.started
         assert not app.launch.query_one(LaunchForm).disabled
-        (run,) = list_runs(project.folder)
-        assert background.run_folder == run.path
-        info = open_run(run).state.info
-        assert info is not None
-        assert (info.mode, info.settings["max_iterations"], info.sandbox) == ("serial", 4, "none")
-        (project.folder / "t" / "go").touch()
-        await until(pilot, lambda: background.ended() is not None)
+    (run,) = list_runs(project.folder)
+    assert project.started[0].run_folder == run.path
+    info = open_run(run).state.info
+    assert info is not None
+    assert (info.mode, info.settings["max_iterations"], info.sandbox) == ("serial", 4, "none")
     remembered = json.loads((project.folder / ".agentbatch" / "tui.json").read_text())
     assert remembered == {"mode": "serial", "max_iterations": "4"}
-    again = project.app()
-    async with again.run_test(size=(80, 24)) as pilot:
-        await checked(pilot, again)
-        assert "(•) serial" in again.text
-        assert again.launch.query_one("#max_iterations", Input).value == "4"
-    given = project.app("--test", "--max-iterations", "5", mode="test", max_iterations="5")
-    async with given.run_test(size=(80, 24)) as pilot:
-        await checked(pilot, given)
-        assert "(•) test" in given.text
-        assert given.launch.query_one("#max_iterations", Input).value == "5"
+    await is_named_while_it_is_under_way(project)
+    await wait_for(lambda: open_run(run).state.tasks["t"].status in ("coding", "evaluating"))
+    project.started[0].stop_now()
+    await wait_for(lambda: project.started[0].ended() is not None)
+    await is_resumed_with_what_was_chosen(project, run)
+    assert not holder(run)
 
 
-async def test_the_last_interrupted_run_can_go_on(project: Project) -> None:
-    project.write(sample("t", verify=HELD), sample("u"))
-    app = project.app("--sandbox", "none")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await checked(pilot, app)
+async def is_named_while_it_is_under_way(project: Project) -> None:
+    """And not started a second time. What is given on the command line comes before what is remembered."""
+    other = project.app(
+        "--sandbox", "none", "--test", "--max-iterations", "5", mode="test", max_iterations="5"
+    )
+    async with other.run_test(size=(100, 24)) as pilot:
+        await until(pilot, lambda: "is under way: `agentbatch attach" in other.text)
+        assert not other.launch.query_one("#resume").display
+        await checked(pilot, other)
+        assert "(•) test" in other.text
+        assert other.launch.query_one("#max_iterations", Input).value == "5"
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: bool(project.started))
-        (run,) = list_runs(project.folder)
-        await until(pilot, lambda: open_run(run).state.tasks["t"].status == "coding")
-        project.started[0].stop_now()
-        await until(pilot, lambda: project.started[0].ended() is not None)
+        await until(pilot, lambda: "is working in" in other.flat)
+        assert len(project.started) == 1
+
+
+async def is_resumed_with_what_was_chosen(project: Project, run: RunFolder) -> None:
     again = project.app()
     async with again.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: f"Run {run.run_id} was interrupted: " in again.text)
+        await checked(pilot, again)
+        assert "(•) serial" in again.text
+        assert again.launch.query_one("#max_iterations", Input).value == "4"
         await pilot.click("#resume")
         await until(pilot, lambda: len(project.started) == 2)
         assert project.started[1].run_folder == run.path
         assert open_run(run).state.info.session == 2  # type: ignore[union-attr]
         (project.folder / "t" / "go").touch()
         await until(pilot, lambda: project.started[1].ended() is not None)
-    assert not holder(run)
-
-
-async def test_a_run_under_way_is_named(project: Project) -> None:
-    project.write(sample("t", verify=HELD))
-    app = project.app("--sandbox", "none")
-    async with app.run_test(size=(100, 24)) as pilot:
-        await checked(pilot, app)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: bool(project.started))
-        other = project.app("--sandbox", "none")
-    async with other.run_test(size=(100, 24)) as pilot:
-        await until(pilot, lambda: "is under way: `agentbatch attach" in other.text)
-        assert not other.launch.query_one("#resume").display
-        await checked(pilot, other)
-        await pilot.press("ctrl+s")
-        await until(pilot, lambda: "is working in" in other.flat)
-        assert len(project.started) == 1
-        (project.folder / "t" / "go").touch()
-        await until(pilot, lambda: project.started[0].ended() is not None)
 
 
 async def test_escape_calls_a_start_off(project: Project) -> None:
@@ -275,35 +268,31 @@ async def test_what_the_engine_says_when_it_cannot_start_is_shown(project: Proje
         assert "agentbatch: " not in app.text
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("parallel", "many", "at a time: must be a whole number, not 'many'."),
-        ("max_iterations", "0", "iterations: must be greater than or equal to 1, not '0'."),
-        ("coder_endpoint", "[red]nowhere", "coder at: not a URL like https://host/v1"),
-        ("evaluation_base_url", "http://localhost:1/v1", "No API key for the evaluator"),
-    ],
-)
-async def test_a_wrong_value_is_told_and_nothing_starts(
-    project: Project, field: str, value: str, said: str
-) -> None:
+async def test_a_wrong_value_is_told_and_nothing_starts(project: Project) -> None:
     project.write(sample("t"))
     app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
-        entry = app.launch.query_one(f"#{field}", Input)
-        before = entry.value
-        entry.value = value
-        await until(pilot, lambda: said in app.flat)
-        assert not can_start(app)
-        assert entry.has_class("wrong") == ("No API" not in said)
-        await pilot.press("ctrl+s")
-        await pilot.pause(0.2)
-        assert app.launch._starting is None
-        entry.value = before
-        await until(pilot, lambda: can_start(app))
-        assert said not in app.flat
-        assert not entry.has_class("wrong")
+        for field, value, said in (
+            ("parallel", "many", "at a time: must be a whole number, not 'many'."),
+            ("max_iterations", "0", "iterations: must be greater than or equal to 1, not '0'."),
+            ("coder_endpoint", "[red]nowhere", "coder at: not a URL like https://host/v1"),
+            ("evaluation_base_url", "http://localhost:1/v1", "No API key for the evaluator"),
+        ):
+            entry = app.launch.query_one(f"#{field}", Input)
+            before = entry.value
+            entry.value = value
+            await says(pilot, app, said)
+            assert not can_start(app)
+            assert entry.has_class("wrong") == ("No API" not in said)
+            await pilot.press("ctrl+s")
+            await app.workers.wait_for_complete()
+            assert app.launch._starting is None
+            assert not project.started
+            entry.value = before
+            await until(pilot, lambda: can_start(app))
+            assert said not in app.flat
+            assert not entry.has_class("wrong")
 
 
 async def test_an_empty_folder_offers_the_files_of_init(project: Project) -> None:
@@ -321,35 +310,24 @@ async def test_an_empty_folder_offers_the_files_of_init(project: Project) -> Non
         assert not app.launch.query_one("#init").display
 
 
-async def test_another_missing_task_file_is_not_made(project: Project) -> None:
-    app = project.app("-t", "other.json", tasks="other.json")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await checked(pilot, app)
-        assert "There is no task file" in app.flat
-        assert not app.launch.query_one("#init").display
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+async def test_a_bad_task_file_is_explained_and_read_again_when_it_changes(project: Project) -> None:
+    bad = (
         ('{"tasks": [\n  {"first_prompt": "x",}\n]}', "line 2, column "),
         ('{"tasks": [{"first_promt": "x", "first_prompt": "y"}]}', "did you mean 'first_prompt'?"),
         ("", "is empty. A task file looks like"),
-    ],
-)
-async def test_a_bad_task_file_is_explained_and_read_again_when_it_changes(
-    project: Project, text: str, said: str
-) -> None:
-    (project.folder / "task.json").write_text(text)
+    )
+    (project.folder / "task.json").write_text(bad[0][0])
     app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
-        assert said in app.flat
-        assert not can_start(app)
-        assert not app.launch.query_one("#init").display
+        for text, said in bad:
+            (project.folder / "task.json").write_text(text)
+            await says(pilot, app, said)
+            assert not can_start(app)
+            assert not app.launch.query_one("#init").display
         project.write(sample("mended"))
         await until(pilot, lambda: "mended" in app.text and can_start(app))
-        assert said not in app.flat
+        assert bad[-1][1] not in app.flat
 
 
 async def test_foreign_text_is_plain_and_harmless(project: Project) -> None:
@@ -402,31 +380,30 @@ async def test_ten_thousand_tasks_open_and_scroll(project: Project) -> None:
         assert len(list(app.screen.query("*"))) < 60
 
 
-@pytest.mark.parametrize("size", [(60, 15), (80, 24), (160, 48)])
-async def test_every_size_has_its_start(project: Project, size: tuple[int, int]) -> None:
+async def test_every_size_has_its_start_and_too_small_a_terminal_says_so(project: Project) -> None:
     project.write(*(sample(f"task-{n}", dir=f"d{n}") for n in range(50)))
     app = project.app(ascii_only=True)
-    async with app.run_test(size=size) as pilot:
-        await checked(pilot, app)
-        await until(pilot, lambda: "task-0 " in app.text)
-        assert "(*) parallel" in app.text
-        assert "at a time 3" in app.text
-        await until(pilot, lambda: "Start" in app.text.splitlines()[-2])
-        assert max(map(len, app.text.splitlines())) <= size[0]
-
-
-async def test_too_small_a_terminal_says_so(project: Project) -> None:
-    project.write(sample("t"))
-    app = project.app()
     async with app.run_test(size=(59, 24)) as pilot:
-        await pilot.pause()
-        assert "This terminal is too small" in app.text
+        await until(pilot, lambda: "This terminal is too small" in app.text)
         assert "mode" not in app.text
+        await checked(pilot, app)
+        for columns, rows in ((60, 15), (80, 24), (160, 48)):
+            await pilot.resize_terminal(columns, rows)
+            await has_lines(pilot, app, rows)
+            await says(pilot, app, "task-0 ")
+            assert "(*) parallel" in app.text
+            assert "at a time 3" in app.text
+            await until(pilot, lambda: "Start" in app.text.splitlines()[-2])
+            assert max(map(len, app.text.splitlines())) <= columns
 
 
-async def test_the_results_key_is_told_to_the_app(project: Project) -> None:
-    app = project.app()
+async def test_another_missing_task_file_is_not_made_and_the_results_key_is_told_to_the_app(
+    project: Project,
+) -> None:
+    app = project.app("-t", "other.json", tasks="other.json")
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
+        assert "There is no task file" in app.flat
+        assert not app.launch.query_one("#init").display  # another missing task file is not made
         await pilot.press("f2")
         await until(pilot, lambda: app.wants_results == 1)

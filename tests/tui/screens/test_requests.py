@@ -13,8 +13,8 @@ from agentbatch.tui.screens.results import ResultsScreen
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.runs.requests_run import requests_run
 from tests.runs.stored_runs import begin, finished, work
-from tests.support.screens import until
-from tests.tui.results_browser import browser, choose, listed, messages, ready
+from tests.support.screens import messages, until
+from tests.tui.results_browser import browser, choose, listed, ready
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.widgets.results_table import ResultsTable
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
 from tests.support.results_files import OLD
-from tests.support.screens import until
-from tests.tui.results_browser import browser, choose, listed, messages, ready
+from tests.support.screens import messages, until
+from tests.tui.results_browser import browser, choose, listed, ready
 
 
 def shown(app: AgentbatchApp) -> str:

@@ -5,46 +5,59 @@ from pathlib import Path
 
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.tui.widgets.task_table import TaskTable
-from tests.support.screens import sees, shown, until
+from tests.support.screens import messages, sees, shown, until
 from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_screen, script
 
 SIZE = (100, 30)
 
 
-async def test_one_task_is_paused_and_goes_on(tmp_path: Path) -> None:
-    async with project(tmp_path, [script("a", HELD), script("b", HELD)]) as made:
-        engine = await made.start("--parallel", "2")
-        async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
-            await at_work(pilot, made, "a")
-            await pilot.press("p")
-            await sees(pilot, "Task a is paused")
-            await sees(pilot, "‖ paused")
-            made.let_go("a", "b")
-            await until(pilot, lambda: made.task("b").status == "completed", "b ends")
-            assert made.task("a").paused
-            await pilot.press("p")
+async def test_one_task_or_all_are_paused_and_go_on_and_what_is_over_runs_again(tmp_path: Path) -> None:
+    async with project(tmp_path, [script("a"), script("b", HELD), script("c", HELD)]) as made:
+        engine = await made.start("--parallel", "3")
+        app = app_over(engine)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
             await until(pilot, lambda: made.task("a").status == "completed", "a ends")
-            await sees(pilot, "agentbatch finished")
-
-
-async def test_everything_is_paused_and_goes_on(tmp_path: Path) -> None:
-    async with project(tmp_path, [script("a", HELD), script("b")]) as made:
-        engine = await made.start("--serial", "--rest-ms", "0")
-        async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
-            await at_work(pilot, made, "a")
+            answer = ""
+            while "waits for its turn, from its start" not in answer:  # it may just be being put away
+                app.clear_notifications()
+                await pilot.press("r")
+                await until(pilot, lambda: messages(app), "an answer to r")
+                answer = messages(app)[0]
+            await until(
+                pilot, lambda: (made.task("a").reruns, made.task("a").status) == (1, "completed"), "a again"
+            )
+            await at_work(pilot, made, "b")
+            await at_work(pilot, made, "c")
             await pilot.press("P")
             await sees(pilot, "agentbatch paused")
-            made.let_go("a")
             await pilot.press("P")
+            await sees(pilot, "agentbatch running")
+            await pilot.press("down", "p")
+            await sees(pilot, "Task b is paused")
+            await sees(pilot, "‖ paused")
+            made.let_go("b", "c")
+            await until(pilot, lambda: made.task("c").status == "completed", "c ends")
+            assert made.task("b").paused
+            await pilot.press("p")
+            await until(pilot, lambda: made.task("b").status == "completed", "b ends")
             await sees(pilot, "agentbatch finished")
-            assert made.state().count("completed") == 2
 
 
-async def test_one_task_is_cancelled_after_a_question(tmp_path: Path) -> None:
+async def test_more_and_fewer_at_the_same_time_and_one_task_is_cancelled_after_a_question(
+    tmp_path: Path,
+) -> None:
     async with project(tmp_path, [script("a", HELD), script("b", HELD)]) as made:
-        engine = await made.start("--parallel", "2")
+        engine = await made.start("--parallel", "1")
         async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
+            await at_work(pilot, made, "a")
+            assert not (made.folder / "b" / "begun").exists()
+            await pilot.press("plus")
+            await sees(pilot, "2 at a time")
             await at_work(pilot, made, "b")
+            await pilot.press("minus")
+            await sees(pilot, "1 at a time")
+            await pilot.press("minus")
+            await sees(pilot, "From 1 to 1000")
             await pilot.press("down", "c")
             await sees(pilot, "Cancel the task b?")
             await pilot.press("escape")
@@ -58,40 +71,6 @@ async def test_one_task_is_cancelled_after_a_question(tmp_path: Path) -> None:
             await sees(pilot, "agentbatch finished")
             assert made.task("a").status == "completed"
             assert run_screen(pilot).exit_code == 1
-
-
-async def test_a_task_that_is_over_runs_again(tmp_path: Path) -> None:
-    async with project(tmp_path, [script("a"), script("b", HELD)]) as made:
-        engine = await made.start("--parallel", "2")
-        async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
-            await until(pilot, lambda: made.task("a").status == "completed", "a ends")
-            for _ in range(40):  # it may just be being put away, and is refused then
-                await pilot.press("r")
-                await pilot.pause(0.5)
-                if "waits for its turn, from its start" in shown(pilot.app):
-                    break
-            await until(
-                pilot, lambda: (made.task("a").reruns, made.task("a").status) == (1, "completed"), "a again"
-            )
-            made.let_go("b")
-            await sees(pilot, "agentbatch finished")
-
-
-async def test_more_and_fewer_at_the_same_time(tmp_path: Path) -> None:
-    async with project(tmp_path, [script("a", HELD), script("b", HELD)]) as made:
-        engine = await made.start("--parallel", "1")
-        async with app_over(engine).run_test(size=SIZE, notifications=True) as pilot:
-            await at_work(pilot, made, "a")
-            assert not (made.folder / "b" / "begun").exists()
-            await pilot.press("plus")
-            await sees(pilot, "2 at a time")
-            await at_work(pilot, made, "b")
-            await pilot.press("minus")
-            await sees(pilot, "1 at a time")
-            await pilot.press("minus")
-            await sees(pilot, "From 1 to 1000")
-            made.let_go("a", "b")
-            await sees(pilot, "agentbatch finished")
 
 
 async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
@@ -108,21 +87,32 @@ async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
             await sees(pilot, "The run is over. `agentbatch resume")
 
 
-async def test_who_only_looks_on_cannot_steer(tmp_path: Path) -> None:
+async def test_who_only_looks_on_cannot_steer_and_a_run_that_is_kept_goes_on(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a", HELD)]) as made:
         engine = await made.start("--serial")
-        async with app_over(engine, control=False, own=False).run_test(
-            size=SIZE, notifications=True
-        ) as pilot:
+        viewer = app_over(engine, control=False, own=False)
+        async with viewer.run_test(size=SIZE, notifications=True) as pilot:
             await sees(pilot, "read-only")
             assert " Cancel" not in shown(pilot.app)
             for key in ("p", "P", "c", "C", "r", "plus", "minus"):
                 await pilot.press(key)
-            await pilot.pause(0.5)
+            await pilot.pause()
             assert len(pilot.app.screen_stack) == 2
+            await viewer.workers.wait_for_complete()
+            await pilot.pause()
+            assert messages(viewer) == []
             assert made.state().paused is False
             await pilot.press("q")
         assert holder(RunFolder(engine.run_folder))  # nobody asked before leaving, and it goes on
+        app = app_over(engine)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
+            await at_work(pilot, made, "a")
+            await pilot.press("q", "b")
+            await until(pilot, lambda: not app.is_running, "the app ends")
+        assert app.return_value == 0
+        made.let_go("a")
+        assert await asyncio.to_thread(engine.process.wait, 60) == 0
+        assert made.task("a").status == "completed"
 
 
 async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
@@ -143,20 +133,6 @@ async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
         assert app.return_value == 130
         assert made.task("a").status == "completed"
         assert made.task("b").resumable
-
-
-async def test_a_run_that_is_kept_goes_on(tmp_path: Path) -> None:
-    async with project(tmp_path, [script("a", HELD)]) as made:
-        engine = await made.start("--serial")
-        app = app_over(engine)
-        async with app.run_test(size=SIZE, notifications=True) as pilot:
-            await at_work(pilot, made, "a")
-            await pilot.press("q", "b")
-            await until(pilot, lambda: not app.is_running, "the app ends")
-        assert app.return_value == 0
-        made.let_go("a")
-        assert await asyncio.to_thread(engine.process.wait, 60) == 0
-        assert made.task("a").status == "completed"
 
 
 async def test_what_a_killed_engine_leaves(tmp_path: Path) -> None:
