@@ -123,6 +123,9 @@ class LocalTaskWorkspace:
     async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
         if not order.resume:
+            earlier = find_isolated_dir(folder)
+            if earlier is not None:  # of a task that was interrupted: it has never been left
+                await isolation.keep(earlier, f"agentbatch: {order.task_id}, before it started again\n")
             await isolation.discard(folder)
         elif read_isolated_dir(folder)[0] is None:  # before anything there is taken for rubbish
             raise UserError(

@@ -30,7 +30,9 @@ from tests.workspace.repositories import git, make_repository, needs_git
 
 Moment = Literal["turn", "evaluation", ""]
 
-Door = Literal["evaluator made", "prepare", "coder made", "resume", "evaluate", "close", "transcript"]
+Door = Literal[
+    "start", "evaluator made", "prepare", "coder made", "resume", "evaluate", "close", "transcript"
+]
 
 
 class SessionOpened(e.TaskEvent):
@@ -114,6 +116,7 @@ class TinyCoders:
 
     async def start(self, tasks: Sequence[PlannedTask]) -> None:
         self.world.noted.append(f"start: {len(tasks)}")
+        self.world.come_to("start")
 
     def make(self, assignment: Assignment) -> TinyCoder:
         self.world.come_to("coder made")
@@ -316,6 +319,15 @@ async def test_a_door_that_breaks_ends_its_task_only_and_keeps_what_was_done(
     assert git(repository, "show", f"{task.branch}:begun") == "x"
     (notice,) = [text for text in noted.texts if "Internal error in task a" in text]
     assert "Traceback" in notice
+
+
+async def test_a_coder_that_cannot_start_ends_the_run_which_can_be_resumed(folder: Path) -> None:
+    outcome = await run(folder, World(raises={"start": RuntimeError("not installed")}))
+    task, finished = outcome.state.tasks["a"], outcome.state.finished
+    assert (outcome.exit_code, task.reason, task.resumable) == (1, "interrupted", True)
+    assert finished is not None
+    assert finished.error == "The coder could not be started: RuntimeError: not installed"
+    assert (await run(folder, World(), outcome.run_folder)).exit_code == 0
 
 
 async def test_a_conversation_that_is_no_json_is_a_sentence_in_the_transcript(folder: Path) -> None:

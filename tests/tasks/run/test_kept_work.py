@@ -89,6 +89,19 @@ async def test_a_resumed_task_that_cannot_start_leaves_its_work_on_its_branch(
     assert not (ran.task_folder("t") / "work/trees").exists(), "it is kept: its files may go"
 
 
+async def test_a_task_that_starts_again_leaves_what_it_did_before_on_its_branch(
+    run_tasks: RunTasks, work: Path
+) -> None:
+    """Interrupted, it was not left: no end of it was seen to, and now there is none."""
+    first = await interrupted(run_tasks)
+    run = first.outcome.run_folder
+    ran = await run_tasks([TASK], [SCRIPT], resume_run=run, force=True)
+    branch = f"agentbatch/{run.name}/t"
+    assert (ran.task.status, ran.task.branch) == ("completed", f"{branch}-2")
+    assert git(work, "log", "--format=%s", f"main..{branch}") == "agentbatch: t, before it started again"
+    assert git(work, "show", f"{branch}:made.txt") == git(work, "show", f"{branch}-2:made.txt") == "x"
+
+
 async def test_a_copy_whose_changes_cannot_be_written_down_stays(
     run_tasks: RunTasks, tmp_path: Path, work: Path
 ) -> None:

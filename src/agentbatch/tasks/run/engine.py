@@ -9,6 +9,7 @@ from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
+from agentbatch.tasks.run.task_end import in_words
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
 from agentbatch.tasks.run.task_queue import TaskQueue
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
@@ -141,9 +142,10 @@ class TasksEngine:
         except asyncio.CancelledError:
             self._starting.cancel()
             raise
-        if not self._starting.cancelled():
-            self._starting.result()
-        self._starting = None
+        started, self._starting = self._starting, None
+        error = None if started.cancelled() else started.exception()
+        if error is not None:
+            self.abort(self.context.store.redact(f"The coder could not be started: {in_words(error)}"))
 
     async def _run_task(self, planned: PlannedTask) -> Outcome:
         loop = TaskLoop(self.context, planned, self.queue.history(planned.id))
