@@ -1,6 +1,7 @@
 """A batch that is interrupted again and again: its tasks, their scripts, and what must hold in the end."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from tests.support.commands import Started
 from tests.support.keys import KEY
 
 TASKS = 30
+LINES = 2000
+"""Of the smallest file that a task writes; the largest has five times as many."""
 
 
 def _bash(command: str) -> ScriptedCall:
@@ -31,12 +34,25 @@ def _note(line: str) -> ScriptedCall:
     )
 
 
-def script(number: int) -> Script:
+def _part(number: int, lines: int) -> str:
+    return f"Task number {number:02}.\n" * lines * (1 + number % 5)
+
+
+def files_of(count: int, lines: int = LINES) -> dict[str, bytes]:
+    """What so many tasks leave, if nothing is lost and nothing is done twice."""
+    files: dict[str, bytes] = {}
+    for number in range(count):
+        part = _part(number, lines).encode()
+        own = {"part.txt": part, "copy.txt": part, "notes.txt": b"one\ntwo\nthree\nfour\nfive\n"}
+        sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in own.items())
+        own["sums.txt"] = sums.encode()
+        files |= {f"work/t{number:02}/{name}": content for name, content in own.items()}
+    return files
+
+
+def script(number: int, lines: int = LINES) -> Script:
     prompt = f"Task number {number:02}."
-    size = 1 + number % 5
-    write = ScriptedCall(
-        name="write_file", arguments={"path": "part.txt", "content": f"{prompt}\n" * 2000 * size}
-    )
+    write = ScriptedCall(name="write_file", arguments={"path": "part.txt", "content": _part(number, lines)})
     steps = [
         Say(calls=[write, _note("one"), _note("two")]),
         Say(content="Next.", calls=[_note("three")]),
@@ -105,15 +121,20 @@ class InterruptedBatch:
         output = self.folder.parent / f"output-{len(self.outputs)}.txt"
         self.outputs.append(output)
         self.process = commands.start(
-            *(arguments or ("--resume",)), "--parallel", str(self.parallel),
-            "--display", "plain", "--retry-delay", "0.2", "--tool-mode", "native", *self.flags,
-            cwd=self.folder, env={**self.environ, **self._endpoints()}, output=output,
-        )  # fmt: skip
+            *self.words(*arguments), cwd=self.folder, env=self.variables(), output=output
+        )
         return self.process
 
-    def _endpoints(self) -> dict[str, str]:
+    def words(self, *arguments: str) -> tuple[str, ...]:
+        return (
+            *(arguments or ("--resume",)), "--parallel", str(self.parallel),
+            "--display", "plain", "--retry-delay", "0.2", "--tool-mode", "native", *self.flags,
+        )  # fmt: skip
+
+    def variables(self) -> dict[str, str]:
         url = self.server.base_url
         return {
+            **self.environ,
             "OPENAI_API_KEY": KEY,
             "CODER_ENDPOINT": url,
             "EVALUATION_BASE_URL": url,

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import commands
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import wait_until
 
 SAMPLE = CHECKOUT / "task.json"
 
@@ -27,7 +29,7 @@ def test_init_makes_what_a_run_needs_and_overwrites_nothing(agentbatch: Any, fol
     assert ".env" in (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
     again = agentbatch("init")
     assert "created" not in again.stdout
-    assert agentbatch("--test", "--display", "none").returncode == 0
+    assert agentbatch("--test", "--filter", "^web-page$", "--display", "none").returncode == 0
 
 
 def test_init_into_a_file_is_told(agentbatch: Any, folder: Path) -> None:
@@ -45,20 +47,11 @@ def test_doctor_without_a_key_says_what_plays(agentbatch: Any) -> None:
     assert "disk" in done.stdout
 
 
-def started(folder: Path, environ: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agentbatch", *arguments],
-        cwd=folder,
-        env={**environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "started:" in line:
-            break
+def started(folder: Path, environ: dict[str, str]) -> commands.Started:
+    """A serial run under way."""
+    output = folder.parent / "output.txt"
+    process = commands.start("--serial", cwd=folder, env=environ, output=output)
+    wait_until(lambda: "started:" in process.complaints() or process.returncode is not None)
     return process
 
 
@@ -67,10 +60,10 @@ def test_the_first_signal_drains_and_results_are_written(
     folder: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
     shutil.copy(SAMPLE, folder)
-    process = started(folder, environ, "--serial")
+    process = started(folder, environ)
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    done = process.result()
+    assert done.returncode == 130, done.stderr
     results = json.loads((folder / "batch_results.json").read_text(encoding="utf-8"))
     assert results["run"]["interrupted"] is True
     statuses = [r["result"]["status"] for r in results["results"]]
@@ -84,18 +77,14 @@ def test_the_second_signal_stops_at_once_and_leaves_no_process(folder: Path, env
     (folder / "task.json").write_text(
         json.dumps({"tasks": [{**sample, "verify": task["verify"]}]}), encoding="utf-8"
     )
-    process = started(folder, environ, "--serial")
-    assert process.stdout is not None
-    deadline = time.monotonic() + 60
-    while not sleeping(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert sleeping(mark)
+    process = started(folder, environ)
+    wait_until(lambda: sleeping(mark))
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
-    assert process.poll() is None
+    assert process.returncode is None
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    done = process.result()
+    assert done.returncode == 130, done.stderr
     assert not sleeping(mark)
 
 
@@ -133,7 +122,7 @@ def test_an_output_that_takes_nothing_gets_no_traceback(
     folder: Path, environ: dict[str, str], redirection: str, code: int | None
 ) -> None:
     shutil.copy(SAMPLE, folder)
-    command = f"{sys.executable} -m agentbatch --test --filter roman {redirection}"
+    command = f"{sys.executable} -m agentbatch --test --filter web-page {redirection}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
@@ -146,16 +135,12 @@ def test_an_interrupt_right_after_the_start_still_leaves_results(
     folder: Path, environ: dict[str, str]
 ) -> None:
     shutil.copy(SAMPLE, folder)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agentbatch", "--serial"],
-        cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not (folder / ".agentbatch").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = commands.start("--serial", cwd=folder, env=environ)
+    while not (folder / ".agentbatch").exists() and process.returncode is None:
+        time.sleep(0.002)  # as near as can be
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    done = process.result()
+    assert done.returncode == 130, done.stdout + done.stderr
     results = json.loads((folder / "batch_results.json").read_text(encoding="utf-8"))
     assert results["run"]["interrupted"] is True
 
@@ -164,11 +149,10 @@ def test_a_second_run_in_the_same_directories_is_refused(
     folder: Path, environ: dict[str, str], agentbatch: Any
 ) -> None:
     shutil.copy(SAMPLE, folder)
-    process = started(folder, environ, "--serial")
+    process = started(folder, environ)
     refused = agentbatch("--parallel")
     assert refused.returncode == 2
     assert f"(process {process.pid} on " in refused.stderr
     assert agentbatch("--dry-run").returncode == 0
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.result().returncode == 130

@@ -8,35 +8,30 @@ from pathlib import Path
 import pytest
 
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.e2e.interrupted_batch import TASKS, InterruptedBatch, script
+from tests.e2e.interrupted_batch import LINES, TASKS, InterruptedBatch, files_of, script
 from tests.support.keys import KEY
 
-KILLS = [(2, 10), pytest.param(25, TASKS, marks=pytest.mark.slow)]
-"""How often it is killed, and how many tasks there are."""
-TWICE = [((True,), 10), pytest.param((False, True, True, False, True), TASKS, marks=pytest.mark.slow)]
-"""Whether each of the signals is followed by a second one, and how many tasks there are."""
+QUICK = 6, 40
+"""Tasks, and lines of the smallest file."""
+WHOLE = TASKS, LINES
+KILLS = [(2, QUICK), pytest.param(25, WHOLE, marks=pytest.mark.slow)]
+"""How often it is killed, and the size of the batch."""
+TWICE = [((True,), QUICK), pytest.param((False, True, True, False, True), WHOLE, marks=pytest.mark.slow)]
+"""Whether each of the signals is followed by a second one, and the size of the batch."""
 
 
-def scripts() -> RehearsalServer:
-    return RehearsalServer([script(n) for n in range(TASKS)], key=KEY, latency=0.05)
+def scripts(lines: int = QUICK[1]) -> RehearsalServer:
+    return RehearsalServer([script(n, lines) for n in range(TASKS)], key=KEY, latency=0.05)
 
 
-async def undisturbed(folder: Path, environ: dict[str, str], count: int) -> InterruptedBatch:
-    async with scripts() as server:
-        batch = InterruptedBatch(folder, server, environ, parallel=10, count=count)
-        assert await batch.finish("--parallel", "10") == 0, batch.output
-    batch.check_finished()
-    return batch
-
-
-@pytest.mark.parametrize(("kills", "count"), KILLS)
+@pytest.mark.parametrize(("kills", "size"), KILLS)
 async def test_killed_at_random_moments_and_resumed(
-    tmp_path: Path, environ: dict[str, str], kills: int, count: int
+    tmp_path: Path, environ: dict[str, str], kills: int, size: tuple[int, int]
 ) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    expected = await undisturbed(tmp_path / "undisturbed", environ, count)
-    async with scripts() as server:
+    count, lines = size
+    async with scripts(lines) as server:
         batch = InterruptedBatch(tmp_path / "disturbed", server, environ, count=count)
         for _ in range(kills):
             await batch.start()
@@ -45,18 +40,18 @@ async def test_killed_at_random_moments_and_resumed(
             await batch.kill(signal.SIGKILL)
         assert await batch.finish() == 0, f"seed {seed}: {batch.output}"
     batch.check_finished()
-    assert batch.files() == expected.files(), f"seed {seed}"
+    assert batch.files() == files_of(count, lines), f"seed {seed}"
     assert batch.repeated_calls() <= batch.in_flight_at_kills, f"seed {seed}"
     assert batch.in_flight_at_kills <= kills * batch.parallel
     assert batch.steps_done_twice() <= batch.calls_interrupted(), f"seed {seed}"
 
 
-@pytest.mark.parametrize(("signals", "count"), TWICE)
+@pytest.mark.parametrize(("signals", "size"), TWICE)
 async def test_stopped_by_sigterm_and_resumed(
-    tmp_path: Path, environ: dict[str, str], signals: tuple[bool, ...], count: int
+    tmp_path: Path, environ: dict[str, str], signals: tuple[bool, ...], size: tuple[int, int]
 ) -> None:
-    expected = await undisturbed(tmp_path / "undisturbed", environ, count)
-    async with scripts() as server:
+    count, lines = size
+    async with scripts(lines) as server:
         batch = InterruptedBatch(tmp_path / "disturbed", server, environ, count=count)
         for twice in signals:
             await batch.start()
@@ -72,7 +67,7 @@ async def test_stopped_by_sigterm_and_resumed(
             assert f"agentbatch resume {run_id}" in batch.output
         assert await batch.finish("resume") == 0, batch.output
     batch.check_finished()
-    assert batch.files() == expected.files()
+    assert batch.files() == files_of(count, lines)
 
 
 async def test_a_second_engine_on_a_run_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -2,22 +2,24 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.e2e.interrupted_batch import InterruptedBatch, script
+from tests.e2e.interrupted_batch import LINES, InterruptedBatch, script
 from tests.support.keys import KEY
 
 COUNT = 8
 
 
-def serve(port: int = 0) -> RehearsalServer:
-    return RehearsalServer([script(n) for n in range(COUNT)], key=KEY, latency=0.02, port=port)
+def serve(port: int = 0, lines: int = LINES) -> RehearsalServer:
+    return RehearsalServer([script(n, lines) for n in range(COUNT)], key=KEY, latency=0.02, port=port)
 
 
 async def undisturbed(folder: Path, environ: dict[str, str]) -> dict[str, bytes]:
@@ -107,6 +109,13 @@ async def test_a_server_that_comes_back_while_calls_are_retried(
     batch.check_finished()
 
 
+def started_at(batch: InterruptedBatch) -> list[float]:
+    """When each session of the run began, by its own clock."""
+    with closing(sqlite3.connect(batch.database)) as connection:
+        rows = connection.execute("SELECT ts FROM events WHERE type = 'run_started' ORDER BY seq")
+        return [float(ts) for (ts,) in rows]
+
+
 async def test_a_clock_that_is_set_back(tmp_path: Path, environ: dict[str, str]) -> None:
     """The second session's clock is a day behind the first one's."""
     wrong = tmp_path / "wrong"
@@ -114,15 +123,22 @@ async def test_a_clock_that_is_set_back(tmp_path: Path, environ: dict[str, str])
     (wrong / "sitecustomize.py").write_text(
         "import time\n_real = time.time\ntime.time = lambda: _real() - 86400\n", encoding="utf-8"
     )
-    async with serve() as server:
-        batch = InterruptedBatch(tmp_path / "batch", server, dict(environ), count=COUNT)
+    async with serve(lines=40) as server:
+        batch = InterruptedBatch(tmp_path / "batch", server, environ, count=COUNT)
         await batch.start()
         assert await batch.until_calls(14)
         await batch.kill()
-        batch.environ["PYTHONPATH"] = str(wrong)
-        assert await batch.finish() == 0, batch.output
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "agentbatch", *batch.words(), cwd=batch.folder,
+            env={**batch.variables(), "PYTHONPATH": str(wrong)},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await asyncio.wait_for(process.communicate(), 300)
+        assert process.returncode == 0, output.decode()
     batch.check_finished()
-    assert "-1 day" not in batch.output
+    assert b"-1 day" not in output
+    first, second = started_at(batch)
+    assert second < first - 80_000, "its clock was right"
     document = (batch.folder / "parallel_batch_results.json").read_text()
     assert '"duration": -' not in document
     assert '"durationSeconds": -' not in document

@@ -210,7 +210,7 @@ def test_task_file_and_scripts_belong_together() -> None:
 
 
 @pytest.mark.parametrize("task_id", TASKS)
-async def test_sample_completes_on_an_empty_folder_on_top_and_without_native_tools(
+async def test_a_sample_completes_on_an_empty_folder_on_top_and_without_native_tools_and_what_it_leaves_runs(
     task_id: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / task_id
@@ -232,14 +232,10 @@ async def test_sample_completes_on_an_empty_folder_on_top_and_without_native_too
         assert second.verify_exits[-1] == 0
         assert all(code != 0 for code in first.verify_exits[:-1])
 
-
-@pytest.mark.parametrize("task_id", TASKS)
-async def test_what_a_sample_leaves_runs(task_id: str, tmp_path: Path) -> None:
-    await play(task_id, tmp_path)
-    (tmp_path / "in.json").write_text('[{"a": "x | y"}]', encoding="utf-8")
-    assert {p.name for p in tmp_path.rglob("*.py")} == set(RUNS[task_id])
+    (folder / "in.json").write_text('[{"a": "x | y"}]', encoding="utf-8")
+    assert {p.name for p in folder.rglob("*.py")} == set(RUNS[task_id])
     for program, (arguments, expected) in RUNS[task_id].items():
-        result = shell(tmp_path, shlex.join(["python3", "-B", program, *arguments]))
+        result = shell(folder, shlex.join(["python3", "-B", program, *arguments]))
         assert result.returncode == 0, result.stderr
         assert expected in result.stdout
 

@@ -5,6 +5,7 @@ environment, streams and signals. What depends on a fresh interpreter (flags of 
 started as such by its test.
 """
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -24,10 +25,21 @@ from tests.support.waiting import until, wait_until
 
 PRELOADED = [
     "agentbatch.cli.main",
-    "agentbatch.requests.run.run_requests",
-    "agentbatch.tasks.run.run_batch",
+    "agentbatch.cli.requests.run",
+    "agentbatch.cli.runs.status",
+    "agentbatch.cli.tasks.batch",
+    "agentbatch.cli.tasks.resume",
+    "agentbatch.rehearsal.library",
+    "agentbatch.rehearsal.server",
     "aiohttp",
+    "genai_prices",
+    "genai_prices.data",
+    "httpx2",
+    "openai",
+    "openai.resources",
+    "openai.types",
 ]
+"""Also what commands load late, where several tests need it."""
 
 ENDS_WITHIN = 300.0
 """Seconds that a command may take before its test fails."""
@@ -125,6 +137,7 @@ def _command(
     """In the forked process: everything as a new interpreter would find it."""
     from agentbatch.cli.main import main  # only here: the tests themselves need not load it
 
+    gc.freeze()  # what the server has loaded is no garbage: looking through it copies all of its memory
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
