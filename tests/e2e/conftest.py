@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import commands
+from tests.support.paths import SEARCHED
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -17,7 +18,7 @@ CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "NO_COLOR")
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without anything that would configure agentbatch."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    return {**environ, "HOME": str(home), "COLUMNS": "80"}
+    return {**environ, "HOME": str(home), "COLUMNS": "80", "PATH": SEARCHED}
 
 
 @pytest.fixture

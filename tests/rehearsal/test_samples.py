@@ -1,6 +1,7 @@
 """The sample tasks, played over real HTTP by a small coder loop: their tools run, verify really judges."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -16,7 +17,7 @@ from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.library import sample_scripts
 from agentbatch.rehearsal.script import Say
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.support.paths import CHECKOUT
+from tests.support.paths import CHECKOUT, SEARCHED
 
 TASK_FILE = CHECKOUT / "task.json"
 TASKS: dict[str, dict[str, str]] = {
@@ -87,8 +88,9 @@ class Played:
 
 def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", command], cwd=folder, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL
-    )
+        ["bash", "-c", command], cwd=folder, env={**os.environ, "PATH": SEARCHED}, capture_output=True,
+        encoding="utf-8", stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def run_tool(folder: Path, name: str, arguments: dict[str, Any]) -> tuple[bool, str]:

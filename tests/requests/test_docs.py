@@ -18,6 +18,7 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.spec.make import Recipe, make, read_prompt
 from agentbatch.requests.spec.request import read_line
+from tests.support.commands import start_program
 from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
 
@@ -39,6 +40,16 @@ def example(word: str) -> str:
 
 async def output_of(code: str, folder: Path, server: RehearsalServer) -> list[str]:
     """The lines that an example writes, run as a file of its own."""
+    (folder / "example.py").write_text(code, encoding="utf-8")
+    environ = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
+    process = start_program(folder / "example.py", cwd=folder, env=environ)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0, err.decode()
+    return out.decode().splitlines()
+
+
+async def output_of_new_interpreter(code: str, folder: Path, server: RehearsalServer) -> list[str]:
+    """The same, with all that is imported for it: nothing of it warns."""
     (folder / "example.py").write_text(code, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", "example.py", cwd=folder,
@@ -101,7 +112,7 @@ async def test_metrics_and_giving_up(tmp_path: Path) -> None:
 
 async def test_the_provider_s_batch_service(tmp_path: Path) -> None:
     async with RehearsalServer(plain=True, key=KEY, batch_service=True) as server:
-        told = await output_of(example("provider_batch=True"), tmp_path, server)
+        told = await output_of_new_interpreter(example("provider_batch=True"), tmp_path, server)
     assert told[-1].split()[0] == "1000"
     assert not [r for r in server.requests if r.path.endswith("/chat/completions")]
 

@@ -1,4 +1,5 @@
-"""Our commands as processes of their own, without the half second that a new interpreter takes to import us.
+"""Our commands, and programs that use us, as processes of their own, without the half second that a new interpreter
+takes to import us.
 
 They are forked from a server process that has imported everything already: real processes, with their own directory,
 environment, streams and signals. What depends on a fresh interpreter (flags of Python, what is imported, `-m`) is
@@ -8,14 +9,16 @@ started as such by its test.
 import gc
 import multiprocessing
 import os
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,6 +62,7 @@ class Started:
 
     def __init__(
         self,
+        what: Callable[..., NoReturn],
         words: tuple[str, ...],
         folder: Path,
         environ: Mapping[str, str],
@@ -70,7 +74,7 @@ class Started:
         self._out, self._err = (output or Path(place) / name for name in ("out", "err"))
         streams = (str(stdin), str(self._out), str(self._err))
         self._process: BaseProcess = _FORKS.Process(
-            target=_command, args=(words, str(folder), dict(environ), streams), daemon=True
+            target=_process, args=(what, words, str(folder), dict(environ), streams), daemon=True
         )
         self._process.start()
 
@@ -93,6 +97,10 @@ class Started:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
+    def said(self) -> str:
+        """What it has written to stdout so far."""
+        return self._out.read_text(errors="replace") if self._out.exists() else ""
+
     def complaints(self) -> str:
         """What it has said on stderr so far."""
         return self._err.read_text(errors="replace") if self._err.exists() else ""
@@ -103,15 +111,15 @@ class Started:
 
     async def communicate(self) -> tuple[bytes, bytes]:
         await self.wait()
-        return self._said()
+        return self._streams()
 
     def result(self) -> "subprocess.CompletedProcess[str]":
         """Wait for its end, where there is no event loop."""
         wait_until(lambda: self.returncode is not None, "the command does not end", ENDS_WITHIN)
-        out, err = self._said()
+        out, err = self._streams()
         return subprocess.CompletedProcess([], self._process.exitcode or 0, out.decode(), err.decode())
 
-    def _said(self) -> tuple[bytes, bytes]:
+    def _streams(self) -> tuple[bytes, bytes]:
         return self._out.read_bytes(), self._err.read_bytes()
 
 
@@ -123,7 +131,12 @@ def start(
     output: Path | None = None,
 ) -> Started:
     """`agentbatch WORDS` under way. `output`: a file for both streams together."""
-    return Started(words, cwd, env, stdin, output)
+    return Started(_command, words, cwd, env, stdin, output)
+
+
+def start_program(program: Path, *arguments: str, cwd: Path, env: Mapping[str, str]) -> Started:
+    """`python -W error PROGRAM ARGUMENTS` under way, for a program that uses our packages."""
+    return Started(_program, (str(program), *arguments), cwd, env, Path(os.devnull), None)
 
 
 def run(*words: str, cwd: Path, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -131,12 +144,14 @@ def run(*words: str, cwd: Path, env: Mapping[str, str]) -> "subprocess.Completed
     return start(*words, cwd=cwd, env=env).result()
 
 
-def _command(
-    words: tuple[str, ...], folder: str, environ: dict[str, str], streams: tuple[str, str, str]
+def _process(
+    what: Callable[..., NoReturn],
+    words: tuple[str, ...],
+    folder: str,
+    environ: dict[str, str],
+    streams: tuple[str, str, str],
 ) -> NoReturn:
     """In the forked process: everything as a new interpreter would find it."""
-    from agentbatch.cli.main import main  # only here: the tests themselves need not load it
-
     gc.freeze()  # what the server has loaded is no garbage: looking through it copies all of its memory
     os.chdir(folder)
     os.environ.clear()
@@ -150,5 +165,19 @@ def _command(
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    what(*words)
+
+
+def _command(*words: str) -> NoReturn:
+    from agentbatch.cli.main import main  # only here: the tests themselves need not load it
+
     sys.argv = ["agentbatch", *words]
     sys.exit(main(words))
+
+
+def _program(*words: str) -> NoReturn:
+    sys.argv = list(words)
+    sys.path.insert(0, str(Path(words[0]).parent))
+    warnings.simplefilter("error")
+    runpy.run_path(words[0], run_name="__main__")
+    sys.exit()

@@ -3,8 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +16,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from tests.support import commands
 from tests.support.commands import Started
+from tests.support.waiting import wait_until
 
 ENGINE = """
 import asyncio, sys
@@ -78,15 +77,22 @@ class Fleet:
     """A folder with runs in it."""
 
     folder: Path
-    engines: dict[str, "subprocess.Popen[bytes]"]
+    engines: dict[str, Started]
 
-    def start(self, run_id: str) -> "subprocess.Popen[bytes]":
+    def start(self, run_id: str) -> Started:
         place = self.folder / STATE_FOLDER / "runs" / run_id
-        engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(place)], stdout=subprocess.PIPE)
+        program = self.folder / "engine.py"
+        program.write_text(ENGINE, encoding="utf-8")
+        engine = commands.start_program(program, str(place), cwd=self.folder, env=os.environ)
         self.engines[run_id] = engine
-        assert engine.stdout is not None
-        assert engine.stdout.readline() == b"ready\n"
+        wait_until(lambda: engine.said() or engine.returncode is not None)
+        assert engine.said() == "ready\n", engine.complaints()
         return engine
+
+    def end(self) -> None:
+        for engine in self.engines.values():
+            engine.kill()
+            engine.result()
 
     def say(self, *words: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr of `agentbatch` with these words."""
@@ -98,9 +104,16 @@ class Fleet:
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     fleet = Fleet(tmp_path, {})
     yield fleet
-    for engine in fleet.engines.values():
-        engine.kill()
-        engine.communicate()
+    fleet.end()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """With an engine that no test reaches."""
+    fleet = Fleet(tmp_path_factory.mktemp("undisturbed"), {})
+    fleet.start(RUN)
+    yield fleet
+    fleet.end()
 
 
 RUN = "20260102-030405-aaaa"
@@ -134,12 +147,11 @@ def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Flee
         (["stop", "20270101"], "There is no run '20270101' here."),
     ],
 )
-def test_usage_errors_end_with_2_and_reach_no_engine(fleet: Fleet, words: list[str], said: str) -> None:
-    fleet.start(RUN)
-    code, out, err = fleet.say(*words)
+def test_usage_errors_end_with_2_and_reach_no_engine(undisturbed: Fleet, words: list[str], said: str) -> None:
+    code, out, err = undisturbed.say(*words)
     assert (code, out) == (2, "")
     assert said in err
-    with closing(sqlite3.connect(fleet.folder / STATE_FOLDER / "runs" / RUN / "run.db")) as connection:
+    with closing(sqlite3.connect(undisturbed.folder / STATE_FOLDER / "runs" / RUN / "run.db")) as connection:
         assert connection.execute("SELECT count(*) FROM commands").fetchone() == (0,)
 
 
@@ -157,7 +169,7 @@ def test_stop_waits_for_the_end_when_asked_and_names_the_way_back(fleet: Fleet) 
     assert (
         asked.stdout == f"Stopping, now=True.\nThe run has ended.\nResume it later: agentbatch resume {RUN}\n"
     )
-    assert engine.wait(60) == 0
+    assert engine.result().returncode == 0
     code, out, err = fleet.say("stop")
     assert (code, out) == (2, "")
     assert err == (
@@ -172,8 +184,8 @@ def test_without_a_name_the_newest_run_that_is_under_way_is_meant(fleet: Fleet) 
     fleet.start(RUN)
     fleet.start(LATER)
     assert fleet.say("stop", "--wait")[0] == 0
-    fleet.engines[LATER].wait(60)
-    assert fleet.engines[RUN].poll() is None
+    assert fleet.engines[LATER].result().returncode == 0
+    assert fleet.engines[RUN].returncode is None
     assert fleet.say("pause") == (0, "pause None\n", "")
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
+from tests.support import commands
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_until
 
@@ -35,6 +36,11 @@ class Project:
     command = (sys.executable, "-P", "-m", "agentbatch")
 
     def start(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        done = commands.run(*words, cwd=self.folder, env=self.environ)
+        self.note(done.stdout)
+        return done
+
+    def start_with_pipes(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Returns when nobody holds the command's pipes any more."""
         done = subprocess.run(
             [*self.command, *words],
@@ -63,7 +69,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     folder = tmp_path / "project"
     (folder / "t").mkdir(parents=True)
     (tmp_path / "home").mkdir()
-    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][0]  # the model plays these
+    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]  # the model plays these
     task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
     (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
     cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
@@ -85,7 +91,7 @@ def _kill(process: int) -> None:
 
 
 def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(project: Project) -> None:
-    done = project.start("--daemon", "--sandbox", "none")
+    done = project.start_with_pipes("--daemon", "--sandbox", "none")
     (engine,) = project.engines
     run_id = project.run.run_id
     assert (done.returncode, done.stderr) == (0, "")
@@ -153,21 +159,19 @@ def test_the_variable_starts_one_background_process_not_a_chain(project: Project
 
 def test_modules_that_lie_in_the_folder_are_not_imported(project: Project) -> None:
     (project.folder / "json.py").write_text("raise SystemExit('taken over')")
-    assert project.start("--daemon", "--sandbox", "none").returncode == 0
+    assert project.start_with_pipes("--daemon", "--sandbox", "none").returncode == 0
     project.let_go()
 
 
 def test_ctrl_c_while_it_starts_ends_what_was_started(project: Project) -> None:
     task_file = project.folder / "never.json"
     os.mkfifo(task_file)
-    starting = subprocess.Popen(
-        [*project.command, "--daemon", "-t", task_file.name], cwd=project.folder, env=project.environ
-    )
+    starting = commands.start("--daemon", "-t", task_file.name, cwd=project.folder, env=project.environ)
     writers: list[int] = []
     wait_until(lambda: _opened(task_file, writers))  # it is reading, which lasts until we close our end
     (engine,) = _children(starting.pid)
     starting.send_signal(signal.SIGINT)
-    assert starting.wait(PATIENCE) == 130
+    assert starting.result().returncode == 130
     assert not Path(f"/proc/{engine}").exists()
     assert not (project.folder / ".agentbatch").exists()
     os.close(writers[0])
@@ -215,17 +219,24 @@ def test_warnings_and_crashes_land_behind_what_earlier_sessions_left(tmp_path: P
     assert "RuntimeError: a crash" in text
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "2", "77", "9" * 30])
-def test_without_a_starter_nothing_is_told_or_moved(tmp_path: Path, value: str) -> None:
+UNSTARTED = """
+import os, sys
+from pathlib import Path
+from agentbatch.runs.services.parent_watch import READY_FD, tell_ready
+for value in sys.argv[2:]:
+    os.environ[READY_FD] = value
+    tell_ready(Path(sys.argv[1]))
+    os.write(2, f"still here: {value}\\n".encode())
+"""
+
+
+def test_without_a_starter_nothing_is_told_or_moved(tmp_path: Path) -> None:
     """Also when the variable holds what is no pipe: stderr must stay what it is."""
-    code = (
-        "import sys; from pathlib import Path; from agentbatch.runs.services.parent_watch import tell_ready; "
-        "tell_ready(Path(sys.argv[1])); sys.stderr.write('still here')"
-    )
+    values = ["", "x", "-1", "2", "77", "9" * 30]
     with (tmp_path / "err").open("wb") as err:
         subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path)],
-            env={**os.environ, READY_FD: value}, stderr=err, check=True, timeout=PATIENCE,
+            [sys.executable, "-c", UNSTARTED, str(tmp_path), *values],
+            stderr=err, check=True, timeout=PATIENCE,
         )  # fmt: skip
-    assert (tmp_path / "err").read_text() == "still here"
+    assert (tmp_path / "err").read_text().splitlines() == [f"still here: {value}" for value in values]
     assert not (tmp_path / ENGINE_LOG).exists()

@@ -1,12 +1,13 @@
 """A process that is killed again and again while its batches are packed, uploaded, waited for and read."""
 
 import asyncio
+import os
 import random
-import sys
 from pathlib import Path
 
 from agentbatch.rehearsal.faults.batch_service import BatchServiceOptions
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.commands import start_program
 
 REQUESTS, DIFFERENT, KILLS = 120, 100, 4
 
@@ -37,10 +38,7 @@ async def test_nothing_is_paid_twice_wherever_it_dies(tmp_path: Path) -> None:
     ) as server:
         assert server.service is not None
         while True:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "program.py", server.base_url, cwd=tmp_path,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+            process = start_program(tmp_path / "program.py", server.base_url, cwd=tmp_path, env=os.environ)
             ended = asyncio.ensure_future(process.communicate())
             heard = len(server.requests) + rng.randint(1, 8)
             while kills < KILLS and len(server.requests) < heard and not ended.done():

@@ -52,7 +52,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (folder / "t").mkdir(parents=True)
     (tmp_path / "home").mkdir()
     # The rehearsal model plays the sample tasks.
-    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][0]
+    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]
     task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
     (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
     cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
@@ -69,35 +69,30 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
-    background = project.start()
+    """And keeps its pipes from the commands of tasks; calling the start off too late leaves the run alone."""
+    document = json.loads((project.folder / "task.json").read_text())
+    document["tasks"][0]["verify"] = f"ls -l /proc/self/fd > files; {HELD}"
+    (project.folder / "task.json").write_text(json.dumps(document))
+    starting = Starting(WORDS, project.folder, project.environ, lifeline=True)
+    background = starting.wait()
+    project.started.append(background)
     assert background.run_folder.parent == project.folder / ".agentbatch" / "runs"
     assert open_run(RunFolder(background.run_folder)).process == background.process.pid
     assert background.log == background.run_folder / "engine.log"
     assert background.log.is_file()
     assert background.ended() is None
+    open_files = Path(f"/proc/{background.process.pid}/fd")
+    engine_pipes = [os.readlink(open_files / n) for n in os.listdir(open_files)]
+    starting.cancel()
     project.wait_for_the_check()
+    lifeline = os.readlink(f"/proc/self/fd/{background._lifeline}")
+    assert lifeline in engine_pipes
+    assert lifeline not in (project.folder / "t" / "files").read_text()
     told = (project.folder / "t" / "environment").read_text()
     assert not re.search(r"AGENTBATCH_(READY|LIFELINE|DAEMON|DISPLAY)", told)
     project.let_go()
     wait_until(lambda: background.ended() == 0)
     assert background.log.read_text() == ""
-
-
-def test_commands_of_tasks_do_not_get_the_pipes(project: Project) -> None:
-    document = json.loads((project.folder / "task.json").read_text())
-    document["tasks"][0]["verify"] = f"ls -l /proc/self/fd > files; {HELD}"
-    (project.folder / "task.json").write_text(json.dumps(document))
-    background = project.start()
-    engine_pipes = [
-        os.readlink(f"/proc/{background.process.pid}/fd/{n}")
-        for n in os.listdir(f"/proc/{background.process.pid}/fd")
-    ]
-    project.wait_for_the_check()
-    lifeline = os.readlink(f"/proc/self/fd/{background._lifeline}")
-    assert lifeline in engine_pipes
-    assert lifeline not in (project.folder / "t" / "files").read_text()
-    project.let_go()
-    wait_until(lambda: background.ended() is not None)
 
 
 def test_words_that_start_no_run_are_told(project: Project) -> None:
@@ -177,13 +172,3 @@ def test_a_start_can_be_called_off(project: Project) -> None:
         starting.wait()
     assert starting.process.returncode == -signal.SIGTERM
     assert not (project.folder / ".agentbatch").exists()
-
-
-def test_calling_off_too_late_leaves_the_run_alone(project: Project) -> None:
-    starting = Starting(WORDS, project.folder, project.environ, lifeline=True)
-    background = starting.wait()
-    project.started.append(background)
-    starting.cancel()
-    project.wait_for_the_check()
-    project.let_go()
-    wait_until(lambda: background.ended() == 0)
