@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from agentbatch.tasks.results.reading import read_results_file
@@ -15,7 +15,7 @@ from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.widgets.results_table import ResultsTable
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
 from tests.support.results_files import OLD
-from tests.support.screens import messages, until
+from tests.support.screens import messages, sees, until
 from tests.tui.results_browser import browser, choose, listed, ready
 
 
@@ -25,6 +25,10 @@ def shown(app: AgentbatchApp) -> str:
     lines = app.screen._compositor.render_strips()
     assert (width, height) == (lines[0].cell_length, len(lines))
     return "\n".join(line.text.rstrip() for line in lines)
+
+
+def marked(app: AgentbatchApp) -> list[str]:
+    return [line for line in listed(app) if "◉" in line]
 
 
 async def a_folder(base: Path) -> tuple[str, str, str]:
@@ -88,45 +92,21 @@ async def test_a_run_under_way_is_marked_and_followed(tmp_path: Path) -> None:
         await later.close()
 
 
-async def test_an_empty_folder_says_how_to_start(tmp_path: Path) -> None:
+async def test_an_empty_folder_says_how_to_start_and_q_leaves(tmp_path: Path) -> None:
     app = browser(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "There are no runs" in shown(app))
+        assert app.screen.query_one("#results-empty", Static).display
         assert "`agentbatch` starts a run" in shown(app)
         await pilot.press("enter", "space", "c", "e")
         assert isinstance(app.screen, ResultsScreen)
         assert messages(app) == ["Mark two runs with space, then compare them; nothing is marked."]
-
-
-async def test_enter_opens_a_run_read_only_and_back(tmp_path: Path) -> None:
-    _, second, _ = await a_folder(tmp_path)
-    app = browser(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot, 5)
-        await choose(pilot, second)
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        assert isinstance(app.screen, RunScreen)
-        assert (app.screen.view.title, app.screen.control) == (second, False)
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+    assert app.return_value == 0
 
 
-async def test_a_results_file_opens_in_the_same_screen(tmp_path: Path) -> None:
-    await a_folder(tmp_path)
-    app = browser(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot, 5)
-        await choose(pilot, "batch_results.json")
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        await until(pilot, lambda: "a-13257dff" in shown(app))
-        assert isinstance(app.screen, RunScreen)
-        assert app.screen.view.folder is None
-
-
-async def test_what_cannot_be_read_tells_why_instead_of_opening(tmp_path: Path) -> None:
-    _, _, broken = await a_folder(tmp_path)
+async def test_enter_opens_runs_and_results_files_and_says_what_cannot_be_read(tmp_path: Path) -> None:
+    _, second, broken = await a_folder(tmp_path)
     app = browser(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, 5)
@@ -137,6 +117,19 @@ async def test_what_cannot_be_read_tells_why_instead_of_opening(tmp_path: Path) 
             assert all("is not a run database" in message for message in messages(app))
             app.clear_notifications()
         assert isinstance(app.screen, ResultsScreen)
+        await choose(pilot, second)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert isinstance(app.screen, RunScreen)
+        assert (app.screen.view.title, app.screen.control) == (second, False)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+        await choose(pilot, "batch_results.json")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await until(pilot, lambda: "a-13257dff" in shown(app))
+        assert isinstance(app.screen, RunScreen)
+        assert app.screen.view.folder is None
 
 
 async def test_a_run_that_has_gone_meanwhile_is_told(tmp_path: Path) -> None:
@@ -155,13 +148,16 @@ async def test_two_marked_runs_are_compared_the_older_one_first(tmp_path: Path) 
     app = browser(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, 5)
-        for name in (second, first):
+        for name in ("batch_results.json", second, first):  # a third mark takes the place of the first
             await choose(pilot, name)
             await pilot.press("space")
-        await until(pilot, lambda: sum("◉" in line for line in listed(app)) == 2)
+        await until(pilot, lambda: len(marked(app)) == 2)
+        assert [second in marked(app)[0], first in marked(app)[1]] == [True, True]
+        assert isinstance(app.screen, ResultsScreen)
+        before = app.screen._listed
         await pilot.press("r")  # marks outlive a new look
-        await pilot.pause(0.5)
-        assert sum("◉" in line for line in listed(app)) == 2
+        await until(pilot, lambda: isinstance(app.screen, ResultsScreen) and app.screen._listed is not before)
+        assert len(marked(app)) == 2
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareRunsScreen))
         await until(pilot, lambda: "Better, completed now (3): t1, t2, t3" in shown(app))
@@ -171,20 +167,8 @@ async def test_two_marked_runs_are_compared_the_older_one_first(tmp_path: Path) 
         assert heads.endswith("time")  # nothing stands beyond the edge
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
-
-
-async def test_a_third_mark_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    first, second, _ = await a_folder(tmp_path)
-    app = browser(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot, 5)
-        for name in (first, second, "batch_results.json"):
-            await choose(pilot, name)
-            await pilot.press("space")
-        marked = [line for line in listed(app) if "◉" in line]
-        assert [second in marked[0], "batch_results.json" in marked[1], len(marked)] == [True, True, 2]
         await pilot.press("space")
-        assert sum("◉" in line for line in listed(app)) == 1
+        assert len(marked(app)) == 1
 
 
 async def test_one_marked_run_is_compared_with_the_chosen_one(tmp_path: Path) -> None:
@@ -221,62 +205,52 @@ async def test_a_comparison_of_many_tasks_scrolls(tmp_path: Path) -> None:
         assert view.virtual_size.width <= view.size.width
 
 
-@pytest.mark.parametrize(("key", "kind"), [("m", "md"), ("c", "csv"), ("j", "json")])
-async def test_an_export_asks_for_the_kind_and_the_path(tmp_path: Path, key: str, kind: str) -> None:
+async def asks_for_the_path(pilot: Pilot[int], key: str) -> Input:
+    """After the kind has been chosen."""
+    await pilot.press("e")
+    await sees(pilot, "Export")
+    await pilot.press(key)
+    await until(pilot, lambda: pilot.app.screen.query("#export-path"))
+    return pilot.app.screen.query_one(Input)
+
+
+async def test_an_export_asks_for_the_kind_and_the_path_and_says_what_it_cannot_write(tmp_path: Path) -> None:
     first, _, _ = await a_folder(tmp_path)
     app = browser(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, 5)
         await choose(pilot, first)
-        await pilot.press("e")
-        await until(pilot, lambda: "Export" in shown(app))
-        await pilot.press(key)
-        await until(pilot, lambda: app.screen.query("#export-path"))
-        assert app.screen.query_one(Input).value == f"{first}-export.{kind}"
-        app.screen.query_one(Input).value = f"out/mine.{kind}"
-        await pilot.press("enter")
-        path = tmp_path / "out" / f"mine.{kind}"
-        await until(pilot, path.exists)
-        await until(pilot, lambda: any(message.startswith("Written: ") for message in messages(app)))
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith({"md": f"# {first}", "csv": "task,id,", "json": "{"}[kind])
-    if kind == "json":
+        for key, kind, begins in (("m", "md", f"# {first}"), ("c", "csv", "task,id,"), ("j", "json", "{")):
+            entry = await asks_for_the_path(pilot, key)
+            assert entry.value == f"{first}-export.{kind}"
+            entry.value = f"out/mine.{kind}"
+            await pilot.press("enter")
+            await until(pilot, lambda: any(message.startswith("Written: ") for message in messages(app)))
+            path = tmp_path / "out" / f"mine.{kind}"
+            assert path.read_text(encoding="utf-8").startswith(begins)
+            app.clear_notifications()
         assert list(read_results_file(path).tasks) == ["t0", "t1", "t2", "t3"]
+        entry = await asks_for_the_path(pilot, "j")
+        entry.value = "/proc/none/x.json"
+        await pilot.press("enter")
+        await until(pilot, lambda: any("cannot be written" in message for message in messages(app)))
 
 
 async def test_an_export_overwrites_only_after_asking(tmp_path: Path) -> None:
-    await a_folder(tmp_path)
+    (tmp_path / "batch_results.json").write_text(json.dumps(OLD), encoding="utf-8")
     there = tmp_path / "batch_results-export.md"
     there.write_text("mine", encoding="utf-8")
     app = browser(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot, 5)
-        await choose(pilot, "batch_results.json")
+        await ready(pilot, 1)
         for answer in ("escape", "o"):
-            await pilot.press("e")
-            await until(pilot, lambda: "Export" in shown(app))
-            await pilot.press("m")
-            await until(pilot, lambda: app.screen.query("#export-path"))
+            await asks_for_the_path(pilot, "m")
             await pilot.press("enter")
-            await until(pilot, lambda: "exists already" in shown(app))
+            await sees(pilot, "exists already")
             assert there.read_text(encoding="utf-8") == "mine"
             await pilot.press(answer)
             await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
         await until(pilot, lambda: there.read_text(encoding="utf-8").startswith("# batch_results.json"))
-
-
-async def test_an_export_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    await finished(tmp_path)
-    app = browser(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot, 1)
-        await pilot.press("e")
-        await until(pilot, lambda: "Export" in shown(app))
-        await pilot.press("j")
-        await until(pilot, lambda: app.screen.query("#export-path"))
-        app.screen.query_one(Input).value = "/proc/none/x.json"
-        await pilot.press("enter")
-        await until(pilot, lambda: any("cannot be written" in message for message in messages(app)))
 
 
 async def test_hostile_names_and_models_are_plain_text(tmp_path: Path) -> None:
@@ -302,11 +276,3 @@ async def test_plain_ascii_and_a_small_terminal(tmp_path: Path) -> None:
         assert table[0].strip().startswith("* x died")
         await pilot.resize_terminal(59, 15)
         await until(pilot, lambda: "too small" in shown(app))
-
-
-async def test_q_leaves(tmp_path: Path) -> None:
-    app = browser(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.screen.query_one("#results-empty", Static).display)
-        await pilot.press("q")
-    assert app.return_value == 0
