@@ -95,8 +95,10 @@ def _one_row(line: Line, indent: int, room: int, glyphs: Glyphs, needle: re.Patt
 
 def clipped(text: str, cells: int, glyphs: Glyphs) -> str:
     """The beginning of a harmless line, of at most `cells` cells as the screen counts them."""
-    content = Content(text)
-    if content.cell_length <= cells:
+    content = Content(
+        text[: 8 * max(0, cells) + 1_000]
+    )  # graphemes of what cannot be seen are not looked for
+    if content.cell_length <= cells and len(content) == len(text):
         return text
     return content.truncate(cells - 1).plain.rstrip() + glyphs["ellipsis"] if cells > 0 else ""
 
