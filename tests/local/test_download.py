@@ -4,14 +4,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.local.hub import Hub, Stored
+from tests.support import commands
+from tests.support.waiting import wait_until
 
 NAME = "owner/models/small-q4.gguf"
 CONTENT = b"GGUF" + random.Random(1).randbytes(3_000_000)
@@ -43,21 +43,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "agentbatch" / "models"
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "agentbatch", "models", *words]
-
-
 @pytest.fixture
-def pull(environ: dict[str, str]) -> Pull:
+def pull(environ: dict[str, str], tmp_path: Path) -> Pull:
     def run(name: str = NAME, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command("pull", name),
-            env={**environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = commands.run("models", "pull", name, cwd=tmp_path, env={**environ, **variables})
         assert TOKEN not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -113,14 +102,12 @@ def test_the_next_pull_goes_on_where_the_last_one_broke(pull: Pull, folder: Path
 
 def test_ctrl_c_keeps_what_has_come(environ: dict[str, str], folder: Path, hub: Hub, pull: Pull) -> None:
     hub.files[NAME] = Stored(b"GGUF" + random.Random(2).randbytes(24_000_000), trickle=0.004)
-    started = subprocess.Popen(command("pull", NAME), env=environ, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in folder.glob("*.part")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    started = commands.start("models", "pull", NAME, cwd=folder.parent.parent.parent, env=environ)
+    wait_until(lambda: any(path.stat().st_size for path in folder.glob("*.part")))
     started.send_signal(signal.SIGINT)
-    _, told = started.communicate(timeout=60)
-    assert started.returncode == 130, told
-    assert "The same command continues from here" in told
+    ended = started.result()
+    assert ended.returncode == 130, ended.stderr
+    assert "The same command continues from here" in ended.stderr
     (name,) = left(folder)
     have = (folder / name).stat().st_size
     assert have > 0
@@ -207,14 +194,12 @@ def test_the_key_stays_with_the_hub(pull: Pull, folder: Path, hub: Hub) -> None:
 
 def test_two_at_once(environ: dict[str, str], folder: Path, hub: Hub, pull: Pull) -> None:
     hub.files[NAME].trickle = 0.2
-    first = subprocess.Popen(command("pull", NAME), env=environ, stderr=subprocess.DEVNULL)
+    first = commands.start("models", "pull", NAME, cwd=folder.parent.parent.parent, env=environ)
     try:
-        deadline = time.monotonic() + 60
-        while not list(folder.glob("*.part")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: list(folder.glob("*.part")))
         second = pull()
         assert second.returncode == 2
         assert "is already being downloaded by another process" in second.stderr
     finally:
         first.kill()
-        first.wait()
+        first.result()

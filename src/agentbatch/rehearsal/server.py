@@ -82,7 +82,8 @@ class RehearsalServer:
         self.peak_in_flight = 0
         """The maximum of concurrent chat requests."""
         self._model = RehearsalModel(scripts, any_model=any_model)
-        self._latency = latency
+        self.latency = latency
+        """Of what comes from now on: it may be changed."""
         self._authorization = None if key is None else f"Bearer {key}"
         self._refuse = tuple(refuse)
         self._dialect: Dialect = dialect
@@ -209,7 +210,7 @@ class RehearsalServer:
         answered, headers = plain.answer(request.path, body, time.monotonic())
         if isinstance(answered, Problem):
             return self._problem(answered, headers)
-        await asyncio.sleep(self._latency)
+        await asyncio.sleep(self.latency)
         return _json(200, answered, headers)
 
     def _streams(self, body: Mapping[str, Any]) -> bool:
@@ -232,7 +233,7 @@ class RehearsalServer:
             return self._problem(_overflow(prompt.total, self._context_window))
         if isinstance(turn.answer, Fault):
             return await play_fault(turn.answer, request, self._dialect, self._streams(body))
-        latency = self._latency + turn.answer.delay
+        latency = self.latency + turn.answer.delay
         self._answered += 1
         answered = completion(
             turn.answer,

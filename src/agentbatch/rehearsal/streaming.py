@@ -26,6 +26,7 @@ class Streaming:
     """None: everything at once after the latency."""
     keep_alive: float | None = None
     """Seconds between keep-alive comments before the first token."""
+    tokens_per_chunk: int = 1
     bytes_per_write: int | None = None
     """Cuts the stream at arbitrary places, even inside characters and lines."""
     usage: bool = True
@@ -45,7 +46,7 @@ async def stream_answer(
     else:
         await response.prepare(request)
         await _keep_alive(response, latency, streaming.keep_alive)
-    chunks = list(events(completion, usage=usage and streaming.usage))
+    chunks = list(events(completion, usage=usage and streaming.usage, tokens=streaming.tokens_per_chunk))
     if streaming.done:
         chunks.append(DONE)
     if streaming.tokens_per_second is None:
@@ -72,13 +73,13 @@ def event(document: Mapping[str, Any]) -> bytes:
     return b"data: " + _encode(document) + b"\n\n"
 
 
-def events(completion: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
-    """The chunks of a completion: the role, the reasoning, the text and the calls token by token, the finish reason,
-    and the usage if requested."""
+def events(completion: Mapping[str, Any], *, usage: bool, tokens: int = 1) -> Iterator[bytes]:
+    """The chunks of a completion: the role, the reasoning, the text and the calls, so many `tokens` a chunk, the finish
+    reason, and the usage if requested."""
     choice = completion["choices"][0]
     frame = {name: completion[name] for name in ("id", "created", "model") if name in completion}
     frame["object"] = "chat.completion.chunk"
-    for delta in _deltas(choice["message"]):
+    for delta in _deltas(choice["message"], tokens * BYTES_PER_TOKEN):
         yield event(frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
     last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
     yield event(frame | {"choices": [last]})
@@ -86,24 +87,24 @@ def events(completion: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
         yield event(frame | {"choices": [], "usage": completion["usage"]})
 
 
-def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _deltas(message: Mapping[str, Any], size: int) -> Iterator[dict[str, Any]]:
     content = message["content"]
     yield {"role": "assistant", "content": None if content is None else ""}
-    for chunk in _chunks(message.get("reasoning_content") or ""):
+    for chunk in _chunks(message.get("reasoning_content") or "", size):
         yield {"reasoning_content": chunk}
-    for chunk in _chunks(content or ""):
+    for chunk in _chunks(content or "", size):
         yield {"content": chunk}
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
         head = {"name": function["name"], "arguments": ""}
         yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head}]}
-        for chunk in _chunks(function["arguments"]):
+        for chunk in _chunks(function["arguments"], size):
             yield {"tool_calls": [{"index": index, "function": {"arguments": chunk}}]}
 
 
-def _chunks(text: str) -> Iterator[str]:
-    for start in range(0, len(text), BYTES_PER_TOKEN):
-        yield text[start : start + BYTES_PER_TOKEN]
+def _chunks(text: str, size: int) -> Iterator[str]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
 
 
 async def _keep_alive(response: web.StreamResponse, seconds: float, every: float) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,14 @@ def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 def piped(folder: Path, content: bytes, **variables: str) -> "subprocess.CompletedProcess[str]":
     """The same, with its input from a pipe."""
-    done = subprocess.run(
-        command("-", *WORDS), cwd=folder, env={**environ_of(folder, None), **variables}, capture_output=True,
-        input=content, timeout=120, check=False,
-    )  # fmt: skip
-    return subprocess.CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
+    pipe = folder / "stdin"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    environ = {**environ_of(folder, None), **variables}
+    started = commands.start("requests", "run", "-", *WORDS, cwd=folder, env=environ, stdin=pipe)
+    writer.join()
+    return started.result()
 
 
 @pytest.mark.parametrize(

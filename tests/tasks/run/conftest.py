@@ -13,6 +13,7 @@ from agentbatch.api import RunOutcome, run_batch
 from agentbatch.config import load_settings
 from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.session import Engine
@@ -58,6 +59,9 @@ class Ran:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+COARSE = Streaming(tokens_per_chunk=16)
+"""Tokens that come one by one are a matter of coder/test_streaming.py; here they would be half of the time."""
+
 RunTasks = Callable[..., Awaitable[Ran]]
 
 
@@ -80,7 +84,7 @@ def run_tasks(tmp_path: Path) -> RunTasks:
     ) -> Ran:
         (tmp_path / "task.json").write_text(json.dumps({"tasks": list(tasks)}), encoding="utf-8")
         events: list[Event] = []
-        async with RehearsalServer(scripts, key=KEY, **(server or {})) as rehearsal:
+        async with RehearsalServer(scripts, key=KEY, **{"streaming": COARSE, **(server or {})}) as rehearsal:
             given = {
                 "coder_endpoint": rehearsal.base_url,
                 "evaluation_base_url": rehearsal.base_url,
