@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
@@ -31,6 +32,10 @@ VARIABLES: Mapping[str, Collection[str]] = {
 agents/*.toml give them."""
 
 
+_ENVIRONMENT = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+"""Prompts are plain text: escaping for HTML would change them."""
+
+
 class Prompts:
     """The templates of a run, read and checked once."""
 
@@ -38,8 +43,6 @@ class Prompts:
         """`coder`, `evaluator`: the names of each role's own templates.
 
         Raises UserError: a missing file, a syntax error with its line, an undefined variable."""
-        # Prompts are plain text: escaping for HTML would change them.
-        environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
         own = {**dict.fromkeys(coder, CODER_VARIABLES), **dict.fromkeys(evaluator, ())}
         known: dict[str, Collection[str]] = {**VARIABLES, **own}
         self._templates: dict[str, Template] = {}
@@ -48,7 +51,7 @@ class Prompts:
             path = find_resource("prompts", name, folder)
             text = read_resource(path)
             digest.update(f"{name}\0{text}\0".encode())
-            self._templates[name] = _compile(environment, path, text, variables)
+            self._templates[name] = _compile(path, text, tuple(variables))
         self.digest = digest.hexdigest()
         """sha256 over all templates; recorded with the run."""
 
@@ -60,9 +63,11 @@ class Prompts:
         return f"{self.render('safety.md')}\n\n{self.render(name, **values)}"
 
 
-def _compile(environment: Environment, path: Path, text: str, variables: Collection[str]) -> Template:
+@lru_cache(maxsize=100)
+def _compile(path: Path, text: str, variables: tuple[str, ...]) -> Template:
     try:
-        used = meta.find_undeclared_variables(environment.parse(text))
+        parsed = _ENVIRONMENT.parse(text)
+        used = meta.find_undeclared_variables(parsed)
     except TemplateSyntaxError as error:
         raise UserError(f"{path}: line {error.lineno}: {error.message}.") from None
     for name in sorted(used - set(variables)):
@@ -71,6 +76,6 @@ def _compile(environment: Environment, path: Path, text: str, variables: Collect
         hint = f"did you mean {close[0]!r}?" if close else f"it can use: {known}."
         raise UserError(f"{path}: the variable {name!r} is not defined here; {hint}")
     try:
-        return environment.from_string(text)
+        return _ENVIRONMENT.from_string(parsed)
     except TemplateError as error:
         raise UserError(f"{path}: {error}.") from None
