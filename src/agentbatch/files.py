@@ -4,17 +4,25 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiofiles.os
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentbatch.errors import UserError
 
 STATE_FOLDER = ".agentbatch"
 """What agentbatch keeps in the folder where it runs: runs, caches, what the app remembers."""
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """`agentbatch` in the user's cache: what can be had again."""
+    cache = Path(environ.get("XDG_CACHE_HOME", ""))  # the specification: relative paths are ignored
+    return (
+        cache if cache.is_absolute() else Path(environ.get("HOME") or Path.home()) / ".cache"
+    ) / "agentbatch"
 
 
 def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666) -> None:
@@ -43,6 +51,17 @@ def as_json(document: Any) -> str:
         return to_json(document, indent=2).decode("utf-8")
     except PydanticSerializationError:
         return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def parse_json(data: bytes) -> Any:
+    """What a foreign JSON text holds. Raises ValueError."""
+    try:
+        return from_json(data)  # takes a third of json's time
+    except ValueError:
+        try:
+            return json.loads(data)  # accepts half a surrogate pair
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

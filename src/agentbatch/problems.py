@@ -1,11 +1,12 @@
 """What pydantic finds wrong in a document, in the words of the person who wrote it."""
 
-import difflib
 import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+
+from agentbatch.text import nearest
 
 _PLAIN = (
     (r"^Value error, ", ""),
@@ -51,5 +52,5 @@ def path_name(location: Collection[int | str]) -> str:
 
 def hint(name: object, known: Collection[str], what: str = "known keys") -> str:
     """For an unknown name: `did you mean 'dir'?`, else all that are known."""
-    close = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"{what}: {', '.join(known)}."
+    close = nearest(str(name), known)
+    return f"did you mean {close!r}?" if close else f"{what}: {', '.join(known)}."

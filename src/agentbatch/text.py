@@ -3,8 +3,10 @@
 Whatever a model, a file name or a server wrote goes through `harmless` before it reaches a screen or run.log.
 """
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 UNKNOWN = "–"
@@ -65,6 +67,17 @@ def money(dollars: float | None) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 iteration`, `2 iterations`; `plural` where an s does not do."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def list_names(names: Sequence[str], most: int = 5, cells: int = 1_000) -> str:
+    """`a, b and 7 more`: the first `most`, each of at most `cells`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(clip(name, cells) for name in names[:most]) + more
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that looks most like this one, for "did you mean"; None: none looks like it."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 
 def harmless(text: str) -> str:

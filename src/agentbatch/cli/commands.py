@@ -3,7 +3,7 @@
 import argparse
 import gc
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
@@ -82,11 +82,7 @@ def _load(name: str) -> ModuleType:
 
 def _innermost(parser: CommandParser, words: Sequence[str]) -> tuple[CommandParser, Sequence[str]]:
     """The parser of `requests run` for `requests run ...`, and the words that are left for it."""
-    for inner in _subcommands(parser):
-        if words and words[0] in inner.choices:
-            return _innermost(inner.choices[words[0]], words[1:])
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and words and words[0] in action.choices:
+            return _innermost(action.choices[words[0]], words[1:])
     return parser, words
-
-
-def _subcommands(parser: argparse.ArgumentParser) -> "Iterator[argparse._SubParsersAction[CommandParser]]":
-    return (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))

@@ -12,8 +12,8 @@ from contextlib import suppress
 from agentbatch import __version__
 from agentbatch.cli.commands import COMMANDS, parse_command
 from agentbatch.cli.help import HELP
-from agentbatch.cli.parser import nearest
 from agentbatch.errors import UserError
+from agentbatch.text import nearest
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

@@ -1,7 +1,6 @@
 """argparse, with errors that are sentences below the usage line and name the nearest option."""
 
 import argparse
-import difflib
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,6 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from agentbatch.errors import UserError
+from agentbatch.text import nearest
 
 WIDTH = 79
 """Columns of help and usage, so that no line wraps at 80."""
@@ -39,10 +39,6 @@ class CommandParser(argparse.ArgumentParser):
             self.error(f"too many arguments: {' '.join(unknown)}")
         known = [name for action in self._actions for name in action.option_strings]
         self.error(unknown_option(flag, known, f"{self.prog} --help"))
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def unknown_option(flag: str, known: Iterable[str], help_command: str) -> str:

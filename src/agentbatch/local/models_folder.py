@@ -1,20 +1,19 @@
 """Where downloaded models are kept, and which file a name refers to."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.files import cache_folder
 from agentbatch.local.catalogue import CATALOGUE
+from agentbatch.text import nearest
 
 SUFFIX = ".gguf"
 
 
 def models_folder(environ: Mapping[str, str]) -> Path:
     """`agentbatch/models` in the user's cache."""
-    cache = environ.get("XDG_CACHE_HOME", "")
-    home = Path(environ.get("HOME") or Path.home())
-    return (Path(cache) if cache.startswith("/") else home / ".cache") / "agentbatch" / "models"
+    return cache_folder(environ) / "models"
 
 
 def downloaded_models(folder: Path) -> dict[str, Path]:
@@ -42,11 +41,9 @@ def find_model(model: str, folder: Path, environ: Mapping[str, str]) -> tuple[st
     names |= {file.removesuffix(SUFFIX): file for file in downloaded if file not in names.values()}
     wanted = next((name for name in names if name.lower() == model.lower()), None)
     if wanted is None:
-        close = difflib.get_close_matches(model.lower(), names, n=1)
+        close = nearest(model.lower(), names)
         hint = (
-            f"did you mean {close[0]}?"
-            if close
-            else "`agentbatch models` lists them; file names end in .gguf."
+            f"did you mean {close}?" if close else "`agentbatch models` lists them; file names end in .gguf."
         )
         raise UserError(f"--local: there is no model {model!r}; {hint}")
     if names[wanted] not in downloaded:

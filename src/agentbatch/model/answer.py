@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agentbatch.files import parse_json
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.usage import Usage
@@ -60,8 +61,8 @@ class Answer:
 def read_answer(body: bytes) -> Answer:
     """The answer in a 200's body. Raises GarbageError or RefusedError."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parse_json(body)
+    except ValueError:
         raise GarbageError(f"not JSON but {_glimpse(body)}") from None
     choices = document.get("choices") if isinstance(document, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None

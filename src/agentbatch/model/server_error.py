@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from agentbatch.files import parse_json
+
 MAX_WORDS = 300
 """Characters of a server's own words that are shown to a person."""
 
@@ -38,8 +40,8 @@ def read_error(status: int, body: bytes) -> ServerError:
     flat {"message": …}, FastAPI's {"detail": …}, Google's [{"error": …}], or plain text and HTML."""
     text = body[: 4 * MAX_MATCHED].decode("utf-8", "replace")
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = parse_json(body)
+    except ValueError:
         return ServerError(status, message=_plain(text))
     return error_in(status, document) or ServerError(status, message=_plain(text))
 

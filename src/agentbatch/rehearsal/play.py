@@ -181,13 +181,11 @@ class Index:
         for start, message in enumerate(messages):
             if message.get("role") == "user":
                 text = text_of(message)
-                script = self._whole.get(text) or self._by_prefix(text)
+                begins = (script for script in self._prefixes if text.startswith(script.prompt))
+                script = self._whole.get(text) or next(begins, None)
                 if script:
                     return Match(script, start, _first_line(text))
         return self._inside([text_of(message) for message in messages])
-
-    def _by_prefix(self, text: str) -> Script | None:
-        return next((script for script in self._prefixes if text.startswith(script.prompt)), None)
 
     def _inside(self, texts: Sequence[str]) -> Match | None:
         for script in self._all:

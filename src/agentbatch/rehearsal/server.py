@@ -1,7 +1,7 @@
 """The rehearsal server: an OpenAI-compatible endpoint on loopback with scripted replies."""
 
 import asyncio
-import json
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from agentbatch.rehearsal.plain.endpoint import Plain, PlainEndpoint
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.script import Fault, Script
-from agentbatch.rehearsal.streaming import Streaming, stream_answer
+from agentbatch.rehearsal.streaming import Streaming, encode, stream_answer
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of a request; far more than a million-token context needs."""
@@ -254,16 +254,14 @@ class RehearsalServer:
 
     def _over_limit(self) -> web.Response | None:
         if self._max_in_flight is not None and self.in_flight > self._max_in_flight:
+            wait = 0.05
             message = f"Too many concurrent requests: this endpoint allows {self._max_in_flight}."
-            problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
-            return self._problem(problem, {"Retry-After": "1", "retry-after-ms": "50"})
-        wait = self._rate.take(time.monotonic()) if self._rate is not None else 0.0
-        if not wait:
+        elif wait := self._rate.take(time.monotonic()) if self._rate is not None else 0.0:
+            message = f"Rate limit reached on requests per min (RPM). Please try again in {wait:.3f}s."
+        else:
             return None
-        message = f"Rate limit reached on requests per min (RPM). Please try again in {wait:.3f}s."
-        problem = Problem(429, message, type="requests", code="rate_limit_exceeded")
-        headers = {"Retry-After": str(int(-(-wait // 1))), "retry-after-ms": str(int(-(-wait * 1000 // 1)))}
-        return self._problem(problem, headers)
+        headers = {"Retry-After": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
+        return self._problem(Problem(429, message, type="requests", code="rate_limit_exceeded"), headers)
 
     def _problem(self, problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
         return _json(problem.status, error_body(problem, self._dialect), headers)
@@ -275,12 +273,7 @@ def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: 
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
-    try:
-        data = json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8, but can be sent as a JSON escape.
-        data = json.dumps(body).encode()
-    return web.Response(body=data, status=status, headers=headers, content_type="application/json")
+    return web.Response(body=encode(body), status=status, headers=headers, content_type="application/json")
 
 
 def _models() -> dict[str, Any]:

@@ -70,7 +70,7 @@ async def begin(request: web.BaseRequest) -> web.StreamResponse:
 
 
 def event(document: Mapping[str, Any]) -> bytes:
-    return b"data: " + _encode(document) + b"\n\n"
+    return b"data: " + encode(document) + b"\n\n"
 
 
 def events(completion: Mapping[str, Any], *, usage: bool, tokens: int = 1) -> Iterator[bytes]:
@@ -123,7 +123,7 @@ async def _write(response: web.StreamResponse, data: bytes, step: int | None) ->
             await asyncio.sleep(0)
 
 
-def _encode(document: Mapping[str, Any]) -> bytes:
+def encode(document: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:

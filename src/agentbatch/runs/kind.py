@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
-from agentbatch.text import clip, counted, harmless
+from agentbatch.text import UNKNOWN, clip, counted, harmless
 
 MAX_TASKS_AT_ONCE = 1000
 """As for --parallel."""
@@ -182,6 +182,11 @@ KINDS: Mapping[str, RunKind] = {"tasks": TasksKind(), "requests": RequestsKind()
 def kind_of(info: e.RunStarted | None) -> RunKind:
     """Of a run; one that has not said yet is taken for tasks."""
     return KINDS[info.kind if info is not None else "tasks"]
+
+
+def models_text(info: e.RunStarted | None) -> str:
+    """Not harmless."""
+    return (kind_of(info).models(info) if info else "") or UNKNOWN
 
 
 def run_header(info: e.RunStarted) -> list[str]:

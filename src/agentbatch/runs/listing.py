@@ -1,6 +1,5 @@
 """Finding runs and opening them: which there are, which one is meant, and how it stands with it."""
 
-import difflib
 import re
 import sqlite3
 from contextlib import closing
@@ -17,7 +16,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.database import load_state, open_database
-from agentbatch.text import clip
+from agentbatch.text import clip, list_names, nearest
 
 RunCondition = Literal["running", "finished", "interrupted", "died"]
 """`running`: an engine works on it. `finished`: every task came to its own end. `interrupted`: the run ended before all
@@ -68,13 +67,11 @@ def find_run(base: Path, name: str | None) -> RunFolder:
     exact = [run for run in runs if run.run_id == name]
     matching = exact or [run for run in runs if name and run.run_id.startswith(name)]
     if len(matching) > 1:
-        shown = ", ".join(run.run_id for run in matching[:5])
-        more = f" and {len(matching) - 5} more" if len(matching) > 5 else ""
-        raise UserError(f"{clip(name, SHOWN)!r} could be any of {len(matching)} runs: {shown}{more}.")
+        found = list_names([run.run_id for run in matching])
+        raise UserError(f"{clip(name, SHOWN)!r} could be any of {len(matching)} runs: {found}.")
     if not matching:
-        ids = [run.run_id for run in runs]
-        near = difflib.get_close_matches(name, ids, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"The newest is {ids[0]}."
+        near = nearest(name, (run.run_id for run in runs))
+        hint = f"Did you mean {near}?" if near else f"The newest is {runs[0].run_id}."
         raise UserError(f"There is no run {clip(name, SHOWN)!r} here. {hint} `agentbatch runs` lists them.")
     return matching[0]
 

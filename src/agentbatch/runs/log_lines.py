@@ -6,7 +6,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.bills import total_costs
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.text import clip, counted, duration, first_line, money, tokens
+from agentbatch.text import clip, counted, duration, first_line, list_names, money, tokens
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
@@ -73,7 +73,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             # A task with a verify command has said so when that started.
             return [] if task.last_verify else [f"iteration {task.iteration} evaluating"]
         case e.VerdictReached(tampering=[_, *_]):
-            return [f"changed tests or protected files: {_names(event.tampering)}"]
+            return [f"changed tests or protected files: {list_names(event.tampering, cells=60)}"]
         case e.TaskFinished():
             return _finish(event, state)
         case e.RequestsProgressed(worth_a_line=True):
@@ -201,8 +201,3 @@ def _verdict(event: e.VerdictReached) -> list[str]:
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
     return lines
-
-
-def _names(paths: list[str]) -> str:
-    shown = ", ".join(clip(path, 60) for path in paths[:5])
-    return shown + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

@@ -49,11 +49,12 @@ def choose(
 ) -> list[Candidate]:
     """Of `runs`, the newest first, those that go: never a running one, none of the newest `keep`, none that ended less
     than `older_than` seconds ago, and only finished ones unless `unfinished`. Pure."""
-    return [run for run in runs[keep:] if _may_go(run, unfinished) and now - run.last >= older_than]
-
-
-def _may_go(run: Candidate, unfinished: bool) -> bool:
-    return run.condition == "finished" or (unfinished and run.condition != "running")
+    return [
+        run
+        for run in runs[keep:]
+        if (run.condition == "finished" or (unfinished and run.condition != "running"))
+        and now - run.last >= older_than
+    ]
 
 
 def size(folder: Path) -> int:

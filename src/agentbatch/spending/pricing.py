@@ -3,7 +3,6 @@
 Unknown is None, shown as –, never $0.
 """
 
-import difflib
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.errors import UserError
 from agentbatch.spending.price_file import OwnPrice, read_prices
+from agentbatch.text import nearest
 from agentbatch.usage import Usage
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class Prices:
         """The known name that looks most like this one, for "did you mean"."""
         names = {*self._own, *ALIASES, *self._market}
         names.update(model.id.lower() for provider in self._book.providers for model in provider.models)
-        close = difflib.get_close_matches(name.lower(), sorted(names), n=1, cutoff=0.6)
-        return close[0] if close else None
+        return nearest(name.lower(), sorted(names))
 
     def context_window(self, model: str) -> int | None:
         """Tokens that the model reads at most, where it is known."""

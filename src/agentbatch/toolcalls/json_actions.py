@@ -75,7 +75,8 @@ def _plain(message: Message, names: dict[str, str], written: Callable[[str, Any]
         function = call.get("function") or {}
         name = str(function.get("name", ""))
         names[str(call.get("id"))] = name
-        lines.append(written(name, _parsed(function.get("arguments"))))
+        arguments = function.get("arguments")
+        lines.append(written(name, {} if arguments is None else parsed_arguments(arguments)))
     kept = {key: value for key, value in message.items() if key not in ("tool_calls", "content")}
     return {**kept, "content": "\n".join(line for line in lines if line)}
 
@@ -84,11 +85,11 @@ def _written(name: str, arguments: Any) -> str:
     return json.dumps({"tool": name, "arguments": arguments}, ensure_ascii=False)
 
 
-def _parsed(arguments: Any) -> Any:
-    """Parsed arguments; an earlier broken call stays the text that it was, also where the history had to wrap it
+def parsed_arguments(arguments: Any) -> Any:
+    """Of a call; an earlier broken one stays the text that it was, also where the history had to wrap it
     (`invalid_json`)."""
     if not isinstance(arguments, str):
-        return arguments or {}
+        return arguments
     try:
         parsed = json.loads(arguments)
     except (ValueError, RecursionError):

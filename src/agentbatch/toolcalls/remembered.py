@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from agentbatch.files import json_object, write_atomic
+from agentbatch.files import cache_folder, json_object, write_atomic
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 
 MAX_AGE = timedelta(days=30)
@@ -34,9 +33,7 @@ class Remembered:
 
 def memory_file(environ: Mapping[str, str]) -> Path:
     """Its path in the user's cache folder: it can always be rebuilt."""
-    cache = environ.get("XDG_CACHE_HOME", "")  # the specification: relative paths are ignored
-    base = cache if os.path.isabs(cache) else os.path.join(environ.get("HOME") or str(Path.home()), ".cache")
-    return Path(base) / "agentbatch" / "tool-modes.json"
+    return cache_folder(environ) / "tool-modes.json"
 
 
 class ToolModeMemory:

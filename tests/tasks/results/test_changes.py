@@ -8,7 +8,7 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.results import changes
 from agentbatch.tasks.results.changes import CHANGES, PATCH, read_changes, write_changes
-from agentbatch.workspace.files.diff import file_changes, patch, render_patch
+from agentbatch.workspace.files.diff import file_changes, render_patch
 from agentbatch.workspace.files.file_diff import SYMLINK, FileChange, changes_document
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
@@ -69,7 +69,7 @@ async def test_modes_links_and_what_has_no_text(tmp_path: Path) -> None:
     assert by_path["new"].note == "100,000 bytes, binary or large"
     assert by_path["file"].after == SYMLINK
     text = (tmp_path / PATCH).read_text()
-    assert text == patch(before, after)
+    assert text == render_patch(file_changes(before, after))
     assert text.count("diff --git a/file b/file\n") == 2  # git has no other way to say it
 
 

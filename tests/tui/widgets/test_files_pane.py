@@ -19,7 +19,7 @@ from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
-from agentbatch.workspace.files.diff import file_changes, patch
+from agentbatch.workspace.files.diff import file_changes, render_patch
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
@@ -84,7 +84,7 @@ async def test_it_follows_a_task_and_shows_the_patch_of_its_end(tmp_path: Path) 
 async def test_a_run_of_an_earlier_version_shows_its_patch(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     (tmp_path / "d0" / "a\x1b[2J.txt").write_text("[bold]x\n")
-    text = patch(Snapshot({}), take_snapshot(tmp_path / "d0"))
+    text = render_patch(file_changes(Snapshot({}), take_snapshot(tmp_path / "d0")))
     (store.folder.task("t0") / PATCH).write_text(text)
     stored_runs.end(store, "t0", changed_files=1)
     store.flush()

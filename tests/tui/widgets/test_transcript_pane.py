@@ -40,10 +40,7 @@ class PaneApp(App[None]):
     def on_mount(self) -> None:
         self.pane.focus()
         self.pane.show(self.view, self.task_id)
-
-    def on_block_stack_follow_changed(self, event: TranscriptPane.FollowChanged) -> None:
-        assert event.control is self.pane
-        self.told.append(event.follow)
+        self.watch(self.pane, "follow", lambda follow: self.told.append(follow), init=False)
 
 
 async def settled(pilot: Pilot[None]) -> None:

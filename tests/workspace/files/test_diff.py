@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.diff import Changes, changes, patch, tree, unified_diff
+from agentbatch.workspace.files.diff import Changes, changes, file_changes, render_patch, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.files.line_diff import MAX_PAIRS, hunks, split_lines
 from agentbatch.workspace.files.snapshot import take_snapshot
@@ -79,7 +79,7 @@ def test_git_applies_the_patch(tmp_path: Path, before: Files, after: Files) -> N
     old, new = fill(tmp_path / "old", before), fill(tmp_path / "new", after)
     old.mkdir(exist_ok=True)
     new.mkdir(exist_ok=True)
-    git_apply(old, patch(take_snapshot(old), take_snapshot(new)))
+    git_apply(old, render_patch(file_changes(take_snapshot(old), take_snapshot(new))))
     assert listing(old) == listing(new)
 
 
@@ -98,7 +98,7 @@ def test_git_applies_modes_links_and_odd_bytes(tmp_path: Path) -> None:
     (old / "gone").symlink_to("x")
     with open(os.fsencode(new) + b"/\xff.txt", "wb") as file:
         file.write(b"odd\n")
-    git_apply(old, patch(take_snapshot(old), take_snapshot(new)))
+    git_apply(old, render_patch(file_changes(take_snapshot(old), take_snapshot(new))))
     assert listing(old) == listing(new)
 
 
@@ -112,7 +112,7 @@ def test_random_edits_apply(tmp_path: Path) -> None:
         before, after = "\n".join(lines), "\n".join(edited)
         old = fill(tmp_path / f"old{number}", {"f": before, "same": "x"})
         new = fill(tmp_path / f"new{number}", {"f": after, "same": "x"})
-        text = patch(take_snapshot(old), take_snapshot(new))
+        text = render_patch(file_changes(take_snapshot(old), take_snapshot(new)))
         if before == after:
             assert text == ""
             continue
@@ -128,7 +128,7 @@ def test_what_a_patch_cannot_hold_is_named_and_the_rest_applies(tmp_path: Path) 
         {"a": "2\n", "bin": b"\0\1\2", "pic\ndiff --git a/x b/x": b"\0", "big": "x" * 70_000},
     )
     os.mkfifo(new / "fifo")
-    text = patch(take_snapshot(old), take_snapshot(new))
+    text = render_patch(file_changes(take_snapshot(old), take_snapshot(new)))
     assert text.splitlines()[:5] == [
         "# Not in this patch, because they are binary or large:",
         "# big: added, 70,000 bytes, binary or large",
@@ -203,7 +203,7 @@ def test_the_worst_case_is_bounded() -> None:
 
 
 def test_names_with_blanks_end_in_a_tab_as_gits_do() -> None:
-    text = patch(of(**{"a b": "1\n"}), of(**{"a b": "2\n"}))
+    text = render_patch(file_changes(of(**{"a b": "1\n"}), of(**{"a b": "2\n"})))
     assert "--- a/a b\t\n+++ b/a b\t\n" in text
 
 

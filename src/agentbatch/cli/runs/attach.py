@@ -62,7 +62,8 @@ def _attach(args: argparse.Namespace) -> int:
 
 def _watch(args: argparse.Namespace) -> int:
     folder = chosen_run(args.run)
-    if can_draw() and not args.plain and _has_tasks(folder):
+    # Only runs of tasks are shown by the terminal app.
+    if can_draw() and not args.plain and kind_of(read_run(folder).state.info).has_tasks:
         return _open(folder, control=False, ascii_only=args.ascii_only)
     return _print_run(folder, steps=args.steps)
 
@@ -71,11 +72,6 @@ def _open(folder: RunFolder, *, control: bool, ascii_only: bool) -> int:
     from agentbatch.cli.runs import app  # heavy: textual
 
     return app.open_run(folder, control=control, ascii_only=ascii_only)
-
-
-def _has_tasks(folder: RunFolder) -> bool:
-    """Only these are shown by the terminal app."""
-    return kind_of(read_run(folder).state.info).has_tasks
 
 
 def _print_run(folder: RunFolder, *, steps: bool) -> int:

@@ -1,6 +1,5 @@
 """Which run is meant, and which task of it: the newest, by an id or how it begins, by a number."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.listing import find_run, list_runs, open_run
 from agentbatch.runs.store.database import load_info, reading
-from agentbatch.text import clip
+from agentbatch.text import clip, list_names, nearest
 
 MAX_SHOWN = 60
 """Cells of a name in a message."""
@@ -104,9 +103,9 @@ def matching_task(places: Mapping[str, int], name: str) -> str:
         return found[0]
     shown = clip(name, MAX_SHOWN)
     if found:
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        names = ", ".join(clip(task_id, MAX_SHOWN) for task_id in found[:5])
-        raise UserError(f"{shown!r} could be any of {len(found)} tasks: {names}{more}.")
-    near = difflib.get_close_matches(name, places, n=1)
-    hint = f"Did you mean {clip(near[0], MAX_SHOWN)}?" if near else "`agentbatch status` shows what it has."
+        raise UserError(
+            f"{shown!r} could be any of {len(found)} tasks: {list_names(found, cells=MAX_SHOWN)}."
+        )
+    near = nearest(name, places)
+    hint = f"Did you mean {clip(near, MAX_SHOWN)}?" if near else "`agentbatch status` shows what it has."
     raise UserError(f"The run has no task {shown!r}. {hint}")

@@ -1,7 +1,6 @@
 """`agentbatch models`: the models that run on this machine: list them, download one, remove one."""
 
 import argparse
-import difflib
 import json
 import os
 import shlex
@@ -17,7 +16,7 @@ from agentbatch.local.download import DownloadFailed, HubFile, pull
 from agentbatch.local.gguf import read_header
 from agentbatch.local.models_folder import downloaded_models, models_folder
 from agentbatch.local.sizing import CONTEXT, gigabytes, memory_of, min_memory
-from agentbatch.text import clip, duration, pad
+from agentbatch.text import clip, duration, nearest, pad
 
 EPILOG = """\
 examples:
@@ -159,9 +158,9 @@ def _hub_file(given: str) -> HubFile:
             return HubFile(model.repository, model.file, model.sha256)
     if "/" in given:
         return HubFile.parse(given)
-    close = difflib.get_close_matches(given.lower(), [model.name for model in CATALOGUE], n=1)
+    close = nearest(given.lower(), (model.name for model in CATALOGUE))
     hint = (
-        f"did you mean {close[0]}?"
+        f"did you mean {close}?"
         if close
         else "`agentbatch models` lists them; OWNER/REPOSITORY/FILE.gguf works too."
     )

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agentbatch.runs.bills import merge_bills, total_cost, total_usage
-from agentbatch.runs.kind import kind_of
+from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import ShownStatus, shown_status
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.results.sources import Results
-from agentbatch.text import UNKNOWN
 from agentbatch.usage import Usage
 
 Change = Literal["better", "worse", "same", "other"]
@@ -78,7 +77,7 @@ def compare_runs(first: Results, second: Results, now: float) -> RunComparison:
     common = [name for name in sides[0] if name in sides[1]]
     return RunComparison(
         names=(first.source.name, second.source.name),
-        models=(_models(first), _models(second)),
+        models=(models_text(first.state.info), models_text(second.state.info)),
         first=_of_run(first, now),
         second=_of_run(second, now),
         shared=(_sum(first, sides[0], common), _sum(second, sides[1], common)),
@@ -124,8 +123,3 @@ def _sum(results: Results, tasks: Mapping[str, Figures], ids: Sequence[str]) -> 
         cost=total_cost(bills),
         seconds=sum(part.seconds for part in figures),
     )
-
-
-def _models(results: Results) -> str:
-    info = results.state.info
-    return (kind_of(info).models(info) if info else "") or UNKNOWN

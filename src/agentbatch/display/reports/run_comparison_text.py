@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_comparison import Change, Figures, RunComparison, TaskPair
 from agentbatch.display.reports.status import SHOWN_SIGNS
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
 
 MAX_NAMED = 20
 """Tasks that a list names."""
@@ -99,9 +99,8 @@ def changes_text(title: str, pairs: Sequence[TaskPair], columns: int) -> list[st
     """The tasks by name, folded; empty when there are none."""
     if not pairs:
         return []
-    more = f" and {len(pairs) - MAX_NAMED:,} more" if len(pairs) > MAX_NAMED else ""
-    names = ", ".join(clip(pair.id, 60) for pair in pairs[:MAX_NAMED])
-    return fold(f"{title} ({len(pairs):,}): {names}{more}", columns, 2)
+    names = list_names([pair.id for pair in pairs], MAX_NAMED, 60)
+    return fold(f"{title} ({len(pairs):,}): {names}", columns, 2)
 
 
 def render_run_comparison(comparison: RunComparison, columns: int) -> list[str]:

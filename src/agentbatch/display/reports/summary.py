@@ -15,7 +15,7 @@ from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import has_roles
-from agentbatch.text import UNKNOWN, clip, counted, duration, first_line, fold, money, pad, tokens
+from agentbatch.text import UNKNOWN, clip, counted, duration, first_line, fold, list_names, money, pad, tokens
 from agentbatch.usage import Usage
 
 WHOLE_LIST = 50
@@ -139,7 +139,14 @@ def render_text(summary: Summary, width: int) -> list[str]:
         _task_list(tasks, width),
         _causes(group_causes(tasks), width),
         _tampering(tasks, width),
-        _titled("Warnings", [line for text in dict.fromkeys(state.notices) for line in _item(text, width)]),
+        _titled(
+            "Warnings",
+            [
+                part
+                for text in dict.fromkeys(state.notices)
+                for part in fold(f"  - {clip(text, 1_000)}", width, 4)
+            ],
+        ),
         _titled(
             "What these tokens would cost elsewhere",
             ["  " + line for line in render_comparison(summary.comparison, width - 2, state.cost)],
@@ -151,10 +158,6 @@ def render_text(summary: Summary, width: int) -> list[str]:
 
 def _titled(title: str, lines: Sequence[str]) -> list[str]:
     return [title, *lines] if lines else []
-
-
-def _item(text: str, width: int) -> list[str]:
-    return fold(f"  - {clip(text, 1_000)}", width, 4)
 
 
 def _headline(summary: Summary, width: int) -> list[str]:
@@ -262,9 +265,7 @@ def _tampering(tasks: Sequence[TaskState], width: int) -> list[str]:
     lines = []
     for task in tasks:
         if task.tampering:
-            more = f" and {len(task.tampering) - 5} more" if len(task.tampering) > 5 else ""
-            names = ", ".join(clip(path, 60) for path in task.tampering[:5])
-            lines += fold(f"  - task {task.index + 1}: {names}{more}", width, 4)
+            lines += fold(f"  - task {task.index + 1}: {list_names(task.tampering, cells=60)}", width, 4)
     return _titled("Changed tests and protected files", lines)
 
 

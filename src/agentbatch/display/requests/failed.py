@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agentbatch.text import clip, fold
+from agentbatch.text import clip, fold, list_names
 
 MAX_REASONS = 20
 """Reasons that are listed."""
@@ -21,12 +21,8 @@ def failed_list(failed: Sequence[tuple[str, str]], columns: int, *, sign: str, m
         return []
     lines = ["Failed"]
     for reason, ids in list(by_reason.items())[:MAX_REASONS]:
-        lines += fold(f"  {sign}{_named(ids)}: {clip(reason, 300)}", columns, 6)
+        lines += fold(
+            f"  {sign}{list_names(ids, NAMED + (len(ids) == NAMED + 1), 40)}: {clip(reason, 300)}", columns, 6
+        )
     rest = sum(len(ids) for ids in list(by_reason.values())[MAX_REASONS:])
     return [*lines, f"  … and {rest:,} more: {more}"] if rest else lines
-
-
-def _named(ids: Sequence[str]) -> str:
-    if len(ids) <= NAMED + 1:
-        return ", ".join(clip(name, 40) for name in ids)
-    return f"{', '.join(clip(name, 40) for name in ids[:NAMED])} and {len(ids) - NAMED:,} more"

@@ -1,11 +1,9 @@
 """Assembles a streamed completion, chunk by chunk, into the same Answer as an unstreamed one."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import from_json
-
+from agentbatch.files import parse_json
 from agentbatch.model.answer import (
     Answer,
     CutError,
@@ -187,16 +185,12 @@ class StreamedAnswer:
 
 
 def _document(event: Event) -> Any:
-    document: Any
     try:
-        document = from_json(event.data)  # takes a third of json's time, for every token
+        document = parse_json(event.data)
     except ValueError:
-        try:
-            document = json.loads(event.data)  # accepts half a surrogate pair
-        except (ValueError, RecursionError):
-            if event.name != "error":
-                raise GarbageError("a stream with a chunk that is not JSON") from None
-            document = event.data.decode("utf-8", "replace")
+        if event.name != "error":
+            raise GarbageError("a stream with a chunk that is not JSON") from None
+        document = event.data.decode("utf-8", "replace")
     if event.name == "error" and not (isinstance(document, dict) and document.get("error")):
         return {"error": document}
     return document

@@ -11,7 +11,7 @@ from agentbatch.requests.batch.call import Attempt
 from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_usage
 from agentbatch.requests.batch.pack_executor import PackedExecutor
 from agentbatch.requests.batch.packing import Pack, Packer
-from agentbatch.requests.batch.result_sink import Charged, Results, ResultSink
+from agentbatch.requests.batch.result_sink import Charged, Results, ResultSink, stream_results
 from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions
@@ -87,29 +87,15 @@ class BatchPass:
         self._workers.add(self._feed(requests, waiting, sink))
         for _ in range(concurrency):
             self._workers.add(self._work(waiting, sink))
-        end = asyncio.ensure_future(self._wait(out))
         try:
-            while (result := await out.get()) is not None:
-                yield result
-            await end
+            async with aclosing(stream_results(out, self._workers.ended())) as given:
+                async for result in given:
+                    yield result
         finally:
             self.stats.ended_at = self.stats.clock()
-            end.cancel()
             await self._workers.cancel()
-            await asyncio.gather(end, return_exceptions=True)
             sink.count_charged()
             self.go_on()  # others may send to the same endpoint
-
-    async def _wait(self, out: Results) -> None:
-        """Until all has ended, or something broke; then the results end."""
-        try:
-            await self._workers.ended()
-        except asyncio.CancelledError:
-            raise  # results are not taken any more, and there may be no room for their end
-        except BaseException:
-            await out.put(None)
-            raise
-        await out.put(None)
 
     async def _feed(self, requests: Requests, waiting: Waiting, sink: ResultSink) -> None:
         """Admit the requests, and put those that are to be sent into packs."""

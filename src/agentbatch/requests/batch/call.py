@@ -9,7 +9,6 @@ from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model import failure as failures
-from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
@@ -17,7 +16,7 @@ from agentbatch.model.reply import ErrorKind
 from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
-from agentbatch.requests.spec.answers import Document, read_document
+from agentbatch.requests.spec.answers import Document, document_or_failure
 from agentbatch.requests.spec.request import Url
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -122,15 +121,11 @@ class Caller:
             answer = await self._endpoint.post(url.removeprefix("/v1"), content)
             if answer.status != 200:
                 return answer, failures.http_failure(answer, time.time())
-            return answer, read_document(url, answer.body)
+            return answer, document_or_failure(url, answer.body)
         except RequestTimeoutError as error:
             return answer, failures.unanswered(str(error), silent=True)
-        except (TransportError, CutError) as error:
+        except TransportError as error:
             return answer, failures.unanswered(str(error))
-        except RefusedError as error:
-            return answer, failures.refused(error.error)
-        except GarbageError as error:
-            return answer, failures.unanswered(f"a 200 that is {error}")
 
     def _settle(self, slot: Slot, outcome: Document | Failure, retries: int, tokens: int) -> float:
         """Tell the limits how it went; seconds to wait before a retry."""

@@ -1,8 +1,9 @@
 """How requests end: their results are recorded, cached, and given out, also to requests that ask the same."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from agentbatch.requests.batch.executor import Item, with_data
 from agentbatch.requests.journal.journal import Done, Follower, Journal
@@ -14,6 +15,29 @@ from agentbatch.usage import Usage, less, sum_or_none
 
 Results = asyncio.Queue[BatchResult | None]
 """What a batch gives out; None is its end."""
+
+
+async def stream_results(out: Results, work: Coroutine[Any, Any, None]) -> AsyncGenerator[BatchResult, None]:
+    """What `work` puts into `out`, until it has ended; it ends with this. Raises what it raises."""
+
+    async def whole() -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise  # results are not taken any more, and there may be no room for their end
+        except BaseException:
+            await out.put(None)
+            raise
+        await out.put(None)
+
+    working = asyncio.ensure_future(whole())
+    try:
+        while (result := await out.get()) is not None:
+            yield result
+        await working
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 @dataclass

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
-from agentbatch.files import json_object
+from agentbatch.files import cache_folder, json_object
 from agentbatch.requests.spec.answers import was_refused
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.text import clip
-from agentbatch.toolcalls.remembered import memory_file
 
 DAY = 86_400.0
 
@@ -43,7 +42,7 @@ class Kept(NamedTuple):
 
 def cache_file(environ: Mapping[str, str]) -> Path:
     """Where the command line keeps it: the user's cache folder."""
-    return memory_file(environ).with_name(FILE)
+    return cache_folder(environ) / FILE
 
 
 class ResponseCache:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
+from agentbatch.files import parse_json
 from agentbatch.model import failure as failures
-from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.failure import Failure
 from agentbatch.model.server_error import ServerError
 from agentbatch.model.transport import MAX_BODY, HttpAnswer
-from agentbatch.requests.spec.answers import Document, read_document
+from agentbatch.requests.spec.answers import Document, document_or_failure
 from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip
 
@@ -146,12 +144,9 @@ def read_answers(path: Path) -> Iterator[Answer | None]:
 def answer_of(line: bytes) -> Answer | None:
     """None for what does not answer one of our requests."""
     try:
-        document: Any = from_json(line)
+        document = parse_json(line)
     except ValueError:
-        try:
-            document = json.loads(line)  # takes half a surrogate pair
-        except (ValueError, RecursionError):
-            return None
+        return None
     name = document.get("custom_id") if isinstance(document, dict) else None
     found = _CUSTOM_ID.match(name) if isinstance(name, str) else None
     if found is None:
@@ -182,9 +177,4 @@ def outcome_of(answer: Answer, url: Url) -> Document | Failure:
     body = json.dumps(answer.body).encode()
     if answer.status != 200:
         return failures.http_failure(HttpAnswer(answer.status, {}, body), 0.0)
-    try:
-        return read_document(url, body)
-    except RefusedError as error:
-        return failures.refused(error.error)
-    except (CutError, GarbageError) as error:
-        return failures.unanswered(f"a 200 that is {error}")
+    return document_or_failure(url, body)

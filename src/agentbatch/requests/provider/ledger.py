@@ -14,6 +14,7 @@ from agentbatch.errors import UserError
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.journal.reading import open_reading
 from agentbatch.requests.spec.request import Url
+from agentbatch.text import list_names
 from agentbatch.usage import Usage
 
 SCHEMA = """
@@ -235,8 +236,7 @@ def check_none_at_provider(path: Path) -> None:
     """Raises UserError when a journal waits for batches: who asks their requests one by one pays them twice."""
     batches = batches_at_provider(path)
     if batches:
-        more = f" and {len(batches) - 1} more" if len(batches) > 1 else ""
         raise UserError(
-            f"Requests of this batch are at the provider's batch service ({batches[0]}{more}): go on with "
+            f"Requests of this batch are at the provider's batch service ({list_names(batches, 1)}): go on with "
             "--provider-batch too, or they are paid twice."
         )

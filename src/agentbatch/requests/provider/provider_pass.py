@@ -1,14 +1,14 @@
 """One pass over a batch through the provider's batch service: pack, upload, wait, read."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.executor import RequestExecutor
-from agentbatch.requests.batch.result_sink import Results, ResultSink
+from agentbatch.requests.batch.result_sink import Results, ResultSink, stream_results
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions, ProviderOptions
 from agentbatch.requests.provider.collecting import ProviderCollector, second_request
@@ -102,31 +102,21 @@ class ProviderPass:
         self.stats.started_at = self.stats.clock()
         out: Results = asyncio.Queue(maxsize=RESULTS_AHEAD)
         sink = ResultSink(self.journal, self.stats, out, self.options, self.replay)
-        worker = asyncio.ensure_future(self._work(requests, sink))
         try:
-            while (result := await out.get()) is not None:
-                yield result
-            await worker
+            async with aclosing(stream_results(out, self._work(requests, sink))) as given:
+                async for result in given:
+                    yield result
         finally:
             self.stats.ended_at = self.stats.clock()
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
             self._packer.close()
 
     async def _work(self, requests: Requests, sink: ResultSink) -> None:
-        try:
-            async with self._service:
-                self._ledger.forget_unsent()
-                await self._feed(requests, sink)
-                await self._begin_uploaded()
-                await self._follow(sink)
-                await self._leave()
-        except asyncio.CancelledError:
-            raise  # results are not taken any more
-        except BaseException:
-            await sink.out.put(None)
-            raise
-        await sink.out.put(None)
+        async with self._service:
+            self._ledger.forget_unsent()
+            await self._feed(requests, sink)
+            await self._begin_uploaded()
+            await self._follow(sink)
+            await self._leave()
 
     async def _feed(self, requests: Requests, sink: ResultSink) -> None:
         place = 0
@@ -157,7 +147,7 @@ class ProviderPass:
         for part in self._ledger.parts():
             if part.batch_id or self._stop.leaving or part.session == self.journal.session:
                 continue
-            with contextlib.suppress(LeftError):
+            with suppress(LeftError):
                 try:
                     found = await self._stop.unless_now(self._service.find(part.file_id))
                 except ServiceError as error:
@@ -218,7 +208,7 @@ class ProviderPass:
             self._notify(f"{part.batch_id}: {state.status.replace('_', ' ')}")
         self._states[part.b] = state
         if state.ended:
-            with contextlib.suppress(LeftError):
+            with suppress(LeftError):
                 await self._collector.collect(part, state, sink)
                 self._states.pop(part.b, None)
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -118,12 +119,14 @@ class ProviderService:
 
     async def find(self, file_id: str) -> str:
         """The id of the batch that was made of a file; empty when there is none, or the service does not say."""
+        import openai
+
         batches = self._opened.batches.with_streaming_response
         after = ""
         for _ in range(PAGES):
-            page = batches.list(limit=100, **({"after": after} if after else {}))  # type: ignore[arg-type]
+            page = batches.list(limit=100, after=after or openai.omit)
             try:
-                document = await self._once(lambda page=page: _document(page))  # type: ignore[misc]
+                document = await self._once(partial(_document, page))
             except ServiceError as error:
                 if error.status in NO_SERVICE:
                     return ""

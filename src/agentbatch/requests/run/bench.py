@@ -77,7 +77,7 @@ async def measure(target: Target, at_once: int, batch_size: int, count: int, pla
         await processor.run(_sums(1, place + 1_001))  # opens the first connection
         right, last = 0, ""
         async for result in processor.stream(_sums(count, place), total=count):
-            right += result.ok and _says(result.text, _sum(result.index, place))
+            right += result.ok and _says(result.text, sum(_terms(result.index, place)))
             last = result.error.message if result.error is not None else last
         problem = processor.stopped or ("" if processor.stats.ok else last)
         return Round(at_once, batch_size, processor.stats, right, problem)
@@ -91,10 +91,6 @@ def _sums(count: int, place: int) -> Iterator[BatchRequest]:
 
 def _terms(number: int, place: int) -> tuple[int, int]:
     return 11 + number * 7 % 889, 10 + (number * 13 + place * 101) % 890
-
-
-def _sum(number: int, place: int) -> int:
-    return sum(_terms(number, place))
 
 
 def _says(text: str, number: int) -> bool:

@@ -1,13 +1,21 @@
 """What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
-from agentbatch.model.answer import GAVE_UP, CutError, GarbageError, raise_error, read_usage, split_content
+from agentbatch.files import parse_json
+from agentbatch.model import failure as failures
+from agentbatch.model.answer import (
+    GAVE_UP,
+    CutError,
+    GarbageError,
+    RefusedError,
+    raise_error,
+    read_usage,
+    split_content,
+)
+from agentbatch.model.failure import Failure
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage
 
@@ -32,9 +40,9 @@ class Document:
 def read_document(url: Url, body: bytes) -> Document:
     """Raises GarbageError, RefusedError (an error object inside) or CutError (the server gave up)."""
     try:
-        document: Any = from_json(body)
+        document = parse_json(body)
     except ValueError:
-        document = _lenient(body)
+        raise GarbageError(f"not JSON but {body[:80].decode('utf-8', 'replace')!r}") from None
     if not isinstance(document, dict):
         raise GarbageError(f"a {type(document).__name__} where an object is wanted")
     answers = document.get(LISTS[url])
@@ -50,13 +58,16 @@ def read_document(url: Url, body: bytes) -> Document:
     return Document(document, usage_of(document.get("usage")))
 
 
-def _lenient(body: bytes) -> Any:
-    """The standard library takes half a surrogate pair."""
+def document_or_failure(url: Url, body: bytes) -> Document | Failure:
+    """Of a 200."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        glimpse = body[:80].decode("utf-8", "replace")
-        raise GarbageError(f"not JSON but {glimpse!r}") from None
+        return read_document(url, body)
+    except CutError as error:
+        return failures.unanswered(str(error))
+    except RefusedError as error:
+        return failures.refused(error.error)
+    except GarbageError as error:
+        return failures.unanswered(f"a 200 that is {error}")
 
 
 def usage_of(counts: Any) -> Usage | None:

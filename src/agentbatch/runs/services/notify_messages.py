@@ -37,7 +37,7 @@ def failure_message(state: RunState, task: TaskState) -> Message:
         f"Look with: agentbatch status {_run(state)}",
     ]
     title = f"agentbatch: task {_name(task.id)} failed"
-    return Message(clip(title, TITLE_WIDTH), _body(lines), "failure")
+    return _message(title, lines, "failure")
 
 
 def end_message(state: RunState, results_file: Path, now: float) -> Message:
@@ -59,9 +59,7 @@ def _tasks_end(state: RunState, results_file: Path, now: float) -> Message:
     command = resume_command(state) or retry_command(state)
     lines = [
         f"Run {_run(state)}: {_counts(state)}",
-        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
-        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
-        f"{tokens(state.usage.total, estimated=state.usage.estimated)} tokens",
+        *_figures(state, now),
         *(["Not completed:"] if failed else []),
         *(f"- {_name(task.id)}: {_reason(task)}" for task in failed[:LISTED]),
         *([f"- and {len(failed) - LISTED:,} more"] if len(failed) > LISTED else []),
@@ -69,7 +67,7 @@ def _tasks_end(state: RunState, results_file: Path, now: float) -> Message:
         *([f"Resume with: {command}"] if command else []),
     ]
     title = f"agentbatch: {what}, {completed:,} of {counted(total, 'task')} completed"
-    return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
+    return _message(title, lines, kind)
 
 
 def request_failure_message(state: RunState, request_id: str, status_code: int | None) -> Message:
@@ -83,11 +81,10 @@ def request_failure_message(state: RunState, request_id: str, status_code: int |
         f"Request {name} failed ({reason}), the first {since}.",
         f"Look with: agentbatch status {_run(state)}",
     ]
-    return Message(clip(f"agentbatch: request {name} failed", TITLE_WIDTH), _body(lines), "failure")
+    return _message(f"agentbatch: request {name} failed", lines, "failure")
 
 
 def _requests_end(state: RunState, output: Path, now: float) -> Message:
-    end = state.finished
     total, ok, failed, left = kind_of(state.info).counts(state)
     what, kind = _requests_ending(state, whole=ok == total)
     counts = [
@@ -96,18 +93,15 @@ def _requests_end(state: RunState, output: Path, now: float) -> Message:
         f"{left:,} not asked" if left else "",
     ]
     commands = [command for command in (resume_command(state), retry_command(state)) if command]
-    usage = state.usage
     lines = [
         f"Run {_run(state)}: {counted(total, 'request')}: {', '.join(filter(None, counts))}",
-        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
-        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
-        f"{tokens(usage.total, estimated=usage.estimated)} tokens",
+        *_figures(state, now),
         f"Answers: {output}",
         *([f"What failed, and why: agentbatch status {_run(state)}"] if failed else []),
         *([f"Resume with: {commands[0]}"] if commands else []),
     ]
     title = f"agentbatch: {what}, {ok:,} of {counted(total, 'request')} answered"
-    return Message(clip(title, TITLE_WIDTH), _body(lines), kind)
+    return _message(title, lines, kind)
 
 
 def _requests_ending(state: RunState, *, whole: bool) -> tuple[str, Kind]:
@@ -149,9 +143,18 @@ def _reason(task: TaskState) -> str:
     return reason_text(task.reason or task.status)
 
 
-def _body(lines: list[str]) -> str:
-    """Of a message."""
-    return "\n".join(clip(line, LINE_WIDTH) for line in lines)
+def _figures(state: RunState, now: float) -> list[str]:
+    """Why it was stopped, if it was; what it took."""
+    end, usage = state.finished, state.usage
+    return [
+        *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
+        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
+        f"{tokens(usage.total, estimated=usage.estimated)} tokens",
+    ]
+
+
+def _message(title: str, lines: list[str], kind: Kind) -> Message:
+    return Message(clip(title, TITLE_WIDTH), "\n".join(clip(line, LINE_WIDTH) for line in lines), kind)
 
 
 def _quiet(text: str) -> str:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from operator import attrgetter
 from pathlib import Path
 
 from agentbatch.errors import UserError
@@ -149,7 +150,7 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
     with _snapshot(connection), gc_paused():
         # Sorted here: SQLite would sort whole bodies, through files.
         rows = connection.execute(f"SELECT {body} FROM tasks")
-        for task in sorted((read_model(TaskState, text) for (text,) in rows), key=_place):
+        for task in sorted((read_model(TaskState, text) for (text,) in rows), key=attrgetter("index")):
             state.put(task)
         state.bills = merge_bills(task.bills for task in state.tasks.values())
         for event in load_run_events(connection):
@@ -176,10 +177,6 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.rollback()
-
-
-def _place(task: TaskState) -> int:
-    return task.index
 
 
 def read_state(path: Path) -> RunState:

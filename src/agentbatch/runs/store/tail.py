@@ -88,11 +88,6 @@ class RunTail:
         except (sqlite3.Error, ValidationError) as error:
             raise _unreadable(self.folder, error) from None
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """For `load_task_events` and its like; read-only."""
-        return self._connection
-
     def close(self) -> None:
         self._connection.close()
 

@@ -1,6 +1,5 @@
 """prompts/*.md: Jinja2 templates, checked before a run, with safety.md in front of every system prompt."""
 
-import difflib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -10,6 +9,7 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError, Templa
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import find_resource, read_resource
+from agentbatch.text import nearest
 
 CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "max_steps")
 
@@ -71,9 +71,9 @@ def _compile(path: Path, text: str, variables: tuple[str, ...]) -> Template:
     except TemplateSyntaxError as error:
         raise UserError(f"{path}: line {error.lineno}: {error.message}.") from None
     for name in sorted(used - set(variables)):
-        close = difflib.get_close_matches(name, list(variables), n=1)
+        close = nearest(name, variables)
         known = ", ".join(variables) or "none"
-        hint = f"did you mean {close[0]!r}?" if close else f"it can use: {known}."
+        hint = f"did you mean {close!r}?" if close else f"it can use: {known}."
         raise UserError(f"{path}: the variable {name!r} is not defined here; {hint}")
     try:
         return _ENVIRONMENT.from_string(parsed)

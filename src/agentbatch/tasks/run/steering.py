@@ -1,12 +1,11 @@
 """What commands from outside can do with a living engine."""
 
-import difflib
-
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.run.engine import TasksEngine
+from agentbatch.text import nearest
 
 
 class Steering:
@@ -101,8 +100,8 @@ class Steering:
     def _known(self, task_id: str) -> TaskState:
         tasks = self._engine.context.store.state.tasks
         if task_id not in tasks:
-            near = difflib.get_close_matches(task_id, tasks, n=1)
-            raise UserError(f"There is no task {task_id!r}{f'; did you mean {near[0]}?' if near else '.'}")
+            near = nearest(task_id, tasks)
+            raise UserError(f"There is no task {task_id!r}{f'; did you mean {near}?' if near else '.'}")
         return tasks[task_id]
 
     def _running(self, task_id: str) -> TaskState:

@@ -1,11 +1,11 @@
 """What each task waits for: ids that exist, no cycles, and the children of a tree of directories. Pure."""
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.task import GeneratedTask, Task
+from agentbatch.text import nearest
 
 MAX_SHOWN = 12
 """Ids of a cycle that the error names."""
@@ -72,8 +72,8 @@ def _children(tasks: Sequence[Task], ids: Sequence[str]) -> dict[int, list[str]]
 
 
 def _unknown(task_id: str, dependency: str, ids: Sequence[str]) -> str:
-    near = difflib.get_close_matches(dependency, [name for name in ids if name != task_id], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ". It takes ids of tasks in the same file."
+    near = nearest(dependency, (name for name in ids if name != task_id))
+    hint = f"; did you mean {near!r}?" if near else ". It takes ids of tasks in the same file."
     return f"The task {task_id} depends on {dependency!r}, which is not a task's id{hint}"
 
 

@@ -9,20 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agentbatch.tasks.spec.task import check_file_pattern
+from agentbatch.tasks.spec.task import Texts, check_file_pattern
 from agentbatch.workspace.files.globs import FileSearch, Kind
 
 PATH_NAMES = ("path", "name", "parent")
 NUMBER = "n"
-
-
-def _as_patterns(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_as_patterns), Field(strict=False)]
 
 
 class Foreach(BaseModel):
@@ -31,9 +24,9 @@ class Foreach(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    glob: Patterns = ()
+    glob: Texts = ()
     """Patterns relative to the task file's folder."""
-    dirs: Patterns = ()
+    dirs: Texts = ()
     matrix: dict[str, Annotated[tuple[str | int | float | bool, ...], Field(strict=False)]] = {}
     count: int = Field(1, ge=1)
 

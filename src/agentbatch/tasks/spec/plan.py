@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentbatch.config import Isolation
 from agentbatch.tasks.spec.task import Task
-from agentbatch.text import counted
+from agentbatch.text import counted, list_names
 
 MAX_NAMED = 5
 """Tasks that a warning names."""
@@ -74,17 +73,12 @@ class Plan:
             root = min((by_id[i] for i in group), key=lambda t: len(t.root.parts)).shown_dir
             lines.append(
                 f"{len(group)} tasks share the directory {root} or lie in it; those that overlap run one after "
-                f"another: {_named(group)}."
+                f"another: {list_names(group, MAX_NAMED)}."
             )
         if self.assumed:
             count = counted(len(self.assumed), "task")
             lines.append(
                 f"{count} that others depend on {'is' if len(self.assumed) == 1 else 'are'} left out and "
-                f"taken for done: {_named(self.assumed)}."
+                f"taken for done: {list_names(self.assumed, MAX_NAMED)}."
             )
         return lines
-
-
-def _named(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
-    return ", ".join(ids[:MAX_NAMED]) + more

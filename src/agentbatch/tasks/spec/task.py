@@ -10,8 +10,12 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 
 
-def _as_commands(value: object) -> object:
+def _as_texts(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts), Field(strict=False)]
+"""Some texts, or one that stands alone."""
 
 
 def _check_dependencies(value: object) -> object:
@@ -35,7 +39,7 @@ class Task(BaseModel):
     dir: str = ""
     """Working directory, relative to the task file; created when missing; empty: the task file's folder."""
     first_prompt: str
-    verify: Annotated[tuple[str, ...], BeforeValidator(_as_commands), Field(strict=False)] = ()
+    verify: Texts = ()
     """Shell commands that must all exit with 0 before the task can be accepted."""
     priority: int = 0
     """Higher starts earlier."""

@@ -1,11 +1,11 @@
 """Finds the calls of the text protocol in a reply. What clearly is a call counts, however it is decorated; the rest
 is ignored, and the model is told that nothing was executed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from agentbatch.toolcalls.blocks.parsed_calls import ParsedCall, joined
-from agentbatch.toolcalls.blocks.reader import Reader, UnnamedBlock
+from agentbatch.toolcalls.blocks.reader import Reader
 from agentbatch.toolcalls.blocks.whole_file import ReplyContext, is_whole, uses_itself
 
 MAX_READ = 1_000_000
@@ -53,10 +53,6 @@ def find_blocks(text: str, names: Collection[str], context: ReplyContext = NO_CO
     return BlockCalls(tuple((call.name, call.arguments) for call in ordered), prose, open_call)
 
 
-def _is_example(unnamed: UnnamedBlock, paths: Mapping[str, str]) -> bool:
-    return uses_itself(unnamed.block.body, paths[unnamed.language])
-
-
 def _lines(text: str) -> tuple[list[str], bool]:
     """The lines to read, and whether there are more."""
     read = text[:MAX_READ].removeprefix("\ufeff")
@@ -74,7 +70,10 @@ def _lone_file(reader: Reader, context: ReplyContext) -> ParsedCall | None:
         language: context.file_for(language) for language in {unnamed.language for unnamed in reader.unnamed}
     }
     found = [
-        unnamed for unnamed in reader.unnamed if paths[unnamed.language] and not _is_example(unnamed, paths)
+        unnamed
+        for unnamed in reader.unnamed
+        if (path := paths[unnamed.language])
+        and not uses_itself(unnamed.block.body, path)  # that is an example
     ]
     if len(found) != 1:
         return None

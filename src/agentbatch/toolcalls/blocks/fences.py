@@ -123,7 +123,7 @@ class Fences:
             end -= 1
         if self._headed(at, place):
             at = end = end - 1
-        made_up = self._first_result(place + 1, end)
+        made_up = next((line for line in range(place + 1, end) if RESULT.match(self._lines[line])), None)
         if made_up is not None:
             at = end = made_up
         while end - 1 > place and not self._lines[end - 1].strip():
@@ -147,9 +147,6 @@ class Fences:
         while above > least and not self._lines[above].strip():
             above -= 1
         return above > least and _is_head(self._lines[above])
-
-    def _first_result(self, first: int, end: int) -> int | None:
-        return next((at for at in range(first, end) if RESULT.match(self._lines[at])), None)
 
     def _is_inner(self, at: int) -> bool:
         """Whether both the block that opens here and the outer one are closed: the end of the inner one is followed by

@@ -49,7 +49,9 @@ class ComparisonLines:
         pair = self._pairs[task]
         if self._each == 1:
             return self._whole(pair)
-        return self._second(pair) if second else self._first(pair)
+        if second:
+            return self._second(pair)
+        return Content.assemble((pad(pair.id, self._names), "bold"), " ", self._side(pair.first))
 
     def _totals(self, comparison: RunComparison) -> list[Content]:
         names = row_cells(Row("", *comparison.names, ""), self._columns)
@@ -83,9 +85,6 @@ class ComparisonLines:
         return Content.assemble(
             pad(pair.id, self._names), " ", self._side(pair.first), "  ", self._side(pair.second), "  ", word
         )
-
-    def _first(self, pair: TaskPair) -> Content:
-        return Content.assemble((pad(pair.id, self._names), "bold"), " ", self._side(pair.first))
 
     def _second(self, pair: TaskPair) -> Content:
         word = pad(CHANGE_WORDS[pair.change], self._names - 2)

@@ -1,6 +1,5 @@
 """The filter of the task table: `state:error cost:>1 text -word`. Pure."""
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.state import TaskState
+from agentbatch.text import nearest
 
 Test = Callable[[TaskState, ShownStatus], bool]
 
@@ -91,8 +91,8 @@ def _test(name: str | None, value: str, now: Callable[[], float]) -> Test:
     if name in _UNITS:
         return _number(name, value, now)
     known = ["state", *_UNITS]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}:?" if near else f"known: {', '.join(f'{word}:' for word in known)}"
+    near = nearest(name, known)
+    hint = f"did you mean {near}:?" if near else f"known: {', '.join(f'{word}:' for word in known)}"
     raise FilterError(f"{name}: is not known; {hint}")
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from agentbatch.display.reports.results_list import Listed
-from agentbatch.display.reports.runs_table import RunLine, ago
+from agentbatch.display.reports.runs_table import ago
 from agentbatch.runs.bills import total_cost
-from agentbatch.runs.kind import kind_of
+from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import RunCondition
 from agentbatch.text import UNKNOWN, clip, money, pad, width
 from agentbatch.tui.lines.glyphs import Glyphs
@@ -78,12 +78,8 @@ def result_line(one: Listed, columns: Columns, now: float, glyphs: Glyphs, *, ma
         " ",
         pad(money(total_cost(line.bills)), _COST, right=True),
         "  ",
-        (clip(_models(line), columns.models), "$foreground-muted"),
+        (clip(models_text(line.info), columns.models), "$foreground-muted"),
     )
-
-
-def _models(line: RunLine) -> str:
-    return (kind_of(line.info).models(line.info) if line.info else "") or UNKNOWN
 
 
 def empty_text(folder: str) -> str:

@@ -103,13 +103,9 @@ def outgrown(line: Cells, widths: Sequence[int]) -> bool:
     return any(0 < widths[place] < len(line[place]) for place in (ITERATION, TOKENS, COST, TIME))
 
 
-def _taken(widths: Sequence[int]) -> int:
-    return sum(widths) + sum(1 for wide in widths if wide) - 1
-
-
 def _left(widths: Sequence[int], columns: int) -> int:
     """Cells for the last column, its space off."""
-    return columns - _taken(widths) - 1
+    return columns - sum(widths) - sum(1 for wide in widths if wide)
 
 
 def joined(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -63,7 +63,11 @@ class DirectoryChanges:
         touched = sorted((*found.added, *found.modified, *deleted), key=lambda path: (path != first, path))
         files = self._compared(touched, self._clock() + seconds)
         note = f"It holds more than {MAX_FILES:,} files: not all of them are seen." if now.truncated else ""
-        return Look(tuple(sorted(files, key=lambda file: file.path)), note, not _lacking(files))
+        return Look(
+            tuple(sorted(files, key=lambda file: file.path)),
+            note,
+            all(file.note != NOT_YET for file in files),
+        )
 
     def _read_beginning(self) -> None:
         """Read it when it is new: a task that begins again has another one."""
@@ -99,7 +103,3 @@ class DirectoryChanges:
 
 def _undone(path: str, before: FileEntry | None, after: FileEntry | None) -> FileChange:
     return FileChange(path, "100644" if before else "", "100644" if after else "", note=NOT_YET)
-
-
-def _lacking(files: list[FileChange]) -> bool:
-    return any(file.note == NOT_YET for file in files)

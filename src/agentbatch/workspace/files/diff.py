@@ -61,13 +61,8 @@ def file_changes(before: Snapshot, after: Snapshot) -> list[FileChange]:
     return [change for change in compared if change is not None]
 
 
-def patch(before: Snapshot, after: Snapshot) -> str:
-    """Everything, for `git apply`; files whose text is not known are named in a comment at its head."""
-    return render_patch(file_changes(before, after))
-
-
 def render_patch(files: Iterable[FileChange]) -> str:
-    """As `patch`."""
+    """Everything, for `git apply`; files whose text is not known are named in a comment at its head."""
     files = list(files)
     comment = [f"# {line}" for file in files if file.note for line in named(file).splitlines()]
     if comment:
@@ -80,7 +75,7 @@ def tree(snapshot: Snapshot, limit_lines: int = 200) -> str:
     if not snapshot.files:
         return "(empty)"
     paths = list(snapshot.files)
-    lines = [_tree_line(path, snapshot.files[path]) for path in paths[:limit_lines]]
+    lines = [f"{quoted(path)} ({described(snapshot.files[path])})" for path in paths[:limit_lines]]
     if len(paths) > limit_lines:
         lines = lines[: limit_lines - 1]
         left = len(paths) - len(lines)
@@ -112,10 +107,6 @@ def _cut(piece: str, share: int) -> str:
     note = f"[... {len(piece):,} characters of diff in all, the rest is left out ...]\n"
     kept = piece[: max(0, share - len(note) - 1)]
     return f"{kept}\n{note}"
-
-
-def _tree_line(path: str, entry: FileEntry) -> str:
-    return f"{quoted(path)} ({described(entry)})"
 
 
 def _by_folder(paths: Iterable[str]) -> str:

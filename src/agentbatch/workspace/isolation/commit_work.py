@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentbatch.text import clip, counted
+from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.removal import open_up
@@ -62,11 +62,12 @@ def commit_work(git: Git, worktree: Worktree, message: str, folder: Path) -> Kep
     lost = _changed_submodules(git, worktree, index)
     if lost:
         notes.append(
-            f"What was changed in git submodules is not committed ({_some(lost)}): it is still in {top}."
+            f"What was changed in git submodules is not committed ({list_names(lost, MAX_NAMED, 80)}): it is still in "
+            f"{top}."
         )
     ignored = _ignored(git, worktree, index)
     if ignored:
-        notes.append(f"Not on the branch, because git ignores it: {_some(ignored)}.")
+        notes.append(f"Not on the branch, because git ignores it: {list_names(ignored, MAX_NAMED, 80)}.")
     tree = git.run("write-tree", cwd=top, pinned=pinned).strip()
     worktree = _on_free_branch(git, worktree, tree)
     commit = parent = tip(git, worktree) or worktree.base
@@ -191,8 +192,3 @@ def _author(git: Git, worktree: Worktree) -> dict[str, str]:
         "GIT_COMMITTER_NAME": name,
         "GIT_COMMITTER_EMAIL": email,
     }
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(clip(name, 80) for name in names[:MAX_NAMED]) + more

@@ -1,12 +1,12 @@
 """The tools of a workspace together: how a model sees them, and running the calls that it makes."""
 
-import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from agentbatch.model.reply import ToolSpec
+from agentbatch.text import nearest
 from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
 from agentbatch.workspace.tools.base import Hand, Toolbox, ToolDirectory
@@ -72,7 +72,7 @@ async def dispatch(
 def unknown_tool(name: str, toolbox: Toolbox) -> ToolResult:
     """The answer to a call of a tool that is not in the toolbox."""
     return ToolResult(
-        f"There is no tool {name[:SUMMARY]!r}{nearest(name, toolbox)} The tools are {', '.join(toolbox)}.",
+        f"There is no tool {name[:SUMMARY]!r}{did_you_mean(name, toolbox)} The tools are {', '.join(toolbox)}.",
         ok=False,
         invalid=True,
         note="unknown tool",
@@ -101,10 +101,10 @@ def _printable(text: str) -> str:
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
 
 
-def nearest(name: str, known: Mapping[str, Any]) -> str:
+def did_you_mean(name: str, known: Mapping[str, Any]) -> str:
     """The end of a sentence about an unknown name."""
-    near = difflib.get_close_matches(name[:SUMMARY], known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "."
+    near = nearest(name[:SUMMARY], known, cutoff=0.5)
+    return f"; did you mean {near!r}?" if near else "."
 
 
 def _flat(schema: Any) -> Any:

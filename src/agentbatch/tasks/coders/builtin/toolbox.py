@@ -10,7 +10,7 @@ from pydantic import Field
 from agentbatch.errors import UserError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
 from agentbatch.workspace.tools.base import Arguments, Tool, Toolbox
-from agentbatch.workspace.tools.toolbox import HANDS, nearest, unknown_tool, wrong_arguments
+from agentbatch.workspace.tools.toolbox import HANDS, did_you_mean, unknown_tool, wrong_arguments
 from agentbatch.workspace.workspace import ToolResult, Workspace
 
 
@@ -48,7 +48,7 @@ def select_tools(names: Sequence[str]) -> Toolbox:
     for name in names:
         if name not in TOOLS:
             raise UserError(
-                f"There is no tool {name!r}{nearest(name, TOOLS)} The tools are {', '.join(TOOLS)}."
+                f"There is no tool {name!r}{did_you_mean(name, TOOLS)} The tools are {', '.join(TOOLS)}."
             )
     return {name: tool for name, tool in TOOLS.items() if name in names}
 

@@ -23,7 +23,7 @@ from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import load_tasks
-from agentbatch.text import counted
+from agentbatch.text import counted, list_names
 from agentbatch.workspace.preparation import check_directories, check_worktrees, choose_sandbox
 
 
@@ -148,10 +148,9 @@ def _check_verified(plan: Plan) -> None:
     """Without an evaluator, every task needs checks of its own."""
     bare = [task.id for task in plan.tasks if not task.task.verify]
     if bare:
-        more = f" and {len(bare) - 5} more" if len(bare) > 5 else ""
         raise UserError(
             f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
-            f"{', '.join(bare[:5])}{more}. Give each a `verify`, or leave the flag out."
+            f"{list_names(bare)}. Give each a `verify`, or leave the flag out."
         )
 
 

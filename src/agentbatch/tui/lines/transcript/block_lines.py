@@ -59,7 +59,7 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
         case Said():
             return _long(text_lines(_text(block.message, scene)), opened, 4 * BRIEF, scene)
         case Thought():
-            return _folded("Reasoning", "", _reasoning(block.message, scene), opened, scene)
+            return _folded("Reasoning", "", _text(block.message, scene, "reasoning_content"), opened, scene)
         case Told():
             text = _text(block.message, scene)
             return _folded("agentbatch to the coder:", first_line(text), text, opened, scene)
@@ -70,7 +70,8 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
         case Judged():
             return verdict_lines(block.event, opened, scene.glyphs)
         case Compacted():
-            return _folded(compaction_text(block), "", _summary(block, scene), opened, scene)
+            summary = _text(block.summary, scene) if block.after < block.before else ""
+            return _folded(compaction_text(block), "", summary, opened, scene)
         case Note():
             return _note(block, scene)
         case Titled():
@@ -172,16 +173,8 @@ def _end(block: End, scene: Scene) -> list[Line]:
     return [head, *text_lines(block.error, "$text-error", 2)[:40], *branch]
 
 
-def _text(key: Key, scene: Scene) -> str:
-    return message_text(scene.messages.get(key), "content")
-
-
-def _reasoning(key: Key, scene: Scene) -> str:
-    return message_text(scene.messages.get(key), "reasoning_content")
-
-
-def _summary(block: Compacted, scene: Scene) -> str:
-    return _text(block.summary, scene) if block.after < block.before else ""
+def _text(key: Key, scene: Scene, part: str = "content") -> str:
+    return message_text(scene.messages.get(key), part)
 
 
 def live_lines(task: TaskState, glyphs: Glyphs) -> list[Line]:

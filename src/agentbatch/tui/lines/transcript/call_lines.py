@@ -8,6 +8,7 @@ from typing import Any
 from agentbatch.model.reply import Message
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import clip, harmless
+from agentbatch.toolcalls.json_actions import parsed_arguments
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines
 from agentbatch.tui.lines.transcript.blocks import Call, Key
@@ -85,20 +86,8 @@ def _asked(call: Call, messages: Mapping[Key, Message]) -> tuple[str, Any]:
             continue
         function = asked.get("function")
         if isinstance(function, dict):
-            return str(function.get("name", "")), _parsed(function.get("arguments"))
+            return str(function.get("name", "")), parsed_arguments(function.get("arguments"))
     return "", None
-
-
-def _parsed(arguments: Any) -> Any:
-    if not isinstance(arguments, str):
-        return arguments
-    try:
-        parsed = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    if isinstance(parsed, dict) and set(parsed) == {"invalid_json"}:
-        return str(parsed["invalid_json"])
-    return parsed
 
 
 def _body(tool: str, arguments: Any) -> list[Line]:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from textual.containers import VerticalScroll
-from textual.message import Message
 from textual.reactive import reactive
 
 from agentbatch.errors import UserError
@@ -26,18 +25,6 @@ class BlockStack(VerticalScroll):
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text(encoding="utf-8")
 
     follow: reactive[bool] = reactive(True, init=False)
-
-    class FollowChanged(Message):
-        """The end is followed from now on, or not any more."""
-
-        def __init__(self, blocks: "BlockStack", follow: bool) -> None:
-            super().__init__()
-            self.blocks = blocks
-            self.follow = follow
-
-        @property
-        def control(self) -> "BlockStack":
-            return self.blocks
 
     def __init__(self, *, glyphs: Glyphs) -> None:
         super().__init__()
@@ -152,7 +139,6 @@ class BlockStack(VerticalScroll):
         if follow and self._window.end < len(self._transcript.blocks):
             self._move(Window().at_end(len(self._transcript.blocks)))
         self._stay()
-        self.post_message(self.FollowChanged(self, follow))
 
     def _load(self, way: int) -> bool:
         """A page more above (-1) or below (1); what is on the screen stays where it is."""

@@ -33,7 +33,7 @@ LIVE_EVERY = 0.1
 
 
 class TranscriptPane(BlockList):
-    """Shows one task of a view. It follows what happens until somebody scrolls up, and says so (FollowChanged)."""
+    """Shows one task of a view. It follows what happens until somebody scrolls up."""
 
     def __init__(self, *, glyphs: Glyphs | None = None) -> None:
         super().__init__(glyphs=glyphs or Glyphs())
