@@ -92,6 +92,7 @@ def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
     assert not re.search(r"AGENTBATCH_(READY|LIFELINE|DAEMON|DISPLAY)", told)
     project.let_go()
     wait_until(lambda: background.ended() == 0)
+    assert "stopping:" not in RunFolder(background.run_folder).log.read_text().casefold()
     assert background.log.read_text() == ""
 
 
