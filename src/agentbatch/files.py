@@ -1,10 +1,13 @@
 """Whole-file documents: written beside, then put in place in one step, so that no reader sees half of one."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +28,65 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     ) / "agentbatch"
 
 
-def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666) -> None:
-    """Write `text`, or its parts one after another, to `path` in one step; an existing file keeps its permissions, a
-    link stays one. Raises OSError, and what the parts raise; then nothing has changed.
-    `mode`: of a new file, less the umask."""
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+def resolved(path: Path) -> Path:
+    """The path with every link followed. Raises OSError, also for a loop of links: `Path.resolve` raises RuntimeError
+    for one up to Python 3.12, and leaves it in the path from 3.13 on."""
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines([text] if isinstance(text, str) else text)
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o777)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        place = path.resolve()
+        os.stat(place)
+    except FileNotFoundError:
+        return place
+    except RuntimeError:
+        raise OSError(errno.ELOOP, "a loop of symlinks", str(path)) from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    return place
+
+
+def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, follow: bool = True) -> None:
+    """Write `text`, or its parts one after another, to `path` in one step; an existing file keeps its permissions.
+    Raises OSError, and what the parts raise; then nothing has changed.
+    `mode`: of a new file, less the umask. `follow`: a link stays one. Without it `path` was resolved before others
+    could write there: a link that has come since is replaced where the file would be, and refused on the way to it."""
+    place = resolved(path) if follow else path
+    with _open_folder(place.parent) as folder:
+        beside = f".{place.name[:40]}.{secrets.token_hex(8)}.tmp"
+        try:
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+            with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                file.writelines([text] if isinstance(text, str) else text)
+                with suppress(FileNotFoundError):
+                    before = os.stat(place.name, dir_fd=folder, follow_symlinks=False).st_mode
+                    if stat.S_ISREG(before):
+                        os.fchmod(handle, before & 0o777)
+            os.replace(beside, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(beside, dir_fd=folder)
+            raise
+
+
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def _open_folder(path: Path) -> Iterator[int]:
+    """A handle of the folder, reached without following a link; what is missing of it is made. Raises OSError."""
+    at = os.open(path.anchor, _FOLDER)
+    try:
+        for name in path.parts[1:]:
+            try:
+                inner = os.open(name, _FOLDER, dir_fd=at)
+            except FileNotFoundError:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=at)
+                inner = os.open(name, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = inner
+        yield at
+    finally:
+        os.close(at)
 
 
 def as_json(document: Any) -> str:
@@ -80,16 +125,17 @@ SMALL = 64 * 1024
 loop's queue takes longer than the disk."""
 
 
-async def write_document(path: Path, text: str) -> None:
+async def write_document(path: Path, text: str, *, follow: bool = True) -> None:
     """`write_atomic`, a large one off the event loop."""
     if len(text) <= SMALL:
-        write_atomic(path, text)
+        write_atomic(path, text, follow=follow)
     else:
-        await _write_in_thread(path, text)
+        await _write_in_thread(path, text, follow=follow)
 
 
-def check_writable(path: Path, what: str = "results", flag: str = "--output") -> None:
+def check_writable(path: Path, what: str = "results", flag: str = "--output") -> Path:
     """Find out before a run whether its `what` can be written; leaves nothing behind. `flag` names the file.
+    Returns the path with every link followed.
 
     Raises UserError saying why not.
     """
@@ -97,8 +143,8 @@ def check_writable(path: Path, what: str = "results", flag: str = "--output") ->
         raise UserError(f"The {what} file {path} is a folder; name a file with {flag} FILE.")
     if path.exists() and not path.is_file():
         raise UserError(f"The {what} file {path} is a device or a pipe; name a file with {flag} FILE.")
-    path = path.resolve()
     try:
+        path = resolved(path)
         folder = next(parent for parent in path.parents if parent.exists())
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "it is write-protected")
@@ -108,3 +154,4 @@ def check_writable(path: Path, what: str = "results", flag: str = "--output") ->
         raise UserError(
             f"The {what} file {path} cannot be written: {error.strerror or error}. Name another with {flag}."
         ) from None
+    return path

@@ -48,7 +48,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     output = OutputFile(tmp_path / "out.jsonl", ["one"])
     output.add("two")
     output.close()
-    replace_lines(tmp_path / "out.jsonl", ["two", "one"])
+    replace_lines(output.path, ["two", "one"])
     assert (tmp_path / "out.jsonl").is_symlink()
     assert target.read_text() == "two\none\n"
 

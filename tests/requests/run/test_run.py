@@ -92,7 +92,7 @@ async def test_what_was_recorded_but_not_told_is_written_at_the_end(tmp_path: Pa
     journal.close()
     made.output.write_text('{"n": 1}\n')  # the call was cut off right before the other was told
     recording = Recording(store, BatchProcessor(model="m", api_key=KEY), 3, Spent(0, 0, 0, 0.0, 0), 1, 0)
-    assert finish_output(made, store, recording, 1, stopped="It was interrupted.") == ""
+    assert finish_output(made, store, recording, 1, stopped="It was interrupted.", path=made.output) == ""
     assert made.output.read_text() == '{"n": 0}\n{"n": 1}\n'
     assert recording.ok == 2
     await store.close()

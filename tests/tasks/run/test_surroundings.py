@@ -142,3 +142,33 @@ async def test_a_coder_that_changes_what_the_next_run_reads_is_reported(run_task
     assert "prompts/evaluator.md" in tampering
     assert "work.txt" not in tampering
     assert any("holds this folder" in warning for warning in ran.results["run"]["warnings"])
+
+
+@pytest.mark.parametrize("planted", ["results.json", ""])
+async def test_results_go_through_no_link_that_came_during_the_run(
+    run_tasks: Any, tmp_path: Path, planted: str
+) -> None:
+    own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
+    own.mkdir()
+    elsewhere.mkdir()
+    victim = elsewhere / "results.json"
+    victim.write_text("precious", encoding="utf-8")
+    (tmp_path / "out").symlink_to(own)  # the user's own is followed
+
+    def plant(event: e.Event, _: Any) -> None:
+        if isinstance(event, e.TaskStarted):
+            if not planted:
+                own.rmdir()
+            (own / planted).symlink_to(elsewhere / planted)
+
+    ran = await run_tasks(
+        [task()], [script(bash("touch a"), FINISH)], on_event=plant, output="out/results.json"
+    )
+    assert victim.read_text(encoding="utf-8") == "precious"
+    assert ran.outcome.results_file == own / "results.json"
+    if planted:
+        assert not victim.samefile(own / planted)
+        assert ran.results["results"][0]["result"]["status"] == "completed"
+    else:
+        assert (ran.outcome.exit_code, list(elsewhere.iterdir())) == (1, [victim])
+        assert "could not be written" in ran.outcome.problem

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentbatch.errors import UserError
-from agentbatch.files import write_atomic
+from agentbatch.files import resolved, write_atomic
 
 
 class OutputFile:
@@ -20,8 +20,8 @@ class OutputFile:
     def __init__(self, path: Path, lines: Iterable[str] = ()) -> None:
         """Replaces the file by `lines`, in one step. Raises UserError when it cannot be written, or when another
         batch writes it."""
-        self.path = path.resolve()
         try:
+            self.path = resolved(path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._begin(lines)
         except OSError as error:
@@ -52,8 +52,9 @@ class OutputFile:
 
 
 def replace_lines(path: Path, lines: Iterable[str]) -> None:
-    """Put a file of these lines in the place of `path`, in one step; it keeps its permissions. Raises OSError."""
-    write_atomic(path, (line + "\n" for line in lines))
+    """Put a file of these lines in the place of `path` (resolved before others could write there), in one step; it
+    keeps its permissions. Raises OSError."""
+    write_atomic(path, (line + "\n" for line in lines), follow=False)
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -39,10 +39,10 @@ def sync_journal(
 
 
 def finish_output(
-    prepared: PreparedRequests, store: Store, recording: Recording, session: int, *, stopped: str
+    prepared: PreparedRequests, store: Store, recording: Recording, session: int, *, stopped: str, path: Path
 ) -> str:
     """In the order of the input where that is wanted; whole where a call was cut off between recording its answer
-    and giving it out. Returns why it could not be written."""
+    and giving it out. `path`: of the `OutputFile`. Returns why it could not be written."""
     with closing(Journal(store.folder.journal)) as journal:
         known = journal.counts_since(session)
         whole = (known["ok"], known["failed"]) == (recording.ok, recording.failed)
@@ -50,7 +50,7 @@ def finish_output(
         if whole and (stopped or not prepared.options.ordered):
             return ""
         try:
-            replace_lines(prepared.output, journal.answers_since(session))
+            replace_lines(path, journal.answers_since(session))
         except OSError as error:
             return f"{prepared.output} cannot be written: {error.strerror or error}."
     return ""

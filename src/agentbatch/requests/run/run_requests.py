@@ -118,7 +118,9 @@ async def run_requests(
             prepared, processor, session, engine, output, recording, failures, callbacks, source
         )
         output.close()
-        problem = problem or finish_output(prepared, store, recording, since, stopped=processor.stopped)
+        problem = problem or finish_output(
+            prepared, store, recording, since, stopped=processor.stopped, path=output.path
+        )
         figures = recording.report(worth_a_line=True)
         # A stop after everything was answered is not worth reporting.
         left = figures.total > figures.ok + figures.failed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agentbatch.files import as_json, write_document
+from agentbatch.files import as_json, resolved, write_document
 from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -80,6 +80,7 @@ async def run_batch(
             )
         )
         store, before = session.store, session.before
+        documents = (resolved(store.folder.path) / "results.json", prepared.results_file)
         resume_plan = load_resume_plan(prepared, store)
         if session.was_killed:
             tasks = list(store.state.tasks.values())
@@ -115,7 +116,7 @@ async def run_batch(
         async with _watching(server, engine), session.serving(engine, Steering(engine)):
             await engine.run()
         session.flush()
-        return await _write_results(prepared, store)
+        return await _write_results(prepared, store, documents)
 
 
 async def _close(workspaces: Workspaces, store: Store) -> None:
@@ -170,16 +171,16 @@ def _run_started(
     )
 
 
-async def _write_results(prepared: PreparedRun, store: Store) -> RunOutcome:
+async def _write_results(prepared: PreparedRun, store: Store, documents: Sequence[Path]) -> RunOutcome:
     state = store.state
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
     document = results_document(state, comparison, now)
     text = store.redact(as_json(document)) + "\n"
     problem = ""
-    for path in (store.folder.path / "results.json", prepared.results_file):
+    for path in documents:
         try:
-            await write_document(path, text)
+            await write_document(path, text, follow=False)
         except OSError as error:
             problem = f"The results could not be written to {path}: {error.strerror or error}."
     interrupted = bool(state.finished and state.finished.interrupted)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from agentbatch.config import TEST_MODE_TASKS
 from agentbatch.errors import UserError
+from agentbatch.files import resolved
 from agentbatch.tasks.spec.freshness import is_missing, is_stale, with_dependents
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import GeneratedTask
 from agentbatch.text import counted
 from agentbatch.workspace.files.globs import FileSearch
-from agentbatch.workspace.files.paths import Resolver, resolved
+from agentbatch.workspace.files.paths import Resolver
 
 
 class NothingToDo(Exception):

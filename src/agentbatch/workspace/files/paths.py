@@ -1,11 +1,12 @@
 """Confinement: turning a path that a model wrote into a place inside the task's directory."""
 
-import errno
 import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from agentbatch.files import resolved
 
 MAX_NAME = 255
 """Bytes in one file name (NAME_MAX of Linux and macOS)."""
@@ -15,22 +16,6 @@ MAX_PATH = 4095
 
 class PathError(ValueError):
     """A path that is refused. Its text is a sentence for the model: what is wrong and what to do."""
-
-
-def resolved(path: Path) -> Path:
-    """The path with every link followed. Raises OSError, also for a loop of links: `Path.resolve` raises RuntimeError
-    for one up to Python 3.12, and leaves it in the path from 3.13 on."""
-    try:
-        place = path.resolve()
-        os.stat(place)
-    except FileNotFoundError:
-        return place
-    except RuntimeError:
-        raise OSError(errno.ELOOP, "a loop of symlinks", str(path)) from None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise
-    return place
 
 
 class Resolver:

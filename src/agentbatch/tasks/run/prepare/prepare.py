@@ -18,7 +18,7 @@ from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
-from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, PreparedRun
+from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
@@ -86,13 +86,13 @@ def prepare(
                 for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
             )
         ),
+        results_file=check_writable((folder / (settings.output or RESULTS_FILES[mode])).absolute()),
         flags=dict(flags or {}),
         resumed=resume,
         uncommitted=uncommitted,
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    check_writable(prepared.results_file)
     prepared = replace(prepared, local=_plan_local(prepared))
     _check_priced(prepared)
     check_notify(settings.notify)

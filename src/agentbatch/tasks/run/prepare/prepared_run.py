@@ -45,6 +45,8 @@ class PreparedRun:
     prices: Prices
     sandbox: SandboxChoice
     env_files: tuple[Path, ...]
+    results_file: Path
+    """Every link in it was followed before the run: one that a coder plants later is not."""
     local: ServerPlan | None = None
     """The server of `--local`."""
     flags: Mapping[str, Any] = field(default_factory=dict)
@@ -68,10 +70,6 @@ class PreparedRun:
         """Seconds between two task starts."""
         default = SERIAL_REST_MS if self.mode == "serial" else 0
         return (self.settings.rest_ms if self.settings.rest_ms is not None else default) / 1000
-
-    @property
-    def results_file(self) -> Path:
-        return (self.folder / (self.settings.output or RESULTS_FILES[self.mode])).absolute()
 
     @property
     def own_files(self) -> tuple[Path, ...]:
