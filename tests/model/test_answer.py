@@ -155,6 +155,8 @@ def test_an_error_inside_a_200_is_an_error(document: object, status: int, messag
         ({"prompt_tokens": True, "completion_tokens": True}, None),
         ({"prompt_tokens": -5, "completion_tokens": 3}, None),
         ({"prompt_tokens": 1e300, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 10**400, "completion_tokens": 3}, None),
+        ({"prompt_tokens": float("nan"), "completion_tokens": 3}, None),
         ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         ({"prompt_tokens": 5.0, "completion_tokens": 3}, Usage(input=5, output=3, calls=1)),
         (

@@ -173,6 +173,7 @@ def test_the_users_prices_win_also_on_loopback(tmp_path: Path) -> None:
         ("[models.a]\ninput = -1\noutput = 1", 'models."a".input must be a number of 0 or more, not -1'),
         ("[models.a]\ninput = nan\noutput = 1", 'models."a".input'),
         ("[models.a]\ninput = inf\noutput = 1", 'models."a".input'),
+        (f"[models.a]\ninput = 1{'0' * 400}\noutput = 1", 'models."a".input'),
         ("[models.a]\ninput = true\noutput = 1", 'models."a".input'),
         ('[models.a]\ninput = "1"\noutput = 1', "not '1'"),
         ("[models.a]\ninput = 1\noutput = 1\ncache = 1", 'models."a".cache is not known'),

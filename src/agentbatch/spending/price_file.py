@@ -1,12 +1,14 @@
 """The user's own prices: prices.toml, which wins over the built-in ones."""
 
-import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentbatch.errors import UserError
+
+MAX_PRICE = 1e12
+"""US dollars per million tokens; what is above it is no price."""
 
 FIELDS = ("input", "output", "cached")
 
@@ -53,8 +55,8 @@ def _price(path: Path, name: str, entry: Any) -> OwnPrice:
         if field not in FIELDS:
             raise UserError(f"{where}.{field} is not known; the fields are {', '.join(FIELDS)}.")
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < 0:
-            raise UserError(f"{where}.{field} must be a number of 0 or more, not {value!r}.")
+        if not number or not 0 <= value <= MAX_PRICE:
+            raise UserError(f"{where}.{field} must be a number of 0 or more, not {value!r:.60}.")
     for field in ("input", "output"):
         if field not in entry:
             raise UserError(f"{where}.{field} is missing.")
