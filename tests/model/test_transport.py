@@ -1,5 +1,6 @@
 """What the transport makes of the environment and of its address."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -100,3 +101,39 @@ async def test_user_and_password_of_the_address_go_into_the_header(seen: Seen) -
     await post(f"http://us%40er:pass@127.0.0.1:{seen.port}/v1")
     (request,) = seen.requests
     assert request == (f"http://127.0.0.1:{seen.port}/v1/chat/completions", "Basic dXNAZXI6cGFzcw==")
+
+
+async def raw_server(answer: bytes) -> tuple[asyncio.Server, int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    return server, server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", b"hello\r\n\r\n", b""],
+)
+async def test_the_password_of_a_proxy_stands_in_no_error(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    server, port = await raw_server(answer)
+    async with server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+        with pytest.raises(TransportError) as failed:
+            await post("https://api.example.invalid/v1")
+    assert "secret" not in str(failed.value)
+    if b"407" in answer:
+        assert str(failed.value) == "the proxy answered 407 Proxy Authentication Required"
+
+
+async def test_an_answer_that_is_no_http_gets_no_status(seen: Seen) -> None:
+    server, port = await raw_server(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+    async with server:
+        with pytest.raises(TransportError, match="the answer is no HTTP") as failed:
+            await post(f"http://127.0.0.1:{port}/v1")
+    assert "400" not in str(failed.value)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import errno
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -265,12 +266,22 @@ def _timed_out(streams: bool, seconds: float) -> str:
     return f"no data for {seconds:g} s" if streams else f"no answer within {seconds:g} s"
 
 
+_USER = re.compile(r"//[^\s/]*@")
+"""What stands before the host of an address: it may be a password, also that of a proxy."""
+
+
 def _cause(error: BaseException, seconds: float) -> str:
-    """Why there was no connection: the words of the deepest cause, since the packages in between rename
-    it."""
+    """Why there was no connection: the words of the deepest cause, since the packages in between rename it; without
+    user and password."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status} {error.message}".rstrip()
+    if isinstance(error, aiohttp.ClientResponseError):  # with a status of aiohttp's own
+        return _USER.sub("//", f"the answer is no HTTP: {' '.join(error.message.split())}").rstrip(": ")
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__
     if isinstance(deepest, TimeoutError):
         return f"{str(deepest) or f'no answer within {seconds:g} s'}"
-    return str(deepest) or type(deepest).__name__
+    return _USER.sub("//", str(deepest)) or type(deepest).__name__
