@@ -14,7 +14,7 @@ from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.inspection import remove_isolated_dirs
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
-from agentbatch.workspace.local_workspaces import SCRATCH, LocalWorkspaces
+from agentbatch.workspace.local_workspaces import MAY_GO, SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from agentbatch.workspace.workspace import Checkpoint, Order, Workspace
 from tests.support.workspaces import local_workspace, local_workspaces
@@ -291,8 +291,16 @@ async def test_what_a_killed_session_left_goes_before_anything_starts(
     await workspace.checkpoint()
     tasks = tmp_path / ".agentbatch/runs/r1/tasks"
     assert Path(fork.info.directory).exists()
+    elsewhere = tmp_path / "elsewhere"
+    for name in (SCRATCH, "work"):
+        (elsewhere / name).mkdir(parents=True)
+    (elsewhere / "work" / MAY_GO).touch()
+    (tasks / "zz").symlink_to(elsewhere)
+    (tasks / "yy").mkdir()
+    (tasks / "yy" / "work").symlink_to(elsewhere / "work")
     later = local_workspaces(tasks, os.environ)
-    await later.remove_leftovers([])
+    await later.remove_leftovers(["yy", "zz"])
+    assert sorted(place.name for place in elsewhere.rglob("*")) == [MAY_GO, SCRATCH, "work"]
     assert not (tasks / "t" / SCRATCH).exists()
     assert (root / "a").read_text() == "x"
 

@@ -1,6 +1,7 @@
 """The workspaces of a run on this machine: started, isolated where that is asked for, and left."""
 
 import asyncio
+import os
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -68,11 +69,14 @@ class LocalWorkspaces:
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         over = frozenset(ended)
-        for scratch in sorted(self._tasks.glob(f"*/{SCRATCH}")):
-            await self.disk.run(partial(remove_tree, scratch))
-        for marker in sorted(self._tasks.glob(f"*/{WORK}/{MAY_GO}")):
-            if marker.parent.parent.name in over:
-                await self.isolation.discard(marker.parent)
+        folders = [self._tasks] if self._tasks.is_dir() else []
+        # A link leads somewhere else: nothing there is ours.
+        for task in sorted(t for f in folders for t in f.iterdir() if t.is_dir() and not t.is_symlink()):
+            if os.path.lexists(task / SCRATCH):
+                await self.disk.run(partial(remove_tree, task / SCRATCH))
+            work = task / WORK
+            if task.name in over and not work.is_symlink() and (work / MAY_GO).is_file():
+                await self.isolation.discard(work)
 
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""

@@ -42,6 +42,9 @@ async def test_half_written_documents_go_and_transcripts_come(tmp_path: Path) ->
     kept = [tmp_path / f".other.json.{half}", tmp_path / ".results.json.tmp", written]
     for file in (*gone, *kept[:2]):
         file.write_text("x")
+    planted = tmp_path / ".results.json.fedcba9876543210.tmp"
+    planted.mkdir()
+    kept.append(planted)
     repair_run(RunFolder(path), store.state.tasks.values(), Redactor(["sk-secret-0123456789"]), results)
     assert not [file for file in gone if file.exists()]
     assert all(file.exists() for file in kept)

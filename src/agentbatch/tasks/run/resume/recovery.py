@@ -32,13 +32,19 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
 
 
 def remove_temporary(folder: Path, name: str = "") -> None:
-    """Remove what `write_atomic` was writing in the folder; `name`: of this document only."""
-    with suppress(FileNotFoundError):
+    """Remove what `write_atomic` was writing in the folder; `name`: of this document only. What cannot be removed (a
+    folder of such a name is not ours) stays."""
+    with suppress(OSError):
         for entry in folder.iterdir():
             if TEMPORARY.fullmatch(entry.name) and entry.name.startswith(f".{name[:40]}"):
-                entry.unlink(missing_ok=True)
+                with suppress(OSError):
+                    entry.unlink()
 
 
 def _task_folders(folder: RunFolder) -> list[Path]:
     tasks = folder.path / "tasks"
-    return [place for place in tasks.iterdir() if place.is_dir()] if tasks.is_dir() else []
+    return (
+        [place for place in tasks.iterdir() if place.is_dir() and not place.is_symlink()]
+        if tasks.is_dir()
+        else []
+    )
