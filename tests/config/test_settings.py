@@ -61,6 +61,7 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({"CODER_ENDPOINT": "http://x/v1"}, {}, "No API key for the coder: CODER_ENDPOINT is set"),
         ({}, {"coder_endpoint": "localhost"}, "--coder-endpoint: not a URL like .*, not 'localhost'"),
         ({"OPENAI_BASE_URL": "ftp://x"}, {}, "OPENAI_BASE_URL: not a URL"),
+        ({}, {"coder_endpoint": "http://a..b/v1"}, "--coder-endpoint: not a URL like"),
         ({"CODER_ENDPOINT": "http://x:99999/v1"}, {}, "not a URL"),
         ({"CODER_ENDPOINT": "http://me:pw@x/v1"}, {}, "a URL with a user or password in it is not taken"),
         ({}, {"parallel": "0"}, "greater than or equal to 1, not '0'"),

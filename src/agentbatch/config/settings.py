@@ -293,6 +293,7 @@ class Settings(BaseModel):
         try:
             parts = urlsplit(value)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            (parts.hostname or "").encode("idna")  # as it is looked up: UnicodeError for `a..b`
         except ValueError:
             valid = False
         if valid and (parts.username or parts.password):
