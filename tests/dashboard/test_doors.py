@@ -189,6 +189,7 @@ async def test_orders_in_the_address_are_taken_out(dashboard: Running) -> None:
         assert (answer.status, answer.headers["Location"]) == (303, "/")
 
 
+@pytest.mark.slow
 async def test_so_many_tabs_and_no_more(tmp_path: Path) -> None:
     with running(small_dashboard(max_tabs=2), tmp_path) as dashboard:
         async with visitor(dashboard) as session:

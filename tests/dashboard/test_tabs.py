@@ -121,6 +121,7 @@ async def test_a_hung_view_that_is_typed_into(dashboard: Running) -> None:
         ("d", "The view ended with exit code 3: something went wrong [bold]here[/]"),
     ],
 )
+@pytest.mark.slow
 async def test_a_view_that_ends(dashboard: Running, key: str, sentence: str) -> None:
     """`x` leaves a process behind, which goes with the group."""
     async with visitor(dashboard) as session, await open_tab(session, dashboard) as tab:
@@ -155,6 +156,7 @@ async def test_views_that_do_not_begin(tmp_path: Path, argv: list[str], sentence
 
 
 @pytest.mark.parametrize("message", ["[", '["quit"]', '["resize", {"width": -1, "height": 5}]', b"bytes"])
+@pytest.mark.slow
 async def test_invalid_messages(dashboard: Running, message: str | bytes) -> None:
     async with visitor(dashboard) as session, await open_tab(session, dashboard) as tab:
         await shown(tab, "hello")

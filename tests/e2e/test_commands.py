@@ -112,10 +112,10 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, environ: dict[str
     ("redirection", "code"),
     [
         (">&-", 0),
-        ("2>&-", 0),
-        ("<&- --dry-run >&-", 0),
+        pytest.param("2>&-", 0, marks=pytest.mark.slow),
+        pytest.param("<&- --dry-run >&-", 0, marks=pytest.mark.slow),
         (">/dev/full", None),
-        ("--dry-run >/dev/full", 1),
+        pytest.param("--dry-run >/dev/full", 1, marks=pytest.mark.slow),
     ],
 )
 def test_an_output_that_takes_nothing_gets_no_traceback(

@@ -116,6 +116,7 @@ def started_at(batch: InterruptedBatch) -> list[float]:
         return [float(ts) for (ts,) in rows]
 
 
+@pytest.mark.slow
 async def test_a_clock_that_is_set_back(tmp_path: Path, environ: dict[str, str]) -> None:
     """The second session's clock is a day behind the first one's."""
     wrong = tmp_path / "wrong"

@@ -76,7 +76,7 @@ def test_from_the_launch_screen_to_a_finished_run(terminal: Open, folder: Path) 
     assert (folder / "parallel_batch_results.json").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_stops_the_engine_and_gives_the_terminal_back(
     terminal: Open, folder: Path, number: signal.Signals
 ) -> None:
@@ -103,6 +103,7 @@ def _ours(process: int) -> bool:
     return b"agentbatch" in command and b"tmux" not in command and b"stty" not in command
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_the_run(terminal: Open, folder: Path) -> None:
     (folder / "task.json").write_text(json.dumps({"tasks": slow_tasks(2)}), encoding="utf-8")
     app = terminal("--sandbox none --parallel 3 --display tui")
@@ -115,6 +116,7 @@ def test_a_closed_terminal_ends_the_run(terminal: Open, folder: Path) -> None:
     assert open_run(run).condition == "interrupted"
 
 
+@pytest.mark.slow
 def test_an_app_that_is_killed_leaves_no_engine(terminal: Open, folder: Path) -> None:
     (folder / "task.json").write_text(json.dumps({"tasks": slow_tasks(2)}), encoding="utf-8")
     app = terminal("--sandbox none --parallel 3 --display tui")
@@ -125,6 +127,7 @@ def test_an_app_that_is_killed_leaves_no_engine(terminal: Open, folder: Path) ->
     assert open_run(run).condition == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_kept_goes_on_without_the_app(terminal: Open, folder: Path) -> None:
     app = terminal("--sandbox none --serial --display tui")
     app.until("agentbatch running")

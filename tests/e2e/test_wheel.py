@@ -6,11 +6,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.support.paths import CHECKOUT
 
 CHECKOUT = CHECKOUT
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, str], folder: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],

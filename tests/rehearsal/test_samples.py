@@ -29,6 +29,10 @@ TOOLS = [
 ]
 HANZI = re.compile("[\u4e00-\u9fff]")
 
+QUICK = ("roman", "sales-report", "score-stats", "json-to-markdown")
+"""Those with something of their own: a failed check, a question, another language, a call that fails. All ten run as a
+batch in tests/e2e/test_sample_batch.py."""
+
 EXPECTED_ITERATIONS = {"roman": 2, "sales-report": 2, "word-count": 2, "score-stats": 2}
 """Tasks that take more than one iteration."""
 
@@ -211,7 +215,9 @@ def test_task_file_and_scripts_belong_together() -> None:
     assert sum(bool(HANZI.search(prompt)) for prompt in prompts) == 2
 
 
-@pytest.mark.parametrize("task_id", TASKS)
+@pytest.mark.parametrize(
+    "task_id", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in TASKS]
+)
 async def test_a_sample_completes_on_an_empty_folder_on_top_and_without_native_tools_and_what_it_leaves_runs(
     task_id: str, tmp_path: Path
 ) -> None:

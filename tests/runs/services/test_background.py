@@ -139,6 +139,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize(("line", "leave"), [("held", "stay"), ("held", "detach"), ("free", "stay")])
+@pytest.mark.slow
 def test_an_engine_outlives_a_killed_starter_only_when_it_was_asked_to(
     project: Project, line: str, leave: str
 ) -> None:

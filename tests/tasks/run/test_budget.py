@@ -46,6 +46,7 @@ def dearest_call(ran: Any) -> float:
     return max(event.cost or 0.0 for event in ran.of_type(e.ModelCallFinished))
 
 
+@pytest.mark.slow
 async def test_twenty_at_once_do_not_walk_through_a_budget(run_tasks: Any, tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(PRICES)
     whole = await run_tasks(tasks(), SCRIPTS, parallel=PARALLEL)

@@ -252,6 +252,7 @@ def test_names_that_are_refused(tmp_path: Path, name: str, sentence: str) -> Non
     assert sentence in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_limit_is_one_for_the_file(base: Path) -> None:
     entry = {"foreach": {"count": 50_001}, "first_prompt": "p"}
     with pytest.raises(

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.tui.widgets.task_table import TaskTable
 from tests.support.screens import messages, sees, shown, until
@@ -43,6 +45,7 @@ async def test_one_task_or_all_are_paused_and_go_on_and_what_is_over_runs_again(
             await sees(pilot, "agentbatch finished")
 
 
+@pytest.mark.slow
 async def test_more_and_fewer_at_the_same_time_and_one_task_is_cancelled_after_a_question(
     tmp_path: Path,
 ) -> None:
@@ -87,6 +90,7 @@ async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
             await sees(pilot, "The run is over. `agentbatch resume")
 
 
+@pytest.mark.slow
 async def test_who_only_looks_on_cannot_steer_and_a_run_that_is_kept_goes_on(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a", HELD)]) as made:
         engine = await made.start("--serial")
@@ -135,6 +139,7 @@ async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
         assert made.task("b").resumable
 
 
+@pytest.mark.slow
 async def test_what_a_killed_engine_leaves(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a", HELD)]) as made:
         engine = await made.start("--serial")

@@ -249,6 +249,7 @@ async def lag(over: "asyncio.Task[None]") -> float:
     return longest
 
 
+@pytest.mark.slow
 async def test_a_large_directory_does_not_hold_up_the_screen(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     root = tmp_path / "d0"

@@ -43,7 +43,10 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("with_git", [False, True], ids=["alone", "with its git"])
+@pytest.mark.parametrize(
+    "with_git",
+    [pytest.param(False, marks=pytest.mark.slow, id="alone"), pytest.param(True, id="with its git")],
+)
 async def test_killed_at_any_moment(tmp_path: Path, with_git: bool, kills: int) -> None:
     """Killed alone, its git goes on to its end; killed together, git dies too, wherever it is."""
     files = {"shared.txt": "0\n", **{f"f{n}": "x" * 1000 for n in range(200)}}

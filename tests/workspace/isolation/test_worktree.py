@@ -284,6 +284,7 @@ async def test_a_lock_that_a_killed_git_has_left_is_removed(repository: Path, pl
     assert (await places.keep(place, "m")).branch == place.branch
 
 
+@pytest.mark.slow
 async def test_a_lock_that_was_left_a_moment_ago_is_outwaited(repository: Path, places: Isolation) -> None:
     place = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
     (place.root / "new").write_text("x")

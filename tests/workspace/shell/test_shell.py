@@ -213,6 +213,7 @@ asyncio.run(main())
 
 
 @linux_only
+@pytest.mark.slow
 def test_a_gigabyte_of_output_needs_no_memory(root: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FLAT, str(root)], capture_output=True, text=True, check=False
