@@ -55,7 +55,7 @@ def test_dependencies(folder: Path, agentbatch: Command) -> None:
     found = outcome(folder)
     assert found["primes"].startswith("timeout Not accepted after 1 iteration")
     assert found["fizzbuzz"] == "completed"
-    assert found["report"] == "skipped It depends on primes, which is timeout."
+    assert found["report"] == "skipped It depends on primes, which was not completed (timeout)."
 
 
 def test_generated_tasks(folder: Path, agentbatch: Command) -> None:

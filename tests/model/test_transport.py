@@ -134,6 +134,6 @@ async def test_the_password_of_a_proxy_stands_in_no_error(
 async def test_an_answer_that_is_no_http_gets_no_status(seen: Seen) -> None:
     server, port = await raw_server(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
     async with server:
-        with pytest.raises(TransportError, match="the answer is no HTTP") as failed:
+        with pytest.raises(TransportError, match="the answer is not valid HTTP") as failed:
             await post(f"http://127.0.0.1:{port}/v1")
     assert "400" not in str(failed.value)

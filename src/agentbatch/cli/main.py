@@ -37,7 +37,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         return parse_command(word, words[place + 1 :], before)
     if not os.path.lexists(word) and os.sep not in word:
         close = nearest(word, [*COMMANDS, "help"])
-        hint = f"did you mean `agentbatch {close}`?" if close else f"the commands are {', '.join(COMMANDS)}."
+        listed = ", ".join(name for name, one in COMMANDS.items() if one.summary)
+        hint = f"did you mean `agentbatch {close}`?" if close else f"the commands are {listed}."
         raise UserError(f"There is no command and no path {word!r}; {hint}")
     return run_parser(with_paths=True).parse_intermixed_args(words)
 

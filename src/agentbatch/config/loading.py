@@ -113,6 +113,6 @@ def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
         if key is None and (not settings.rehearsal or endpoint in sources):
             why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
             raise UserError(
-                f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not. "
+                f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not set. "
                 f"Set it in the environment or in .env; for a server without keys write `none`."
             )

@@ -278,7 +278,9 @@ def _cause(error: BaseException, seconds: float) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status} {error.message}".rstrip()
     if isinstance(error, aiohttp.ClientResponseError):  # with a status of aiohttp's own
-        return _USER.sub("//", f"the answer is no HTTP: {' '.join(error.message.split())}").rstrip(": ")
+        return _USER.sub("//", f"the answer is not valid HTTP: {' '.join(error.message.split())}").rstrip(
+            ": "
+        )
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__

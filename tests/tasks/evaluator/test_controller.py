@@ -98,7 +98,7 @@ def test_decisions(rounds: list[Evaluated], expected: list[object]) -> None:
 def test_an_ending_says_why() -> None:
     controller = TaskController(max_iterations=1)
     done = controller.after_turn(evaluated(refusals=("The check `x` failed: exit code 1.", "Not complete.")))
-    assert done == Done("timeout", "max_iterations", "Not accepted after 1 iterations. Not complete.")
+    assert done == Done("timeout", "max_iterations", "Not accepted after 1 iteration. Not complete.")
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ async def test_a_cancelled_task_ends_and_is_not_resumed(run_tasks: Any, tmp_path
         "c": ("cancelled", "cancelled", False),
         "d": ("skipped", "dependency_failed", False),
     }
-    assert state.tasks["d"].error == "It depends on c, which is cancelled."
+    assert state.tasks["d"].error == "It depends on c, which was not completed (cancelled)."
     assert ran.outcome.exit_code == 1
 
 

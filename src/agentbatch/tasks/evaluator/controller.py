@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from agentbatch.tasks.evaluator.evaluator import Done
+from agentbatch.text import counted
 
 EVALUATION_FAILURES = 2
 """Rounds in a row without a verdict after which the task ends."""
@@ -119,7 +120,7 @@ class TaskController:
         if self.iteration >= self.max_iterations:
             if failed:
                 return Done("error", "evaluation_failed", evaluated.failure)
-            error = f"Not accepted after {self.iteration} iterations. {_last(evaluated)}"
+            error = f"Not accepted after {counted(self.iteration, 'iteration')}. {_last(evaluated)}"
             return Done("timeout", "max_iterations", error)
         repeats = same >= SAME_STATE_CHANGES_APPROACH or self._stuck_in_a_row >= STUCK_CHANGES_APPROACH
         return "change_approach" if repeats else "follow_up"

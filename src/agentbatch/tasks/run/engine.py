@@ -180,7 +180,7 @@ class TasksEngine:
 
     def _skip(self, planned: PlannedTask, dependency: str) -> None:
         state = self.context.store.state.tasks[dependency]
-        error = f"It depends on {dependency}, which is {state.status}."
+        error = f"It depends on {dependency}, which was not completed ({state.status})."
         self.end_task(planned.id, "skipped", "dependency_failed", error)
 
     def _drain(self) -> None:
