@@ -176,7 +176,6 @@ async def test_a_run_is_started_named_while_under_way_and_resumed_and_choices_ar
         assert "at a time" not in app.text
         app.launch.query_one("#max_iterations", Input).value = "4"
         await pilot.press("ctrl+s")  # before the check is over
-        await until(pilot, lambda: "Starting the engine" in app.text)
         await until(pilot, lambda: bool(project.started))
         assert not app.launch.query_one(LaunchForm).disabled
     (run,) = list_runs(project.folder)
@@ -234,6 +233,7 @@ async def test_escape_calls_a_start_off(project: Project) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.launch._starting is not None)
         process = app.launch._starting.process  # type: ignore[union-attr]
+        assert "Starting the engine" in app.text
         assert "Esc calls it off" in app.text
         assert app.launch.query_one(LaunchForm).disabled
         await pilot.press("escape")

@@ -142,7 +142,7 @@ async def test_tokens_are_shown_while_they_come_and_stored_nowhere(run_tasks: An
 
 async def test_a_call_that_the_clock_interrupts_is_on_the_bill_as_an_estimate(run_tasks: Any) -> None:
     script = Script(prompt="Do it.", coder=[Say(content="never", delay=30)])
-    ran = await run_tasks([{"id": "t", "dir": "work", "first_prompt": "Do it.", "timeout": 1}], [script])
+    ran = await run_tasks([{"id": "t", "dir": "work", "first_prompt": "Do it.", "timeout": 3}], [script])
     assert (ran.task.status, ran.task.reason) == ("timeout", "wall_clock")
     stats = ran.results["results"][0]["result"]["tokenStats"]
     assert stats["calls"] == 1

@@ -194,14 +194,14 @@ async def test_no_more_requests_at_once_than_allowed(run_tasks: Any) -> None:
 
 @pytest.mark.parametrize("limit", [{"rpm": "1"}, {"tpm": "1500"}])
 async def test_a_rate_limit_is_kept_and_its_wait_is_seen(run_tasks: Any, limit: dict[str, str]) -> None:
-    ran = await run_tasks([task(timeout=0.8)], [script(made("a"), FINISH)], **limit)
+    ran = await run_tasks([task(timeout=3)], [script(made("a"), FINISH)], **limit)
     assert (ran.task.reason, len(ran.server.requests)) == ("wall_clock", 1)
     assert [event.wait > 10 for event in ran.of_type(e.RateLimited)] == [True]
 
 
 async def test_an_interrupted_call_is_answered_in_the_transcript(run_tasks: Any) -> None:
     coder = calls(bash("true"), bash("sleep 60"), write("never"))
-    ran = await run_tasks([task(timeout=1)], [script(coder)])
+    ran = await run_tasks([task(timeout=3)], [script(coder)])
     transcript = json.loads((ran.task_folder("t") / "coder.traj.json").read_text(encoding="utf-8"))
     assert_paired(transcript["messages"])
     answers = contents(transcript["messages"], "tool")
