@@ -137,15 +137,16 @@ async def test_after_a_burst_of_429s_one_goes_first_and_the_others_follow_by_and
 
 @pytest.mark.parametrize("adaptive", [True, False])
 async def test_no_second_burst_comes_of_the_first(serve: Serve, adaptive: bool) -> None:
-    """The server takes eight at once, and refuses more all the time."""
-    options: dict[str, Any] = {"concurrency": 40, "adaptive": adaptive, "retry": RetryPolicy(20, delay=0.01)}
-    async with serve(server={"max_in_flight": 8, "latency": 0.05}, **options) as (processor, server):
-        run = await processor.run(asks(160))
+    """The server takes eight at once, and refuses more all the time. Its answers are slow, so that also a busy machine
+    has sent what it may before the first is there."""
+    options: dict[str, Any] = {"concurrency": 40, "adaptive": adaptive, "retry": RetryPolicy(20, delay=0.1)}
+    async with serve(server={"max_in_flight": 8, "latency": 0.5}, **options) as (processor, server):
+        run = await processor.run(asks(80))
         refused = [request.at for request in server.requests if request.status == 429]
-    assert run.stats.ok == 160
+    assert run.stats.ok == 80
     assert run.stats.refused == len(refused) > 0
-    burst = sum(at < refused[0] + 0.04 for at in refused)
+    burst = sum(at < refused[0] + 0.4 for at in refused)
     if not adaptive:
         assert burst >= 20  # it was one
-    later = [at for at in refused if at >= refused[0] + 0.04]
-    assert max((sum(at <= other < at + 0.04 for other in later) for at in later), default=0) <= 8
+    later = [at for at in refused if at >= refused[0] + 0.4]
+    assert max((sum(at <= other < at + 0.4 for other in later) for at in later), default=0) <= 8
