@@ -197,9 +197,8 @@ def _inner(value: dict[str, Any], key: str) -> dict[str, Any]:
 def _count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return (
-        int(value) if 0 <= value <= MAX_TOKENS else None
-    )  # compared, since no float holds a number of 400 digits
+    # Compared before anything else: no float holds a number of 400 digits.
+    return int(value) if 0 <= value <= MAX_TOKENS else None
 
 
 def _glimpse(body: bytes) -> str:
