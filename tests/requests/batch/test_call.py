@@ -138,17 +138,19 @@ async def test_retry_after_is_waited_for() -> None:
 
 
 async def test_after_a_burst_of_429s_the_starts_are_spread() -> None:
-    """Forty at once are too many for a server that takes eight: after the cooldown they do not all come again."""
+    """Forty at once are too many for a server that takes eight: after the cooldown they do not all come again. Its
+    answers are slow, so that also on a busy machine the forty come before the first is answered."""
+    latency = 0.4
     async with (
-        RehearsalServer(plain=True, max_in_flight=8, latency=0.05) as server,
+        RehearsalServer(plain=True, max_in_flight=8, latency=latency) as server,
         endpoint_of(server, retry=RetryPolicy(20, 0.01), max_in_flight=40) as endpoint,
     ):
         adaptive = AdaptiveConcurrency(40, first=40)
         caller = Caller(endpoint, adaptive)
-        outcomes = await asyncio.gather(*(call(caller, f"Say {n}") for n in range(120)))
+        outcomes = await asyncio.gather(*(call(caller, f"Say {n}") for n in range(80)))
         refused = [request.at for request in server.requests if request.status == 429]
     assert all(came.document is not None for came in outcomes)
-    burst = sum(at < refused[0] + 0.04 for at in refused)
+    burst = sum(at < refused[0] + 0.9 * latency for at in refused)
     assert burst >= 20  # it was one
     assert len(refused) - burst < 40  # and no second one came of it
     assert sum(came.refused for came in outcomes) == len(refused)

@@ -45,7 +45,8 @@ def is_whole(request: BatchRequest, result: BatchResult) -> bool:
 
 async def test_of_calls_that_fail_by_a_fifth_nearly_all_are_answered_in_the_end(serve: Serve) -> None:
     requests, plain = asks(500), Plain(share=0.2, moments=MOMENTS, seed=3)
-    options: dict[str, Any] = {"concurrency": 40, "request_timeout": TIMEOUT}
+    # A busy machine must not need so long for an answer: it would be given up here, and counted as good there.
+    options: dict[str, Any] = {"concurrency": 40, "request_timeout": 5.0}
     async with serve(plain, **options) as (processor, server):
         run = await processor.run(requests)
         assert server.plain is not None

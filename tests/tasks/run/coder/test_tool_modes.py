@@ -20,7 +20,7 @@ from agentbatch.rehearsal.faults.refusals import Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.session import Engine
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.tool_modes import ToolModes, is_private
@@ -256,25 +256,25 @@ async def test_no_probe_without_need(run_tasks: Any) -> None:
 @pytest.mark.parametrize("end", ["stop", "abort"])
 async def test_the_search_ends_at_once_when_the_run_does(run_tasks: Any, end: str) -> None:
     """Ctrl-C, and the end of the local server: neither waits for an answer that does not come."""
-    engines: list[Any] = []
+    scripts = [probe_script(Fault(kind="hang", times=9)), CODE]
+    ends: list[asyncio.Task[None]] = []
+    async with asyncio.timeout(60), RehearsalServer(scripts, key=KEY) as asked:
 
-    def watch(event: e.Event, state: RunState) -> None:
-        if isinstance(event, e.Notice) and "Finding out" in event.text:
-            asyncio.get_running_loop().call_later(
-                0.05, *((engines[0].signal,) if end == "stop" else (engines[0].abort, "The model has ended."))
-            )
+        async def end_it(engine: Engine) -> None:
+            while not asked.requests:
+                await asyncio.sleep(0.01)
+            engine.signal() if end == "stop" else engine.abort("The model has ended.")
 
-    async with asyncio.timeout(60):
         ran = await run_tasks(
             [TASK],
-            [probe_script(Fault(kind="hang", times=9)), CODE],
+            scripts,
+            coder_endpoint=asked.base_url,
             tool_mode="auto",
             request_timeout="600",
-            on_start=engines.append,
-            on_event=watch,
+            on_start=lambda engine: ends.append(asyncio.create_task(end_it(engine))),
         )
     assert (ran.task.status, ran.task.reason) == ("cancelled", "interrupted")
-    assert len(ran.coder_requests()) == 1
+    assert len(asked.requests) == 1
     (finished,) = ran.of_type(e.RunFinished)
     assert finished.interrupted == (end == "stop")
     assert finished.error == ("" if end == "stop" else "The model has ended.")
