@@ -132,4 +132,9 @@ async def at_work(pilot: Pilot[Any], made: Project, name: str) -> None:
     """The task's held command runs, and the screen knows the run."""
     await until(pilot, lambda: (made.folder / name / "begun").exists(), f"{name} is at work")
     await sees(pilot, "agentbatch running")
+    await tasks_shown(pilot)
+
+
+async def tasks_shown(pilot: Pilot[Any]) -> None:
+    """The screen has read the tasks, and one is chosen: keys that steer it have an effect."""
     await until(pilot, lambda: run_screen(pilot).chosen is not None, "the tasks have come up")

@@ -8,7 +8,7 @@ import pytest
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.tui.widgets.task_table import TaskTable
 from tests.support.screens import messages, sees, shown, until
-from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_screen, script
+from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_screen, script, tasks_shown
 
 SIZE = (100, 30)
 
@@ -19,12 +19,14 @@ async def test_one_task_or_all_are_paused_and_go_on_and_what_is_over_runs_again(
         app = app_over(engine)
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             await until(pilot, lambda: made.task("a").status == "completed", "a ends")
-            answer = ""
-            while "waits for its turn, from its start" not in answer:  # it may just be being put away
+            await tasks_shown(pilot)
+            answer = "still finishing"
+            while "still finishing" in answer:  # it is just being put away
                 app.clear_notifications()
                 await pilot.press("r")
                 await until(pilot, lambda: messages(app), "an answer to r")
                 answer = messages(app)[0]
+            assert "waits for its turn, from its start" in answer
             await until(
                 pilot, lambda: (made.task("a").reruns, made.task("a").status) == (1, "completed"), "a again"
             )
