@@ -37,7 +37,8 @@ from agentbatch.tui.screens.sized import SizedScreen
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 PATIENCE = 10.0
-"""Seconds that an engine of ours has to end when the app must go; then it is stopped at once."""
+"""Seconds that an engine of ours has to end when the app must go; then it is stopped at once, and has as many again:
+the last words on the terminal say how the run ended."""
 
 TERMINAL_LOOK_EVERY = 0.5
 """Seconds between two looks whether the terminal is still there: Textual itself would wait for ever."""
@@ -161,13 +162,13 @@ class AgentbatchApp(App[int]):
 
     async def _end(self) -> None:
         engine = self.engine
-        if engine is not None and engine.ended() is None:
-            engine.stop()
-            deadline = time.monotonic() + PATIENCE
-            while engine.ended() is None and time.monotonic() < deadline:  # noqa: ASYNC110 - it is a process
-                await asyncio.sleep(0.1)
-            if engine.ended() is None:
-                engine.stop_now()
+        if engine is not None:
+            for stop in (engine.stop, engine.stop_now):
+                if engine.ended() is None:
+                    stop()
+                deadline = time.monotonic() + PATIENCE
+                while engine.ended() is None and time.monotonic() < deadline:  # noqa: ASYNC110 - it is a process
+                    await asyncio.sleep(0.1)
         self.exit(128 + self.ended_by)
 
     async def action_quit(self) -> None:
