@@ -186,6 +186,29 @@ async def test_what_a_killed_process_has_left_is_nobodys_work(
     assert not (repository / ".git/worktrees").exists()
 
 
+async def test_a_git_that_was_left_behind_and_fails_late_takes_nothing_of_a_later_attempt(
+    repository: Path, places: Isolation
+) -> None:
+    """When `git worktree add` fails, it removes the folder that it had made for itself in .git/worktrees, by name."""
+    worktrees, left_behind = repository / ".git/worktrees", set[str]()
+    for task in ("t", "t", "u", "t"):
+        place = await places.make("worktree", repository, folder(repository, task), task_id=task)
+        record_isolated_dir(place, "making")
+        names = {path.name for path in worktrees.iterdir()}
+        assert not names & left_behind
+        left_behind |= names
+        await places.discard(folder(repository, task))
+    kept = await places.make("worktree", repository, folder(repository, "t"), task_id="t")
+    for name in left_behind:
+        assert not (worktrees / name).exists()
+    assert kept.root.name == repository.name
+    assert f"worktree {kept.root}\n" in git(repository, "worktree", "list", "--porcelain", "-z").replace(
+        "\0", "\n"
+    )
+    assert git(kept.root, "status", "--short") == ""
+    await places.discard(folder(repository, "t"))
+
+
 async def test_discarded_work_keeps_its_branch_and_the_next_gets_another(
     repository: Path, places: Isolation
 ) -> None:

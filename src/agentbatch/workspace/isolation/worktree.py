@@ -1,6 +1,7 @@
 """A task's git worktree on a branch of its own: made, found again, removed; the user's checkout is never touched."""
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.isolation.git import Git, GitError, Pinned
@@ -89,14 +91,23 @@ def _branch_part(text: str) -> str:
 def add_worktree(git: Git, repository: Repository, top: Path, start: str) -> Path:
     """Register one at the commit `start`, without files and on no branch; returns git's folder for it.
 
-    Raises GitError. Nobody has been in there yet, so its `.git` is git's own word.
+    Raises GitError, OSError. Nobody has been in there yet, so its `.git` is git's own word.
+
+    git's folder is named after the worktree's. It gets a name that nobody else ever has: a git that a killed run has
+    left behind may fail later, and then removes the folder of that name, whoever has it by then.
     """
     top.parent.mkdir(parents=True, exist_ok=True)
+    made = top.parent / token_hex(8)
     git.run(
-        "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", str(top), start, cwd=repository.top
+        "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", str(made), start, cwd=repository.top
     )
-    pointer = (top / ".git").read_bytes().decode("utf-8", "surrogateescape")
-    return Path(pointer.removeprefix("gitdir: ").removesuffix("\n"))
+    pointer = (made / ".git").read_bytes().decode("utf-8", "surrogateescape")
+    admin = Path(pointer.removeprefix("gitdir: ").removesuffix("\n"))
+    made.rename(top)
+    pointer_back = admin / "gitdir.new"
+    pointer_back.write_bytes(os.fsencode(top / ".git") + b"\n")
+    pointer_back.replace(admin / "gitdir")
+    return admin
 
 
 def fill_worktree(git: Git, worktree: Worktree) -> None:
