@@ -106,6 +106,8 @@ async def test_a_filter_keeps_the_cursor_on_its_task() -> None:
     story = run_of(50)
     app = TableApp(story.state, [NOON])
     async with app.run_test(size=(80, 11)) as pilot:
+        await settled(pilot)
+        app.told.clear()
         app.table.select("task-41")
         app.table.set_filter(parse_filter("task-4"))
         await settled(pilot)
