@@ -28,7 +28,7 @@ class Terminal:
         self._socket = folder.parent / "tmux"
         self._environ = _environment(folder.parent, environ)
         program = f"{sys.executable} -P -m agentbatch {command}"
-        shell = f"cd '{folder}'; stty -a > ../before; {program}; echo code $?; stty -a > ../after; exec cat"
+        shell = f"cd '{folder}'; stty -a > ../before; {program}; code=$?; stty -a > ../after; echo code $code; exec cat"
         size = ("-x", str(columns), "-y", str(rows))
         self._tmux("-u", "-f", "/dev/null", "new-session", "-d", *size, shell)
 
