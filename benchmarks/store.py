@@ -78,8 +78,8 @@ def task_events(task_id: str, *, fails: bool) -> Iterator[e.Event | None]:
         yield _message(task_id, 3 + 2 * step, {"role": "tool", "tool_call_id": call_id, "content": OUTPUT})
     yield e.TurnFinished(task_id=task_id, iteration=1, end="finish", text=SUMMARY)
     check = "python -m pytest -q"
-    yield e.VerifyStarted(task_id=task_id, command=check)
-    yield e.VerifyFinished(task_id=task_id, command=check, exit_code=0, tail=OUTPUT, seconds=1.5)
+    yield e.CheckStarted(task_id=task_id, command=check)
+    yield e.CheckFinished(task_id=task_id, command=check, exit_code=0, tail=OUTPUT, seconds=1.5)
     yield e.ModelCallStarted(task_id=task_id, role="evaluator", model="m-judge", purpose="judge")
     yield None
     yield e.ModelCallSent(task_id=task_id, role="evaluator", attempt=1)

@@ -89,7 +89,7 @@ def a_finished_run(*, answer: str = "It is done.", run_id: str = "20270115-12000
     )
     at(22, _call("csv", "coder", "m-big", Usage(input=500, output=20, calls=1, estimated=True), cost=None))
     at(31, _end("csv", "error", "model_error", error="HTTP 500 (request 8f3a11): try again"))
-    at(40, e.VerifyFinished(task_id="primes", command="pytest -q", exit_code=1, tail="1 failed", seconds=2.0))
+    at(40, e.CheckFinished(task_id="primes", command="pytest -q", exit_code=1, tail="1 failed", seconds=2.0))
     at(
         40,
         _verdict(

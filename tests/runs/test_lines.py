@@ -114,8 +114,8 @@ def test_verify_and_judge_announce_an_evaluation_once() -> None:
     log.lines.clear()
     log.at(0, e.TaskStarted(task_id="t1"))
     log.at(0, e.IterationStarted(task_id="t1", iteration=3, prompt="p"))
-    log.at(1, e.VerifyStarted(task_id="t1", command="pytest"))
-    log.at(2, e.VerifyFinished(task_id="t1", command="pytest", exit_code=0, tail="", seconds=1.0))
+    log.at(1, e.CheckStarted(task_id="t1", command="pytest"))
+    log.at(2, e.CheckFinished(task_id="t1", command="pytest", exit_code=0, tail="", seconds=1.0))
     log.at(2, e.ModelCallStarted(task_id="t1", role="evaluator", model="m-judge", purpose="judge"))
     assert log.lines[1:] == ["[12:00:01] task 1/2: iteration 3 evaluating"]
 
@@ -188,8 +188,8 @@ def test_verbose_shows_every_step() -> None:
     log.at(
         6, e.ToolFinished(task_id="t1", call_id="d", tool="edit_file", ok=False, seconds=0.0, summary="no")
     )
-    log.at(7, e.VerifyFinished(task_id="t1", command="make", exit_code=2, tail="a\nboom\n\n", seconds=0.3))
-    log.at(7, e.VerifyFinished(task_id="t1", command="make", exit_code=None, tail="", seconds=9.0))
+    log.at(7, e.CheckFinished(task_id="t1", command="make", exit_code=2, tail="a\nboom\n\n", seconds=0.3))
+    log.at(7, e.CheckFinished(task_id="t1", command="make", exit_code=None, tail="", seconds=9.0))
     log.at(
         8,
         e.VerdictReached(
@@ -238,7 +238,7 @@ def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) ->
         call(HOSTILE, error=HOSTILE),
         e.ToolCalled(task_id=HOSTILE, call_id="c", tool=HOSTILE, summary=HOSTILE),
         e.ToolFinished(task_id=HOSTILE, call_id="c", tool=HOSTILE, ok=True, seconds=0.0, summary=HOSTILE),
-        e.VerifyFinished(task_id=HOSTILE, command=HOSTILE, exit_code=1, tail=HOSTILE, seconds=0.0),
+        e.CheckFinished(task_id=HOSTILE, command=HOSTILE, exit_code=1, tail=HOSTILE, seconds=0.0),
         e.VerdictReached(
             task_id=HOSTILE,
             iteration=1,

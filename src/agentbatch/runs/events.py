@@ -36,9 +36,18 @@ Reason = Literal[
 did; `left_out`: the task is not in the task file any more."""
 
 
-DecidedBy = Literal["judge", "verify", "gates"]
-"""Who decided an iteration: the judge was asked; the task's own checks alone; nothing had been done or said."""
+DecidedBy = Literal["judge", "verify", "checks", "gates"]
+"""Who decided an iteration: the judge was asked; the task's own `verify` alone; another check that failed; nothing had
+been done or said."""
 
+CheckKind = Literal["verify", "sound", "example", "tests", "own", "steady"]
+"""What a check is: the task's own command; whether changed files are sound in their form; an example that stands in
+the task; tests that the project has; one that the evaluator wrote before the work began; whether the checks leave the
+work as it is."""
+
+
+Purpose = Literal["code", "judge", "checks", "compact"]
+"""What a model is called for; `checks`: to write checks before the work begins."""
 
 Replay = Literal["none", "latest", "every"]
 """Which of a run's stored events of one type are folded again when the run is opened."""
@@ -195,7 +204,7 @@ class ModelCallStarted(TaskEvent):
     type: Literal["model_call_started"] = "model_call_started"
     role: Role
     model: str
-    purpose: Literal["code", "judge", "compact"] = "code"
+    purpose: Purpose = "code"
 
 
 class ModelCallRetried(TaskEvent):
@@ -244,7 +253,7 @@ class ModelCallFinished(TaskEvent):
     type: Literal["model_call_finished"] = "model_call_finished"
     role: Role
     model: str
-    purpose: Literal["code", "judge", "compact"] = "code"
+    purpose: Purpose = "code"
     usage: Usage
     cost: float | None
     """US dollars; None when the price is unknown (shown as –, never as $0)."""
@@ -295,18 +304,45 @@ class ToolFinished(TaskEvent):
     """The path of a file that has a new content."""
 
 
-class VerifyStarted(TaskEvent):
+class EvaluatorPrepared(TaskEvent):
+    """The evaluator knows what it will check the work by, before any work is done."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["evaluator_prepared"] = "evaluator_prepared"
+    record: dict[str, Any]
+    """The evaluator's own (tasks.evaluator: Checks.record), so that a resumption need not prepare again."""
+
+
+class CheckStarted(TaskEvent):
     type: Literal["verify_started"] = "verify_started"
+    kind: CheckKind = "verify"
     command: str
+    """The command, or what is looked at, in words."""
 
 
-class VerifyFinished(TaskEvent):
+class CheckFinished(TaskEvent):
     type: Literal["verify_finished"] = "verify_finished"
+    kind: CheckKind = "verify"
     command: str
     exit_code: int | None
     """None: it did not end within its time."""
     tail: str
     seconds: float
+    requirement: str = ""
+    """What of the task it is for, where that is known."""
+
+
+class CheckLine(BaseModel):
+    """One check of an evaluation, in short."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: CheckKind
+    command: str
+    passed: bool
+    requirement: str = ""
+    note: str = ""
+    """What became of it, e.g. that the judge found it wrong."""
 
 
 class VerdictReached(TaskEvent):
@@ -323,6 +359,8 @@ class VerdictReached(TaskEvent):
     """Why it is not accepted, a sentence each: gates, verify, contradictions, missing requirements."""
     tampering: list[str] = []
     """Changed test files and restored protected paths."""
+    checks: list[CheckLine] = []
+    """The checks that ran, in order."""
     decision: Literal["continue", "done"]
     follow_up: str = ""
     anew: bool = False

@@ -66,7 +66,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.TaskStarted():
             task = state.tasks[event.task_id]
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
-        case e.VerifyStarted():
+        case e.CheckStarted():
             return [f"iteration {state.tasks[event.task_id].iteration} evaluating"]
         case e.ModelCallStarted(purpose="judge"):
             task = state.tasks[event.task_id]
@@ -160,7 +160,7 @@ def _step(event: e.Event) -> list[str]:
             return [f"{clip(event.tool, 40)}: {clip(event.summary, SHORT_WIDTH)}"]
         case e.ToolFinished():
             return [_tool_end(event)]
-        case e.VerifyFinished():
+        case e.CheckFinished():
             outcome = "out of time" if event.exit_code is None else f"exit {event.exit_code}"
             text = f"verify {outcome}, {event.seconds:.1f}s: {clip(event.command, SHORT_WIDTH)}"
             last = first_line("\n".join(reversed(event.tail[-10_000:].splitlines())))

@@ -41,6 +41,7 @@ class VerdictRecord(BaseModel):
     refusals: list[str]
     tampering: list[str]
     follow_up: str
+    checks: list[e.CheckLine] = []
 
 
 class VerifyRecord(BaseModel):
@@ -227,16 +228,15 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             }
         case e.ToolFinished():
             changes = {"activity": _idle(event.ts)}
-        case e.VerifyStarted():
+        case e.CheckStarted():
             changes = {
                 "status": "evaluating",
                 "activity": Activity(kind="verify", detail=event.command, since=event.ts),
             }
-        case e.VerifyFinished():
-            changes = {
-                "activity": _idle(event.ts),
-                "last_verify": VerifyRecord.model_validate(event, from_attributes=True),
-            }
+        case e.CheckFinished():
+            changes = {"activity": _idle(event.ts)}
+            if event.kind == "verify":
+                changes["last_verify"] = VerifyRecord.model_validate(event, from_attributes=True)
         case e.VerdictReached():
             record = VerdictRecord.model_validate(event, from_attributes=True)
             changes = {"status": "evaluating", "verdicts": (*task.verdicts, record)}

@@ -65,7 +65,7 @@ def play(store: Store) -> None:
     store.emit(call("a", "coder", 0.25))
     store.emit(call("a", "evaluator", 0.5))
     store.emit(call("b", "coder", None))
-    store.emit(e.VerifyFinished(task_id="a", command=f"echo {KEY}", exit_code=1, tail="t", seconds=1))
+    store.emit(e.CheckFinished(task_id="a", command=f"echo {KEY}", exit_code=1, tail="t", seconds=1))
     store.emit(
         e.VerdictReached(
             task_id="a", iteration=1, accepted=True, verdict=None, decision="done", tampering=["test_x.py"]

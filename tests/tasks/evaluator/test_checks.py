@@ -1,6 +1,6 @@
 """Which changes of files can make a task's checks say what is not so."""
 
-from agentbatch.tasks.evaluator.checks import changed_tests, shadowing
+from agentbatch.tasks.evaluator.checks.tampering import changed_tests, shadowing
 
 
 def test_which_files_look_like_tests() -> None:

@@ -8,7 +8,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.coder import PromptStyle
-from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.coder_prompts import fresh_prompt, opening_prompt
 from agentbatch.tasks.spec.task import Task
 
@@ -43,7 +43,7 @@ def test_a_new_conversation_gets_the_error_and_not_only_the_counts(
 ) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     task = Task(dir="t", first_prompt="Write words.py.", verify=("python3 -m unittest",))
-    failed = VerifyResult("python3 -m unittest", 1, tail, 0.1)
+    failed = CheckResult("python3 -m unittest", 1, tail, 0.1)
     told = fresh_prompt(prompts, task, Redactor([]), PromptStyle(action_words("text")), failed, "/work/t")
     assert told.startswith("Write words.py.\n\nWhen you write `DONE:`")
     assert shown in told

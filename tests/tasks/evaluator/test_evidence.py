@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.evidence import (
     LATEST_COMMAND_TAIL,
     MAX_CLAIM,
@@ -21,7 +21,7 @@ EMPTY = Snapshot({}, False)
 
 
 def shown(
-    *commands: CommandRecord, verify: tuple[VerifyResult, ...] = (), claim: str = "", **lists: Any
+    *commands: CommandRecord, verify: tuple[CheckResult, ...] = (), claim: str = "", **lists: Any
 ) -> dict[str, Any]:
     given = {"tampering": (), "missing_before": (), **lists}
     evidence = Evidence(
@@ -37,7 +37,7 @@ def test_a_command_with_its_output_and_its_end(code: int | None, end: str) -> No
 
 @pytest.mark.parametrize(("code", "end"), [(0, "[exit code 0]"), (None, "[ran out of time]")])
 def test_a_verify_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
-    assert shown(verify=(VerifyResult("make", code, "out", 1.0),))["verify"] == f"$ make\nout\n{end}"
+    assert shown(verify=(CheckResult("make", code, "out", 1.0),))["verify"] == f"$ make\nout\n{end}"
 
 
 def test_the_latest_commands_stay_and_the_others_are_counted() -> None:
@@ -83,7 +83,7 @@ def test_what_is_empty_takes_no_place(tmp_path: Path) -> None:
     assert "The Coder ran no command." in bare
     given = shown(
         CommandRecord("ls", 0, "", 1.0),
-        verify=(VerifyResult("make", 0, "", 1.0),),
+        verify=(CheckResult("make", 0, "", 1.0),),
         claim="Done.",
         tampering=("t.py",),
         missing_before=("the port",),
@@ -103,7 +103,7 @@ def test_what_is_empty_takes_no_place(tmp_path: Path) -> None:
 def test_every_word_that_the_coder_could_have_written_is_fenced(tmp_path: Path) -> None:
     given = shown(
         CommandRecord("FORGED1", 0, "FORGED2", 1.0),
-        verify=(VerifyResult("v", 1, "FORGED3", 1.0),),
+        verify=(CheckResult("v", 1, "FORGED3", 1.0),),
         claim="FORGED4",
         tampering=("FORGED5",),
         missing_before=("FORGED6",),

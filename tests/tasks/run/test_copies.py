@@ -58,7 +58,7 @@ async def test_apply_brings_it_back(run_tasks: Any, work: Path) -> None:
 
 async def test_apply_touches_nothing_that_somebody_else_changed(run_tasks: Any, work: Path) -> None:
     def meanwhile(event: e.Event, _: Any) -> None:
-        if isinstance(event, e.VerifyFinished):
+        if isinstance(event, e.CheckFinished):
             (work / "b.txt").write_text("mine\n")
 
     ran = await run_tasks([TASK], [SCRIPT], apply=True, on_event=meanwhile)

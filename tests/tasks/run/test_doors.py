@@ -19,7 +19,15 @@ from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
-from agentbatch.tasks.evaluator.evaluator import Checks, Continue, Decision, Done, Found, TurnEvidence
+from agentbatch.tasks.evaluator.evaluator import (
+    Continue,
+    Decision,
+    Done,
+    Found,
+    Prepared,
+    Start,
+    TurnEvidence,
+)
 from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -131,10 +139,10 @@ class TinyEvaluator:
     workspace: Workspace | None = None
     task: PlannedTask | None = None
 
-    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
+    async def prepare(self, start: Start) -> Prepared:
         self.world.come_to("prepare")
-        self.task, self.workspace = task, workspace
-        return Checks(("test -e done",))
+        self.task, self.workspace = start.task, start.workspace
+        return Prepared(("test -e done",))
 
     def opening(self, style: PromptStyle) -> str:
         assert self.task is not None

@@ -309,7 +309,7 @@ async def test_a_search_finds_what_is_closed_and_what_is_far(tmp_path: Path) -> 
     for n in range(1, 150):
         step(talk, n)
     talk.bash("cat hay", "straw\nthe needle is here\nstraw")
-    talk.emit(e.VerifyFinished(task_id="t0", command="v", exit_code=0, tail="no needle", seconds=0.1))
+    talk.emit(e.CheckFinished(task_id="t0", command="v", exit_code=0, tail="no needle", seconds=0.1))
     for n in range(150, 250):
         step(talk, n)
     app = PaneApp(view_of(talk))

@@ -30,7 +30,20 @@ class EvaluatorLimits(Part):
     verify_timeout: float = Field(600.0, gt=0)
     diff_characters: int = Field(30_000, ge=1000)
     unjudged_failed_checks: int = Field(2, ge=0)
-    """Failures of a verify command in a row that go back to the coder without the judge."""
+    """Failures of a check in a row that go back to the coder without the judge."""
+    checks: int = Field(5, ge=0, le=20)
+    """Checks that the evaluator's model writes before the work begins, at most; 0: none."""
+    steps: int = Field(8, ge=0, le=100)
+    """Calls in which the judge may run commands and read files before it answers; 0: none."""
+
+
+class CheckSettings(Part):
+    """The checks that need no model, and how long checks of any kind but `verify` may take."""
+
+    discover: bool = True
+    """Files are looked at for their form, examples in the task and tests that the project has are run."""
+    timeout: float = Field(60.0, gt=0)
+    """Seconds for one of them."""
 
 
 class EvaluatorDefinition(Part):
@@ -39,6 +52,7 @@ class EvaluatorDefinition(Part):
     tools: tuple[str, ...] = Field((), strict=False, max_length=0)
     """The evaluator judges evidence that was gathered for it; it has no tools."""
     limits: EvaluatorLimits = EvaluatorLimits()
+    checks: CheckSettings = CheckSettings()
     model: ModelParameters = ModelParameters()
 
     @property

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
@@ -23,7 +23,7 @@ SHOWN_WAIT = 0.5
 EXPECTED_OUTPUT = 1000
 """Tokens held for an answer before the role's first one has come."""
 
-Purpose = Literal["code", "judge", "compact"]
+Purpose = e.Purpose
 
 
 @dataclass

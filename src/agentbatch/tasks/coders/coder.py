@@ -67,6 +67,8 @@ class WorkLog:
     """Shell commands that ran, in order."""
     active: bool = False
     """A file was written or a command ran, whether or not it changed anything."""
+    tried_from: int = 0
+    """Index into `commands`: those from here on ran after the latest change that a tool made to a file."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ from pathlib import Path
 from agentbatch.runs.events import DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
-from agentbatch.tasks.evaluator.checks import VerifyResult, changed_tests, run_checks, shadowing
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, VerifyCommands, Work
+from agentbatch.tasks.evaluator.checks.sources import Checks
+from agentbatch.tasks.evaluator.checks.tampering import changed_tests, shadowing
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
-    Checks,
     Continue,
     Decision,
     Done,
     Evaluators,
     Found,
+    Prepared,
+    Start,
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.evidence import Evidence
@@ -25,7 +28,6 @@ from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, refusals, w
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.workspace import Workspace
 
 
 def turn_end(outcome: TurnOutcome) -> str:
@@ -38,20 +40,24 @@ def turn_end(outcome: TurnOutcome) -> str:
 class BuiltinEvaluator:
     """One task's evaluator; see `Evaluator`."""
 
-    def __init__(self, parts: RunParts, planned: PlannedTask, judge: Judge | None) -> None:
+    def __init__(self, parts: RunParts, planned: PlannedTask, judge: Judge | None, checks: Checks) -> None:
         """`judge` None: no model judges, the task's own checks decide."""
         limits = parts.evaluator.limits
         self.judge = judge
         self._parts = parts
         self._planned = planned
-        self._workspace: Workspace | None = None
+        self._checks = checks
+        self._runner: CheckRunner | None = None
         self._controller = TaskController(planned.max_iterations, limits.unjudged_failed_checks)
         self._missing: tuple[str, ...] = ()
         """By the latest verdict."""
 
-    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
-        self._planned, self._workspace = task, workspace
-        return Checks(task.task.verify)
+    async def prepare(self, start: Start) -> Prepared:
+        store = self._parts.store
+        self._planned = start.task
+        self._runner = CheckRunner(start.task.id, store.emit, store.redact, start.workspace, start.protected)
+        record = await self._checks.prepare(start, self._runner)
+        return Prepared(start.task.task.verify, record)
 
     def opening(self, style: PromptStyle) -> str:
         return opening_prompt(self._parts.prompts, self._planned.task, self._parts.store.redact, style)
@@ -69,20 +75,23 @@ class BuiltinEvaluator:
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         planned, outcome = self._planned, evidence.outcome
-        difference = changes(evidence.before, evidence.after)
+        runner = self._running()
+        checked = await self._checks.run(Work(evidence.iteration, evidence.before, evidence.after, runner))
+        difference = changes(evidence.before, checked.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
         suspicious = [
             *changed_tests((*difference.modified, *difference.deleted)),
             *shadowing(difference.added),
         ]
-        tampering = tuple(sorted({*evidence.restored, *ours, *suspicious}))
-        verify = await self._verify()
-        failed = next((result for result in verify if not result.passed), None)
+        tampered = {*evidence.restored, *runner.tampered, *checked.changed}
+        tampering = tuple(sorted({*tampered, *ours, *suspicious}))
+        failed = checked.failed
+        verify = [result for result in checked.results if result.kind == "verify"]
         facts = Facts(
             nothing_happened=not difference and not evidence.work.active,
             coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
-            verify_failure=f"The check `{failed.command}` failed: {failed.end}." if failed else "",
+            verify_failure=_failure(failed) if failed else "",
             checks_decide=self.judge is None and bool(verify),
         )
         judge = self._needed_judge(facts, failed, evidence)
@@ -93,9 +102,9 @@ class BuiltinEvaluator:
                 max_iterations=planned.max_iterations,
                 task=planned.task.first_prompt,
                 before=evidence.before,
-                after=evidence.after,
+                after=checked.after,
                 commands=evidence.work.commands,
-                verify=verify,
+                verify=checked.results,
                 tampering=tampering,
                 missing_before=self._missing,
                 turn_end=turn_end(outcome),
@@ -109,7 +118,7 @@ class BuiltinEvaluator:
             self._missing = tuple(missing)
         evaluated = Evaluated(
             # While a check fails, it is what is missing, in whatever words a judge puts it.
-            position=TaskPosition.of(evidence.after.digest, [failed.command] if failed else missing),
+            position=TaskPosition.of(checked.after.digest, [failed.command] if failed else missing),
             refusals=tuple(refused),
             judged=verdict is not None,
             blocked=verdict is not None and verdict.blocked,
@@ -124,31 +133,26 @@ class BuiltinEvaluator:
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tampering,
+            checks=tuple(result.line for result in checked.results),
+            after=checked.after,
             record=evaluated.record(),
         )
 
-    async def _verify(self) -> list[VerifyResult]:
-        if self._workspace is None:
+    def _running(self) -> CheckRunner:
+        if self._runner is None:
             raise RuntimeError("evaluate() before prepare()")
-        store = self._parts.store
-        return await run_checks(
-            self._planned.task.verify,
-            self._workspace,
-            self._parts.evaluator.limits.verify_timeout,
-            task_id=self._planned.id,
-            emit=store.emit,
-            redact=store.redact,
-        )
+        return self._runner
 
     def _needed_judge(
-        self, facts: Facts, failed: VerifyResult | None, evidence: TurnEvidence
+        self, facts: Facts, failed: CheckResult | None, evidence: TurnEvidence
     ) -> "Judge | DecidedBy":
         """The judge, where one is to be asked; else what decides without it."""
+        by_check: DecidedBy = "verify" if failed is None or failed.kind == "verify" else "checks"
         if self.judge is None:
-            return "verify"
+            return by_check
         in_order = evidence.outcome.end == "finished"
         if failed and in_order and not self._controller.judge_is_needed(failed.command, evidence.iteration):
-            return "verify"
+            return by_check
         if facts.nothing_happened and not evidence.outcome.text:
             return "gates"  # There is nothing to judge and no question to answer.
         return self.judge
@@ -158,7 +162,7 @@ class BuiltinEvaluator:
         kind: FollowUpKind,
         evidence: TurnEvidence,
         verdict: Verdict | None,
-        failed: VerifyResult | None,
+        failed: CheckResult | None,
     ) -> Continue:
         """The next iteration's prompt. After a failed check a weak model gets a new conversation: it repeats what it
         finds in its old one (measured: docs/models.md). A question is answered where it was asked."""
@@ -172,6 +176,11 @@ class BuiltinEvaluator:
 
     def _is_ours(self, path: Path) -> bool:
         return any(path.is_relative_to(own) for own in self._parts.own_files)
+
+
+def _failure(failed: CheckResult) -> str:
+    """A failed check as a sentence."""
+    return failed.told or f"The check `{failed.command}` failed: {failed.end}."
 
 
 def feedback_prompt(event: VerdictReached) -> str:
@@ -192,7 +201,12 @@ class BuiltinEvaluators:
         self.parts = parts
 
     def make(self, task: PlannedTask) -> BuiltinEvaluator:
-        return BuiltinEvaluator(self.parts, task, self._judge(task) if self.parts.judged else None)
+        judge = self._judge(task) if self.parts.judged else None
+        return BuiltinEvaluator(self.parts, task, judge, self._checks(task))
+
+    def _checks(self, task: PlannedTask) -> Checks:
+        limits = self.parts.evaluator.limits
+        return Checks({"verify": VerifyCommands(task.task.verify, limits.verify_timeout)})
 
     def _judge(self, task: PlannedTask) -> Judge:
         parts, definition = self.parts, self.parts.evaluator

@@ -6,7 +6,7 @@ from agentbatch.tasks.agents.error_lines import find_spot
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
-from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
 from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
@@ -51,7 +51,7 @@ def fresh_prompt(
     task: Task,
     redact: Redactor,
     style: PromptStyle,
-    failed: VerifyResult,
+    failed: CheckResult,
     root: str,
     verdict: Verdict | None = None,
 ) -> str:
@@ -71,7 +71,7 @@ def follow_up_prompt(
     outcome: TurnOutcome,
     kind: FollowUpKind,
     verdict: Verdict | None,
-    failed: VerifyResult | None,
+    failed: CheckResult | None,
     *,
     judged: bool,
 ) -> str:

@@ -14,18 +14,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agentbatch.runs.events import DecidedBy, FinalStatus, Reason, VerdictReached
+from agentbatch.runs.events import CheckLine, DecidedBy, FinalStatus, Reason, VerdictReached
 from agentbatch.tasks.coders.coder import PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Snapshot, Workspace
+from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
 
 
 @dataclass(frozen=True)
-class Checks:
+class Start:
+    """A task at its beginning, or at the beginning of a later session of its run."""
+
+    task: PlannedTask
+    """With the directory that is worked in as its `root`."""
+    workspace: Workspace
+    """The loop's own: checks run there, whatever the coder did to its own processes."""
+    before: Snapshot
+    """The directory when the task began."""
+    protected: Protected | None = None
+    """Files that are put back before each check."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """What `prepare` gave in an earlier session of the run; empty: it was not called, or had nothing to keep."""
+
+
+@dataclass(frozen=True)
+class Prepared:
     """What the work will be checked by, known before it begins."""
 
     commands: tuple[str, ...]
-    """Commands that run after each turn; empty: none do."""
+    """Commands that run after each turn, as the coder is told; empty: none do."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """JSON: what a later session of the run gets in `Start.record`."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,10 @@ class Found:
     """The judge's answer; None when no judge was asked, or it gave none that is valid."""
     tampering: tuple[str, ...] = ()
     """Changed test files and restored protected paths."""
+    checks: tuple[CheckLine, ...] = ()
+    """The checks that ran, in order."""
+    after: Snapshot | None = None
+    """The directory as it was judged, after all checks; None: as the evidence had it. Nothing else is kept."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """JSON: what `restore` needs of it beyond the rest."""
 
@@ -94,6 +116,7 @@ class Found:
             verdict=None if self.verdict is None else dict(self.verdict),
             refusals=list(self.refusals),
             tampering=list(self.tampering),
+            checks=list(self.checks),
             decision="continue" if goes_on else "done",
             follow_up=self.decision.prompt if isinstance(self.decision, Continue) else "",
             anew=isinstance(self.decision, Continue) and self.decision.fresh,
@@ -104,9 +127,8 @@ class Found:
 class Evaluator(Protocol):
     """One task's evaluator. Errors that end the task: ModelError, BudgetExhausted, UserError, OSError."""
 
-    async def prepare(self, task: PlannedTask, workspace: Workspace) -> Checks:
-        """Once, before the coder's first turn, also of a resumed task. `workspace` is the loop's own: checks run there,
-        whatever the coder did to its own processes."""
+    async def prepare(self, start: Start) -> Prepared:
+        """Once, before the coder's first turn of this session of the run."""
         ...
 
     def opening(self, style: PromptStyle) -> str:

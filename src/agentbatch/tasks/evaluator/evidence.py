@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from agentbatch.tasks.agents.shorten import shortened
-from agentbatch.tasks.evaluator.checks import VerifyResult
+from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.workspace.files.diff import changes, tree, unified_diff
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
@@ -36,7 +36,7 @@ class Evidence:
     """The directory when the task began."""
     after: Snapshot
     commands: Sequence[CommandRecord]
-    verify: Sequence[VerifyResult]
+    verify: Sequence[CheckResult]
     tampering: Sequence[str]
     missing_before: Sequence[str]
     turn_end: str
@@ -105,7 +105,7 @@ def _commands(records: Sequence[CommandRecord]) -> str:
     return "\n".join(lines)
 
 
-def _latest_command(records: Sequence[CommandRecord], verify: Sequence[VerifyResult]) -> str:
+def _latest_command(records: Sequence[CommandRecord], verify: Sequence[CheckResult]) -> str:
     """The latest command, in short; none where the task's own checks have passed, which say more."""
     if verify and all(result.passed for result in verify):
         return ""
@@ -113,7 +113,7 @@ def _latest_command(records: Sequence[CommandRecord], verify: Sequence[VerifyRes
     return _commands(latest)
 
 
-def _verify(result: VerifyResult, weak_model: bool) -> str:
+def _verify(result: CheckResult, weak_model: bool) -> str:
     command = shortened(result.command, SHORT_COMMAND) if weak_model else result.command
     return _run(command, _end(result.tail, MAX_VERIFY_TAIL), result.end)
 

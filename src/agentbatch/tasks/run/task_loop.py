@@ -16,9 +16,17 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
-from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Evaluator, TurnEvidence
+from agentbatch.tasks.evaluator.evaluator import (
+    Continue,
+    Decision,
+    Done,
+    Evaluator,
+    Prepared,
+    Start,
+    TurnEvidence,
+)
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.resume.resumed_task import ResumedTask, resumed_task
+from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.run.task_end import TaskEnd
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -49,6 +57,7 @@ class TaskLoop:
         self._context = context
         self._planned = planned
         self._resumed = resumed_task(history) if history else None
+        self._prepared = prepared_record(history) if history else {}
         self._place: TaskWorkspace | None = None
         self._directory: TaskDirectory | None = None
         self._coder: Coder | None = None
@@ -162,18 +171,29 @@ class TaskLoop:
             await directory.begin(context, planned)
         else:
             await directory.resume(context, planned)
-        checks = await evaluator.prepare(planned, workspace)
+        prepared = await self._prepare(evaluator, directory)
         self._coder = context.coders.make(
             Assignment(
                 task=planned,
                 workspace=workspace,
-                has_checks=bool(checks.commands),
+                has_checks=bool(prepared.commands),
                 seconds_before=seconds,
                 reruns=context.store.state.tasks[planned.id].reruns,
                 state=resumed.coder if resumed else None,
             )
         )
         return directory, self._coder
+
+    async def _prepare(self, evaluator: Evaluator, directory: TaskDirectory) -> Prepared:
+        """What it has prepared is stored: it may have been paid for."""
+        start = Start(
+            self._planned, directory.workspace, directory.before, directory.protected, self._prepared
+        )
+        prepared = await evaluator.prepare(start)
+        if prepared.record and prepared.record != self._prepared:
+            self._emit(e.EvaluatorPrepared(task_id=self._planned.id, record=dict(prepared.record)))
+            self._context.store.flush()
+        return prepared
 
     def _first_step(self, evaluator: Evaluator, coder: Coder, resumed: ResumedTask | None) -> Decision:
         """The first prompt of this session, or the end; of a resumed task, by what is known of its iterations."""
@@ -227,6 +247,7 @@ class TaskLoop:
                 restored=restored,
             )
         )
+        directory.after = found.after or directory.after
         event = found.event(self._planned.id, self._iteration)
         self._last_evaluation = _as_last_evaluation(event)
         self._emit(event)

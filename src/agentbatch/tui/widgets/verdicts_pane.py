@@ -81,7 +81,7 @@ _TOLD = (
     | e.TaskResumed
     | e.IterationStarted
     | e.TurnFinished
-    | e.VerifyFinished
+    | e.CheckFinished
     | e.VerdictReached
     | e.TaskFinished
 )

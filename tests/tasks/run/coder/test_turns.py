@@ -143,7 +143,7 @@ async def test_the_judge_sees_the_commands_and_the_checks(run_tasks: Any) -> Non
 async def test_verify_stops_at_the_first_failure(run_tasks: Any) -> None:
     checks = ["true", "exit 5", "touch too-far"]
     ran = await run_tasks([task(verify=checks, max_iterations=1)], [script(made("a"), FINISH)])
-    assert [event.exit_code for event in ran.of_type(e.VerifyFinished)] == [0, 5]
+    assert [event.exit_code for event in ran.of_type(e.CheckFinished)] == [0, 5]
     assert not (ran.folder / "work" / "too-far").exists()
 
 

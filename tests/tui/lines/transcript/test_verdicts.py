@@ -155,7 +155,7 @@ async def test_a_new_evaluation_comes_to_the_top(tmp_path: Path) -> None:
         talk.flush()
         pane.changed(news(view, "t0"))
         await sees(pilot, "Iteration 2 is under way…")
-        talk.emit(e.VerifyFinished(task_id="t0", command="make", exit_code=0, tail="fine", seconds=1))
+        talk.emit(e.CheckFinished(task_id="t0", command="make", exit_code=0, tail="fine", seconds=1))
         talk.verdict(True, verdict=VERDICT | {"score": 1.0, "missing": []})
         talk.flush()
         pane.changed(news(view, "t0"))

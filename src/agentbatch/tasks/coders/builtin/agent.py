@@ -155,6 +155,7 @@ class Agent:
             self.work.commands.append(command)
             self.untried = False
         elif file:
+            self.work.tried_from = len(self.work.commands)
             self.untried = self.untried or can_be_run(file)
 
     def misformed(self) -> bool:

@@ -1,8 +1,9 @@
 """Where an interrupted task was, read from its stored history. Pure: events in, a place out. What a coder knew there is
 the coder's own to find out (`CoderState`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
@@ -45,6 +46,12 @@ def resumed_task(history: TaskHistory) -> ResumedTask | None:
         last_text=ends[-1].text if ends else "",
         coder=CoderState(history.events, turn, history.generation, history.messages),
     )
+
+
+def prepared_record(history: TaskHistory) -> Mapping[str, Any]:
+    """What the evaluator prepared before the work began; empty: it had not come so far, or had nothing to keep."""
+    prepared = [event for event in history.events if isinstance(event, e.EvaluatorPrepared)]
+    return prepared[-1].record if prepared else {}
 
 
 def _outcome(event: e.TurnFinished) -> TurnOutcome:

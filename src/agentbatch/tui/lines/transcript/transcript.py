@@ -89,12 +89,12 @@ class Transcript:
                 self._follow_up = event.follow_up if event.decision == "continue" else ""
             case e.TaskFinished():
                 self._finish(event)
-            case e.ToolCalled() | e.ToolFinished() | e.VerifyStarted() | e.VerifyFinished():
+            case e.ToolCalled() | e.ToolFinished() | e.CheckStarted() | e.CheckFinished():
                 self._work(event)
             case _:
                 self._aside(event)
 
-    def _work(self, event: e.ToolCalled | e.ToolFinished | e.VerifyStarted | e.VerifyFinished) -> None:
+    def _work(self, event: e.ToolCalled | e.ToolFinished | e.CheckStarted | e.CheckFinished) -> None:
         """A tool, or a check, begins or ends."""
         match event:
             case e.ToolCalled():
@@ -102,10 +102,10 @@ class Transcript:
                 self._add(Call(event.call_id, event.tool, event.summary, self._assistant))
             case e.ToolFinished():
                 self._finish_call(event)
-            case e.VerifyStarted():
+            case e.CheckStarted():
                 self._open_check = len(self.blocks)
                 self._add(Check(event.command))
-            case e.VerifyFinished():
+            case e.CheckFinished():
                 place, self._open_check = self._open_check, None
                 ended = Check(event.command, "done", event.exit_code, event.tail, event.seconds)
                 if place is None:

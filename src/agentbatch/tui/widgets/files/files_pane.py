@@ -240,10 +240,5 @@ def _may_change_files(event: e.Event) -> bool:
         return event.changed or bool(event.file)
     return isinstance(
         event,
-        e.TaskStarted
-        | e.TaskFinished
-        | e.TaskQueued
-        | e.TaskRequeued
-        | e.VerifyFinished
-        | e.IterationStarted,
+        e.TaskStarted | e.TaskFinished | e.TaskQueued | e.TaskRequeued | e.CheckFinished | e.IterationStarted,
     )

@@ -1,0 +1,173 @@
+"""What a check of the work is: its result, what it is given, how its commands run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.workspace.files.diff import Changes, changes
+from agentbatch.workspace.workspace import CommandResult, Protected, Snapshot, Workspace
+
+TAIL_LINES = 60
+"""Lines of a check's output that are kept, from its end."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of one iteration's work. Texts are without keys."""
+
+    command: str
+    """The command that ran; else what was looked at, in words."""
+    exit_code: int | None
+    """None: it did not end within its time."""
+    tail: str
+    """The end of what it printed; of a failure that no command told, what is wrong, in words."""
+    seconds: float
+    kind: e.CheckKind = "verify"
+    requirement: str = ""
+    """What of the task it is for, where that is known."""
+    binding: bool = True
+    """Its failure forbids acceptance, whatever a judge says; else it is evidence."""
+    ran: bool = True
+    """It executed the work, and did not only look at it."""
+    told: str = ""
+    """What the coder is told of its failure, in place of command and output."""
+    note: str = ""
+    """What became of it, for people, e.g. that the judge found it wrong."""
+
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def end(self) -> str:
+        return "ran out of time" if self.exit_code is None else f"exit code {self.exit_code}"
+
+    @property
+    def line(self) -> e.CheckLine:
+        """In short, as it is stored."""
+        return e.CheckLine(
+            kind=self.kind,
+            command=self.command,
+            passed=self.passed,
+            requirement=self.requirement,
+            note=self.note,
+        )
+
+
+class CheckRunner:
+    """Runs the commands of one task's checks, in the task's own directory or a copy of it, and reports each."""
+
+    def __init__(
+        self,
+        task_id: str,
+        emit: Callable[[e.Event], None],
+        redact: Redactor,
+        workspace: Workspace,
+        protected: Protected | None = None,
+    ) -> None:
+        """`protected`: files that are as they were before each command in `workspace`."""
+        self.workspace = workspace
+        self.redact = redact
+        self._task_id = task_id
+        self._emit = emit
+        self._protected = protected
+        self.tampered: set[str] = set()
+        """Protected paths that had been changed when a command was to begin."""
+
+    async def run(
+        self,
+        command: str,
+        timeout: float,
+        kind: e.CheckKind,
+        *,
+        shown: str = "",
+        requirement: str = "",
+        fork: Workspace | None = None,
+    ) -> tuple[CheckResult, CommandResult]:
+        """One command, `timeout` seconds at most, in the task's directory or in `fork`, a copy of it. `shown`: what
+        people, judge and coder see in the place of the command. The second of the pair has its whole output."""
+        if self._protected is not None:
+            self.tampered.update(await (fork or self.workspace).restore(self._protected))
+        name = self.redact(shown or command)
+        self.started(kind, name)
+        done = await (fork or self.workspace).run(command, timeout)
+        tail = self.redact(done.tail(TAIL_LINES))
+        result = CheckResult(name, done.exit_code, tail, done.seconds, kind, self.redact(requirement))
+        self.finished(result)
+        return result, done
+
+    def started(self, kind: e.CheckKind, name: str) -> None:
+        self._emit(e.CheckStarted(task_id=self._task_id, kind=kind, command=name))
+
+    def finished(self, result: CheckResult) -> None:
+        self._emit(
+            e.CheckFinished(
+                task_id=self._task_id,
+                kind=result.kind,
+                command=result.command,
+                exit_code=result.exit_code,
+                tail=result.tail,
+                seconds=result.seconds,
+                requirement=result.requirement,
+            )
+        )
+
+    def notice(self, text: str) -> None:
+        """Something of the checks that a person should know; not a warning."""
+        self._emit(e.Notice(task_id=self._task_id, text=self.redact(text), warning=False))
+
+
+@dataclass(frozen=True)
+class Work:
+    """One iteration's work, as its checks see it."""
+
+    iteration: int
+    before: Snapshot
+    """The directory when the task began."""
+    after: Snapshot
+    """As it is."""
+    runner: CheckRunner
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.runner.workspace
+
+    @property
+    def changes(self) -> Changes:
+        return changes(self.before, self.after)
+
+
+class CheckSource(Protocol):
+    """One kind of checks of one task. Errors as of Evaluator; what goes wrong in a check is a result."""
+
+    async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
+        """Once, before the coder's first turn. Returns what a resumed task has to know of it, as JSON; `start.record`
+        has that of an earlier session under this source's name, and then nothing is asked or run again."""
+        ...
+
+    async def run(self, work: Work) -> Sequence[CheckResult]:
+        """Check one iteration's work, in order, until a binding check fails."""
+        ...
+
+
+class VerifyCommands:
+    """The task's own `verify`: commands that run in turn, until one fails."""
+
+    def __init__(self, commands: Sequence[str], timeout: float) -> None:
+        self._commands = commands
+        self._timeout = timeout
+
+    async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
+        return {}
+
+    async def run(self, work: Work) -> Sequence[CheckResult]:
+        results = []
+        for command in self._commands:
+            result, _ = await work.runner.run(command, self._timeout, "verify")
+            results.append(result)
+            if not result.passed:
+                break
+        return results
