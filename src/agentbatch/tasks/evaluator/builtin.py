@@ -22,9 +22,9 @@ from agentbatch.tasks.evaluator.evaluator import (
     Start,
     TurnEvidence,
 )
-from agentbatch.tasks.evaluator.evidence import Evidence
-from agentbatch.tasks.evaluator.judge import MARGIN, Judge, Judgement
-from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement
+from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes

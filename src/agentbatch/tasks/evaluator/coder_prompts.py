@@ -8,7 +8,7 @@ from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
-from agentbatch.tasks.evaluator.verdict import MAX_FOLLOW_UP, what_is_missing
+from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.task import Task
 

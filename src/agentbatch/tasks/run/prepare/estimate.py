@@ -10,7 +10,7 @@ from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.evaluator.coder_prompts import opening_prompt
-from agentbatch.tasks.evaluator.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Snapshot
 

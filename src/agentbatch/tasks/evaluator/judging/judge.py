@@ -10,8 +10,8 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import fit, shortened
-from agentbatch.tasks.evaluator.evidence import Evidence
-from agentbatch.tasks.evaluator.verdict import NoVerdict, parse_verdict, redacted, verdict_schema
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.verdict import NoVerdict, parse_verdict, redacted, verdict_schema
 from agentbatch.tasks.results.shape import Verdict
 
 UNFINISHED = frozenset(("length", "content_filter"))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.evaluator.verdict import (
+from agentbatch.tasks.evaluator.judging.verdict import (
     Facts,
     NoVerdict,
     parse_verdict,
