@@ -86,7 +86,7 @@ def test_the_order_of_the_folders(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_follow_ups(tmp_path: Path, values: dict[str, object], shown: str) -> None:
-    defaults: dict[str, object] = {"follow_up": "", "missing": [], "verify_failed": False}
+    defaults: dict[str, object] = {"follow_up": "", "missing": [], "verify_failed": False, "verify_told": ""}
     defaults |= {"question": False, "circles": "", "words": action_words("native")}
     text = Prompts(tmp_path, ["coder.md"], ["evaluator.md"]).render("follow_up.md", **{**defaults, **values})
     assert shown in text

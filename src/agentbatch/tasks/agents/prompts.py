@@ -22,7 +22,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "checks.md": ("checks", "brief", "words"),
     "anew.md": ("output", "end", "said"),
     "follow_up.md": (
-        "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end",
+        "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end", "verify_told",
         "question", "circles", "words",
     ),
     "compact.md": (),

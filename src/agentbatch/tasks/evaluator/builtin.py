@@ -7,7 +7,14 @@ from pathlib import Path
 from agentbatch.runs.events import DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
-from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, VerifyCommands, Work
+from agentbatch.tasks.evaluator.checks.check import (
+    CheckResult,
+    CheckRunner,
+    CheckSource,
+    VerifyCommands,
+    Work,
+)
+from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.checks.tampering import changed_tests, shadowing
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
@@ -205,8 +212,13 @@ class BuiltinEvaluators:
         return BuiltinEvaluator(self.parts, task, judge, self._checks(task))
 
     def _checks(self, task: PlannedTask) -> Checks:
-        limits = self.parts.evaluator.limits
-        return Checks({"verify": VerifyCommands(task.task.verify, limits.verify_timeout)})
+        definition, given = self.parts.evaluator, task.task
+        sources: dict[str, CheckSource] = {}
+        if definition.checks.discover:
+            timeout = definition.checks.timeout
+            sources["sound"] = SoundFiles(given.first_prompt, timeout)
+        sources["verify"] = VerifyCommands(given.verify, definition.limits.verify_timeout)
+        return Checks(sources)
 
     def _judge(self, task: PlannedTask) -> Judge:
         parts, definition = self.parts, self.parts.evaluator

@@ -57,12 +57,18 @@ def fresh_prompt(
 ) -> str:
     """The first prompt of a new conversation, after a check of the earlier one's work has failed. `root`: the task's
     directory; `verdict`: the judge's, if it was asked."""
-    output = last_lines(failed.tail, LAST_LINES, MAX_LAST_LINES)
-    spot = find_spot(failed.tail, root)
+    output = shortened(failed.told, MAX_LAST_LINES) or _last_error(failed.tail, root)
+    end = "" if failed.told else failed.end
+    opening = opening_prompt(prompts, task, redact, PromptStyle(style.words, weak_model=True))
+    return f"{opening}\n\n{prompts.render('anew.md', output=output, end=end, said=_advice(verdict))}"
+
+
+def _last_error(tail: str, root: str) -> str:
+    output = last_lines(tail, LAST_LINES, MAX_LAST_LINES)
+    spot = find_spot(tail, root)
     if spot.error not in output:  # a test runner's last lines are its counts
         output = "\n".join(part for part in (spot.place, spot.error, output) if part)
-    opening = opening_prompt(prompts, task, redact, PromptStyle(style.words, weak_model=True))
-    return f"{opening}\n\n{prompts.render('anew.md', output=output, end=failed.end, said=_advice(verdict))}"
+    return output
 
 
 def follow_up_prompt(
@@ -84,6 +90,7 @@ def follow_up_prompt(
             shortened(item, MAX_MISSING_LENGTH) for item in what_is_missing(verdict)[:MAX_MISSING_ITEMS]
         ],
         verify_failed=failed is not None,
+        verify_told=shortened(failed.told, MAX_CHECK_OUTPUT) if failed else "",
         verify_command=shortened(failed.command, MAX_CHECK) if failed else "",
         verify_tail=last_lines(failed.tail, CHECK_LINES, MAX_CHECK_OUTPUT) if failed else "",
         verify_end=failed.end if failed else "",

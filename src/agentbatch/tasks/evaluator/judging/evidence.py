@@ -107,7 +107,7 @@ def _commands(records: Sequence[CommandRecord]) -> str:
 
 def _latest_command(records: Sequence[CommandRecord], verify: Sequence[CheckResult]) -> str:
     """The latest command, in short; none where the task's own checks have passed, which say more."""
-    if verify and all(result.passed for result in verify):
+    if any(result.ran for result in verify) and all(result.passed for result in verify):
         return ""
     latest = [replace(record, command=shortened(record.command, SHORT_COMMAND)) for record in records[-1:]]
     return _commands(latest)

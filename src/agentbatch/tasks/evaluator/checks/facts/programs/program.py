@@ -1,0 +1,37 @@
+"""Programs of ours that run in a workspace: with its own python3, from its command line, with what it has."""
+
+import json
+from importlib.resources import files
+from shlex import quote
+from typing import Any, Literal
+
+MAX_COMMAND = 100_000
+"""Bytes of a command line, program and argument: bash gets it as one argument, and Linux takes 128 KiB in one."""
+
+Program = Literal["sound_forms", "call_examples"]
+
+
+def command(program: Program, argument: Any) -> str:
+    """The command line that runs the program with `argument` as JSON. ASCII alone: a name that is no UTF-8 crosses
+    as the surrogates of JSON, and is a name of a file again over there."""
+    source = files(__package__).joinpath(f"{program}.py").read_text(encoding="utf-8")
+    return f"python3 -I -B -c {quote(source)} {argument_text(argument)}"
+
+
+def argument_text(argument: Any) -> str:
+    return quote(json.dumps(argument))
+
+
+def room(program: Program) -> int:
+    """Characters that `argument_text` may have at most."""
+    return MAX_COMMAND - len(command(program, None))
+
+
+def answer(output: str) -> Any:
+    """What the program said, on the last line of its output; None: nothing of the kind. The line holds text of files as
+    JSON strings, so that these cannot end it."""
+    lines = output.rstrip().rsplit("\n", 1)
+    try:
+        return json.loads(lines[-1])
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,200 @@
+"""Runs in the workspace, by `python3 -I -c`: which files are not sound in their own form.
+
+Its one argument is JSON: a list of [form, path, text]; `text` null: the file itself is read. It prints one line, a JSON
+list with an answer for each: null (sound), false (nothing here can tell), or [line, what is wrong], line 0: unknown.
+Nothing of a file is executed. From Python 3.7 on, the standard library alone, PyYAML where it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+from typing import Any
+
+MAX_FILE = 2_000_000
+MAX_SLOW = 200_000
+"""Bytes: of a file, and of one in a form whose parser is slow."""
+TOOL_TIMEOUT = 10
+"""Seconds for bash or node on one file."""
+MAX_WORDS = 200
+
+UNKNOWN = False
+
+Answer = Any
+"""None, False, or [line, words]."""
+
+
+def main(argument: str) -> None:
+    answers = [look(form, path, text) for form, path, text in json.loads(argument)]
+    sys.stdout.write(json.dumps(answers) + "\n")
+
+
+def look(form: str, path: str, text: str | None = None) -> Answer:
+    try:
+        raw = read(path) if text is None else text.encode("utf-8", "surrogatepass")
+        return UNKNOWN if raw is None or len(raw) > MAX_FILE else LOOKS[form](raw, path)
+    except (OSError, RecursionError, MemoryError, ImportError, LookupError):
+        return UNKNOWN
+
+
+def read(path: str) -> bytes | None:
+    """None: not a file, or too large."""
+    if os.path.islink(path) or not os.path.isfile(path) or os.path.getsize(path) > MAX_FILE:
+        return None
+    with open(path, "rb") as file:
+        return file.read(MAX_FILE + 1)
+
+
+def python(raw: bytes, path: str) -> Answer:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(raw, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return wrong(error.lineno, error.msg)
+    except ValueError as error:  # NUL, or an encoding
+        return wrong(0, error)
+    return None
+
+
+def as_json(raw: bytes, path: str) -> Answer:
+    try:
+        json.loads(raw)
+    except json.JSONDecodeError as error:
+        return None if is_json_lines(raw) else wrong(error.lineno, error.msg)
+    except ValueError as error:  # bytes that are no text
+        return wrong(0, error)
+    return None
+
+
+def is_json_lines(raw: bytes) -> bool:
+    lines = [line for line in raw.splitlines() if line.strip()]
+    try:
+        return len(lines) > 1 and all(isinstance(json.loads(line), (dict, list)) for line in lines)
+    except ValueError:
+        return False
+
+
+def toml(raw: bytes, path: str) -> Answer:
+    import tomllib
+
+    try:
+        tomllib.loads(raw.decode("utf-8"))
+    except ValueError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        return wrong(int(found.group(1)) if found else 0, re.sub(r" \(at line .*", "", str(error)))
+    return None
+
+
+class DeclaresEntity(Exception):
+    """What entities stand for may be without end, and is not looked at."""
+
+
+def xml(raw: bytes, path: str) -> Answer:
+    from xml.parsers import expat
+
+    def declared(*_: object) -> None:
+        raise DeclaresEntity
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = declared
+    try:
+        parser.Parse(raw, True)
+    except DeclaresEntity:
+        return UNKNOWN
+    except expat.ExpatError as error:
+        return wrong(error.lineno, expat.ErrorString(error.code))
+    return None
+
+
+def yaml(raw: bytes, path: str) -> Answer:
+    import yaml  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    if len(raw) > MAX_SLOW:
+        return UNKNOWN
+    try:
+        for _ in yaml.parse(raw, Loader=yaml.SafeLoader):
+            pass
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return wrong(mark.line + 1 if mark else 0, getattr(error, "problem", None) or error)
+    return None
+
+
+def shell(raw: bytes, path: str) -> Answer:
+    code, said = tool(["bash", "-n"], raw, ".sh")
+    found = re.search(r"line (\d+): (.*)", said)
+    if code in (0, None) or found is None:
+        return None if code == 0 else UNKNOWN
+    return wrong(int(found.group(1)), found.group(2))
+
+
+def javascript(raw: bytes, path: str) -> Answer:
+    """A file that is no script may be a module; what is written for a compiler (JSX, decorators) is not looked at."""
+    ending = os.path.splitext(path)[1]
+    code, said = tool(["node", "--check"], raw, ending if ending in (".cjs", ".mjs") else ".cjs")
+    if code not in (0, None) and ending == ".js":
+        as_module = tool(["node", "--check"], raw, ".mjs")
+        if as_module[0] == 0 or b"import" in raw or b"export" in raw:
+            code, said = as_module
+    found = re.search(r"^SyntaxError: (.*)", said, re.MULTILINE)
+    if code in (0, None) or found is None:
+        return None if code == 0 else UNKNOWN
+    head = said.split("\n")
+    place = re.search(r":(\d+)$", head[0])
+    if "token '<'" in found.group(1) or (len(head) > 1 and head[1].lstrip().startswith("@")):
+        return UNKNOWN
+    return wrong(int(place.group(1)) if place else 0, found.group(1))
+
+
+def tool(command: list[str], raw: bytes, ending: str) -> tuple[int | None, str]:
+    """Exit code and what it said of the text, in a file of its own: neither its name nor what lies beside the real one
+    (package.json) matter. None: it is not there, or took too long."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "text" + ending)
+        with open(path, "wb") as file:
+            file.write(raw)
+        try:
+            done = subprocess.run(
+                [*command, path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=TOOL_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None, ""
+    return done.returncode, done.stdout[:20_000].decode("utf-8", "replace")
+
+
+def plain(raw: bytes, path: str) -> Answer:
+    """UTF-16 and UTF-32 are text too, every second character of which has a NUL."""
+    place = raw.find(b"\0")
+    if place < 0 or raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw.count(b"\0") * 5 > len(raw):
+        return None
+    return wrong(raw.count(b"\n", 0, place) + 1, "there is a NUL character in this text")
+
+
+def wrong(line: int | None, words: object) -> list[object]:
+    return [line or 0, " ".join(str(words).split())[:MAX_WORDS]]
+
+
+LOOKS = {
+    "Python": python,
+    "JSON": as_json,
+    "TOML": toml,
+    "XML": xml,
+    "YAML": yaml,
+    "shell": shell,
+    "JavaScript": javascript,
+    "text": plain,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1])

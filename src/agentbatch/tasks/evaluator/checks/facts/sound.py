@@ -1,0 +1,157 @@
+"""Whether the files that a task has added or changed are sound in their own form."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
+from agentbatch.tasks.evaluator.checks.facts.programs.program import answer, argument_text, command, room
+from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.text import counted
+from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.workspace import Snapshot
+
+NAME = "the form of the changed files"
+MAX_FILES = 400
+"""Files that are looked at in one round; more are no work of one task."""
+MAX_TOLD = 8
+"""Unsound files, and sound ones, that are named."""
+
+
+@dataclass(frozen=True)
+class Unsound:
+    path: str
+    line: int
+    """0: unknown, or the file as a whole."""
+    wrong: str
+    form: str = ""
+
+    @property
+    def sentence(self) -> str:
+        place = f"{quoted(self.path)}, line {self.line}" if self.line else quoted(self.path)
+        return f"{place}: {self.wrong}" + (f" (not valid {self.form})" if self.form else "")
+
+
+Looked = list[tuple[str, Form]]
+"""Files and their forms."""
+
+
+class SoundFiles:
+    """Every file that was added or changed, as its ending has it; files that may be broken on purpose, or were broken
+    before in the same way, are left alone, and so is all that nothing in the workspace can tell."""
+
+    def __init__(self, task: str, timeout: float) -> None:
+        """`task`: its text; `timeout`: seconds for one command."""
+        self._task = task
+        self._timeout = timeout
+
+    async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
+        return {}
+
+    async def run(self, work: Work) -> Sequence[CheckResult]:
+        begun = monotonic()
+        changed = (*work.changes.added, *work.changes.modified)
+        unsound = list(told_by_text(work.before, work.after, self._task))
+        wanted = [
+            (path, form) for path in changed if (form := form_of(path, work.after.files[path], self._task))
+        ]
+        answers = await self._look(work, [(form, path, None) for path, form in wanted[:MAX_FILES]])
+        sound: Looked = []
+        for (path, form), found in zip(wanted, answers, strict=False):
+            if found is None and form != "text":
+                sound.append((path, form))
+            elif isinstance(found, list) and not await self._was_so(work, form, path, found):
+                unsound.append(Unsound(path, *_line_and_words(found), "" if form == "text" else form))
+        if not unsound and not sound:
+            return ()
+        result = told(unsound, sound, monotonic() - begun, work.runner)
+        work.runner.started("sound", NAME)
+        work.runner.finished(result)
+        return (result,)
+
+    async def _look(self, work: Work, files: Sequence["File"]) -> list[Any]:
+        """An answer for each, as the program has it; False where there is none."""
+        answers: list[Any] = []
+        for chunk in chunks(files, room("sound_forms")):
+            done = await work.workspace.run(command("sound_forms", chunk), self._timeout)
+            found = answer(done.output) if done.exit_code == 0 else None
+            if not isinstance(found, list) or len(found) != len(chunk):
+                found = [False] * len(chunk)
+            answers += found
+        return answers
+
+    async def _was_so(self, work: Work, form: Form, path: str, found: list[Any]) -> bool:
+        """The file was unsound in the same way when the task began, or may have been."""
+        entry = work.before.files.get(path)
+        if entry is None:
+            return False
+        old = (form, path, entry.text)
+        if entry.text is None or len(argument_text([old])) > room("sound_forms"):
+            return True
+        (before,) = await self._look(work, [old])
+        return isinstance(before, list) and _kind(before) == _kind(found)
+
+
+def told_by_text(before: Snapshot, after: Snapshot, task: str) -> Iterator[Unsound]:
+    """What the texts alone tell: merges that were left unfinished, and files without content."""
+    added = []
+    for path, entry in after.files.items():
+        old = before.files.get(path)
+        if old is None:
+            added.append((path, entry))
+        if entry.kind == "file" and entry.text and (old is None or old.sha256 != entry.sha256):
+            line = conflict_line(path, entry.text, old.text if old else None, task)
+            if line:
+                yield Unsound(path, line, "a mark of an unresolved merge conflict (<<<<<<<)")
+    for path in empty_files(added, task):
+        yield Unsound(path, 0, "the file is empty")
+
+
+File = tuple[Form, str, str | None]
+"""Form, path, text; None: the file itself is looked at."""
+
+
+def chunks(files: Sequence[File], size: int) -> Iterator[list[File]]:
+    """In pieces that fit into a command line. What does not fit alone is a piece of its own."""
+    chunk: list[File] = []
+    used = 0
+    for file in files:
+        need = len(argument_text(file))
+        if chunk and used + need > size:
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(file)
+        used += need
+    if chunk:
+        yield chunk
+
+
+def told(unsound: Sequence[Unsound], sound: Looked, seconds: float, runner: CheckRunner) -> CheckResult:
+    if not unsound:
+        names = [f"{quoted(path)} ({form})" for path, form in sound[:MAX_TOLD]]
+        more = f" and {len(sound) - MAX_TOLD} more" if len(sound) > MAX_TOLD else ""
+        are = "is" if len(sound) == 1 else "are"
+        text = f"{counted(len(sound), 'file')} {are} sound in {'its' if are == 'is' else 'their'} form: "
+        return CheckResult(
+            NAME, 0, runner.redact(text + ", ".join(names) + more), seconds, "sound", ran=False
+        )
+    lines = [found.sentence for found in unsound[:MAX_TOLD]]
+    if len(unsound) > MAX_TOLD:
+        lines.append(f"and {len(unsound) - MAX_TOLD} more")
+    text = runner.redact("\n".join(lines))
+    head = "A file is not sound:" if len(unsound) == 1 else "Files are not sound:"
+    return CheckResult(NAME, 1, text, seconds, "sound", ran=False, told=f"{head}\n{text}")
+
+
+def _line_and_words(found: list[Any]) -> tuple[int, str]:
+    match found:
+        case [int(line), str(words)]:
+            return line, words
+    return 0, "it cannot be read in its form"
+
+
+def _kind(found: list[Any]) -> str:
+    return re.sub(r"\d+", "#", _line_and_words(found)[1])
