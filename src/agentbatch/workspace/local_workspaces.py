@@ -20,6 +20,7 @@ from agentbatch.workspace.isolation.isolated_dir import (
     read_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
+from agentbatch.workspace.isolation.judged import Judged, WorkAltered
 from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.shell.environment import shell_environment
@@ -161,7 +162,8 @@ class LocalTaskWorkspace:
             return Left()
         notices = []
         try:
-            kept = await isolation.keep(isolated, ending.message)
+            judged = Judged(isolated.root, ending.before, ending.after) if ending.completed else None
+            kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
             if self._order.apply and ending.completed and isolated.kind == "copy":
                 applied = await isolation.apply_back(isolated, ending.before, ending.after)
@@ -180,7 +182,8 @@ class LocalTaskWorkspace:
             else:
                 notices.append(f"The files of task {task_id} stay in {isolated.root}.")
         except (OSError, UserError) as error:
-            return Left("", (*notices, f"The work of task {task_id} stays in {isolated.root}: {error}"))
+            stays = f"The work of task {task_id} stays in {isolated.root}: {error}"
+            return Left("", (*notices, stays), str(error) if isinstance(error, WorkAltered) else "")
         return Left(kept.branch, (*notices, *kept.notes))
 
     async def close(self) -> tuple[str, ...]:

@@ -100,6 +100,9 @@ class FileEntry:
     """`special`: a fifo, socket or device, never opened."""
     signature: Signature | None = field(default=None, compare=False)
     """By which the next snapshot knows that the file is unchanged; None: it is read again."""
+    excerpt: str = field(default="", compare=False)
+    """Of a file whose `text` is None: its beginning and its end, with replacement characters for what is no UTF-8;
+    empty where it is binary, and where the snapshot has no room for it."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,7 @@ class Ending:
     before: Snapshot
     """The directory when the task began."""
     after: Snapshot
-    """As it was evaluated last, or seen last."""
+    """As it was evaluated last, or seen last. Of a completed task nothing else is kept."""
     message: str
     """For the commit of a worktree's work."""
     patch: str
@@ -270,6 +273,8 @@ class Left:
     """The git branch that holds it; empty: no branch."""
     notices: tuple[str, ...] = ()
     """What a person should know, a sentence each."""
+    problem: str = ""
+    """Why the task must not count as completed, a sentence: its work is not any more what was judged."""
 
 
 class TaskWorkspace(Protocol):

@@ -120,6 +120,44 @@ async def test_a_copy_whose_changes_cannot_be_written_down_stays(
     assert any(text.startswith("The record of its changes could not be written: ") for text in texts)
 
 
+@pytest.mark.parametrize("isolation", ["none", "worktree"])
+async def test_work_that_changes_after_it_was_judged_is_no_completed_work(
+    run_tasks: RunTasks, tmp_path: Path, work: Path, isolation: str
+) -> None:
+    """By a process that it left behind, say."""
+    places: list[Path] = []
+
+    def change(event: e.Event, _: object) -> None:
+        if isinstance(event, e.VerdictReached):
+            assert event.accepted
+            places.extend(path for path in tmp_path.rglob("made.txt") if path.is_file())
+            places[0].write_text("something else\n")
+            places[0].with_name("late.txt").write_text("late\n")
+
+    ran = await run_tasks([{**TASK, "isolation": isolation}], [SCRIPT], on_event=change)
+    assert (ran.task.status, ran.task.reason) == ("error", "workspace_error")
+    assert ran.task.error == "Changed after it was judged, so it is not what was accepted: made.txt."
+    assert "+something else" in (ran.task_folder("t") / "changes.patch").read_text()
+    if isolation == "worktree":
+        assert git(work, "show", f"{ran.task.branch}:made.txt") == "something else"
+
+
+async def test_what_comes_beside_the_judged_work_is_named_and_not_committed(
+    run_tasks: RunTasks, tmp_path: Path, work: Path
+) -> None:
+    def add(event: e.Event, _: object) -> None:
+        if isinstance(event, e.VerdictReached):
+            (made,) = (path for path in tmp_path.rglob("made.txt") if path.is_file())
+            made.with_name("late.txt").write_text("late\n")
+
+    ran = await run_tasks([TASK], [SCRIPT], on_event=add)
+    assert ran.task.status == "completed"
+    assert git(work, "ls-tree", "--name-only", ran.task.branch).split() == ["a.txt", "made.txt"]
+    texts = [notice.text for notice in ran.of_type(e.Notice)]
+    assert "Changed after the work was judged, and not looked at: late.txt." in texts
+    assert any("Not committed, because it is no part of what was judged: late.txt" in text for text in texts)
+
+
 def order(directory: Path, **changed: Any) -> Order:
     given = {"task_id": "t", "directory": str(directory), "isolation": "worktree", "env": {}, **changed}
     return Order(tools=(), command_timeout=60.0, **given)

@@ -1,6 +1,7 @@
 """Snapshots: what is in them, that changes show, and that nothing in a directory can hang or break them."""
 
 import os
+import pickle
 import socket
 import time
 from collections.abc import Callable
@@ -52,6 +53,26 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     }
     assert [path for path, entry in files.items() if entry.executable] == ["run.sh"]
     assert [path for path, entry in files.items() if entry.kind == "symlink"] == ["folder-link", "link"]
+
+
+def test_of_a_text_that_is_not_kept_both_ends_are(tmp_path: Path) -> None:
+    lines = [f"line {number} é" for number in range(20_000)]
+    write(tmp_path / "binary", b"x" * 100_000 + b"\0" + b"x" * 2_000_000)
+    write(tmp_path / "large.txt", "\n".join(lines))
+    write(tmp_path / "latin.txt", b"caf\xe9\n")
+    write(tmp_path / "long.txt", "é" * 100_000)
+    write(tmp_path / "small.txt", "x")
+    files = take_snapshot(tmp_path).files
+    found = {path: entry.excerpt for path, entry in files.items()}
+    assert (found["binary"], found["small.txt"], found["latin.txt"]) == ("", "", "caf\ufffd\n")
+    kept = found["large.txt"].split("\n")
+    assert kept[:2] == lines[:2]
+    assert kept[-2:] == lines[-2:]
+    cut = next(line for line in kept if line not in lines and line)
+    left = files["large.txt"].size - len(found["large.txt"].encode()) + len(f"\n{cut}\n")
+    assert cut == f"[... {left - 1:,} bytes left out ...]"
+    assert all(len(text.encode()) < module.MAX_EXCERPT + 60 for text in found.values())
+    assert found["long.txt"].count("\ufffd") <= 4
 
 
 def test_what_is_left_out(tmp_path: Path) -> None:
@@ -177,11 +198,23 @@ def test_too_many_files_are_cut_off_and_said(tmp_path: Path, monkeypatch: pytest
 
 
 def test_text_is_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TEXT_TOTAL", 25)
+    monkeypatch.setattr(module, "MAX_TEXT_TOTAL", 34)  # 25 for the first
     for number in range(4):
         write(tmp_path / f"{number}", "x" * 10)
     texts = [entry.text for entry in take_snapshot(tmp_path).files.values()]
     assert texts == ["x" * 10, "x" * 10, None, None]
+
+
+def test_pieces_of_texts_are_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_EXCERPT_TOTAL", 20_000)
+    for name in "abcd":
+        write(tmp_path / name, "12345678\n" * 10_000)
+    first = take_snapshot(tmp_path)
+    assert [bool(entry.excerpt) for entry in first.files.values()] == [True, False, False, False]
+    write(tmp_path / "b", "changed\n" * 10_000)
+    second = take_snapshot(tmp_path, first)
+    assert [bool(entry.excerpt) for entry in second.files.values()] == [True, True, False, False]
+    assert pickle.loads(pickle.dumps(second)).files["b"].excerpt == second.files["b"].excerpt != ""
 
 
 def test_huge_files_are_not_read_whole(tmp_path: Path) -> None:

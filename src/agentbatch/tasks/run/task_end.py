@@ -16,9 +16,14 @@ from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.text import list_names
+from agentbatch.workspace.files.diff import altered_work, changed_since, changes
 from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
 
 T = TypeVar("T")
+
+MAX_NAMED = 5
+"""Files in a notice."""
 
 UNWRITTEN = "The record of its changes could not be written"
 
@@ -42,6 +47,8 @@ class TaskEnd:
         changed, left = store.state.tasks[task_id].changed_files, Left()
         if self.coder is not None:
             await self._attempt("Its coder could not be closed", self.coder.close)
+        if self.directory is not None and done.status == "completed":
+            done = await self._unlike_judged(self.directory) or done
         if self.directory is not None:
             total = await self._write_changes(self.directory)
             if total is None and done.status == "completed":  # then its files must stay
@@ -52,6 +59,8 @@ class TaskEnd:
             leave = partial(self.place.leave, self._ending(done.status == "completed", resumable))
             left = await self._attempt("Its work could not be kept", leave) or left
             self._notify(left.notices)
+            if left.problem and done.status == "completed":
+                done = Done("error", "workspace_error", left.problem)
         store.emit(
             e.TaskFinished(
                 task_id=task_id,
@@ -77,6 +86,25 @@ class TaskEnd:
         if self.unseen:
             await self._attempt("Its directory could not be looked at", directory.look)
         return await self._attempt(UNWRITTEN, partial(directory.write_changes, self.context, self.planned))
+
+    async def _unlike_judged(self, directory: TaskDirectory) -> Done | None:
+        """How a completed task ends whose work is not any more what was judged: a process that it left behind has
+        written to it, say. What else has changed since is named, and nobody keeps it as this task's."""
+        judged = directory.after
+        look = partial(directory.workspace.snapshot, judged)
+        now = await self._attempt("Its directory could not be looked at", look)
+        if now is None:
+            return Done("error", "workspace_error", "Whether its work is still what was judged is not known.")
+        altered = altered_work(directory.before, judged, now)
+        if altered:
+            directory.after = now
+            return Done("error", "workspace_error", changed_since(altered))
+        since = changes(judged, now)
+        others = sorted((*since.added, *since.modified, *since.deleted))
+        if others:
+            names = list_names(others, MAX_NAMED, 80)
+            self._notify([f"Changed after the work was judged, and not looked at: {names}."])
+        return None
 
     async def _attempt(self, failed: str, step: Callable[[], Awaitable[T]]) -> T | None:
         """One step; code behind a door may raise anything in it, and even say that it was cancelled."""

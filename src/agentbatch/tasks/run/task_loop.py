@@ -113,7 +113,7 @@ class TaskLoop:
             await to_the_end(self._end().finish(done, resumable, self._last_text, self._last_evaluation))
         if stop_run:
             raise EndpointUnusable(stop_run)
-        return done.status == "completed"
+        return self._context.store.state.tasks[planned.id].status == "completed"
 
     def prolong(self, seconds: float) -> None:
         """The task was paused for so long: its time limit moves."""

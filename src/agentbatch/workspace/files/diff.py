@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from agentbatch.text import list_names
 from agentbatch.workspace.files.file_diff import FileChange, described, file_change, file_diff, named, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
@@ -34,6 +35,21 @@ def changes(before: Snapshot, after: Snapshot) -> Changes:
         modified=tuple(path for path in new if path in old and not same(old[path], new[path])),
         deleted=tuple(path for path in old if path not in new),
     )
+
+
+def altered_work(before: Snapshot, after: Snapshot, now: Snapshot) -> list[str]:
+    """Which of the changes between `before` and `after` are not in `now` as they are in `after`, by path."""
+    made = changes(before, after)
+    return sorted(
+        path
+        for path in (*made.added, *made.modified, *made.deleted)
+        if not same(after.files.get(path), now.files.get(path))
+    )
+
+
+def changed_since(paths: Sequence[str]) -> str:
+    """Of `altered_work`, as a sentence."""
+    return f"Changed after it was judged, so it is not what was accepted: {list_names(paths, 5, 80)}."
 
 
 def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.workspace.files.ignored import is_ignored
@@ -17,6 +18,12 @@ MAX_TEXT_FILE = 64 * 1024
 """Bytes of the largest file whose text is kept."""
 MAX_TEXT_TOTAL = 8 * 1024 * 1024
 """Bytes of text kept in one snapshot: a hundred tasks hold two each in memory."""
+MAX_EXCERPT = 8 * 1024
+"""Bytes kept of a text that is not kept whole: half of them are its beginning, half its end."""
+MAX_EXCERPT_TOTAL = 2 * 1024 * 1024
+"""Characters of such pieces kept in one snapshot."""
+FIRST_SHARE = 0.75
+"""Of both, for a task's first snapshot."""
 MAX_HASHED = 256 * 1024 * 1024
 """Bytes of the largest file that is hashed whole; of larger ones size, times, and both ends are."""
 RACY = 2_000_000_000
@@ -40,7 +47,9 @@ def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collect
     known = previous.files if previous else {}
     files: dict[str, FileEntry] = {}
     truncated = False
-    budget = MAX_TEXT_TOTAL
+    # What is there at the beginning leaves room for what comes later, which is what has to be seen.
+    share = FIRST_SHARE if previous is None else 1.0
+    budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
     for path, status in _walk(root, frozenset(exclude)):
         if len(files) >= MAX_FILES:
             truncated = True
@@ -50,8 +59,12 @@ def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collect
         if entry is None or entry.signature != _signature(status):
             entry = _read(path, status)
         if entry.text is not None and entry.size > budget:
-            entry = FileEntry(entry.sha256, entry.size, None, entry.executable, entry.kind)
+            excerpt = _excerpt_of_text(entry.text) if entry.kind == "file" else ""
+            entry = FileEntry(entry.sha256, entry.size, None, entry.executable, entry.kind, excerpt=excerpt)
+        if len(entry.excerpt) > pieces:
+            entry = replace(entry, excerpt="")
         budget -= entry.size if entry.text is not None else 0
+        pieces -= len(entry.excerpt)
         files[name] = entry
     return Snapshot(dict(sorted(files.items())), truncated)
 
@@ -129,19 +142,21 @@ def _read_file(path: Path) -> FileEntry:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             return FileEntry("", 0, None, False, "special")
-        digest, size, start = hashlib.sha256(), status.st_size, b""
+        digest, size, ends = hashlib.sha256(), status.st_size, _Ends()
         if size > MAX_HASHED:
             digest.update(f"{size} {status.st_mtime_ns}".encode())
-            digest.update(file.read(_BLOCK))
-            file.seek(-_BLOCK, os.SEEK_END)
-            digest.update(file.read(_BLOCK))
+            for offset in (0, size - _BLOCK):
+                file.seek(offset)
+                block = file.read(_BLOCK)
+                digest.update(block)
+                ends.feed(block)
         else:
             size = 0
             while block := file.read(_BLOCK):
-                start = start or block
                 size += len(block)
                 digest.update(block)
-    text = _text(start) if size <= MAX_TEXT_FILE else None
+                ends.feed(block)
+    text = _text(ends.start) if size <= MAX_TEXT_FILE else None
     fresh = now - max(status.st_mtime_ns, status.st_ctime_ns) < RACY
     return FileEntry(
         digest.hexdigest(),
@@ -149,6 +164,7 @@ def _read_file(path: Path) -> FileEntry:
         text,
         bool(status.st_mode & stat.S_IXUSR),
         signature=None if fresh or size != status.st_size else _signature(status),
+        excerpt=ends.excerpt(size) if text is None else "",
     )
 
 
@@ -159,3 +175,39 @@ def _text(raw: bytes) -> str | None:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+class _Ends:
+    """The beginning and the end of a file that is read block by block."""
+
+    def __init__(self) -> None:
+        self.start = b""
+        """Its first block."""
+        self._end = b""
+        self._binary = False
+
+    def feed(self, block: bytes) -> None:
+        self.start = self.start or block
+        self._end = (self._end + block if len(block) < MAX_EXCERPT else block)[-MAX_EXCERPT:]
+        self._binary = self._binary or b"\0" in block
+
+    def excerpt(self, size: int) -> str:
+        """Of a file of `size` bytes; empty where it is binary."""
+        if self._binary:
+            return ""
+        if size <= MAX_EXCERPT:
+            return self.start.decode("utf-8", "replace")
+        half = MAX_EXCERPT // 2
+        head, tail = self.start[:half], self._end[-half:]
+        # Whole lines, so that no letter is cut in two; where the lines are longer than that, as it comes.
+        head = head[: head.rfind(b"\n") + 1] or head
+        tail = tail[tail.find(b"\n") + 1 :] or tail
+        left_out = size - len(head) - len(tail)
+        note = f"\n[... {left_out:,} bytes left out ...]\n"
+        return head.decode("utf-8", "replace").removesuffix("\n") + note + tail.decode("utf-8", "replace")
+
+
+def _excerpt_of_text(text: str) -> str:
+    ends = _Ends()
+    ends.feed(raw := text.encode())
+    return ends.excerpt(len(raw))

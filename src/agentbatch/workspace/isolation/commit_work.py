@@ -11,6 +11,7 @@ from pathlib import Path
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
 from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.judged import Judged, take_back_unjudged
 from agentbatch.workspace.isolation.removal import open_up
 from agentbatch.workspace.isolation.worktree import (
     NOTHING,
@@ -41,11 +42,14 @@ class KeptWork:
     """False: something is only in the place itself, which must stay."""
 
 
-def commit_work(git: Git, worktree: Worktree, message: str, folder: Path) -> KeptWork:
-    """Commit everything on the worktree's branch; nothing is committed where nothing changed. Safe to repeat.
+def commit_work(
+    git: Git, worktree: Worktree, message: str, folder: Path, judged: Judged | None = None
+) -> KeptWork:
+    """Commit everything on the worktree's branch, or what was `judged` and nothing else; nothing is committed where
+    nothing changed. Safe to repeat.
 
     `folder` is for the files of the work. Nothing of the worktree is run, and its `.git` is not read. Raises
-    GitError, OSError.
+    WorkAltered where what was judged is not there any more, GitError, OSError.
     """
     notes = []
     aside = set_repositories_aside(worktree.top, folder / "nested")
@@ -68,6 +72,15 @@ def commit_work(git: Git, worktree: Worktree, message: str, folder: Path) -> Kep
     ignored = _ignored(git, worktree, index)
     if ignored:
         notes.append(f"Not on the branch, because git ignores it: {list_names(ignored, MAX_NAMED, 80)}.")
+    unjudged = []
+    if judged is not None and judged.whole:
+        unjudged = take_back_unjudged(git, worktree, index, judged)
+        judged.check()  # when git has read it
+    if unjudged:
+        notes.append(
+            f"Not committed, because it is no part of what was judged: {list_names(unjudged, MAX_NAMED, 80)}; it is "
+            f"still in {top}."
+        )
     tree = git.run("write-tree", cwd=top, pinned=pinned).strip()
     worktree = _on_free_branch(git, worktree, tree)
     commit = parent = tip(git, worktree) or worktree.base
@@ -75,7 +88,7 @@ def commit_work(git: Git, worktree: Worktree, message: str, folder: Path) -> Kep
         commit = _commit(git, worktree, tree, parent, message)
     index.unlink(missing_ok=True)
     branch = worktree.branch if commit != worktree.base else ""
-    return KeptWork(branch, commit if branch else "", tuple(notes), whole=not (problem or lost))
+    return KeptWork(branch, commit if branch else "", tuple(notes), whole=not (problem or lost or unjudged))
 
 
 def set_repositories_aside(top: Path, aside: Path) -> int:

@@ -13,6 +13,7 @@ from agentbatch.workspace.isolation.apply_back import Applied, apply_back
 from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
+from agentbatch.workspace.isolation.judged import Judged
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove
 from agentbatch.workspace.isolation.worktree import branch_name
 from agentbatch.workspace.workspace import Snapshot
@@ -53,15 +54,18 @@ class Isolation:
         name = branch_name(self._run_id, task_id)
         return await self._disk.run(lambda: make_worktree(self._git, source, folder, name, self._lock))
 
-    async def keep(self, isolated: IsolatedDir, message: str) -> KeptWork:
-        """Commit what was done in a worktree on its branch. Nothing is removed yet, and it may be repeated.
+    async def keep(self, isolated: IsolatedDir, message: str, judged: Judged | None = None) -> KeptWork:
+        """Commit what was done in a worktree on its branch: all of it, or of a completed task what was `judged`.
+        Nothing is removed yet, and it may be repeated. Raises WorkAltered, UserError, OSError.
 
         For a copy there is nothing to do: its changes are in changes.patch, or brought back by `apply_back`.
         """
         if isolated.worktree is None:
             return KeptWork()
         worktree = isolated.worktree
-        return await self._disk.run(lambda: commit_work(self._git, worktree, message, isolated.folder))
+        return await self._disk.run(
+            lambda: commit_work(self._git, worktree, message, isolated.folder, judged)
+        )
 
     async def apply_back(self, isolated: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
         """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""

@@ -1,0 +1,137 @@
+"""Of a completed task's worktree, the branch gets what was judged and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
+from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.isolation.judged import Judged, WorkAltered
+from agentbatch.workspace.workspace import Snapshot
+from tests.workspace.repositories import branches, environment, git, make_repository, needs_git
+
+pytestmark = needs_git
+
+BASE = {"a.txt": "a\n", "gone.txt": "x\n", "other.txt": "o\n", "lib/a/b.txt": "b\n", ".tox/kept.txt": "k\n"}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Isolation:
+    return Isolation("r", environment(tmp_path / "home"))
+
+
+@pytest.fixture
+async def place(tmp_path: Path, places: Isolation) -> IsolatedDir:
+    repository = make_repository(tmp_path / "repo", BASE)
+    return await places.make("worktree", repository, tmp_path / "work", task_id="t")
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def work(place: IsolatedDir, files: dict[str, str]) -> Judged:
+    before = take_snapshot(place.root)
+    write(place.root, files)
+    (place.root / "gone.txt").unlink()
+    return Judged(place.root, before, take_snapshot(place.root))
+
+
+def committed(place: IsolatedDir) -> dict[str, str]:
+    names = git(place.source, "ls-tree", "-r", "-z", "--name-only", place.branch).split("\0")
+    return {name: f"{git(place.source, 'show', f'{place.branch}:{name}')}\n" for name in names if name}
+
+
+async def test_nothing_else_is_committed(place: IsolatedDir, places: Isolation) -> None:
+    made = {"a.txt": "changed\n", "new ünï\t.py": "1\n"}
+    judged = work(place, made)
+    late = {
+        "late.txt": "late\n",
+        "other.txt": "late\n",
+        "lib/a/b.txt": "late\n",
+        ".tox/kept.txt": "unseen\n",
+        "node_modules/x/index.js": "",
+        "__pycache__/a.pyc": "",
+        "b.pyc": "",
+    }
+    write(place.root, late)
+    kept = await places.keep(place, "m", judged)
+    expected = {name: text for name, text in BASE.items() if name != "gone.txt"} | made
+    assert committed(place) == expected
+    assert not kept.whole
+    (note,) = kept.notes
+    assert (
+        "Not committed, because it is no part of what was judged: .tox/kept.txt, late.txt, lib/a/b.txt"
+        in note
+    )
+    assert ".pyc" not in note
+    assert "node_modules" not in note
+    assert (await places.keep(place, "again", judged)).commit == kept.commit
+
+
+async def test_caches_alone_do_not_hold_the_place(place: IsolatedDir, places: Isolation) -> None:
+    judged = work(place, {"new.py": "1\n", "__pycache__/new.pyc": "", ".venv/bin/python": ""})
+    kept = await places.keep(place, "m", judged)
+    assert (kept.whole, kept.notes) == (True, ())
+    assert "new.py" in committed(place)
+    assert not [name for name in committed(place) if "pyc" in name or "venv" in name]
+
+
+async def test_a_file_in_a_folders_place_and_a_folder_in_a_files(
+    place: IsolatedDir, places: Isolation
+) -> None:
+    before = take_snapshot(place.root)
+    (place.root / "lib/a/b.txt").unlink()
+    (place.root / "lib/a").rmdir()
+    (place.root / "a.txt").unlink()
+    write(place.root, {"lib/a": "a file\n", "a.txt/inner": "i\n"})
+    judged = Judged(place.root, before, take_snapshot(place.root))
+    (place.root / "other.txt").unlink()
+    write(place.root, {"other.txt/late": "late\n"})
+    await places.keep(place, "m", judged)
+    found = committed(place)
+    assert (found["lib/a"], found["a.txt/inner"], found["other.txt"]) == ("a file\n", "i\n", "o\n")
+    assert "other.txt/late" not in found
+
+
+@pytest.mark.parametrize("spoil", ["changed", "deleted", "back again"])
+async def test_work_that_has_changed_since_is_not_committed(
+    place: IsolatedDir, places: Isolation, spoil: str
+) -> None:
+    judged = work(place, {"new.py": "1\n"})
+    match spoil:
+        case "changed":
+            write(place.root, {"new.py": "2\n"})
+        case "deleted":
+            (place.root / "new.py").unlink()
+        case "back again":
+            write(place.root, {"gone.txt": "x\n"})
+    name = "gone.txt" if spoil == "back again" else "new.py"
+    with pytest.raises(WorkAltered, match=f"Changed after it was judged.*: {name}"):
+        await places.keep(place, "m", judged)
+    assert git(place.source, "rev-parse", place.branch) == git(place.source, "rev-parse", "main")
+    assert (await places.keep(place, "m")).whole, "what was not judged is kept as a failed task's work"
+
+
+async def test_of_too_many_files_to_compare_all_are_kept(place: IsolatedDir, places: Isolation) -> None:
+    work(place, {"new.py": "1\n"})
+    some = Judged(place.root, Snapshot({}, truncated=True), Snapshot({}, truncated=True))
+    assert (await places.keep(place, "m", some)).whole
+    assert "new.py" in committed(place)
+
+
+async def test_of_a_folder_in_the_repository_only_that_is_committed(
+    tmp_path: Path, places: Isolation
+) -> None:
+    repository = make_repository(tmp_path / "repo", {"one/a.txt": "a\n", "two/b.txt": "b\n"})
+    place = await places.make("worktree", repository / "one", tmp_path / "work", task_id="t")
+    before = take_snapshot(place.root)
+    write(place.root, {"a.txt": "new\n", "../two/b.txt": "unseen\n"})
+    kept = await places.keep(place, "m", Judged(place.root, before, take_snapshot(place.root)))
+    found = {name: git(repository, "show", f"{place.branch}:{name}") for name in ("one/a.txt", "two/b.txt")}
+    assert found == {"one/a.txt": "new", "two/b.txt": "b"}
+    assert not kept.whole
+    assert branches(repository) == [place.branch]
