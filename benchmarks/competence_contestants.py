@@ -1,21 +1,18 @@
-"""The three that benchmarks.competence compares: the bare model, agentbatch, and mini-swe-agent.
+"""What benchmarks.competence compares agentbatch with: the bare model and mini-swe-agent; and what all have in common.
 
-Each gets a task, a new folder with an empty directory `work` in it, the server, and the same limits; each reports
-its calls and tokens. None sees the hidden tests.
+Each contestant gets a task, a new folder with an empty directory `work` in it, the server, and the same limits; each
+reports its calls and tokens. None sees the hidden tests.
 """
 
 import http.client
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 import time
-import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +22,9 @@ from benchmarks.competence_tasks import Task, kill_group, sandbox_for
 
 STEPS = 15
 """Model steps: of one coder turn of agentbatch (all of a task's turns are reported), of all of mini-swe-agent."""
-SECONDS = 240
-"""Wall clock of a task."""
-ITERATIONS = 3
-"""Coder turns of agentbatch."""
 START_UP = 20
 """Extra seconds for a program to start and to end by itself before it is killed."""
 
-AGENTS = Path(__file__).parents[1] / "agents"
 EXCLUDED = ("OPENAI_", "CODER_", "EVALUATION_", "AGENTBATCH_", "MSWEA_", "LITELLM_", "XDG_")
 """Prefixes of the user's variables that would affect the measurement."""
 
@@ -56,9 +48,14 @@ class Outcome(NamedTuple):
 class Conditions(NamedTuple):
     server: Server
     temperature: float
+    seconds: int
+    """Wall clock of a task, at most."""
     sandbox: SandboxChoice
     home: Path
-    """A folder for caches and settings that lasts for one contestant's repetition."""
+    """A folder for caches and settings that lasts for one repetition."""
+
+
+Contestant = Callable[[Task, Path, Conditions], Outcome]
 
 
 def bare(task: Task, folder: Path, conditions: Conditions) -> Outcome:
@@ -76,7 +73,7 @@ def bare(task: Task, folder: Path, conditions: Conditions) -> Outcome:
     )
     began = time.monotonic()
     try:
-        with urllib.request.urlopen(post, timeout=SECONDS) as reply:
+        with urllib.request.urlopen(post, timeout=conditions.seconds) as reply:
             answer = json.load(reply)
     except TimeoutError:
         return Outcome("timeout", seconds=time.monotonic() - began, calls=1)
@@ -92,50 +89,13 @@ def bare(task: Task, folder: Path, conditions: Conditions) -> Outcome:
     return _with_tokens(outcome, [answer.get("usage")])
 
 
-def agentbatch(task: Task, folder: Path, conditions: Conditions) -> Outcome:
-    """The command, on a batch of one task, with verify and both roles on the server."""
-    entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt, "verify": task.verify_command}
-    (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
-    _copy_agents(folder / "agents", conditions)
-    server = conditions.server
-    command = [sys.executable, "-m", "agentbatch", "--serial", "--json", "--output", "results.json"]
-    command += ["--max-iterations", str(ITERATIONS), "--timeout", str(SECONDS)]
-    for role in ("coder", "evaluator"):
-        command += [f"--{role}-model", server.model, f"--{role}-endpoint", server.url]
-    environment = _environment(conditions, {"OPENAI_API_KEY": server.key})
-    began = time.monotonic()
-    code = _run(command, folder, environment, folder / "agentbatch.log")
-    seconds = time.monotonic() - began
-    results = folder / "results.json"
-    if not results.is_file():
-        return Outcome("crashed", _end_of(folder / "agentbatch.log", code), seconds=seconds)
-    entry = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
-    stats = entry["tokenStats"]
-    return Outcome(
-        entry["status"],
-        f"{entry['reason']}: {entry['error']}" if entry.get("error") else entry["reason"],
-        input=stats["promptTokens"],
-        cached=stats["cachedTokens"],
-        output=stats["completionTokens"],
-        calls=stats["calls"],
-        steps=entry["steps"],
-        seconds=seconds,
-        detail={
-            "iterations": entry["iterations"],
-            "estimated": stats["estimated"],
-            "evaluator_calls": stats["byRole"].get("evaluator", {}).get("calls", 0),
-            "evaluator_tokens": stats["byRole"].get("evaluator", {}).get("totalTokens", 0),
-        },
-    )
-
-
 def mini(task: Task, folder: Path, conditions: Conditions, python: Path) -> Outcome:
     """mini-swe-agent with its text-based configuration; `python`: of the environment that it is installed in."""
     trajectory = folder / "traj.json"
     server = conditions.server
     options: dict[str, Any] = {
         "agent.step_limit": STEPS,
-        "agent.wall_time_limit_seconds": SECONDS,
+        "agent.wall_time_limit_seconds": conditions.seconds,
         "agent.cost_limit": 0,
         "model.model_class": "litellm_textbased",
         "model.model_kwargs.api_base": server.url,
@@ -166,35 +126,16 @@ def mini(task: Task, folder: Path, conditions: Conditions, python: Path) -> Outc
     installed = [python.parent.parent.resolve(), python.resolve().parent.parent]
     sandbox = sandbox_for(conditions.sandbox, folder.resolve(), network=True, readable=installed)
     began = time.monotonic()
-    code = _run(sandbox.wrap(command), folder, _environment(conditions, variables), folder / "mini.log")
+    code = run(sandbox.wrap(command), folder, conditions, variables, folder / "mini.log")
     seconds = time.monotonic() - began
     if not trajectory.is_file():
-        return Outcome("crashed", _end_of(folder / "mini.log", code), seconds=seconds)
+        return Outcome("crashed", end_of(folder / "mini.log", code), seconds=seconds)
     document = json.loads(trajectory.read_text(encoding="utf-8"))
     status = document["info"]["exit_status"] or ("timeout" if code is None else "crashed")
     replies = [message.get("extra", {}).get("response") for message in document["messages"]]
     usages = [reply.get("usage") for reply in replies if isinstance(reply, dict)]
     calls = document["info"]["model_stats"]["api_calls"]
     return _with_tokens(Outcome(status, calls=calls, steps=calls, seconds=seconds), usages)
-
-
-def _copy_agents(agents: Path, conditions: Conditions) -> None:
-    """Our agents/, with the limits and the model's parameters of this measurement."""
-    shutil.copytree(AGENTS, agents)
-    parameters = f"temperature = {conditions.temperature}\ncontext_window = {conditions.server.context}\n"
-    for path in agents.glob("*.toml"):
-        text = re.sub(
-            r"^(temperature|context_window) *=.*\n", "", path.read_text("utf-8"), flags=re.MULTILINE
-        )
-        text = re.sub(r"^\[model\]\n", lambda found: found[0] + parameters, text, flags=re.MULTILINE)
-        if path.stem == "coder":
-            text = re.sub(r"^steps *=.*$", f"steps = {STEPS}", text, flags=re.MULTILINE)
-        path.write_text(text, encoding="utf-8")
-        set_to = tomllib.loads(text)
-        if set_to["model"].get("temperature") != conditions.temperature:
-            raise RuntimeError(f"{path}: the temperature could not be set")
-        if path.stem == "coder" and set_to["limits"]["steps"] != STEPS:
-            raise RuntimeError(f"{path}: the limit of steps could not be set")
 
 
 def _environment(conditions: Conditions, variables: Mapping[str, str]) -> dict[str, str]:
@@ -207,27 +148,30 @@ def _environment(conditions: Conditions, variables: Mapping[str, str]) -> dict[s
     return {**kept, **own, **variables}
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int | None:
-    """Run to the end, at most SECONDS and START_UP; the exit code, or None when it had to be killed."""
+def run(
+    command: Sequence[str], folder: Path, conditions: Conditions, variables: Mapping[str, str], log: Path
+) -> int | None:
+    """Run to the end, at most the task's time and START_UP; the exit code, or None when it had to be killed."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env=_environment(conditions, variables),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            return process.wait(timeout=SECONDS + START_UP)
+            return process.wait(timeout=conditions.seconds + START_UP)
         except subprocess.TimeoutExpired:
             return None
         finally:
             kill_group(process)
 
 
-def _end_of(log: Path, code: int | None) -> str:
+def end_of(log: Path, code: int | None) -> str:
+    """How a program ended, and the last line that it wrote."""
     how = "it did not end" if code is None else f"exit code {code}"
     last_line = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     return f"{how}: {''.join(last_line)[:300]}"

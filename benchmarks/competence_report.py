@@ -1,43 +1,13 @@
 """The tables of benchmarks.competence, from its lines of results."""
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
 
-from agentbatch.errors import UserError
+from benchmarks.competence_lines import Line
 
-Line = dict[str, Any]
-"""One task, done by one contestant, once."""
-
-COMPARABLE = ("sha256", "temperature", "context")
-"""Keys that must be equal in all lines of one table."""
-
-
-def read_lines(paths: Iterable[Path]) -> list[Line]:
-    """The results in some files. Raises UserError when a file is invalid, or the results are not comparable."""
-    lines: list[Line] = []
-    for path in paths:
-        try:
-            lines += [
-                json.loads(text) for text in path.read_text(encoding="utf-8").splitlines() if text.strip()
-            ]
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as lines of JSON: {error}.") from None
-    if not lines:
-        raise UserError("There are no results in these files.")
-    for name in COMPARABLE:
-        values = {str(line.get(name)) for line in lines}
-        if len(values) > 1:
-            raise UserError(
-                f"These results differ in {name} ({', '.join(sorted(values))}): report them separately."
-            )
-    for task, digests in _by(lines, "name", "digest").items():
-        if len(digests) > 1:
-            raise UserError(f"The task {task} was changed between these results: report them separately.")
-    return lines
+UNJUDGED = ("bare", "mini")
+"""Contestants that nothing judges: an answer is an answer."""
 
 
 def report(lines: Sequence[Line]) -> list[str]:
@@ -49,6 +19,7 @@ def report(lines: Sequence[Line]) -> list[str]:
         f"context {first['context']:,} tokens",
         f"server at nice {', '.join(map(str, priorities))}"
         + ("; seconds compare only at the same" if len(priorities) > 1 else ""),
+        *_revisions(lines),
         "",
     ]
     return [
@@ -59,12 +30,23 @@ def report(lines: Sequence[Line]) -> list[str]:
         "",
         *_statuses(lines),
         *_wrongly_accepted(lines),
+        *_refused(lines),
         *_long(lines),
     ]
 
 
+def _revisions(lines: Sequence[Line]) -> list[str]:
+    """A contestant whose lines are of several revisions is none of them."""
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        if line["contestant"] != "bare":
+            names.setdefault(line["contestant"], []).append(line.get("revision") or "unknown")
+    return [f"{name}: revision {', '.join(dict.fromkeys(found))}" for name, found in names.items()]
+
+
 def _tasks(lines: Sequence[Line]) -> list[str]:
-    row = "{:<20}{:<12}{:>7}{:>24}{:>22}{:>13}{:>18}  {}"
+    width = _width(lines)
+    row = f"{{:<20}}{{:<{width}}}" + "{:>7}{:>24}{:>22}{:>13}{:>18}  {}"
     rows = [row.format("task", "contestant", "solved", "input", "output", "calls", "seconds", "status")]
     for name in sorted({(line["task"], line["name"]) for line in lines}):
         for contestant in _contestants(lines):
@@ -89,31 +71,64 @@ def _tasks(lines: Sequence[Line]) -> list[str]:
 
 def _totals(lines: Sequence[Line]) -> list[str]:
     tasks = {line["name"] for line in lines}
-    sums: dict[str, list[Line]] = {}
+    sums: dict[str, list[dict[str, float]]] = {}
     left_out = 0
     for contestant in _contestants(lines):
         for repetition in _repetitions(line for line in lines if line["contestant"] == contestant):
-            if {line["name"] for line in repetition} != tasks:
+            if {line["name"] for line in repetition} == tasks:
+                sums.setdefault(contestant, []).append(_sum(repetition))
+            else:
                 left_out += 1
-                continue
-            keys = ("solved", "verified", "input", "cached", "output", "calls", "seconds")
-            total = {key: sum(line[key] for line in repetition) for key in keys}
-            sums.setdefault(contestant, []).append({**total, "tokens": total["input"] + total["output"]})
-    row = "{:<12}{:>5}{:>14}{:>14}{:>27}{:>27}{:>23}{:>27}{:>8}{:>15}{:>22}"
-    head = ("solved", "verify ok", "input", "of it cached", "output", "tokens", "x bare", "calls", "seconds")
+    columns = {
+        "solved": 14,
+        "verify ok": 14,
+        "completed": 14,
+        "of them wrong": 15,
+        "tokens": 27,
+        "x bare": 8,
+        "of it output": 23,
+        "cached": 23,
+        "calls": 15,
+        "iterations": 15,
+        "seconds": 22,
+    }
+    row = f"{{:<{_width(lines)}}}{{:>5}}" + "".join(f"{{:>{width}}}" for width in columns.values())
     rows = [
         f"a repetition of {len(tasks)} tasks: median (min-max)",
-        row.format("contestant", "reps", *head),
+        row.format("contestant", "reps", *columns),
     ]
     plain = statistics.median(one["tokens"] for one in sums["bare"]) if "bare" in sums else None
     for contestant, some in sums.items():
-        ratio = f"{statistics.median(one['tokens'] for one in some) / plain:.1f}" if plain else "-"
         shown = {key: spread([one[key] for one in some]) for key in some[0]}
-        counts = [shown[key] for key in ("solved", "verified", "input", "cached", "output", "tokens")]
-        rows.append(row.format(contestant, len(some), *counts, ratio, shown["calls"], shown["seconds"]))
+        shown["x bare"] = f"{statistics.median(one['tokens'] for one in some) / plain:.1f}" if plain else "-"
+        if contestant in UNJUDGED:
+            shown |= dict.fromkeys(("completed", "of them wrong", "iterations"), "-")
+        rows.append(row.format(contestant, len(some), *(shown[name] for name in columns)))
     if left_out:
         rows.append(f"left out: {left_out} repetitions without all of these tasks")
     return rows
+
+
+def _sum(repetition: Sequence[Line]) -> dict[str, float]:
+    """One contestant's repetition, by the names of the columns."""
+    completed = [line for line in repetition if line["status"] == "completed"]
+
+    def total(key: str) -> int | float:
+        found: int | float = sum(line[key] for line in repetition)
+        return found
+
+    return {
+        "solved": total("solved"),
+        "verify ok": total("verified"),
+        "completed": len(completed),
+        "of them wrong": sum(not line["solved"] for line in completed),
+        "tokens": total("input") + total("output"),
+        "of it output": total("output"),
+        "cached": total("cached"),
+        "calls": total("calls"),
+        "iterations": sum(line["detail"].get("iterations", 0) for line in repetition),
+        "seconds": total("seconds"),
+    }
 
 
 def _statuses(lines: Sequence[Line]) -> list[str]:
@@ -128,19 +143,37 @@ def _statuses(lines: Sequence[Line]) -> list[str]:
 
 
 def _wrongly_accepted(lines: Sequence[Line]) -> list[str]:
-    """Tasks that agentbatch accepted but whose hidden tests fail."""
-    completed = [
-        line for line in lines if line["contestant"] == "agentbatch" and line["status"] == "completed"
-    ]
-    if not any(line["contestant"] == "agentbatch" for line in lines):
-        return []
-    wrong = [line for line in completed if not line["solved"]]
-    rows = [f"agentbatch: {len(wrong)} of {len(completed)} completed tasks fail the hidden tests"]
-    rows += [
-        f"  {line['name']}, repetition {line['repetition']}, verify {'passes' if line['verified'] else 'FAILS'}: "
-        f"{line['hidden']}"
-        for line in wrong
-    ]
+    """What agentbatch called completed, and of that what fails the hidden tests."""
+    rows = []
+    for contestant in _judged(lines):
+        some = [line for line in lines if line["contestant"] == contestant]
+        completed = [line for line in some if line["status"] == "completed"]
+        wrong = [line for line in completed if not line["solved"]]
+        rows.append(f"{contestant}: {len(wrong)} of {len(completed)} completed tasks fail the hidden tests")
+        rows += [
+            f"  {line['name']}, repetition {line['repetition']}, verify "
+            f"{'passes' if line['verified'] else 'FAILS'}: {line['hidden']}"
+            for line in wrong
+        ]
+    return rows
+
+
+def _refused(lines: Sequence[Line]) -> list[str]:
+    """What sent work back, and whether the work that a task ended with deserved it; of earlier work nobody knows."""
+    rows = []
+    for contestant in _judged(lines):
+        why: dict[str, Counter[str]] = {}
+        for line in (line for line in lines if line["contestant"] == contestant):
+            evaluations = line["detail"].get("evaluations", [])
+            for place, evaluation in enumerate(evaluations, 1):
+                if not evaluation["accepted"]:
+                    solved = "of right work" if line["solved"] else "of wrong work"
+                    kind = solved if place == len(evaluations) else "of earlier work"
+                    for cause in dict.fromkeys(evaluation["failed"] or [evaluation["by"]]):
+                        why.setdefault(cause, Counter())[kind] += 1
+        for cause, counts in sorted(why.items()):
+            shown = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+            rows.append(f"{contestant}: refusals by {cause}: {shown}")
     return rows
 
 
@@ -150,6 +183,16 @@ def _long(lines: Sequence[Line]) -> list[str]:
         return []
     names = ", ".join(f"{line['name']} {line['steps']}" for line in long)
     return [f"more than {long[0]['step_limit']} steps, over all turns: {names}"]
+
+
+def _width(lines: Sequence[Line]) -> int:
+    """Of the column of contestants."""
+    return max(map(len, ("contestant", *_contestants(lines)))) + 2
+
+
+def _judged(lines: Iterable[Line]) -> list[str]:
+    """The contestants that say themselves whether a task is completed."""
+    return [name for name in _contestants(lines) if name not in UNJUDGED]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -172,10 +215,3 @@ def _repetitions(lines: Iterable[Line]) -> list[list[Line]]:
     for line in lines:
         groups.setdefault((line["run"], line["repetition"]), []).append(line)
     return list(groups.values())
-
-
-def _by(lines: Iterable[Line], key: str, value: str) -> dict[str, set[str]]:
-    groups: dict[str, set[str]] = {}
-    for line in lines:
-        groups.setdefault(line[key], set()).add(line[value])
-    return groups

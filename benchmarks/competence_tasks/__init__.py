@@ -1,8 +1,9 @@
 """The tasks of benchmarks.competence, one TOML file each, and how a finished directory is checked.
 
 A file has `name`, `file` (to be written), `prompt` (as a user would write it), `verify` (the user's own check, Python,
-run in the task's directory), `hidden` (more checks, for the benchmark only) and `solution` (proof that the task is
-solvable: `python -m benchmarks.competence --check-tasks`).
+run in the task's directory), `hidden` (more checks, for the benchmark only), `solution` (proof that the task is
+solvable) and `wrong` (programs with mistakes that small models make: proof that the hidden tests see them);
+`python -m benchmarks.competence --check-tasks` runs these.
 """
 
 import contextlib
@@ -41,6 +42,7 @@ class Task(NamedTuple):
     verify: str
     hidden: str
     solution: str
+    wrong: list[str]
 
     @property
     def verify_command(self) -> str:
@@ -147,16 +149,25 @@ def _not_copied(folder: str, names: list[str]) -> set[str]:
 
 
 def check_tasks(tasks: Iterable[Task], checker: Checker) -> list[str]:
-    """What is wrong with the tasks: a solution must pass both checks, an empty file neither."""
-    problems = []
-    for task in tasks:
-        for content, right in ((task.solution, True), ("", False)):
-            with tempfile.TemporaryDirectory() as folder:
-                Path(folder, task.file).write_text(content, encoding="utf-8")
-                for kind, source in (("verify", task.verify), ("hidden", task.hidden)):
-                    failed = checker.check(source, Path(folder))
-                    if right and failed:
-                        problems.append(f"{task.name}: {kind} fails on the solution: {failed}")
-                    if not right and not failed:
-                        problems.append(f"{task.name}: {kind} passes on an empty file")
-    return problems
+    """What is wrong with the tasks: a solution must pass both checks, an empty file neither, and no wrong program the
+    hidden tests (whether `verify` sees its mistake is the user's luck)."""
+    found = (_problem(checker, task, *check) for task in tasks for check in _expected(task))
+    return [problem for problem in found if problem]
+
+
+def _expected(task: Task) -> list[tuple[str, str, str, bool]]:
+    """What each program is, its text, the check to run on it, and whether that passes."""
+    return [
+        *(("the solution", task.solution, kind, True) for kind in ("verify", "hidden")),
+        *(("an empty file", "", kind, False) for kind in ("verify", "hidden")),
+        *((f"wrong program {n}", text, "hidden", False) for n, text in enumerate(task.wrong, 1)),
+    ]
+
+
+def _problem(checker: Checker, task: Task, what: str, program: str, kind: str, passes: bool) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, task.file).write_text(program, encoding="utf-8")
+        failed = checker.check(task.verify if kind == "verify" else task.hidden, Path(folder))
+    if passes and failed:
+        return f"{task.name}: {kind} fails on {what}: {failed}"
+    return f"{task.name}: {kind} passes on {what}" if not passes and not failed else ""

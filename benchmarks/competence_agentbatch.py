@@ -1,0 +1,138 @@
+"""agentbatch as a contestant of benchmarks.competence: with a user's `verify` or without, and without parts of it."""
+
+import json
+import re
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentbatch.errors import UserError
+from benchmarks.competence_contestants import STEPS, Conditions, Outcome, end_of, run
+from benchmarks.competence_tasks import Task
+
+ITERATIONS = 3
+"""Coder turns of a task."""
+AGENTS = Path(__file__).parents[1] / "agents"
+
+
+class Setting(NamedTuple):
+    """One line of agents/evaluator.toml."""
+
+    table: str
+    key: str
+    value: bool | int
+
+
+PARTS = {
+    "facts": Setting("checks", "discover", False),
+    "own": Setting("limits", "checks", 0),
+    "hands": Setting("limits", "steps", 0),
+}
+"""What can be taken out of the evaluator, and the setting that does it: the checks that need no model, those that its
+model writes, the commands that it runs while it judges."""
+
+
+def chosen_parts(words: str) -> tuple[str, ...]:
+    """The parts that `--without words` takes out, in the table's order. Raises UserError for an unknown one."""
+    named = {word.strip() for word in words.split(",")}
+    if unknown := sorted(named - {*PARTS, "all"}):
+        raise UserError(f"--without: there is no part {unknown[0]!r}; they are {', '.join(PARTS)} and all.")
+    return tuple(part for part in PARTS if part in named or "all" in named)
+
+
+@dataclass(frozen=True)
+class Agentbatch:
+    """The command, on a batch of one task, both roles on the server; see `Contestant`."""
+
+    verify: bool
+    """The user's check goes with the task."""
+    without: tuple[str, ...] = ()
+    """Of PARTS."""
+
+    def __call__(self, task: Task, folder: Path, conditions: Conditions) -> Outcome:
+        entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt}
+        if self.verify:
+            entry["verify"] = task.verify_command
+        (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
+        copy_agents(folder / "agents", conditions, self.without)
+        server, log = conditions.server, folder / "agentbatch.log"
+        command = [sys.executable, "-m", "agentbatch", "--serial", "--json", "--output", "results.json"]
+        command += ["--max-iterations", str(ITERATIONS), "--timeout", str(conditions.seconds)]
+        for role in ("coder", "evaluator"):
+            command += [f"--{role}-model", server.model, f"--{role}-endpoint", server.url]
+        began = time.monotonic()
+        code = run(command, folder, conditions, {"OPENAI_API_KEY": server.key}, log)
+        seconds = time.monotonic() - began
+        results = folder / "results.json"
+        if not results.is_file():
+            return Outcome("crashed", end_of(log, code), seconds=seconds)
+        result = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
+        return outcome_of(result)._replace(seconds=seconds)
+
+
+def outcome_of(result: dict[str, Any]) -> Outcome:
+    """What results.json says of the task."""
+    stats = result["tokenStats"]
+    evaluator = stats["byRole"].get("evaluator", {})
+    return Outcome(
+        result["status"],
+        f"{result['reason']}: {result['error']}" if result.get("error") else result["reason"],
+        input=stats["promptTokens"],
+        cached=stats["cachedTokens"],
+        output=stats["completionTokens"],
+        calls=stats["calls"],
+        steps=result["steps"],
+        detail={
+            "iterations": result["iterations"],
+            "estimated": stats["estimated"],
+            "evaluator_calls": evaluator.get("calls", 0),
+            "evaluator_tokens": evaluator.get("totalTokens", 0),
+            "evaluations": [_evaluation(verdict) for verdict in result["verdicts"]],
+        },
+    )
+
+
+def _evaluation(verdict: dict[str, Any]) -> dict[str, Any]:
+    """One evaluation in short: who decided, and the kinds of checks that passed and failed, each as often as it did."""
+    checks = verdict.get("checks", [])
+    return {
+        "accepted": verdict["accepted"],
+        "by": verdict["decided_by"],
+        "passed": [check["kind"] for check in checks if check["passed"]],
+        "failed": [check["kind"] for check in checks if not check["passed"]],
+    }
+
+
+def copy_agents(agents: Path, conditions: Conditions, without: Iterable[str] = ()) -> None:
+    """Our agents/ as `agents`, with the limits and the model's parameters of this measurement."""
+    shutil.copytree(AGENTS, agents)
+    parameters = f"temperature = {conditions.temperature}\ncontext_window = {conditions.server.context}\n"
+    for path in agents.glob("*.toml"):
+        text = re.sub(
+            r"^(temperature|context_window) *=.*\n", "", path.read_text("utf-8"), flags=re.MULTILINE
+        )
+        text = re.sub(r"^\[model\]\n", lambda found: found[0] + parameters, text, flags=re.MULTILINE)
+        if path.stem == "coder":
+            text = changed(text, [Setting("limits", "steps", STEPS)])
+        if path.stem == "evaluator":
+            text = changed(text, [PARTS[part] for part in without])
+        path.write_text(text, encoding="utf-8")
+        if tomllib.loads(text)["model"].get("temperature") != conditions.temperature:
+            raise RuntimeError(f"{path}: the temperature could not be set")
+
+
+def changed(text: str, settings: Sequence[Setting]) -> str:
+    """A definition with other values. Raises RuntimeError where one could not be set."""
+    for setting in settings:
+        line = f"{setting.key} = {json.dumps(setting.value)}"  # true and false are the same in TOML
+        text = re.sub(rf"^{setting.key} *=.*$", line, text, flags=re.MULTILINE)
+    values = tomllib.loads(text)
+    for setting in settings:
+        if values.get(setting.table, {}).get(setting.key) != setting.value:
+            raise RuntimeError(f"{setting.key} could not be set in [{setting.table}]")
+    return text
