@@ -45,6 +45,8 @@ def _message(say: Say, *, step: int, native: bool, first_call: int) -> dict[str,
     content: str | None = say.content
     if say.verdict is not None:
         content = json.dumps(say.verdict, ensure_ascii=False)
+    elif say.checks is not None:
+        content = json.dumps({"checks": say.checks}, ensure_ascii=False)
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
     if say.calls and native:
         message["content"] = content or None

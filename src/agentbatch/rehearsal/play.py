@@ -6,7 +6,16 @@ from typing import Any, Literal, NamedTuple
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 
-Role = Literal["coder", "evaluator"]
+Role = Literal["coder", "evaluator", "checks"]
+"""Who answers; `checks`: the evaluator, when it is asked for checks before the work."""
+
+CHECKS_SCHEMA = "checks"
+"""Name of the schema by which checks are asked for."""
+
+CHECKS_QUESTION = re.compile(
+    r"\AWrite (acceptance checks for this task|\w+ assert lines|the Python function)\b"
+)
+"""How a question for checks begins where it has no schema."""
 
 ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
 """How the evidence names the iteration."""
@@ -42,6 +51,26 @@ def compile_coder(steps: Sequence[Step], *, flat: bool) -> RoleSteps:
     """
     closing = Say(calls=[ScriptedCall(name="finish", arguments={"summary": DONE})])
     return RoleSteps(tuple(_steps(_flatten(steps) if flat else steps, closing)))
+
+
+def compile_checks(steps: Sequence[Step]) -> RoleSteps:
+    """The evaluator's answers when it is asked for checks: the last one repeats."""
+    return compile_evaluator(steps) or RoleSteps(tuple(_steps(steps, Say(checks=[]))))
+
+
+def asks_for_checks(body: Mapping[str, Any]) -> bool:
+    """The request is for checks that are written before the work."""
+    form = body.get("response_format")
+    named = form.get("json_schema") if isinstance(form, dict) else None
+    if isinstance(named, dict) and named.get("name") == CHECKS_SCHEMA:
+        return True
+    first = next((m for m in body["messages"] if m.get("role") == "user"), None)
+    return first is not None and CHECKS_QUESTION.match(text_of(first)) is not None
+
+
+def answers_given(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The step of a role that starts each conversation anew: how many answers are in it."""
+    return sum(message.get("role") == "assistant" for message in messages)
 
 
 def compile_evaluator(steps: Sequence[Step]) -> RoleSteps | None:

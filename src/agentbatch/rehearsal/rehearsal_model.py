@@ -11,7 +11,10 @@ from agentbatch.rehearsal.play import (
     Role,
     RoleStep,
     RoleSteps,
+    answers_given,
+    asks_for_checks,
     coder_step,
+    compile_checks,
     compile_coder,
     compile_evaluator,
     evaluator_step,
@@ -43,6 +46,7 @@ class _Compiled(NamedTuple):
     native: RoleSteps
     flat: RoleSteps
     evaluator: RoleSteps | None
+    checks: RoleSteps
 
 
 class RehearsalModel:
@@ -63,17 +67,19 @@ class RehearsalModel:
             native=compile_coder(script.coder, flat=False),
             flat=compile_coder(script.coder, flat=True),
             evaluator=compile_evaluator(script.evaluator),
+            checks=compile_checks(script.checks),
         )
 
     def role(self, model: str, body: Mapping[str, Any]) -> Role | None:
         """The role for this model name; None for an unknown one."""
         if model == REHEARSAL_CODER:
             return "coder"
-        if model == REHEARSAL_EVALUATOR:
-            return "evaluator"
-        if not self._any_model:
-            return None
-        return "coder" if body.get("tools") or "coder" in model else "evaluator"
+        if model != REHEARSAL_EVALUATOR:
+            if not self._any_model:
+                return None
+            if body.get("tools") or "coder" in model:
+                return "coder"
+        return "checks" if asks_for_checks(body) else "evaluator"
 
     def turn(self, role: Role, messages: Sequence[Mapping[str, Any]], *, native: bool) -> Turn | Problem:
         match = self._index.find(messages)
@@ -87,6 +93,8 @@ class RehearsalModel:
                 # In their original step, with new ids.
                 answer = Say(content="Once more.", calls=list(undone))
                 return Turn(answer, step - 1, (match.task, role), first_call=len(messages))
+        elif role == "checks":
+            steps, step = compiled.checks, answers_given(messages)
         else:
             steps, step = compiled.evaluator, evaluator_step(messages)
         if steps is None:

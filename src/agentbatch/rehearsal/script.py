@@ -27,6 +27,8 @@ class Say(_Part):
     """Sent as `reasoning_content`."""
     verdict: dict[str, Any] | None = None
     """For the evaluator: sent as JSON content."""
+    checks: list[dict[str, Any]] | None = None
+    """For the evaluator that is asked for checks before the work: sent as JSON content."""
     finish_reason: str | None = None
     """`tool_calls` or `stop` by default; `length` plays a cut-off reply."""
     usage: bool = True
@@ -77,7 +79,7 @@ class Script(_Part):
     The server finds the script by `prompt`: the task's exact first_prompt, anywhere in the request's messages. It is
     stateless where it can be: the coder's step is the number of assistant messages in the request, the evaluator's is
     the iteration in the evidence ("Iteration k of N"); so a resumed run continues where it was. The last evaluator step
-    repeats.
+    repeats. When checks are asked for, the step is the number of assistant messages.
     """
 
     prompt: str = Field(min_length=1)
@@ -85,3 +87,5 @@ class Script(_Part):
     """`prefix`: first_prompt only has to begin with `prompt`, so that many tasks share one script."""
     coder: list[Step]
     evaluator: list[Step] = []
+    checks: list[Step] = []
+    """What the evaluator answers when it is asked for checks before the work; without steps, that it has none."""

@@ -171,7 +171,7 @@ def _step(event: e.Event) -> list[str]:
 
 
 def _call(event: e.ModelCallFinished) -> str:
-    what = {"code": "coder", "judge": "judge", "compact": "compaction"}[event.purpose]
+    what = {"code": "coder", "judge": "judge", "checks": "checks", "compact": "compaction"}[event.purpose]
     retries = f", {counted(event.attempts - 1, 'retry', 'retries')}" if event.attempts > 1 else ""
     if event.error:
         return f"{what} call failed after {event.latency:.1f}s{retries}: {clip(event.error, TEXT_WIDTH)}"

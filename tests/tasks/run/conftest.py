@@ -11,6 +11,7 @@ import pytest
 
 from agentbatch.api import RunOutcome, run_batch
 from agentbatch.config import load_settings
+from agentbatch.rehearsal.play import asks_for_checks
 from agentbatch.rehearsal.script import Script
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.rehearsal.streaming import Streaming
@@ -53,6 +54,14 @@ class Ran:
         return [r.body for r in self.server.requests if r.body.get("model") == "rehearsal-coder"]
 
     def evaluator_requests(self) -> list[dict[str, Any]]:
+        """Those for a verdict."""
+        return [body for body in self._asked_of_the_evaluator() if not asks_for_checks(body)]
+
+    def checks_requests(self) -> list[dict[str, Any]]:
+        """Those for checks, before the work."""
+        return [body for body in self._asked_of_the_evaluator() if asks_for_checks(body)]
+
+    def _asked_of_the_evaluator(self) -> list[dict[str, Any]]:
         return [r.body for r in self.server.requests if r.body.get("model") == "rehearsal-evaluator"]
 
     def of_type(self, kind: type[Any]) -> list[Any]:

@@ -20,6 +20,8 @@ VARIABLES: Mapping[str, Collection[str]] = {
         "verify", "tampering", "turn_end", "claim", "brief",
     ),
     "checks.md": ("checks", "brief", "words"),
+    "own_checks_writer.md": (),
+    "own_checks.md": ("nonce", "most", "task", "tree", "files"),
     "anew.md": ("output", "end", "said"),
     "follow_up.md": (
         "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end", "verify_told",

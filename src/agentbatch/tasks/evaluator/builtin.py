@@ -1,8 +1,9 @@
 """The evaluator behind the door of evaluator.py: gates, the task's own checks, the judge where one is needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from agentbatch.runs.events import DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
@@ -15,6 +16,8 @@ from agentbatch.tasks.evaluator.checks.check import (
     Work,
 )
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
+from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
+from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.checks.tampering import changed_tests, shadowing
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
@@ -44,16 +47,29 @@ def turn_end(outcome: TurnOutcome) -> str:
     return TURN_ENDS[outcome.end]
 
 
+OWN = "own"
+"""Names the evaluator's own checks in what is recorded."""
+
+
 class BuiltinEvaluator:
     """One task's evaluator; see `Evaluator`."""
 
-    def __init__(self, parts: RunParts, planned: PlannedTask, judge: Judge | None, checks: Checks) -> None:
-        """`judge` None: no model judges, the task's own checks decide."""
+    def __init__(
+        self,
+        parts: RunParts,
+        planned: PlannedTask,
+        judge: Judge | None,
+        checks: Checks,
+        own: OwnChecks | None = None,
+    ) -> None:
+        """`judge` None: no model judges, the task's own checks decide. `own`: those of `checks` that the evaluator
+        writes itself, if it does."""
         limits = parts.evaluator.limits
         self.judge = judge
         self._parts = parts
         self._planned = planned
         self._checks = checks
+        self._own = own
         self._runner: CheckRunner | None = None
         self._controller = TaskController(planned.max_iterations, limits.unjudged_failed_checks)
         self._missing: tuple[str, ...] = ()
@@ -72,7 +88,10 @@ class BuiltinEvaluator:
     def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
         follows: FollowUpKind | Done = "follow_up"
         for event in verdicts:
-            follows = self._controller.after_turn(Evaluated.of(event.evaluated))
+            record = dict(event.evaluated)
+            if self._own is not None:
+                self._own.restore(record.get(OWN) or {})
+            follows = self._controller.after_turn(Evaluated.of(record))
             if event.verdict is not None:
                 self._missing = tuple(what_is_missing(Verdict.model_validate(event.verdict)))
         if isinstance(follows, Done) or not verdicts:
@@ -83,7 +102,8 @@ class BuiltinEvaluator:
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         planned, outcome = self._planned, evidence.outcome
         runner = self._running()
-        checked = await self._checks.run(Work(evidence.iteration, evidence.before, evidence.after, runner))
+        work = Work(evidence.iteration, evidence.before, evidence.after, runner)
+        checked = await self._checks.run(work)
         difference = changes(evidence.before, checked.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
@@ -119,6 +139,11 @@ class BuiltinEvaluator:
             )
             judgement = await judge.judge(question)
         verdict = judgement.verdict
+        results = checked.results
+        if verdict is not None and self._own is not None:
+            results = await self._own.rule(rulings(verdict), results, replace(work, after=checked.after))
+        against = speaks_against(results)
+        facts = replace(facts, own_failure=_own_failure(against) if against else "")
         refused = refusals(verdict, replace(facts, unjudged=judgement.failure))
         missing = what_is_missing(verdict)
         if verdict is not None:
@@ -135,15 +160,22 @@ class BuiltinEvaluator:
         )
         follows = self._controller.after_turn(evaluated)
         return Found(
-            decision=follows if isinstance(follows, Done) else self._next(follows, evidence, verdict, failed),
+            decision=follows
+            if isinstance(follows, Done)
+            else self._next(follows, evidence, verdict, failed or against),
             decided_by="judge" if isinstance(judge, Judge) else judge,
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tampering,
-            checks=tuple(result.line for result in checked.results),
+            checks=tuple(result.line for result in results),
             after=checked.after,
-            record=evaluated.record(),
+            record=self._record(evaluated),
         )
+
+    def _record(self, evaluated: Evaluated) -> Mapping[str, Any]:
+        """What `restore` needs of one iteration."""
+        own = self._own.state() if self._own is not None else {}
+        return {**evaluated.record(), **({OWN: dict(own)} if own else {})}
 
     def _running(self) -> CheckRunner:
         if self._runner is None:
@@ -185,6 +217,10 @@ class BuiltinEvaluator:
         return any(path.is_relative_to(own) for own in self._parts.own_files)
 
 
+def _own_failure(failed: CheckResult) -> str:
+    return f"A check of the evaluator's own failed: {failed.requirement.rstrip('.')}."
+
+
 def _failure(failed: CheckResult) -> str:
     """A failed check as a sentence."""
     return failed.told or f"The check `{failed.command}` failed: {failed.end}."
@@ -209,16 +245,32 @@ class BuiltinEvaluators:
 
     def make(self, task: PlannedTask) -> BuiltinEvaluator:
         judge = self._judge(task) if self.parts.judged else None
-        return BuiltinEvaluator(self.parts, task, judge, self._checks(task))
+        own = self._own(task, judge)
+        return BuiltinEvaluator(self.parts, task, judge, self._checks(task, own), own)
 
-    def _checks(self, task: PlannedTask) -> Checks:
+    def _checks(self, task: PlannedTask, own: OwnChecks | None) -> Checks:
         definition, given = self.parts.evaluator, task.task
         sources: dict[str, CheckSource] = {}
         if definition.checks.discover:
             timeout = definition.checks.timeout
             sources["sound"] = SoundFiles(given.first_prompt, timeout)
         sources["verify"] = VerifyCommands(given.verify, definition.limits.verify_timeout)
+        if own is not None:
+            sources[OWN] = own
         return Checks(sources)
+
+    def _own(self, task: PlannedTask, judge: Judge | None) -> OwnChecks | None:
+        """Checks that the evaluator's model writes. A task with `verify` says itself what binds it: it has none."""
+        parts, definition = self.parts, self.parts.evaluator
+        if judge is None or task.task.verify or not definition.limits.checks or judge.weak_model:
+            return None
+        return WrittenChecks(
+            judge.model,
+            parts.prompts,
+            parts.store.redact,
+            definition.limits.checks,
+            definition.checks.timeout,
+        )
 
     def _judge(self, task: PlannedTask) -> Judge:
         parts, definition = self.parts, self.parts.evaluator

@@ -2,7 +2,7 @@
 from iteration to iteration. Pure; tests are tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from agentbatch.tasks.evaluator.evaluator import Done
@@ -60,9 +60,10 @@ class Evaluated:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Evaluated":
-        """What `record` made."""
+        """What `record` made, whatever else stands there."""
         position = TaskPosition(record["position"]["digest"], frozenset(record["position"]["missing"]))
-        return cls(**{**record, "position": position, "refusals": tuple(record["refusals"])})
+        known = {field.name: record[field.name] for field in fields(cls) if field.name in record}
+        return cls(**{**known, "position": position, "refusals": tuple(record["refusals"])})
 
 
 class TaskController:

@@ -36,6 +36,8 @@ class CheckResult:
     """What the coder is told of its failure, in place of command and output."""
     note: str = ""
     """What became of it, for people, e.g. that the judge found it wrong."""
+    overruled: bool = False
+    """The check itself turned out to be wrong: its failure says nothing."""
 
     @property
     def passed(self) -> bool:
@@ -89,15 +91,20 @@ class CheckRunner:
     ) -> tuple[CheckResult, CommandResult]:
         """One command, `timeout` seconds at most, in the task's directory or in `fork`, a copy of it. `shown`: what
         people, judge and coder see in the place of the command. The second of the pair has its whole output."""
-        if self._protected is not None:
-            self.tampered.update(await (fork or self.workspace).restore(self._protected))
         name = self.redact(shown or command)
         self.started(kind, name)
-        done = await (fork or self.workspace).run(command, timeout)
+        done = await self.execute(command, timeout, fork)
         tail = self.redact(done.tail(TAIL_LINES))
         result = CheckResult(name, done.exit_code, tail, done.seconds, kind, self.redact(requirement))
         self.finished(result)
         return result, done
+
+    async def execute(self, command: str, timeout: float, fork: Workspace | None = None) -> CommandResult:
+        """One command, of which nothing is reported."""
+        place = fork or self.workspace
+        if self._protected is not None:
+            self.tampered.update(await place.restore(self._protected))
+        return await place.run(command, timeout)
 
     def started(self, kind: e.CheckKind, name: str) -> None:
         self._emit(e.CheckStarted(task_id=self._task_id, kind=kind, command=name))

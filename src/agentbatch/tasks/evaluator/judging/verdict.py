@@ -142,6 +142,8 @@ class Facts:
     """A sentence when the coder's turn failed; empty when it ended of its own accord."""
     verify_failure: str = ""
     """A sentence when a verify command did not exit with 0."""
+    own_failure: str = ""
+    """A sentence when a check of the evaluator's own failed, and counts."""
     unjudged: str = ""
     """A sentence when there is no valid verdict."""
     checks_decide: bool = False
@@ -155,7 +157,7 @@ def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:
     at least one requirement and every one met with evidence. A contradiction is not an acceptance. Where the checks
     decide there is no verdict, and the gates and verify are all.
     """
-    found = [s for s in (facts.coder_failure, facts.verify_failure, facts.unjudged) if s]
+    found = [s for s in (facts.coder_failure, facts.verify_failure, facts.own_failure, facts.unjudged) if s]
     if facts.nothing_happened:
         found.append("Nothing was changed and nothing ran since the task began.")
     if verdict is None:

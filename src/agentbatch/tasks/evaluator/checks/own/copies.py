@@ -1,0 +1,39 @@
+"""Throw-away copies of a task's directory, in which checks of our own run."""
+
+from types import TracebackType
+from typing import Self
+
+from agentbatch.workspace.workspace import Snapshot, Workspace
+
+
+class Copies:
+    """One copy serves for check after check until one has changed it: no check sees what another has done."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._copy: Workspace | None = None
+        self._untouched: Snapshot | None = None
+
+    async def take(self) -> Workspace:
+        """A copy of the directory as it is. Raises what `Workspace.fork` raises."""
+        if self._copy is not None:
+            now = await self._copy.snapshot(self._untouched)
+            if self._untouched is not None and now.digest == self._untouched.digest:
+                return self._copy
+            await self._drop()
+        self._copy = await self._workspace.fork()
+        self._untouched = await self._copy.snapshot()
+        return self._copy
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._drop()
+
+    async def _drop(self) -> None:
+        copy, self._copy, self._untouched = self._copy, None, None
+        if copy is not None:
+            await copy.close()

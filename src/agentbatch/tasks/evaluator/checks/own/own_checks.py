@@ -1,0 +1,54 @@
+"""What checks are that the evaluator's model wrote before the work, whichever way they came about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.evaluator import Start
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the judge says of one check that failed."""
+
+    ref: str
+    """`K1`: the first of the checks of our own, in the order of their results."""
+    wrong: bool
+    why: str = ""
+    mended: str = ""
+    """A script in its place; empty: it is dropped."""
+
+
+class OwnChecks(Protocol):
+    """A CheckSource (see there) whose checks may turn out to be wrong themselves."""
+
+    async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]: ...
+
+    async def run(self, work: Work) -> Sequence[CheckResult]: ...
+
+    async def rule(
+        self, rulings: Sequence[Ruling], results: Sequence[CheckResult], work: Work
+    ) -> tuple[CheckResult, ...]:
+        """The results after what the judge has said of them: a check that it found wrong is dropped, or mended once
+        and run again. Their notes say so."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """JSON: what of its checks has changed since `prepare`; empty: nothing."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """What `state` gave in an earlier session of the run."""
+        ...
+
+
+def rulings(verdict: object) -> tuple[Ruling, ...]:
+    """What a verdict says of checks."""
+    said = getattr(verdict, "checks", ())
+    return tuple(Ruling(one.ref, one.wrong, one.why, one.mended) for one in said)
+
+
+def speaks_against(results: Sequence[CheckResult]) -> CheckResult | None:
+    """The first check of our own that failed and counts: nothing is accepted against it."""
+    return next((one for one in results if one.kind == "own" and not one.passed and not one.overruled), None)

@@ -1,0 +1,149 @@
+"""A check that the evaluator's model wrote: a small script, how it is run, what its run before the work says. Pure."""
+
+import re
+import secrets
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Language = Literal["bash", "python"]
+
+MAX_SCRIPT = 4000
+"""Characters of a script."""
+MAX_REQUIREMENT = 200
+"""Characters of what a check is for."""
+
+CANNOT_RUN = 126
+"""Exit code of a script that is not one of its language."""
+
+PYTHON = """\
+import linecache, os, sys, traceback
+nonce, source = sys.argv[1:]
+sys.argv = ["check"]
+linecache.cache["<check>"] = len(source), None, source.splitlines(True), "<check>"
+try:
+    code = compile(source, "<check>", "exec")
+except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+    print(f"SyntaxError: {error}", flush=True)
+    os._exit(126)
+ended = 0
+try:
+    exec(code, {"__name__": "__main__"})
+except SystemExit as error:
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    if place.tb_frame.f_code.co_filename.startswith(os.getcwd() + os.sep):
+        print("The program ended the process before the check was over.")
+        ended = 1
+    else:
+        ended = error.code
+except BaseException:
+    traceback.print_exc()
+    ended = 1
+if isinstance(ended, str):
+    print(ended, file=sys.stderr)
+print(nonce)
+sys.exit(1 if isinstance(ended, str) else ended)
+"""
+"""Runs a Python script to its end and says that it came there: a program that is imported and ends the process does not
+pass the check by that. (One that looks for the check in its own process could; nothing inside a process is safe from
+it.)"""
+
+
+@dataclass(frozen=True)
+class OwnCheck:
+    """One check."""
+
+    requirement: str
+    """What of the task it is for, one line."""
+    script: str
+    """Its exit code 0 says that the requirement is met."""
+    language: Language = "bash"
+    guard: bool = False
+    """It passed before any work: its passing says nothing, its failing does."""
+    mended: bool = False
+    """The judge found it wrong and wrote this in its place."""
+    dropped: str = ""
+    """Why it counts no more; empty: it does."""
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it; `of` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "OwnCheck":
+        return cls(**record)
+
+    def command(self, nonce: str) -> str:
+        """What runs it, for `bash -c`; its whole text is in the command, no file is written."""
+        text = shlex.quote(self.script)
+        if self.language == "python":
+            return f"exec python3 -c {shlex.quote(PYTHON)} {nonce} {text}"
+        return f"bash -n -c {text} || exit {CANNOT_RUN}; exec bash -c {text}"
+
+
+def new_nonce() -> str:
+    return f"end-of-check-{secrets.token_hex(8)}"
+
+
+def language_of(script: str, named: str = "") -> Language:
+    """By its first line, else by what the model calls it."""
+    first = script.lstrip().partition("\n")[0]
+    if first.startswith("#!"):
+        return "python" if "python" in first else "bash"
+    return "python" if named.strip().lower() in ("python", "python3", "py") else "bash"
+
+
+def came_to_its_end(
+    check: OwnCheck, exit_code: int | None, output: str, nonce: str
+) -> tuple[int | None, str]:
+    """Exit code and output of a run without its nonce. A Python script that exits with 0 and did not come to its end
+    has failed: the program under check has ended it."""
+    if check.language != "python":
+        return exit_code, output
+    lines = output.split("\n")
+    kept = "\n".join(line for line in lines if line != nonce)
+    if exit_code == 0 and nonce not in lines:
+        return 1, f"{kept.rstrip()}\nThe program ended the process before the check was over.".lstrip()
+    return exit_code, kept
+
+
+def cannot_run(exit_code: int | None, output: str) -> str:
+    """Why a check that ran before any work is none, as the end of a sentence; empty: it is one. That a file of the
+    task is not there yet is no such cause."""
+    if exit_code is None:
+        return "it did not end within its time"
+    if exit_code == CANNOT_RUN and re.search(
+        r"syntax error|SyntaxError|unexpected (EOF|end of file)", output
+    ):
+        return "it has a syntax error"
+    if exit_code == 127 and "command not found" in output:
+        return "it needs a command that is not here"
+    return ""
+
+
+def in_words(check: OwnCheck, exit_code: int | None, output: str) -> str:
+    """What the coder is told of a failure: what it is about and what came of it, nothing of the script."""
+    end = "It did not end within its time." if exit_code is None else f"It ended with exit code {exit_code}."
+    said = "\n".join(_said(check, output)[-SAID_LINES:])[-MAX_SAID:]
+    printed = f" It said:\n{said}" if said else f" {end}"
+    return f"A check of this requirement failed: {check.requirement}{'' if _ended(check.requirement) else '.'}{printed}"
+
+
+SAID_LINES = 6
+MAX_SAID = 600
+"""Lines and characters of what a failed check printed that the coder is told."""
+
+
+def _said(check: OwnCheck, output: str) -> list[str]:
+    """The lines that are no part of the script, nor of a traceback's way through it."""
+    own = {line.strip() for line in check.script.splitlines()}
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    noise = re.compile(r'^\s*File "<check>"|^Traceback \(most recent call last\):|^\s*[~^]+\s*$')
+    return [line for line in lines if line.strip() not in own and not noise.match(line)]
+
+
+def _ended(text: str) -> bool:
+    return text.endswith((".", "!", "?"))
