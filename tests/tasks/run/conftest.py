@@ -68,6 +68,15 @@ class Ran:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+def without_own_checks(folder: Path) -> None:
+    """Where a test's scripts have no checks and it has no settings of its own, none are asked for: what it counts are
+    the calls of the work."""
+    definition = folder / "agents/evaluator.toml"
+    if not definition.exists():
+        definition.parent.mkdir(exist_ok=True)
+        definition.write_text("[limits]\nchecks = 0\n", encoding="utf-8")
+
+
 COARSE = Streaming(tokens_per_chunk=16)
 """Tokens that come one by one are a matter of coder/test_streaming.py; here they would be half of the time."""
 
@@ -92,6 +101,8 @@ def run_tasks(tmp_path: Path) -> RunTasks:
         **flags: Any,
     ) -> Ran:
         (tmp_path / "task.json").write_text(json.dumps({"tasks": list(tasks)}), encoding="utf-8")
+        if not any(script.checks for script in scripts):
+            without_own_checks(tmp_path)
         events: list[Event] = []
         async with RehearsalServer(scripts, key=KEY, **{"streaming": COARSE, **(server or {})}) as rehearsal:
             given = {
