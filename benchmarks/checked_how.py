@@ -83,8 +83,12 @@ def described(work: Work, state: TaskState) -> list[str]:
     """How a work was checked and what came of it, as lines of text."""
     verdict = state.verdicts[-1] if state.verdicts else None
     checks = verdict.checks if verdict else []
-    shown = ", ".join(f"{check.kind} {'ok' if check.passed else 'FAILED'}" for check in checks) or "no checks"
-    return [f"{work.mistake or 'right'}", f"    {shown}: {_ending(work, state, verdict)}"]
+    shown = [f"{check.kind} ({check.command}) {'ok' if check.passed else 'FAILED'}" for check in checks]
+    return [
+        work.mistake or "right",
+        *(f"    {' '.join(line.split())[:150]}" for line in shown or ["no checks"]),
+        f"    {_ending(work, state, verdict)}",
+    ]
 
 
 def _ending(work: Work, state: TaskState, verdict: VerdictRecord | None) -> str:
@@ -92,7 +96,7 @@ def _ending(work: Work, state: TaskState, verdict: VerdictRecord | None) -> str:
         return f"{state.status}, {state.reason}: {state.error}"
     if verdict.accepted:
         return "accepted: left to reading" if work.mistake else "accepted"
-    why = " ".join(verdict.refusals).split("\n")[0][:200]
+    why = " ".join(" ".join(verdict.refusals).split())[:300]
     return (
         f"refused by {verdict.decided_by}: {why}"
         if work.mistake

@@ -21,16 +21,16 @@ The contestants, on the same llama.cpp server, at the same temperature:
   configuration, 15 steps and the same time. Like bare it does not get `verify`. Its commands run in our sandbox, if
   there is one.
 
-`--without own` makes agentbatch and unverified do without a part of the evaluator (by their copy of
-agents/evaluator.toml): facts (checks that need no model), own (checks that its model writes), hands (what it runs
-while it judges); several with commas are taken out together, `all` are all, and repeated options are contestants of
-their own, e.g. `unverified-own`.
+`--without own` makes agentbatch and unverified do without a part of the evaluator: by their copy of
+agents/evaluator.toml facts (checks that need no model), own (checks that its model writes), hands (what it runs
+while it judges); by competence_without.py sound, example and tests, which are the facts. Several with commas are taken
+out together, `all` are the first three, and repeated options are contestants of their own, e.g. `unverified-own`.
 
 One task at a time. Every repetition gets a fresh server, which all contestants share, with the seed `--seed` and one
 more for each further repetition (a seed makes the answers to two equal requests equal, which what asks twice must not
 be measured with). A reply has at most 2,048 tokens. Tokens are those of the server's usage, without
-calls that a time limit cut off, and without the probe of the tool mode. Seconds are wall clock, including the start
-of the program; the first task of a repetition waits for the probe, too.
+calls that a time limit cut off. Seconds are wall clock, including the start of the program. How agentbatch's model
+calls tools is probed once, before the first task, and counted nowhere.
 
 `--out` gets a line of JSON for each task as soon as it has ended; `--resume` continues such a file: it does what is
 not in it yet.
@@ -46,6 +46,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentbatch.errors import UserError
+from agentbatch.model.capabilities import TOOL_MODES
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 from benchmarks.competence_lines import read_lines
 from benchmarks.competence_report import report
@@ -85,6 +86,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--temperature", type=float, default=0.2, help="for every contestant [0.2]")
     parser.add_argument("--context", type=int, default=16384, help="tokens of the context window [16384]")
     parser.add_argument("--seconds", type=int, default=240, metavar="S", help="for each task, at most [240]")
+    parser.add_argument("--tool-mode", default="", choices=TOOL_MODES, help="agentbatch's [probed, once]")
     parser.add_argument("--server-nice", type=int, default=0, metavar="N", help="priority of the server [0]")
     parser.add_argument("--mini-python", type=Path, metavar="PYTHON", help="python that has mini-swe-agent")
     where = parser.add_mutually_exclusive_group()

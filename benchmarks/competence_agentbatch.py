@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.model.capabilities import TOOL_MODES
+from agentbatch.toolcalls.remembered import ToolModeMemory
 from benchmarks.competence_contestants import STEPS, Conditions, Outcome, end_of, run
 from benchmarks.competence_tasks import Task
 
 ITERATIONS = 3
 """Coder turns of a task."""
+PROBE_SECONDS = 900
+"""Of the probe of the tool mode, at most."""
 AGENTS = Path(__file__).parents[1] / "agents"
+AGENTBATCH = ("-m", "agentbatch")
+WITHOUT = Path(__file__).with_name("competence_without.py")
 
 
 class Setting(NamedTuple):
@@ -33,16 +39,21 @@ PARTS = {
     "own": Setting("limits", "checks", 0),
     "hands": Setting("limits", "steps", 0),
 }
-"""What can be taken out of the evaluator, and the setting that does it: the checks that need no model, those that its
-model writes, the commands that it runs while it judges."""
+"""What can be taken out of the evaluator by a setting: the checks that need no model, those that its model writes, the
+commands that it runs while it judges."""
+TAKEN_OUT = ("sound", "example", "tests")
+"""What has no setting of its own: single ones of the facts. competence_without.py takes them out."""
 
 
 def chosen_parts(words: str) -> tuple[str, ...]:
     """The parts that `--without words` takes out, in the table's order. Raises UserError for an unknown one."""
     named = {word.strip() for word in words.split(",")}
-    if unknown := sorted(named - {*PARTS, "all"}):
-        raise UserError(f"--without: there is no part {unknown[0]!r}; they are {', '.join(PARTS)} and all.")
-    return tuple(part for part in PARTS if part in named or "all" in named)
+    if unknown := sorted(named - {*PARTS, *TAKEN_OUT, "all"}):
+        known = ", ".join((*PARTS, *TAKEN_OUT))
+        raise UserError(f"--without: there is no part {unknown[0]!r}; they are {known} and all.")
+    if "all" in named:
+        return tuple(PARTS)
+    return tuple(part for part in (*PARTS, *TAKEN_OUT) if part in named)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Agentbatch:
     verify: bool
     """The user's check goes with the task."""
     without: tuple[str, ...] = ()
-    """Of PARTS."""
+    """Of PARTS and TAKEN_OUT."""
 
     def __call__(self, task: Task, folder: Path, conditions: Conditions) -> Outcome:
         entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt}
@@ -61,10 +72,11 @@ class Agentbatch:
         (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
         copy_agents(folder / "agents", conditions, self.without)
         server, log = conditions.server, folder / "agentbatch.log"
-        command = [sys.executable, "-m", "agentbatch", "--serial", "--json", "--output", "results.json"]
+        taken_out = [part for part in self.without if part in TAKEN_OUT]
+        command = [sys.executable, *(["-P", str(WITHOUT), ",".join(taken_out)] if taken_out else AGENTBATCH)]
+        command += ["--serial", "--json", "--output", "results.json"]
         command += ["--max-iterations", str(ITERATIONS), "--timeout", str(conditions.seconds)]
-        for role in ("coder", "evaluator"):
-            command += [f"--{role}-model", server.model, f"--{role}-endpoint", server.url]
+        command += model_flags(conditions)
         began = time.monotonic()
         code = run(command, folder, conditions, {"OPENAI_API_KEY": server.key}, log)
         seconds = time.monotonic() - began
@@ -73,6 +85,32 @@ class Agentbatch:
             return Outcome("crashed", end_of(log, code), seconds=seconds)
         result = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
         return outcome_of(result)._replace(seconds=seconds)
+
+
+def model_flags(conditions: Conditions) -> list[str]:
+    """Both roles on the server."""
+    server = conditions.server
+    flags = [
+        (f"--{role}-model", server.model, f"--{role}-endpoint", server.url) for role in ("coder", "evaluator")
+    ]
+    return [word for words in flags for word in words]
+
+
+def settle_tool_mode(known: str, folder: Path, conditions: Conditions) -> str:
+    """How the model calls tools, as later runs remember it: known already, or what `agentbatch doctor` finds out for
+    about 2,000 tokens, which are no task's. Raises UserError when it does not."""
+    server, memory = conditions.server, conditions.home / "cache" / "agentbatch" / "tool-modes.json"
+    if known in TOOL_MODES:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        ToolModeMemory(memory).put(server.url, server.model, known, "as before")
+        return known
+    log = folder / "doctor.log"
+    command = [sys.executable, *AGENTBATCH, "doctor", *model_flags(conditions)]
+    code = run(command, folder, conditions, {"OPENAI_API_KEY": server.key}, log, PROBE_SECONDS)
+    found = ToolModeMemory(memory).get(server.url, server.model)
+    if found is None:
+        raise UserError(f"agentbatch doctor did not find out how the model calls tools: {end_of(log, code)}")
+    return found.mode
 
 
 def outcome_of(result: dict[str, Any]) -> Outcome:
@@ -120,7 +158,7 @@ def copy_agents(agents: Path, conditions: Conditions, without: Iterable[str] = (
         if path.stem == "coder":
             text = changed(text, [Setting("limits", "steps", STEPS)])
         if path.stem == "evaluator":
-            text = changed(text, [PARTS[part] for part in without])
+            text = changed(text, [PARTS[part] for part in without if part in PARTS])
         path.write_text(text, encoding="utf-8")
         if tomllib.loads(text)["model"].get("temperature") != conditions.temperature:
             raise RuntimeError(f"{path}: the temperature could not be set")

@@ -149,9 +149,15 @@ def _environment(conditions: Conditions, variables: Mapping[str, str]) -> dict[s
 
 
 def run(
-    command: Sequence[str], folder: Path, conditions: Conditions, variables: Mapping[str, str], log: Path
+    command: Sequence[str],
+    folder: Path,
+    conditions: Conditions,
+    variables: Mapping[str, str],
+    log: Path,
+    seconds: float | None = None,
 ) -> int | None:
-    """Run to the end, at most the task's time and START_UP; the exit code, or None when it had to be killed."""
+    """Run to the end, at most `seconds` (the task's time) and START_UP; the exit code, or None when it had to be
+    killed."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
@@ -163,7 +169,7 @@ def run(
             start_new_session=True,
         )
         try:
-            return process.wait(timeout=conditions.seconds + START_UP)
+            return process.wait(timeout=(seconds or conditions.seconds) + START_UP)
         except subprocess.TimeoutExpired:
             return None
         finally:

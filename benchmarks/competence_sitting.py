@@ -12,7 +12,7 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
-from benchmarks.competence_agentbatch import Agentbatch, chosen_parts
+from benchmarks.competence_agentbatch import Agentbatch, chosen_parts, settle_tool_mode
 from benchmarks.competence_contestants import STEPS, Conditions, Contestant, Outcome, bare, mini
 from benchmarks.competence_lines import COMPARABLE, Line, complete_lines, read_lines
 from benchmarks.competence_server import serve
@@ -87,6 +87,8 @@ class Sitting:
             "time_limit": options.seconds,
             "sandbox": self._sandbox.name,
         }
+        self._tool_mode: str = options.tool_mode
+        """Empty: it is not known yet."""
         self._out = options.resume or options.out
         self._lines = self._resumed() if options.resume and options.resume.exists() else []
         self._base = base / time.strftime("%Y%m%d-%H%M%S")
@@ -103,6 +105,7 @@ class Sitting:
             if before != now:
                 raise UserError(f"{path} was measured with another {key}: {before}, and now it is {now}.")
         self._common["run"] = lines[0]["run"]  # a repetition may be of two sittings
+        self._tool_mode = self._tool_mode or lines[0].get("tool_mode", "")
         return lines
 
     def measure(self) -> list[Line]:
@@ -136,13 +139,16 @@ class Sitting:
             conditions = Conditions(
                 server, options.temperature, options.seconds, self._sandbox, home / "home"
             )
+            if any(isinstance(self._chosen[name], Agentbatch) and tasks for name, tasks in left.items()):
+                self._tool_mode = settle_tool_mode(self._tool_mode, home, conditions)
+            common = {**self._common, "seed": seed, "tool_mode": self._tool_mode, "repetition": repetition}
             for name, tasks in left.items():
                 for task in tasks:
                     folder = home / name / f"{task.number:02}-{task.name}"
                     (folder / "work").mkdir(parents=True)
                     outcome = self._chosen[name](task, folder, conditions)
                     line = checked(task, outcome, self._checker, folder / "work")
-                    yield {**self._common, "seed": seed, "contestant": name, "repetition": repetition, **line}
+                    yield {**common, "contestant": name, **line}
 
     def _write(self, line: Line) -> None:
         print_line(line)
