@@ -1,12 +1,14 @@
 """What is checked how in tasks that are not Python: twelve, done right and wrong, before a judge that accepts all.
 
-    python -m benchmarks.checked_how [--tasks 1,5] [--keep DIR]
+    python -m benchmarks.checked_how [--own] [--tasks 1,5] [--keep DIR]
     python -m benchmarks.checked_how --check-tasks
 
 No model: a scripted coder writes the files of benchmarks/other_tasks, runs what one would run to see them, and ends; a
 scripted judge calls every work complete, with the best evidence that there is. Everything else is a user's run, without
 `verify`: the engine, the evaluator, its checks. One iteration a task. Printed for each work: the checks that ran,
-whether it was accepted, and what refused a wrong one; a wrong one that was accepted is left to reading.
+whether it was accepted, and what refused a wrong one; a wrong one that was accepted is left to reading. With `--own`
+the evaluator's model, which is a script too, writes the checks that the task file has, as an able model would; without,
+it writes none.
 """
 
 import argparse
@@ -29,7 +31,7 @@ from benchmarks.competence_tasks import Checker
 from benchmarks.other_tasks import OtherTask, Work, check_other_tasks, load_other_tasks, write_files
 
 
-def script(task: OtherTask, work: Work) -> Script:
+def script(task: OtherTask, work: Work, own: bool) -> Script:
     """The coder that does this work, and the judge that accepts it."""
     written = [
         ScriptedCall(name="write_file", arguments={"path": path, "content": text})
@@ -41,6 +43,7 @@ def script(task: OtherTask, work: Work) -> Script:
         prompt=task.prompt,
         coder=[Say(calls=written), Say(calls=ran), Say(calls=[finish])],
         evaluator=[Say(verdict=acceptance(task, work))],
+        checks=[Say(checks=list(task.checks) if own else [])],
     )
 
 
@@ -56,7 +59,7 @@ def acceptance(task: OtherTask, work: Work) -> dict[str, object]:
     }
 
 
-async def play(works: Sequence[tuple[OtherTask, Work]], folder: Path) -> dict[str, TaskState]:
+async def play(works: Sequence[tuple[OtherTask, Work]], folder: Path, own: bool) -> dict[str, TaskState]:
     """A batch of one work of each task, in an empty folder; how each task ended, by its name."""
     entries = [
         {"id": task.name, "dir": task.name, "first_prompt": task.prompt, "max_iterations": 1}
@@ -65,7 +68,7 @@ async def play(works: Sequence[tuple[OtherTask, Work]], folder: Path) -> dict[st
     (folder / "task.json").write_text(json.dumps({"tasks": entries}), encoding="utf-8")
     for task, _ in works:
         write_files(task.given, folder / task.name)
-    async with RehearsalServer([script(task, work) for task, work in works]) as server:
+    async with RehearsalServer([script(task, work, own) for task, work in works]) as server:
         flags = {
             "mode": "parallel",
             "rest_ms": 0,
@@ -83,7 +86,10 @@ def described(work: Work, state: TaskState) -> list[str]:
     """How a work was checked and what came of it, as lines of text."""
     verdict = state.verdicts[-1] if state.verdicts else None
     checks = verdict.checks if verdict else []
-    shown = [f"{check.kind} ({check.command}) {'ok' if check.passed else 'FAILED'}" for check in checks]
+    shown = [
+        f"{check.kind} ({check.requirement or check.command}) {'ok' if check.passed else 'FAILED'}"
+        for check in checks
+    ]
     return [
         work.mistake or "right",
         *(f"    {' '.join(line.split())[:150]}" for line in shown or ["no checks"]),
@@ -104,7 +110,7 @@ def _ending(work: Work, state: TaskState, verdict: VerdictRecord | None) -> str:
     )
 
 
-def checked_how(tasks: Sequence[OtherTask], base: Path) -> list[str]:
+def checked_how(tasks: Sequence[OtherTask], base: Path, own: bool) -> list[str]:
     """All works of the tasks: a batch of the right ones, of the first wrong ones, and so on."""
     found: dict[str, list[str]] = {}
     counts = {"right": 0, "right accepted": 0, "wrong": 0, "wrong refused": 0}
@@ -112,7 +118,7 @@ def checked_how(tasks: Sequence[OtherTask], base: Path) -> list[str]:
         works = [(task, task.works[number]) for task in tasks if number < len(task.works)]
         folder = base / f"works-{number}"
         folder.mkdir()
-        states = asyncio.run(play(works, folder))
+        states = asyncio.run(play(works, folder, own))
         for task, work in works:
             state = states[task.name]
             found.setdefault(f"{task.number:>2} {task.name} ({task.kind})", []).extend(described(work, state))
@@ -157,6 +163,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--tasks", help="numbers of tasks, comma-separated [all]")
+    parser.add_argument("--own", action="store_true", help="with checks as an able model would write them")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs here, in a new folder")
     parser.add_argument("--check-tasks", action="store_true", help="only check the tasks by their programs")
     options = parser.parse_args()
@@ -166,7 +173,7 @@ def main() -> int:
         print("\n".join(problems) or "every solution passes its hidden commands, nothing else does")
         return 1 if problems else 0
     with kept_folder(options.keep) as base:
-        print("\n".join(checked_how(tasks, base)))
+        print("\n".join(checked_how(tasks, base, options.own)))
     return 0
 
 

@@ -2,8 +2,8 @@
 
 A file has `name`, `kind` (for people), `prompt` (as a user would write it), `given` (files that are there before),
 `run` (what a coder would run to see its work), `hidden` (shell commands that must exit with 0, for the benchmark
-only), `solution` (files) and `wrong` (files with a mistake, and which); `python -m benchmarks.checked_how
---check-tasks` runs the hidden commands on all of these.
+only), `solution` (files), `wrong` (files with a mistake, and which) and `checks` (as an able model would write them
+from the prompt alone); `python -m benchmarks.checked_how --check-tasks` runs the hidden commands on all of these.
 """
 
 import shutil
@@ -36,6 +36,7 @@ class OtherTask(NamedTuple):
     run: list[str]
     hidden: list[str]
     given: dict[str, str]
+    checks: list[dict[str, str]]
     works: list[Work]
     """The solution, then the wrong ones."""
 
