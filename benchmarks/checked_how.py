@@ -1,6 +1,6 @@
 """What is checked how in tasks that are not Python: twelve, done right and wrong, before a judge that accepts all.
 
-    python -m benchmarks.checked_how [--own] [--tasks 1,5] [--keep DIR]
+    python -m benchmarks.checked_how [--own | --python] [--tasks 1,5] [--keep DIR]
     python -m benchmarks.checked_how --check-tasks
 
 No model: a scripted coder writes the files of benchmarks/other_tasks, runs what one would run to see them, and ends; a
@@ -8,7 +8,7 @@ scripted judge calls every work complete, with the best evidence that there is. 
 `verify`: the engine, the evaluator, its checks. One iteration a task. Printed for each work: the checks that ran,
 whether it was accepted, and what refused a wrong one; a wrong one that was accepted is left to reading. With `--own`
 the evaluator's model, which is a script too, writes the checks that the task file has, as an able model would; without,
-it writes none.
+it writes none. `--python`: the twelve tasks of benchmarks.competence instead, with their wrong programs.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs.state import TaskState, VerdictRecord
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
-from benchmarks.competence_tasks import Checker
+from benchmarks.competence_tasks import Checker, load_tasks
 from benchmarks.other_tasks import OtherTask, Work, check_other_tasks, load_other_tasks, write_files
 
 
@@ -42,13 +42,14 @@ def script(task: OtherTask, work: Work, own: bool) -> Script:
     return Script(
         prompt=task.prompt,
         coder=[Say(calls=written), Say(calls=ran), Say(calls=[finish])],
-        evaluator=[Say(verdict=acceptance(task, work))],
+        evaluator=[Say(verdict=acceptance(task))],
         checks=[Say(checks=list(task.checks) if own else [])],
     )
 
 
-def acceptance(task: OtherTask, work: Work) -> dict[str, object]:
-    met = {"text": f"{task.name} as it was asked for", "met": True, "evidence": "The commands show it."}
+def acceptance(task: OtherTask) -> dict[str, object]:
+    """All is done, and a quote of what the evidence has (agentbatch.rehearsal.quoting) shows it."""
+    met = {"text": f"{task.name} as it was asked for", "met": True, "evidence": "@"}
     return {
         "requirements": [met],
         "missing": [],
@@ -103,11 +104,7 @@ def _ending(work: Work, state: TaskState, verdict: VerdictRecord | None) -> str:
     if verdict.accepted:
         return "accepted: left to reading" if work.mistake else "accepted"
     why = " ".join(" ".join(verdict.refusals).split())[:300]
-    return (
-        f"refused by {verdict.decided_by}: {why}"
-        if work.mistake
-        else f"REFUSED by {verdict.decided_by}: {why}"
-    )
+    return f"refused: {why}" if work.mistake else f"REFUSED, although it is right: {why}"
 
 
 def checked_how(tasks: Sequence[OtherTask], base: Path, own: bool) -> list[str]:
@@ -133,10 +130,31 @@ def checked_how(tasks: Sequence[OtherTask], base: Path, own: bool) -> list[str]:
     ]
 
 
-def chosen_tasks(numbers: str | None) -> list[OtherTask]:
+def python_tasks() -> list[OtherTask]:
+    """Those of benchmarks.competence, done by a coder that runs its program, which prints nothing."""
+    return [
+        OtherTask(
+            number=task.number,
+            name=task.name,
+            kind="Python",
+            prompt=task.prompt,
+            run=[f"python3 {task.file}"],
+            hidden=[],
+            given={},
+            checks=[],
+            works=[
+                Work("" if place == 0 else f"wrong program {place}", {task.file: program})
+                for place, program in enumerate((task.solution, *task.wrong))
+            ],
+        )
+        for task in load_tasks()
+    ]
+
+
+def chosen_tasks(all_tasks: Sequence[OtherTask], numbers: str | None) -> list[OtherTask]:
     """Those of these numbers that this machine can check; names the others."""
     wanted = None if numbers is None else {word.strip().lstrip("0") for word in numbers.split(",")}
-    tasks = [task for task in load_other_tasks() if wanted is None or str(task.number) in wanted]
+    tasks = [task for task in all_tasks if wanted is None or str(task.number) in wanted]
     for task in tasks:
         if task.lacks:
             print(f"{task.name} is skipped: there is no {task.lacks} here")
@@ -163,11 +181,13 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--tasks", help="numbers of tasks, comma-separated [all]")
-    parser.add_argument("--own", action="store_true", help="with checks as an able model would write them")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--python", action="store_true", help="the tasks of benchmarks.competence")
+    which.add_argument("--own", action="store_true", help="with checks as an able model would write them")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs here, in a new folder")
-    parser.add_argument("--check-tasks", action="store_true", help="only check the tasks by their programs")
+    which.add_argument("--check-tasks", action="store_true", help="only check the tasks by their programs")
     options = parser.parse_args()
-    tasks = chosen_tasks(options.tasks)
+    tasks = chosen_tasks(python_tasks() if options.python else load_other_tasks(), options.tasks)
     if options.check_tasks:
         problems = check_other_tasks(tasks, Checker(choose_sandbox("auto")))
         print("\n".join(problems) or "every solution passes its hidden commands, nothing else does")
