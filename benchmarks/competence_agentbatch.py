@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from agentbatch.model.capabilities import TOOL_MODES
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from benchmarks.competence_contestants import STEPS, Conditions, Outcome, end_of, run
 from benchmarks.competence_tasks import Task
+from benchmarks.purposes import Spent, spent_by_purpose
 
 ITERATIONS = 3
 """Coder turns of a task."""
@@ -84,7 +85,7 @@ class Agentbatch:
         if not results.is_file():
             return Outcome("crashed", end_of(log, code), seconds=seconds)
         result = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
-        return outcome_of(result)._replace(seconds=seconds)
+        return outcome_of(result, spent_by_purpose(folder).get(task.name, {}))._replace(seconds=seconds)
 
 
 def model_flags(conditions: Conditions) -> list[str]:
@@ -113,10 +114,9 @@ def settle_tool_mode(known: str, folder: Path, conditions: Conditions) -> str:
     return found.mode
 
 
-def outcome_of(result: dict[str, Any]) -> Outcome:
-    """What results.json says of the task."""
+def outcome_of(result: dict[str, Any], spent: Mapping[str, Spent]) -> Outcome:
+    """What results.json says of the task; `spent` by what for."""
     stats = result["tokenStats"]
-    evaluator = stats["byRole"].get("evaluator", {})
     return Outcome(
         result["status"],
         f"{result['reason']}: {result['error']}" if result.get("error") else result["reason"],
@@ -128,8 +128,7 @@ def outcome_of(result: dict[str, Any]) -> Outcome:
         detail={
             "iterations": result["iterations"],
             "estimated": stats["estimated"],
-            "evaluator_calls": evaluator.get("calls", 0),
-            "evaluator_tokens": evaluator.get("totalTokens", 0),
+            "spent": spent,
             "evaluations": [_evaluation(verdict) for verdict in result["verdicts"]],
         },
     )
@@ -143,6 +142,7 @@ def _evaluation(verdict: dict[str, Any]) -> dict[str, Any]:
         "by": verdict["decided_by"],
         "passed": [check["kind"] for check in checks if check["passed"]],
         "failed": [check["kind"] for check in checks if not check["passed"]],
+        "why": [refusal[:200] for refusal in verdict["refusals"]],
     }
 
 

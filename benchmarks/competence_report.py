@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from benchmarks.competence_lines import Line
+from benchmarks.purposes import in_words, total_of
 
 UNJUDGED = ("bare", "mini")
 """Contestants that nothing judges: an answer is an answer."""
@@ -29,6 +30,7 @@ def report(lines: Sequence[Line]) -> list[str]:
         *_totals(lines),
         "",
         *_statuses(lines),
+        *_spent(lines),
         *_wrongly_accepted(lines),
         *_refused(lines),
         *_long(lines),
@@ -139,6 +141,17 @@ def _statuses(lines: Sequence[Line]) -> list[str]:
         rows.append(
             f"{contestant}: " + ", ".join(f"{count} {status}" for status, count in counts.most_common())
         )
+    return rows
+
+
+def _spent(lines: Sequence[Line]) -> list[str]:
+    """What agentbatch's tokens went for, over all repetitions."""
+    rows = []
+    for contestant in _judged(lines):
+        some = [line["detail"] for line in lines if line["contestant"] == contestant]
+        sums = total_of(detail.get("spent", {}) for detail in some)
+        if sums:
+            rows.append(f"{contestant}: tokens for {in_words(sums)}")
     return rows
 
 

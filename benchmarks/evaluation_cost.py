@@ -18,13 +18,13 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from benchmarks.competence_contestants import EXCLUDED
+from benchmarks.purposes import Spent, in_words, spent_by_purpose, total_of
 
 HERE = Path(__file__).resolve().parents[1]
-ROLES = ("coder", "evaluator")
 
 
 class Cost(NamedTuple):
@@ -32,10 +32,8 @@ class Cost(NamedTuple):
 
     status: str
     iterations: int
-    calls: Mapping[str, int]
-    """By role; so are the tokens."""
-    tokens: Mapping[str, int]
-    """Input and output."""
+    spent: Mapping[str, Spent]
+    """By what for."""
 
 
 class Batch(NamedTuple):
@@ -68,42 +66,33 @@ def run_batch(tree: Path, mode: str, *, verify: bool) -> Batch:
         if not results.is_file():
             raise UserError(f"{tree} has no results: {(done.stderr or done.stdout).strip()[-300:]}")
         entries = json.loads(results.read_text(encoding="utf-8"))["results"]
-    cpu = sum(after[2:4]) - sum(before[2:4])
-    return Batch(seconds, cpu, {entry["task"]["id"]: _cost(entry["result"]) for entry in entries})
-
-
-def _cost(result: dict[str, Any]) -> Cost:
-    by_role = {role: result["tokenStats"]["byRole"].get(role, {}) for role in ROLES}
-    calls = {role: stats.get("calls", 0) for role, stats in by_role.items()}
-    tokens = {
-        role: stats.get("promptTokens", 0) + stats.get("completionTokens", 0)
-        for role, stats in by_role.items()
+        spent = spent_by_purpose(folder)
+    costs = {
+        entry["task"]["id"]: Cost(
+            entry["result"]["status"], entry["result"]["iterations"], spent.get(entry["task"]["id"], {})
+        )
+        for entry in entries
     }
-    return Cost(result["status"], result["iterations"], calls, tokens)
+    cpu = sum(after[2:4]) - sum(before[2:4])
+    return Batch(seconds, cpu, costs)
 
 
 def table(batches: Mapping[str, Sequence[Batch]]) -> list[str]:
     """A row for each task and tree, and one for the whole batch."""
-    row = "{:<22}{:<9}{:<12}{:>12}{:>13}{:>14}{:>17}{:>14}"
-    head = ("status", "iterations", "coder calls", "coder tokens", "evaluator calls", "its tokens")
-    rows = [row.format("task", "tree", *head)]
+    row = "{:<22}{:<9}{:<12}{:>11}   {}"
+    rows = [row.format("task", "tree", "status", "iterations", "tokens for")]
     names = list(dict.fromkeys(name for some in batches.values() for name in some[-1].tasks))
     for name in names:
         for tree, some in batches.items():
             if name in some[-1].tasks:
                 cost = some[-1].tasks[name]
-                figures = [f"{kind[role]:,}" for role in ROLES for kind in (cost.calls, cost.tokens)]
-                rows.append(row.format(name, tree, cost.status, cost.iterations, *figures))
+                rows.append(row.format(name, tree, cost.status, cost.iterations, in_words(cost.spent)))
     for tree, some in batches.items():
-        costs = some[-1].tasks.values()
-        figures = [
-            f"{sum(kind[role] for kind in kinds):,}"
-            for role in ROLES
-            for kinds in ([cost.calls for cost in costs], [cost.tokens for cost in costs])
-        ]
+        costs = list(some[-1].tasks.values())
         completed = f"{sum(cost.status == 'completed' for cost in costs)} of {len(costs)}"
         iterations = sum(cost.iterations for cost in costs)
-        rows.append(row.format("all", tree, completed, iterations, *figures))
+        total = in_words(total_of(cost.spent for cost in costs))
+        rows.append(row.format("all", tree, completed, iterations, total))
     rows.append("")
     for tree, some in batches.items():
         wall, cpu = ([getattr(one, name) for one in some] for name in ("seconds", "cpu"))
