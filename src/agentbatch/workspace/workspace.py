@@ -113,6 +113,11 @@ class Snapshot:
     files: Mapping[str, FileEntry]
     truncated: bool = False
     """There were more files than a snapshot holds; which ones are in is then a matter of order."""
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Of installed packages and caches, which are no part of `files`: a digest by path, of a file, or of all files of a
+    folder (`node_modules/x/`); by names, sizes and times of this one place, not by contents."""
+    left_out_whole: bool = field(default=True, compare=False)
+    """False: there was more of it than is looked at."""
 
     @cached_property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
-from agentbatch.tasks.evaluator.checks.tampering import changed_tests, shadowing
+from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
@@ -49,6 +49,8 @@ def turn_end(outcome: TurnOutcome) -> str:
 
 OWN = "own"
 """Names the evaluator's own checks in what is recorded."""
+OUTPUTS = "outputs"
+"""Names there the files that checks have made."""
 
 
 class BuiltinEvaluator:
@@ -91,6 +93,7 @@ class BuiltinEvaluator:
             record = dict(event.evaluated)
             if self._own is not None:
                 self._own.restore(record.get(OWN) or {})
+            self._checks.restore(record.get(OUTPUTS) or {})
             follows = self._controller.after_turn(Evaluated.of(record))
             if event.verdict is not None:
                 self._missing = tuple(what_is_missing(Verdict.model_validate(event.verdict)))
@@ -107,10 +110,7 @@ class BuiltinEvaluator:
         difference = changes(evidence.before, checked.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
-        suspicious = [
-            *changed_tests((*difference.modified, *difference.deleted)),
-            *shadowing(difference.added),
-        ]
+        suspicious = can_mislead(evidence.before, checked.after, planned.task.first_prompt)
         tampered = {*evidence.restored, *runner.tampered, *checked.changed}
         tampering = tuple(sorted({*tampered, *ours, *suspicious}))
         failed = checked.failed
@@ -175,7 +175,8 @@ class BuiltinEvaluator:
     def _record(self, evaluated: Evaluated) -> Mapping[str, Any]:
         """What `restore` needs of one iteration."""
         own = self._own.state() if self._own is not None else {}
-        return {**evaluated.record(), **({OWN: dict(own)} if own else {})}
+        more = {OWN: dict(own), OUTPUTS: self._checks.record}
+        return {**evaluated.record(), **{name: state for name, state in more.items() if state}}
 
     def _running(self) -> CheckRunner:
         if self._runner is None:

@@ -29,6 +29,8 @@ class Baseline:
         document = {
             "truncated": self.snapshot.truncated,
             "files": {redact(path): _entry(entry, redact) for path, entry in self.snapshot.files.items()},
+            "left_out": {redact(path): digest for path, digest in self.snapshot.left_out.items()},
+            "left_out_whole": self.snapshot.left_out_whole,
             "protected": _protected(self.protected),
         }
         write_atomic(folder / NAME, json.dumps(document))
@@ -41,7 +43,9 @@ class Baseline:
             document = json.loads(text)
             files = {path: FileEntry(*fields) for path, fields in document["files"].items()}
             kept = document["protected"]
-            return cls(Snapshot(files, document["truncated"]), _read_protected(kept) if kept else None)
+            left_out, whole = document.get("left_out", {}), document.get("left_out_whole", False)
+            snapshot = Snapshot(files, document["truncated"], left_out, whole)
+            return cls(snapshot, _read_protected(kept) if kept else None)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{folder / NAME} is not what was written there: {error}.") from None
 

@@ -7,9 +7,11 @@ import stat
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.left_out import has_packages, look_at_left_out
 from agentbatch.workspace.workspace import FileEntry, Signature, Snapshot
 
 MAX_FILES = 20_000
@@ -37,20 +39,24 @@ SMALL_SIZE = 1024 * 1024
 _BLOCK = 1024 * 1024
 
 
-def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collection[Path] = ()) -> Snapshot:
+def take_snapshot(
+    root: Path, previous: Snapshot | None = None, exclude: Collection[Path] = (), *, left_out: bool = False
+) -> Snapshot:
     """Read the directory; slow on large ones, so call it in a thread.
 
     Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and
     the absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes
-    or cannot be read meanwhile does not stop it.
+    or cannot be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the
+    outside.
     """
+    ignored: list[Path] = []
     known = previous.files if previous else {}
     files: dict[str, FileEntry] = {}
     truncated = False
     # What is there at the beginning leaves room for what comes later, which is what has to be seen.
     share = FIRST_SHARE if previous is None else 1.0
     budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
-    for path, status in _walk(root, frozenset(exclude)):
+    for path, status in _walk(root, frozenset(exclude), ignored):
         if len(files) >= MAX_FILES:
             truncated = True
             break
@@ -66,31 +72,34 @@ def take_snapshot(root: Path, previous: Snapshot | None = None, exclude: Collect
         budget -= entry.size if entry.text is not None else 0
         pieces -= len(entry.excerpt)
         files[name] = entry
-    return Snapshot(dict(sorted(files.items())), truncated)
+    others, whole = look_at_left_out(root, ignored) if left_out else ({}, True)
+    return Snapshot(dict(sorted(files.items())), truncated, others, whole)
 
 
 async def snapshot(root: Path, previous: Snapshot | None = None) -> Snapshot:
-    """`take_snapshot` without holding up the event loop for long.
+    """`take_snapshot` of all there is, without holding up the event loop for long.
 
     A small directory is read at once: when a hundred tasks are at work, the way to a thread and back through the
     loop's queue takes fifty times longer than reading it.
     """
     if _is_small(root):
-        return take_snapshot(root, previous)
-    return await asyncio.to_thread(take_snapshot, root, previous)
+        return take_snapshot(root, previous, left_out=True)
+    return await asyncio.to_thread(partial(take_snapshot, root, previous, left_out=True))
 
 
 def _is_small(root: Path) -> bool:
     size = 0
-    for number, (_, status) in enumerate(_walk(root, frozenset())):
+    ignored: list[Path] = []
+    for number, (_, status) in enumerate(_walk(root, frozenset(), ignored)):
         size += status.st_size
         if number >= SMALL_FILES or size > SMALL_SIZE:
             return False
-    return True
+    return not has_packages(ignored)
 
 
-def _walk(root: Path, exclude: frozenset[Path]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below `root` but folders themselves, each with its own stat, in a stable order."""
+def _walk(root: Path, exclude: frozenset[Path], ignored: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below `root` but folders themselves, each with its own stat, in a stable order. Folders that are left
+    out come into `ignored`."""
     folders = [root]
     while folders:
         inner = []
@@ -98,7 +107,10 @@ def _walk(root: Path, exclude: frozenset[Path]) -> Iterator[tuple[Path, os.stat_
             path = Path(entry.path)
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if path in exclude or (is_folder and is_ignored(path)):
+                if path in exclude:
+                    continue
+                if is_folder and is_ignored(path):
+                    ignored.append(path)
                     continue
                 if is_folder:
                     inner.append(path)

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, CheckSource, Work
+from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, unsteady
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.workspace.files.diff import changes
+from agentbatch.text import list_names
+from agentbatch.workspace.files.left_out_diff import changed_bytecode, has_bytecode
 from agentbatch.workspace.workspace import Snapshot
 
-CLEAR_BYTECODE = (
-    r"find . -name node_modules -prune -o -name .git -prune -o -name .venv -prune -o -name venv -prune "
-    r"-o -path '*/__pycache__/*.pyc' -type f -exec rm -f {} + 2>/dev/null; true"
-)
-"""Compiled Python that a coder could have put beside a source, which Python would run in its place."""
 CLEAR_TIMEOUT = 60.0
+_REMOVE = """for at; do
+rm -rf -- "$at" 2>/dev/null || { chmod u+rwx -- "${at%/*}"; [ -L "$at" ] || chmod -R u+rwx -- "$at"; rm -rf -- "$at"; }
+done"""
+_CLEAR = r"find . \( {skipped} \) -prune -o -name __pycache__ -prune -exec bash -c {remove} bash {{}} + "
+_NOT_OURS = ("node_modules", ".git")
+_INSTALLED = (".venv", "venv", ".tox", ".nox")
+MAX_NAMES = 50_000
+"""Characters of names in one command line."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,21 @@ class Checks:
 
     def __init__(self, sources: Mapping[str, CheckSource]) -> None:
         self._sources = sources
+        self._outputs = Outputs()
+        self._task = ""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """JSON: what `restore` needs after the latest round."""
+        return dict(self._outputs.files)
+
+    def restore(self, record: Mapping[str, Any]) -> None:
+        """As it was after a round of an earlier session."""
+        self._outputs = Outputs({str(path): str(digest) for path, digest in record.items()})
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
         """What a resumption has to know of them, by the name of the source."""
+        self._task = start.task.task.first_prompt
         record = {}
         for name, source in self._sources.items():
             own = replace(start, record=start.record.get(name) or {})
@@ -49,26 +67,32 @@ class Checks:
 
     async def run(self, work: Work) -> Round:
         """One round. Where checks have changed files of the work, a second one: what passed must still pass on what
-        is kept, and leave it as it is."""
+        is kept, and leave the programs in it as they are."""
         first = await self._once(work)
         if first.failed or not first.changed:
             return first
-        second = await self._once(replace(work, after=first.after))
-        if second.failed or not second.changed:
+        again = replace(work, after=first.after)
+        second = await self._once(again)
+        if second.failed:
             return replace(second, changed=first.changed)
-        names = ", ".join(second.changed[:5])
-        text = f"Running the checks changes files of the work, again and again: {names}."
-        steady = CheckResult(
-            "the checks leave the work as it is", 1, text, 0.0, "steady", ran=False, told=text
-        )
+        wrong = unsteady(second.changed, first.after)
+        gone = removed(work.before, work.after, second.after, self._task)
+        # Data of the work that is another each time is what the checks make: no one has tampered with it.
+        made = {*first.changed} & ({*second.changed} - {*wrong})
+        self._outputs = self._outputs.with_paths(made, second.after)
+        changed = tuple(path for path in first.changed if path not in made)
+        steady = _steadiness(wrong, gone)
+        if steady is None:
+            return replace(second, changed=changed)
         work.runner.started("steady", steady.command)
         work.runner.finished(steady)
-        return replace(second, results=(*second.results, steady))
+        return replace(second, results=(*second.results, steady), changed=changed)
 
     async def _once(self, work: Work) -> Round:
         results: list[CheckResult] = []
-        if any(path.endswith(".py") for path in work.after.files):
-            await work.workspace.run(CLEAR_BYTECODE, CLEAR_TIMEOUT)
+        command = clearing(work.before, work.after)
+        if command and self._sources:
+            await work.workspace.run(command, CLEAR_TIMEOUT)
         for source in self._sources.values():
             results += await source.run(work)
             if any(result.binding and not result.passed for result in results):
@@ -76,8 +100,38 @@ class Checks:
         if not any(result.ran for result in results):
             return Round(tuple(results), work.after)
         after = await work.workspace.snapshot(work.after)
-        by_checks = changes(work.after, after)
-        return Round(tuple(results), after, (*by_checks.modified, *by_checks.deleted))
+        done = effect(work.before, work.after, after, self._outputs)
+        self._outputs = done.outputs
+        return Round(tuple(results), after, done.altered)
+
+
+def clearing(before: Snapshot, after: Snapshot) -> str:
+    """The command that removes compiled Python which a coder could have put beside a source, and which would run in its
+    place; among installed packages only what is not as it was. Empty: there is none."""
+    new = changed_bytecode(before, after)
+    everywhere = len("".join(new)) > MAX_NAMES or any("\0" in name or not _is_text(name) for name in new)
+    commands = []
+    if has_bytecode(after) or everywhere:
+        skipped = _NOT_OURS if everywhere else (*_NOT_OURS, *_INSTALLED)
+        names = " -o ".join(f"-name {name}" for name in skipped)
+        commands.append(_CLEAR.format(skipped=names, remove=quote(_REMOVE)))
+    if new and not everywhere:
+        commands.append(f"bash -c {quote(_REMOVE)} bash {' '.join(quote(f'./{name}') for name in new)}")
+    return f"{{ {'; '.join(commands)}; }} 2>/dev/null; true" if commands else ""
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or name.encode("utf-8", "replace").decode() == name
+
+
+def _steadiness(unsteady: Sequence[str], removed: Sequence[str]) -> CheckResult | None:
+    """A failed check, where the checks do not leave the work as it is."""
+    if not unsteady and not removed:
+        return None
+    what = "removes" if removed else "changes"
+    text = f"Running the checks {what} files of the work"
+    text += f": {list_names(removed)}." if removed else f", again and again: {list_names(unsteady)}."
+    return CheckResult("the checks leave the work as it is", 1, text, 0.0, "steady", ran=False, told=text)
 
 
 def failed_first(results: Sequence[CheckResult]) -> CheckResult | None:
