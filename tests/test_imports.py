@@ -15,6 +15,7 @@ CLIENT = "the loop and the model client: only when something runs"
 EXTRA = "of an extra that may not be installed"
 REQUESTS = "brings jsonschema, a quarter of a second: not for --help"
 REHEARSAL = "its server and scripts: only without a key"
+PROGRAMS = "tasks/evaluator/checks/facts/programs"
 
 LATE: dict[tuple[str, str], str] = {
     (
@@ -46,6 +47,9 @@ LATE: dict[tuple[str, str], str] = {
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("runs/services/notify_process.py", "apprise"): EXTRA,
     ("spending/pricing.py", "genai_prices"): "megabytes of prices: only where something is priced",
+    (f"{PROGRAMS}/call_examples.py", "asyncio"): "runs in a workspace: slow, and seldom needed",
+    (f"{PROGRAMS}/sound_forms.py", "tomllib"): "runs in a workspace, whose Python may be older",
+    (f"{PROGRAMS}/sound_forms.py", "yaml"): "runs in a workspace, which may have it",
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.server"): REHEARSAL,
 }

@@ -15,6 +15,7 @@ from agentbatch.tasks.evaluator.checks.check import (
     VerifyCommands,
     Work,
 )
+from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
@@ -255,6 +256,7 @@ class BuiltinEvaluators:
         if definition.checks.discover:
             timeout = definition.checks.timeout
             sources["sound"] = SoundFiles(given.first_prompt, timeout)
+            sources["example"] = StatedExamples(given.first_prompt, timeout)
         sources["verify"] = VerifyCommands(given.verify, definition.limits.verify_timeout)
         if own is not None:
             sources[OWN] = own

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import warnings
 from typing import Any
+from xml.parsers import expat
 
 MAX_FILE = 2_000_000
 MAX_SLOW = 200_000
@@ -96,8 +97,6 @@ class DeclaresEntity(Exception):
 
 
 def xml(raw: bytes, path: str) -> Answer:
-    from xml.parsers import expat
-
     def declared(*_: object) -> None:
         raise DeclaresEntity
 

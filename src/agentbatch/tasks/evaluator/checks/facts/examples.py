@@ -1,0 +1,93 @@
+"""The examples that the task itself states, run on the work."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_calls, of_command
+from agentbatch.tasks.evaluator.checks.facts.programs.program import command
+from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
+from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
+from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
+from agentbatch.tasks.evaluator.checks.facts.tied import Tied, tied
+from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.workspace.workspace import Workspace
+
+NAME = "the examples that the task states"
+MAX_TOLD = 6
+"""Failed examples that the coder is told of."""
+
+
+class StatedExamples:
+    """Calls and commands whose outcome stands in the task's text. They run in a copy of the directory, so that what
+    they write is nobody's work; the calls of one module in one process, in the order in which they are stated.
+
+    What cannot be told is no failure: a package that is missing, a file that an example speaks of, a value that is no
+    literal. A list may be a tuple: a false alarm refuses right work, and is worse than a miss.
+    """
+
+    def __init__(self, task: str, timeout: float) -> None:
+        """`task`: its text; `timeout`: seconds for one process."""
+        self._task = task
+        self._timeout = timeout
+        self._examples = stated_examples(task)
+
+    async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
+        return {}
+
+    async def run(self, work: Work) -> Sequence[CheckResult]:
+        can_run = tied(self._examples, self._task, work.before, work.after)
+        if not can_run:
+            return ()
+        begun = monotonic()
+        try:
+            fork = await work.workspace.fork()
+        except UserError as error:
+            work.runner.notice(f"The task's own examples were not run: {error}")
+            return ()
+        work.runner.started("example", NAME)
+        try:
+            found = await self._outcomes(can_run, fork)
+        finally:
+            await fork.close()
+        result = told(found, monotonic() - begun, work.runner)
+        work.runner.finished(result)
+        return (result,) if found else ()
+
+    async def _outcomes(self, can_run: Tied, fork: Workspace) -> list[Outcome]:
+        found: list[Outcome] = []
+        for path, calls in can_run.calls.items():
+            nonce = secrets.token_hex(8)
+            done = await fork.run(command("call_examples", _argument(nonce, path, calls)), self._timeout)
+            found += of_calls(path, calls, done, nonce)
+        for example in can_run.commands:
+            done = await fork.run(command_line(example.command), self._timeout)
+            outcome = of_command(example, done)
+            found += [outcome] if outcome else []
+        return found
+
+
+def _argument(nonce: str, path: str, calls: Sequence[StatedCall]) -> dict[str, Any]:
+    return {"nonce": nonce, "path": path, "calls": [_given(call) for call in calls]}
+
+
+def _given(call: StatedCall) -> dict[str, Any]:
+    expected = "" if call.printed else call.expected
+    return {"call": call.call, "function": call.function, "expected": expected, "exact": call.exact}
+
+
+def told(found: Sequence[Outcome], seconds: float, runner: CheckRunner) -> CheckResult:
+    """One result for all."""
+    failed = [outcome.words for outcome in found if not outcome.passed]
+    if not found:
+        return CheckResult(NAME, 0, "Nothing can be told of them here.", seconds, "example", binding=False)
+    if not failed:
+        text = runner.redact("\n".join(outcome.words for outcome in found))
+        return CheckResult(NAME, 0, text, seconds, "example")
+    more = [f"and {len(failed) - MAX_TOLD} more"] if len(failed) > MAX_TOLD else []
+    text = runner.redact("\n".join([*failed[:MAX_TOLD], *more]))
+    what = "An example of the task does" if len(failed) == 1 else "Examples of the task do"
+    return CheckResult(NAME, 1, text, seconds, "example", told=f"{what} not come out as stated:\n{text}")

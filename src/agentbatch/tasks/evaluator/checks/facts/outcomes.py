@@ -1,0 +1,135 @@
+"""What came of stated examples, and whether that is what was stated. Pure, and at home: what the work's own process has
+said is text, compared here where it is a literal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.tasks.evaluator.checks.facts.programs.call_examples import is_literal, literal, same
+from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
+from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.workspace import CommandResult
+
+NO_FAULT = frozenset({"OSError", "ImportError"})
+"""Exceptions that tell of the place, a file that is not there or a package, and not of the work."""
+_NOT_INSTALLED = ("No module named ", "Cannot find module ", "command not found")
+MAX_TOLD = 300
+"""Characters of what came out that are told."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one example."""
+
+    passed: bool
+    words: str
+    """A sentence, what was stated and what came instead; of one that passed, what it is."""
+
+
+def answers(output: str, nonce: str) -> list[Mapping[str, Any]]:
+    """What the program that makes the calls has printed."""
+    found: list[Mapping[str, Any]] = []
+    for line in output.split("\n"):
+        if line.startswith(f"{nonce} "):
+            try:
+                answer = json.loads(line[len(nonce) + 1 :])
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(answer, dict):
+                found.append(answer)
+    return found
+
+
+def of_calls(path: str, calls: Sequence[StatedCall], done: CommandResult, nonce: str) -> list[Outcome]:
+    """Of the calls of one module; those of which nothing can be told are left out."""
+    said = answers(done.output, nonce)
+    if said and said[0].get("import") is True:
+        raised = _raised(said[0])
+        return [] if raised is None else [Outcome(False, f"{quoted(path)} cannot be imported: {raised}")]
+    found = [_of_call(call, answer) for call, answer in zip(calls, said, strict=False)]
+    if len(said) < len(calls) and (done.timed_out or said or done.exit_code == 0):
+        late = f"it was not over after {done.seconds:.0f} seconds"
+        end = late if done.timed_out else "the program was ended by it"
+        found.append(Outcome(False, f"{_stated(calls[len(said)])}; {end}"))
+    return [outcome for outcome in found if outcome is not None]
+
+
+def _of_call(call: StatedCall, answer: Mapping[str, Any]) -> Outcome | None:
+    if "raised" in answer:
+        names = answer["raised"] if isinstance(answer["raised"], list) else []
+        if call.raises:
+            return _passed(call) if call.raises in names else _failed(call, f"raised {_kind(answer)}")
+        raised = _raised(answer)
+        return None if raised is None else _failed(call, f"raised {raised}")
+    shown = answer.get("value")
+    gave = f"gave {_cut(shown)}" if isinstance(shown, str) else "gave something else"
+    if call.raises:
+        return _failed(call, gave)
+    if call.printed:
+        text = str(answer.get("shown"))
+        right = [line.strip() for line in text.strip().split("\n")] == literal(call.expected).split("\n")
+        return _passed(call) if right else _failed(call, f"printed {_cut(repr(text))}")
+    equal = _equal(call, shown, answer.get("equal"))
+    return None if equal is None else _passed(call) if equal else _failed(call, gave)
+
+
+def _equal(call: StatedCall, shown: object, said: object) -> bool | None:
+    """Where what came out is no literal (an iterator), or too long, there is only its own word for it."""
+    if isinstance(shown, str) and is_literal(shown):
+        return same(literal(call.expected), literal(shown), call.exact)
+    return said if isinstance(said, bool) else None
+
+
+def _raised(answer: Mapping[str, Any]) -> str | None:
+    """The exception; None: it is no fault of the work."""
+    names = [str(name) for name in answer["raised"]] if isinstance(answer.get("raised"), list) else []
+    return None if not names or NO_FAULT.intersection(names) else _kind(answer)
+
+
+def _kind(answer: Mapping[str, Any]) -> str:
+    raised = answer["raised"]
+    name = raised[0] if isinstance(raised, list) and raised else "an exception"
+    words = str(answer.get("words") or "")
+    return _cut(f"{name}: {words}" if words else str(name))
+
+
+def of_command(command: StatedCommand, done: CommandResult) -> Outcome | None:
+    """Each line that it prints, exactly or as one of others, in their order."""
+    if done.exit_code in (126, 127) or any(words in done.output for words in _NOT_INSTALLED):
+        return None
+    name = f"`{command.command}`"
+    expected = " / ".join(command.lines)
+    if done.timed_out:
+        return Outcome(
+            False, f"{name} should print {expected}; it was not over after {done.seconds:.0f} seconds"
+        )
+    printed = [line.strip() for line in done.output.split("\n")]
+    lines = iter(printed)
+    if all(any(_is_line(line.strip(), came) for came in lines) for line in command.lines):
+        return Outcome(True, f"{name} prints {expected}")
+    said = _cut(" / ".join(line for line in printed if line)) or "nothing"
+    return Outcome(False, f"{name} should print {expected}; it printed {said}")
+
+
+def _is_line(stated: str, came: str) -> bool:
+    """It may stand after a question for input, or a label."""
+    return came == stated or came.endswith((f": {stated}", f"> {stated}", f"? {stated}", f":{stated}"))
+
+
+def _passed(call: StatedCall) -> Outcome:
+    does = {"give": "gives", "raise": "raises", "print": "prints"}
+    verb, _, rest = call.outcome.partition(" ")
+    return Outcome(True, f"`{call.call}` {does[verb]} {rest}")
+
+
+def _failed(call: StatedCall, came: str) -> Outcome:
+    return Outcome(False, f"{_stated(call)}; it {came}")
+
+
+def _stated(call: StatedCall) -> str:
+    return f"`{call.call}` should {call.outcome}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}…"

@@ -1,0 +1,105 @@
+"""What came of examples, and what the coder is told of it: tables."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_calls, of_command
+from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
+from agentbatch.workspace.workspace import CommandResult
+
+
+def done(output: str, exit_code: int | None = 0, timed_out: bool = False) -> CommandResult:
+    return CommandResult(exit_code, output, timed_out, False, 7.2, "")
+
+
+def call(expected: str = "", raises: str = "", **more: Any) -> StatedCall:
+    return StatedCall("f", "f(1)", expected, raises, **more)
+
+
+VALUE_ERROR = {"raised": ["ValueError", "Exception"], "words": "too small"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "answer", "words"),
+    [
+        (call("2"), {"value": "2"}, "`f(1)` gives 2"),
+        (call("2"), {"value": "3", "equal": True}, "`f(1)` should give 2; it gave 3"),
+        (call("'a-b'"), {"value": "'A-b'"}, "`f(1)` should give 'a-b'; it gave 'A-b'"),
+        (call("[1]"), {"value": "<iterator>", "equal": None}, None),
+        (call("[1]"), {"value": "Decimal('1')", "equal": True}, "`f(1)` gives [1]"),
+        (call("[1]"), {"value": None, "equal": False}, "`f(1)` should give [1]; it gave something else"),
+        (call("[1]"), {"value": "(" * 300}, None),
+        (call("[1]"), {"value": "-" * 9000 + "1", "equal": None}, None),
+        (call("2"), VALUE_ERROR, "`f(1)` should give 2; it raised ValueError: too small"),
+        (call("2"), {"raised": ["FileNotFoundError", "OSError"], "words": "x"}, None),
+        (call("2"), {"raised": []}, None),
+        (call("2"), {"raised": "x"}, None),
+        (call("2"), {}, None),
+        (call(raises="ValueError"), VALUE_ERROR, "`f(1)` raises ValueError"),
+        (call(raises="Exception"), VALUE_ERROR, "`f(1)` raises an exception"),
+        (
+            call(raises="KeyError"),
+            VALUE_ERROR,
+            "`f(1)` should raise KeyError; it raised ValueError: too small",
+        ),
+        (call(raises="KeyError"), {"value": "1"}, "`f(1)` should raise KeyError; it gave 1"),
+        (call("'a\\nb'", printed=True), {"value": "'a\\nb '", "shown": "a\nb "}, "`f(1)` prints 'a\\nb'"),
+        (call("'a'", printed=True), {"value": "1", "shown": "1"}, "`f(1)` should print 'a'; it printed '1'"),
+    ],
+)
+def test_one_call(stated: StatedCall, answer: dict[str, Any], words: str | None) -> None:
+    found = of_calls("m.py", [stated], done(f"noise\nabc {json.dumps(answer)}\n"), "abc")
+    assert [outcome.words for outcome in found] == ([words] if words else [])
+    assert all(outcome.passed == ("should" not in outcome.words) for outcome in found)
+
+
+def test_lines_without_the_nonce_say_nothing() -> None:
+    output = f"other {json.dumps({'value': '2'})}\nabc {{\nabc [1]\nabc {json.dumps({'value': '3'})}\n"
+    assert of_calls("m.py", [call("2")], done(output), "abc") == [
+        Outcome(False, "`f(1)` should give 2; it gave 3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (done("python3: command not found", 127), []),
+        (done("", None, timed_out=True), ["`f(1)` should give 2; it was not over after 7 seconds"]),
+        (done("", 0), ["`f(1)` should give 2; the program was ended by it"]),
+        (
+            done('abc {"value": "2"}\n', 3),
+            ["`f(1)` gives 2", "`f(1)` should raise KeyError; the program was ended by it"],
+        ),
+        (
+            done('abc {"import": true, "raised": ["NameError", "Exception"], "words": "x"}'),
+            ["m.py cannot be imported: NameError: x"],
+        ),
+        (done('abc {"import": true, "raised": ["ModuleNotFoundError", "ImportError"], "words": "x"}'), []),
+    ],
+)
+def test_a_process_that_did_not_come_to_its_end(result: CommandResult, words: list[str]) -> None:
+    found = of_calls("m.py", [call("2"), call(raises="KeyError")], result, "abc")
+    assert [outcome.words for outcome in found] == words
+
+
+@pytest.mark.parametrize(
+    ("lines", "result", "words"),
+    [
+        (("8",), done("8\n"), "`./p` prints 8"),
+        (("8",), done("first\n  8 \nlast\n", 1), "`./p` prints 8"),
+        (("8",), done("Sum: 8\n"), "`./p` prints 8"),
+        (("8",), done("18\n"), "`./p` should print 8; it printed 18"),
+        (("8",), done(""), "`./p` should print 8; it printed nothing"),
+        (("1", "2"), done("1\n\n2\n"), "`./p` prints 1 / 2"),
+        (("1", "2"), done("2\n1\n"), "`./p` should print 1 / 2; it printed 2 / 1"),
+        (("8",), done("", None, timed_out=True), "`./p` should print 8; it was not over after 7 seconds"),
+        (("8",), done("x", 127), None),
+        (("8",), done("ModuleNotFoundError: No module named 'x'", 1), None),
+    ],
+)
+def test_a_command(lines: tuple[str, ...], result: CommandResult, words: str | None) -> None:
+    found = of_command(StatedCommand("./p", lines), result)
+    assert (found.words if found else None) == words
+    assert found is None or found.passed == ("should" not in found.words)

@@ -1,0 +1,53 @@
+"""Which examples can be run on which work: a table."""
+
+import pytest
+
+from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
+from agentbatch.tasks.evaluator.checks.facts.tied import tied
+from agentbatch.workspace.workspace import FileEntry, Snapshot
+
+
+def snapshot(files: dict[str, str]) -> Snapshot:
+    return Snapshot({path: FileEntry(text, len(text), text, False) for path, text in files.items()})
+
+
+F = "def f(n):\n    return n\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "after", "found"),
+    [
+        ("f(1) == 2", {}, {"a.py": F}, ["a.py: f(1)"]),
+        ("f(1) == 2", {}, {"a.py": "async def f(n): pass\n"}, ["a.py: f(1)"]),
+        ("F(1).g() == 2", {}, {"a.py": "class F:\n    pass\n"}, ["a.py: F(1).g()"]),
+        ("f(1) == 2", {"a.py": F}, {"a.py": F}, []),
+        ("f(1) == 2", {"a.py": F}, {"a.py": F + "\n"}, ["a.py: f(1)"]),
+        ("f(1) == 2", {}, {"a.py": "class A:\n    def f(n): pass\n"}, []),
+        ("f(1) == 2", {}, {"a.js": "def f(n)"}, []),
+        ("f(1) == 2", {}, {"test_a.py": F}, []),
+        ("f(1) == 2", {}, {"a.py": F, "tests/b.py": F}, ["a.py: f(1)"]),
+        ("f(1) == 2", {}, {"a.py": F, "b.py": F}, []),
+        ("In b.py f(1) == 2", {}, {"a.py": F, "b.py": F}, ["b.py: f(1)"]),
+        ("b.f(1) == 2", {}, {"a.py": F, "x/b.py": F}, ["x/b.py: b.f(1)"]),
+        ("c.f(1) == 2", {}, {"a.py": F}, []),
+        ("f('d.csv') == 2", {}, {"a.py": F, "d.csv": "1"}, []),
+        ("f('d.csv') == 2", {"d.csv": "1"}, {"a.py": F, "d.csv": "1"}, ["a.py: f('d.csv')"]),
+        ("`python3 a.py 1` prints `2`", {}, {"a.py": F}, ["python3 a.py 1"]),
+        ("`python3 b.py 1` prints `2`", {}, {"a.py": F}, []),
+        ("`python3 a.py d.csv` prints `2`", {}, {"a.py": F}, []),
+        ("`python3 a.py d.csv` prints `2`", {}, {"a.py": F, "d.csv": "1"}, []),
+        (
+            "`python3 a.py d.csv` prints `2`",
+            {"d.csv": "1"},
+            {"a.py": F, "d.csv": "1"},
+            ["python3 a.py d.csv"],
+        ),
+        ("`python3 a.py` prints `2`", {}, {"a.py": F}, ["python3 a.py"]),
+        ("`python3 a.py` prints `2`", {}, {"a.py": F, "d.csv": "1"}, []),
+    ],
+)
+def test_what_can_be_run(task: str, before: dict[str, str], after: dict[str, str], found: list[str]) -> None:
+    can_run = tied(stated_examples(task), task, snapshot(before), snapshot(after))
+    calls = [f"{path}: {call.call}" for path, calls in can_run.calls.items() for call in calls]
+    assert [*calls, *(command.command for command in can_run.commands)] == found
+    assert bool(can_run) == bool(found)
