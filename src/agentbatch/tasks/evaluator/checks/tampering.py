@@ -41,7 +41,7 @@ _MODULES = (sys.stdlib_module_names - {"this", "antigravity", "test"}) | {*_CHEC
 def can_mislead(before: Snapshot, after: Snapshot, task: str) -> list[str]:
     """Paths, sorted. `task`: its text; what it asks for by name may be added."""
     made = changes(before, after)
-    told = {*(path for path in (*made.modified, *made.deleted) if _is_test(path))}
+    told = {*(path for path in (*made.modified, *made.deleted) if is_test(path))}
     told.update(path for path in (*made.modified, *made.deleted) if _steers(path, before, after))
     added = (path for path in made.added if _steers(path, before, after) or _shadows(path, after))
     told.update(path for path in added if not named_in(task, path))
@@ -54,7 +54,8 @@ def named_in(task: str, path: str) -> bool:
     return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", task, re.IGNORECASE) is not None
 
 
-def _is_test(path: str) -> bool:
+def is_test(path: str) -> bool:
+    """It looks like a test."""
     *folders, name = path.split("/")
     return bool(_TEST_FOLDERS.intersection(folders)) or _TEST_NAMES.fullmatch(name) is not None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import parts
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
-from agentbatch.tasks.evaluator.checks.tampering import changed_tests
+from agentbatch.tasks.evaluator.checks.tampering import is_test, named_in
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.workspace import Snapshot
 
@@ -44,11 +44,10 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
 
 def _defined(changed: Sequence[str], after: Snapshot) -> dict[str, list[str]]:
     """The changed modules by the names that they define at their top."""
-    tests = set(changed_tests(changed))
     found: dict[str, list[str]] = {}
     for path in changed:
         text = after.files[path].text
-        if path.endswith(".py") and path not in tests and text:
+        if path.endswith(".py") and not is_test(path) and text:
             for name in set(_DEFINED.findall(text)):
                 found.setdefault(name, []).append(path)
     return found
@@ -58,9 +57,7 @@ def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str) -
     """The one file that is meant; empty: none, or it is not certain which."""
     paths = [path for path in defined.get(call.function, ()) if call.module in ("", _stem(path))]
     if len(paths) > 1:
-        paths = [
-            path for path in paths if re.search(rf"(?<![\w-]){re.escape(path.rsplit('/', 1)[-1])}", task)
-        ]
+        paths = [path for path in paths if named_in(task, path)]
     return paths[0] if len(paths) == 1 else ""
 
 
