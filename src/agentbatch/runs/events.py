@@ -367,6 +367,8 @@ class VerdictReached(TaskEvent):
     """`follow_up` opens a new conversation."""
     evaluated: dict[str, Any] = {}
     """What the decision was made from (tasks.evaluator: Found.record), so that a resumption can make it again."""
+    judged: str = ""
+    """Digest of the directory as it was judged; empty: not known."""
 
 
 class TaskFinished(TaskEvent):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,34 @@ async def test_what_comes_beside_the_judged_work_is_named_and_not_committed(
     texts = [notice.text for notice in ran.of_type(e.Notice)]
     assert "Changed after the work was judged, and not looked at: late.txt." in texts
     assert any("Not committed, because it is no part of what was judged: late.txt" in text for text in texts)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+async def test_accepted_before_a_crash_its_work_is_what_was_judged_then(
+    run_tasks: RunTasks, tmp_path: Path, work: Path, changed: bool
+) -> None:
+    """Killed when the verdict was stored, before the end was."""
+    task = {**TASK, "isolation": "copy"}
+
+    def keep(event: e.Event, _: object) -> None:
+        if isinstance(event, e.TaskFinished):  # not yet committed, what came before it is
+            shutil.copytree(tmp_path / ".agentbatch/runs", tmp_path / "crashed", symlinks=True)
+
+    first = await run_tasks([task], [SCRIPT], on_event=keep)
+    run = first.outcome.run_folder
+    shutil.rmtree(run.parent)
+    (tmp_path / "crashed").rename(run.parent)
+    if changed:
+        (made,) = run.rglob("made.txt")
+        made.write_text("something else\n")
+    ran = await run_tasks([task], [], resume_run=run)
+    assert ran.coder_requests() == []
+    if changed:
+        assert (ran.task.status, ran.task.reason) == ("error", "workspace_error")
+        assert ran.task.error.startswith("Its directory has changed since its work was accepted")
+    else:
+        assert ran.task.status == "completed"
+        assert not [notice for notice in ran.of_type(e.Notice) if notice.task_id]
 
 
 def order(directory: Path, **changed: Any) -> Order:

@@ -151,7 +151,9 @@ class BuiltinEvaluator:
             self._missing = tuple(missing)
         evaluated = Evaluated(
             # While a check fails, it is what is missing, in whatever words a judge puts it.
-            position=TaskPosition.of(checked.after.digest, [failed.command] if failed else missing),
+            position=TaskPosition.of(
+                self._checks.digest(checked.after), [failed.command] if failed else missing
+            ),
             refusals=tuple(refused),
             judged=verdict is not None,
             blocked=verdict is not None and verdict.blocked,

@@ -121,6 +121,7 @@ class Found:
             follow_up=self.decision.prompt if isinstance(self.decision, Continue) else "",
             anew=isinstance(self.decision, Continue) and self.decision.fresh,
             evaluated=dict(self.record),
+            judged=self.after.digest if self.after is not None else "",
         )
 
 

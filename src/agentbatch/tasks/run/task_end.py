@@ -25,6 +25,7 @@ T = TypeVar("T")
 MAX_NAMED = 5
 """Files in a notice."""
 
+CHANGED_BETWEEN = "Its directory has changed since its work was accepted in an earlier session of the run."
 UNWRITTEN = "The record of its changes could not be written"
 
 
@@ -39,6 +40,8 @@ class TaskEnd:
     coder: Coder | None
     unseen: bool
     """Something was done in the directory since it was seen last."""
+    judged: str = ""
+    """Digest of the directory as an earlier session judged it; empty: none did, or it was not kept."""
 
     async def finish(self, done: Done, resumable: bool, last_response: str, last_evaluation: str) -> None:
         """Leave the patch, keep the work, say that the task has ended, have its transcript written. What fails on the
@@ -95,6 +98,16 @@ class TaskEnd:
         now = await self._attempt("Its directory could not be looked at", look)
         if now is None:
             return Done("error", "workspace_error", "Whether its work is still what was judged is not known.")
+        if (
+            self.unseen
+        ):  # the verdict is of an earlier session: which files it was about is not known any more
+            directory.after = now
+            if self.judged in ("", now.digest):
+                return None
+            if self.planned.isolation != "none":
+                return Done("error", "workspace_error", CHANGED_BETWEEN)
+            self._notify([CHANGED_BETWEEN])  # by anybody: it is the user's own directory
+            return None
         altered = altered_work(directory.before, judged, now)
         if altered:
             directory.after = now

@@ -65,6 +65,8 @@ class TaskLoop:
         """The latest that is over."""
         self._evaluated = True
         """The directory was seen by the latest evaluation: nothing was done since."""
+        self._judged = ""
+        """Digest of the directory at the latest evaluation of an earlier session."""
         self._wall_clock: asyncio.Timeout | None = None
         self._running: asyncio.Task[object] | None = None
         self.cancelled = False
@@ -201,6 +203,7 @@ class TaskLoop:
             return Continue(evaluator.opening(coder.style))
         if resumed.verdicts:
             self._last_evaluation = _as_last_evaluation(resumed.verdicts[-1])
+            self._judged = resumed.verdicts[-1].judged
         self._last_text = resumed.last_text
         self._iteration = len(resumed.verdicts)
         decision = evaluator.restore(resumed.verdicts)
@@ -248,7 +251,7 @@ class TaskLoop:
             )
         )
         directory.after = found.after or directory.after
-        event = found.event(self._planned.id, self._iteration)
+        event = replace(found, after=directory.after).event(self._planned.id, self._iteration)
         self._last_evaluation = _as_last_evaluation(event)
         self._emit(event)
         # The judge's answer is paid for: it is not to be asked again.
@@ -263,4 +266,5 @@ class TaskLoop:
             self._directory,
             self._coder,
             unseen=not self._evaluated,
+            judged=self._judged,
         )

@@ -1,6 +1,7 @@
 """One round of a task's checks over a real directory: what they change, and what is not what a coder has planted."""
 
 import importlib.util
+import json
 import marshal
 import os
 import struct
@@ -121,7 +122,7 @@ def breaks_what_it_checked(root: Path, _: int) -> bool:
     ("act", "failed", "changed", "rounds"),
     [
         (adds_report, [], (), 1),
-        (formats, [], ("a.py",), 2),
+        (formats, [], (), 2),
         (rewrites_the_program, ["steady"], ("a.py",), 2),
         (removes_the_program, ["steady"], ("a.py",), 2),
         (needs_and_removes_the_program, ["verify"], ("a.py",), 2),
@@ -145,6 +146,8 @@ async def test_what_checks_do_to_the_work(
     found = await ran.run()
     assert (found[0], found[1], source.rounds) == (failed, changed, rounds)
     assert found[2] == await workspace.snapshot(), "what a judge sees is what there is"
+    settled = [event.text for event in ran.events if isinstance(event, e.Notice)]
+    assert len(settled) == (rounds == 2 and not failed and not changed)
     told = [event for event in ran.events if isinstance(event, e.CheckFinished)]
     assert [event.kind for event in told] == ["steady"] * failed.count("steady")
 
@@ -157,11 +160,13 @@ async def test_what_a_check_made_is_no_work_in_later_turns_and_sessions(
     source = Acting(root, adds_report)
     checks = Checks({"act": source})
     await Rounds(workspace, checks, before).run()
+    work = checks.digest(await workspace.snapshot())
     assert (await Rounds(workspace, checks, before).run())[:2] == ([], ())
     resumed = Checks({"act": source})
-    resumed.restore(checks.record)
+    resumed.restore(json.loads(json.dumps(checks.record)))
     assert (await Rounds(workspace, resumed, before).run())[:2] == ([], ())
     assert source.rounds == 3
+    assert resumed.digest(await workspace.snapshot()) == work
     (root / "coverage/app.js").write_text("by the coder")
     assert (await Rounds(workspace, resumed, before).run())[:2] == (["steady"], ("coverage/app.js",))
 
@@ -172,10 +177,15 @@ async def test_protected_files_are_as_they_were_before_each_command(
     (root / "expected").write_text("1\n")
     runner = CheckRunner("t", lambda _: None, Redactor([]), workspace, await workspace.protect(["expected"]))
     before = await workspace.snapshot()
-    checks = Checks({"verify": VerifyCommands(["echo 2 > expected", "grep -x 1 expected"], 60.0)})
+    commands = ["echo 2 > expected", "grep -x 1 expected", "echo 3 > expected"]
+    checks = Checks({"verify": VerifyCommands(commands, 60.0)})
     found = await checks.run(Work(1, before, before, runner))
     assert found.failed is None
     assert runner.tampered == {"expected"}
+    assert (root / "expected").read_text() == "1\n", "also after the last of them"
+    assert found.after == before
+    await Checks({}).run(Work(2, before, before, runner))
+    assert not runner.tampered, "that was another iteration"
 
 
 def planted(source: Path, folder: Path, code: str) -> Path:

@@ -102,9 +102,13 @@ class CheckRunner:
     async def execute(self, command: str, timeout: float, fork: Workspace | None = None) -> CommandResult:
         """One command, of which nothing is reported."""
         place = fork or self.workspace
+        await self.put_back(place)
+        return await place.run(command, timeout)
+
+    async def put_back(self, place: Workspace) -> None:
+        """Protected files, as they were."""
         if self._protected is not None:
             self.tampered.update(await place.restore(self._protected))
-        return await place.run(command, timeout)
 
     def started(self, kind: e.CheckKind, name: str) -> None:
         self._emit(e.CheckStarted(task_id=self._task_id, kind=kind, command=name))

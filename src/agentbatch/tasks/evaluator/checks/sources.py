@@ -6,7 +6,7 @@ from shlex import quote
 from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, CheckSource, Work
-from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, unsteady
+from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.text import list_names
 from agentbatch.workspace.files.left_out_diff import changed_bytecode, has_bytecode
@@ -31,7 +31,7 @@ class Round:
     after: Snapshot
     """The directory when they were over: what a judge sees, and what is kept."""
     changed: tuple[str, ...] = ()
-    """Files of the work that the checks changed."""
+    """Files that the checks changed, but for work that has passed as they left it, and for what they make."""
 
     @property
     def failed(self) -> CheckResult | None:
@@ -68,25 +68,33 @@ class Checks:
     async def run(self, work: Work) -> Round:
         """One round. Where checks have changed files of the work, a second one: what passed must still pass on what
         is kept, and leave the programs in it as they are."""
+        work.runner.tampered.clear()
         first = await self._once(work)
         if first.failed or not first.changed:
             return first
-        again = replace(work, after=first.after)
-        second = await self._once(again)
+        second = await self._once(replace(work, after=first.after))
         if second.failed:
             return replace(second, changed=first.changed)
         wrong = unsteady(second.changed, first.after)
         gone = removed(work.before, work.after, second.after, self._task)
-        # Data of the work that is another each time is what the checks make: no one has tampered with it.
+        # Data that is another each time is what the checks make.
         made = {*first.changed} & ({*second.changed} - {*wrong})
         self._outputs = self._outputs.with_paths(made, second.after)
-        changed = tuple(path for path in first.changed if path not in made)
-        steady = _steadiness(wrong, gone)
-        if steady is None:
-            return replace(second, changed=changed)
-        work.runner.started("steady", steady.command)
-        work.runner.finished(steady)
-        return replace(second, results=(*second.results, steady), changed=changed)
+        if steady := _steadiness(wrong, gone):
+            work.runner.started("steady", steady.command)
+            work.runner.finished(steady)
+            return replace(second, results=(*second.results, steady), changed=first.changed)
+        settled = [path for path in first.changed if path in touched(work.before, work.after)]
+        if settled:
+            work.runner.notice(
+                f"The checks changed files of the work, and passed with them: {list_names(settled)}."
+            )
+        return replace(second, changed=tuple(path for path in first.changed if path not in settled))
+
+    def digest(self, after: Snapshot) -> str:
+        """Equal where the work is: what the checks have made is no part of it."""
+        files = {path: entry for path, entry in after.files.items() if not self._outputs.hold(path, after)}
+        return Snapshot(files).digest
 
     async def _once(self, work: Work) -> Round:
         results: list[CheckResult] = []
@@ -99,6 +107,7 @@ class Checks:
                 break
         if not any(result.ran for result in results):
             return Round(tuple(results), work.after)
+        await work.runner.put_back(work.workspace)
         after = await work.workspace.snapshot(work.after)
         done = effect(work.before, work.after, after, self._outputs)
         self._outputs = done.outputs

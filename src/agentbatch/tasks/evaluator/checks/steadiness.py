@@ -67,12 +67,17 @@ def effect(before: Snapshot, seen: Snapshot, after: Snapshot, outputs: Outputs) 
     done = changes(seen, after)
     ours = {path for path in (*done.modified, *done.deleted) if outputs.hold(path, seen)}
     altered = tuple(path for path in (*done.modified, *done.deleted) if path not in ours)
-    work = changes(before, seen)
-    touched = {*work.added, *work.modified}
+    work = touched(before, seen)
     made = [*done.added, *(path for path in done.modified if path in ours)]
     # Data that nobody but a check has changed is what it makes; a program is not, whoever wrote it.
-    made += [path for path in altered if path not in touched and not _program_in(path, seen)]
+    made += [path for path in altered if path not in work and not _program_in(path, seen)]
     return Effect(altered, outputs.with_paths(made, after))
+
+
+def touched(before: Snapshot, seen: Snapshot) -> tuple[str, ...]:
+    """Files of the work."""
+    work = changes(before, seen)
+    return (*work.added, *work.modified)
 
 
 def unsteady(again: Iterable[str], seen: Snapshot) -> list[str]:
@@ -83,10 +88,9 @@ def unsteady(again: Iterable[str], seen: Snapshot) -> list[str]:
 
 def removed(before: Snapshot, seen: Snapshot, after: Snapshot, task: str) -> list[str]:
     """Files of the work that the checks took away, where they are programs or the task names them."""
-    work = changes(before, seen)
     return [
         path
-        for path in (*work.added, *work.modified)
+        for path in touched(before, seen)
         if path not in after.files and (_program_in(path, seen) or named_in(task, path))
     ]
 
