@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.log_lines import line
+from agentbatch.runs.log_lines import VERIFIED_ALONE, line
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
 
@@ -118,6 +118,75 @@ def test_verify_and_judge_announce_an_evaluation_once() -> None:
     log.at(2, e.CheckFinished(task_id="t1", command="pytest", exit_code=0, tail="", seconds=1.0))
     log.at(2, e.ModelCallStarted(task_id="t1", role="evaluator", model="m-judge", purpose="judge"))
     assert log.lines[1:] == ["[12:00:01] task 1/2: iteration 3 evaluating"]
+
+
+def test_what_comes_before_the_work_and_each_evaluation_have_one_line() -> None:
+    log = Log(tasks=1)
+    log.lines.clear()
+    log.at(0, e.TaskStarted(task_id="t1"))
+    for _ in range(2):
+        log.at(1, e.ModelCallStarted(task_id="t1", role="evaluator", model="m", purpose="checks"))
+    log.at(2, e.CheckStarted(task_id="t1", kind="tests", command="pytest"))
+    for iteration in (1, 2):
+        log.at(3, e.IterationStarted(task_id="t1", iteration=iteration, prompt="p"))
+        log.at(4, e.CheckStarted(task_id="t1", kind="sound", command="main.py compiles"))
+        log.at(4, e.CheckStarted(task_id="t1", kind="own", command="test -s out"))
+        for _ in range(2):
+            log.at(5, e.ModelCallStarted(task_id="t1", role="evaluator", model="m", purpose="judge"))
+    assert [text[len("[12:00:00] task 1/1: ") :] for text in log.lines[1:]] == [
+        "the evaluator prepares its checks",
+        "iteration 1 evaluating",
+        "iteration 2 evaluating",
+    ]
+
+
+def test_a_check_is_named_by_its_kind_and_a_verdict_counts_them() -> None:
+    log = Log(tasks=1, verbose=True)
+    log.lines.clear()
+    script = "python3 -c 'import prog\nassert prog.f(1) == 2'"
+    log.at(
+        1,
+        e.CheckFinished(
+            task_id="t1", kind="own", command=script, exit_code=1, tail="1 != 2\n", seconds=0.2,
+            requirement="f counts up",
+        ),
+    )  # fmt: skip
+    log.at(
+        1, e.CheckFinished(task_id="t1", kind="example", command="f(2)", exit_code=0, tail="", seconds=0.1)
+    )
+    checks = [
+        e.CheckLine(kind="sound", command="prog.py compiles", passed=True),
+        e.CheckLine(kind="own", command=script, passed=False, requirement="f counts up", note="Found wrong"),
+    ]
+    log.at(
+        2,
+        e.VerdictReached(
+            task_id="t1", iteration=1, accepted=False, decided_by="checks", verdict=None, checks=checks, decision="done"
+        ),
+    )  # fmt: skip
+    assert [text[len("[12:00:00] task 1/1: ") :] for text in log.lines] == [
+        "check of our own exit 1, 0.2s: f counts up",
+        "  1 != 2",
+        "example of the task exit 0, 0.1s: f(2)",
+        "verdict 1: checks failed, not accepted (no evaluator asked)",
+        "  checks: 1 sound passed; 1 own failed",
+        "  failed: check of our own: f counts up (Found wrong)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("decided_by", "says"), [("verify", True), ("judge", False), ("checks", False), ("gates", False)]
+)
+def test_only_what_verify_alone_decided_says_so(decided_by: e.DecidedBy, says: bool) -> None:
+    log = Log(tasks=1)
+    log.at(
+        1,
+        e.VerdictReached(
+            task_id="t1", iteration=1, accepted=True, decided_by=decided_by, verdict=None, decision="done"
+        ),
+    )
+    lines = log.at(2, e.TaskFinished(task_id="t1", status="completed", reason="accepted"))
+    assert any(VERIFIED_ALONE in text for text in lines) is says
 
 
 @pytest.mark.parametrize(
@@ -246,6 +315,8 @@ def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) ->
             verdict=None,
             refusals=[HOSTILE] * 100,
             tampering=[HOSTILE] * 100,
+            checks=[e.CheckLine(kind="own", command=HOSTILE, passed=False, requirement=HOSTILE, note=HOSTILE)]
+            * 100,
             decision="continue",
             follow_up=HOSTILE,
         ),

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 from agentbatch.display.signs import SIGNS, STYLES
+from agentbatch.runs.check_words import DOING
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.state import Activity, RunState, TaskState
 from agentbatch.text import clip, counted, duration, fold, money, pad, tokens, width
@@ -148,9 +149,10 @@ def live_step(activity: Activity, now: float) -> str:
     passed, left = duration(now - activity.since), duration(activity.until - now)
     retries = f" ({counted(activity.retries, 'retry', 'retries')})" if activity.retries else ""
     match activity.kind:
-        case "generating" | "judging":
+        case "generating" | "judging" | "preparing":
             words = f"{activity.tokens:,} tokens, " if activity.tokens else ""
-            return f"{activity.kind} {words}{passed}{retries}"
+            doing = "writing checks" if activity.kind == "preparing" else activity.kind
+            return f"{doing} {words}{passed}{retries}"
         case "waiting":
             return f"waiting for rate limit {left}"
         case "retrying":
@@ -158,7 +160,7 @@ def live_step(activity: Activity, now: float) -> str:
         case "tool":
             return f"{clip(activity.tool, 20)} {passed}"
         case "verify":
-            return f"verify {passed}"
+            return f"{DOING[activity.check or 'verify']} {passed}"
         case "idle":
             return ""
 

@@ -4,12 +4,16 @@ import time
 
 from agentbatch.runs import events as e
 from agentbatch.runs.bills import total_costs
+from agentbatch.runs.check_words import KIND_WORDS, check_name, check_text, counted_checks, worth_a_line
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, first_line, list_names, money, tokens
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
+
+MAX_CHECKS = 5
+"""Failed checks that a verdict names."""
 
 VERIFIED_ALONE = "verified by its own checks, no evaluator"
 
@@ -66,12 +70,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.TaskStarted():
             task = state.tasks[event.task_id]
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
-        case e.CheckStarted():
-            return [f"iteration {state.tasks[event.task_id].iteration} evaluating"]
-        case e.ModelCallStarted(purpose="judge"):
-            task = state.tasks[event.task_id]
-            # A task with a verify command has said so when that started.
-            return [] if task.last_verify else [f"iteration {task.iteration} evaluating"]
+        case e.CheckStarted() | e.ModelCallStarted(purpose="judge" | "checks"):
+            return _look(state.tasks[event.task_id])
         case e.VerdictReached(tampering=[_, *_]):
             return [f"changed tests or protected files: {list_names(event.tampering, cells=60)}"]
         case e.TaskFinished():
@@ -99,6 +99,15 @@ def requests_line(figures: e.RequestsProgressed) -> str:
         f"{figures.ok + figures.failed:,}/{figures.total:,} requests, {figures.failed:,} failed, {used} tokens, "
         f"cost {money(figures.cost)}{left if figures.ok + figures.failed < figures.total else ''}"
     )
+
+
+def _look(task: TaskState) -> list[str]:
+    """Once an evaluation, with its first check or call; once for what comes before the work."""
+    if task.looks != 1:
+        return []
+    return [
+        f"iteration {task.iteration} evaluating" if task.iteration else "the evaluator prepares its checks"
+    ]
 
 
 def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
@@ -162,7 +171,8 @@ def _step(event: e.Event) -> list[str]:
             return [_tool_end(event)]
         case e.CheckFinished():
             outcome = "out of time" if event.exit_code is None else f"exit {event.exit_code}"
-            text = f"verify {outcome}, {event.seconds:.1f}s: {clip(event.command, SHORT_WIDTH)}"
+            name = clip(check_name(event.kind, event.command, event.requirement), SHORT_WIDTH)
+            text = f"{KIND_WORDS[event.kind]} {outcome}, {event.seconds:.1f}s: {name}"
             last = first_line("\n".join(reversed(event.tail[-10_000:].splitlines())))
             return [text] if event.exit_code == 0 or not last else [text, f"  {clip(last, SHORT_WIDTH)}"]
         case e.VerdictReached():
@@ -194,9 +204,13 @@ def _tool_end(event: e.ToolFinished) -> str:
 
 def _verdict(event: e.VerdictReached) -> list[str]:
     outcome = "accepted" if event.accepted else "not accepted"
-    if event.decided_by == "verify":
+    if event.decided_by in ("verify", "checks"):
         outcome = f"checks {'passed' if event.accepted else 'failed'}, {outcome} (no evaluator asked)"
     lines = [f"verdict {event.iteration}: {outcome}"]
+    if event.checks:
+        lines.append(f"  checks: {counted_checks(event.checks)}")
+    for check in worth_a_line(event.checks)[:MAX_CHECKS]:
+        lines.append(f"  {'passed' if check.passed else 'failed'}: {clip(check_text(check), SHORT_WIDTH)}")
     lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")

@@ -9,16 +9,31 @@ from agentbatch.runs import events as e
 from agentbatch.runs.bills import Bill, add_call, total_cost, total_usage
 from agentbatch.usage import Usage
 
+ActivityKind = Literal["idle", "generating", "judging", "preparing", "waiting", "retrying", "tool", "verify"]
+"""`preparing`: the evaluator's model writes checks; `verify`: a check runs, of whatever kind."""
+
+CALLS: dict[e.Purpose, ActivityKind] = {
+    "code": "generating",
+    "compact": "generating",
+    "judge": "judging",
+    "checks": "preparing",
+}
+"""What a task does while a model is called for this."""
+
 
 class Activity(BaseModel):
     """What a task is doing now. `since` is the epoch second it began; a screen shows the time passed."""
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["idle", "generating", "judging", "waiting", "retrying", "tool", "verify"] = "idle"
+    kind: ActivityKind = "idle"
     detail: str = ""
     tool: str = ""
     """The tool's name, while `kind` is `tool`."""
+    check: e.CheckKind | None = None
+    """While `kind` is `verify`."""
+    purpose: e.Purpose | None = None
+    """Of the call under way, also while it waits or is retried."""
     since: float = 0.0
     until: float = 0.0
     """For waiting and retrying: the expected end."""
@@ -74,6 +89,9 @@ class TaskState(BaseModel):
     status: e.Status = "queued"
     reason: e.Reason | None = None
     iteration: int = 0
+    looks: int = 0
+    """Checks and calls of the evaluator's model that the evaluation under way has begun, or what comes before the
+    work."""
     started_at: float | None = None
     """When it last began or was resumed."""
     finished_at: float | None = None
@@ -156,6 +174,10 @@ def _idle(ts: float) -> Activity:
     return Activity(kind="idle", since=ts)
 
 
+def _is_before_the_work(task: TaskState, event: e.ModelCallStarted) -> bool:
+    return event.purpose == "checks" and not task.iteration
+
+
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     """The task after the event. Pure: no clock, no I/O."""
     changes: dict[str, object]
@@ -166,7 +188,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
             )
         case e.TaskStarted() | e.TaskResumed():
-            changes = {"status": "coding", "started_at": event.ts, "activity": _idle(event.ts)}
+            changes = {"status": "coding", "started_at": event.ts, "looks": 0, "activity": _idle(event.ts)}
         case e.TaskRequeued():
             changes = {
                 **_UNFINISHED,
@@ -179,12 +201,19 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "activity": _idle(event.ts),
             }
         case e.IterationStarted():
-            changes = {"status": "coding", "iteration": event.iteration, "activity": _idle(event.ts)}
+            changes = {
+                "status": "coding",
+                "iteration": event.iteration,
+                "looks": 0,
+                "activity": _idle(event.ts),
+            }
         case e.ModelCallStarted():
-            kind: Literal["generating", "judging"] = "judging" if event.purpose == "judge" else "generating"
             changes = {
                 "status": "evaluating" if event.role == "evaluator" else "coding",
-                "activity": Activity(kind=kind, detail=event.model, since=event.ts),
+                "looks": task.looks + (event.purpose == "judge" or _is_before_the_work(task, event)),
+                "activity": Activity(
+                    kind=CALLS[event.purpose], purpose=event.purpose, detail=event.model, since=event.ts
+                ),
             }
         case e.RateLimited():
             changes = {
@@ -207,10 +236,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 ),
             }
         case e.ModelCallSent():
-            sent: Literal["generating", "judging"] = "judging" if event.role == "evaluator" else "generating"
-            changes = {
-                "activity": task.activity.model_copy(update={"kind": sent, "detail": "", "until": 0.0})
-            }
+            purpose = task.activity.purpose or ("judge" if event.role == "evaluator" else "code")
+            sent = {"kind": CALLS[purpose], "detail": "", "until": 0.0}
+            changes = {"activity": task.activity.model_copy(update=sent)}
         case e.ModelCallProgressed():
             progress = {"tokens": event.tokens, "text": event.text}
             changes = {"activity": task.activity.model_copy(update=progress)}
@@ -231,7 +259,8 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
         case e.CheckStarted():
             changes = {
                 "status": "evaluating",
-                "activity": Activity(kind="verify", detail=event.command, since=event.ts),
+                "looks": task.looks + 1,
+                "activity": Activity(kind="verify", check=event.kind, detail=event.command, since=event.ts),
             }
         case e.CheckFinished():
             changes = {"activity": _idle(event.ts)}

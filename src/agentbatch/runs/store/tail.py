@@ -105,7 +105,7 @@ class RunTail:
         task = self.state.tasks.get(event.task_id)
         if (
             task is None
-            or task.activity.kind not in ("generating", "judging")
+            or task.activity.kind not in ("generating", "judging", "preparing")
             or event.ts < task.activity.since
         ):
             return False

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.bills import Bill, total_cost, total_usage
+from agentbatch.runs.check_words import tallies
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 
@@ -65,6 +66,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "iterations": task.iteration,
         "maxIterations": task.max_iterations,
         "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
+        "checks": _checks(task),
         "tokenStats": token_document(task.bills),
         "cost": cost_document(task.bills),
         "lastResponse": task.last_response,
@@ -90,6 +92,12 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "durationSeconds": round(seconds, 3),
         "timestamp": iso_time(task.finished_at if task.finished_at is not None else now),
     }
+
+
+def _checks(task: TaskState) -> dict[str, dict[str, int]]:
+    """Of the latest evaluation, by kind. Each check of each evaluation stands in `verdicts`."""
+    latest = task.verdicts[-1].checks if task.verdicts else []
+    return {found.kind: {"passed": found.passed, "failed": found.failed} for found in tallies(latest)}
 
 
 def token_document(bills: Sequence[Bill]) -> dict[str, Any]:

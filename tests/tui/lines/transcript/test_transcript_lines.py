@@ -118,6 +118,7 @@ def test_no_row_is_wider_than_its_room_or_can_act_on_a_terminal(text: str, colum
     }
     event = e.VerdictReached(
         task_id="t", iteration=1, accepted=False, verdict=verdict, refusals=[text], tampering=[text],
+        checks=[e.CheckLine(kind="own", command=text, passed=False, requirement=text, note=text)],
         decision="continue",
     )  # fmt: skip
     given = scene(
@@ -125,7 +126,8 @@ def test_no_row_is_wider_than_its_room_or_can_act_on_a_terminal(text: str, colum
     )
     blocks: list[Block] = [
         Head(1, 9, text, 0.0), Said(KEY), Thought(KEY), call(text, text, note=text), call("edit_file", text),
-        Check(text, "done", 1, text, 1.0), Judged(event), Note(text), End("error", text, text, text),
+        Check(text, "done", 1, text, 1.0),
+        Check(text, "done", 1, text, 1.0, "own", text), Judged(event), Note(text), End("error", text, text, text),
         Compacted(9, 3, KEY),
     ]  # fmt: skip
     lines = {line for block in blocks for opened in (False, True) for line in lines_of(block, opened, given)}
@@ -164,6 +166,11 @@ def test_a_long_text_loses_its_middle() -> None:
         (Check("make", "running"), "▸ ◆ verify make  (running)"),
         (Check("make", "done", 0, "fine", 1.0), "▸ ✓ verify make  (exit 0 1.0s)"),
         (Check("make", "done", None, "", 1.0), "▸ ✗ verify make  (out of time 1.0s)"),
+        (Check("f(2) == 4", kind="example"), "▸ ◆ example of the task f(2) == 4  (running)"),
+        (
+            Check("set -e", "done", 1, "", 1.0, "own", "it runs"),
+            "▸ ✗ check of our own it runs  (exit 1 1.0s)",
+        ),
         (Thought(KEY), "▸ Reasoning"),
     ],
 )

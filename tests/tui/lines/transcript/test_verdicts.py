@@ -104,6 +104,29 @@ def test_who_decided_and_how_a_check_ended_in_words() -> None:
         ]
 
 
+def test_the_checks_of_an_evaluation_by_kind_and_each_that_failed_by_its_line() -> None:
+    checks = [
+        e.CheckLine(kind="sound", command="prog.py compiles", passed=True),
+        e.CheckLine(kind="example", command="f(2) == 4", passed=True),
+        e.CheckLine(kind="example", command="f(3) == 9", passed=False),
+        e.CheckLine(
+            kind="own", command="set -e", passed=False, requirement="f squares", note="Found wrong: why."
+        ),
+    ]
+    blocks = told(verdict_blocks(task(record(1, decided_by="checks", checks=checks)), Glyphs()))
+    assert blocks[1] == [
+        "Iteration 1 of 10  ✗ Not accepted | failed: example of the task",
+        "checks: 1 sound ✓ · 2 examples: 1 ✓ 1 ✗ · 1 own ✗",
+        "✗ example of the task: f(3) == 9",
+        "✗ check of our own: f squares",
+        "Found wrong: why.",
+    ]
+    many = told(verdict_blocks(task(record(1, checks=checks[2:3] * 1_000)), PLAIN))
+    assert many[1][1] == "checks: 1000 examples x"
+    assert many[1][-1] == "~ 980 more"
+    assert len(many[1]) < 30
+
+
 def test_a_thousand_iterations_are_two_hundred_blocks() -> None:
     many = [
         record(n, verdict=VERDICT, refusals=["not yet"], follow_up="again\n" * 500) for n in range(1, 1_001)

@@ -3,13 +3,14 @@
 import csv
 import io
 
+from agentbatch.runs.check_words import counted_checks
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip
 
 COLUMNS = (
     "task", "id", "dir", "status", "reason", "iterations", "max_iterations", "seconds", "input_tokens",
     "cached_tokens", "output_tokens", "reasoning_tokens", "calls", "estimated", "cost_usd", "decided_by",
-    "changed_files", "tampering", "missing", "error", "branch",
+    "checks", "changed_files", "tampering", "missing", "error", "branch",
 )  # fmt: skip
 
 MAX_CELLS = 2_000
@@ -44,6 +45,7 @@ def _row(task: TaskState, now: float) -> list[str]:
         "yes" if usage.estimated else "no",
         "" if task.cost is None else f"{task.cost:.6f}",
         last.decided_by if last else "",
+        counted_checks(last.checks) if last else "",
         str(task.changed_files),
         text_cell(" | ".join(task.tampering)),
         text_cell(" | ".join(last.refusals) if last and not last.accepted else ""),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from agentbatch.runs.bills import Bill
+from agentbatch.runs.check_words import check_text, counted_checks, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import reason_text
@@ -124,10 +125,17 @@ def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
 
 
 def _verdict(record: VerdictRecord) -> Iterator[str]:
-    by = {"judge": "", "verify": ", by its own checks", "gates": ", before the evaluator was asked"}[
-        record.decided_by
-    ]
+    by = {
+        "judge": "",
+        "verify": ", by its own checks",
+        "checks": ", by a check",
+        "gates": ", before the evaluator was asked",
+    }[record.decided_by]
     yield f"- iteration {record.iteration}: {'accepted' if record.accepted else 'not accepted'}{by}"
+    if record.checks:
+        yield f"  - checks: {counted_checks(record.checks)}"
+    for check in worth_a_line(record.checks):
+        yield f"  - {'passed' if check.passed else 'failed'}: {plain(check_text(check))}"
     missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):
         yield f"  - {plain(text)}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agentbatch.model.reply import Message
+from agentbatch.runs.check_words import KIND_WORDS, check_name
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState
@@ -148,11 +149,17 @@ def _check(block: Check, opened: bool, scene: Scene) -> list[Line]:
     status, outcome = _outcome(block)
     colour = COLOURS[status]
     parts = [(f"{glyphs['open' if opened else 'closed']} ", "dim"), (f"{glyphs[status]} ", colour)]
-    head = row([*parts, ("verify ", "bold"), (harmless(block.command[:2_000]), "")], outcome, colour)
+    named = check_name(block.kind, block.command, block.requirement)
+    head = row([*parts, (f"{KIND_WORDS[block.kind]} ", "bold"), (named, "")], outcome, colour)
     if not opened:
         return [head]
     whole = plain_lines(block.command)
-    command = text_lines(f"ran: {block.command}", "dim", 4) if len("".join(whole)) > 50 else []
+    said_already = len("".join(whole)) <= 50 and block.kind != "own"
+    command = (
+        []
+        if said_already
+        else shortened(text_lines(f"ran: {block.command}", "dim", 4), MAX_LINES, _rest(scene))
+    )
     said = text_lines(block.tail, "", 4) or [Line("(no output)", "dim", 4)]
     return [head, *shortened(said, MAX_LINES, _rest(scene)), *command]
 
@@ -184,7 +191,7 @@ def live_lines(task: TaskState, glyphs: Glyphs) -> list[Line]:
     held = [Line(f"{glyphs['paused']} Paused: held before its next model call.", "$text-warning")]
     activity = task.activity
     match activity.kind:
-        case "generating" | "judging":
+        case "generating" | "judging" | "preparing":
             return _streamed(task, glyphs)
         case "waiting":
             cause = clip(activity.detail, 200)
@@ -195,10 +202,17 @@ def live_lines(task: TaskState, glyphs: Glyphs) -> list[Line]:
     return held if task.paused else []
 
 
+_WRITES: Mapping[str, str] = {
+    "generating": "The coder is writing",
+    "judging": "The evaluator is judging",
+    "preparing": "The evaluator is writing checks",
+}
+
+
 def _streamed(task: TaskState, glyphs: Glyphs) -> list[Line]:
-    activity, judging = task.activity, task.activity.kind == "judging"
-    status: ShownStatus = "evaluating" if judging else "coding"
-    who = "The evaluator is judging" if judging else "The coder is writing"
+    activity = task.activity
+    status: ShownStatus = "coding" if activity.kind == "generating" else "evaluating"
+    who = _WRITES[activity.kind]
     count = f"{tokens(activity.tokens, estimated=not glyphs.ascii)} tokens" if activity.tokens else ""
     head = row([(f"{glyphs[status]} {who}{glyphs['ellipsis']}", COLOURS[status])], count)
     return [head, *text_lines(activity.text, "dim", 2)[-STREAMED_LINES:]]

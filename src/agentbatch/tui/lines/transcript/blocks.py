@@ -72,13 +72,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Check:
-    """A verify command."""
+    """A check of the work."""
 
     command: str
     stage: CallStage = "running"
     exit_code: int | None = None
     tail: str = ""
     seconds: float = 0.0
+    kind: e.CheckKind = "verify"
+    requirement: str = ""
 
     @property
     def failed(self) -> bool:

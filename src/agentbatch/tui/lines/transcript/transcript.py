@@ -104,10 +104,18 @@ class Transcript:
                 self._finish_call(event)
             case e.CheckStarted():
                 self._open_check = len(self.blocks)
-                self._add(Check(event.command))
+                self._add(Check(event.command, kind=event.kind))
             case e.CheckFinished():
                 place, self._open_check = self._open_check, None
-                ended = Check(event.command, "done", event.exit_code, event.tail, event.seconds)
+                ended = Check(
+                    event.command,
+                    "done",
+                    event.exit_code,
+                    event.tail,
+                    event.seconds,
+                    event.kind,
+                    event.requirement,
+                )
                 if place is None:
                     self._add(ended)
                 else:

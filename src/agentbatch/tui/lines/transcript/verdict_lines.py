@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.runs import events as e
+from agentbatch.runs.check_words import decided_by
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, text_lines
+from agentbatch.tui.lines.transcript.check_lines import check_lines
 
 MAX_ITEMS = 60
 """Requirements, missing things and refusals shown, of each."""
-
-_DECIDED_BY = {"judge": "evaluator", "verify": "its own checks", "gates": "no evaluator was asked"}
 
 
 def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list[Line]:
@@ -21,7 +21,7 @@ def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list
     status: ShownStatus = "completed" if event.accepted else "error"
     word = "Accepted" if event.accepted else "Not accepted"
     score = verdict.get("score")
-    parts = [_DECIDED_BY[event.decided_by]]
+    parts = [decided_by(event.decided_by, event.checks)]
     parts += [f"score {score:.2f}"] if isinstance(score, int | float) else []
     sign = f"{glyphs['open' if opened else 'closed']} "
     head = row([(sign, "dim"), (f"{glyphs[status]} {word}", f"bold {COLOURS[status]}")], ", ".join(parts))
@@ -29,7 +29,8 @@ def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list
 
 
 def _body(event: e.VerdictReached, verdict: Mapping[str, Any], glyphs: Glyphs) -> list[Line]:
-    lines = requirement_lines(verdict.get("requirements"), glyphs)
+    lines = check_lines(event.checks, glyphs)
+    lines += requirement_lines(verdict.get("requirements"), glyphs)
     if verdict.get("blocked"):
         lines.append(Line("! blocked: the evaluator sees no way to do it", "$text-warning", 2))
     lines += _items("missing", verdict.get("missing"), "$text-warning")

@@ -1,0 +1,64 @@
+"""Checks in words."""
+
+from typing import get_args
+
+import pytest
+
+from agentbatch.runs import events as e
+from agentbatch.runs.check_words import (
+    DOING,
+    KIND_WORDS,
+    check_text,
+    counted_checks,
+    decided_by,
+    worth_a_line,
+)
+
+
+def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:
+    return [e.CheckLine(kind=kind, command="make", passed=passed) for kind, passed in checks]
+
+
+@pytest.mark.parametrize(
+    ("checks", "words"),
+    [
+        ([], ""),
+        ([("verify", True)], "1 verify passed"),
+        ([("sound", True)] * 3 + [("example", True)], "3 sound passed; 1 example passed"),
+        ([("example", True)] * 2 + [("example", False)], "3 examples: 2 passed, 1 failed"),
+        ([("own", False)] * 2, "2 own failed"),
+        ([("own", False)], "1 own failed"),
+        ([("tests", True), ("steady", False)], "1 test run passed; 1 steady failed"),
+    ],
+)
+def test_checks_are_counted_by_kind(checks: list[tuple[e.CheckKind, bool]], words: str) -> None:
+    assert counted_checks(lines(*checks)) == words
+
+
+def test_every_kind_has_words() -> None:
+    for kind in get_args(e.CheckKind):
+        assert KIND_WORDS[kind]
+        assert DOING[kind]
+        assert counted_checks(lines((kind, True)))
+
+
+def test_who_decided_names_the_kind_of_the_check_that_failed() -> None:
+    overruled = e.CheckLine(kind="own", command="x", passed=False, note="Found wrong.")
+    failed = lines(("sound", True), ("example", False))
+    assert decided_by("checks", [overruled, *failed]) == "failed: example of the task"
+    assert decided_by("checks", []) == "a check that failed"
+    for who in get_args(e.DecidedBy):
+        assert decided_by(who, [])
+
+
+def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:
+    check = e.CheckLine(
+        kind="own", command="set -e\n./run", passed=False, requirement="it runs", note="mended"
+    )
+    assert check_text(check) == "check of our own: it runs (mended)"
+    assert (
+        check_text(check.model_copy(update={"requirement": "", "note": ""}))
+        == "check of our own: set -e ./run"
+    )
+    passed = e.CheckLine(kind="verify", command="make", passed=True)
+    assert worth_a_line([passed, check]) == [check]
