@@ -16,6 +16,7 @@ from agentbatch.tasks.evaluator.checks.check import (
     Work,
 )
 from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
+from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
@@ -260,6 +261,8 @@ class BuiltinEvaluators:
             sources["sound"] = SoundFiles(given.first_prompt, timeout)
             sources["example"] = StatedExamples(given.first_prompt, timeout)
         sources["verify"] = VerifyCommands(given.verify, definition.limits.verify_timeout)
+        if definition.checks.discover and not given.verify:
+            sources["tests"] = ProjectTests(definition.checks.timeout)
         if own is not None:
             sources[OWN] = own
         return Checks(sources)
