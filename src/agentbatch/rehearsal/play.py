@@ -13,7 +13,7 @@ CHECKS_SCHEMA = "checks"
 """Name of the schema by which checks are asked for."""
 
 CHECKS_QUESTION = re.compile(
-    r"\AWrite (acceptance checks for this task|\w+ assert lines|the Python function)\b"
+    r"\AWrite (acceptance checks for this task|\w+ assert lines|the Python functions?)\b"
 )
 """How a question for checks begins where it has no schema."""
 
@@ -167,6 +167,17 @@ def undone_calls(messages: Sequence[Mapping[str, Any]]) -> tuple[ScriptedCall, .
     return ()
 
 
+def next_look(say: Say, messages: Sequence[Mapping[str, Any]], *, native: bool) -> Say:
+    """What an evaluator says that looks for itself first: its calls one after another, then the rest. Without tools it
+    cannot look."""
+    if not say.calls:
+        return say
+    looked = answers_given(messages)
+    if native and looked < len(say.calls):
+        return say.model_copy(update={"calls": [say.calls[looked]], "verdict": None})
+    return say.model_copy(update={"calls": []})
+
+
 def evaluator_step(messages: Sequence[Mapping[str, Any]]) -> int:
     """The evaluator's step: the first iteration that a user message names, minus one."""
     for message in messages:
@@ -175,6 +186,14 @@ def evaluator_step(messages: Sequence[Mapping[str, Any]]) -> int:
             if found:
                 return max(0, int(found[1]) - 1)
     return 0
+
+
+def is_evaluation(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """A user message is evidence."""
+    return any(
+        message.get("role") == "user" and ITERATION.match(text_of(message)) is not None
+        for message in messages
+    )
 
 
 class Match(NamedTuple):

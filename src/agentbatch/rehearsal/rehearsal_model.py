@@ -18,6 +18,8 @@ from agentbatch.rehearsal.play import (
     compile_coder,
     compile_evaluator,
     evaluator_step,
+    is_evaluation,
+    next_look,
     undone_calls,
 )
 from agentbatch.rehearsal.script import Say, Script, Step
@@ -77,7 +79,7 @@ class RehearsalModel:
         if model != REHEARSAL_EVALUATOR:
             if not self._any_model:
                 return None
-            if body.get("tools") or "coder" in model:
+            if "coder" in model or (body.get("tools") and not is_evaluation(body["messages"])):
                 return "coder"
         return "checks" if asks_for_checks(body) else "evaluator"
 
@@ -100,7 +102,10 @@ class RehearsalModel:
         if steps is None:
             return Problem(400, NO_VERDICT, param="messages", code="rehearsal_no_verdict")
         index, role_step = steps.at(step)
-        return Turn(self._answer(match, role, native, index, role_step), step, (match.task, role))
+        answer = self._answer(match, role, native, index, role_step)
+        if role == "evaluator" and isinstance(answer, Say):
+            answer = next_look(answer, messages, native=native)
+        return Turn(answer, step, (match.task, role), first_call=answers_given(messages))
 
     def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:
         for number, limited in enumerate(step.limited):

@@ -79,7 +79,8 @@ class Script(_Part):
     The server finds the script by `prompt`: the task's exact first_prompt, anywhere in the request's messages. It is
     stateless where it can be: the coder's step is the number of assistant messages in the request, the evaluator's is
     the iteration in the evidence ("Iteration k of N"); so a resumed run continues where it was. The last evaluator step
-    repeats. When checks are asked for, the step is the number of assistant messages.
+    repeats; an evaluator's calls come one after another before what else it says. When checks are asked for, the step
+    is the number of assistant messages.
     """
 
     prompt: str = Field(min_length=1)

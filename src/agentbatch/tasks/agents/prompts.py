@@ -22,6 +22,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "checks.md": ("checks", "brief", "words"),
     "own_checks_writer.md": (),
     "own_checks.md": ("nonce", "most", "task", "tree", "files"),
+    "own_asserts.md": ("kind", "most", "functions", "task"),
     "anew.md": ("output", "end", "said"),
     "follow_up.md": (
         "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end", "verify_told",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.runs.events import DecidedBy, VerdictReached
+from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import (
@@ -18,6 +19,8 @@ from agentbatch.tasks.evaluator.checks.check import (
 from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
 from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
+from agentbatch.tasks.evaluator.checks.own.asserts.agreed import AgreedChecks
+from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASSERT_TOKENS, PROGRAM_TOKENS, Asking
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
@@ -78,6 +81,8 @@ class BuiltinEvaluator:
         self._controller = TaskController(planned.max_iterations, limits.unjudged_failed_checks)
         self._missing: tuple[str, ...] = ()
         """By the latest verdict."""
+        self._conversations = 0
+        """How often the coder began a new one."""
 
     async def prepare(self, start: Start) -> Prepared:
         store = self._parts.store
@@ -93,6 +98,7 @@ class BuiltinEvaluator:
         follows: FollowUpKind | Done = "follow_up"
         for event in verdicts:
             record = dict(event.evaluated)
+            self._conversations += event.anew
             if self._own is not None:
                 self._own.restore(record.get(OWN) or {})
             self._checks.restore(record.get(OUTPUTS) or {})
@@ -107,7 +113,7 @@ class BuiltinEvaluator:
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         planned, outcome = self._planned, evidence.outcome
         runner = self._running()
-        work = Work(evidence.iteration, evidence.before, evidence.after, runner)
+        work = Work(evidence.iteration, evidence.before, evidence.after, runner, self._conversations)
         checked = await self._checks.run(work)
         difference = changes(evidence.before, checked.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
@@ -214,6 +220,7 @@ class BuiltinEvaluator:
         if failed is not None and style.weak_model and outcome.end != "text":
             task, root = self._planned.task, str(self._planned.root)
             text = fresh_prompt(parts.prompts, task, parts.store.redact, style, failed, root, verdict)
+            self._conversations += 1
             return Continue(text, fresh=True)
         judged = self.judge is not None
         return Continue(follow_up_prompt(parts.prompts, style, outcome, kind, verdict, failed, judged=judged))
@@ -270,15 +277,24 @@ class BuiltinEvaluators:
     def _own(self, task: PlannedTask, judge: Judge | None) -> OwnChecks | None:
         """Checks that the evaluator's model writes. A task with `verify` says itself what binds it: it has none."""
         parts, definition = self.parts, self.parts.evaluator
-        if judge is None or task.task.verify or not definition.limits.checks or judge.weak_model:
+        if judge is None or task.task.verify or not definition.limits.checks:
             return None
-        return WrittenChecks(
-            judge.model,
-            parts.prompts,
-            parts.store.redact,
-            definition.limits.checks,
-            definition.checks.timeout,
-        )
+        most, timeout, redact = definition.limits.checks, definition.checks.timeout, parts.store.redact
+        if not judge.weak_model:
+            return WrittenChecks(judge.model, parts.prompts, redact, most, timeout)
+        asserts, program = (self._brief(task, tokens) for tokens in (ASSERT_TOKENS, PROGRAM_TOKENS))
+
+        def asking(text: str, functions: Sequence[str]) -> Asking:
+            return Asking(asserts, program, parts.prompts, redact, text, functions, timeout)
+
+        return AgreedChecks(asking, redact, most, timeout)
+
+    def _brief(self, task: PlannedTask, tokens: int) -> RoleModel:
+        """The evaluator's model with answers of so many tokens at most."""
+        parts, parameters = self.parts, self.parts.evaluator.model
+        most = min(tokens, parameters.max_output_tokens or tokens)
+        brief = parameters.model_copy(update={"max_output_tokens": most})
+        return parts.models.make(parts.evaluator_model, brief, task, task.task.evaluator_model)
 
     def _judge(self, task: PlannedTask) -> Judge:
         parts, definition = self.parts, self.parts.evaluator

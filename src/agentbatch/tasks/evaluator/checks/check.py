@@ -141,6 +141,8 @@ class Work:
     after: Snapshot
     """As it is."""
     runner: CheckRunner
+    conversation: int = 0
+    """How often the coder had begun a new one."""
 
     @property
     def workspace(self) -> Workspace:

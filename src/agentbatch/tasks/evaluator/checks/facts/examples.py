@@ -61,7 +61,7 @@ class StatedExamples:
         found: list[Outcome] = []
         for path, calls in can_run.calls.items():
             nonce = secrets.token_hex(8)
-            done = await fork.run(command("call_examples", _argument(nonce, path, calls)), self._timeout)
+            done = await fork.run(command("call_examples", argument(nonce, path, calls)), self._timeout)
             found += of_calls(path, calls, done, nonce)
         for example in can_run.commands:
             done = await fork.run(command_line(example.command), self._timeout)
@@ -70,7 +70,8 @@ class StatedExamples:
         return found
 
 
-def _argument(nonce: str, path: str, calls: Sequence[StatedCall]) -> dict[str, Any]:
+def argument(nonce: str, path: str, calls: Sequence[StatedCall]) -> dict[str, Any]:
+    """What `call_examples` takes."""
     return {"nonce": nonce, "path": path, "calls": [_given(call) for call in calls]}
 
 

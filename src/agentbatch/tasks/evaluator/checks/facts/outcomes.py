@@ -43,8 +43,19 @@ def answers(output: str, nonce: str) -> list[Mapping[str, Any]]:
 
 def of_calls(path: str, calls: Sequence[StatedCall], done: CommandResult, nonce: str) -> list[Outcome]:
     """Of the calls of one module; those of which nothing can be told are left out."""
-    said = answers(done.output, nonce)
-    if said and said[0].get("import") is True:
+    return of_answers(path, calls, answers(done.output, nonce), done)
+
+
+def not_imported(said: Sequence[Mapping[str, Any]]) -> bool:
+    """The answers are one: that the module cannot be imported."""
+    return bool(said) and said[0].get("import") is True
+
+
+def of_answers(
+    path: str, calls: Sequence[StatedCall], said: Sequence[Mapping[str, Any]], done: CommandResult
+) -> list[Outcome]:
+    """The same, of what `answers` has read."""
+    if not_imported(said):
         raised = _raised(said[0])
         return [] if raised is None else [Outcome(False, f"{quoted(path)} cannot be imported: {raised}")]
     found = [_of_call(call, answer) for call, answer in zip(calls, said, strict=False)]

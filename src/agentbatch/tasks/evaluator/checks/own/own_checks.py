@@ -13,7 +13,7 @@ class Ruling:
     """What the judge says of one check that failed."""
 
     ref: str
-    """`K1`: the first of the checks of our own, in the order of their results."""
+    """Such as `K1`, see `own_refs`."""
     wrong: bool
     why: str = ""
     mended: str = ""
@@ -47,6 +47,13 @@ def rulings(verdict: object) -> tuple[Ruling, ...]:
     """What a verdict says of checks."""
     said = getattr(verdict, "checks", ())
     return tuple(Ruling(one.ref, one.wrong, one.why, one.mended) for one in said)
+
+
+def own_refs(results: Sequence[CheckResult]) -> dict[str, int]:
+    """Where the checks of our own stand among all, by the refs under which a judge sees them: K and a number, which
+    counts all checks but the task's own commands."""
+    others = [place for place, result in enumerate(results) if result.kind != "verify"]
+    return {f"K{n}": place for n, place in enumerate(others, 1) if results[place].kind == "own"}
 
 
 def speaks_against(results: Sequence[CheckResult]) -> CheckResult | None:

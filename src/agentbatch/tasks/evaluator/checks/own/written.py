@@ -20,7 +20,7 @@ from agentbatch.tasks.evaluator.checks.own.asking import (
     without_thoughts,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
-from agentbatch.tasks.evaluator.checks.own.own_checks import Ruling
+from agentbatch.tasks.evaluator.checks.own.own_checks import Ruling, own_refs
 from agentbatch.tasks.evaluator.checks.own.script import (
     MAX_SCRIPT,
     OwnCheck,
@@ -76,13 +76,11 @@ class WrittenChecks:
         self, rulings: Sequence[Ruling], results: Sequence[CheckResult], work: Work
     ) -> tuple[CheckResult, ...]:
         live = [place for place, check in enumerate(self.checks) if not check.dropped]
-        own = [place for place, result in enumerate(results) if result.kind == "own"]
         ruled = {ruling.ref: ruling for ruling in rulings if ruling.wrong}
         after = list(results)
-        for number, (check, result) in enumerate(zip(live, own, strict=False), 1):
-            ruling = ruled.get(f"K{number}")
-            if ruling is not None and not results[result].passed:
-                after[result] = await self._ruled(check, ruling, results[result], work)
+        for check, (ref, place) in zip(live, own_refs(results).items(), strict=False):
+            if ref in ruled and not results[place].passed:
+                after[place] = await self._ruled(check, ruled[ref], results[place], work)
         return tuple(after)
 
     def state(self) -> Mapping[str, Any]:

@@ -1,0 +1,82 @@
+"""Asking a small model what a task's functions give, more than once, and for a program of its own."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.evaluator.checks.check import CheckRunner
+from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
+from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
+from agentbatch.tasks.evaluator.checks.own.asking import without_thoughts
+from agentbatch.tasks.evaluator.checks.own.asserts.calls import run_calls
+from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
+    Expected,
+    agreed,
+    expected_of,
+    program_of,
+)
+from agentbatch.tasks.evaluator.checks.own.copies import Copies
+
+ASKED = 6
+"""Asserts of one asking."""
+ENOUGH = 3
+"""Values that are agreed on, with which nothing more is asked."""
+ASSERT_TOKENS = 240
+PROGRAM_TOKENS = 400
+"""Tokens that an answer may have at most."""
+OTHER_TEMPERATURE = 0.8
+"""Of the second asking: alike only where the model is sure."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Of one task. Raises ModelError, UserError, and what a budget raises."""
+
+    asserts_model: RoleModel
+    program_model: RoleModel
+    """The evaluator's model, for answers of bounded length."""
+    prompts: Prompts
+    redact: Redactor
+    task: str
+    functions: Sequence[str]
+    timeout: float
+    """Seconds for one run of its program."""
+
+    async def agreed(self, most: int, runner: CheckRunner) -> list[Expected]:
+        """What counts, `most` at most."""
+        first = expected_of(await self._ask("asserts", self.asserts_model, 0.0), self.functions)
+        if not first:
+            return []
+        program = program_of(await self._ask("program", self.program_model, 0.0))
+        gave = await self._gave(program, first, runner)
+        kept = agreed([first], gave, most)
+        if len(kept) >= ENOUGH:
+            return kept
+        second = expected_of(await self._ask("again", self.asserts_model, OTHER_TEMPERATURE), self.functions)
+        new = [one for one in second if one not in first]
+        if gave is not None and new:
+            gave = {**gave, **(await self._gave(program, new, runner) or {})}
+        return agreed([first, second], gave, most)
+
+    async def _ask(self, kind: str, model: RoleModel, temperature: float) -> str:
+        question = self.prompts.render(
+            "own_asserts.md", kind=kind, most=ASKED, functions=self.functions, task=self.task
+        )
+        message = {"role": "user", "content": self.redact(question)}
+        reply = await model.complete([message], purpose="checks", temperature=temperature)
+        return without_thoughts(reply.content)
+
+    async def _gave(
+        self, program: str, expected: Sequence[Expected], runner: CheckRunner
+    ) -> Mapping[str, str] | None:
+        """What the model's own program gives for the calls; None: by an example of the task itself it is wrong."""
+        examples = [one for one in stated_examples(self.task) if isinstance(one, StatedCall)]
+        stated = [one for one in examples if one.function in self.functions]
+        calls = [*stated, *(one.as_stated() for one in expected)]
+        path = f"own_{secrets.token_hex(6)}.py"
+        async with Copies(runner.workspace) as copies:
+            ran = await run_calls(path, calls, self.timeout, runner, await copies.take(), source=program)
+        return ran.values if all(one.passed for one in ran.outcomes(stated)) else None

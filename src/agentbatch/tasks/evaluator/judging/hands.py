@@ -1,0 +1,120 @@
+"""The judge's own hands: before it answers it may run commands and read files in a throw-away copy of the directory."""
+
+import json
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from agentbatch.files import json_object
+from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
+from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
+from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
+from agentbatch.workspace.tools.toolbox import HANDS, specs
+from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
+
+TOOLS = ("bash", "read_file")
+MAX_SHOWN = 4000
+"""Characters of a result that the judge sees, head and tail."""
+MAX_COMMAND = 2000
+"""Characters of a command that are shown."""
+
+USED_UP = "Not run: your calls are used up. Answer now with the JSON object only."
+
+
+class Hands:
+    """Those of one evaluation. What they ran is evidence: `[R1]`, `[R2]`, in the order of the calls."""
+
+    def __init__(self, runner: CheckRunner, steps: int) -> None:
+        """`steps`: calls at most."""
+        self.runs: list[CommandRecord] = []
+        self._runner = runner
+        self._left = steps
+        self._copy: Workspace | None = None
+
+    @property
+    def used_up(self) -> bool:
+        return self._left <= 0
+
+    @property
+    def tools(self) -> list[ToolSpec]:
+        """As the model gets them."""
+        return specs({name: HANDS[name] for name in TOOLS})
+
+    async def answer(self, reply: Reply) -> list[Message]:
+        """The reply and the answers to its calls, as the conversation goes on. Each call is answered once; those that
+        are too many are not carried out. Errors as of Evaluator."""
+        # Ids of our own: what a model calls them need not be unique, or there at all.
+        calls = [
+            ToolCall(f"look_{len(self.runs)}_{n}", c.name, c.arguments)
+            for n, c in enumerate(reply.tool_calls)
+        ]
+        answers = [
+            {"role": "tool", "tool_call_id": call.id, "content": await self._carry_out(call)}
+            for call in calls
+        ]
+        return [_assistant(reply, calls), *answers]
+
+    async def close(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            await copy.close()
+
+    async def _carry_out(self, call: ToolCall) -> str:
+        if self._left <= 0:
+            return USED_UP
+        self._left -= 1
+        if call.name not in TOOLS:
+            return f"There is no tool {call.name[:100]!r}. The tools are {' and '.join(TOOLS)}."
+        if self._copy is None:
+            self._copy = await self._runner.workspace.fork()
+        named = self._runner.redact(shortened(_named(call), MAX_COMMAND))
+        self._runner.started("look", named)
+        begun = monotonic()
+        result = await self._copy.call(call.name, call.arguments)
+        record = self._record(named, result, monotonic() - begun)
+        self._runner.finished(
+            CheckResult(record.command, record.exit_code, record.tail, record.seconds, "look", binding=False)
+        )
+        if result.invalid:
+            return record.tail
+        self.runs.append(record)
+        end = "killed" if record.exit_code is None else f"exit {record.exit_code}"
+        return f"[R{len(self.runs)}] run by the evaluator, {end}: {record.command}\n{record.tail}"
+
+    def _record(self, named: str, result: ToolResult, seconds: float) -> CommandRecord:
+        text = self._runner.redact(shortened(result.text, MAX_SHOWN))
+        if result.command is None:
+            return CommandRecord(named, 0 if result.ok else 1, text, seconds)
+        return CommandRecord(named, result.command.exit_code, text, result.command.seconds)
+
+
+def _named(call: ToolCall) -> str:
+    """The command, or the call as the model wrote it."""
+    tool = HANDS[call.name]
+    try:
+        said = tool.summary(parse_arguments(tool, call.arguments))
+    except ArgumentsError:
+        said = call.arguments
+    return said if call.name == "bash" else f"{call.name} {said}"
+
+
+def _assistant(reply: Reply, calls: Sequence[ToolCall]) -> Message:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": reply.content,
+        "tool_calls": [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _object(call)}}
+            for call in calls
+        ],
+    }
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    return message
+
+
+def _object(call: ToolCall) -> str:
+    """Its arguments; what is no JSON object is wrapped into one, since endpoints refuse it."""
+    if json_object(call.arguments) is not None:
+        return call.arguments
+    return json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False)

@@ -1,0 +1,94 @@
+"""Checks of a small evaluator: values of the task's function on which its askings, or its own program, agree."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.runs import events as e
+from tests.tasks.run.verdicts import COMPLETE
+
+TASK = "Write prog.py with a function double(n) that returns twice n."
+ASSERTS = "assert double(1) == 2\nassert double(4) == 8\nassert double(5) == 11\n"
+PROGRAM = "```python\ndef double(n):\n    return n * 2\n```"
+RIGHT = "def double(n):\n    return n * 2\n"
+WRONG = "def double(n):\n    return n * n\n"
+
+
+@pytest.fixture(autouse=True)
+def small_evaluator(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/evaluator.toml").write_text("[model]\ncontext_window = 8192\n")
+
+
+def write(content: str, path: str = "prog.py") -> Say:
+    done = {"path": path, "content": content}, {"command": f"cat {path}"}, {"summary": "Done."}
+    names = ("write_file", "bash", "finish")
+    return Say(calls=[ScriptedCall(name=name, arguments=one) for name, one in zip(names, done, strict=True)])
+
+
+def once(content: str) -> Say:
+    return Say(content=content, times=1)
+
+
+def script(*coder: Say, checks: list[Say], task: str = TASK) -> Script:
+    return Script(prompt=task, coder=list(coder), evaluator=[Say(verdict=COMPLETE)], checks=checks)
+
+
+def task(prompt: str = TASK, **fields: Any) -> dict[str, Any]:
+    return {"id": "t", "dir": "work", "first_prompt": prompt, **fields}
+
+
+def own(ran: Any) -> list[tuple[bool, str]]:
+    lines = [line for verdict in ran.of_type(e.VerdictReached) for line in verdict.checks]
+    return [(line.passed, line.note) for line in lines if line.kind == "own"]
+
+
+async def test_what_its_own_program_confirms_binds_and_the_coder_is_told_in_words(run_tasks: Any) -> None:
+    checks = [once(ASSERTS), once(PROGRAM), once("assert double(0) == 0\nassert double(4) == 8\n"), Say()]
+    ran = await run_tasks([task()], [script(write(WRONG), write(RIGHT), checks=checks)])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+    assert own(ran) == [(False, ""), (True, "")]
+    assert len(ran.checks_requests()) == 3, "two values agreed on are not enough: it was asked again"
+    assert len(ran.evaluator_requests()) == 1, "a failed check needs no judge"
+    follow_up = ran.of_type(e.IterationStarted)[1].prompt
+    assert "`double(1)` should give 2; it gave 1" in follow_up
+    assert "11" not in follow_up, "what nothing confirms is no check"
+    (checked,) = {event.command for event in ran.of_type(e.CheckFinished) if event.kind == "own"}
+    assert checked == "calls of `double` whose values the evaluator is sure of"
+    assert sorted(path.name for path in (ran.folder / "work").iterdir()) == ["prog.py"]
+
+
+async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run_tasks: Any) -> None:
+    wrong = "assert double(1) == 2\nassert double(3) == 7\nassert double(0) == 0\n"
+    program = PROGRAM.replace("n * 2", "7 if n == 3 else n * 2")
+    coder = write(RIGHT), write(f"# Doubling.\n{RIGHT}")
+    ran = await run_tasks([task()], [script(*coder, checks=[once(wrong), once(program), Say()])])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+    assert own(ran) == [(False, ""), (True, "`double(3)` gives 6 again and again, so 7 was wrong")]
+    notices = [event.text for event in ran.of_type(e.Notice) if event.task_id]
+    assert notices == [
+        "A check of the evaluator's own is dropped: `double(3)` gives 6 again and again, so 7 was wrong."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "checks", "asked"),
+    [
+        (TASK, [Say(content="I cannot.")], 1),
+        (TASK, [once(ASSERTS), once("no program"), once("assert double(9) == 18"), Say()], 3),
+        (f"{TASK}\n\n    double(3) == 6", [once(ASSERTS), once(PROGRAM.replace("* 2", "+ 2")), Say()], 3),
+        ("Write a poem about Python into poem.txt.", [Say(content=ASSERTS)], 0),
+        (f"{TASK} {'So it is. ' * 400}", [Say(content=ASSERTS)], 0),
+    ],
+    ids=["no asserts", "nothing agrees", "its program is wrong by an example", "no function", "a long task"],
+)
+async def test_without_agreement_there_is_no_check(
+    run_tasks: Any, prompt: str, checks: list[Say], asked: int
+) -> None:
+    coder = write(f"{RIGHT}assert double(3) == 6\n")
+    ran = await run_tasks([task(prompt)], [script(coder, checks=checks, task=prompt)])
+    assert ran.task.status == "completed"
+    assert own(ran) == []
+    assert len(ran.checks_requests()) == asked
