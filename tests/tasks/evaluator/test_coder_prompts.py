@@ -7,9 +7,9 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.builtin.action_words import action_words
-from agentbatch.tasks.coders.coder import PromptStyle
+from agentbatch.tasks.coders.coder import PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.coder_prompts import fresh_prompt, opening_prompt
+from agentbatch.tasks.evaluator.coder_prompts import follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.spec.task import Task
 
 UNITTEST = """\
@@ -57,3 +57,22 @@ def test_a_small_coder_with_tool_calls_is_told_of_finish_and_not_of_blocks(tmp_p
     told = opening_prompt(prompts, task, Redactor([]), PromptStyle(action_words("native"), weak_model=True))
     assert "When you call `finish`, your work is checked" in told
     assert "DONE" not in told
+
+
+def test_a_check_that_has_words_for_it_is_told_in_these(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+    style = PromptStyle(action_words("native"), weak_model=True)
+    failed = CheckResult(
+        "the form of files", 1, "a.py: bad", 0.1, "sound", told="A file is not sound:\na.py: bad"
+    )
+    outcome = TurnOutcome("finished", "Done.")
+    told = follow_up_prompt(prompts, style, outcome, "follow_up", None, failed, judged=True)
+    assert told.startswith(
+        "Your work is not accepted yet.\n\nA file is not sound:\na.py: bad\n\nRead the error"
+    )
+    task = Task(dir="t", first_prompt="Write a.py.")
+    anew = fresh_prompt(prompts, task, Redactor([]), style, failed, "/work/t")
+    assert anew.startswith(
+        "Write a.py.\n\nAn earlier attempt of yours failed:\nA file is not sound:\na.py: bad\n"
+    )
+    assert "exit code" not in told + anew

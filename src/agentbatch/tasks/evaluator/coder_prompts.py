@@ -57,7 +57,7 @@ def fresh_prompt(
 ) -> str:
     """The first prompt of a new conversation, after a check of the earlier one's work has failed. `root`: the task's
     directory; `verdict`: the judge's, if it was asked."""
-    output = shortened(failed.told, MAX_LAST_LINES) or _last_error(failed.tail, root)
+    output = shortened(failed.told, MAX_CHECK) or _last_error(failed.tail, root)
     end = "" if failed.told else failed.end
     opening = opening_prompt(prompts, task, redact, PromptStyle(style.words, weak_model=True))
     return f"{opening}\n\n{prompts.render('anew.md', output=output, end=end, said=_advice(verdict))}"

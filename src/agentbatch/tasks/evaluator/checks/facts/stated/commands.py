@@ -13,11 +13,13 @@ MAX_LINES = 20
 _PRINTS = re.compile(
     r"`(?P<command>[^`\n]{3,300})`\s*(?P<should>(?:should|must|shall|has to)\s+|应该?|必须)?(?:will\s+|then\s+)?"
     r"(?:prints?|outputs?|displays?|shows?|输出|打印|显示|は)"
-    r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?[ \t]*[:：]?\s*"
-    r"(?:`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
-    r"|(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"
+    r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?[ \t]*[:：]?(?:\s*(?:"
+    r"`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
     r"|```\w*\n(?P<block>(?:(?!```)[^\n]{0,300}\n){1,20})\s*```)"
+    r"|[ \t]*(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"
+    r"|[ \t]*\n(?:[ \t]*\n)?(?P<indented>(?:(?:[ ]{4}|\t)[ \t]*\S[^\n]{0,300}(?:\n|$)){1,20}))"
 )
+_SHOWN = ("code", "quoted", "curly", "kagi", "block", "number", "indented")
 _AFTER = re.compile(r"\s*(?:or|if|when|unless|for|followed|plus|per|in|somewhere)\b|\s*或")
 _LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z]|\{|\b[A-Z]\b")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*|.*(?:\.\.\.|…|[\[\]<>{}*?$`\\;&]).*", re.DOTALL)
@@ -39,9 +41,7 @@ class Parts:
 
 def stated_commands(text: str) -> Iterator[StatedCommand]:
     for found in _PRINTS.finditer(text):
-        shown = next(
-            found[name] for name in ("code", "quoted", "curly", "kagi", "number", "block") if found[name]
-        )
+        shown = next(found[name] for name in _SHOWN if found[name])
         lines = tuple(line.rstrip() for line in shown.rstrip().split("\n"))
         if _LEFT_OUT.search(shown) or _AFTER.match(text, found.end()) or parts(found["command"]) is None:
             continue
