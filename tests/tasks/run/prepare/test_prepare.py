@@ -35,7 +35,19 @@ def test_a_network_that_cannot_be_cut_off_is_told_before(tmp_path: Path) -> None
 def test_the_least_cost_is_that_of_the_first_two_calls_of_each_task(tmp_path: Path) -> None:
     dry = prepared(tmp_path, {}, {}, environ=KEYS, **ONE).dry_run()
     assert dry.least_cost == pytest.approx(sum(t.coder + t.evaluator for t in dry.least) / 1e6)
-    assert all(t.coder > t.evaluator > 0 for t in dry.least)
+    assert all(t.coder > 0 and t.evaluator > 0 for t in dry.least)
+
+
+def test_what_is_asked_before_the_work_is_in_the_estimate(tmp_path: Path) -> None:
+    def least(toml: str = "", **fields: str) -> int:
+        (tmp_path / "agents").mkdir(exist_ok=True)
+        (tmp_path / "agents/evaluator.toml").write_text(toml)
+        (only,) = prepared(tmp_path, fields, environ=KEYS, **ONE).dry_run().least
+        return only.evaluator
+
+    without = least("[limits]\nchecks = 0\n")
+    assert least() > without + 300
+    assert least(verify="true") == without
 
 
 @pytest.mark.parametrize(("role", "model"), [("coder_model", "ten"), ("evaluator_model", "ten")])

@@ -1,4 +1,5 @@
-"""The least a plan will take: one coder call and one evaluation a task, their prompts only."""
+"""The least a plan will take: one coder call and one evaluation a task, and one question for checks where the evaluator
+writes some; their prompts only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
+from agentbatch.tasks.evaluator.checks.own.asking import Question
 from agentbatch.tasks.evaluator.coder_prompts import opening_prompt
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -17,7 +19,7 @@ from agentbatch.workspace.workspace import Snapshot
 
 @dataclass(frozen=True)
 class LeastTokens:
-    """Estimated input tokens of a task's first coder call and of its first evaluation."""
+    """Estimated input tokens of a task's first coder call, and of its first evaluation with what is asked before it."""
 
     coder: int
     evaluator: int
@@ -38,10 +40,21 @@ def least_tokens(
             coder.least_tokens(
                 planned, prompts, partial(opening_prompt, prompts, planned.task, Redactor([]))
             ),
-            _least_evaluation(planned, prompts, evaluator) if evaluator else 0,
+            _least_evaluation(planned, prompts, evaluator) + _least_checks(planned, prompts, evaluator)
+            if evaluator
+            else 0,
         )
         for planned in tasks
     ]
+
+
+def _least_checks(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:
+    """What asking for checks of its own takes; a task with `verify` has none."""
+    most = evaluator.limits.checks
+    if planned.task.verify or not most:
+        return 0
+    question = Question(planned.task.first_prompt, Snapshot({}), most)
+    return estimate_messages(question.messages(prompts, Redactor([])))
 
 
 def _least_evaluation(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:
