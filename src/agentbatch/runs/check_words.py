@@ -13,6 +13,7 @@ KIND_WORDS: dict[e.CheckKind, str] = {
     "tests": "the project's tests",
     "own": "check of our own",
     "steady": "check for steadiness",
+    "look": "run by the evaluator",
 }
 """What a check is, where its command follows."""
 
@@ -23,6 +24,7 @@ DOING: dict[e.CheckKind, str] = {
     "tests": "running tests",
     "own": "own checks",
     "steady": "checking again",
+    "look": "looking",
 }
 """While one runs, where there is little room."""
 
@@ -33,6 +35,7 @@ _COUNTED: dict[e.CheckKind, tuple[str, str]] = {
     "tests": ("test run", "test runs"),
     "own": ("own", "own"),
     "steady": ("steady", "steady"),
+    "look": ("look", "looks"),
 }
 """After their number: of one, of several."""
 
