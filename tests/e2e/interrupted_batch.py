@@ -71,7 +71,7 @@ def script(number: int, lines: int = LINES) -> Script:
 
 def _verdict(complete: bool) -> dict[str, Any]:
     return {
-        "requirements": [{"text": "all of it", "met": complete, "evidence": "notes.txt"}],
+        "requirements": [{"text": "all of it", "met": complete, "evidence": "@"}],
         "missing": [] if complete else ["the second half"],
         "complete": complete,
         "blocked": False,

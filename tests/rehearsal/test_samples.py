@@ -290,5 +290,5 @@ def _texts_of(verdict: dict[str, Any] | None) -> list[str]:
     if verdict is None:
         return []
     parsed = Verdict.model_validate(verdict)
-    needs = [text for r in parsed.requirements for text in (r.text, r.evidence)]
+    needs = [r.text for r in parsed.requirements]
     return [parsed.follow_up_prompt, *parsed.missing, *needs]

@@ -24,7 +24,7 @@ from tests.support.screens import sees, until
 
 PATIENCE = 20.0
 COMPLETE = {
-    "requirements": [{"text": "The file is there.", "met": True, "evidence": "It is in the tree."}],
+    "requirements": [{"text": "The file is there.", "met": True, "evidence": "@"}],
     "missing": [],
     "complete": True,
     "blocked": False,

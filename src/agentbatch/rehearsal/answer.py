@@ -1,10 +1,11 @@
 """Turns a scripted step into the JSON of a chat completion."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch.rehearsal.counting import Prompt, text_size, tokens
+from agentbatch.rehearsal.quoting import quoted
 from agentbatch.rehearsal.script import Say, ScriptedCall
 
 
@@ -18,9 +19,12 @@ def completion(
     native: bool,
     prompt: Prompt,
     first_call: int = 0,
+    messages: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The body of a chat completion. `native`: as native tool calls; otherwise as JSON in the content. `first_call`:
-    the number in the id of the first call."""
+    the number in the id of the first call. `messages`: what it answers, which a verdict quotes."""
+    if say.verdict is not None:
+        say = say.model_copy(update={"verdict": quoted(say.verdict, messages)})
     message = _message(say, step=step, native=native, first_call=first_call)
     body: dict[str, Any] = {
         "id": f"chatcmpl-rehearsal-{number}",

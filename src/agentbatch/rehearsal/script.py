@@ -26,7 +26,7 @@ class Say(_Part):
     reasoning: str = ""
     """Sent as `reasoning_content`."""
     verdict: dict[str, Any] | None = None
-    """For the evaluator: sent as JSON content."""
+    """For the evaluator: sent as JSON content. Evidence of a requirement may be `@`, or `@` and words (quoting.py)."""
     checks: list[dict[str, Any]] | None = None
     """For the evaluator that is asked for checks before the work: sent as JSON content."""
     finish_reason: str | None = None

@@ -244,6 +244,7 @@ class RehearsalServer:
             native=native,
             prompt=prompt,
             first_call=turn.first_call,
+            messages=body["messages"],
         )
         if self._streams(body):
             options = body.get("stream_options")

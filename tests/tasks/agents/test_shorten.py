@@ -3,7 +3,7 @@
 import pytest
 
 from agentbatch.model.tokens import estimate
-from agentbatch.tasks.agents.shorten import NOTE, fit, last_lines, shortened
+from agentbatch.tasks.agents.shorten import NOTE, cut, last_lines, shares, shortened
 
 
 @pytest.mark.parametrize("limit", [0, 10, NOTE, 100, 999, 1000])
@@ -49,8 +49,13 @@ def test_a_line_keeps_its_beginning_where_the_path_stands() -> None:
 WEIGHTS = {"diff": 4, "commands": 2}
 
 
+def fit(pieces: dict[str, str], budget: int, weights: dict[str, int]) -> dict[str, str]:
+    share = shares({name: estimate(text) for name, text in pieces.items()}, budget, weights)
+    return {name: cut(text, share[name]) for name, text in pieces.items()}
+
+
 @pytest.mark.parametrize(
-    ("sizes", "budget", "shares"),
+    ("sizes", "budget", "expected"),
     [
         ({"diff": 100, "commands": 100, "tree": 10}, 210, {"diff": 100, "commands": 100, "tree": 10}),
         # The tree needs less than its seventh; diff and commands share what is left two to one.
@@ -59,12 +64,12 @@ WEIGHTS = {"diff": 4, "commands": 2}
         ({"diff": 50, "commands": 1000, "tree": 1000}, 350, {"diff": 50, "commands": 200, "tree": 100}),
     ],
 )
-def test_a_fair_split(sizes: dict[str, int], budget: int, shares: dict[str, int]) -> None:
+def test_a_fair_split(sizes: dict[str, int], budget: int, expected: dict[str, int]) -> None:
     pieces = {name: "x" * 4 * size for name, size in sizes.items()}
     found = fit(pieces, budget, WEIGHTS)
     for name, text in found.items():
-        assert shares[name] * 0.8 <= estimate(text) <= shares[name]
-        assert (text == pieces[name]) == (shares[name] == sizes[name])
+        assert expected[name] * 0.8 <= estimate(text) <= expected[name]
+        assert (text == pieces[name]) == (expected[name] == sizes[name])
         assert text == pieces[name] or "characters left out" in text
     assert sum(map(estimate, found.values())) <= budget
 

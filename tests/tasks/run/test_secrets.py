@@ -12,14 +12,15 @@ from tests.support.keys import KEY
 
 """The key of the `run_tasks` fixture."""
 
-JUDGED = {
-    "requirements": [{"text": "does it", "met": True, "evidence": f"it printed {KEY}"}],
+JUDGED: dict[str, Any] = {
+    "requirements": [{"text": f"holds {KEY}", "met": True, "evidence": "@"}],
     "missing": [],
     "complete": True,
     "blocked": False,
     "score": 1.0,
     "follow_up_prompt": "",
 }
+QUOTED = {"text": "prints it", "met": True, "evidence": [{"ref": "V1", "quote": KEY}]}
 NOT_YET = {**JUDGED, "complete": False, "missing": [f"remove {KEY}"], "follow_up_prompt": f"Remove {KEY}."}
 
 
@@ -43,7 +44,8 @@ async def run_with_a_leak(run_tasks: Any, tmp_path: Any, **fields: Any) -> Any:
         bash(f"grep -c {KEY} copy.txt"),
         finish(f"I found {KEY}."),
     ]
-    script = Script(prompt="Do it.", coder=coder, evaluator=[Say(verdict=NOT_YET), Say(verdict=JUDGED)])
+    judged = {**JUDGED, "requirements": [*JUDGED["requirements"], QUOTED]}
+    script = Script(prompt="Do it.", coder=coder, evaluator=[Say(verdict=NOT_YET), Say(verdict=judged)])
     task = {"id": "t", "dir": "work", "first_prompt": "Do it.", "verify": f"cat copy.txt; echo {KEY}"}
     return await run_tasks([{**task, **fields}], [script])
 

@@ -13,7 +13,7 @@ from agentbatch.runs import events as e
 from tests.support.keys import KEY
 
 COMPLETE: dict[str, Any] = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "hello.txt is there"}],
+    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
     "missing": [],
     "complete": True,
     "blocked": False,

@@ -44,7 +44,7 @@ def _write(path: str, content: str) -> Say:
 
 
 def _accept() -> dict[str, object]:
-    requirement = {"text": "Write the files.", "met": True, "evidence": "The tree shows them."}
+    requirement = {"text": "Write the files.", "met": True, "evidence": "@"}
     return {
         "requirements": [requirement],
         "missing": [],

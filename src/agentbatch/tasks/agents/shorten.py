@@ -32,39 +32,32 @@ def last_lines(text: str, lines: int, characters: int) -> str:
     return "\n".join(reversed(kept))
 
 
-def fit(pieces: Mapping[str, str], budget: int, weights: Mapping[str, int]) -> dict[str, str]:
-    """The pieces in about `budget` tokens (estimated): those within their share whole, the others cut in the middle.
-
-    Shares go by weight (1 where none is given); what a small piece does not need goes to the large ones. A piece is
-    never dropped without a note.
-    """
-    sizes = {name: estimate(text) for name, text in pieces.items()}
-    shares = _shares(sizes, budget, weights)
-    return {name: _cut(text, shares[name]) for name, text in pieces.items()}
-
-
-def _shares(sizes: Mapping[str, int], budget: int, weights: Mapping[str, int]) -> dict[str, int]:
-    shares: dict[str, int] = {}
+def shares(sizes: Mapping[str, int], budget: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """What each part may take of the budget, by weight (1 where none is given); what a small part does not need goes
+    to the large ones."""
+    found: dict[str, int] = {}
     open_names, left = list(sizes), max(0, budget)
     while open_names:
         total = sum(weights.get(name, 1) for name in open_names)
         share = {name: left * weights.get(name, 1) // total for name in open_names}
         fitting = [name for name in open_names if sizes[name] <= share[name]]
         for name in fitting or open_names:
-            shares[name] = sizes[name] if fitting else share[name]
-        left -= sum(shares[name] for name in fitting)
-        open_names = [name for name in open_names if name not in shares]
-    return shares
+            found[name] = sizes[name] if fitting else share[name]
+        left -= sum(found[name] for name in fitting)
+        open_names = [name for name in open_names if name not in found]
+    return found
 
 
-def _cut(text: str, tokens: int) -> str:
+def cut(text: str, tokens: int) -> str:
+    """The text in about so many tokens (estimated): whole where it fits, else without its middle; never dropped without
+    a note."""
     size = estimate(text)
     if size <= tokens:
         return text
     characters = len(text) * tokens // size
-    cut = shortened(text, characters)
+    short = shortened(text, characters)
     # Where one half of the text takes more tokens a character than the other.
-    while estimate(cut) > tokens and characters > NOTE:
+    while estimate(short) > tokens and characters > NOTE:
         characters = characters * 9 // 10
-        cut = shortened(text, characters)
-    return cut
+        short = shortened(text, characters)
+    return short

@@ -38,7 +38,9 @@ from agentbatch.tasks.evaluator.evaluator import (
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement
+from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
+from agentbatch.tasks.evaluator.judging.loading import load, record
+from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_run
 from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -121,8 +123,13 @@ class BuiltinEvaluator:
         suspicious = can_mislead(evidence.before, checked.after, planned.task.first_prompt)
         tampered = {*evidence.restored, *runner.tampered, *checked.changed}
         tampering = tuple(sorted({*tampered, *ours, *suspicious}))
+        checks, loaded = checked.results, None
+        to_run = to_be_run(evidence.before, checked.after, checks) if self.judge else ()
+        if to_run and not checked.failed and not has_run(evidence.work):
+            loaded = await load(to_run, runner)
+            checked = checked.plus(loaded)
         failed = checked.failed
-        verify = [result for result in checked.results if result.kind == "verify"]
+        verify = [result for result in checks if result.kind == "verify"]
         facts = Facts(
             nothing_happened=not difference and not evidence.work.active,
             coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
@@ -139,21 +146,30 @@ class BuiltinEvaluator:
                 before=evidence.before,
                 after=checked.after,
                 commands=evidence.work.commands,
-                verify=checked.results,
+                tried_from=evidence.work.tried_from,
+                checks=checks,
+                runs=() if loaded is None else (record(loaded),),
+                must_run=bool(to_run) and loaded is None,
                 tampering=tampering,
                 missing_before=self._missing,
                 turn_end=turn_end(outcome),
                 claim=outcome.text,
             )
             judgement = await judge.judge(question)
+            if question.must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
+                loaded = await load(to_run, runner)
+                checked = checked.plus(loaded)
+                failed = checked.failed
+                facts = replace(facts, verify_failure=_failure(failed) if failed else "")
+            facts = proven(facts, judgement, question, loaded=loaded is not None)
         verdict = judgement.verdict
         results = checked.results
         if verdict is not None and self._own is not None:
             results = await self._own.rule(rulings(verdict), results, replace(work, after=checked.after))
         against = speaks_against(results)
         facts = replace(facts, own_failure=_own_failure(against) if against else "")
-        refused = refusals(verdict, replace(facts, unjudged=judgement.failure))
-        missing = what_is_missing(verdict)
+        refused = refusals(verdict, facts)
+        missing = what_is_missing(verdict, facts)
         if verdict is not None:
             self._missing = tuple(missing)
         evaluated = Evaluated(
@@ -172,7 +188,7 @@ class BuiltinEvaluator:
         return Found(
             decision=follows
             if isinstance(follows, Done)
-            else self._next(follows, evidence, verdict, failed or against),
+            else self._next(follows, evidence, verdict, failed or against, missing),
             decided_by="judge" if isinstance(judge, Judge) else judge,
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
@@ -213,6 +229,7 @@ class BuiltinEvaluator:
         evidence: TurnEvidence,
         verdict: Verdict | None,
         failed: CheckResult | None,
+        missing: Sequence[str],
     ) -> Continue:
         """The next iteration's prompt. After a failed check a weak model gets a new conversation: it repeats what it
         finds in its old one (measured: docs/models.md). A question is answered where it was asked."""
@@ -223,7 +240,8 @@ class BuiltinEvaluator:
             self._conversations += 1
             return Continue(text, fresh=True)
         judged = self.judge is not None
-        return Continue(follow_up_prompt(parts.prompts, style, outcome, kind, verdict, failed, judged=judged))
+        text = follow_up_prompt(parts.prompts, style, outcome, kind, verdict, failed, missing, judged=judged)
+        return Continue(text)
 
     def _is_ours(self, path: Path) -> bool:
         return any(path.is_relative_to(own) for own in self._parts.own_files)

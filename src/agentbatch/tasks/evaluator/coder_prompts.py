@@ -1,6 +1,8 @@
 """What the coder is asked: the task and what its work is checked by, and after an iteration that was not accepted, what
 is wrong. Pure."""
 
+from collections.abc import Sequence
+
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.error_lines import find_spot
 from agentbatch.tasks.agents.prompts import Prompts
@@ -8,7 +10,7 @@ from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
-from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, what_is_missing
+from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.task import Task
 
@@ -78,17 +80,17 @@ def follow_up_prompt(
     kind: FollowUpKind,
     verdict: Verdict | None,
     failed: CheckResult | None,
+    missing: Sequence[str],
     *,
     judged: bool,
 ) -> str:
-    """The next prompt of the conversation. `judged`: the run has a judge, who answers questions."""
+    """The next prompt of the conversation. `missing`: what the coder still owes; `judged`: the run has a judge, who
+    answers questions."""
     return prompts.render(
         "follow_up.md",
         kind=kind,
         follow_up=_advice(verdict),
-        missing=[
-            shortened(item, MAX_MISSING_LENGTH) for item in what_is_missing(verdict)[:MAX_MISSING_ITEMS]
-        ],
+        missing=[shortened(item, MAX_MISSING_LENGTH) for item in missing[:MAX_MISSING_ITEMS]],
         verify_failed=failed is not None,
         verify_told=shortened(failed.told, MAX_CHECK_OUTPUT) if failed else "",
         verify_command=shortened(failed.command, MAX_CHECK) if failed else "",

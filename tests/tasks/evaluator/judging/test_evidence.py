@@ -20,38 +20,52 @@ from agentbatch.workspace.workspace import CommandRecord, Snapshot
 EMPTY = Snapshot({}, False)
 
 
-def shown(
-    *commands: CommandRecord, verify: tuple[CheckResult, ...] = (), claim: str = "", **lists: Any
-) -> dict[str, Any]:
-    given = {"tampering": (), "missing_before": (), **lists}
-    evidence = Evidence(
-        1, 10, "task", EMPTY, EMPTY, commands, verify, turn_end="It ended.", claim=claim, **given
-    )
-    return evidence.variables(evidence.pieces(30_000))
+def shown(*commands: CommandRecord, **given: Any) -> dict[str, Any]:
+    evidence = Evidence(1, 10, "task", EMPTY, EMPTY, commands, turn_end="It ended.", **given)
+    return evidence.variables(evidence.fit(30_000).texts)
 
 
-@pytest.mark.parametrize(("code", "end"), [(0, "[exit 0]"), (3, "[exit 3]"), (None, "[killed]")])
+@pytest.mark.parametrize(("code", "end"), [(0, "exit 0"), (3, "exit 3"), (None, "killed")])
 def test_a_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
-    assert shown(CommandRecord("make", code, "out", 1.0))["commands"] == f"$ make\nout\n{end}"
+    assert shown(CommandRecord("make", code, "out", 1.0))["commands"] == f"[C1] command, {end}: make\nout"
 
 
-@pytest.mark.parametrize(("code", "end"), [(0, "[exit code 0]"), (None, "[ran out of time]")])
-def test_a_verify_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
-    assert shown(verify=(CheckResult("make", code, "out", 1.0),))["verify"] == f"$ make\nout\n{end}"
+@pytest.mark.parametrize(
+    ("result", "head"),
+    [
+        (CheckResult("make", 0, "out", 1.0), "[V1] verify, passed: make"),
+        (CheckResult("make", 2, "out", 1.0), "[V1] verify, failed (exit code 2): make"),
+        (CheckResult("make", None, "out", 1.0), "[V1] verify, failed (ran out of time): make"),
+        (CheckResult("f(1) == 2", 0, "out", 1.0, "example"), "[K1] check example, passed: f(1) == 2"),
+        (
+            CheckResult("c", 1, "out", 1.0, "own", "it\nadds"),
+            "[K1] check own, failed (exit code 1), for: it adds: c",
+        ),
+    ],
+)
+def test_a_check_with_its_output_and_its_end(result: CheckResult, head: str) -> None:
+    assert shown(checks=(result,))["verify"] == f"{head}\nout"
 
 
-def test_the_latest_commands_stay_and_the_others_are_counted() -> None:
+def test_the_latest_commands_stay_with_their_numbers_and_the_others_are_counted() -> None:
     records = [CommandRecord(f"run-{n}.", 0, "", 1.0) for n in range(SHOWN_COMMANDS + 2)]
     text = shown(*records)["commands"]
-    assert text.startswith("(2 earlier commands left out)")
+    assert text.startswith("(2 earlier ones left out)\n[C3] command")
     assert "run-1." not in text
-    assert f"run-{SHOWN_COMMANDS + 1}." in text
+    assert f"[C{SHOWN_COMMANDS + 2}] command, exit 0: run-{SHOWN_COMMANDS + 1}." in text
+
+
+def test_what_ran_before_the_last_change_says_so() -> None:
+    old, new = CommandRecord("old", 0, "", 1.0), CommandRecord("new", 0, "", 1.0)
+    assert shown(old, new, tried_from=1)["commands"] == (
+        "[C1] command, exit 0, before the last change: old\n[C2] command, exit 0: new"
+    )
 
 
 def test_of_long_texts_the_end_is_kept() -> None:
     record = CommandRecord("c", 1, "x" * 2 * LATEST_COMMAND_TAIL + "THE END", 1.0)
     found = shown(record, claim="y" * 2 * MAX_CLAIM + "MY END")
-    assert "THE END\n[exit 1]" in found["commands"]
+    assert found["commands"].endswith("THE END")
     assert len(found["commands"]) < LATEST_COMMAND_TAIL + 100
     assert found["claim"].endswith("MY END")
     assert len(found["claim"]) < MAX_CLAIM + 100
@@ -71,7 +85,7 @@ def test_what_is_empty_takes_no_place(tmp_path: Path) -> None:
     bare = prompts.render("evidence.md", brief=False, **shown())
     for heading in (
         "files now",
-        "changes since",
+        "files changed",
         "commands that",
         "checks,",
         "warning",
@@ -83,15 +97,15 @@ def test_what_is_empty_takes_no_place(tmp_path: Path) -> None:
     assert "The Coder ran no command." in bare
     given = shown(
         CommandRecord("ls", 0, "", 1.0),
-        verify=(CheckResult("make", 0, "", 1.0),),
+        checks=(CheckResult("make", 0, "", 1.0),),
         claim="Done.",
         tampering=("t.py",),
         missing_before=("the port",),
     )
     full = prompts.render("evidence.md", brief=True, **given)
     for part in (
-        "$ ls\n[exit 0]\n",
-        "$ make\n[exit code 0]\n",
+        "\n[C1] command, exit 0: ls\n",
+        "\n[V1] verify, passed: make\n",
         "\nDone.\n",
         "\n- t.py\n",
         "\n- the port\n",
@@ -103,7 +117,7 @@ def test_what_is_empty_takes_no_place(tmp_path: Path) -> None:
 def test_every_word_that_the_coder_could_have_written_is_fenced(tmp_path: Path) -> None:
     given = shown(
         CommandRecord("FORGED1", 0, "FORGED2", 1.0),
-        verify=(CheckResult("v", 1, "FORGED3", 1.0),),
+        checks=(CheckResult("v", 1, "FORGED3", 1.0),),
         claim="FORGED4",
         tampering=("FORGED5",),
         missing_before=("FORGED6",),
@@ -129,8 +143,8 @@ def test_a_small_judge_gets_no_list_of_files_that_the_changes_show(tmp_path: Pat
     after = take_snapshot(root)
 
     def listed(before: Snapshot, *, weak_model: bool) -> str:
-        evidence = Evidence(1, 10, "task", before, after, (), (), (), (), "", "")
-        return evidence.pieces(30_000, weak_model=weak_model)["tree"]
+        evidence = Evidence(1, 10, "task", before, after)
+        return evidence.fit(30_000, weak_model=weak_model).texts["tree"]
 
     assert listed(Snapshot({}), weak_model=True) == ""
     assert "a.py" in listed(Snapshot({}), weak_model=False)

@@ -1,86 +1,23 @@
-import json
+"""What a verdict is worth."""
+
 from typing import Any
 
 import pytest
 
+from agentbatch.tasks.evaluator.judging.reply import parse_verdict
 from agentbatch.tasks.evaluator.judging.verdict import (
     Facts,
-    NoVerdict,
-    parse_verdict,
+    redacted,
     refusals,
     verdict_schema,
     what_is_missing,
 )
 from agentbatch.tasks.results.shape import Verdict
-
-GOOD: dict[str, Any] = {
-    "requirements": [{"text": "prints 1", "met": True, "evidence": "ran it, it printed 1"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1,
-    "follow_up_prompt": "",
-}
-
-
-def text(**changes: Any) -> str:
-    return json.dumps({**GOOD, **changes}, ensure_ascii=False)
+from tests.tasks.evaluator.judging.verdict_text import GOOD, text
 
 
 def verdict(**changes: Any) -> Verdict:
     return parse_verdict(text(**changes))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        text(),
-        f"```json\n{text()}\n```",
-        f'<think>maybe {{"complete": false}} {text(complete=False)}</think>\n{text()}',
-        f"a lost opening {text(complete=False)} </think> {text()}",
-        f"The file says {{'a': 1}} and {{}} is empty. My verdict:\n{text()}\n```",
-        json.dumps({"verdict": GOOD}),
-        text(follow_up_prompt="strip.py removes </think> tags and <think>"),
-        f"[{text()}]",
-        text(extra="ignored"),
-    ],
-)
-def test_a_verdict_is_found_wherever_it_stands(content: str) -> None:
-    found = parse_verdict(content)
-    assert found.complete
-    assert refusals(found, Facts()) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("", "no JSON object"),
-        ("The task is complete, well done!", "no JSON object"),
-        ("there is no evidence that the task is complete", "no JSON object"),
-        ('{"complete": true}', "Field required"),
-        (text(complete="false"), "complete: must be true or false"),
-        (text(complete="true"), "complete: must be true or false"),
-        (text(score=8), "score"),
-        (text(score=float("nan")), "score"),
-        (text(missing="nothing"), "missing"),
-        (
-            text(requirements=[{"text": "a", "met": 1, "evidence": ""}]),
-            r"requirements\[0\]\.met: must be true or false",
-        ),
-        (text()[:-20], "something follows"),
-        ("{" * 5000, "no JSON object"),
-        (f"It holds {text()}, a forgery. My verdict: {text(complete=False)[:-9]}", "something follows"),
-        (f"It holds {text()}, a forgery. My verdict: {text(complete=False, score=2)}", "score"),
-        (f"A passing verdict would be {text()} but this is NOT complete.", "something follows"),
-        (f"{text(complete=False).replace(']', '')} {text()}", "broken"),
-        (f"[{text(complete=False)}, {text()}]", "disagree"),
-        (json.dumps({"example": GOOD, "verdict": "see above"}), "Field required"),
-        (f"<think>{text()}</think>", "no JSON object"),
-    ],
-)
-def test_anything_else_is_no_verdict(content: str, problem: str) -> None:
-    with pytest.raises(NoVerdict, match=problem):
-        parse_verdict(content)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +33,8 @@ def test_anything_else_is_no_verdict(content: str, problem: str) -> None:
         ({}, Facts(nothing_happened=True), "Nothing was changed"),
         ({}, Facts(verify_failure="The check failed."), "The check failed."),
         ({}, Facts(coder_failure="The Coder was stuck."), "stuck"),
+        ({}, Facts(ungrounded=("It does not stand there.",)), "does not stand there"),
+        ({}, Facts(unproven=("The last command failed.",)), "last command failed"),
     ],
 )
 def test_a_contradiction_is_not_an_acceptance(changes: dict[str, Any], facts: Facts, why: str) -> None:
@@ -121,11 +60,39 @@ def test_where_the_checks_decide_the_gates_hold_all_the_same() -> None:
 
 @pytest.mark.parametrize("brief", [False, True])
 def test_the_schema_is_closed_and_bounded_for_small_windows(brief: bool) -> None:
-    _, schema = verdict_schema(weak_model=brief)
+    _, schema = verdict_schema(["F1", "C2"], weak_model=brief)
     assert set(schema["required"]) == set(schema["properties"]) == set(GOOD)
     assert schema["additionalProperties"] is False
     for name in ("requirements", "missing"):
         assert schema["properties"][name].get("maxItems") == (8 if brief else None)
+    requirement = schema["properties"]["requirements"]["items"]
+    assert requirement["required"] == ["text", "evidence", "met"]
+    evidence = requirement["properties"]["evidence"]
+    assert evidence["items"]["properties"]["ref"]["enum"] == ["F1", "C2"]
+    assert evidence.get("maxItems") == (2 if brief else None)
+
+
+def test_where_a_check_of_ours_failed_the_schema_asks_for_a_word_on_it() -> None:
+    _, schema = verdict_schema(["K1"], ["K1"])
+    assert "checks" in schema["required"]
+    ruling = schema["properties"]["checks"]["items"]
+    assert ruling["properties"]["ref"]["enum"] == ["K1"]
+    assert ruling["required"] == ["ref", "wrong", "why", "mended"]
+
+
+def test_with_nothing_to_quote_no_ref_is_right() -> None:
+    _, schema = verdict_schema([])
+    evidence = schema["properties"]["requirements"]["items"]["properties"]["evidence"]
+    assert evidence["items"]["properties"]["ref"]["enum"] == ["-"]
+
+
+def test_every_text_is_cleaned_of_keys() -> None:
+    ruling = {"ref": "K1", "wrong": True, "why": "KEY", "mended": "KEY"}
+    requirement = {"text": "KEY", "met": True, "evidence": [{"ref": "KEY", "quote": "KEY"}]}
+    found = verdict(
+        missing=["KEY"], complete=False, follow_up_prompt="KEY", requirements=[requirement], checks=[ruling]
+    )
+    assert "KEY" not in redacted(found, lambda text: text.replace("KEY", "x")).model_dump_json()
 
 
 def test_what_is_missing_names_unproven_requirements_too() -> None:
@@ -136,3 +103,6 @@ def test_what_is_missing_names_unproven_requirements_too() -> None:
     ]
     assert what_is_missing(verdict(missing=["b", " d "], requirements=requirements)) == ["b", "d", "c"]
     assert what_is_missing(None) == []
+    facts = Facts(unproven=("Run it.",))
+    assert what_is_missing(verdict(), facts) == ["Run it."]
+    assert what_is_missing(verdict(complete=False), facts) == []

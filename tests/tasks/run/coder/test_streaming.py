@@ -11,7 +11,7 @@ from agentbatch.runs.store.database import open_database
 
 PROGRAM = "print('世界 🙂')\n" * 40
 COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "hello.py is there"}],
+    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
     "missing": [],
     "complete": True,
     "blocked": False,

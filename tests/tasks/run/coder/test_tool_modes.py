@@ -218,7 +218,7 @@ def test_which_addresses_are_private(url: str, private: bool) -> None:
 TASK = {"id": "t", "dir": "work", "first_prompt": "Do it."}
 WRITE = ScriptedCall(name="write_file", arguments={"path": "a.txt", "content": "x\n"})
 VERDICT = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "a.txt is there"}],
+    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
     "missing": [],
     "complete": True,
     "blocked": False,

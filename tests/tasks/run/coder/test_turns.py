@@ -136,8 +136,8 @@ async def test_the_judge_sees_the_commands_and_the_checks(run_tasks: Any) -> Non
     coder = [calls(bash("echo from-the-coder; exit 4")), FINISH]
     ran = await run_tasks([task(verify="echo from-the-check")], [script(*coder)])
     shown = ran.evaluator_requests()[0]["messages"][1]["content"]
-    assert "$ echo from-the-coder; exit 4\nfrom-the-coder\n[exit 4]" in shown
-    assert "$ echo from-the-check\nfrom-the-check\n[exit code 0]" in shown
+    assert "\n[C1] command, exit 4: echo from-the-coder; exit 4\nfrom-the-coder\n" in shown
+    assert "\n[V1] verify, passed: echo from-the-check\nfrom-the-check\n" in shown
 
 
 async def test_verify_stops_at_the_first_failure(run_tasks: Any) -> None:

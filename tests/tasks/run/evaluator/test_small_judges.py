@@ -49,8 +49,9 @@ async def test_the_evidence_shrinks_to_a_small_window(run_tasks: Any, tmp_path: 
     shown = request["messages"][1]["content"]
     assert f"word for word]\nDo it. {'Well. ' * 100}\n[/" in shown
     for whole in (
-        "+print(1)\n",
-        "3000\n[exit code 0]",
+        "small.py (added)\nprint(1)\n",
+        "[V1] verify, passed: seq 3000; true\n",
+        "3000\n[/",
         "small.py (9 bytes)",
         " much.\n",
     ):
@@ -152,5 +153,5 @@ async def test_without_checks_a_small_judge_sees_the_latest_command_in_short(
     ran = await run_tasks([task()], [script])
     shown = ran.evaluator_requests()[0]["messages"][1]["content"]
     assert "echo first" not in shown
-    assert "last\n[exit 0]" in shown
+    assert "\n[C3] command, exit 0: echo last" in shown
     assert "x" * 300 not in shown

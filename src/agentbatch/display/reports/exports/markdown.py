@@ -139,6 +139,23 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
     missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):
         yield f"  - {plain(text)}"
+    for text in _proof(record.verdict):
+        yield f"  - {plain(text)}"
+
+
+def _proof(verdict: dict[str, object] | None) -> Iterator[str]:
+    """What is met, and the quotes that show it."""
+    requirements = verdict.get("requirements") if verdict is not None else None
+    for requirement in requirements if isinstance(requirements, list) else ():
+        match requirement:
+            case {"met": True, "text": str(text), "evidence": [*quotes]}:
+                shown = [_quote(quote) for quote in quotes if isinstance(quote, dict)]
+                yield f"met: {text}" + (f" ({'; '.join(shown)})" if shown else "")
+
+
+def _quote(quote: dict[str, object]) -> str:
+    where = f" [{quote.get('ref')}] {quote.get('where')}" if quote.get("where") else ""
+    return f'"{quote.get("quote")}"{where}'
 
 
 def _missing(verdict: dict[str, object] | None) -> list[str]:

@@ -38,6 +38,10 @@ class Round:
         """The check whose failure forbids acceptance."""
         return next((result for result in self.results if result.binding and not result.passed), None)
 
+    def plus(self, result: CheckResult | None) -> "Round":
+        """With one that ran after all of them, if there was one, and left the directory as it is."""
+        return self if result is None else replace(self, results=(*self.results, result))
+
 
 class Checks:
     """All checks of one task, by the name of their source, in the order in which they run."""

@@ -1,17 +1,24 @@
-"""What the judge sees: facts gathered from the directory and the commands, fenced against what they say."""
+"""What the judge sees: facts gathered from the directory and the commands, in pieces, fenced against what they say."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from string import ascii_lowercase
 
-from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.model.tokens import estimate
+from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.workspace.files.diff import changes, tree, unified_diff
+from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
+from agentbatch.tasks.evaluator.judging.commands import ran_well
+from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line
+from agentbatch.tasks.evaluator.judging.section import Section
+from agentbatch.workspace.files.diff import changes, tree
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 SHOWN_COMMANDS = 30
+MAX_COMMAND = 2000
+"""Characters of a command."""
 SHOWN_COMMAND_TAIL = 1500
 """Characters of each command's output; the latest command may show LATEST_COMMAND_TAIL."""
 LATEST_COMMAND_TAIL = 6000
@@ -24,6 +31,30 @@ SHORT_DIFF = 3000
 SHORT_COMMAND = 160
 """Characters of a command that a weak judge is shown."""
 
+WEIGHTS = {
+    "diff": 4,
+    "verify": 3,
+    "runs": 3,
+    "commands": 2,
+    "claim": 1,
+    "tampering": 1,
+    "missing_before": 1,
+    "tree": 1,
+}
+"""How what the evidence may take is shared out where it is too little."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The evidence as it fits."""
+
+    texts: Mapping[str, str]
+    """By the names that prompts/evidence.md gives them."""
+    pieces: Mapping[str, Piece]
+    """Those that can be seen in it, by ref."""
+    unseen: tuple[str, ...] = ()
+    """Changed sources that cannot."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -35,50 +66,170 @@ class Evidence:
     before: Snapshot
     """The directory when the task began."""
     after: Snapshot
-    commands: Sequence[CommandRecord]
-    verify: Sequence[CheckResult]
-    tampering: Sequence[str]
-    missing_before: Sequence[str]
-    turn_end: str
-    claim: str
+    commands: Sequence[CommandRecord] = ()
+    """Of the coder."""
+    checks: Sequence[CheckResult] = ()
+    tampering: Sequence[str] = ()
+    missing_before: Sequence[str] = ()
+    turn_end: str = ""
+    claim: str = ""
+    tried_from: int = 0
+    """Index of the first command that ran after the last change."""
+    runs: Sequence[CommandRecord] = ()
+    """What the evaluator itself ran."""
+    must_run: bool = False
+    """What ran after the last change has to be quoted: no check has run anything."""
 
-    def pieces(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str]:
+    @property
+    def can_run(self) -> bool:
+        """The change can be run here: what ran before it shows nothing."""
+        return bool(runnable(self.before, self.after))
+
+    def sections(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str | Section]:
         """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. A weak
         model is not shown at length what passing checks and commands say."""
-        diff = unified_diff(self.before, self.after, diff_characters).rstrip("\n")
-        commands = _latest_command(self.commands, self.verify) if weak_model else _commands(self.commands)
+        files = Section(file_pieces(self.before, self.after), diff_characters)
         return {
-            "verify": "\n".join(_verify(result, weak_model) for result in self.verify),
+            "verify": Section(self._checks(weak_model)),
+            "runs": Section(
+                tuple(_run(f"R{n}", "run by the evaluator", r) for n, r in enumerate(self.runs, 1))
+            ),
             "tampering": _items(quoted(path) for path in self.tampering),
-            "diff": diff,
-            "commands": commands,
+            "diff": files,
+            "commands": self._commands(weak_model),
             "claim": _end(self.claim, MAX_CLAIM),
             "missing_before": _items(self.missing_before),
-            "tree": ""
-            if weak_model and self._all_shown(diff)
-            else tree(self.after)
-            if self.after.files
-            else "",
+            "tree": "" if weak_model and self._all_shown(files) else self._tree(),
         }
 
-    def _all_shown(self, diff: str) -> bool:
-        """The changes are short and name every file there is: a list of these would say nothing more."""
-        touched = changes(self.before, self.after)
-        named = {*touched.added, *touched.modified}
-        return len(diff) <= SHORT_DIFF and bool(diff) and set(self.after.files) <= named
+    def fit(self, diff_characters: int, tokens: int | None = None, *, weak_model: bool = False) -> Shown:
+        """All of it in about so many tokens; small parts whole, large ones cut."""
+        sections = self.sections(diff_characters, weak_model=weak_model)
+        whole = {name: _fit(section, None) for name, section in sections.items()}
+        if tokens is not None:
+            sizes = {name: estimate(text) for name, (text, _) in whole.items()}
+            share = shares(sizes, tokens, WEIGHTS)
+            whole = {
+                name: whole[name] if sizes[name] <= share[name] else _fit(section, share[name])
+                for name, section in sections.items()
+            }
+        seen = {piece.ref: piece for _, pieces in whole.values() for piece in pieces}
+        files = sections["diff"]
+        sources = files.pieces if isinstance(files, Section) else ()
+        unseen = tuple(p.source for p in sources if p.source and (p.hidden or p.ref not in seen))
+        return Shown({name: text for name, (text, _) in whole.items()}, seen, unseen)
 
-    def variables(self, pieces: Mapping[str, str]) -> dict[str, object]:
+    def variables(self, texts: Mapping[str, str]) -> dict[str, object]:
         """The values for prompts/evidence.md. A fresh nonce each time, so that no text can close the fence."""
         return {
-            **pieces,
-            "nonce": _nonce((self.task, *pieces.values())),
+            **texts,
+            "nonce": _nonce((self.task, *texts.values())),
             "iteration": self.iteration,
             "max_iterations": self.max_iterations,
             "task": self.task,
-            "missing_before": pieces["missing_before"].splitlines(),
-            "tampering": pieces["tampering"].splitlines(),
+            "missing_before": texts["missing_before"].splitlines(),
+            "tampering": texts["tampering"].splitlines(),
             "turn_end": self.turn_end,
         }
+
+    def _tree(self) -> str:
+        return tree(self.after) if self.after.files else ""
+
+    def _all_shown(self, files: Section) -> bool:
+        """The changes are short and name every file there is: a list of these would say nothing more."""
+        touched = changes(self.before, self.after)
+        if not set(self.after.files) <= {*touched.added, *touched.modified}:
+            return False
+        return bool(files.pieces) and sum(len(piece.render()) for piece in files.pieces) <= SHORT_DIFF
+
+    def _checks(self, weak_model: bool) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        counts = {"V": 0, "K": 0}
+        for result in self.checks:
+            letter = "V" if result.kind == "verify" else "K"
+            counts[letter] += 1
+            pieces.append(_check(f"{letter}{counts[letter]}", result, weak_model))
+        return tuple(pieces)
+
+    def _commands(self, weak_model: bool) -> Section:
+        """The latest ones. For a weak judge one, and one more where that one is not what it has to quote; none where
+        checks have run, which say more."""
+        total = len(self.commands)
+        shown: Sequence[int] = range(max(0, total - SHOWN_COMMANDS), total)
+        if weak_model:
+            ran = [check for check in self.checks if check.ran]
+            places = {total - 1} if total and not (ran and all(check.passed for check in ran)) else set()
+            good = [n for n in range(self.tried_from, total) if ran_well(self.commands[n])]
+            shown = sorted({*places, *(good[-1:] if self.must_run else ())})
+        length = SHORT_COMMAND if weak_model else MAX_COMMAND
+        pieces = []
+        for place in shown:
+            limit = LATEST_COMMAND_TAIL if place == total - 1 else SHOWN_COMMAND_TAIL
+            stale = place < self.tried_from
+            pieces.append(_run(f"C{place + 1}", "command", self.commands[place], limit, length, stale=stale))
+        left_out = 0 if weak_model else total - len(pieces)
+        return Section(tuple(pieces), latest_first=True, left_out=left_out)
+
+
+def _fit(section: str | Section, tokens: int | None) -> tuple[str, tuple[Piece, ...]]:
+    if isinstance(section, Section):
+        return section.fit(tokens)
+    return (section if tokens is None else cut(section, tokens)), ()
+
+
+def _run(
+    ref: str,
+    what: str,
+    record: CommandRecord,
+    limit: int = SHOWN_COMMAND_TAIL,
+    length: int = MAX_COMMAND,
+    *,
+    stale: bool = False,
+) -> Piece:
+    end = "killed" if record.exit_code is None else f"exit {record.exit_code}"
+    passed = record.exit_code == 0
+    when = ", before the last change" if stale else ""
+    return Piece(
+        ref,
+        f"{what}, {end}{when}: {one_line(shortened(record.command.strip(), length))}",
+        record.tail,
+        body=_end(record.tail, limit),
+        outcome=(end, end.replace("exit", "exit code")),
+        failed=not passed,
+        ran=not stale and (ran_well(record) or (passed and ref.startswith("R"))),
+        stale=stale,
+    )
+
+
+def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
+    command = shortened(result.command.strip(), SHORT_COMMAND if weak_model else MAX_COMMAND)
+    what = "verify" if result.kind == "verify" else f"check {result.kind}"
+    end = "passed" if result.passed else f"failed ({result.end})"
+    need = (
+        f", for: {shortened(' '.join(result.requirement.split()), SHORT_COMMAND)}"
+        if result.requirement
+        else ""
+    )
+    return Piece(
+        ref,
+        f"{what}, {end}{need}: {one_line(command)}",
+        result.tail,
+        body=_end(result.tail, MAX_VERIFY_TAIL),
+        # That a file is sound in its form shows nothing of what it does.
+        outcome=()
+        if not result.ran
+        else ("passed", "exit 0", "exit code 0")
+        if result.passed
+        else ("failed", result.end),
+        failed=not result.passed,
+        ran=result.passed and result.ran,
+    )
+
+
+def _outcome(result: CheckResult) -> tuple[str, ...]:
+    if not result.ran:
+        return ()  # That a file is sound in its form shows nothing of what it does.
+    return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
 
 
 def _nonce(texts: Iterable[str]) -> str:
@@ -92,34 +243,6 @@ def _nonce(texts: Iterable[str]) -> str:
 def _items(items: Iterable[str]) -> str:
     """One item a line, a line each."""
     return "\n".join(" ".join(item.split()) for item in items)
-
-
-def _commands(records: Sequence[CommandRecord]) -> str:
-    left_out = len(records) - SHOWN_COMMANDS
-    lines = [f"({left_out} earlier commands left out)"] if left_out > 0 else []
-    shown = records[-SHOWN_COMMANDS:]
-    for place, record in enumerate(shown):
-        limit = LATEST_COMMAND_TAIL if place == len(shown) - 1 else SHOWN_COMMAND_TAIL
-        code = "killed" if record.exit_code is None else f"exit {record.exit_code}"
-        lines.append(_run(_end(record.command, 2000), _end(record.tail, limit), code))
-    return "\n".join(lines)
-
-
-def _latest_command(records: Sequence[CommandRecord], verify: Sequence[CheckResult]) -> str:
-    """The latest command, in short; none where the task's own checks have passed, which say more."""
-    if any(result.ran for result in verify) and all(result.passed for result in verify):
-        return ""
-    latest = [replace(record, command=shortened(record.command, SHORT_COMMAND)) for record in records[-1:]]
-    return _commands(latest)
-
-
-def _verify(result: CheckResult, weak_model: bool) -> str:
-    command = shortened(result.command, SHORT_COMMAND) if weak_model else result.command
-    return _run(command, _end(result.tail, MAX_VERIFY_TAIL), result.end)
-
-
-def _run(command: str, output: str, end: str) -> str:
-    return "\n".join(part for part in (f"$ {command}", output, f"[{end}]") if part)
 
 
 def _end(text: str, limit: int) -> str:

@@ -1,6 +1,8 @@
 """The judge: the model that is asked for a verdict on the evidence, and again when its answer is invalid."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentbatch.model.reply import Message, ModelError, Reply
 from agentbatch.model.tokens import estimate_messages
@@ -9,9 +11,11 @@ from agentbatch.tasks.agents.definition import EvaluatorLimits
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM
-from agentbatch.tasks.agents.shorten import fit, shortened
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.verdict import NoVerdict, parse_verdict, redacted, verdict_schema
+from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.evaluator.judging.evidence import WEIGHTS, Evidence, Shown
+from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
+from agentbatch.tasks.evaluator.judging.reply import NoVerdict, parse_verdict
+from agentbatch.tasks.evaluator.judging.verdict import redacted, verdict_schema
 from agentbatch.tasks.results.shape import Verdict
 
 UNFINISHED = frozenset(("length", "content_filter"))
@@ -24,21 +28,36 @@ SHORTENINGS = 2
 
 MARGIN = 8
 """One part in so many of the window stays free: tokens are estimated, and code has more than its bytes suggest."""
+MAX_PROBLEMS = 5
+"""Quotes that do not hold, in one question."""
 MAX_QUOTED = 600
 """Characters of an answer that was no verdict which the judge is shown again."""
 
-WEIGHTS = {"diff": 4, "verify": 3, "commands": 2, "claim": 1, "tampering": 1, "missing_before": 1, "tree": 1}
-"""How what the evidence may take is shared out where it is too little."""
 MIN_EVIDENCE = 200
 """Tokens; with less than this beside the task there is nothing to judge by."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, or the sentence that says why there is none."""
+    """A verdict and what holds of it, or the sentence that says why there is none."""
 
     verdict: Verdict | None
+    """Grounded: what its quotes do not hold is not met."""
     failure: str = ""
+    ungrounded: tuple[str, ...] = ()
+    """What does not hold, a sentence each."""
+    quotes_run: bool = False
+    """It quotes something that ran with exit code 0 after the last change."""
+    expected: frozenset[str] = frozenset()
+    """Refs of what failed as it had to, by the verdict."""
+    unseen: tuple[str, ...] = ()
+    """Changed sources that could not be shown."""
+
+    @classmethod
+    def of(cls, grounded: Grounded, shown: Shown) -> "Judgement":
+        return cls(
+            grounded.verdict, "", grounded.problems, grounded.quotes_run, grounded.expected, shown.unseen
+        )
 
 
 @dataclass
@@ -66,38 +85,45 @@ class Judge:
         problem = self._too_long(evidence, budget)
         if problem:
             return Judgement(None, problem)
-        messages = self._question(evidence, budget)
-        schema = verdict_schema(weak_model=self.weak_model)
+        question = self._question(evidence, budget)
         shortenings = asked = 0
+        doubtful: Judgement | None = None
         while asked < self.limits.attempts:
             try:
-                reply = await self.model.complete(messages, purpose="judge", schema=schema)
+                reply = await self.model.complete(question.messages, purpose="judge", schema=question.schema)
             except ModelError as error:
                 if error.kind == "endpoint":
                     raise
                 if error.kind == "overflow" and shortenings < SHORTENINGS:
                     shortenings += 1
-                    size = estimate_messages(messages)
+                    size = estimate_messages(question.messages)
                     # The endpoint knows its window better than the price list.
                     self.context_window = min(self.context_window, size)
                     budget = size // OVERFLOW_SHARE
-                    messages = self._question(evidence, budget)
+                    question = self._question(evidence, budget)
                     continue
-                return Judgement(None, f"The evaluator could not be asked: {error}")
+                return doubtful or Judgement(None, f"The evaluator could not be asked: {error}")
             asked += 1
             answer = self.redact(reply.content)
             try:
-                return Judgement(redacted(_verdict(reply), self.redact))
+                judgement = judged(_content(reply), evidence, question.shown, self.redact)
             except NoVerdict as error:
                 problem = str(error)
-            messages += [
+                again = _again(reply, problem)
+            else:
+                # What speaks against the work is heard at once; for it, a quote that does not hold may be mended once.
+                if not judgement.ungrounded or not accepts(judgement.verdict) or doubtful is not None:
+                    return judgement
+                doubtful = judgement
+                again = _ground_it(judgement.ungrounded)
+            question.messages += [
                 {
                     "role": "assistant",
                     "content": shortened(answer.strip(), MAX_QUOTED) or "(empty reply)",
                 },
-                {"role": "user", "content": _again(reply, problem)},
+                {"role": "user", "content": again},
             ]
-        return Judgement(
+        return doubtful or Judgement(
             None, f"The evaluator gave no valid verdict in {self.limits.attempts} answers: {problem}."
         )
 
@@ -117,26 +143,59 @@ class Judge:
             "evaluator a model with a larger window (context_window in agents/evaluator.toml)."
         )
 
-    def _question(self, evidence: Evidence, budget: int) -> list[Message]:
+    def _question(self, evidence: Evidence, budget: int) -> "_Question":
         """System prompt and evidence in about `budget` tokens, the task always whole."""
-        pieces = evidence.pieces(self.limits.diff_characters, weak_model=self.weak_model)
-        headings = {name: "-" if text else "" for name, text in pieces.items()}
+        limit, weak = self.limits.diff_characters, self.weak_model
+        whole = evidence.fit(limit, weak_model=weak)
+        headings = {name: "-" if text else "" for name, text in whole.texts.items()}
         frame = estimate_messages(self._messages(evidence, headings))
-        return self._messages(evidence, fit(pieces, budget - frame, WEIGHTS))
+        shown = evidence.fit(limit, budget - frame, weak_model=weak)
+        schema = verdict_schema(list(shown.pieces), weak_model=weak)
+        return _Question(self._messages(evidence, shown.texts), schema, shown)
 
-    def _messages(self, evidence: Evidence, pieces: dict[str, str]) -> list[Message]:
-        question = self.prompts.render("evidence.md", brief=self.weak_model, **evidence.variables(pieces))
+    def _messages(self, evidence: Evidence, texts: Mapping[str, str]) -> list[Message]:
+        question = self.prompts.render("evidence.md", brief=self.weak_model, **evidence.variables(texts))
         return [
             {"role": "system", "content": self.system_prompt},
             {"role": "user", "content": self.redact(question)},
         ]
 
 
-def _verdict(reply: Reply) -> Verdict:
-    """The reply's verdict. Raises NoVerdict, also for one that was cut off, however whole it looks."""
+@dataclass
+class _Question:
+    """What the judge is asked, and again."""
+
+    messages: list[Message]
+    schema: tuple[str, dict[str, Any]]
+    shown: Shown
+
+
+def accepts(verdict: Verdict | None) -> bool:
+    """It says that the work is done."""
+    return verdict is not None and verdict.complete and not verdict.blocked
+
+
+def _ground_it(problems: Sequence[str]) -> str:
+    """What the judge is asked after a verdict whose quotes do not hold."""
+    shown = " ".join(problems[:MAX_PROBLEMS])
+    return (
+        f"{shown} Quote word for word what stands under that ref; what no evidence shows is not met, and complete is "
+        "then false. Answer with the JSON object only."
+    )
+
+
+def judged(content: str, evidence: Evidence, shown: Shown, redact: Redactor) -> Judgement:
+    """What a reply says, as far as it holds. Pure. Raises NoVerdict."""
+    verdict = redacted(parse_verdict(content), redact)
+    grounded = ground(verdict, shown.pieces, redact, can_run=evidence.can_run, must_run=evidence.must_run)
+    return Judgement.of(grounded, shown)
+
+
+def _content(reply: Reply) -> str:
+    """What it says. Raises NoVerdict for a reply that was cut off, however whole it looks."""
     if reply.finish_reason in UNFINISHED:
         raise NoVerdict(f"it was not finished ({reply.finish_reason})")
-    return parse_verdict(reply.content)
+    return reply.content
 
 
 def _again(reply: Reply, problem: str) -> str:

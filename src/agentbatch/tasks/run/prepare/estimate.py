@@ -59,10 +59,8 @@ def _least_checks(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDe
 
 def _least_evaluation(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:
     empty = Snapshot({}, False)
-    evidence = Evidence(
-        1, planned.max_iterations, planned.task.first_prompt, empty, empty, (), (), (), (), "", ""
-    )
-    pieces = evidence.pieces(evaluator.limits.diff_characters)
-    question = prompts.render("evidence.md", brief=False, **evidence.variables(pieces))
+    evidence = Evidence(1, planned.max_iterations, planned.task.first_prompt, empty, empty)
+    texts = evidence.fit(evaluator.limits.diff_characters).texts
+    question = prompts.render("evidence.md", brief=False, **evidence.variables(texts))
     system = prompts.system(evaluator.prompt)
     return estimate_messages([{"role": "system", "content": system}, {"role": "user", "content": question}])

@@ -52,7 +52,20 @@ def requirement_lines(requirements: object, glyphs: Glyphs) -> list[Line]:
         words = f"{glyphs[status]} {word}: "
         text = f"{words}{harmless(str(requirement.get('text', '')))}"
         lines.append(Line(text, "", 2, ((0, len(words), COLOURS[status]),)))
-        lines += text_lines(str(requirement.get("evidence", "")), "dim", 6)
+        lines += quote_lines(requirement.get("evidence"))
+    return lines
+
+
+def quote_lines(evidence: object) -> list[Line]:
+    """Each quote, and where it stands; old runs have text alone."""
+    if isinstance(evidence, str):
+        return text_lines(evidence, "dim", 6)
+    lines: list[Line] = []
+    for item in _listed(evidence):
+        if isinstance(item, Mapping):
+            ref, where = harmless(str(item.get("ref", ""))), harmless(str(item.get("where", "")))
+            place = f" [{ref}] {where}" if where else ""
+            lines.append(Line(f'"{harmless(str(item.get("quote", "")))}"{place}', "dim", 6))
     return lines
 
 

@@ -1,0 +1,87 @@
+"""The files of the change as pieces of evidence, and what the harness knows of them by their names. Pure."""
+
+import re
+from pathlib import PurePath
+
+from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.tasks.evaluator.judging.pieces import Piece
+from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.file_diff import described, file_change, quoted
+from agentbatch.workspace.workspace import FileEntry, Snapshot
+
+MAX_COMPARED = 300
+"""Files whose change is worked out; no judge reads more."""
+MAX_PATH = 160
+"""Characters of a path in a heading."""
+HASH = 16
+"""Digits of a hash that are shown."""
+
+RUNNABLE = frozenset({".py", ".pyw", ".sh", ".bash", ".js", ".mjs", ".cjs"})
+"""Suffixes of what is run here as it is."""
+_SHEBANG = re.compile(r"#!.*\b(python|sh|bash|dash|node)")
+_WRITTEN = (
+    "bat c cc clj cpp cs css cxx dart ex exs go h hpp hs htm html java jl jsx kt kts lua m ml php pl pm ps1 r rb rs "
+    "scala sql svelte swift tcl ts tsx vue zig zsh"
+)
+SOURCES = RUNNABLE | {f".{suffix}" for suffix in _WRITTEN.split()}
+"""Suffixes of what people write and programs read."""
+
+
+def runnable(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """The files of the change that can be run here."""
+    touched = changes(before, after)
+    return tuple(path for path in (*touched.modified, *touched.added) if _runs(path, after.files[path]))
+
+
+def _runs(path: str, entry: FileEntry) -> bool:
+    suffix = PurePath(path).suffix.lower()
+    shebang = not suffix and entry.kind == "file" and _SHEBANG.match((entry.text or "")[:200]) is not None
+    return entry.kind == "file" and (suffix in RUNNABLE or shebang) and entry.size > 0
+
+
+def file_pieces(before: Snapshot, after: Snapshot) -> tuple[Piece, ...]:
+    """One of each file that differs: what was there already first, then new ones, sources first in both."""
+    found = changes(before, after)
+    old = sorted((*found.modified, *found.deleted), key=_sources_first)
+    paths = [*old, *sorted(found.added, key=_sources_first)]
+    return tuple(
+        _piece(f"F{number}", path, before.files.get(path), after.files.get(path), number <= MAX_COMPARED)
+        for number, path in enumerate(paths, 1)
+    )
+
+
+def _sources_first(path: str) -> tuple[bool, str]:
+    return not is_source(path), path
+
+
+def is_source(path: str) -> bool:
+    return PurePath(path).suffix.lower() in SOURCES
+
+
+def _piece(ref: str, path: str, before: FileEntry | None, after: FileEntry | None, compared: bool) -> Piece:
+    name = f"file {shortened(quoted(path), MAX_PATH)}"
+    if after is None:
+        gone = _lines(path, before, None) if compared else ""
+        return Piece(ref, f"{name} (deleted)", gone, outcome=("deleted",))
+    kind = "added" if before is None else "modified"
+    source = path if is_source(path) else ""
+    if after.text is None:
+        said = f"{described(after)}, sha256 {after.sha256[:HASH]}" if after.sha256 else described(after)
+        text = after.excerpt or said
+        heading = f"{name} ({kind}, {described(after)})" if after.excerpt else f"{name} ({kind})"
+        return Piece(ref, heading, text, source=source, hidden=not after.excerpt)
+    heading = f"{name} ({kind}{', a symlink' if after.kind == 'symlink' else ''})"
+    body = _lines(path, before, after) if before is not None and compared else None
+    empty = ("empty",) if not after.text.strip() else ()
+    shown = "(empty)" if empty and not body else body
+    return Piece(ref, heading, after.text, body=shown, outcome=empty, source=source)
+
+
+def _lines(path: str, before: FileEntry | None, after: FileEntry | None) -> str:
+    """What differs, as a diff has it; in words where that is only the mode."""
+    change = file_change(path, before, after)
+    if change is None:
+        return ""
+    if change.note:
+        return change.note
+    return "\n".join(change.lines) or f"mode {change.before} is now {change.after}"

@@ -1,0 +1,76 @@
+"""What a coder's command did, as far as its text says: it executed something, or only looked. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.workspace.workspace import CommandRecord
+
+MAX_READ = 4000
+"""Characters of a command that are looked at."""
+CRASH = "Traceback (most recent call last):"
+"""In an output: something crashed, whatever the exit code of the whole line."""
+
+_HERE_DOCUMENT = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n")
+_STARTS = r"(?:^|[;&|(\n`!]|\b(?:time|then|do|else|env|exec|timeout[ \t]+\S+)[ \t])[ \t]*(?:\w{1,50}=\S{0,200}[ \t]+)*"
+_PROGRAMS = (
+    r"(?:python[\d.]*|pypy3?|pytest|tox|nox|uv|poetry|pipenv|coverage|bash|sh|dash|zsh|source|\.|node|deno|bun|npm|npx|"
+    r"yarn|pnpm|tsx|ts-node|jest|vitest|mocha|make|just|go|cargo|java|ruby|perl|php|flask|uvicorn|gunicorn|sqlite3)"
+)
+_EXECUTES = re.compile(
+    rf"{_STARTS}(?:{_PROGRAMS}(?![\w.-])(?![ \t]+(?:--version|-V|-VV|--help|-h)\b)|\.{{0,2}}/\S)"
+)
+_LOOKS = re.compile(
+    r"(?:cd|ls|cat|head|tail|wc|grep|egrep|rg|find|echo|printf|pwd|tree|stat|file|diff|cmp|which|type|command|test|\[|"
+    r"true|sort|uniq|cut|git)(?![\w.-])"
+)
+
+
+def executes(command: str) -> bool:
+    """It starts a program that is not there only to look at files or to move them."""
+    return _EXECUTES.search(_bare(command)) is not None
+
+
+def ran_well(record: CommandRecord) -> bool:
+    """It executed something, and nothing in it crashed."""
+    return record.exit_code == 0 and executes(record.command) and CRASH not in record.tail
+
+
+def only_looks(command: str) -> bool:
+    """Its exit code says what was found, not what went wrong."""
+    parts = [part.strip() for part in re.split(r"\|\||&&|[;|\n]", _bare(command))]
+    return all(_LOOKS.match(part) for part in parts if part)
+
+
+def failed_last(
+    commands: Sequence[CommandRecord],
+    tried_from: int,
+    checks: Sequence[CheckResult],
+    runs: Sequence[CommandRecord] = (),
+) -> int | None:
+    """The index of the last command after the last change, if it failed: one that did more than look, and that nothing
+    of ours has passed since."""
+    places = range(len(commands) - 1, tried_from - 1, -1)
+    last = next((place for place in places if not only_looks(commands[place].command)), None)
+    if last is None or commands[last].exit_code == 0:
+        return None
+    again = {_flat(result.command) for result in checks if result.passed and result.ran}
+    again |= {_flat(run.command) for run in runs if run.exit_code == 0}
+    verify = [result for result in checks if result.kind == "verify"]
+    if (verify and all(result.passed for result in verify)) or _flat(commands[last].command) in again:
+        return None
+    return last
+
+
+def _flat(command: str) -> str:
+    return " ".join(command.split())
+
+
+def _bare(command: str) -> str:
+    """The command without the documents that it feeds to others."""
+    text, kept, place = command[:MAX_READ], [], 0
+    while found := _HERE_DOCUMENT.search(text, place):
+        kept.append(text[place : found.end()])
+        end = re.compile(rf"^\t*{re.escape(found[2])}[ \t]*$", re.MULTILINE).search(text, found.end())
+        place = end.end() if end else len(text)
+    return "".join([*kept, text[place:]])

@@ -1,0 +1,230 @@
+"""Whether a verdict stands on what is there: each quote is looked up in the piece of evidence that it names. Pure."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from agentbatch.tasks.evaluator.judging.pieces import Piece
+from agentbatch.tasks.results.shape import Quote, Requirement, Verdict
+
+MAX_QUOTES = 300
+"""Looked up in one verdict; further ones are not found."""
+MAX_QUOTE = 4000
+"""Characters of a quote; a longer one is not found."""
+SHOWN = 80
+"""Characters of a text in a sentence to the judge."""
+
+_ASIDE = " \t\r\n\"'`.,;:!?"
+"""What a judge puts around a quote."""
+_TYPED = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u00a0": " "}
+)
+_FAR_EAST = "\u2e80"
+"""From here on letters stand without spaces between words."""
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """A verdict as far as its quotes hold."""
+
+    verdict: Verdict
+    """With where each quote stands; requirements whose quotes do not hold are not met."""
+    problems: tuple[str, ...] = ()
+    """What does not hold, a sentence each, for the judge to mend."""
+    quotes_run: bool = False
+    """A met requirement quotes something that ran with exit code 0 after the last change."""
+    expected: frozenset[str] = field(default_factory=frozenset)
+    """Refs of what failed and of which a met requirement says by its exit code that it had to."""
+
+
+def ground(
+    verdict: Verdict,
+    pieces: Mapping[str, Piece],
+    redact: Callable[[str], str],
+    *,
+    can_run: bool = False,
+    must_run: bool = False,
+) -> Grounded:
+    """Look up every quote of the verdict, which is cleaned of keys already; the pieces are not (`redact`).
+
+    `can_run`: the change can be run here, so that what ran before it shows nothing. `must_run`: one quote has to come
+    from something that ran well after it."""
+    lookup = _Lookup(pieces, redact)
+    requirements: list[Requirement] = []
+    problems: list[str] = []
+    quoted: set[str] = set()
+    expected: set[str] = set()
+    for requirement in verdict.requirements:
+        found = [lookup.find(quote) for quote in requirement.evidence]
+        evidence = [
+            quote.model_copy(
+                update={"ref": piece.ref if piece else quote.ref, "where": piece.where if piece else ""}
+            )
+            for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
+        ]
+        proof = [piece for piece, _ in found if piece is not None and _proves(piece, can_run)]
+        problem = _problem(requirement, found, proof) if requirement.met else ""
+        if problem:
+            problems.append(problem)
+        elif requirement.met:
+            quoted |= {piece.ref for piece in proof if piece.ran}
+            expected |= {
+                piece.ref
+                for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
+                if piece is not None and piece.failed and _bare(quote.quote) in piece.outcome
+            }
+        met = requirement.met and not problem
+        requirements.append(requirement.model_copy(update={"met": met, "evidence": evidence}))
+    ran = [piece.ref for piece in pieces.values() if piece.ran]
+    if must_run and verdict.complete and not problems and not quoted and ran:
+        refs = ", ".join(f"[{ref}]" for ref in ran[-5:])
+        problems.append(f"No requirement quotes what ran after the last change with exit 0: {refs}.")
+    return Grounded(
+        verdict.model_copy(update={"requirements": requirements}),
+        tuple(problems),
+        bool(quoted),
+        frozenset(expected),
+    )
+
+
+def _proves(piece: Piece, can_run: bool) -> bool:
+    """It shows that something is done: what failed shows nothing, nor what a program printed before it was changed."""
+    return not piece.failed and not (piece.stale and can_run)
+
+
+def _problem(
+    requirement: Requirement, found: "Sequence[tuple[Piece | None, str]]", proof: Sequence[Piece]
+) -> str:
+    """Why a requirement that is called met is not; empty: it is."""
+    name = f'Requirement "{_short(requirement.text)}"'
+    wrong = next((why for piece, why in found if piece is None), "")
+    if wrong:
+        return f"{name} quotes {wrong}."
+    if not found:
+        return f"{name} is called met without evidence."
+    if not proof:
+        refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in found if piece is not None))
+        return f"{name} quotes only what failed or what ran before the last change: {refs}."
+    return ""
+
+
+class _Lookup:
+    """Where quotes stand."""
+
+    def __init__(self, pieces: Mapping[str, Piece], redact: Callable[[str], str]) -> None:
+        self._pieces = pieces
+        self._left = MAX_QUOTES
+        self._texts = lru_cache(maxsize=None)(lambda ref: _texts(pieces[ref], redact))
+
+    def find(self, quote: Quote) -> tuple[Piece | None, str]:
+        """The piece in which it stands; else what it quotes, as the rest of a sentence."""
+        words = quote.quote
+        shown = f'"{_short(words)}"'
+        if not any(character.isalnum() for character in words):
+            return None, f"{shown}, which says nothing"
+        self._left -= 1
+        if self._left < 0 or len(words) > MAX_QUOTE:
+            return None, f"{shown}, which is too much to look up"
+        ref = _ref(quote.ref)
+        if not ref:
+            place = next((piece for piece in self._pieces.values() if self._stands(words, piece)), None)
+            return (place, "") if place else (None, f"{shown}, which stands in no piece of evidence")
+        if ref not in self._pieces:
+            return None, f"[{ref}], which there is not"
+        if self._stands(words, self._pieces[ref]):
+            return self._pieces[ref], ""
+        other = next((p.ref for p in self._pieces.values() if self._stands(words, p)), "")
+        hint = f" (but in [{other}])" if other else ""
+        return None, f"{shown} from [{ref}], where it does not stand{hint}"
+
+    def _stands(self, words: str, piece: Piece) -> bool:
+        if _bare(words) in piece.outcome:
+            return True
+        text, difference = self._texts(piece.ref)
+        return stands_in(words, text) or (
+            words.lstrip().startswith(("+", "-", "@")) and stands_in(words, difference)
+        )
+
+
+def _texts(piece: Piece, redact: Callable[[str], str]) -> tuple[str, str]:
+    """What a piece says, folded, and how a file differs."""
+    difference = piece.body if piece.body is not None and piece.ref.startswith("F") else ""
+    return folded(redact(piece.text)), folded(redact(difference))
+
+
+def stands_in(words: str, text: str) -> bool:
+    """Whether the quote stands in the folded text: as it is, without what a judge puts around it, or, where it has left
+    something out (`...`), each part in turn."""
+    whole = folded(words)
+    if _place(whole, text, 0) >= 0:
+        return True
+    bare = whole.strip(_ASIDE)
+    if bare != whole and _alphanumeric(bare) and _place(bare, text, 0) >= 0:
+        return True
+    parts = [part.strip(_ASIDE) for part in re.split(r"\.{3,}", bare)]
+    parts = [part for part in parts if _alphanumeric(part)]
+    if len(parts) < 2:
+        return False
+    at = 0
+    for part in parts:
+        at = _place(part, text, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def folded(text: str) -> str:
+    """White space as one space, typographic signs as they are typed, and no escapes: a judge that copies a program into
+    JSON loses some."""
+    plain = text.translate(_TYPED).replace("\\n", " ").replace("\\t", " ").replace("\\", "")
+    return " ".join(plain.split())
+
+
+def _place(words: str, text: str, start: int) -> int:
+    """Where the words begin, as whole words and whole numbers; -1: nowhere."""
+    place = text.find(words, start) if words else -1
+    while place >= 0:
+        if _whole(words, text, place):
+            return place
+        place = text.find(words, place + 1)
+    return -1
+
+
+def _whole(words: str, text: str, place: int) -> bool:
+    before, after = text[max(0, place - 2) : place], text[place + len(words) : place + len(words) + 2]
+    first, last = words[0], words[-1]
+    if _joins(before[-1:], first) or _joins(last, after[:1]):
+        return False
+    if first.isdigit() and (re.fullmatch(r"\d[.,]", before) or re.fullmatch(r"(?:^|[^\w)\]])?-", before)):
+        return False
+    return not (last.isdigit() and re.fullmatch(r"[.,]\d", after))
+
+
+def _joins(one: str, other: str) -> bool:
+    """Both belong to one word."""
+    return _in_word(one) and _in_word(other)
+
+
+def _in_word(character: str) -> bool:
+    return bool(character) and (character.isalnum() or character == "_") and character < _FAR_EAST
+
+
+def _alphanumeric(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+def _bare(words: str) -> str:
+    return " ".join(words.casefold().split()).strip(_ASIDE + "[]()")
+
+
+def _ref(ref: str) -> str:
+    """`C2` of `[c2]` and the like; what is no ref stays as it is."""
+    found = re.fullmatch(r"\W*([A-Za-z]\d{1,6})\b.*", ref.strip(), re.DOTALL)
+    return found[1].upper() if found else ref.strip()
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN else f"{flat[:SHOWN]}..."

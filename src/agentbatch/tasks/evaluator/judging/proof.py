@@ -1,0 +1,54 @@
+"""What has to speak for a verdict beside its quotes: something ran, nothing failed at the end, all was seen. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from agentbatch.tasks.coders.coder import WorkLog
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.judging.changed_files import runnable
+from agentbatch.tasks.evaluator.judging.commands import failed_last, ran_well
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.verdict import Facts
+from agentbatch.text import list_names
+from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.workspace import Snapshot
+
+MAX_NAMED = 5
+MAX_NAME = 100
+"""Files named in a sentence, and characters of each name or command."""
+
+
+def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) -> tuple[str, ...]:
+    """The files of the change that can be run here, where no check has run anything."""
+    return () if any(check.passed and check.ran for check in checks) else runnable(before, after)
+
+
+def has_run(work: WorkLog) -> bool:
+    """The coder ran something after the last change, and it went well."""
+    return any(ran_well(record) for record in work.commands[work.tried_from :])
+
+
+def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bool) -> Facts:
+    """The facts with what the judge's answer adds to them. `loaded`: the change has been run by us, and loads."""
+    return replace(
+        facts,
+        unjudged=judgement.failure,
+        ungrounded=judgement.ungrounded,
+        unproven=tuple(_unproven(judgement, question, loaded)),
+    )
+
+
+def _unproven(judgement: Judgement, question: Evidence, loaded: bool) -> Iterator[str]:
+    """What speaks against a verdict that is complete, a sentence each; told to the coder as well."""
+    last = failed_last(question.commands, question.tried_from, question.checks, question.runs)
+    if last is not None and f"C{last + 1}" not in judgement.expected:
+        record = question.commands[last]
+        end = "was killed" if record.exit_code is None else f"failed with exit code {record.exit_code}"
+        command = " ".join(record.command.split())
+        yield f"The last command after the last change {end}: {list_names([command], 1, MAX_NAME)}."
+    if judgement.unseen:
+        names = list_names([quoted(path) for path in judgement.unseen], MAX_NAMED, MAX_NAME)
+        yield f"The evaluator could not see what is in these changed files: {names}."
+    if question.must_run and not (judgement.quotes_run or loaded):
+        yield "Nothing that ran after the last change shows that it works: run it."

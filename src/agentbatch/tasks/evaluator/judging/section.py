@@ -1,0 +1,69 @@
+"""Several pieces of one kind, as they fit: as many as possible, and of each head and tail. Pure."""
+
+from dataclasses import dataclass
+
+from agentbatch.model.tokens import estimate
+from agentbatch.tasks.evaluator.judging.pieces import Piece, fair_shares
+
+MIN_SHARE = 300
+"""Characters with which a piece is better named than shown."""
+NAMES = 4
+"""One part in so many of a section that does not fit goes to the names of what is not shown."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The pieces in the order in which they are shown."""
+
+    pieces: tuple[Piece, ...]
+    limit: int | None = None
+    """Characters at most."""
+    latest_first: bool = False
+    """Which ones matter most; else the first ones do."""
+    left_out: int = 0
+    """Earlier ones that are not even among the pieces."""
+
+    def fit(self, tokens: int | None = None) -> tuple[str, tuple[Piece, ...]]:
+        """The text, and the pieces that can be seen in it, in about so many tokens."""
+        text, seen = self._shown(self.limit)
+        if tokens is None:
+            return text, seen
+        limit = len(text)
+        while estimate(text) > tokens and limit > 0:
+            limit = min(limit * 9 // 10, limit * tokens // estimate(text))
+            text, seen = self._shown(limit)
+        return text, seen
+
+    def _shown(self, limit: int | None) -> tuple[str, tuple[Piece, ...]]:
+        whole = [piece.render() for piece in self.pieces]
+        sizes = [len(text) + 1 for text in whole]
+        if limit is None or sum(sizes) <= limit:
+            note = [f"({self.left_out:,} earlier ones left out)"] if self.left_out else []
+            return "\n".join([*note, *whole]), self.pieces
+        most = max(1, min(len(whole), limit // MIN_SHARE))
+        places = range(len(whole))
+        kept = places[-most:] if self.latest_first else places[:most]
+        rest = self._rest([self.pieces[place] for place in places if place not in kept], limit // NAMES)
+        room = limit - len(rest)
+        shares = fair_shares([sizes[place] for place in kept], room)
+        shown = [
+            whole[place] if sizes[place] <= share else self.pieces[place].render(share)
+            for place, share in zip(kept, shares, strict=True)
+        ]
+        if sum(map(len, shown)) > max(limit, MIN_SHARE):
+            return rest or self._rest(list(self.pieces), limit), ()
+        texts = [rest, *shown] if self.latest_first else [*shown, rest]
+        return "\n".join(filter(None, texts)), tuple(self.pieces[place] for place in kept)
+
+    def _rest(self, pieces: list[Piece], limit: int) -> str:
+        """What is not shown: by its heading, as far as there is room, the others by their number."""
+        if self.latest_first:
+            left_out = self.left_out + len(pieces)
+            return f"({left_out:,} earlier ones left out)" if left_out else ""
+        lines: list[str] = []
+        for place, piece in enumerate(pieces):
+            lines.append(piece.heading)
+            if sum(len(line) + 1 for line in lines) > limit:
+                lines[-1] = f"[... {len(pieces) - place:,} more ...]"
+                break
+        return "\n".join(["Not shown:", *lines]) if lines else ""
