@@ -17,7 +17,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),
     "evidence.md": (
         "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
-        "verify", "runs", "tampering", "turn_end", "claim", "brief",
+        "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief",
     ),
     "checks.md": ("checks", "brief", "words"),
     "own_checks_writer.md": (),

@@ -125,7 +125,7 @@ class BuiltinEvaluator:
         tampering = tuple(sorted({*tampered, *ours, *suspicious}))
         checks, loaded = checked.results, None
         to_run = to_be_run(evidence.before, checked.after, checks) if self.judge else ()
-        if to_run and not checked.failed and not has_run(evidence.work):
+        if to_run and not checked.failed and not has_run(evidence.work.tried):
             loaded = await load(to_run, runner)
             checked = checked.plus(loaded)
         failed = checked.failed

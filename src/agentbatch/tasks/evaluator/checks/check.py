@@ -59,6 +59,17 @@ class CheckResult:
         )
 
 
+def refs_of(results: Sequence[CheckResult]) -> list[str]:
+    """What the judge calls each of them: `V1` the first verify command, `K1` the first of the others."""
+    counts = {"V": 0, "K": 0}
+    refs = []
+    for result in results:
+        letter = "V" if result.kind == "verify" else "K"
+        counts[letter] += 1
+        refs.append(f"{letter}{counts[letter]}")
+    return refs
+
+
 class CheckRunner:
     """Runs the commands of one task's checks, in the task's own directory or a copy of it, and reports each."""
 

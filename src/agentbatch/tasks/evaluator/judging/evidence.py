@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 from agentbatch.model.tokens import estimate
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
-from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
 from agentbatch.tasks.evaluator.judging.commands import ran_well
 from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line
@@ -54,6 +54,8 @@ class Shown:
     """Those that can be seen in it, by ref."""
     unseen: tuple[str, ...] = ()
     """Changed sources that cannot."""
+    doubtful: tuple[str, ...] = ()
+    """Checks of our own that failed: the judge is to say whether they are wrong."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,13 @@ class Evidence:
     def can_run(self) -> bool:
         """The change can be run here: what ran before it shows nothing."""
         return bool(runnable(self.before, self.after))
+
+    @property
+    def _doubtful(self) -> list[str]:
+        named = zip(refs_of(self.checks), self.checks, strict=True)
+        return [
+            ref for ref, check in named if check.kind == "own" and not check.passed and not check.overruled
+        ]
 
     def sections(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str | Section]:
         """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. A weak
@@ -117,10 +126,13 @@ class Evidence:
         files = sections["diff"]
         sources = files.pieces if isinstance(files, Section) else ()
         unseen = tuple(p.source for p in sources if p.source and (p.hidden or p.ref not in seen))
-        return Shown({name: text for name, (text, _) in whole.items()}, seen, unseen)
+        texts = {name: text for name, (text, _) in whole.items()}
+        return Shown(texts, seen, unseen, tuple(ref for ref in self._doubtful if ref in seen))
 
-    def variables(self, texts: Mapping[str, str]) -> dict[str, object]:
-        """The values for prompts/evidence.md. A fresh nonce each time, so that no text can close the fence."""
+    def variables(self, texts: Mapping[str, str], doubtful: Sequence[str] = ()) -> dict[str, object]:
+        """The values for prompts/evidence.md. A fresh nonce each time, so that no text can close the fence.
+
+        `doubtful`: checks of which the judge is to say whether they are wrong."""
         return {
             **texts,
             "nonce": _nonce((self.task, *texts.values())),
@@ -130,6 +142,7 @@ class Evidence:
             "missing_before": texts["missing_before"].splitlines(),
             "tampering": texts["tampering"].splitlines(),
             "turn_end": self.turn_end,
+            "doubtful": list(doubtful),
         }
 
     def _tree(self) -> str:
@@ -143,13 +156,8 @@ class Evidence:
         return bool(files.pieces) and sum(len(piece.render()) for piece in files.pieces) <= SHORT_DIFF
 
     def _checks(self, weak_model: bool) -> tuple[Piece, ...]:
-        pieces: list[Piece] = []
-        counts = {"V": 0, "K": 0}
-        for result in self.checks:
-            letter = "V" if result.kind == "verify" else "K"
-            counts[letter] += 1
-            pieces.append(_check(f"{letter}{counts[letter]}", result, weak_model))
-        return tuple(pieces)
+        named = zip(refs_of(self.checks), self.checks, strict=True)
+        return tuple(_check(ref, result, weak_model) for ref, result in named)
 
     def _commands(self, weak_model: bool) -> Section:
         """The latest ones. For a weak judge one, and one more where that one is not what it has to quote; none where
@@ -215,19 +223,14 @@ def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
         f"{what}, {end}{need}: {one_line(command)}",
         result.tail,
         body=_end(result.tail, MAX_VERIFY_TAIL),
-        # That a file is sound in its form shows nothing of what it does.
-        outcome=()
-        if not result.ran
-        else ("passed", "exit 0", "exit code 0")
-        if result.passed
-        else ("failed", result.end),
+        outcome=_outcome(result),
         failed=not result.passed,
         ran=result.passed and result.ran,
     )
 
 
 def _outcome(result: CheckResult) -> tuple[str, ...]:
-    if not result.ran:
+    if result.kind in ("sound", "steady"):
         return ()  # That a file is sound in its form shows nothing of what it does.
     return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
 

@@ -148,13 +148,16 @@ class Judge:
         limit, weak = self.limits.diff_characters, self.weak_model
         whole = evidence.fit(limit, weak_model=weak)
         headings = {name: "-" if text else "" for name, text in whole.texts.items()}
-        frame = estimate_messages(self._messages(evidence, headings))
+        frame = estimate_messages(self._messages(evidence, headings, whole.doubtful))
         shown = evidence.fit(limit, budget - frame, weak_model=weak)
-        schema = verdict_schema(list(shown.pieces), weak_model=weak)
-        return _Question(self._messages(evidence, shown.texts), schema, shown)
+        schema = verdict_schema(list(shown.pieces), shown.doubtful, weak_model=weak)
+        return _Question(self._messages(evidence, shown.texts, shown.doubtful), schema, shown)
 
-    def _messages(self, evidence: Evidence, texts: Mapping[str, str]) -> list[Message]:
-        question = self.prompts.render("evidence.md", brief=self.weak_model, **evidence.variables(texts))
+    def _messages(
+        self, evidence: Evidence, texts: Mapping[str, str], doubtful: Sequence[str] = ()
+    ) -> list[Message]:
+        values = evidence.variables(texts, doubtful)
+        question = self.prompts.render("evidence.md", brief=self.weak_model, **values)
         return [
             {"role": "system", "content": self.system_prompt},
             {"role": "user", "content": self.redact(question)},

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from shlex import quote
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
-from agentbatch.tasks.evaluator.checks.tampering import changed_tests
+from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord
 
@@ -41,8 +41,7 @@ _COMPILE = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'ex
 
 async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
     """Load the files, the first that fails ends it. None: there is none that can be loaded."""
-    tests = set(changed_tests(paths))
-    commands = [_command(path, path in tests) for path in paths[:MOST]]
+    commands = [_command(path, is_test(path)) for path in paths[:MOST]]
     if not commands:
         return None
     fork = await runner.workspace.fork()

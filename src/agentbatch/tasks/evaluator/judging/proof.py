@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from agentbatch.tasks.coders.coder import WorkLog
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.judging.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.commands import failed_last, ran_well
@@ -12,7 +11,7 @@ from agentbatch.tasks.evaluator.judging.judge import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import list_names
 from agentbatch.workspace.files.file_diff import quoted
-from agentbatch.workspace.workspace import Snapshot
+from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 MAX_NAMED = 5
 MAX_NAME = 100
@@ -24,9 +23,9 @@ def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) 
     return () if any(check.passed and check.ran for check in checks) else runnable(before, after)
 
 
-def has_run(work: WorkLog) -> bool:
-    """The coder ran something after the last change, and it went well."""
-    return any(ran_well(record) for record in work.commands[work.tried_from :])
+def has_run(commands: Sequence[CommandRecord]) -> bool:
+    """The coder's commands since the last change ran something, and that went well."""
+    return any(map(ran_well, commands))
 
 
 def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bool) -> Facts:

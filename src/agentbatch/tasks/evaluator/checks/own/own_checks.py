@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
 from agentbatch.tasks.evaluator.evaluator import Start
 
 
@@ -50,10 +50,8 @@ def rulings(verdict: object) -> tuple[Ruling, ...]:
 
 
 def own_refs(results: Sequence[CheckResult]) -> dict[str, int]:
-    """Where the checks of our own stand among all, by the refs under which a judge sees them: K and a number, which
-    counts all checks but the task's own commands."""
-    others = [place for place, result in enumerate(results) if result.kind != "verify"]
-    return {f"K{n}": place for n, place in enumerate(others, 1) if results[place].kind == "own"}
+    """Where the checks of our own stand among all, by the refs under which a judge sees them."""
+    return {ref: place for place, ref in enumerate(refs_of(results)) if results[place].kind == "own"}
 
 
 def speaks_against(results: Sequence[CheckResult]) -> CheckResult | None:
