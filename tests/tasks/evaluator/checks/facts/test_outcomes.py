@@ -56,7 +56,7 @@ def test_one_call(stated: StatedCall, answer: dict[str, Any], words: str | None)
 
 
 def test_lines_without_the_nonce_say_nothing() -> None:
-    output = f"other {json.dumps({'value': '2'})}\nabc {{\nabc [1]\nabc {json.dumps({'value': '3'})}\n"
+    output = f"xyz {json.dumps({'value': '2'})}\nabc {{\nabc [1]\nabc {json.dumps({'value': '3'})}\n"
     assert of_calls("m.py", [call("2")], done(output), "abc") == [
         Outcome(False, "`f(1)` should give 2; it gave 3")
     ]
