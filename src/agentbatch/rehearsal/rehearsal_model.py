@@ -93,8 +93,8 @@ class RehearsalModel:
             step = coder_step(messages, match.start)
             if undone := undone_calls(messages):
                 # In their original step, with new ids.
-                answer = Say(content="Once more.", calls=list(undone))
-                return Turn(answer, step - 1, (match.task, role), first_call=len(messages))
+                again = Say(content="Once more.", calls=list(undone))
+                return Turn(again, step - 1, (match.task, role), first_call=len(messages))
         elif role == "checks":
             steps, step = compiled.checks, answers_given(messages)
         else:

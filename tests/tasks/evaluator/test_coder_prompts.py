@@ -66,7 +66,7 @@ def test_a_check_that_has_words_for_it_is_told_in_these(tmp_path: Path) -> None:
         "the form of files", 1, "a.py: bad", 0.1, "sound", told="A file is not sound:\na.py: bad"
     )
     outcome = TurnOutcome("finished", "Done.")
-    told = follow_up_prompt(prompts, style, outcome, "follow_up", None, failed, judged=True)
+    told = follow_up_prompt(prompts, style, outcome, "follow_up", None, failed, (), judged=True)
     assert told.startswith(
         "Your work is not accepted yet.\n\nA file is not sound:\na.py: bad\n\nRead the error"
     )
