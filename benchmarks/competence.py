@@ -23,8 +23,9 @@ The contestants, on the same llama.cpp server, at the same temperature:
 
 `--without own` makes agentbatch and unverified do without a part of the evaluator: by their copy of
 agents/evaluator.toml facts (checks that need no model), own (checks that its model writes), hands (what it runs
-while it judges); by competence_without.py sound, example and tests, which are the facts. Several with commas are taken
-out together, `all` are the first three, and repeated options are contestants of their own, e.g. `unverified-own`.
+while it judges); by competence_without.py grounded (what a verdict must stand on) and single ones of the facts (sound,
+example, tests). Several with commas are taken out together, `all` are the first four, and repeated options are
+contestants of their own, e.g. `unverified-own`.
 
 One task at a time. Every repetition gets a fresh server, which all contestants share, with the seed `--seed` and one
 more for each further repetition (a seed makes the answers to two equal requests equal, which what asks twice must not

@@ -42,8 +42,9 @@ PARTS = {
 }
 """What can be taken out of the evaluator by a setting: the checks that need no model, those that its model writes, the
 commands that it runs while it judges."""
-TAKEN_OUT = ("sound", "example", "tests")
-"""What has no setting of its own: single ones of the facts. competence_without.py takes them out."""
+TAKEN_OUT = ("sound", "example", "tests", "grounded")
+"""What has no setting of its own: single ones of the facts, and what a verdict must stand on. competence_without.py
+takes them out."""
 
 
 def chosen_parts(words: str) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ def chosen_parts(words: str) -> tuple[str, ...]:
         known = ", ".join((*PARTS, *TAKEN_OUT))
         raise UserError(f"--without: there is no part {unknown[0]!r}; they are {known} and all.")
     if "all" in named:
-        return tuple(PARTS)
+        named |= {*PARTS, "grounded"}
     return tuple(part for part in (*PARTS, *TAKEN_OUT) if part in named)
 
 

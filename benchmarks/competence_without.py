@@ -2,17 +2,27 @@
 
     python -P benchmarks/competence_without.py sound,example ARGUMENT ...
 
-`-P`: this folder's `requests.py` and the like must not be imported in the place of others. A source of checks that is
-named here does not run; all of an evaluator's sources must be known here, so that a new name is not left in unseen.
+`-P`: this folder's `requests.py` and the like must not be imported in the place of others. Checks by their source:
+sound, example, tests, own. `grounded`: no quote of a verdict is looked up, nothing has to have run or to have been
+seen; a verdict that says complete is believed, as long as no check fails. What is taken out by its name must be there:
+a name that has changed is an error, not a measurement of the whole.
 """
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
 
 from agentbatch.cli.main import main
 from agentbatch.tasks.evaluator import builtin
 from agentbatch.tasks.evaluator.checks.check import CheckSource
 from agentbatch.tasks.evaluator.checks.sources import Checks
+from agentbatch.tasks.evaluator.judging import judge
+from agentbatch.tasks.evaluator.judging.grounding import Grounded
+from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.verdict import Facts
+from agentbatch.tasks.results.shape import Verdict
 
 SOURCES = ("sound", "example", "tests", "own")
 """Sources of checks, by the name that the evaluator gives them."""
@@ -27,9 +37,33 @@ def without_sources(parts: frozenset[str]) -> None:
                 raise RuntimeError(f"unknown sources of checks: {', '.join(sorted(unknown))}")
             super().__init__({name: source for name, source in given.items() if name not in parts})
 
-    vars(builtin)["Checks"] = Fewer
+    put(builtin, "Checks", Fewer)
+
+
+def without_grounding() -> None:
+    """From now on, verdicts of this process are believed."""
+
+    def ground(verdict: Verdict, *_: object, **__: object) -> Grounded:
+        return Grounded(verdict, quotes_run=True)
+
+    def proven(facts: Facts, judgement: Judgement, *_: object, **__: object) -> Facts:
+        return replace(facts, unjudged=judgement.failure)
+
+    put(judge, "ground", ground)
+    put(builtin, "proven", proven)
+    put(builtin, "to_be_run", lambda *_: ())
+
+
+def put(module: ModuleType, name: str, value: Any) -> None:
+    """Another value for what the module knows under this name."""
+    if name not in vars(module):
+        raise RuntimeError(f"{module.__name__} has no {name}")
+    vars(module)[name] = value
 
 
 if __name__ == "__main__":
-    without_sources(frozenset(sys.argv[1].split(",")))
+    named = frozenset(sys.argv[1].split(","))
+    without_sources(named & {*SOURCES})
+    if "grounded" in named:
+        without_grounding()
     sys.exit(main(sys.argv[2:]))
