@@ -102,6 +102,6 @@ async def test_protected_files_and_isolated_work_too(
     assert (work / "a.txt").read_text() == ("new\n" if isolation == "copy" else "old\n")
     assert (work / "spec.md").read_text() == "as it was\n"
     assert sending.workspaces.used["protect"] == 1
-    assert sending.workspaces.used["restore"] == 2, "after the turn, and before the command"
+    assert sending.workspaces.used["restore"] == 3, "after the turn, before the command and after it"
     assert not (ran.task_folder("t") / "work/copy").exists()
     assert not (ran.task_folder("t") / "work/trees").exists()
