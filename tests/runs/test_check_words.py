@@ -23,12 +23,12 @@ def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:
     ("checks", "words"),
     [
         ([], ""),
-        ([("verify", True)], "1 verify passed"),
-        ([("sound", True)] * 3 + [("example", True)], "3 sound passed; 1 example passed"),
-        ([("example", True)] * 2 + [("example", False)], "3 examples: 2 passed, 1 failed"),
+        ([("verify", True)], "verify passed"),
+        ([("sound", True), ("example", False)], "form passed; examples failed"),
+        ([("verify", True)] * 3 + [("own", True)], "3 verify passed; own passed"),
+        ([("own", True)] * 2 + [("own", False)], "3 own: 2 passed, 1 failed"),
         ([("own", False)] * 2, "2 own failed"),
-        ([("own", False)], "1 own failed"),
-        ([("tests", True), ("steady", False)], "1 test run passed; 1 steady failed"),
+        ([("tests", True), ("steady", False)], "project's tests passed; steadiness failed"),
     ],
 )
 def test_checks_are_counted_by_kind(checks: list[tuple[e.CheckKind, bool]], words: str) -> None:
@@ -43,7 +43,7 @@ def test_every_kind_has_words() -> None:
 
 
 def test_who_decided_names_the_kind_of_the_check_that_failed() -> None:
-    overruled = e.CheckLine(kind="own", command="x", passed=False, note="Found wrong.")
+    overruled = e.CheckLine(kind="own", command="x", passed=False, note="Found wrong.", counts=False)
     failed = lines(("sound", True), ("example", False))
     assert decided_by("checks", [overruled, *failed]) == "failed: example of the task"
     assert decided_by("checks", []) == "a check that failed"
@@ -54,6 +54,10 @@ def test_who_decided_names_the_kind_of_the_check_that_failed() -> None:
 def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:
     check = e.CheckLine(
         kind="own", command="set -e\n./run", passed=False, requirement="it runs", note="mended"
+    )
+    assert (
+        counted_checks([check, check.model_copy(update={"counts": False})])
+        == "2 own: 1 failed, 1 not counted"
     )
     assert check_text(check) == "check of our own: it runs (mended)"
     assert (

@@ -152,10 +152,18 @@ def test_a_check_is_named_by_its_kind_and_a_verdict_counts_them() -> None:
         ),
     )  # fmt: skip
     log.at(
-        1, e.CheckFinished(task_id="t1", kind="example", command="f(2)", exit_code=0, tail="", seconds=0.1)
+        1,
+        e.CheckFinished(
+            task_id="t1",
+            kind="example",
+            command="the examples that the task states",
+            exit_code=0,
+            tail="",
+            seconds=0.1,
+        ),
     )
     checks = [
-        e.CheckLine(kind="sound", command="prog.py compiles", passed=True),
+        e.CheckLine(kind="sound", command="the form of the changed files", passed=True),
         e.CheckLine(kind="own", command=script, passed=False, requirement="f counts up", note="Found wrong"),
     ]
     log.at(
@@ -165,12 +173,12 @@ def test_a_check_is_named_by_its_kind_and_a_verdict_counts_them() -> None:
         ),
     )  # fmt: skip
     assert [text[len("[12:00:00] task 1/1: ") :] for text in log.lines] == [
-        "check of our own exit 1, 0.2s: f counts up",
+        "check of our own failed 0.2s: f counts up",
         "  1 != 2",
-        "example of the task exit 0, 0.1s: f(2)",
+        "check passed 0.1s: the examples that the task states",
         "verdict 1: checks failed, not accepted (no evaluator asked)",
-        "  checks: 1 sound passed; 1 own failed",
-        "  failed: check of our own: f counts up (Found wrong)",
+        "  checks: form passed; own failed",
+        "  failed check of our own: f counts up (Found wrong)",
     ]
 
 
@@ -281,9 +289,9 @@ def test_verbose_shows_every_step() -> None:
         "bash: pytest -q",
         "bash: exit 1, 1.2s",
         "edit_file: failed, 0.0s: no",
-        "verify exit 2, 0.3s: make",
+        "verify exit 2 0.3s: make",
         "  boom",
-        "verify out of time, 9.0s: make",
+        "verify out of time 9.0s: make",
         "verdict 1: not accepted",
         "  because: verify failed",
         "  because: no README",

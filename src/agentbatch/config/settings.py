@@ -220,6 +220,13 @@ class Settings(BaseModel):
         "model", description="who judges; none: each task's verify command alone decides"
     )
 
+    checks: Annotated[int | None, option("--checks", "AGENTBATCH_CHECKS", "N", "models")] = Field(
+        None,
+        ge=0,
+        le=20,
+        description="checks that the evaluator may write before a task without verify; 0: none; by default 5",
+    )
+
     tool_mode: Annotated[ToolModeChoice, option("--tool-mode", "AGENTBATCH_TOOL_MODE", "", "models")] = Field(
         "auto", description="how the coder's model calls tools; auto finds out and remembers"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
-from agentbatch.text import clip
+from agentbatch.text import clip, duration
 
 KIND_WORDS: dict[e.CheckKind, str] = {
     "verify": "verify",
@@ -15,7 +15,7 @@ KIND_WORDS: dict[e.CheckKind, str] = {
     "steady": "check for steadiness",
     "look": "run by the evaluator",
 }
-"""What a check is, where its command follows."""
+"""What kind one is."""
 
 DOING: dict[e.CheckKind, str] = {
     "verify": "verify",
@@ -28,16 +28,19 @@ DOING: dict[e.CheckKind, str] = {
 }
 """While one runs, where there is little room."""
 
-_COUNTED: dict[e.CheckKind, tuple[str, str]] = {
-    "verify": ("verify", "verify"),
-    "sound": ("sound", "sound"),
-    "example": ("example", "examples"),
-    "tests": ("test run", "test runs"),
-    "own": ("own", "own"),
-    "steady": ("steady", "steady"),
-    "look": ("look", "looks"),
+_COUNTED: dict[e.CheckKind, str] = {
+    "verify": "verify",
+    "sound": "form",
+    "example": "examples",
+    "tests": "project's tests",
+    "own": "own",
+    "steady": "steadiness",
+    "look": "looks",
 }
-"""After their number: of one, of several."""
+"""Before how they ended, with their number in front of it where there are several."""
+
+_SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "steady"))
+"""Kinds of which `command` is a name in words."""
 
 
 class Tally(NamedTuple):
@@ -46,47 +49,66 @@ class Tally(NamedTuple):
     kind: e.CheckKind
     passed: int
     failed: int
+    void: int = 0
+    """Failed, and that does not speak against the work."""
 
-    def words(self, passed: str, failed: str, between: str = ", ") -> str:
-        """`2 examples passed`; `5 own: 4 passed, 1 failed`. With these words, or signs, for how they ended."""
-        total = self.passed + self.failed
-        named = f"{total} {_COUNTED[self.kind][total > 1]}"
-        if self.passed and self.failed:
-            return f"{named}: {self.passed} {passed}{between}{self.failed} {failed}"
-        return f"{named} {passed if self.passed else failed}"
+    def words(self, passed: str, failed: str, void: str, between: str = ", ") -> str:
+        """`form passed`; `5 own: 4 passed, 1 failed`. With these words, or signs, for how they ended."""
+        total = self.passed + self.failed + self.void
+        named = f"{total} {_COUNTED[self.kind]}" if total > 1 else _COUNTED[self.kind]
+        ends = [(n, end) for n, end in ((self.passed, passed), (self.failed, failed), (self.void, void)) if n]
+        if len(ends) == 1:
+            return f"{named} {ends[0][1]}"
+        return f"{named}: {between.join(f'{number} {end}' for number, end in ends)}"
 
 
 def tallies(checks: Iterable[e.CheckLine]) -> list[Tally]:
     """By kind, in the order in which the kinds first ran."""
-    counts: dict[e.CheckKind, tuple[int, int]] = {}
+    found: dict[e.CheckKind, Tally] = {}
     for check in checks:
-        passed, failed = counts.get(check.kind, (0, 0))
-        counts[check.kind] = (passed + check.passed, failed + (not check.passed))
-    return [Tally(kind, *count) for kind, count in counts.items()]
+        tally = found.get(check.kind, Tally(check.kind, 0, 0))
+        where = "passed" if check.passed else "failed" if check.counts else "void"
+        found[check.kind] = tally._replace(**{where: getattr(tally, where) + 1})
+    return list(found.values())
 
 
 def counted_checks(checks: Iterable[e.CheckLine]) -> str:
-    """`3 sound passed; 1 example failed`; empty: none ran."""
-    return "; ".join(tally.words("passed", "failed") for tally in tallies(checks))
+    """`form passed; 3 own: 2 passed, 1 failed`; empty: none ran."""
+    return "; ".join(tally.words("passed", "failed", "not counted") for tally in tallies(checks))
 
 
 def decided_by(who: e.DecidedBy, checks: Iterable[e.CheckLine]) -> str:
     """Who decided, in words: of a check that failed, which kind it is."""
     if who == "checks":
-        failed = next((check.kind for check in checks if not check.passed and not check.note), None)
+        failed = next((check.kind for check in checks if not check.passed and check.counts), None)
         return f"failed: {KIND_WORDS[failed]}" if failed else "a check that failed"
     return {"judge": "evaluator", "verify": "its own checks", "gates": "no evaluator was asked"}[who]
 
 
+def check_prefix(kind: e.CheckKind) -> str:
+    """What stands before `check_name`."""
+    return "check" if kind in _SAID_BY_COMMAND else KIND_WORDS[kind]
+
+
 def check_name(kind: e.CheckKind, command: str, requirement: str = "") -> str:
-    """One check as the end of a line, without its kind: what it is for where the command is a script of ours."""
+    """One check as the end of a line: its command, or what a script of ours is for."""
     return clip(requirement if kind == "own" and requirement else command, 300)
 
 
 def check_text(check: e.CheckLine) -> str:
-    """`example of the task: f(2) == 4`, with what became of it."""
+    """`verify: make test`, with what became of it."""
     note = f" ({clip(check.note, 300)})" if check.note else ""
-    return f"{KIND_WORDS[check.kind]}: {check_name(check.kind, check.command, check.requirement)}{note}"
+    return f"{check_prefix(check.kind)}: {check_name(check.kind, check.command, check.requirement)}{note}"
+
+
+def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
+    """How it ended: `exit 1 0.3s` of a command that a person knows, else `failed 0.3s`."""
+    took = f"{seconds:.1f}s" if seconds < 100 else duration(seconds)
+    if exit_code is None:
+        return f"out of time {took}"
+    if kind in ("verify", "tests", "look"):
+        return f"exit {exit_code} {took}"
+    return f"{'failed' if exit_code else 'passed'} {took}"
 
 
 def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:

@@ -343,6 +343,8 @@ class CheckLine(BaseModel):
     requirement: str = ""
     note: str = ""
     """What became of it, e.g. that the judge found it wrong."""
+    counts: bool = True
+    """False: it failed, and that does not speak against the work."""
 
 
 class VerdictReached(TaskEvent):

@@ -4,7 +4,14 @@ import time
 
 from agentbatch.runs import events as e
 from agentbatch.runs.bills import total_costs
-from agentbatch.runs.check_words import KIND_WORDS, check_name, check_text, counted_checks, worth_a_line
+from agentbatch.runs.check_words import (
+    check_end,
+    check_name,
+    check_prefix,
+    check_text,
+    counted_checks,
+    worth_a_line,
+)
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.text import clip, counted, duration, first_line, list_names, money, tokens
@@ -170,9 +177,9 @@ def _step(event: e.Event) -> list[str]:
         case e.ToolFinished():
             return [_tool_end(event)]
         case e.CheckFinished():
-            outcome = "out of time" if event.exit_code is None else f"exit {event.exit_code}"
+            outcome = check_end(event.kind, event.exit_code, event.seconds)
             name = clip(check_name(event.kind, event.command, event.requirement), SHORT_WIDTH)
-            text = f"{KIND_WORDS[event.kind]} {outcome}, {event.seconds:.1f}s: {name}"
+            text = f"{check_prefix(event.kind)} {outcome}: {name}"
             last = first_line("\n".join(reversed(event.tail[-10_000:].splitlines())))
             return [text] if event.exit_code == 0 or not last else [text, f"  {clip(last, SHORT_WIDTH)}"]
         case e.VerdictReached():
@@ -210,7 +217,7 @@ def _verdict(event: e.VerdictReached) -> list[str]:
     if event.checks:
         lines.append(f"  checks: {counted_checks(event.checks)}")
     for check in worth_a_line(event.checks)[:MAX_CHECKS]:
-        lines.append(f"  {'passed' if check.passed else 'failed'}: {clip(check_text(check), SHORT_WIDTH)}")
+        lines.append(f"  {'passed' if check.passed else 'failed'} {clip(check_text(check), SHORT_WIDTH)}")
     lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")

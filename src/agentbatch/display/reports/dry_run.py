@@ -3,7 +3,9 @@
 import textwrap
 
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
+from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
+from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import clip, counted, first_line, money, pad, width
 
 WIDTH = 79
@@ -39,7 +41,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
     lines += ["", "  #  task                      checks  least tokens  prompt"]
     for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
         head = (
-            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {len(planned.task.verify):>6}"
+            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {_checks(planned, least):>6}"
             f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
         )
         lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
@@ -49,12 +51,30 @@ def render_dry_run(dry: DryRun) -> list[str]:
     evaluator = sum(least.evaluator for least in dry.least)
     cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"
     judged = f", ≈{evaluator:,} for the evaluator" if prepared.judged else ""
-    calls = "one coder call and one evaluation a task" if prepared.judged else "one coder call a task"
     return [
         *lines,
         "",
         f"At least   ≈{coder:,} tokens in for the coder{judged}",
         f"Least cost {cost}",
-        f"           {calls}, prompts only; real runs take more",
+        *(f"           {line}" for line in _calls(dry)),
         "Nothing was run.",
+    ]
+
+
+def _checks(planned: PlannedTask, least: LeastTokens) -> str:
+    """The task's own commands; `own`: the evaluator writes some."""
+    return "own" if least.checks else str(len(planned.task.verify))
+
+
+def _calls(dry: DryRun) -> list[str]:
+    """Of what calls the figures are, and what comes on top."""
+    if not dry.prepared.judged:
+        return ["one coder call a task, prompts only; real runs take more"]
+    steps = dry.prepared.evaluator.limits.steps
+    asked = sum(1 for least in dry.least if least.checks)
+    checks = f", one for own checks in {asked:,}" if asked else ""
+    more = f"; an evaluation takes 1 to {1 + steps} calls" if steps else ""
+    return [
+        f"one coder call and one evaluation a task{checks}",
+        f"prompts only, real runs take more{more}",
     ]

@@ -55,6 +55,12 @@ class EvaluatorDefinition(Part):
     checks: CheckSettings = CheckSettings()
     model: ModelParameters = ModelParameters()
 
+    def with_checks(self, most: int | None) -> "EvaluatorDefinition":
+        """With other checks of its own at most; None: as it is."""
+        if most is None:
+            return self
+        return self.model_copy(update={"limits": self.limits.model_copy(update={"checks": most})})
+
     @property
     def prompts(self) -> tuple[str, str]:
         return self.prompt, self.brief_prompt

@@ -97,7 +97,10 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
 def _checks(task: TaskState) -> dict[str, dict[str, int]]:
     """Of the latest evaluation, by kind. Each check of each evaluation stands in `verdicts`."""
     latest = task.verdicts[-1].checks if task.verdicts else []
-    return {found.kind: {"passed": found.passed, "failed": found.failed} for found in tallies(latest)}
+    return {
+        found.kind: {"passed": found.passed, "failed": found.failed, "notCounted": found.void}
+        for found in tallies(latest)
+    }
 
 
 def token_document(bills: Sequence[Bill]) -> dict[str, Any]:

@@ -50,6 +50,26 @@ def test_what_is_asked_before_the_work_is_in_the_estimate(tmp_path: Path) -> Non
     assert least(verify="true") == without
 
 
+@pytest.mark.parametrize(
+    ("task", "flags", "column", "words"),
+    [
+        ({}, {}, "own", "one evaluation a task, one for own checks in 1"),
+        ({}, {"checks": "0"}, "0", "one coder call and one evaluation a task"),
+        ({"verify": ["make", "make test"]}, {}, "2", "one coder call and one evaluation a task"),
+    ],
+)
+def test_a_dry_run_tells_of_the_call_that_writes_checks(
+    tmp_path: Path, task: dict[str, Any], flags: dict[str, str], column: str, words: str
+) -> None:
+    dry = prepared(tmp_path, task, environ=KEYS, **ONE, **flags).dry_run()
+    told = render_dry_run(dry)
+    assert any(f"  {column}  " in line and line.endswith("  x") for line in told)
+    assert any(line.strip().endswith(words) for line in told)
+    assert any(line.endswith("an evaluation takes 1 to 9 calls") for line in told)
+    assert (dry.least[0].checks > 0) == (column == "own")
+    assert all(len(line) <= 79 for line in told[-6:])
+
+
 @pytest.mark.parametrize(("role", "model"), [("coder_model", "ten"), ("evaluator_model", "ten")])
 def test_a_tasks_own_model_has_its_own_price(tmp_path: Path, role: str, model: str) -> None:
     dry = prepared(tmp_path, {role: model}, environ=KEYS, **ONE).dry_run()

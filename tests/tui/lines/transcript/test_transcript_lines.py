@@ -166,10 +166,10 @@ def test_a_long_text_loses_its_middle() -> None:
         (Check("make", "running"), "▸ ◆ verify make  (running)"),
         (Check("make", "done", 0, "fine", 1.0), "▸ ✓ verify make  (exit 0 1.0s)"),
         (Check("make", "done", None, "", 1.0), "▸ ✗ verify make  (out of time 1.0s)"),
-        (Check("f(2) == 4", kind="example"), "▸ ◆ example of the task f(2) == 4  (running)"),
+        (Check("the task's examples", kind="example"), "▸ ◆ check the task's examples  (running)"),
         (
             Check("set -e", "done", 1, "", 1.0, "own", "it runs"),
-            "▸ ✗ check of our own it runs  (exit 1 1.0s)",
+            "▸ ✗ check of our own it runs  (failed 1.0s)",
         ),
         (Thought(KEY), "▸ Reasoning"),
     ],

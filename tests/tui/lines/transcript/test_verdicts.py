@@ -106,23 +106,21 @@ def test_who_decided_and_how_a_check_ended_in_words() -> None:
 
 def test_the_checks_of_an_evaluation_by_kind_and_each_that_failed_by_its_line() -> None:
     checks = [
-        e.CheckLine(kind="sound", command="prog.py compiles", passed=True),
-        e.CheckLine(kind="example", command="f(2) == 4", passed=True),
-        e.CheckLine(kind="example", command="f(3) == 9", passed=False),
-        e.CheckLine(
-            kind="own", command="set -e", passed=False, requirement="f squares", note="Found wrong: why."
-        ),
+        e.CheckLine(kind="sound", command="the form of the changed files", passed=True),
+        e.CheckLine(kind="own", command="true", passed=True, requirement="f is there"),
+        e.CheckLine(kind="tests", command="pytest -q", passed=False, note="failed before too", counts=False),
+        e.CheckLine(kind="own", command="set -e", passed=False, requirement="f squares"),
     ]
     blocks = told(verdict_blocks(task(record(1, decided_by="checks", checks=checks)), Glyphs()))
     assert blocks[1] == [
-        "Iteration 1 of 10  ✗ Not accepted | failed: example of the task",
-        "checks: 1 sound ✓ · 2 examples: 1 ✓ 1 ✗ · 1 own ✗",
-        "✗ example of the task: f(3) == 9",
-        "✗ check of our own: f squares",
-        "Found wrong: why.",
+        "Iteration 1 of 10  ✗ Not accepted | failed: check of our own",
+        "checks: form ✓ · 2 own: 1 ✓ 1 ✗ · project's tests ○",
+        "○ not counted: the project's tests: pytest -q",
+        "failed before too",
+        "✗ failed: check of our own: f squares",
     ]
-    many = told(verdict_blocks(task(record(1, checks=checks[2:3] * 1_000)), PLAIN))
-    assert many[1][1] == "checks: 1000 examples x"
+    many = told(verdict_blocks(task(record(1, checks=checks[3:] * 1_000)), PLAIN))
+    assert many[1][1] == "checks: 1000 own x"
     assert many[1][-1] == "~ 980 more"
     assert len(many[1]) < 30
 

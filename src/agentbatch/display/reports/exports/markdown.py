@@ -135,7 +135,7 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
     if record.checks:
         yield f"  - checks: {counted_checks(record.checks)}"
     for check in worth_a_line(record.checks):
-        yield f"  - {'passed' if check.passed else 'failed'}: {plain(check_text(check))}"
+        yield f"  - {'passed' if check.passed else 'failed'} {plain(check_text(check))}"
     missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):
         yield f"  - {plain(text)}"

@@ -56,6 +56,7 @@ class CheckResult:
             passed=self.passed,
             requirement=self.requirement,
             note=self.note,
+            counts=self.passed or (not self.overruled and (self.binding or self.kind == "own")),
         )
 
 

@@ -23,6 +23,8 @@ class LeastTokens:
 
     coder: int
     evaluator: int
+    checks: int = 0
+    """The part of `evaluator` that asks for checks before the work; 0: none are asked for."""
 
 
 def least_tokens(
@@ -35,17 +37,18 @@ def least_tokens(
 
     `evaluator` None: there is no evaluation by a model.
     """
-    return [
-        LeastTokens(
-            coder.least_tokens(
-                planned, prompts, partial(opening_prompt, prompts, planned.task, Redactor([]))
-            ),
-            _least_evaluation(planned, prompts, evaluator) + _least_checks(planned, prompts, evaluator)
-            if evaluator
-            else 0,
-        )
-        for planned in tasks
-    ]
+    return [_least(planned, prompts, coder, evaluator) for planned in tasks]
+
+
+def _least(
+    planned: PlannedTask, prompts: Prompts, coder: CoderKind, evaluator: EvaluatorDefinition | None
+) -> LeastTokens:
+    opening = partial(opening_prompt, prompts, planned.task, Redactor([]))
+    first = coder.least_tokens(planned, prompts, opening)
+    if evaluator is None:
+        return LeastTokens(first, 0)
+    checks = _least_checks(planned, prompts, evaluator)
+    return LeastTokens(first, checks + _least_evaluation(planned, prompts, evaluator), checks)
 
 
 def _least_checks(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition) -> int:

@@ -68,7 +68,7 @@ def prepare(
     uncommitted = _check_isolation(plan, settings, environ)
     if settings.judge == "none":
         _check_verified(plan)
-    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder)
+    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder).with_checks(settings.checks)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agentbatch.model.reply import Message
-from agentbatch.runs.check_words import KIND_WORDS, check_name
+from agentbatch.runs.check_words import check_end, check_name, check_prefix
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState
@@ -139,9 +139,10 @@ def _outcome(block: Check) -> tuple[ShownStatus, str]:
         return "evaluating", "running"
     if block.stage != "done":
         return "cancelled", block.stage
+    words = check_end(block.kind, block.exit_code, block.seconds)
     if block.exit_code is None:
-        return "timeout", f"out of time {block.seconds:.1f}s"
-    return ("completed" if block.exit_code == 0 else "error"), f"exit {block.exit_code} {block.seconds:.1f}s"
+        return "timeout", words
+    return ("completed" if block.exit_code == 0 else "error"), words
 
 
 def _check(block: Check, opened: bool, scene: Scene) -> list[Line]:
@@ -150,7 +151,7 @@ def _check(block: Check, opened: bool, scene: Scene) -> list[Line]:
     colour = COLOURS[status]
     parts = [(f"{glyphs['open' if opened else 'closed']} ", "dim"), (f"{glyphs[status]} ", colour)]
     named = check_name(block.kind, block.command, block.requirement)
-    head = row([*parts, (f"{KIND_WORDS[block.kind]} ", "bold"), (named, "")], outcome, colour)
+    head = row([*parts, (f"{check_prefix(block.kind)} ", "bold"), (named, "")], outcome, colour)
     if not opened:
         return [head]
     whole = plain_lines(block.command)

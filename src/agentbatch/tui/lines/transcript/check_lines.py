@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agentbatch.runs import events as e
-from agentbatch.runs.check_words import KIND_WORDS, check_name, tallies, worth_a_line
+from agentbatch.runs.check_words import check_name, check_prefix, tallies, worth_a_line
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import clip
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -14,15 +14,16 @@ MAX_CHECKS = 20
 
 
 def check_lines(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
-    """`checks: 3 sound ✓ · 2 examples ✓ · 1 own ✗`, and a line for each that failed or of which something became."""
+    """`checks: form ✓ · examples ✓ · 3 own: 2 ✓ 1 ✗`, and a line for each that failed or of which something became."""
     if not checks:
         return []
-    passed, failed = glyphs["completed"], glyphs["error"]
+    signs = (glyphs["completed"], glyphs["error"], glyphs["cancelled"])
     text, spans = "checks: ", [(0, 7, "bold")]
     for place, tally in enumerate(tallies(checks)):
-        part = tally.words(passed, failed, " ")
+        part = tally.words(*signs, " ")
         text += f" {glyphs['queued']} " if place else ""
-        spans.append((len(text), len(text) + len(part), COLOURS["error" if tally.failed else "completed"]))
+        status: ShownStatus = "error" if tally.failed else "cancelled" if tally.void else "completed"
+        spans.append((len(text), len(text) + len(part), COLOURS[status]))
         text += part
     return [Line(text, "", 2, tuple(spans)), *_told(worth_a_line(checks), glyphs)]
 
@@ -30,10 +31,12 @@ def check_lines(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
 def _told(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
     for check in checks[:MAX_CHECKS]:
-        status: ShownStatus = "completed" if check.passed else "error"
-        words = f"{glyphs[status]} {KIND_WORDS[check.kind]}: "
+        status: ShownStatus = "completed" if check.passed else "error" if check.counts else "cancelled"
+        word = "passed" if check.passed else "failed" if check.counts else "not counted"
+        words = f"{glyphs[status]} {word}: "
         name = check_name(check.kind, check.command, check.requirement)
-        lines.append(Line(f"{words}{name}", "", 4, ((0, len(words), COLOURS[status]),)))
+        text = f"{words}{check_prefix(check.kind)}: {name}"
+        lines.append(Line(text, "", 4, ((0, len(words), COLOURS[status]),)))
         if check.note:
             lines.append(Line(clip(check.note, 400), "dim", 6))
     left = len(checks) - MAX_CHECKS
