@@ -34,6 +34,13 @@ def test_all_ten_complete_twice_over_and_say_that_no_ai_was_there(agentbatch: An
     assert results["run"]["rehearsal"] is True
     assert results["summary"]["cost"]["total"] is None
     assert [r["result"]["status"] for r in results["results"]] == ["completed"] * 10
+    # The one without `verify` is refused by a check that the evaluator wrote, and then accepted.
+    (checked,) = (r["result"] for r in results["results"] if r["task"]["id"] == "character-frequency")
+    first, last = checked["verdicts"]
+    assert [(c["kind"], c["passed"]) for c in first["checks"] if not c["passed"]] == [("own", False)]
+    assert last["accepted"] is True
+    assert checked["checks"]["own"] == {"passed": 3, "failed": 0, "notCounted": 0}
+    assert all(q["where"] for r in last["verdict"]["requirements"] for q in r["evidence"])
     assert all(row["totalCost"] > 0 for row in results["summary"]["costComparison"])
     runs = sorted((folder / ".agentbatch" / "runs").iterdir())
     assert len(runs) == 2

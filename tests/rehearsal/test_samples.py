@@ -33,7 +33,13 @@ QUICK = ("roman", "sales-report", "score-stats", "json-to-markdown")
 """Those with something of their own: a failed check, a question, another language, a call that fails. All ten run as a
 batch in tests/e2e/test_sample_batch.py."""
 
-EXPECTED_ITERATIONS = {"roman": 2, "sales-report": 2, "word-count": 2, "score-stats": 2}
+EXPECTED_ITERATIONS = {
+    "roman": 2,
+    "sales-report": 2,
+    "word-count": 2,
+    "score-stats": 2,
+    "character-frequency": 2,
+}
 """Tasks that take more than one iteration."""
 
 FAILED_CALLS = {"json-to-markdown": [("bash", False)], "primes": [("edit_file", False)]}

@@ -10,7 +10,6 @@ from agentbatch.runs.check_words import (
     check_prefix,
     check_text,
     counted_checks,
-    worth_a_line,
 )
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
@@ -20,7 +19,7 @@ SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
 
 MAX_CHECKS = 5
-"""Failed checks that a verdict names."""
+"""Checks of which something became that a verdict names; how each ended has a line of its own."""
 
 VERIFIED_ALONE = "verified by its own checks, no evaluator"
 
@@ -216,7 +215,7 @@ def _verdict(event: e.VerdictReached) -> list[str]:
     lines = [f"verdict {event.iteration}: {outcome}"]
     if event.checks:
         lines.append(f"  checks: {counted_checks(event.checks)}")
-    for check in worth_a_line(event.checks)[:MAX_CHECKS]:
+    for check in [check for check in event.checks if check.note][:MAX_CHECKS]:
         lines.append(f"  {'passed' if check.passed else 'failed'} {clip(check_text(check), SHORT_WIDTH)}")
     lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
     if event.follow_up and event.decision == "continue":
