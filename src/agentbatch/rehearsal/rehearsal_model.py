@@ -109,7 +109,7 @@ class RehearsalModel:
 
     def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:
         for number, limited in enumerate(step.limited):
-            key = (match.task, role, native, index, number)
+            key = (match.task, role, native and role == "coder", index, number)
             played = self._played.get(key, 0)
             if played < (limited.times or 0):
                 self._played[key] = played + 1

@@ -21,7 +21,7 @@ from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.own.asserts.agreed import AgreedChecks
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASSERT_TOKENS, PROGRAM_TOKENS, Asking
-from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, rulings, speaks_against
+from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
@@ -38,6 +38,7 @@ from agentbatch.tasks.evaluator.evaluator import (
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.hands import Hands
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load, record
 from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_run
@@ -155,7 +156,7 @@ class BuiltinEvaluator:
                 turn_end=turn_end(outcome),
                 claim=outcome.text,
             )
-            judgement = await judge.judge(question)
+            judgement, question = await self._judged(judge, question)
             if question.must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
                 loaded = await load(to_run, runner)
                 checked = checked.plus(loaded)
@@ -165,7 +166,7 @@ class BuiltinEvaluator:
         verdict = judgement.verdict
         results = checked.results
         if verdict is not None and self._own is not None:
-            results = await self._own.rule(rulings(verdict), results, replace(work, after=checked.after))
+            results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
         against = speaks_against(results)
         facts = replace(facts, own_failure=_own_failure(against) if against else "")
         refused = refusals(verdict, facts)
@@ -197,6 +198,18 @@ class BuiltinEvaluator:
             after=checked.after,
             record=self._record(evaluated),
         )
+
+    async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
+        """A judgement, and the evidence with what the judge has run itself."""
+        steps = self._parts.evaluator.limits.steps
+        if not steps or judge.weak_model or judge.model.tool_mode != "native":
+            return await judge.judge(evidence), evidence
+        hands = Hands(self._running(), steps, evidence.runs)
+        try:
+            judgement = await judge.judge(evidence, hands)
+        finally:
+            await hands.close()
+        return judgement, replace(evidence, runs=tuple(hands.runs))
 
     def _record(self, evaluated: Evaluated) -> Mapping[str, Any]:
         """What `restore` needs of one iteration."""

@@ -129,3 +129,30 @@ async def test_a_task_goes_on_without_checks(run_tasks: Any, answers: list[Any],
     assert ran.task.status == "completed"
     calls = [call for call in ran.of_type(e.ModelCallFinished) if call.purpose == "checks"]
     assert len(calls) == asked
+
+
+async def test_the_judge_mends_a_wrong_check_once_on_the_record(run_tasks: Any) -> None:
+    better = {"ref": "K1", "wrong": True, "why": "The task asks for yes", "mended": "grep -qx yes a"}
+    ran = await run_tasks(
+        [task()], [script(write("yes\n"), checks=[WRONG], judge=({**COMPLETE, "checks": [better]},))]
+    )
+    assert (ran.task.status, ran.task.iteration) == ("completed", 1)
+    assert lines(ran) == [
+        [("a says no", True, "Found wrong and mended by the evaluator: The task asks for yes.")]
+    ]
+    assert notices(ran) == [
+        "The evaluator mended its check of “a says no”, which passes: The task asks for yes."
+    ]
+
+
+async def test_a_mended_check_counts_and_is_not_mended_again(run_tasks: Any) -> None:
+    def ruled(mended: str) -> dict[str, Any]:
+        return {**COMPLETE, "checks": [{"ref": "K1", "wrong": True, "why": "no", "mended": mended}]}
+
+    judge = (ruled("grep -qx maybe a"), ruled("true"))
+    ran = await run_tasks([task()], [script(write("yes\n"), write("yes!\n"), checks=[WRONG], judge=judge)])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+    assert lines(ran) == [
+        [("a says no", False, "Found wrong and mended by the evaluator: no.")],
+        [("a says no", False, "Found wrong by the evaluator, it does not count: no.")],
+    ]

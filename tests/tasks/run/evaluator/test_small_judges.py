@@ -65,7 +65,7 @@ async def test_in_a_small_window_the_answer_is_bounded(run_tasks: Any, tmp_path:
     script = Script(prompt="Do it.", coder=[WORK, FINISH], evaluator=[Say(verdict=COMPLETE)])
     sizes = []
     for tokens in (8192, 200_000):
-        window(tmp_path, tokens)
+        window(tmp_path, tokens, "[limits]\nchecks = 0\nsteps = 0\n")
         ran = await run_tasks([task()], [script])
         request = ran.evaluator_requests()[-1]
         schema = request["response_format"]["json_schema"]["schema"]

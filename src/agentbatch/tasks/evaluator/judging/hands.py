@@ -25,12 +25,18 @@ USED_UP = "Not run: your calls are used up. Answer now with the JSON object only
 class Hands:
     """Those of one evaluation. What they ran is evidence: `[R1]`, `[R2]`, in the order of the calls."""
 
-    def __init__(self, runner: CheckRunner, steps: int) -> None:
-        """`steps`: calls at most."""
-        self.runs: list[CommandRecord] = []
+    def __init__(self, runner: CheckRunner, steps: int, before: Sequence[CommandRecord] = ()) -> None:
+        """`steps`: calls at most. `before`: what was run for the judge already."""
+        self.runs = [*before]
+        self._before = len(self.runs)
         self._runner = runner
         self._left = steps
         self._copy: Workspace | None = None
+
+    @property
+    def used(self) -> bool:
+        """Something was run."""
+        return len(self.runs) > self._before
 
     @property
     def used_up(self) -> bool:

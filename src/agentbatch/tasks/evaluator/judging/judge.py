@@ -1,7 +1,7 @@
 """The judge: the model that is asked for a verdict on the evidence, and again when its answer is invalid."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentbatch.model.reply import Message, ModelError, Reply
@@ -14,6 +14,7 @@ from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.evidence import WEIGHTS, Evidence, Shown
 from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
+from agentbatch.tasks.evaluator.judging.hands import Hands
 from agentbatch.tasks.evaluator.judging.reply import NoVerdict, parse_verdict
 from agentbatch.tasks.evaluator.judging.verdict import redacted, verdict_schema
 from agentbatch.tasks.results.shape import Verdict
@@ -75,8 +76,9 @@ class Judge:
     max_output_tokens: int | None
     redact: Redactor
 
-    async def judge(self, evidence: Evidence) -> Judgement:
-        """The model's verdict on the evidence. Raises ModelError only when the endpoint is unusable.
+    async def judge(self, evidence: Evidence, hands: Hands | None = None) -> Judgement:
+        """The model's verdict on the evidence; with `hands` it may look for itself first. Raises ModelError only when
+        the endpoint is unusable.
 
         Other failures (no valid answer in `attempts`, a call that failed for good) are a Judgement without
         a verdict: what the model or the server said is never passed on as a follow-up.
@@ -90,7 +92,12 @@ class Judge:
         doubtful: Judgement | None = None
         while asked < self.limits.attempts:
             try:
-                reply = await self.model.complete(question.messages, purpose="judge", schema=question.schema)
+                looked = await self._look(question.messages, hands, budget) if hands else None
+                if hands and hands.used:
+                    evidence = replace(evidence, runs=tuple(hands.runs))
+                    question = self._question(evidence, budget)
+                hands = None
+                reply = looked or await self._asked(question)
             except ModelError as error:
                 if error.kind == "endpoint":
                     raise
@@ -100,6 +107,8 @@ class Judge:
                     # The endpoint knows its window better than the price list.
                     self.context_window = min(self.context_window, size)
                     budget = size // OVERFLOW_SHARE
+                    if hands:
+                        evidence = replace(evidence, runs=tuple(hands.runs))
                     question = self._question(evidence, budget)
                     continue
                 return doubtful or Judgement(None, f"The evaluator could not be asked: {error}")
@@ -126,6 +135,25 @@ class Judge:
         return doubtful or Judgement(
             None, f"The evaluator gave no valid verdict in {self.limits.attempts} answers: {problem}."
         )
+
+    async def _asked(self, question: "_Question") -> Reply:
+        return await self.model.complete(question.messages, purpose="judge", schema=question.schema)
+
+    async def _look(self, question: Sequence[Message], hands: Hands, budget: int) -> Reply | None:
+        """What the judge answers after it has looked for itself, or at once; None: it has not answered, and is to be
+        asked without tools."""
+        messages = list(question)
+        while not hands.used_up and estimate_messages(messages, hands.tools) <= budget:
+            try:
+                reply = await self.model.complete(messages, purpose="judge", tools=hands.tools)
+            except ModelError as error:
+                if error.kind != "request":
+                    raise
+                return None  # Perhaps it takes no tools.
+            if not reply.tool_calls:
+                return reply
+            messages += await hands.answer(reply)
+        return None
 
     def _budget(self) -> int:
         """Tokens that system prompt and evidence may take together."""

@@ -1,23 +1,11 @@
 """What checks are that the evaluator's model wrote before the work, whichever way they came about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
 from agentbatch.tasks.evaluator.evaluator import Start
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What the judge says of one check that failed."""
-
-    ref: str
-    """Such as `K1`, see `own_refs`."""
-    wrong: bool
-    why: str = ""
-    mended: str = ""
-    """A script in its place; empty: it is dropped."""
+from agentbatch.tasks.results.shape import Ruling
 
 
 class OwnChecks(Protocol):
@@ -41,12 +29,6 @@ class OwnChecks(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """What `state` gave in an earlier session of the run."""
         ...
-
-
-def rulings(verdict: object) -> tuple[Ruling, ...]:
-    """What a verdict says of checks."""
-    said = getattr(verdict, "checks", ())
-    return tuple(Ruling(one.ref, one.wrong, one.why, one.mended) for one in said)
 
 
 def own_refs(results: Sequence[CheckResult]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from agentbatch.tasks.evaluator.checks.own.asking import (
     without_thoughts,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
-from agentbatch.tasks.evaluator.checks.own.own_checks import Ruling, own_refs
+from agentbatch.tasks.evaluator.checks.own.own_checks import own_refs
 from agentbatch.tasks.evaluator.checks.own.script import (
     MAX_SCRIPT,
     OwnCheck,
@@ -31,6 +31,7 @@ from agentbatch.tasks.evaluator.checks.own.script import (
     new_nonce,
 )
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.results.shape import Ruling
 from agentbatch.text import counted, harmless
 
 TRIES = 2

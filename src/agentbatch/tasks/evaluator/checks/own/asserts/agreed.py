@@ -24,8 +24,8 @@ from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
     wanted_functions,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
-from agentbatch.tasks.evaluator.checks.own.own_checks import Ruling
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.results.shape import Ruling
 
 MAX_TASK_TOKENS = 600
 """A longer task is not asked about: what this costs is to stay small beside the work."""
