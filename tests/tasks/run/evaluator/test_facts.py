@@ -74,6 +74,6 @@ async def test_the_projects_own_tests_hold(run_tasks: Any, tmp_path: Path) -> No
 async def test_a_switch_leaves_them_out(run_tasks: Any, tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents/evaluator.toml").write_text("[checks]\ndiscover = false\n")
-    script = Script(prompt=PROMPT, coder=[turn("double.py", "def (")], evaluator=[Say(verdict=COMPLETE)])
+    script = Script(prompt=PROMPT, coder=[turn("data.json", "{")], evaluator=[Say(verdict=COMPLETE)])
     ran = await run_tasks([task(PROMPT)], [script])
     assert (ran.task.status, checks(ran)) == ("completed", [[]])
