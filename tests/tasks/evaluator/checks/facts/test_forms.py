@@ -39,6 +39,8 @@ def entry(text: str | None = "x", size: int | None = None, kind: str = "file") -
         (".vscode/settings.json", "{}", None),
         (".eslintrc.json", "{}", None),
         ("settings.json", "{}", "JSON"),
+        ("turbo.json", "{\n  // a comment\n}", None),
+        ("data.json", "{\n  // a comment\n}", "JSON"),
         ("lines.jsonl", "{}", None),
         ("tests/fixtures/a.json", "{", None),
         ("testdata/b.py", "(", None),
@@ -53,6 +55,7 @@ def entry(text: str | None = "x", size: int | None = None, kind: str = "file") -
         ("model.py", "{% if a %}\nimport b\n{% endif %}", None),
         ("fine.py", "x = '{%s}' % 1", "Python"),
         ("flow.js", "// @flow\n", None),
+        ("page.js", "let a = {{ name }};\n", None),
     ],
 )
 def test_the_form_of_a_file(path: str, text: str | None, form: str | None) -> None:

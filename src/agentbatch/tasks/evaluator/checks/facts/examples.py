@@ -17,6 +17,8 @@ from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.workspace.workspace import Workspace
 
 NAME = "the examples that the task states"
+LEAST = 5.0
+"""Seconds that a process gets though others have taken long."""
 MAX_TOLD = 6
 """Failed examples that the coder is told of."""
 
@@ -30,7 +32,7 @@ class StatedExamples:
     """
 
     def __init__(self, task: str, timeout: float) -> None:
-        """`task`: its text; `timeout`: seconds for one process."""
+        """`task`: its text; `timeout`: seconds for all of them."""
         self._task = task
         self._timeout = timeout
         self._examples = stated_examples(task)
@@ -58,13 +60,17 @@ class StatedExamples:
         return (result,) if found else ()
 
     async def _outcomes(self, can_run: Tied, fork: Workspace) -> list[Outcome]:
+        end = monotonic() + self._timeout
         found: list[Outcome] = []
         for path, calls in can_run.calls.items():
             nonce = secrets.token_hex(8)
-            done = await fork.run(command("call_examples", argument(nonce, path, calls)), self._timeout)
+            line = command("call_examples", argument(nonce, path, calls))
+            done = await fork.run(line, max(end - monotonic(), LEAST))
             found += of_calls(path, calls, done, nonce)
         for example in can_run.commands:
-            done = await fork.run(command_line(example.command), self._timeout)
+            if monotonic() > end:
+                break
+            done = await fork.run(command_line(example.command), max(end - monotonic(), LEAST))
             outcome = of_command(example, done)
             found += [outcome] if outcome else []
         return found
@@ -77,7 +83,8 @@ def argument(nonce: str, path: str, calls: Sequence[StatedCall]) -> dict[str, An
 
 def _given(call: StatedCall) -> dict[str, Any]:
     expected = "" if call.printed else call.expected
-    return {"call": call.call, "function": call.function, "expected": expected, "exact": call.exact}
+    given = {"call": call.call, "function": call.function, "expected": expected}
+    return {**given, "exact": call.exact, "ordered": call.ordered}
 
 
 def told(found: Sequence[Outcome], seconds: float, runner: CheckRunner) -> CheckResult:

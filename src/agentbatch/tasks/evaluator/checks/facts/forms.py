@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from agentbatch.tasks.evaluator.checks.tampering import named_in
 from agentbatch.workspace.workspace import FileEntry
 
 Form = Literal["Python", "JSON", "TOML", "XML", "YAML", "shell", "JavaScript", "text"]
@@ -22,7 +23,7 @@ _FORMS: dict[str, Form] = {
 }
 
 _CODE = re.compile(
-    r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|sh|bash|go|rs|c|cc|cpp|hpp|java|kt|rb|php|pl|lua|sql|html?|css|cs|swift)$"
+    r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|sh|bash|go|rs|c|cc|cpp|hpp|java|kt|rb|php|pl|lua|cs|swift)$"
 )
 _MAY_BE_EMPTY = re.compile(r"(__init__|conftest)\.pyi?|\..*")
 _EMPTY_WANTED = re.compile(
@@ -51,6 +52,10 @@ _BROKEN_CODE_WANTED = re.compile(
 )
 _PYTHON2 = re.compile(r"\bpython[ -]?2(\.\d+)?\b", re.IGNORECASE)
 _WITH_COMMENTS = re.compile(r"([tj]sconfig|deno|api-extractor|devcontainer)[.\w-]*\.json|\.\w+rc\.json")
+_COMMENT = re.compile(r"^\s*(//|/\*)", re.MULTILINE)
+_BINARY_WANTED = re.compile(
+    r"\bbinary\b|\bNUL\b|null (byte|character)|\\x00|\\0|二进制|バイナリ", re.IGNORECASE
+)
 _TEMPLATE = re.compile(r"\{%-? ?\w|\{\{|<%[=-]? |\$\{\w")
 _PYTHON_TEMPLATE = re.compile(r"\{%-? \w+ [^%\n]{1,200}%\}|\{\{ ?cookiecutter\.")
 _SHEBANG = re.compile(r"#! ?(?:/usr/bin/env (?:-S )?)?(?:[\w./-]*/)?(bash|sh|dash|python3?(?:\.\d+)?|\w+)\b")
@@ -73,11 +78,13 @@ def form_of(path: str, entry: FileEntry, task: str) -> Form | None:
         case None:
             return None
         case "text":
-            return form if entry.text is None else None
+            return form if entry.text is None and not _BINARY_WANTED.search(task) else None
         case "Python" | "JavaScript" | "shell":
             return None if _may_be_broken_code(form, text, task) else form
         case "JSON" if _WITH_COMMENTS.fullmatch(name) or any(folder.startswith(".") for folder in folders):
             return None  # JSON with comments
+        case "JSON" if _COMMENT.search(text) and not named_in(task, path):
+            return None
     return None if _BROKEN_DATA_WANTED.search(task) or _TEMPLATE.search(text) else form
 
 
@@ -87,7 +94,9 @@ def _may_be_broken_code(form: Form, text: str, task: str) -> bool:
     if form == "Python":
         old = "python2" in text[:40] or _PYTHON2.search(task)
         return bool(old or _PYTHON_TEMPLATE.search(text))
-    return form == "JavaScript" and ("@flow" in text[:500] or "<%" in text)
+    return form == "JavaScript" and (
+        "@flow" in text[:500] or any(mark in text for mark in ("<%", "{{ ", "{% "))
+    )
 
 
 def _program(text: str) -> str:

@@ -77,5 +77,5 @@ MODULE = SimpleNamespace(
     ],
 )
 def test_what_comes_of_a_call(call: str, function: str, expected: str, found: dict[str, Any]) -> None:
-    came = outcome(MODULE, call, function, expected, exact=True)
+    came = outcome(MODULE, call, function, expected, exact=True, ordered=True)
     assert {name: came[name] for name in found} == found

@@ -59,6 +59,7 @@ def test_a_file_that_is_not_there_is_not_judged() -> None:
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
 def test_a_shell_script_is_read_and_not_run() -> None:
     assert look("shell", "a.sh", "echo hello; exit 3\n") is None
+    assert look("shell", "a.sh", "shopt -s extglob\nrm -f !(a)\n") is None
     assert look("shell", "a.sh", "if true\nthen echo\n")[0] in (2, 3)
 
 
@@ -72,6 +73,7 @@ def test_a_shell_script_is_read_and_not_run() -> None:
         ("a.js", "import a from 'b';\nlet a2 = ;\n", 2),
         ("a.js", "export const A = () => <div/>;\n", False),
         ("a.mjs", "export default 1;\n", None),
+        ("a.mjs", "import a from 'b' assert {type: 'json'}; let a2 = ;\n", False),
     ],
 )
 def test_javascript_may_be_a_script_or_a_module(path: str, text: str, line: Any) -> None:

@@ -140,6 +140,8 @@ def test_what_is_stated(text: str, expected: list[tuple[str, str]]) -> None:
         "self.f(1).g(2) == 3",
         "f(1).upper() == 'A'",
         "f(1) == 2\n\nf(1) == 3",
+        "f(0) == 1. f(1) == 2\n\nf(1) == 3",
+        "After load('a'), f(1) == 2.",
         "f(1) raises 2 to the power.",
         "f(1) raises an error message.",
         "f(1) never raises ValueError.",
@@ -204,3 +206,11 @@ def test_how_exact_a_number_is() -> None:
 def test_long_texts_are_read_in_little_time() -> None:
     for piece in ("f(", "f(1) ", "f(1) is ", "`", ">>> f(1)\n", "f('", "\n- ", "a ", "((", "`a` prints "):
         assert len(stated_examples(piece * (60_000 // len(piece)))) <= 1
+
+
+def test_a_list_in_any_order() -> None:
+    def ordered(text: str) -> list[bool]:
+        return [example.ordered for example in stated_examples(text) if isinstance(example, StatedCall)]
+
+    assert ordered("f(1) == [1, 2]") == [True]
+    assert ordered("f(1) == [1, 2]. The words come in any order.") == [False]

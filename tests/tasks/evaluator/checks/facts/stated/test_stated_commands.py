@@ -56,6 +56,8 @@ def test_what_is_stated(text: str, command: str, lines: tuple[str, ...]) -> None
         "`python3 a.py 5` never prints `8`.",
         "`python3 a.py 5` prints\n\nWell.\n\n    8\n",
         "`python3 a.py 5` prints\n8 lines.",
+        "`python3 a.py 80` prints `ready` and serves until Ctrl-C.",
+        "`python3 a.py 8` prints `1`. Later `python3 a.py 8` prints `2`.",
         "`rm -rf /` prints `8`.",
         "`python3 a.py 5; ls` prints `8`.",
         "`python3 a.py 5 > b` prints `8`.",

@@ -1,9 +1,9 @@
 """Runs in the workspace, by `python3 -I -c`: calls of one module's functions, and what came of them.
 
 Its one argument is JSON: `nonce`, `path` of the module, and `calls`, each with `call` (its source: literals alone),
-`function`, `expected` (a literal's source; empty: none) and `exact`. It prints a line for each call, the nonce and
-JSON: `value` (repr), `shown` (str) and `equal`; or `raised` (names of the exception's classes) and `words`. A module
-that cannot be imported gets one line, with `import` true.
+`function`, `expected` (a literal's source; empty: none), `exact` and `ordered`. It prints a line for each call, the
+nonce and JSON: `value` (repr), `shown` (str) and `equal`; or `raised` (names of the exception's classes) and `words`.
+A module that cannot be imported gets one line, with `import` true.
 
 The module runs in this process. One that means to can read the nonce, and print lines of its own: as it can return
 whatever the examples want to see. This tells whether the work is right, not whether it is honest.
@@ -68,7 +68,9 @@ def load(path: str) -> Any:
     return module
 
 
-def outcome(module: Any, call: str, function: str, expected: str, exact: bool) -> dict[str, Any]:
+def outcome(
+    module: Any, call: str, function: str, expected: str, exact: bool, ordered: bool
+) -> dict[str, Any]:
     if not hasattr(module, function):
         return {"raised": ["NameError", "ImportError"], "words": "%s is not defined" % function}  # noqa: UP031
     try:
@@ -81,7 +83,7 @@ def outcome(module: Any, call: str, function: str, expected: str, exact: bool) -
         return described(error)
     try:
         shown = repr(value)
-        equal = same(literal(expected), value, exact) if expected else None
+        equal = same(literal(expected), value, exact, ordered) if expected else None
         return {
             "value": shown if len(shown) <= MAX_SHOWN else None,
             "shown": str(value)[: MAX_SHOWN + 1],
@@ -120,14 +122,16 @@ def is_literal(source: str) -> bool:
     return True
 
 
-def same(stated: Any, came: Any, exact: bool = True) -> bool:
+def same(stated: Any, came: Any, exact: bool = True, ordered: bool = True) -> bool:
     """The value is the one that was stated. A list may be a tuple, and a number may have been computed in another way;
-    where it is not `exact`, the stated one may have been rounded."""
+    where it is not `exact`, the stated one may have been rounded; where not `ordered`, lists may have another order."""
     if isinstance(stated, (list, tuple)) and isinstance(came, (list, tuple)):
-        pairs = [same(one, other, exact) for one, other in zip(stated, came)]  # noqa: B905
+        if not ordered:
+            stated, came = sorted(stated, key=repr), sorted(came, key=repr)
+        pairs = [same(one, other, exact, ordered) for one, other in zip(stated, came)]  # noqa: B905
         return len(stated) == len(came) and all(pairs)
     if isinstance(stated, dict) and isinstance(came, dict):
-        return stated.keys() == came.keys() and all(same(stated[key], came[key], exact) for key in stated)
+        return stated.keys() == came.keys() and all(same(stated[k], came[k], exact, ordered) for k in stated)
     numbers = (int, float)
     if isinstance(stated, numbers) and isinstance(came, numbers) and float in (type(stated), type(came)):
         return near(float(stated), float(came), exact)

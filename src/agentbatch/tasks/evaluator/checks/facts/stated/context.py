@@ -19,7 +19,8 @@ _DENIED = re.compile(
     r"\b(?:not|never|no longer|cannot|\w+n['’]t|instead of|rather than|unlike|wrong|wrongly|incorrect|incorrectly|bugs?"
     r"|buggy|currently|at present|at the moment|today|previously|formerly|used to|old|was|were|actual|actually|broken"
     r"|fails?|failing|suppose|assume|assuming|imagine|if|unless|whether|although|though|avoid|forbid|random|randomly"
-    r"|could|might|may|maybe|perhaps|something|sometimes|approximately|roughly|like|say|without|anything but)\b"
+    r"|could|might|may|maybe|perhaps|something|sometimes|approximately|roughly|like|say|without|after"
+    r"|once|then|anything but)\b"
     r"|不|没|别|非|错|目前|现在|当前|以前|曾|旧|假设|如果|若|もし|現在|誤|ない",
     re.IGNORECASE,
 )

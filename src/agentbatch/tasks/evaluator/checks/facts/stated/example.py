@@ -19,6 +19,8 @@ class StatedCall:
     """Named before the function, as in `text.slugify('A b')`."""
     exact: bool = True
     """A number is as written; else it may have been rounded to that."""
+    ordered: bool = True
+    """The items of a list stand in this order."""
     printed: bool = False
     """`expected` is what `print` shows of it."""
 

@@ -2,36 +2,56 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from agentbatch.tasks.evaluator.checks.facts.stated.calls import stated_calls
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import stated_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.doctests import stated_sessions
-from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall
+from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
 
 MAX_TEXT = 60_000
 MAX_EXAMPLES = 40
 
 _CHANCE = re.compile(r"\brandom|\bshuffl|\bdice\b|随机|ランダム|乱数", re.IGNORECASE)
+_ANY_ORDER = re.compile(
+    r"\b(?:any|some|arbitrary|no particular|unspecified)\s+order\b|\bunordered\b"
+    r"|\border (?:does|is) not\b|\border doesn['’]t|顺序不限|任意顺序|顺序任意|順不同",
+    re.IGNORECASE,
+)
+_SERVES = re.compile(
+    r"\bserv(?:er|es|ing)\b|\blistens?\b|\bdaemon\b|\bforever\b|ctrl[-+ ]?c\b|服务器|サーバ", re.IGNORECASE
+)
+"""A program that does not end of itself, and whose output is not written out as long as it runs."""
 _SEED = re.compile(r"\bseed|种子|シード", re.IGNORECASE)
 
 
 def stated_examples(text: str) -> tuple[Example, ...]:
-    """In their order by kind: sessions, calls, commands. Examples that contradict each other are none."""
+    """In their order by kind: sessions, calls, commands, each once."""
     text = "\n".join(line.rstrip() for line in text[:MAX_TEXT].replace("\r\n", "\n").split("\n"))
     if _CHANCE.search(text) and not _SEED.search(text):
         return ()
-    found: dict[str, list[Example]] = defaultdict(list)
-    for call in (*stated_sessions(text), *stated_calls(text)):
-        found[call.call].append(call)
-    for command in stated_commands(text):
-        found[command.command].append(command)
-    agreed = [
-        examples[0] for examples in found.values() if all(_agree(examples[0], other) for other in examples)
-    ]
-    return tuple(agreed[:MAX_EXAMPLES])
+    commands = [] if _SERVES.search(text) else list(stated_commands(text))
+    certain: tuple[Example, ...] = (
+        *_certain_calls(text),
+        *(one for one in commands if commands_agree(one, commands)),
+    )
+    return tuple(dict.fromkeys(certain))[:MAX_EXAMPLES]
 
 
-def _agree(one: Example, other: Example) -> bool:
-    if isinstance(one, StatedCall) and isinstance(other, StatedCall):
-        return one.printed != other.printed or (one.expected, one.raises) == (other.expected, other.raises)
-    return one == other
+def _certain_calls(text: str) -> list[StatedCall]:
+    """Where two examples of one call contradict each other, what its function gives depends on what was done before:
+    none of that function is certain."""
+    ordered = not _ANY_ORDER.search(text)
+    calls = [replace(call, ordered=ordered) for call in (*stated_sessions(text), *stated_calls(text))]
+    by_call: dict[tuple[str, bool], list[StatedCall]] = defaultdict(list)
+    for call in calls:
+        by_call[call.call, call.printed].append(call)
+    doubtful = {
+        same[0].function for same in by_call.values() if len({(c.expected, c.raises) for c in same}) > 1
+    }
+    return [same[0] for same in by_call.values() if same[0].function not in doubtful]
+
+
+def commands_agree(one: StatedCommand, commands: Sequence[StatedCommand]) -> bool:
+    return all(other == one for other in commands if other.command == one.command)
