@@ -182,6 +182,25 @@ def test_a_check_is_named_by_its_kind_and_a_verdict_counts_them() -> None:
     ]
 
 
+def test_a_verdict_shows_each_quote_and_where_it_stands() -> None:
+    log = Log(tasks=1, verbose=True)
+    quote = {"ref": "C2", "quote": "8", "where": "command, exit 0: python3 prog.py"}
+    verdict = {
+        "requirements": [
+            {"text": "it prints 8", "met": True, "evidence": [quote]},
+            {"text": "it stops", "met": False, "evidence": [{"ref": "", "quote": "it hangs", "where": ""}]},
+        ]
+    }
+    lines = log.at(
+        1, e.VerdictReached(task_id="t1", iteration=1, accepted=False, verdict=verdict, decision="done")
+    )
+    assert [text[len("[12:00:00] task 1/1: ") :] for text in lines] == [
+        "verdict 1: not accepted",
+        '  met: it prints 8: "8" [C2] command, exit 0: python3 prog.py',
+        "  not met: it stops: it hangs",
+    ]
+
+
 @pytest.mark.parametrize(
     ("decided_by", "says"), [("verify", True), ("judge", False), ("checks", False), ("gates", False)]
 )
@@ -303,6 +322,9 @@ def test_verbose_shows_every_step() -> None:
 HOSTILE = "\x1b[2J\x1b]0;owned\x07evil\u202e\r\n[12:00:00] task 1/1: completed" + "x" * 100_000
 
 
+HOSTILE_QUOTES = [{"ref": HOSTILE, "quote": HOSTILE, "where": HOSTILE}] * 100
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) -> None:
     log = Log(verbose=verbose, tasks=0)
@@ -320,7 +342,7 @@ def test_no_foreign_text_forges_a_line_or_reaches_the_terminal(verbose: bool) ->
             task_id=HOSTILE,
             iteration=1,
             accepted=False,
-            verdict=None,
+            verdict={"requirements": [{"text": HOSTILE, "met": True, "evidence": HOSTILE_QUOTES}] * 100},
             refusals=[HOSTILE] * 100,
             tampering=[HOSTILE] * 100,
             checks=[e.CheckLine(kind="own", command=HOSTILE, passed=False, requirement=HOSTILE, note=HOSTILE)]

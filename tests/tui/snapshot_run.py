@@ -28,8 +28,11 @@ PRICES = "".join(
 
 NAMES = ("parse-dates", "csv-export", "rate-limiter", "统计-report", "readme", "flaky-tests", "docs")
 
-MET = {"text": "Dates of three forms are read.", "met": True, "evidence": "verify exits with 0; three tests."}
-UNMET = {"text": "A wrong date is an error.", "met": False, "evidence": "parse('31.2.') returns a date."}
+PROOF = {"ref": "C2", "quote": "Ran 3 tests", "where": "command, exit 0: python -m unittest -q"}
+MET = {"text": "Dates of three forms are read.", "met": True, "evidence": [PROOF]}
+OWN = {"ref": "K3", "quote": "ValueError", "where": "check own, passed, for: A wrong date is an error."}
+WORDS = {"ref": "", "quote": "parse('31.2.') returns a date.", "where": ""}
+UNMET = {"text": "A wrong date is an error.", "met": False, "evidence": [WORDS]}
 
 
 class Scene:
@@ -126,7 +129,7 @@ class Scene:
         )
 
     def judge(self, task: str, second: float, iteration: int, *, accepted: bool) -> None:
-        requirements = [MET, {**UNMET, "met": True, "evidence": "A test says so."} if accepted else UNMET]
+        requirements = [MET, {**UNMET, "met": True, "evidence": [OWN]} if accepted else UNMET]
         verdict = {
             "requirements": requirements,
             "missing": [] if accepted else ["A wrong date is no error."],
@@ -135,6 +138,13 @@ class Scene:
             "score": 1.0 if accepted else 0.6,
             "follow_up_prompt": "" if accepted else "A wrong date has to be an error.",
         }
+        checks = [
+            e.CheckLine(kind="sound", command="the form of the changed files", passed=True),
+            e.CheckLine(kind="own", command="./check", passed=True, requirement="Three forms are read."),
+            e.CheckLine(
+                kind="own", command="./check", passed=accepted, requirement="A wrong date is an error."
+            ),
+        ]
         self.at(
             second,
             e.TurnFinished(task_id=task, iteration=iteration, end="finished", text="Done."),
@@ -145,6 +155,7 @@ class Scene:
                 accepted=accepted,
                 verdict=verdict,
                 refusals=[] if accepted else ["A wrong date is no error."],
+                checks=checks,
                 decision="done" if accepted else "continue",
                 follow_up=str(verdict["follow_up_prompt"]),
             ),

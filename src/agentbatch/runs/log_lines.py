@@ -13,11 +13,13 @@ from agentbatch.runs.check_words import (
 )
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.verdict_words import required
 from agentbatch.text import clip, counted, duration, first_line, list_names, money, tokens
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
 
+MAX_REQUIREMENTS = 8
 MAX_CHECKS = 5
 """Checks of which something became that a verdict names; how each ended has a line of its own."""
 
@@ -217,7 +219,11 @@ def _verdict(event: e.VerdictReached) -> list[str]:
         lines.append(f"  checks: {counted_checks(event.checks)}")
     for check in [check for check in event.checks if check.note][:MAX_CHECKS]:
         lines.append(f"  {'passed' if check.passed else 'failed'} {clip(check_text(check), SHORT_WIDTH)}")
-    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:20]]
+    for requirement in required(event.verdict)[:MAX_REQUIREMENTS]:
+        word = "met" if requirement.met else "not met"
+        shown = "; ".join(clip(proof.text, SHORT_WIDTH) for proof in requirement.proofs[:2])
+        lines.append(f"  {word}: {clip(requirement.text, SHORT_WIDTH)}{f': {shown}' if shown else ''}")
+    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:10]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
     return lines

@@ -9,6 +9,7 @@ from agentbatch.display.reports.exports.csv import text_cell
 from agentbatch.display.reports.exports.export import EXPORT_KINDS, export, export_name, write_export
 from agentbatch.display.reports.exports.markdown import plain
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import state_of
@@ -74,6 +75,32 @@ def test_the_whole_report() -> None:
         "| gpt-9 | $0.0200 | $0.0400 | $0.0600 |",
         "| nobody-knows | – | – | – |",
     ]
+
+
+def test_a_report_tells_of_checks_and_of_quotes_with_their_place() -> None:
+    state = a_finished_run()
+    quote = {"ref": "C2", "quote": "8 | 9", "where": "command, exit 0: python3 prog.py"}
+    requirements = [{"text": "it prints", "met": True, "evidence": [quote]}]
+    checks = [
+        e.CheckLine(kind="sound", command="the form of the changed files", passed=True),
+        e.CheckLine(kind="own", command="./check", passed=False, requirement="it adds", note="Found wrong."),
+    ]
+    at = {"task_id": "parser", "iteration": 3, "decision": "done", "checks": checks}
+    by_judge = e.VerdictReached(accepted=True, verdict={"requirements": requirements}, **at)
+    state.apply(by_judge)
+    state.apply(e.VerdictReached(accepted=False, verdict=None, decided_by="checks", **at))
+    report = export("md", state, NOON + 100)
+    assert (
+        """- iteration 3: accepted
+  - checks: form passed; own failed
+  - failed check of our own: it adds (Found wrong.)
+  - met: it prints: "8 \\| 9" \\[C2\\] command, exit 0: python3 prog.py
+- iteration 3: not accepted, by a check
+"""
+        in report
+    )
+    (row,) = [row for row in export("csv", state, NOON + 100).splitlines() if row.startswith("1,parser,")]
+    assert ",checks,form passed; own failed," in row
 
 
 def test_a_report_of_an_old_file_claims_nothing_that_the_file_does_not_tell() -> None:

@@ -14,7 +14,7 @@ from agentbatch.tasks.results.to_state import state_of
 from agentbatch.tasks.spec.make_plan import task_ids
 from agentbatch.tasks.spec.task import Task
 from agentbatch.usage import Usage
-from tests.runs.finished_run import NOON, a_finished_run
+from tests.runs.finished_run import NOON, VERDICT, a_finished_run
 from tests.support.results_files import OLD, shown
 
 """What the original runner wrote, and nothing more."""
@@ -106,6 +106,36 @@ def test_a_task_of_the_original_has_the_id_that_it_would_have_with_us() -> None:
     assert list(state_of(OLD).tasks) == task_ids(tasks)
     twice = state_of(old("results", 1, "task", value={"dir": "work/a", "first_prompt": "write a"}))
     assert list(twice.tasks)[:2] == [task_ids(tasks)[0], f"{task_ids(tasks)[0]}-2"]
+
+
+def test_evaluations_with_checks_and_quotes_come_back_as_they_were() -> None:
+    quote = {"ref": "C2", "quote": "8", "where": "command, exit 0: python3 prog.py"}
+    verdict = {
+        **VERDICT,
+        "requirements": [{"text": "it prints 8", "met": True, "evidence": [quote]}],
+        "checks": [],
+    }
+    checks = [
+        e.CheckLine(kind="sound", command="the form of the changed files", passed=True),
+        e.CheckLine(
+            kind="own", command="./check", passed=False, requirement="it adds", note="Wrong.", counts=False
+        ),
+    ]
+    state = a_finished_run()  # whose verdicts are of before: evidence is text, and there are no checks
+    state.apply(
+        e.VerdictReached(
+            task_id="parser", iteration=3, accepted=True, verdict=verdict, checks=checks, decision="done"
+        )
+    )
+    state.apply(e.TaskFinished(task_id="parser", status="completed", reason="accepted"))
+    document = results_document(state, [], NOON)
+    result = document["results"][0]["result"]
+    assert result["checks"] == {
+        "sound": {"passed": 1, "failed": 0, "notCounted": 0},
+        "own": {"passed": 0, "failed": 0, "notCounted": 1},
+    }
+    back = state_of(json.loads(json.dumps(document)))
+    assert back.tasks["parser"].verdicts == state.tasks["parser"].verdicts
 
 
 def test_what_the_original_left_out_is_unknown() -> None:

@@ -112,7 +112,10 @@ def test_an_overlong_line_is_cut_with_a_word_about_it() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_row_is_wider_than_its_room_or_can_act_on_a_terminal(text: str, columns: int) -> None:
     verdict = {
-        "requirements": [{"text": text, "met": True, "evidence": text}],
+        "requirements": [
+            {"text": text, "met": True, "evidence": text},
+            {"text": text, "met": True, "evidence": [{"ref": text, "quote": text, "where": text}]},
+        ],
         "missing": [text],
         "score": 1.0,
     }

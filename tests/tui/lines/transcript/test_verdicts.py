@@ -104,6 +104,23 @@ def test_who_decided_and_how_a_check_ended_in_words() -> None:
         ]
 
 
+def test_a_quote_is_shown_with_the_place_where_it_stands() -> None:
+    quotes = [
+        {"ref": "C2", "quote": "8", "where": "command, exit 0: python3 prog.py"},
+        {"ref": "F1", "quote": "def f", "where": ""},
+    ]
+    met = {"text": "it prints 8", "met": True, "evidence": quotes}
+    unmet = {"text": "it stops", "met": False, "evidence": [{"ref": "", "quote": "it hangs", "where": ""}]}
+    blocks = told(verdict_blocks(task(record(1, verdict={**VERDICT, "requirements": [met, unmet]})), PLAIN))
+    assert blocks[1][1:6] == [
+        "+ met: it prints 8",
+        '"8" [C2] command, exit 0: python3 prog.py',
+        '"def f" (not found in the evidence)',
+        "x not met: it stops",
+        "it hangs",
+    ]
+
+
 def test_the_checks_of_an_evaluation_by_kind_and_each_that_failed_by_its_line() -> None:
     checks = [
         e.CheckLine(kind="sound", command="the form of the changed files", passed=True),

@@ -10,6 +10,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import RunState, TaskState, VerdictRecord
+from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
@@ -139,23 +140,18 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
     missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):
         yield f"  - {plain(text)}"
-    for text in _proof(record.verdict):
-        yield f"  - {plain(text)}"
+    yield from _requirements(record.verdict)
 
 
-def _proof(verdict: dict[str, object] | None) -> Iterator[str]:
-    """What is met, and the quotes that show it."""
-    requirements = verdict.get("requirements") if verdict is not None else None
-    for requirement in requirements if isinstance(requirements, list) else ():
-        match requirement:
-            case {"met": True, "text": str(text), "evidence": [*quotes]}:
-                shown = [_quote(quote) for quote in quotes if isinstance(quote, dict)]
-                yield f"met: {text}" + (f" ({'; '.join(shown)})" if shown else "")
-
-
-def _quote(quote: dict[str, object]) -> str:
-    where = f" [{quote.get('ref')}] {quote.get('where')}" if quote.get("where") else ""
-    return f'"{quote.get("quote")}"{where}'
+def _requirements(verdict: dict[str, object] | None) -> Iterator[str]:
+    """With the quotes and where they stand; runs from before there were any have their own words, and no lines here."""
+    found = required(verdict)
+    if not any(proof.place for requirement in found for proof in requirement.proofs):
+        return
+    for requirement in found:
+        shown = "; ".join(proof.text for proof in requirement.proofs)
+        word = "met" if requirement.met else "not met"
+        yield f"  - {plain(f'{word}: {requirement.text}' + (f': {shown}' if shown else ''))}"
 
 
 def _missing(verdict: dict[str, object] | None) -> list[str]:

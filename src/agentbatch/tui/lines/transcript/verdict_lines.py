@@ -6,13 +6,14 @@ from typing import Any
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import decided_by
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.text import harmless
+from agentbatch.runs.verdict_words import MAX_ITEMS, NOT_FOUND, Proof, required
+from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, text_lines
 from agentbatch.tui.lines.transcript.check_lines import check_lines
 
-MAX_ITEMS = 60
-"""Requirements, missing things and refusals shown, of each."""
+MAX_QUOTE = 400
+"""Cells of a quote."""
 
 
 def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list[Line]:
@@ -30,7 +31,7 @@ def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list
 
 def _body(event: e.VerdictReached, verdict: Mapping[str, Any], glyphs: Glyphs) -> list[Line]:
     lines = check_lines(event.checks, glyphs)
-    lines += requirement_lines(verdict.get("requirements"), glyphs)
+    lines += requirement_lines(verdict, glyphs)
     if verdict.get("blocked"):
         lines.append(Line("! blocked: the evaluator sees no way to do it", "$text-warning", 2))
     lines += _items("missing", verdict.get("missing"), "$text-warning")
@@ -40,33 +41,25 @@ def _body(event: e.VerdictReached, verdict: Mapping[str, Any], glyphs: Glyphs) -
     return lines
 
 
-def requirement_lines(requirements: object, glyphs: Glyphs) -> list[Line]:
-    """Each requirement with its sign, its word and its evidence."""
+def requirement_lines(verdict: Mapping[str, Any], glyphs: Glyphs) -> list[Line]:
+    """Each requirement with its sign, its word and what shows it."""
     lines: list[Line] = []
-    for requirement in _listed(requirements):
-        if not isinstance(requirement, Mapping):
-            continue
-        met = requirement.get("met") is True
-        status: ShownStatus = "completed" if met else "error"
-        word = "met" if met else "not met"
-        words = f"{glyphs[status]} {word}: "
-        text = f"{words}{harmless(str(requirement.get('text', '')))}"
-        lines.append(Line(text, "", 2, ((0, len(words), COLOURS[status]),)))
-        lines += quote_lines(requirement.get("evidence"))
+    for requirement in required(verdict):
+        status: ShownStatus = "completed" if requirement.met else "error"
+        words = f"{glyphs[status]} {'met' if requirement.met else 'not met'}: "
+        lines.append(Line(f"{words}{harmless(requirement.text)}", "", 2, ((0, len(words), COLOURS[status]),)))
+        for proof in requirement.proofs:
+            lines += text_lines(proof.words, "dim", 6) if not proof.place else [_quote(proof)]
     return lines
 
 
-def quote_lines(evidence: object) -> list[Line]:
-    """Each quote, and where it stands; old runs have text alone."""
-    if isinstance(evidence, str):
-        return text_lines(evidence, "dim", 6)
-    lines: list[Line] = []
-    for item in _listed(evidence):
-        if isinstance(item, Mapping):
-            ref, where = harmless(str(item.get("ref", ""))), harmless(str(item.get("where", "")))
-            place = f" [{ref}] {where}" if where else ""
-            lines.append(Line(f'"{harmless(str(item.get("quote", "")))}"{place}', "dim", 6))
-    return lines
+def _quote(proof: Proof) -> Line:
+    """The words as they stand, and where."""
+    words = f'"{clip(proof.words, MAX_QUOTE)}"'
+    style = "dim" if NOT_FOUND not in proof.place else "$text-warning"
+    return Line(
+        f"{words} {proof.place}", "", 6, ((len(words) + 1, len(words) + 1 + len(proof.place), style),)
+    )
 
 
 def _items(word: str, items: object, style: str) -> list[Line]:
