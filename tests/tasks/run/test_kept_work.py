@@ -159,6 +159,18 @@ async def test_what_comes_beside_the_judged_work_is_named_and_not_committed(
     assert any("Not committed, because it is no part of what was judged: late.txt" in text for text in texts)
 
 
+async def test_work_that_its_checks_format_is_judged_and_kept_as_they_left_it(
+    run_tasks: RunTasks, work: Path
+) -> None:
+    verify = "sed -i 's/^x$/formatted/' made.txt && grep -q formatted made.txt && date +%N > report.txt"
+    ran = await run_tasks([{**TASK, "verify": verify}], [SCRIPT])
+    (verdict,) = ran.of_type(e.VerdictReached)
+    assert (ran.task.status, verdict.tampering) == ("completed", [])
+    assert git(work, "show", f"{ran.task.branch}:made.txt") == "formatted"
+    assert git(work, "show", f"{ran.task.branch}:report.txt").isdigit()
+    assert len([event for event in ran.of_type(e.CheckFinished) if event.kind == "verify"]) == 2
+
+
 @pytest.mark.parametrize("changed", [True, False])
 async def test_accepted_before_a_crash_its_work_is_what_was_judged_then(
     run_tasks: RunTasks, tmp_path: Path, work: Path, changed: bool

@@ -117,8 +117,14 @@ def test_what_there_is_too_much_of(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not before.left_out_whole
     assert len(before.left_out) <= 4
     assert has_bytecode(before), "there may be"
-    write(root, "node_modules/.bin/a", "node_modules/.bin/b", "node_modules/.bin/c", "node_modules/.bin/d")
-    assert changed_left_out(before, look(root)) == [], "what only one of them has seen says nothing"
+
+
+def test_what_only_one_of_two_has_seen_says_nothing_where_one_saw_only_a_part() -> None:
+    old, new = {"venv/a/": "1", "venv/b/": "1"}, {"venv/b/": "2", "venv/c/": "1"}
+    for whole in (True, False):
+        before, after = Snapshot({}, left_out=old, left_out_whole=whole), Snapshot({}, left_out=new)
+        told = ["venv/a/", "venv/b/", "venv/c/"] if whole else ["venv/b/"]
+        assert changed_left_out(before, after) == changed_left_out(after, before) == told
 
 
 def test_compiled_python(root: Path) -> None:

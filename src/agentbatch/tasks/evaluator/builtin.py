@@ -24,7 +24,6 @@ from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASSERT_TOKENS, 
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
-from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
@@ -121,9 +120,8 @@ class BuiltinEvaluator:
         difference = changes(evidence.before, checked.after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(planned.root / path)]
-        suspicious = can_mislead(evidence.before, checked.after, planned.task.first_prompt)
-        tampered = {*evidence.restored, *runner.tampered, *checked.changed}
-        tampering = tuple(sorted({*tampered, *ours, *suspicious}))
+        tampered = {*evidence.restored, *runner.tampered, *checked.changed, *checked.suspicious}
+        tampering = tuple(sorted({*tampered, *ours}))
         checks, loaded = checked.results, None
         to_run = to_be_run(evidence.before, checked.after, checks) if self.judge else ()
         if to_run and not checked.failed and not has_run(evidence.work.tried):

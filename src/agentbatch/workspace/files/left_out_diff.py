@@ -23,6 +23,19 @@ def changed_left_out(before: Snapshot, after: Snapshot) -> list[str]:
     return [*names[:MAX_NAMED], *([f"{more:,} more in folders of packages"] if more > 0 else [])]
 
 
+def changed_by_checks(before: Snapshot, seen: Snapshot, after: Snapshot) -> list[str]:
+    """The same of what changed between `seen` and `after` while checks ran, in short: a check that installs packages
+    where there were none `before` is no news, and one that changes those that there were is one entry."""
+    old = {_top(path) for path in before.left_out}
+    named = set()
+    for path in _changed(seen, after):
+        top = _top(path)
+        packages = top.split("/")[-1] in PACKAGES
+        if BYTECODE not in path.split("/") and (top in old or not packages):
+            named.add(f"{top}/" if packages else path)
+    return sorted(named)[:MAX_NAMED]
+
+
 def changed_bytecode(before: Snapshot, after: Snapshot) -> list[str]:
     """Folders of compiled Python among installed packages that are not as they were."""
     return [

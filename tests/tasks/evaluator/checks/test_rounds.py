@@ -171,6 +171,40 @@ async def test_what_a_check_made_is_no_work_in_later_turns_and_sessions(
     assert (await Rounds(workspace, resumed, before).run())[:2] == (["steady"], ("coverage/app.js",))
 
 
+def installs(root: Path, number: int) -> bool:
+    for name in (".venv/bin/python", "node_modules/x/index.js"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{number}")
+    (root / "Makefile").write_text(f"# configured {number}\n")
+    return True
+
+
+async def test_what_a_coder_changes_beside_its_work_is_told_and_stays_told(
+    workspace: LocalWorkspace, root: Path
+) -> None:
+    library = root / "node_modules/x/index.js"
+    library.parent.mkdir(parents=True)
+    library.write_text("as installed")
+    before = await workspace.snapshot()
+    runner = CheckRunner("t", lambda _: None, Redactor([]), workspace)
+
+    async def told(checks: Checks) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        done = await checks.run(Work(1, before, await workspace.snapshot(), runner))
+        return done.suspicious, done.changed
+
+    checks = Checks({"act": Acting(root, installs)})
+    assert await told(checks) == ((), ("node_modules/",)), "what a check installs anew is no news"
+    library.write_text("changed by the coder")
+    (root / "conftest.py").write_text("")
+    assert await told(checks) == (("conftest.py", "node_modules/x/"), ("node_modules/",))
+    assert await told(checks) == (("conftest.py", "node_modules/x/"), ("node_modules/",))
+    resumed = Checks({"act": Acting(root, installs)})
+    resumed.restore(json.loads(json.dumps(checks.record)))
+    (suspicious, _) = await told(resumed)
+    assert {"conftest.py", "node_modules/x/"} <= {*suspicious}
+    assert "Makefile" not in suspicious
+
+
 async def test_protected_files_are_as_they_were_before_each_command(
     workspace: LocalWorkspace, root: Path
 ) -> None:

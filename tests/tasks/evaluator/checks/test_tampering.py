@@ -6,11 +6,11 @@ from agentbatch.tasks.evaluator.checks.tampering import can_mislead, named_in
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
-def snapshot(files: dict[str, str | None], **others: str) -> Snapshot:
+def snapshot(files: dict[str, str | None]) -> Snapshot:
     entries = {
         path: FileEntry(f"{hash(text)}", len(text or ""), text, False) for path, text in sorted(files.items())
     }
-    return Snapshot(entries, left_out=others)
+    return Snapshot(entries)
 
 
 def told(before: dict[str, str | None], after: dict[str, str | None], task: str = "Do it.") -> list[str]:
@@ -143,9 +143,3 @@ def test_a_name_is_looked_for_as_it_is() -> None:
     assert not named_in("Make aab(.txt", "a+b(.txt")
     assert named_in("See (out.csv).", "out.csv")
     assert not named_in("layout.csv, out.csv.gz", "out.csv")
-
-
-def test_installed_packages_are_told_too() -> None:
-    before = Snapshot({}, left_out={"node_modules/x/": "1"})
-    after = Snapshot({}, left_out={"node_modules/x/": "2"})
-    assert can_mislead(before, after, "") == ["node_modules/x/"]

@@ -7,9 +7,15 @@ from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, CheckSource, Work
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
+from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.text import list_names
-from agentbatch.workspace.files.left_out_diff import changed_bytecode, has_bytecode
+from agentbatch.workspace.files.left_out_diff import (
+    changed_by_checks,
+    changed_bytecode,
+    changed_left_out,
+    has_bytecode,
+)
 from agentbatch.workspace.workspace import Snapshot
 
 CLEAR_TIMEOUT = 60.0
@@ -19,6 +25,8 @@ done"""
 _CLEAR = r"find . \( {skipped} \) -prune -o -name __pycache__ -prune -exec bash -c {remove} bash {{}} + "
 _NOT_OURS = ("node_modules", ".git")
 _INSTALLED = (".venv", "venv", ".tox", ".nox")
+MAX_BESIDE = 20
+"""Changes beside the work that are told."""
 MAX_NAMES = 50_000
 """Characters of names in one command line."""
 
@@ -32,6 +40,8 @@ class Round:
     """The directory when they were over: what a judge sees, and what is kept."""
     changed: tuple[str, ...] = ()
     """Files that the checks changed, but for work that has passed as they left it, and for what they make."""
+    suspicious: tuple[str, ...] = ()
+    """What the coder changed that can make checks say what is not so."""
 
     @property
     def failed(self) -> CheckResult | None:
@@ -50,15 +60,21 @@ class Checks:
         self._sources = sources
         self._outputs = Outputs()
         self._task = ""
+        self._seen: Snapshot | None = None
+        """The directory after the latest round of this session."""
+        self._beside: set[str] = set()
+        """What coders' turns have changed beside the work: in installed packages, caches, hooks."""
 
     @property
     def record(self) -> dict[str, Any]:
         """JSON: what `restore` needs after the latest round."""
-        return dict(self._outputs.files)
+        record = {"made": dict(self._outputs.files), "beside": sorted(self._beside)}
+        return {name: value for name, value in record.items() if value}
 
     def restore(self, record: Mapping[str, Any]) -> None:
         """As it was after a round of an earlier session."""
-        self._outputs = Outputs({str(path): str(digest) for path, digest in record.items()})
+        self._outputs = Outputs(dict(record.get("made") or {}))
+        self._beside = set(record.get("beside") or ())
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
         """What a resumption has to know of them, by the name of the source."""
@@ -73,6 +89,20 @@ class Checks:
         """One round. Where checks have changed files of the work, a second one: what passed must still pass on what
         is kept, and leave the programs in it as they are."""
         work.runner.tampered.clear()
+        suspicious = self._suspicious(work)
+        done = await self._rounds(work)
+        self._seen = done.after
+        beside = changed_by_checks(work.before, work.after, done.after)
+        return replace(done, changed=(*done.changed, *beside), suspicious=suspicious)
+
+    def _suspicious(self, work: Work) -> tuple[str, ...]:
+        """What checks have made is not the coder's."""
+        told = can_mislead(work.before, work.after, self._task)
+        self._beside.update(changed_left_out(self._seen or work.before, work.after))
+        coders = [path for path in told if not self._outputs.hold(path, work.after)]
+        return (*coders, *sorted(self._beside)[:MAX_BESIDE])
+
+    async def _rounds(self, work: Work) -> Round:
         first = await self._once(work)
         if first.failed or not first.changed:
             return first

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Callable
 
 from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.left_out_diff import changed_left_out
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
@@ -45,7 +44,7 @@ def can_mislead(before: Snapshot, after: Snapshot, task: str) -> list[str]:
     told.update(path for path in (*made.modified, *made.deleted) if _steers(path, before, after))
     added = (path for path in made.added if _steers(path, before, after) or _shadows(path, after))
     told.update(path for path in added if not named_in(task, path))
-    return [*sorted(told), *changed_left_out(before, after)]
+    return sorted(told)
 
 
 def named_in(task: str, path: str) -> bool:
