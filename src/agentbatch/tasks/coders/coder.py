@@ -70,11 +70,6 @@ class WorkLog:
     tried_from: int = 0
     """Index into `commands`: those from here on ran after the latest change that a tool made to a file."""
 
-    @property
-    def tried(self) -> list[CommandRecord]:
-        """Those commands."""
-        return self.commands[self.tried_from :]
-
 
 @dataclass(frozen=True)
 class PromptStyle:

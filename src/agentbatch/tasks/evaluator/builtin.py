@@ -36,6 +36,8 @@ from agentbatch.tasks.evaluator.evaluator import (
     Start,
     TurnEvidence,
 )
+from agentbatch.tasks.evaluator.judging.changed_files import runnable
+from agentbatch.tasks.evaluator.judging.commands import changed_until
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
@@ -124,7 +126,11 @@ class BuiltinEvaluator:
         tampering = tuple(sorted({*tampered, *ours}))
         checks, loaded = checked.results, None
         to_run = to_be_run(evidence.before, checked.after, checks) if self.judge else ()
-        if to_run and not checked.failed and not has_run(evidence.work.tried):
+        commands = evidence.work.commands
+        tried_from = changed_until(
+            commands, evidence.work.tried_from, runnable(evidence.before, checked.after)
+        )
+        if to_run and not checked.failed and not has_run(commands[tried_from:]):
             loaded = await load(to_run, runner)
             checked = checked.plus(loaded)
         failed = checked.failed
@@ -144,8 +150,8 @@ class BuiltinEvaluator:
                 task=planned.task.first_prompt,
                 before=evidence.before,
                 after=checked.after,
-                commands=evidence.work.commands,
-                tried_from=evidence.work.tried_from,
+                commands=commands,
+                tried_from=tried_from,
                 checks=checks,
                 runs=() if loaded is None else (record(loaded),),
                 must_run=bool(to_run) and loaded is None,

@@ -71,7 +71,8 @@ def _piece(ref: str, path: str, before: FileEntry | None, after: FileEntry | Non
         heading = f"{name} ({kind}, {described(after)})" if after.excerpt else f"{name} ({kind})"
         return Piece(ref, heading, text, source=source, hidden=not after.excerpt)
     heading = f"{name} ({kind}{', a symlink' if after.kind == 'symlink' else ''})"
-    body = _lines(path, before, after) if before is not None and compared else None
+    known = before is not None and before.text is not None
+    body = _lines(path, before, after) if known and compared else None
     empty = ("empty",) if not after.text.strip() else ()
     shown = "(empty)" if empty and not body else body
     return Piece(ref, heading, after.text, body=shown, outcome=empty, source=source)

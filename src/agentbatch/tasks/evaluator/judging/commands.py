@@ -1,7 +1,8 @@
 """What a coder's command did, as far as its text says: it executed something, or only looked. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import PurePath
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.workspace.workspace import CommandRecord
@@ -12,13 +13,18 @@ CRASH = "Traceback (most recent call last):"
 """In an output: something crashed, whatever the exit code of the whole line."""
 
 _HERE_DOCUMENT = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n")
-_STARTS = r"(?:^|[;&|(\n`!]|\b(?:time|then|do|else|env|exec|timeout[ \t]+\S+)[ \t])[ \t]*(?:\w{1,50}=\S{0,200}[ \t]+)*"
+_BEFORE = r"(?:^|[;&|(\n`!]|\b(?:time|if|while|until|then|do|else|env|exec|timeout[ \t]+\S+)[ \t])"
+_STARTS = rf"{_BEFORE}[ \t]*(?:\w{{1,50}}=\S{{0,200}}[ \t]+)*"
 _PROGRAMS = (
     r"(?:python[\d.]*|pypy3?|pytest|tox|nox|uv|poetry|pipenv|coverage|bash|sh|dash|zsh|source|\.|node|deno|bun|npm|npx|"
     r"yarn|pnpm|tsx|ts-node|jest|vitest|mocha|make|just|go|cargo|java|ruby|perl|php|flask|uvicorn|gunicorn|sqlite3)"
 )
 _EXECUTES = re.compile(
     rf"{_STARTS}(?:{_PROGRAMS}(?![\w.-])(?![ \t]+(?:--version|-V|-VV|--help|-h)\b)|\.{{0,2}}/\S)"
+)
+_EDITS = re.compile(
+    r"\b(?:tee|mv|cp|patch|dd|install)\b|\b(?:sed|perl|awk)\b[^|;&\n]*[ \t]-i|"
+    r"\bgit[ \t]+(?:apply|checkout|restore|am)\b"
 )
 _LOOKS = re.compile(
     r"(?:cd|ls|cat|head|tail|wc|grep|egrep|rg|find|echo|printf|pwd|tree|stat|file|diff|cmp|which|type|command|test|\[|"
@@ -36,10 +42,28 @@ def ran_well(record: CommandRecord) -> bool:
     return record.exit_code == 0 and executes(record.command) and CRASH not in record.tail
 
 
+def changed_until(commands: Sequence[CommandRecord], tried_from: int, paths: Collection[str]) -> int:
+    """Index of the first command after the last change of `paths`. `tried_from`: the first after the last change that a
+    tool made; later ones may have been made by a command, as far as its text says so."""
+    names = {PurePath(path).name for path in paths}
+    for place in range(len(commands) - 1, tried_from - 1, -1):
+        text = _bare(commands[place].command)
+        if not executes(text) and any(_writes(text, name) for name in names):
+            return place + 1
+    return tried_from
+
+
+def _writes(command: str, name: str) -> bool:
+    if name not in command:
+        return False
+    into = re.search(rf">[ \t]*[\"']?[^\s;|&\"']{{0,200}}{re.escape(name)}", command)
+    return into is not None or _EDITS.search(command) is not None
+
+
 def only_looks(command: str) -> bool:
     """Its exit code says what was found, not what went wrong."""
     parts = [part.strip() for part in re.split(r"\|\||&&|[;|\n]", _bare(command))]
-    return all(_LOOKS.match(part) for part in parts if part)
+    return all(_LOOKS.match(part) for part in parts if part) and not executes(command)
 
 
 def failed_last(

@@ -10,7 +10,7 @@ from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
 from agentbatch.tasks.evaluator.judging.commands import ran_well
-from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line
+from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line, set_off
 from agentbatch.tasks.evaluator.judging.section import Section
 from agentbatch.workspace.files.diff import changes, tree
 from agentbatch.workspace.files.file_diff import quoted
@@ -80,7 +80,7 @@ class Evidence:
     runs: Sequence[CommandRecord] = ()
     """What the evaluator itself ran."""
     must_run: bool = False
-    """What ran after the last change has to be quoted: no check has run anything."""
+    """No check has run anything: what the coder ran after the last change has to be quoted."""
 
     @property
     def can_run(self) -> bool:
@@ -182,7 +182,7 @@ class Evidence:
 def _fit(section: str | Section, tokens: int | None) -> tuple[str, tuple[Piece, ...]]:
     if isinstance(section, Section):
         return section.fit(tokens)
-    return (section if tokens is None else cut(section, tokens)), ()
+    return set_off(section if tokens is None else cut(section, tokens)), ()
 
 
 def _run(

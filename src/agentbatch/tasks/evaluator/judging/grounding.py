@@ -8,10 +8,12 @@ from functools import lru_cache
 from agentbatch.tasks.evaluator.judging.pieces import Piece
 from agentbatch.tasks.results.shape import Quote, Requirement, Verdict
 
-MAX_QUOTES = 300
+MAX_QUOTES = 100
 """Looked up in one verdict; further ones are not found."""
 MAX_QUOTE = 4000
 """Characters of a quote; a longer one is not found."""
+MAX_PLACES = 200
+"""Places in one piece at which a quote is looked for; where all are parts of other words, it is not found."""
 SHOWN = 80
 """Characters of a text in a sentence to the judge."""
 
@@ -29,11 +31,15 @@ class Grounded:
     """A verdict as far as its quotes hold."""
 
     verdict: Verdict
-    """With where each quote stands; requirements whose quotes do not hold are not met."""
+    """With where each quote stands; of one that is complete, requirements whose quotes do not hold are not met."""
     problems: tuple[str, ...] = ()
     """What does not hold, a sentence each, for the judge to mend."""
+    unshown: tuple[str, ...] = ()
+    """Requirements that are called met, and that nothing shows."""
     quotes_run: bool = False
     """A met requirement quotes something that ran with exit code 0 after the last change."""
+    unquoted: str = ""
+    """A sentence for the judge, where it should quote such a thing, and does not."""
     expected: frozenset[str] = field(default_factory=frozenset)
     """Refs of what failed and of which a met requirement says by its exit code that it had to."""
 
@@ -53,6 +59,7 @@ def ground(
     lookup = _Lookup(pieces, redact)
     requirements: list[Requirement] = []
     problems: list[str] = []
+    unshown: list[str] = []
     quoted: set[str] = set()
     expected: set[str] = set()
     for requirement in verdict.requirements:
@@ -64,9 +71,11 @@ def ground(
             for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
         ]
         proof = [piece for piece, _ in found if piece is not None and _proves(piece, can_run)]
-        problem = _problem(requirement, found, proof) if requirement.met else ""
+        # What a verdict that is not complete calls met decides nothing, and the coder is not to do it again.
+        problem = _problem(requirement, found, proof) if requirement.met and verdict.complete else ""
         if problem:
             problems.append(problem)
+            unshown.append(requirement.text)
         elif requirement.met:
             quoted |= {piece.ref for piece in proof if piece.ran}
             expected |= {
@@ -77,13 +86,16 @@ def ground(
         met = requirement.met and not problem
         requirements.append(requirement.model_copy(update={"met": met, "evidence": evidence}))
     ran = [piece.ref for piece in pieces.values() if piece.ran]
+    unquoted = ""
     if must_run and verdict.complete and not problems and not quoted and ran:
         refs = ", ".join(f"[{ref}]" for ref in ran[-5:])
-        problems.append(f"No requirement quotes what ran after the last change with exit 0: {refs}.")
+        unquoted = f"No requirement quotes what ran after the last change with exit 0: {refs}."
     return Grounded(
         verdict.model_copy(update={"requirements": requirements}),
         tuple(problems),
+        tuple(unshown),
         bool(quoted),
+        unquoted,
         frozenset(expected),
     )
 
@@ -184,11 +196,11 @@ def folded(text: str) -> str:
 
 def _place(words: str, text: str, start: int) -> int:
     """Where the words begin, as whole words and whole numbers; -1: nowhere."""
-    place = text.find(words, start) if words else -1
-    while place >= 0:
-        if _whole(words, text, place):
-            return place
+    place = start - 1
+    for _ in range(MAX_PLACES if words else 0):
         place = text.find(words, place + 1)
+        if place < 0 or _whole(words, text, place):
+            return place
     return -1
 
 

@@ -47,8 +47,12 @@ class Judgement:
     failure: str = ""
     ungrounded: tuple[str, ...] = ()
     """What does not hold, a sentence each."""
+    unshown: tuple[str, ...] = ()
+    """Requirements that it calls met, and that nothing shows."""
     quotes_run: bool = False
     """It quotes something that ran with exit code 0 after the last change."""
+    unquoted: str = ""
+    """A sentence for the judge, where it should, and does not."""
     expected: frozenset[str] = frozenset()
     """Refs of what failed as it had to, by the verdict."""
     unseen: tuple[str, ...] = ()
@@ -57,7 +61,13 @@ class Judgement:
     @classmethod
     def of(cls, grounded: Grounded, shown: Shown) -> "Judgement":
         return cls(
-            grounded.verdict, "", grounded.problems, grounded.quotes_run, grounded.expected, shown.unseen
+            grounded.verdict,
+            ungrounded=grounded.problems,
+            unshown=grounded.unshown,
+            quotes_run=grounded.quotes_run,
+            unquoted=grounded.unquoted,
+            expected=grounded.expected,
+            unseen=shown.unseen,
         )
 
 
@@ -121,10 +131,11 @@ class Judge:
                 again = _again(reply, problem)
             else:
                 # What speaks against the work is heard at once; for it, a quote that does not hold may be mended once.
-                if not judgement.ungrounded or not accepts(judgement.verdict) or doubtful is not None:
+                problems = [*judgement.ungrounded, judgement.unquoted]
+                if not any(problems) or not accepts(judgement.verdict) or doubtful is not None:
                     return judgement
                 doubtful = judgement
-                again = _ground_it(judgement.ungrounded)
+                again = _ground_it(problems)
             question.messages += [
                 {
                     "role": "assistant",
@@ -208,7 +219,7 @@ def accepts(verdict: Verdict | None) -> bool:
 
 def _ground_it(problems: Sequence[str]) -> str:
     """What the judge is asked after a verdict whose quotes do not hold."""
-    shown = " ".join(problems[:MAX_PROBLEMS])
+    shown = " ".join([problem for problem in problems if problem][:MAX_PROBLEMS])
     return (
         f"{shown} Quote word for word what stands under that ref; what no evidence shows is not met, and complete is "
         "then false. Answer with the JSON object only."

@@ -41,17 +41,22 @@ _COMPILE = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'ex
 
 async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
     """Load the files, the first that fails ends it. None: there is none that can be loaded."""
-    commands = [_command(path, is_test(path)) for path in paths[:MOST]]
-    if not commands:
+    command = loading(paths)
+    if not command:
         return None
     fork = await runner.workspace.fork()
     try:
         shown = f"load {', '.join(quoted(path) for path in paths[:MOST])}"
-        result, _ = await runner.run(" && ".join(commands), TIMEOUT, "sound", shown=shown, fork=fork)
+        result, _ = await runner.run(command, TIMEOUT, "sound", shown=shown, fork=fork)
     finally:
         await asyncio.shield(fork.close())
     # What was still at work then has been loaded; what has no interpreter here cannot be.
     return replace(result, exit_code=0) if result.exit_code in (None, *NOT_STARTED) else result
+
+
+def loading(paths: Sequence[str]) -> str:
+    """The command line that loads them; empty: there is none."""
+    return " && ".join(_command(path, is_test(path)) for path in paths[:MOST])
 
 
 def record(loaded: CheckResult) -> CommandRecord:

@@ -46,6 +46,11 @@ class Piece:
         """As it is named beside a quote."""
         return shortened(" ".join(self.heading.split()), SHOWN_HEADING)
 
+    @property
+    def size(self) -> int:
+        """Characters that it takes, about: as `render` has it."""
+        return len(self.ref) + len(self.heading) + len(self.shown) + 5
+
     def render(self, limit: int | None = None) -> str:
         """From its ref on, in about `limit` characters: what is too long lacks its middle."""
         heading, body = self.heading, self.shown.strip("\n")

@@ -34,6 +34,7 @@ def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bo
         facts,
         unjudged=judgement.failure,
         ungrounded=judgement.ungrounded,
+        unshown=judgement.unshown,
         unproven=tuple(_unproven(judgement, question, loaded)),
     )
 

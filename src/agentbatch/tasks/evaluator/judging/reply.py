@@ -83,6 +83,8 @@ def _others(text: str, spans: list[tuple[int, int]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     between, at = [], len(text)
     for start, end in spans:
+        if text.find('"complete"', start, end) < 0:
+            continue
         try:
             found.append(_unwrapped(_parsed(text[start:end])))
         except NoVerdict:

@@ -1,5 +1,6 @@
 """Several pieces of one kind, as they fit: as many as possible, and of each head and tail. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentbatch.model.tokens import estimate
@@ -35,35 +36,32 @@ class Section:
         return text, seen
 
     def _shown(self, limit: int | None) -> tuple[str, tuple[Piece, ...]]:
-        whole = [piece.render() for piece in self.pieces]
-        sizes = [len(text) + 1 for text in whole]
+        sizes = [piece.size for piece in self.pieces]
         if limit is None or sum(sizes) <= limit:
             note = [f"({self.left_out:,} earlier ones left out)"] if self.left_out else []
-            return "\n".join([*note, *whole]), self.pieces
-        most = max(1, min(len(whole), limit // MIN_SHARE))
-        places = range(len(whole))
-        kept = places[-most:] if self.latest_first else places[:most]
-        rest = self._rest([self.pieces[place] for place in places if place not in kept], limit // NAMES)
-        room = limit - len(rest)
-        shares = fair_shares([sizes[place] for place in kept], room)
-        shown = [
-            whole[place] if sizes[place] <= share else self.pieces[place].render(share)
-            for place, share in zip(kept, shares, strict=True)
-        ]
+            return "\n".join([*note, *(piece.render() for piece in self.pieces)]), self.pieces
+        most = max(1, min(len(sizes), limit // MIN_SHARE))
+        first = len(sizes) - most if self.latest_first else 0
+        kept = self.pieces[first : first + most]
+        others = self.pieces[:first] + self.pieces[first + most :]
+        rest = self._rest(others, limit // NAMES)
+        shares = fair_shares([piece.size for piece in kept], limit - len(rest))
+        shown = [piece.render(share) for piece, share in zip(kept, shares, strict=True)]
         if sum(map(len, shown)) > max(limit, MIN_SHARE):
-            return rest or self._rest(list(self.pieces), limit), ()
+            return rest or self._rest(self.pieces, limit), ()
         texts = [rest, *shown] if self.latest_first else [*shown, rest]
-        return "\n".join(filter(None, texts)), tuple(self.pieces[place] for place in kept)
+        return "\n".join(filter(None, texts)), kept
 
-    def _rest(self, pieces: list[Piece], limit: int) -> str:
+    def _rest(self, pieces: Sequence[Piece], limit: int) -> str:
         """What is not shown: by its heading, as far as there is room, the others by their number."""
         if self.latest_first:
             left_out = self.left_out + len(pieces)
             return f"({left_out:,} earlier ones left out)" if left_out else ""
         lines: list[str] = []
         for place, piece in enumerate(pieces):
-            lines.append(piece.heading)
-            if sum(len(line) + 1 for line in lines) > limit:
-                lines[-1] = f"[... {len(pieces) - place:,} more ...]"
+            limit -= len(piece.heading) + 1
+            if limit < 0:
+                lines.append(f"[... {len(pieces) - place:,} more ...]")
                 break
+            lines.append(piece.heading)
         return "\n".join(["Not shown:", *lines]) if lines else ""

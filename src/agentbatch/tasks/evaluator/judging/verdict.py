@@ -13,6 +13,9 @@ MAX_FOLLOW_UP = 2000
 """Characters sent on to the coder; the prompt asks for at most 200 words."""
 
 
+NOT_SHOWN = "not shown yet: run it, so that it can be seen"
+"""What the coder is told of a requirement that is called met without evidence that holds."""
+
 MAX_NAMED = 5
 """Quotes that do not hold, in the reasons of one refusal."""
 
@@ -113,6 +116,8 @@ class Facts:
     """A sentence when there is no valid verdict."""
     ungrounded: tuple[str, ...] = ()
     """Quotes of the verdict that do not hold, a sentence each."""
+    unshown: tuple[str, ...] = ()
+    """Requirements that it calls met, and that no quote shows."""
     unproven: tuple[str, ...] = ()
     """What else speaks against a verdict that is complete, a sentence each: something was not run, or not seen."""
     checks_decide: bool = False
@@ -153,12 +158,17 @@ def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:
 
 def what_is_missing(verdict: Verdict | None, facts: Facts | None = None) -> list[str]:
     """What the coder still owes by this verdict: its `missing`, requirements that are unmet or unproven, and of one
-    that is complete what speaks against it all the same."""
+    that is complete what speaks against it all the same. What is only not shown is not to be done again."""
     if verdict is None:
         return []
+    facts = facts or Facts()
     items = [item.strip() for item in verdict.missing if item.strip()]
-    items += [r.text for r in verdict.requirements if not r.met or not r.evidence]
-    items += facts.unproven if facts is not None and verdict.complete else ()
+    items += [
+        f"{r.text} ({NOT_SHOWN})" if r.text in facts.unshown else r.text
+        for r in verdict.requirements
+        if not r.met or not r.evidence
+    ]
+    items += facts.unproven if verdict.complete else ()
     return list(dict.fromkeys(items))
 
 

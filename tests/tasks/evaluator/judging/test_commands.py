@@ -1,0 +1,155 @@
+"""What a command's text tells: a table."""
+
+import pytest
+
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.judging.commands import (
+    changed_until,
+    executes,
+    failed_last,
+    only_looks,
+    ran_well,
+)
+from agentbatch.workspace.workspace import CommandRecord
+
+
+def ran(command: str, code: int | None = 0, tail: str = "") -> CommandRecord:
+    return CommandRecord(command, code, tail, 0.1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 prog.py",
+        "python3.11 -B prog.py 3 5",
+        "cd src && PYTHONPATH=. A=b python3 -m prog",
+        "echo 3 | python3 prog.py -",
+        "time python3 prog.py",
+        "timeout 5 node app.js",
+        "for n in 1 2; do python3 prog.py $n; done",
+        "if python3 prog.py; then echo yes; fi",
+        'test "$(python3 prog.py 3 5)" = 8',
+        "./run.sh",
+        "../tools/run",
+        "bash run.sh",
+        "sh -c 'python3 prog.py'",
+        "pytest -q",
+        "npm test",
+        "make check",
+        ". ./env.sh",
+        "cat > t.py <<'EOF'\nprint(1)\nEOF\npython3 t.py",
+        "python3 - <<'EOF'\nimport prog\nEOF",
+        "! python3 prog.py x",
+    ],
+)
+def test_what_executes(command: str) -> None:
+    assert executes(command)
+    assert not only_looks(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat prog.py",
+        "ls -la",
+        "echo python3",
+        "cat > prog.py <<'EOF'\npython3 is here\n./run.sh\nEOF",
+        "cat <<EOF > run.sh\npython3 prog.py\nEOF",
+        "cat > prog.py <<'EOF'\npython3 never ends",
+        "python3 --version",
+        "node --version",
+        "which python3",
+        "grep -n python3 README.md",
+        "mkdir -p site && touch site/a",
+        "pip install flask",
+        "sed -i s/a/b/ prog.py",
+        "pythonic prog.py",
+        "make-believe",
+        "chmod +x run.sh",
+        "",
+        "cat " + "x" * 100_000 + "; python3 prog.py",
+    ],
+)
+def test_what_does_not(command: str) -> None:
+    assert not executes(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "looks"),
+    [
+        ("grep -q x a", True),
+        ("cd src && ls | wc -l", True),
+        ("test -f a || echo no", True),
+        ("[ -f a ]", True),
+        ("git diff --exit-code", True),
+        ("grep x a && python3 b.py", False),
+        ("mkdir a", False),
+        ("lsof -i", False),
+    ],
+)
+def test_what_only_looks(command: str, looks: bool) -> None:
+    assert only_looks(command) is looks
+
+
+def test_what_ran_well() -> None:
+    assert ran_well(ran("python3 prog.py"))
+    assert not ran_well(ran("python3 prog.py", 1))
+    assert not ran_well(ran("python3 prog.py", None))
+    assert not ran_well(ran("cat prog.py"))
+    assert not ran_well(ran("python3 prog.py || true", 0, "Traceback (most recent call last):\n  ..."))
+
+
+FAILED = ran("python3 prog.py", 1)
+GOOD = ran("python3 prog.py")
+LOOK = ran("grep -n TODO prog.py", 1)
+
+
+@pytest.mark.parametrize(
+    ("commands", "tried_from", "checks", "runs", "last"),
+    [
+        ([GOOD, FAILED], 0, [], [], 1),
+        ([FAILED, GOOD], 0, [], [], None),
+        ([FAILED], 1, [], [], None),
+        ([FAILED, LOOK], 0, [], [], 0),
+        ([GOOD, LOOK], 0, [], [], None),
+        ([LOOK], 0, [], [], None),
+        ([ran("sleep 60", None)], 0, [], [], 0),
+        ([FAILED], 0, [CheckResult("make test", 0, "", 1.0)], [], None),
+        ([FAILED], 0, [CheckResult("make test", 1, "", 1.0)], [], 0),
+        ([FAILED], 0, [CheckResult("make test", 0, "", 1.0, "tests")], [], 0),
+        ([FAILED], 0, [CheckResult(" python3  prog.py", 0, "", 1.0, "tests")], [], None),
+        ([FAILED], 0, [CheckResult("python3 prog.py", 0, "", 1.0, "sound", ran=False)], [], 0),
+        ([FAILED], 0, [], [GOOD], None),
+        ([FAILED], 0, [], [FAILED], 0),
+        ([], 0, [], [], None),
+    ],
+)
+def test_the_last_command_after_the_last_change(
+    commands: list[CommandRecord],
+    tried_from: int,
+    checks: list[CheckResult],
+    runs: list[CommandRecord],
+    last: int | None,
+) -> None:
+    assert failed_last(commands, tried_from, checks, runs) == last
+
+
+@pytest.mark.parametrize(
+    ("command", "until"),
+    [
+        ("cat > prog.py <<'EOF'\nprint(1)\nEOF", 2),
+        ("cat >> src/prog.py <<'EOF'\nprint(1)\nEOF", 2),
+        ('echo "print(1)" > "prog.py"', 2),
+        ("sed -i s/a/b/ prog.py", 2),
+        ("mv new.py prog.py", 2),
+        ("git checkout prog.py", 2),
+        ("cat prog.py 2>&1", 0),
+        ("grep 'a > b' prog.py", 0),
+        ("python3 prog.py > out.txt", 0),
+        ("echo x > notes.md", 0),
+        ("ls", 0),
+    ],
+)
+def test_a_change_that_a_command_made(command: str, until: int) -> None:
+    assert changed_until([GOOD, ran(command), LOOK], 0, ["src/prog.py"]) == until
+    assert changed_until([GOOD, ran(command), LOOK], 3, ["src/prog.py"]) == 3
