@@ -56,7 +56,7 @@ async def test_the_sample_batch_with_every_call_and_answer_through_pickle(tmp_pa
     assert outcome.exit_code == 0
     assert [task.status for task in outcome.state.tasks.values()] == ["completed"] * 10
     used = sending.workspaces.used
-    assert set(used) == {"start", "info", "call", "run", "snapshot", "leave", "close", "run closed"}
+    assert set(used) == {"start", "info", "call", "run", "snapshot", "fork", "leave", "close", "run closed"}
     assert (used["start"], used["leave"], used["close"], used["run closed"]) == (10, 10, 10, 1)
     assert used["run"] >= 10, "each task has checks of its own"
     assert not Path(ELSEWHERE).exists(), "nothing at home took the directory's name for a path"
