@@ -1,6 +1,9 @@
 """A task's own examples run in a copy of its directory."""
 
+import shutil
 from pathlib import Path
+
+import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -24,7 +27,9 @@ if __name__ == "__main__":
 """
 
 
-async def checked(tmp_path: Path, source: str, name: str = "text.py") -> tuple[list[CheckResult], list[str]]:
+async def checked(
+    tmp_path: Path, source: str, name: str = "text.py", task: str = TASK
+) -> tuple[list[CheckResult], list[str]]:
     root = tmp_path / "work"
     root.mkdir(exist_ok=True)
     workspace = local_workspace(root, tmp_path / "outputs")
@@ -32,7 +37,7 @@ async def checked(tmp_path: Path, source: str, name: str = "text.py") -> tuple[l
     (root / name).write_text(source, encoding="utf-8")
     events: list[e.Event] = []
     runner = CheckRunner("t", events.append, Redactor([]), workspace)
-    found = await StatedExamples(TASK, 30.0).run(Work(1, before, await workspace.snapshot(), runner))
+    found = await StatedExamples(task, 30.0).run(Work(1, before, await workspace.snapshot(), runner))
     assert sorted(path.name for path in root.iterdir()) == [name], "they run in a copy"
     return list(found), [type(event).__name__ for event in events]
 
@@ -68,3 +73,34 @@ async def test_what_is_wrong_is_told_in_words(tmp_path: Path) -> None:
 
 async def test_where_nothing_is_made_yet_nothing_runs(tmp_path: Path) -> None:
     assert await checked(tmp_path, "x = 1\n", "other.py") == ([], [])
+
+
+JS_TASK = "slug('A b') returns 'a-b'. pair(1) is [1, {'a': None}], none(1) is 2, stop(1) throws an error, away(1) is 3."
+JS = """
+console.log("noise");
+function slug(text) { console.log("more"); return text; }
+const pair = async (n) => [n, { a: null }];
+function none(n) {}
+function stop(n) { throw new RangeError("no"); }
+function away(n) { return require("fs").readFileSync("gone"); }
+module.exports = { slug, pair, none, stop, away };
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node")
+async def test_javascript_is_called_with_node(tmp_path: Path) -> None:
+    (found,), _ = await checked(tmp_path, JS, "a.js", JS_TASK)
+    assert found.told == (
+        "Examples of the task do not come out as stated:\n"
+        "`slug('A b')` should give 'a-b'; it gave 'A b'\n"
+        "`none(1)` should give 2; it gave undefined"
+    )
+    shutil.rmtree(tmp_path / "work")
+    assert await checked(tmp_path, f"document.title = 'x'; {JS}", "a.js", JS_TASK) == (
+        [],
+        ["CheckStarted", "CheckFinished"],
+    )
+    shutil.rmtree(tmp_path / "work")
+    right = "export const slug = (t) => t.toLowerCase().replace(' ', '-');"
+    (found,), _ = await checked(tmp_path, right, "a.mjs", JS_TASK)
+    assert (found.passed, found.tail) == (True, "`slug('A b')` gives 'a-b'")

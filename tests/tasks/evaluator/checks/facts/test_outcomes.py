@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_calls, of_command
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, answers, of_answers, of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
 from agentbatch.workspace.workspace import CommandResult
 
@@ -16,6 +16,10 @@ def done(output: str, exit_code: int | None = 0, timed_out: bool = False) -> Com
 
 def call(expected: str = "", raises: str = "", **more: Any) -> StatedCall:
     return StatedCall("f", "f(1)", expected, raises, **more)
+
+
+def of_calls(path: str, calls: list[StatedCall], result: CommandResult, nonce: str) -> list[Outcome]:
+    return of_answers(path, calls, answers(result.output, nonce), result)
 
 
 VALUE_ERROR = {"raised": ["ValueError", "Exception"], "words": "too small"}

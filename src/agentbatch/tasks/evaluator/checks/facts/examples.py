@@ -7,10 +7,9 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
-from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_calls, of_command
-from agentbatch.tasks.evaluator.checks.facts.programs.program import command
+from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_answers, of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
-from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 from agentbatch.tasks.evaluator.checks.facts.tied import Tied, tied
 from agentbatch.tasks.evaluator.evaluator import Start
@@ -64,9 +63,8 @@ class StatedExamples:
         found: list[Outcome] = []
         for path, calls in can_run.calls.items():
             nonce = secrets.token_hex(8)
-            line = command("call_examples", argument(nonce, path, calls))
-            done = await fork.run(line, max(end - monotonic(), LEAST))
-            found += of_calls(path, calls, done, nonce)
+            done = await fork.run(calls_command(nonce, path, calls), max(end - monotonic(), LEAST))
+            found += of_answers(path, calls, calls_answers(path, calls, done.output, nonce), done)
         for example in can_run.commands:
             if monotonic() > end:
                 break
@@ -74,17 +72,6 @@ class StatedExamples:
             outcome = of_command(example, done)
             found += [outcome] if outcome else []
         return found
-
-
-def argument(nonce: str, path: str, calls: Sequence[StatedCall]) -> dict[str, Any]:
-    """What `call_examples` takes."""
-    return {"nonce": nonce, "path": path, "calls": [_given(call) for call in calls]}
-
-
-def _given(call: StatedCall) -> dict[str, Any]:
-    expected = "" if call.printed else call.expected
-    given = {"call": call.call, "function": call.function, "expected": expected}
-    return {**given, "exact": call.exact, "ordered": call.ordered}
 
 
 def told(found: Sequence[Outcome], seconds: float, runner: CheckRunner) -> CheckResult:

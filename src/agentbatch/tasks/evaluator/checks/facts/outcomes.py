@@ -42,11 +42,6 @@ def answers(output: str, nonce: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def of_calls(path: str, calls: Sequence[StatedCall], done: CommandResult, nonce: str) -> list[Outcome]:
-    """Of the calls of one module; those of which nothing can be told are left out."""
-    return of_answers(path, calls, answers(done.output, nonce), done)
-
-
 def not_imported(said: Sequence[Mapping[str, Any]]) -> bool:
     """The answers are one: that the module cannot be imported."""
     return bool(said) and said[0].get("import") is True
@@ -55,7 +50,7 @@ def not_imported(said: Sequence[Mapping[str, Any]]) -> bool:
 def of_answers(
     path: str, calls: Sequence[StatedCall], said: Sequence[Mapping[str, Any]], done: CommandResult
 ) -> list[Outcome]:
-    """The same, of what `answers` has read."""
+    """Of the calls of one module; those of which nothing can be told are left out."""
     if not_imported(said):
         raised = _raised(said[0])
         return [] if raised is None else [Outcome(False, f"{quoted(path)} cannot be imported: {raised}")]

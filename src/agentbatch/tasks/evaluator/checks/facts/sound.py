@@ -75,8 +75,8 @@ class SoundFiles:
     async def _look(self, work: Work, files: Sequence["File"]) -> list[Any]:
         """An answer for each, as the program has it; False where there is none."""
         answers: list[Any] = []
-        for chunk in chunks(files, room("sound_forms")):
-            done = await work.workspace.run(command("sound_forms", chunk), self._timeout)
+        for chunk in chunks(files, room("sound_forms.py")):
+            done = await work.workspace.run(command("sound_forms.py", chunk), self._timeout)
             found = answer(done.output) if done.exit_code == 0 else None
             if not isinstance(found, list) or len(found) != len(chunk):
                 found = [False] * len(chunk)
@@ -89,7 +89,7 @@ class SoundFiles:
         if entry is None:
             return False
         old = (form, path, entry.text)
-        if entry.text is None or len(argument_text([old])) > room("sound_forms"):
+        if entry.text is None or len(argument_text([old])) > room("sound_forms.py"):
             return True
         (before,) = await self._look(work, [old])
         return isinstance(before, list) and _kind(before) == _kind(found)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agentbatch.tasks.evaluator.checks.facts.scripts import given, is_script
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import parts
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
 from agentbatch.tasks.evaluator.checks.tampering import is_test, named_in
@@ -11,6 +12,12 @@ from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.workspace import Snapshot
 
 _DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+_EXPORTS = re.compile(r"^(?:module\.)?exports\b|^export\s", re.MULTILINE)
+_DEFINED_IN_SCRIPT = re.compile(
+    r"^(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?(?:function[ \t*]+|const[ \t]+|let[ \t]+|var[ \t]+)"
+    r"([A-Za-z_]\w*)|^(?:module\.)?exports\.([A-Za-z_]\w*)[ \t]*=",
+    re.MULTILINE,
+)
 _FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}|[\w.-]*/[\w./-]*")
 _CODE = re.compile(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
 
@@ -47,10 +54,18 @@ def _defined(changed: Sequence[str], after: Snapshot) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in changed:
         text = after.files[path].text
-        if path.endswith(".py") and not is_test(path) and text:
-            for name in set(_DEFINED.findall(text)):
+        if text and not is_test(path):
+            for name in _names(path, text):
                 found.setdefault(name, []).append(path)
     return found
+
+
+def _names(path: str, text: str) -> set[str]:
+    if path.endswith(".py"):
+        return set(_DEFINED.findall(text))
+    if is_script(path) and _EXPORTS.search(text):
+        return {one or other for one, other in _DEFINED_IN_SCRIPT.findall(text)}
+    return set()
 
 
 def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str) -> str:
@@ -58,11 +73,13 @@ def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str) -
     paths = [path for path in defined.get(call.function, ()) if call.module in ("", _stem(path))]
     if len(paths) > 1:
         paths = [path for path in paths if named_in(task, path)]
-    return paths[0] if len(paths) == 1 else ""
+    if len(paths) != 1 or (is_script(paths[0]) and given(call) is None):
+        return ""
+    return paths[0]
 
 
 def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".py")
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 def _names_file(call: str, before: Snapshot, after: Snapshot) -> bool:

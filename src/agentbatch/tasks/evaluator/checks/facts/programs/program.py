@@ -1,4 +1,4 @@
-"""Programs of ours that run in a workspace: with its own python3, from its command line, with what it has."""
+"""Programs of ours that run in a workspace: with its own python3 or node, from its command line, with what it has."""
 
 import json
 from importlib.resources import files
@@ -8,14 +8,15 @@ from typing import Any, Literal
 MAX_COMMAND = 100_000
 """Bytes of a command line, program and argument: bash gets it as one argument, and Linux takes 128 KiB in one."""
 
-Program = Literal["sound_forms", "call_examples"]
+Program = Literal["sound_forms.py", "call_examples.py", "call_examples.js"]
 
 
 def command(program: Program, argument: Any) -> str:
     """The command line that runs the program with `argument` as JSON. ASCII alone: a name that is no UTF-8 crosses
     as the surrogates of JSON, and is a name of a file again over there."""
-    source = files(__package__).joinpath(f"{program}.py").read_text(encoding="utf-8")
-    return f"python3 -I -B -c {quote(source)} {argument_text(argument)}"
+    source = files(__package__).joinpath(program).read_text(encoding="utf-8")
+    runs = "python3 -I -B -c" if program.endswith(".py") else "node -e"
+    return f"{runs} {quote(source)} {argument_text(argument)}"
 
 
 def argument_text(argument: Any) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
-from agentbatch.tasks.evaluator.checks.facts.examples import argument
-from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, answers, not_imported, of_answers
-from agentbatch.tasks.evaluator.checks.facts.programs.program import command
+from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, not_imported, of_answers
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.workspace.workspace import CommandResult, Workspace
 
@@ -48,8 +47,8 @@ async def run_calls(
 ) -> Ran:
     """`timeout`: seconds for all; `source`: of a program that is not there, and is written into the copy."""
     nonce = secrets.token_hex(8)
-    line = command("call_examples", argument(nonce, path, calls))
+    line = calls_command(nonce, path, calls)
     if source:
         line = f"cat > {path} <<'{nonce}'\n{source}\n{nonce}\n{line}"
     done = await runner.execute(line, timeout, copy)
-    return Ran(path, calls, done, answers(done.output, nonce))
+    return Ran(path, calls, done, calls_answers(path, calls, done.output, nonce))
