@@ -14,8 +14,10 @@ CHECKS_SCHEMA = "checks"
 
 CHECKS_QUESTION = re.compile(
     r"\AWrite (acceptance checks for this task|\w+ assert lines|the Python functions?)\b"
+    r"|^Do not do this task\. Write \w+ assert lines\b",
+    re.MULTILINE,
 )
-"""How a question for checks begins where it has no schema."""
+"""In a question for checks that has no schema."""
 
 ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
 """How the evidence names the iteration."""
@@ -65,7 +67,7 @@ def asks_for_checks(body: Mapping[str, Any]) -> bool:
     if isinstance(named, dict) and named.get("name") == CHECKS_SCHEMA:
         return True
     first = next((m for m in body["messages"] if m.get("role") == "user"), None)
-    return first is not None and CHECKS_QUESTION.match(text_of(first)) is not None
+    return first is not None and CHECKS_QUESTION.search(text_of(first)) is not None
 
 
 def answers_given(messages: Sequence[Mapping[str, Any]]) -> int:

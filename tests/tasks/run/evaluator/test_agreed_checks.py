@@ -46,11 +46,11 @@ def own(ran: Any) -> list[tuple[bool, str]]:
 
 
 async def test_what_its_own_program_confirms_binds_and_the_coder_is_told_in_words(run_tasks: Any) -> None:
-    checks = [once(ASSERTS), once(PROGRAM), once("assert double(0) == 0\nassert double(4) == 8\n"), Say()]
+    checks = [once(ASSERTS), once(PROGRAM), Say()]
     ran = await run_tasks([task()], [script(write(WRONG), write(RIGHT), checks=checks)])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
     assert own(ran) == [(False, ""), (True, "")]
-    assert len(ran.checks_requests()) == 3, "two values agreed on are not enough: it was asked again"
+    assert len(ran.checks_requests()) == 2, "two values agreed on are enough"
     assert len(ran.evaluator_requests()) == 1, "a failed check needs no judge"
     follow_up = ran.of_type(e.IterationStarted)[1].prompt
     assert "`double(1)` should give 2; it gave 1" in follow_up
@@ -58,6 +58,24 @@ async def test_what_its_own_program_confirms_binds_and_the_coder_is_told_in_word
     (checked,) = {event.command for event in ran.of_type(e.CheckFinished) if event.kind == "own"}
     assert checked == "calls of `double` whose values the evaluator is sure of"
     assert sorted(path.name for path in (ran.folder / "work").iterdir()) == ["prog.py"]
+
+
+async def test_what_two_askings_say_alike_binds(run_tasks: Any) -> None:
+    checks = [
+        once(ASSERTS),
+        once("I do not know."),
+        once("assert double(4) == 8\nassert double(1) == 3"),
+        Say(),
+    ]
+    wrong = write("def double(n):\n    return n + 1\n")
+    ran = await run_tasks([task()], [script(wrong, write(RIGHT), checks=checks)])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+    assert own(ran) == [(False, ""), (True, "")]
+    follow_up = ran.of_type(e.IterationStarted)[1].prompt
+    assert "`double(4)` should give 8; it gave 5" in follow_up
+    assert "double(1)" not in follow_up, "its askings contradict each other"
+    temperatures = [request["temperature"] for request in ran.checks_requests()]
+    assert temperatures == [0.0, 0.0, 0.6]
 
 
 async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run_tasks: Any) -> None:
@@ -79,10 +97,18 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run
         (TASK, [Say(content="I cannot.")], 1),
         (TASK, [once(ASSERTS), once("no program"), once("assert double(9) == 18"), Say()], 3),
         (f"{TASK}\n\n    double(3) == 6", [once(ASSERTS), once(PROGRAM.replace("* 2", "+ 2")), Say()], 3),
+        (f"{TASK}\n\n    double(1) == 2\n    double(4) == 8\n    double(5) == 10", [Say(content=ASSERTS)], 1),
         ("Write a poem about Python into poem.txt.", [Say(content=ASSERTS)], 0),
         (f"{TASK} {'So it is. ' * 400}", [Say(content=ASSERTS)], 0),
     ],
-    ids=["no asserts", "nothing agrees", "its program is wrong by an example", "no function", "a long task"],
+    ids=[
+        "no asserts",
+        "nothing agrees",
+        "its program is wrong by an example",
+        "examples alone",
+        "no function",
+        "a long task",
+    ],
 )
 async def test_without_agreement_there_is_no_check(
     run_tasks: Any, prompt: str, checks: list[Say], asked: int

@@ -16,19 +16,20 @@ from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
     Expected,
     agreed,
     expected_of,
+    normal,
     program_of,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
 
-ASKED = 6
-"""Asserts of one asking."""
-ENOUGH = 3
+ASKED = 8
+"""Asserts of one asking; the first ones are the examples of the task in spite of all."""
+ENOUGH = 2
 """Values that are agreed on, with which nothing more is asked."""
 ASSERT_TOKENS = 240
 PROGRAM_TOKENS = 400
 """Tokens that an answer may have at most."""
-OTHER_TEMPERATURE = 0.8
-"""Of the second asking: alike only where the model is sure."""
+OTHER_TEMPERATURE = 0.6
+"""Of the second asking: alike only where the model is sure. At 0.8 a small one begins to talk and to program."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Asking:
 
     async def agreed(self, most: int, runner: CheckRunner) -> list[Expected]:
         """What counts, `most` at most."""
-        first = expected_of(await self._ask("asserts", self.asserts_model, 0.0), self.functions)
+        first = self._new(await self._ask("asserts", self.asserts_model, 0.0))
         if not first:
             return []
         program = program_of(await self._ask("program", self.program_model, 0.0))
@@ -55,11 +56,20 @@ class Asking:
         kept = agreed([first], gave, most)
         if len(kept) >= ENOUGH:
             return kept
-        second = expected_of(await self._ask("again", self.asserts_model, OTHER_TEMPERATURE), self.functions)
-        new = [one for one in second if one not in first]
-        if gave is not None and new:
-            gave = {**gave, **(await self._gave(program, new, runner) or {})}
+        second = self._new(await self._ask("again", self.asserts_model, OTHER_TEMPERATURE))
+        more = [one for one in second if one not in first]
+        if gave is not None and more:
+            gave = {**gave, **(await self._gave(program, more, runner) or {})}
         return agreed([first, second], gave, most)
+
+    def _new(self, reply: str) -> list[Expected]:
+        """What the reply expects beyond the examples of the task, which are run anyway."""
+        stated = {normal(call.call) for call in self._stated()}
+        return [one for one in expected_of(reply, self.functions) if one.call not in stated]
+
+    def _stated(self) -> list[StatedCall]:
+        examples = [one for one in stated_examples(self.task) if isinstance(one, StatedCall)]
+        return [one for one in examples if one.function in self.functions]
 
     async def _ask(self, kind: str, model: RoleModel, temperature: float) -> str:
         question = self.prompts.render(
@@ -73,8 +83,7 @@ class Asking:
         self, program: str, expected: Sequence[Expected], runner: CheckRunner
     ) -> Mapping[str, str] | None:
         """What the model's own program gives for the calls; None: by an example of the task itself it is wrong."""
-        examples = [one for one in stated_examples(self.task) if isinstance(one, StatedCall)]
-        stated = [one for one in examples if one.function in self.functions]
+        stated = self._stated()
         calls = [*stated, *(one.as_stated() for one in expected)]
         path = f"own_{secrets.token_hex(6)}.py"
         async with Copies(runner.workspace) as copies:

@@ -106,6 +106,14 @@ def agreed(
     return kept[:most]
 
 
+def normal(call: str) -> str:
+    """A call as `Expected` writes it; what is none stays as it is."""
+    try:
+        return ast.unparse(ast.parse(call, mode="eval"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return call
+
+
 def same_value(one: str, other: str) -> bool:
     """Two literals mean the same, as examples are compared: rounded numbers and tuples for lists included."""
     try:
