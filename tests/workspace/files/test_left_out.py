@@ -27,7 +27,7 @@ PLACES = (
     "node_modules/x/index.js", "node_modules/x/lib/a.js", "node_modules/.bin/x", "web/node_modules/y/i.js",
     f"{SITE}/p/core.py", f"{SITE}/p/__pycache__/core.cpython-311.pyc", f"{SITE}/fine.pth", ".venv/bin/python",
     "__pycache__/a.cpython-311.pyc", ".cache/data.json", ".pytest_cache/README.md", ".git/hooks/pre-commit",
-    ".git/hooks/pre-push.sample", ".git/config", "target/debug/x", "Cargo.toml", ".next/a.js",
+    ".git/hooks/pre-push.sample", ".git/config", "target/debug/x", "Cargo.toml", ".next/x/a.js",
 )  # fmt: skip
 
 
@@ -68,12 +68,17 @@ def test_what_is_looked_at(root: Path) -> None:
         (".cache/hidden.py", ".cache/hidden.py"),
         (".pytest_cache/v/hidden.pth", ".pytest_cache/v/hidden.pth"),
         ("other/venv/a.py", "other/venv/"),
+        (".git/hidden.py", ".git/hidden.py"),
+        (".agentbatch/hidden.js", ".agentbatch/hidden.js"),
+        ("target/hidden.sh", "target/hidden.sh"),
         # Made anew by every honest run, or cleared before a check.
         (".cache/more.json", ""),
         ("__pycache__/b.cpython-311.pyc", ""),
         (f"{SITE}/p/__pycache__/core.cpython-311.pyc", ""),
         (".git/index", ""),
-        (".next/b.js", ""),
+        (".next/static/b.js", ""),
+        (".agentbatch/runs/r/a.py", ""),
+        ("target/debug/build/out.py", ""),
     ],
 )
 def test_a_change_is_told(root: Path, name: str, told: str) -> None:

@@ -1,8 +1,8 @@
 """What a snapshot leaves out, seen from the outside: by name, size and times, never by content.
 
 Installed packages run with the work, and a check imports what lies there. Fifty thousand files are not to be read after
-each turn, but a file cannot be written without a new ctime, which nobody can set. Build folders and the inside of
-version control are not looked at: what is there is made anew, or runs nowhere.
+each turn, but a file cannot be written without a new ctime, which nobody can set. Of build folders and of version
+control only programs at their top are looked at, and hooks: what is further in is too much, and made anew.
 """
 
 import os
@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
+from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
+
 MAX_LOOKED_AT = 10_000
 """Files in such folders that are looked at, those near the top first: about 40 ms."""
 
@@ -20,6 +22,8 @@ PACKAGES = frozenset({"node_modules", "bower_components", ".venv", "venv", ".tox
 BYTECODE = "__pycache__"
 _CACHES = frozenset({".cache", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 """No program belongs there."""
+_TOPS = IGNORED_FOLDERS - PACKAGES - _CACHES - {BYTECODE, ".nuxt"} | {"target"}
+"""No program belongs directly into these."""
 _PROGRAM = re.compile(r".*\.(py|pyc|pth|so|[cm]?[jt]s|sh|rb|pl)")
 _LOADED_BY_ITSELF = re.compile(
     r".*\.pth|(sitecustomize|usercustomize|conftest)\.py|pyvenv\.cfg|\.package-lock\.json"
@@ -45,7 +49,7 @@ def look_at_left_out(root: Path, folders: Iterable[Path]) -> tuple[dict[str, str
         for entry in _entries(folder):
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if kind != "hooks" and kind != BYTECODE:
+                    if kind in ("packages", "cache"):
                         waiting.append((Path(entry.path), BYTECODE if entry.name == BYTECODE else kind))
                     continue
                 fact = _fact(entry)
@@ -71,7 +75,9 @@ def _starts(folders: Iterable[Path]) -> Iterable[tuple[Path, str]]:
             yield folder, "packages"
         elif folder.name in _CACHES:
             yield folder, "cache"
-        elif folder.name == ".git":
+        elif folder.name in _TOPS:
+            yield folder, "top"
+        if folder.name == ".git":
             yield folder / "hooks", "hooks"
 
 
@@ -79,7 +85,7 @@ def _is_named(kind: str, folder: str, name: str) -> bool:
     match kind:
         case "packages":
             return folder in _PROGRAMS or _LOADED_BY_ITSELF.fullmatch(name) is not None
-        case "cache":
+        case "cache" | "top":
             return _PROGRAM.fullmatch(name) is not None
         case "hooks":
             return not name.endswith(".sample")

@@ -97,6 +97,8 @@ def test_of_a_file_with_much_else_in_it_only_what_steers_checks(
         ("src/json.py", [], True),
         ("pytest.py", [], True),
         ("json.cpython-311-x86_64-linux-gnu.so", [], True),
+        ("app/prog.cpython-311-x86_64-linux-gnu.so", ["app/prog.py"], True),
+        ("app/prog.so", ["app/other.py", "prog.py"], False),
         ("unittest/__init__.py", [], True),
         ("unittest/mock.py", ["unittest/__init__.py"], True),
         ("code/main.py", [], False),  # no package: the module of that name comes first

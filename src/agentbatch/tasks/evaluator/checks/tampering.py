@@ -106,10 +106,14 @@ _READERS: dict[str, Callable[[FileEntry | None], object]] = {
 
 def _shadows(path: str, after: Snapshot) -> bool:
     """A Python check would import it in the place of the standard library, or of a tool: `unittest.py` beside the tests
-    decides what they say. Inside of a package it is a name like any other."""
+    decides what they say. Inside of a package it is a name like any other; but a compiled module comes before
+    the source beside it everywhere."""
     if not path.endswith((".py", ".so", ".pyd")):
         return False
-    parts = path.split("/")
+    *folders, name = parts = path.split("/")
+    source = "/".join((*folders, f"{name.split('.')[0]}.py"))
+    if not name.endswith(".py") and source in after.files:
+        return True
     for place, part in enumerate(parts):
         last = place == len(parts) - 1
         inside = "/".join(parts[: place + 1])
