@@ -48,6 +48,10 @@ LATE: dict[tuple[str, str], str] = {
     ("runs/services/notify_process.py", "apprise"): EXTRA,
     ("spending/pricing.py", "genai_prices"): "megabytes of prices: only where something is priced",
     (f"{PROGRAMS}/call_examples.py", "asyncio"): "runs in a workspace: slow, and seldom needed",
+    **{
+        (f"{PROGRAMS}/sound_forms.py", name): "runs in a workspace after every turn, and has to be quick"
+        for name in ("site", "subprocess", "tempfile", "xml")
+    },
     (f"{PROGRAMS}/sound_forms.py", "tomllib"): "runs in a workspace, whose Python may be older",
     (f"{PROGRAMS}/sound_forms.py", "yaml"): "runs in a workspace, which may have it",
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,

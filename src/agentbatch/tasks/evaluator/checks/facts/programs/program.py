@@ -10,13 +10,18 @@ MAX_COMMAND = 100_000
 
 Program = Literal["sound_forms.py", "call_examples.py", "call_examples.js"]
 
+_RUNS: dict[Program, str] = {
+    "sound_forms.py": "python3 -I -S -B -c",  # installed packages take long, and it needs at most one
+    "call_examples.py": "python3 -I -B -c",
+    "call_examples.js": "node -e",
+}
+
 
 def command(program: Program, argument: Any) -> str:
     """The command line that runs the program with `argument` as JSON. ASCII alone: a name that is no UTF-8 crosses
     as the surrogates of JSON, and is a name of a file again over there."""
     source = files(__package__).joinpath(program).read_text(encoding="utf-8")
-    runs = "python3 -I -B -c" if program.endswith(".py") else "node -e"
-    return f"{runs} {quote(source)} {argument_text(argument)}"
+    return f"{_RUNS[program]} {quote(source)} {argument_text(argument)}"
 
 
 def argument_text(argument: Any) -> str:

@@ -3,6 +3,8 @@
 Its one argument is JSON: a list of [form, path, text]; `text` null: the file itself is read. It prints one line, a JSON
 list with an answer for each: null (sound), false (nothing here can tell), or [line, what is wrong], line 0: unknown.
 Nothing of a file is executed. From Python 3.7 on, the standard library alone, PyYAML where it is there.
+
+It runs after every turn: what takes long to import is imported where a form needs it, installed packages (`-S`) too.
 """
 
 from __future__ import annotations
@@ -10,12 +12,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 import warnings
 from typing import Any
-from xml.parsers import expat
 
 MAX_FILE = 2_000_000
 MAX_SLOW = 200_000
@@ -97,6 +96,8 @@ class DeclaresEntity(Exception):
 
 
 def xml(raw: bytes, path: str) -> Answer:
+    from xml.parsers import expat
+
     def declared(*_: object) -> None:
         raise DeclaresEntity
 
@@ -112,6 +113,9 @@ def xml(raw: bytes, path: str) -> Answer:
 
 
 def yaml(raw: bytes, path: str) -> Answer:
+    import site
+
+    site.main()
     import yaml  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     if len(raw) > MAX_SLOW:
@@ -158,6 +162,9 @@ def javascript(raw: bytes, path: str) -> Answer:
 def tool(command: list[str], raw: bytes, ending: str) -> tuple[int | None, str]:
     """Exit code and what it said of the text, in a file of its own: neither its name nor what lies beside the real one
     (package.json) matter. None: it is not there, or took too long."""
+    import subprocess
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "text" + ending)
         with open(path, "wb") as file:
