@@ -16,6 +16,7 @@ CANNOT_RUN = ("No module named pytest", "no tests ran", "Ran 0 tests", "NO TESTS
 """What runners say that found nothing to run, or are not there themselves."""
 NO_TESTS = (126, 127)
 FAILED_BEFORE = "failed before the work began too"
+FAILED_FIRST = "failed at first, and passed when they ran again"
 TESTS_CHANGED = "the tests themselves were changed"
 
 
@@ -81,13 +82,24 @@ class ProjectTests:
         results = []
         try:
             for test in self._tests:
-                result, _ = await work.runner.run(test.command, self._timeout, "tests", fork=fork)
-                results.append(weighed(result, test, tests_changed=changed))
-                if results[-1].binding and not results[-1].passed:
+                result = await self._run(test, work, fork, tests_changed=changed)
+                results.append(result)
+                if result.binding and not result.passed:
                     break
         finally:
             await fork.close()
         return results
+
+    async def _run(
+        self, test: ProjectTest, work: Work, fork: Workspace, *, tests_changed: bool
+    ) -> CheckResult:
+        """Tests that fail now and then must not refuse right work: what would bind has failed twice."""
+        ran, _ = await work.runner.run(test.command, self._timeout, "tests", fork=fork)
+        result = weighed(ran, test, tests_changed=tests_changed)
+        if result.passed or not result.binding or result.exit_code is None:
+            return result
+        again, _ = await work.runner.run(test.command, self._timeout, "tests", fork=fork)
+        return replace(again, note=FAILED_FIRST) if again.passed else result
 
 
 def of_record(record: Mapping[str, Any]) -> tuple[ProjectTest, ...]:
