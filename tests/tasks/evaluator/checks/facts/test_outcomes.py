@@ -37,6 +37,8 @@ VALUE_ERROR = {"raised": ["ValueError", "Exception"], "words": "too small"}
         (call("[1]"), {"value": "Decimal('1')", "equal": True}, "`f(1)` gives [1]"),
         (call("[1]"), {"value": None, "equal": False}, "`f(1)` should give [1]; it gave something else"),
         (call("[1]"), {"value": "(" * 300}, None),
+        (call("[1]"), {"value": "1if 1else " * 90 + "1"}, None),
+        (call("[1]"), {"value": "[" + "1," * 5000 + "]"}, None),
         (call("[1]"), {"value": "-" * 9000 + "1", "equal": None}, None),
         (call("2"), VALUE_ERROR, "`f(1)` should give 2; it raised ValueError: too small"),
         (call("2"), {"raised": ["FileNotFoundError", "OSError"], "words": "x"}, None),

@@ -15,6 +15,8 @@ NO_FAULT = frozenset({"OSError", "ImportError", "TclError"})
 """Exceptions that tell of the place, and not of the work: a file, a package or a screen that is not there."""
 _NO_FAULT_SAID = ("No module named ", "Cannot find module ", "command not found", "EOFError")
 """What says so in the output of a command, or that it waits for what somebody types."""
+MAX_VALUE = 2000
+"""Characters of a value that is compared here."""
 MAX_TOLD = 300
 """Characters of what came out that are told."""
 
@@ -83,7 +85,7 @@ def _of_call(call: StatedCall, answer: Mapping[str, Any]) -> Outcome | None:
 
 def _equal(call: StatedCall, shown: object, said: object) -> bool | None:
     """Where what came out is no literal (an iterator), or too long, there is only its own word for it."""
-    if isinstance(shown, str) and is_literal(shown):
+    if isinstance(shown, str) and len(shown) <= MAX_VALUE and is_literal(shown):
         return same(literal(call.expected), literal(shown), call.exact, call.ordered)
     return said if isinstance(said, bool) else None
 

@@ -19,6 +19,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from typing import Any
 
 MAX_SHOWN = 400
@@ -110,8 +111,12 @@ def evaluated(tree: ast.expr, module: Any) -> Any:
 
 
 def literal(source: Any) -> Any:
-    """Of a source or a tree."""
-    return set() if source in ("set()", "frozenset()") else ast.literal_eval(source)
+    """Of a source or a tree; without a word of what Python thinks of how it is written."""
+    if source in ("set()", "frozenset()"):
+        return set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(source)
 
 
 def is_literal(source: str) -> bool:
