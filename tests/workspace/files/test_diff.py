@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.diff import Changes, changes, file_changes, render_patch, tree, unified_diff
+from agentbatch.workspace.files.diff import Changes, changes, file_changes, render_patch, tree
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.files.line_diff import MAX_PAIRS, hunks, split_lines
 from agentbatch.workspace.files.snapshot import take_snapshot
@@ -157,39 +157,6 @@ def test_changes() -> None:
 def test_text_dropped_for_room_is_no_change() -> None:
     entry = FileEntry("h", 1, "x", False)
     assert not changes(Snapshot({"a": entry}), Snapshot({"a": FileEntry("h", 1, None, False)}))
-
-
-def test_the_judges_diff_is_whole_where_it_fits() -> None:
-    text = unified_diff(of(a="1\n"), of(a="2\n", b="x"))
-    assert text == (
-        "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,1 +1,1 @@\n-1\n+2\n"
-        "diff --git a/b b/b\nnew file mode 100644\n--- /dev/null\n+++ b/b\n@@ -0,0 +1,1 @@\n+x\n"
-        "\\ No newline at end of file\n"
-    )
-
-
-def test_no_file_eats_the_judges_diff() -> None:
-    small = {f"s{number}": f"small {number}\n" for number in range(20)}
-    text = unified_diff(of(), of(a="x\n" * 50_000, z="y\n" * 50_000, **small), limit=10_000)
-    assert len(text) <= 10_000
-    for content in small.values():
-        assert f"+{content}" in text
-    assert text.count("+x\n") + text.count("+y\n") > 2500
-    assert abs(text.count("+x\n") - text.count("+y\n")) < 10
-    assert text.count("the rest is left out") == 2
-
-
-def test_more_files_than_fit_are_counted() -> None:
-    many = {f"f{number:05}": "text\n" * 20 for number in range(10_000)}
-    text = unified_diff(of(), of(**many), limit=3_000)
-    assert len(text) <= 3_000
-    assert text.endswith("[... 9,990 more files changed ...]\n")
-    assert "b/f00009" in text
-
-
-def test_a_limit_of_nearly_nothing_holds() -> None:
-    for limit in (0, 1, 50, 301):
-        assert len(unified_diff(of(), of(a="x\n" * 500, b="y\n" * 500), limit=limit)) <= limit
 
 
 def test_the_worst_case_is_bounded() -> None:

@@ -8,9 +8,6 @@ from agentbatch.text import list_names
 from agentbatch.workspace.files.file_diff import FileChange, described, file_change, file_diff, named, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
-MIN_SHARE = 300
-"""Characters of diff below which a file is better named than shown."""
-
 
 @dataclass(frozen=True)
 class Changes:
@@ -52,23 +49,6 @@ def changed_since(paths: Sequence[str]) -> str:
     return f"Changed after it was judged, so it is not what was accepted: {list_names(paths, 5, 80)}."
 
 
-def unified_diff(before: Snapshot, after: Snapshot, limit: int = 30_000) -> str:
-    """The diff for a reader, at most `limit` characters.
-
-    Where it is longer, every file gets an equal share and what small ones do not need goes to the large ones;
-    when even the shares are too small, the rest of the files are only named. Binary and large files are named
-    with their sizes.
-    """
-    pieces = [file_diff(change) or named(change) for change in file_changes(before, after)]
-    if sum(map(len, pieces)) <= limit:
-        return "".join(pieces)
-    shown = max(1, min(len(pieces), limit // MIN_SHARE))
-    rest = f"[... {len(pieces) - shown:,} more files changed ...]\n" if shown < len(pieces) else ""
-    pieces = pieces[:shown]
-    shares = _fair_shares([len(piece) for piece in pieces], limit - len(rest))
-    return ("".join(_cut(piece, share) for piece, share in zip(pieces, shares, strict=True)) + rest)[:limit]
-
-
 def file_changes(before: Snapshot, after: Snapshot) -> list[FileChange]:
     """Every file that differs, by path."""
     found = changes(before, after)
@@ -106,23 +86,6 @@ def same(one: FileEntry | None, other: FileEntry | None) -> bool:
         return one is other
     facts = attrgetter("sha256", "size", "kind", "executable")
     return bool(facts(one) == facts(other))
-
-
-def _fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Each gets what it needs or an equal part of what the smaller ones leave."""
-    shares = [0] * len(sizes)
-    for served, position in enumerate(sorted(range(len(sizes)), key=lambda index: sizes[index])):
-        shares[position] = min(sizes[position], total // (len(sizes) - served))
-        total -= shares[position]
-    return shares
-
-
-def _cut(piece: str, share: int) -> str:
-    if len(piece) <= share:
-        return piece
-    note = f"[... {len(piece):,} characters of diff in all, the rest is left out ...]\n"
-    kept = piece[: max(0, share - len(note) - 1)]
-    return f"{kept}\n{note}"
 
 
 def _by_folder(paths: Iterable[str]) -> str:

@@ -74,6 +74,17 @@ def test_the_first_are_shown_and_the_others_named_and_counted() -> None:
     assert re.search(r"\[\.\.\. \d+ more \.\.\.\]$", text)
 
 
+def test_no_file_eats_the_room_of_the_others() -> None:
+    small = {f"s{number}.py": f"small {number}\n" for number in range(20)}
+    files = {"a.py": "xx\n" * 20_000, "z.py": "yy\n" * 20_000, **small}
+    text, seen = Section(file_pieces(Snapshot({}), snapshot(files)), limit=10_000).fit()
+    assert len(text) <= 10_000
+    assert len(seen) == 22
+    assert all(f"\n{content}" in text for content in small.values())
+    assert abs(text.count("xx\n") - text.count("yy\n")) < 10
+    assert text.count("characters left out") == 2
+
+
 def test_of_commands_the_latest_stay() -> None:
     text, seen = Section(many(20, 400), limit=2000, latest_first=True, left_out=5).fit()
     assert seen[-1].ref == "F20"

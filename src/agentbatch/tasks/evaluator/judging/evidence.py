@@ -204,7 +204,7 @@ def _run(
         body=_end(record.tail, limit),
         outcome=(end, end.replace("exit", "exit code")),
         failed=not passed,
-        ran=not stale and (ran_well(record) or (passed and ref.startswith("R"))),
+        ran=not stale and ran_well(record),
         stale=stale,
     )
 
