@@ -55,8 +55,8 @@ class Scene:
             after=snapshot(self.after),
         )
 
-    def refused(self, reply: str, *, weak_model: bool = False) -> list[str]:
-        """Why the work is not accepted after this reply; empty: it is."""
+    def refused(self, reply: str, *, weak_model: bool = False, loaded: bool = False) -> list[str]:
+        """Why the work is not accepted after this reply; empty: it is. `loaded`: the evaluator has run the change."""
         turn = self.turn()
         question = Evidence(
             iteration=turn.iteration,
@@ -76,4 +76,4 @@ class Scene:
             judgement = judged(reply, question, question.fit(30_000, weak_model=weak_model), Redactor([]))
         except NoVerdict as error:
             return [f"No verdict: {error}."]
-        return refusals(judgement.verdict, proven(facts, judgement, question, loaded=False))
+        return refusals(judgement.verdict, proven(facts, judgement, question, loaded=loaded))

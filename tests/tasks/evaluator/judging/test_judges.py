@@ -102,7 +102,7 @@ CARELESS: dict[str, tuple[Scene, str]] = {
         Scene(commands=[ran("cat prog.py", PROGRAM)]),
         says(quote("C1", "import sys")),
     ),
-    "a check of the form as proof": (Scene(checks=[SOUND], commands=[]), says(quote("K1", "passed"))),
+    "a check of the form as proof": (Scene(checks=[SOUND]), says([quote("K1", "passed")], [HONEST])),
     "one of three without evidence": (PLAIN, says([HONEST], [], [quote("F1", "import sys")])),
     "one of three that does not hold": (PLAIN, says([HONEST], [quote("C1", "9")], [quote("F1", "sys.argv")])),
     "a deleted line": (
@@ -126,10 +126,16 @@ CARELESS: dict[str, tuple[Scene, str]] = {
 }
 
 
+LOADS = {"the code alone, though it ran", "nothing after the last change", "a look at the code as a run"}
+"""What is believed of these once the evaluator has loaded the program itself: that the code stands there."""
+
+
 @pytest.mark.parametrize("name", CARELESS)
 def test_a_careless_judge_is_not_believed(name: str) -> None:
     scene, reply = CARELESS[name]
     assert scene.refused(reply)
+    if name not in LOADS and name != "a program that does not parse":
+        assert scene.refused(reply, loaded=True), "whatever else is run"
 
 
 RIGHT: dict[str, tuple[Scene, str]] = {

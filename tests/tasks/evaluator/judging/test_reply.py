@@ -63,6 +63,7 @@ def test_a_verdict_is_found_wherever_it_stands(content: str) -> None:
         (json.dumps({"example": GOOD, "verdict": "see above"}), "Field required"),
         (f"<think>{text()}</think>", "no JSON object"),
         (text(follow_up_prompt="Add the tests."), "one of them is wrong"),
+        (" " * MAX_REPLY + text(), "longer than 200,000 characters"),
         (json.dumps({"answer": GOOD}), "Field required"),
         (json.dumps([GOOD, "and more"]), "something follows"),
         (text()[:-1] + ', "complete": true}', "'complete' is in it twice"),

@@ -9,7 +9,7 @@ from agentbatch.model.tokens import estimate
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
-from agentbatch.tasks.evaluator.judging.commands import ran_well
+from agentbatch.tasks.evaluator.judging.commands import CRASH, ran_well
 from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line, set_off
 from agentbatch.tasks.evaluator.judging.section import Section
 from agentbatch.workspace.files.diff import changes, tree
@@ -203,7 +203,7 @@ def _run(
         record.tail,
         body=_end(record.tail, limit),
         outcome=(end, end.replace("exit", "exit code")),
-        failed=not passed,
+        failed=not passed or CRASH in record.tail,
         ran=not stale and ran_well(record),
         stale=stale,
     )
