@@ -49,18 +49,22 @@ class Asking:
     async def agreed(self, most: int, runner: CheckRunner) -> list[Expected]:
         """What counts, `most` at most."""
         first = self._new(await self._ask("asserts", self.asserts_model, 0.0))
-        if not first:
+        second = [] if first else await self._second()
+        if not first and not second:
             return []
         program = program_of(await self._ask("program", self.program_model, 0.0))
-        gave = await self._gave(program, first, runner)
-        kept = agreed([first], gave, most)
-        if len(kept) >= ENOUGH:
+        gave = await self._gave(program, first or second, runner)
+        kept = agreed([first, second], gave, most)
+        if second or len(kept) >= ENOUGH:
             return kept
-        second = self._new(await self._ask("again", self.asserts_model, OTHER_TEMPERATURE))
+        second = await self._second()
         more = [one for one in second if one not in first]
         if gave is not None and more:
             gave = {**gave, **(await self._gave(program, more, runner) or {})}
         return agreed([first, second], gave, most)
+
+    async def _second(self) -> list[Expected]:
+        return self._new(await self._ask("again", self.asserts_model, OTHER_TEMPERATURE))
 
     def _new(self, reply: str) -> list[Expected]:
         """What the reply expects beyond the examples of the task, which are run anyway."""
