@@ -96,7 +96,7 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run
     [
         (TASK, [Say(content="I cannot.")], 2),
         (TASK, [once(ASSERTS), once("no program"), once("assert double(9) == 18"), Say()], 3),
-        (f"{TASK}\n\n    double(3) == 6", [once(ASSERTS), once(PROGRAM.replace("* 2", "+ 2")), Say()], 3),
+        (f"{TASK}\n\n    double(3) == 6", [once(ASSERTS), once(PROGRAM.replace("* 2", "+ 6")), Say()], 3),
         (f"{TASK}\n\n    double(1) == 2\n    double(4) == 8\n    double(5) == 10", [Say(content=ASSERTS)], 2),
         ("Write a poem about Python into poem.txt.", [Say(content=ASSERTS)], 0),
         (f"{TASK} {'So it is. ' * 400}", [Say(content=ASSERTS)], 0),
