@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -32,7 +32,7 @@ def once(content: str) -> Say:
     return Say(content=content, times=1)
 
 
-def script(*coder: Say, checks: list[Say], task: str = TASK) -> Script:
+def script(*coder: Say, checks: list[Any], task: str = TASK) -> Script:
     return Script(prompt=task, coder=list(coder), evaluator=[Say(verdict=COMPLETE)], checks=checks)
 
 
@@ -95,6 +95,7 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run
     ("prompt", "checks", "asked"),
     [
         (TASK, [Say(content="I cannot.")], 2),
+        (TASK, [Fault(status=400, message="no")], 1),
         (TASK, [once(ASSERTS), once("no program"), once("assert double(9) == 18"), Say()], 3),
         (f"{TASK}\n\n    double(3) == 6", [once(ASSERTS), once(PROGRAM.replace("* 2", "+ 6")), Say()], 3),
         (f"{TASK}\n\n    double(1) == 2\n    double(4) == 8\n    double(5) == 10", [Say(content=ASSERTS)], 2),
@@ -111,7 +112,7 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run
     ],
 )
 async def test_without_agreement_there_is_no_check(
-    run_tasks: Any, prompt: str, checks: list[Say], asked: int
+    run_tasks: Any, prompt: str, checks: list[Any], asked: int
 ) -> None:
     coder = write(f"{RIGHT}assert double(3) == 6\n")
     ran = await run_tasks([task(prompt)], [script(coder, checks=checks, task=prompt)])
