@@ -45,8 +45,9 @@ def quoted(verdict: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) ->
 
 
 def pieces_in(messages: Sequence[Mapping[str, Any]]) -> list[Piece]:
-    """What the first question of a judge shows."""
-    text = next((text_of(message) for message in messages if message.get("role") == "user"), "")
+    """What the first question of a judge shows, and what it has run itself."""
+    first = next((text_of(message) for message in messages if message.get("role") == "user"), "")
+    text = "\n".join([first, *(text_of(message) for message in messages if message.get("role") == "tool")])
     heads = list(_HEAD.finditer(text))
     pieces = []
     for place, head in enumerate(heads):

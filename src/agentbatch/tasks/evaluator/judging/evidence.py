@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from agentbatch.model.tokens import estimate
+from agentbatch.runs.check_words import check_name, check_prefix
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
@@ -226,6 +227,7 @@ def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
         outcome=_outcome(result),
         failed=not result.passed,
         ran=result.passed and result.ran,
+        named=f"{check_prefix(result.kind)}, {end}: {check_name(result.kind, command, result.requirement)}",
     )
 
 

@@ -36,6 +36,8 @@ class Piece:
     """The path of a changed source."""
     hidden: bool = False
     """Nobody can see what is in it."""
+    named: str = ""
+    """The heading as people read it beside a quote; empty: as it is."""
 
     @property
     def shown(self) -> str:
@@ -44,7 +46,7 @@ class Piece:
     @property
     def where(self) -> str:
         """As it is named beside a quote."""
-        return shortened(" ".join(self.heading.split()), SHOWN_HEADING)
+        return shortened(" ".join((self.named or self.heading).split()), SHOWN_HEADING)
 
     @property
     def size(self) -> int:
