@@ -104,6 +104,7 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run
     ],
     ids=[
         "no asserts",
+        "a refusal",
         "nothing agrees",
         "its program is wrong by an example",
         "examples alone",
