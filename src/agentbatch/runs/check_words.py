@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
-from agentbatch.text import clip, duration
+from agentbatch.text import clip, counted, duration
 
 KIND_WORDS: dict[e.CheckKind, str] = {
     "verify": "verify",
@@ -55,6 +55,8 @@ class Tally(NamedTuple):
     def words(self, passed: str, failed: str, void: str, between: str = ", ") -> str:
         """`form passed`; `5 own: 4 passed, 1 failed`. With these words, or signs, for how they ended."""
         total = self.passed + self.failed + self.void
+        if self.kind == "look":
+            return f"{counted(total, 'look')} by the evaluator"
         named = f"{total} {_COUNTED[self.kind]}" if total > 1 else _COUNTED[self.kind]
         ends = [(n, end) for n, end in ((self.passed, passed), (self.failed, failed), (self.void, void)) if n]
         if len(ends) == 1:
@@ -112,5 +114,12 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
 
 
 def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:
-    """Those that failed, or of which something became."""
-    return [check for check in checks if not check.passed or check.note]
+    """Those that failed, or of which something became, and what the evaluator looked at itself."""
+    return [check for check in checks if not check.passed or check.note or check.kind == "look"]
+
+
+def end_word(check: e.CheckLine) -> str:
+    """`passed`, `failed`, `not counted`; empty for what was only looked at."""
+    if check.kind == "look":
+        return ""
+    return "passed" if check.passed else "failed" if check.counts else "not counted"

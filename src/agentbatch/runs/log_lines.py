@@ -10,6 +10,7 @@ from agentbatch.runs.check_words import (
     check_prefix,
     check_text,
     counted_checks,
+    end_word,
 )
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
@@ -218,7 +219,7 @@ def _verdict(event: e.VerdictReached) -> list[str]:
     if event.checks:
         lines.append(f"  checks: {counted_checks(event.checks)}")
     for check in [check for check in event.checks if check.note][:MAX_CHECKS]:
-        lines.append(f"  {'passed' if check.passed else 'failed'} {clip(check_text(check), SHORT_WIDTH)}")
+        lines.append(f"  {end_word(check)} {clip(check_text(check), SHORT_WIDTH)}")
     for requirement in required(event.verdict)[:MAX_REQUIREMENTS]:
         word = "met" if requirement.met else "not met"
         shown = "; ".join(clip(proof.text, SHORT_WIDTH) for proof in requirement.proofs[:2])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbatch.runs.events import DecidedBy, VerdictReached
+from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
@@ -39,7 +39,7 @@ from agentbatch.tasks.evaluator.evaluator import (
 from agentbatch.tasks.evaluator.judging.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.commands import changed_until
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.hands import Hands
+from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load, record
 from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_run
@@ -142,7 +142,7 @@ class BuiltinEvaluator:
             checks_decide=self.judge is None and bool(verify),
         )
         judge = self._needed_judge(facts, failed, evidence)
-        judgement = Judgement(None)
+        judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
             question = Evidence(
                 iteration=evidence.iteration,
@@ -160,7 +160,9 @@ class BuiltinEvaluator:
                 turn_end=turn_end(outcome),
                 claim=outcome.text,
             )
+            given = len(question.runs)
             judgement, question = await self._judged(judge, question)
+            looks = [look_line(run) for run in question.runs[given:]]
             if question.must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
                 loaded = await load(to_run, runner)
                 checked = checked.plus(loaded)
@@ -198,7 +200,7 @@ class BuiltinEvaluator:
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tampering,
-            checks=tuple(result.line for result in results),
+            checks=(*(result.line for result in results), *looks),
             after=checked.after,
             record=self._record(evaluated),
         )

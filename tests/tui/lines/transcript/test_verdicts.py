@@ -127,16 +127,18 @@ def test_the_checks_of_an_evaluation_by_kind_and_each_that_failed_by_its_line() 
         e.CheckLine(kind="own", command="true", passed=True, requirement="f is there"),
         e.CheckLine(kind="tests", command="pytest -q", passed=False, note="failed before too", counts=False),
         e.CheckLine(kind="own", command="set -e", passed=False, requirement="f squares"),
+        e.CheckLine(kind="look", command="python3 prog.py", passed=False, counts=False),
     ]
     blocks = told(verdict_blocks(task(record(1, decided_by="checks", checks=checks)), Glyphs()))
     assert blocks[1] == [
         "Iteration 1 of 10  ✗ Not accepted | failed: check of our own",
-        "checks: form ✓ · 2 own: 1 ✓ 1 ✗ · project's tests ○",
+        "checks: form ✓ · 2 own: 1 ✓ 1 ✗ · project's tests ○ · 1 look by the evaluator",
         "○ not counted: the project's tests: pytest -q",
         "failed before too",
         "✗ failed: check of our own: f squares",
+        "· run by the evaluator: python3 prog.py",
     ]
-    many = told(verdict_blocks(task(record(1, checks=checks[3:] * 1_000)), PLAIN))
+    many = told(verdict_blocks(task(record(1, checks=checks[3:4] * 1_000)), PLAIN))
     assert many[1][1] == "checks: 1000 own x"
     assert many[1][-1] == "~ 980 more"
     assert len(many[1]) < 30

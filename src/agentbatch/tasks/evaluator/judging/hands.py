@@ -7,6 +7,7 @@ from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
+from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
@@ -93,6 +94,11 @@ class Hands:
         if result.command is None:
             return CommandRecord(named, 0 if result.ok else 1, text, seconds)
         return CommandRecord(named, result.command.exit_code, text, result.command.seconds)
+
+
+def look_line(run: CommandRecord) -> CheckLine:
+    """What was run, in short; how it ended is for the judge to weigh."""
+    return CheckLine(kind="look", command=run.command, passed=run.exit_code == 0, counts=False)
 
 
 def _named(call: ToolCall) -> str:

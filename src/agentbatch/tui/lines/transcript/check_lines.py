@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agentbatch.runs import events as e
-from agentbatch.runs.check_words import check_name, check_prefix, tallies, worth_a_line
+from agentbatch.runs.check_words import check_name, check_prefix, end_word, tallies, worth_a_line
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import clip
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -23,7 +23,8 @@ def check_lines(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
         part = tally.words(*signs, " ")
         text += f" {glyphs['queued']} " if place else ""
         status: ShownStatus = "error" if tally.failed else "cancelled" if tally.void else "completed"
-        spans.append((len(text), len(text) + len(part), COLOURS[status]))
+        style = "" if tally.kind == "look" else COLOURS[status]
+        spans.append((len(text), len(text) + len(part), style))
         text += part
     return [Line(text, "", 2, tuple(spans)), *_told(worth_a_line(checks), glyphs)]
 
@@ -32,11 +33,11 @@ def _told(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = []
     for check in checks[:MAX_CHECKS]:
         status: ShownStatus = "completed" if check.passed else "error" if check.counts else "cancelled"
-        word = "passed" if check.passed else "failed" if check.counts else "not counted"
-        words = f"{glyphs[status]} {word}: "
+        word = end_word(check)
+        words = f"{glyphs[status]} {word}: " if word else f"{glyphs['queued']} "
         name = check_name(check.kind, check.command, check.requirement)
         text = f"{words}{check_prefix(check.kind)}: {name}"
-        lines.append(Line(text, "", 4, ((0, len(words), COLOURS[status]),)))
+        lines.append(Line(text, "", 4, ((0, len(words), COLOURS[status] if word else "dim"),)))
         if check.note:
             lines.append(Line(clip(check.note, 400), "dim", 6))
     left = len(checks) - MAX_CHECKS
