@@ -12,8 +12,10 @@ MAX_QUOTES = 100
 """Looked up in one verdict; further ones are not found."""
 MAX_QUOTE = 4000
 """Characters of a quote; a longer one is not found."""
-MAX_PLACES = 200
+MAX_PLACES = 50
 """Places in one piece at which a quote is looked for; where all are parts of other words, it is not found."""
+MAX_LOOKED = 50_000_000
+"""Characters that are gone through for one verdict; what is not found by then is not found."""
 SHOWN = 80
 """Characters of a text in a sentence to the judge."""
 
@@ -127,6 +129,7 @@ class _Lookup:
     def __init__(self, pieces: Mapping[str, Piece], redact: Callable[[str], str]) -> None:
         self._pieces = pieces
         self._left = MAX_QUOTES
+        self._unlooked = MAX_LOOKED
         self._texts = lru_cache(maxsize=None)(lambda ref: _texts(pieces[ref], redact))
 
     def find(self, quote: Quote) -> tuple[Piece | None, str]:
@@ -154,6 +157,9 @@ class _Lookup:
         if _bare(words) in piece.outcome:
             return True
         text, difference = self._texts(piece.ref)
+        self._unlooked -= len(text) + len(difference)
+        if self._unlooked < 0:
+            return False
         return stands_in(words, text) or (
             words.lstrip().startswith(("+", "-", "@")) and stands_in(words, difference)
         )
