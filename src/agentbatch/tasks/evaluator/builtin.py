@@ -23,7 +23,7 @@ from agentbatch.tasks.evaluator.checks.own.asserts.agreed import AgreedChecks
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASSERT_TOKENS, PROGRAM_TOKENS, Asking
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, speaks_against
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
-from agentbatch.tasks.evaluator.checks.sources import Checks
+from agentbatch.tasks.evaluator.checks.sources import Checks, Round
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
@@ -115,28 +115,24 @@ class BuiltinEvaluator:
         return Continue(latest.follow_up or feedback_prompt(latest), latest.anew)
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
-        planned, outcome = self._planned, evidence.outcome
+        outcome = evidence.outcome
         runner = self._running()
         work = Work(evidence.iteration, evidence.before, evidence.after, runner, self._conversations)
         checked = await self._checks.run(work)
-        difference = changes(evidence.before, checked.after)
-        touched = (*difference.added, *difference.modified, *difference.deleted)
-        ours = [path for path in touched if self._is_ours(planned.root / path)]
-        tampered = {*evidence.restored, *runner.tampered, *checked.changed, *checked.suspicious}
-        tampering = tuple(sorted({*tampered, *ours}))
-        checks, loaded = checked.results, None
-        to_run = to_be_run(evidence.before, checked.after, checks) if self.judge else ()
-        commands = evidence.work.commands
-        tried_from = changed_until(
-            commands, evidence.work.tried_from, runnable(evidence.before, checked.after)
-        )
-        if to_run and not checked.failed and not has_run(commands[tried_from:]):
+        question = self._question(evidence, checked)
+        to_run, loaded = self._to_run(question), None
+        if to_run and not checked.failed and not has_run(question.commands[question.tried_from :]):
             loaded = await load(to_run, runner)
             checked = checked.plus(loaded)
+        question = replace(
+            question,
+            runs=() if loaded is None else (record(loaded),),
+            must_run=bool(to_run) and loaded is None,
+        )
         failed = checked.failed
-        verify = [result for result in checks if result.kind == "verify"]
+        verify = [result for result in question.checks if result.kind == "verify"]
         facts = Facts(
-            nothing_happened=not difference and not evidence.work.active,
+            nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
             coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
             verify_failure=_failure(failed) if failed else "",
             checks_decide=self.judge is None and bool(verify),
@@ -144,22 +140,6 @@ class BuiltinEvaluator:
         judge = self._needed_judge(facts, failed, evidence)
         judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
-            question = Evidence(
-                iteration=evidence.iteration,
-                max_iterations=planned.max_iterations,
-                task=planned.task.first_prompt,
-                before=evidence.before,
-                after=checked.after,
-                commands=commands,
-                tried_from=tried_from,
-                checks=checks,
-                runs=() if loaded is None else (record(loaded),),
-                must_run=bool(to_run) and loaded is None,
-                tampering=tampering,
-                missing_before=self._missing,
-                turn_end=turn_end(outcome),
-                claim=outcome.text,
-            )
             given = len(question.runs)
             judgement, question = await self._judged(judge, question)
             looks = [look_line(run) for run in question.runs[given:]]
@@ -199,11 +179,37 @@ class BuiltinEvaluator:
             decided_by="judge" if isinstance(judge, Judge) else judge,
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
-            tampering=tampering,
+            tampering=tuple(question.tampering),
             checks=(*(result.line for result in results), *looks),
             after=checked.after,
             record=self._record(evaluated),
         )
+
+    def _question(self, evidence: TurnEvidence, checked: Round) -> Evidence:
+        """What is to be judged of a turn whose checks have run."""
+        before, after, work = evidence.before, checked.after, evidence.work
+        difference = changes(before, after)
+        touched = (*difference.added, *difference.modified, *difference.deleted)
+        ours = [path for path in touched if self._is_ours(self._planned.root / path)]
+        told = {*evidence.restored, *self._running().tampered, *checked.changed, *checked.suspicious, *ours}
+        return Evidence(
+            iteration=evidence.iteration,
+            max_iterations=self._planned.max_iterations,
+            task=self._planned.task.first_prompt,
+            before=before,
+            after=after,
+            commands=work.commands,
+            tried_from=changed_until(work.commands, work.tried_from, runnable(before, after)),
+            checks=checked.results,
+            tampering=tuple(sorted(told)),
+            missing_before=self._missing,
+            turn_end=turn_end(evidence.outcome),
+            claim=evidence.outcome.text,
+        )
+
+    def _to_run(self, question: Evidence) -> tuple[str, ...]:
+        """What has to be run before a judge is believed; without one the checks decide."""
+        return to_be_run(question.before, question.after, question.checks) if self.judge else ()
 
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
         """A judgement, and the evidence with what the judge has run itself."""
