@@ -50,7 +50,7 @@ class EvaluatorDefinition(Part):
     prompt: str = "evaluator.md"
     brief_prompt: str = "evaluator_brief.md"
     tools: tuple[str, ...] = Field((), strict=False, max_length=0)
-    """The evaluator judges evidence that was gathered for it; it has no tools."""
+    """None to choose: those of a judge that looks for itself are given (`limits.steps`)."""
     limits: EvaluatorLimits = EvaluatorLimits()
     checks: CheckSettings = CheckSettings()
     model: ModelParameters = ModelParameters()
