@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
-from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import (
@@ -19,10 +18,8 @@ from agentbatch.tasks.evaluator.checks.check import (
 from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
 from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
-from agentbatch.tasks.evaluator.checks.own.asserts.agreed import AgreedChecks
-from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASSERT_TOKENS, PROGRAM_TOKENS, Asking
+from agentbatch.tasks.evaluator.checks.own.making import own_checks
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, speaks_against
-from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks, Round
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
@@ -300,7 +297,7 @@ class BuiltinEvaluators:
 
     def make(self, task: PlannedTask) -> BuiltinEvaluator:
         judge = self._judge(task) if self.parts.judged else None
-        own = self._own(task, judge)
+        own = own_checks(self.parts, task, judge.model, weak_model=judge.weak_model) if judge else None
         return BuiltinEvaluator(self.parts, task, judge, self._checks(task, own), own)
 
     def _checks(self, task: PlannedTask, own: OwnChecks | None) -> Checks:
@@ -316,28 +313,6 @@ class BuiltinEvaluators:
         if own is not None:
             sources[OWN] = own
         return Checks(sources)
-
-    def _own(self, task: PlannedTask, judge: Judge | None) -> OwnChecks | None:
-        """Checks that the evaluator's model writes. A task with `verify` says itself what binds it: it has none."""
-        parts, definition = self.parts, self.parts.evaluator
-        if judge is None or task.task.verify or not definition.limits.checks:
-            return None
-        most, timeout, redact = definition.limits.checks, definition.checks.timeout, parts.store.redact
-        if not judge.weak_model:
-            return WrittenChecks(judge.model, parts.prompts, redact, most, timeout)
-        asserts, program = (self._brief(task, tokens) for tokens in (ASSERT_TOKENS, PROGRAM_TOKENS))
-
-        def asking(text: str, functions: Sequence[str]) -> Asking:
-            return Asking(asserts, program, parts.prompts, redact, text, functions, timeout)
-
-        return AgreedChecks(asking, redact, most, timeout)
-
-    def _brief(self, task: PlannedTask, tokens: int) -> RoleModel:
-        """The evaluator's model with answers of so many tokens at most."""
-        parts, parameters = self.parts, self.parts.evaluator.model
-        most = min(tokens, parameters.max_output_tokens or tokens)
-        brief = parameters.model_copy(update={"max_output_tokens": most})
-        return parts.models.make(parts.evaluator_model, brief, task, task.task.evaluator_model)
 
     def _judge(self, task: PlannedTask) -> Judge:
         parts, definition = self.parts, self.parts.evaluator
