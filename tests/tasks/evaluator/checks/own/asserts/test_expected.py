@@ -86,6 +86,7 @@ def test_the_program_of_a_reply(reply: str, program: str) -> None:
     assert program_of(reply) == program
 
 
+D = Expected("f", "f(3)", "0.33")
 A, B, C = Expected("f", "f(1)", "2"), Expected("f", "f(2)", "3"), Expected("f", "f(1)", "9")
 
 
@@ -101,11 +102,12 @@ A, B, C = Expected("f", "f(1)", "2"), Expected("f", "f(2)", "3"), Expected("f", 
         ([[A, A]], None, []),
         ([[], []], {"f(1)": "2"}, []),
         ([[A], [B]], {"f(1)": "2.0", "f(2)": "3"}, [A, B]),
+        ([[D]], {"f(3)": "0.3333333333333333"}, [D]),
     ],
     ids=[
         "the program gives it", "nothing confirms", "two askings", "the program says nothing",
         "the program contradicts", "the askings contradict", "one asking twice", "nothing asked",
-        "the program confirms both",
+        "the program confirms both", "a rounded number",
     ],
 )  # fmt: skip
 def test_what_counts(
@@ -121,7 +123,8 @@ def test_what_counts(
         ("1", "1", True), ("1", "1.0", True), ("0.1", "0.30000000000000004", False),
         ("0.3", "0.30000000000000004", True), ("True", "1", True), ("None", "None", True), ("0", "None", False),
         ("[1, 2]", "[1, 2]", True), ("[1, 2]", "(1, 2)", True), ("{'a': 0.3}", "{'a': 0.30000000000000004}", True),
-        ("'a'", '"a"', True), ("1.67", "1.6666666", True), ("<object>", "1", False), ("{1, 2}", "{2, 1}", True),
+        ("'a'", '"a"', True), ("1.67", "1.6666666", True),
+        ("1.6666666", "1.67", False), ("1.5", "1" * 400, False), ("<object>", "1", False), ("{1, 2}", "{2, 1}", True),
     ],
 )  # fmt: skip
 def test_equal_values(one: str, other: str, same: bool) -> None:

@@ -119,7 +119,7 @@ class AgreedChecks:
         out = []
         for expected in self.expected:
             value = ran.values.get(expected.call)
-            if value is None or expected.call in self.dropped or same_value(value, expected.value):
+            if value is None or expected.call in self.dropped or same_value(expected.value, value):
                 continue
             votes = self.votes.setdefault(expected.call, [])
             votes.append(Vote(work.iteration, work.conversation, digest, value))

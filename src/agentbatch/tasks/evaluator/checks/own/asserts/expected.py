@@ -101,7 +101,7 @@ def agreed(
         if one.call in contradicted:
             continue
         gave = program.get(one.call) if program is not None else None
-        if same_value(gave, one.value) if gave is not None else times > 1:
+        if same_value(one.value, gave) if gave is not None else times > 1:
             kept.append(one)
     return kept[:most]
 
@@ -114,10 +114,10 @@ def normal(call: str) -> str:
         return call
 
 
-def same_value(one: str, other: str) -> bool:
-    """Two literals mean the same, as examples are compared: rounded numbers and tuples for lists included."""
+def same_value(expected: str, came: str) -> bool:
+    """Two literals mean the same, as examples are compared: what is expected may be rounded, a list may be a tuple."""
     try:
-        return same(literal(one), literal(other), exact=False)
+        return same(literal(expected), literal(came), exact=False)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return False
 
@@ -174,7 +174,7 @@ class Vote:
 def outvoted(expected: Expected, votes: Sequence[Vote]) -> bool:
     """Two programs that came about apart from each other, in two conversations or by a change between two iterations,
     give the same other value: it is rather the check that is wrong."""
-    other = [vote for vote in votes if not same_value(vote.value, expected.value)]
+    other = [vote for vote in votes if not same_value(expected.value, vote.value)]
     return any(
         same_value(one.value, two.value)
         and one.iteration != two.iteration
