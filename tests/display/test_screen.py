@@ -25,6 +25,8 @@ def text_of(rows: list[Row]) -> list[str]:
         (Activity(kind="waiting", since=30, until=145), "waiting for rate limit 0:45"),
         (Activity(kind="retrying", until=105, retries=1), "retrying in 0:05 (1 retry)"),
         (Activity(kind="verify", since=97), "verify 0:03"),
+        (Activity(kind="verify", check="own", since=97), "own checks 0:03"),
+        (Activity(kind="preparing", since=97), "writing checks 0:03"),
         (Activity(kind="idle"), ""),
     ],
 )
@@ -130,6 +132,29 @@ def test_tokens_are_shown_as_they_come(story: Callable[..., Any], noon: float) -
     assert step(33) == "judging 0:01"
     run.at(34, e.ModelCallProgressed(task_id="a", role="evaluator", tokens=7, seconds=2.0))
     assert step(34) == "judging 7 tokens, 0:02"
+
+
+def test_checks_are_written_until_the_evaluator_is_prepared(story: Callable[..., Any], noon: float) -> None:
+    run = story(["a"])
+    run.at(1, e.TaskStarted(task_id="a"))
+
+    def seen(second: float, event: e.Event) -> str:
+        run.at(second, event)
+        return live_step(run.state.tasks["a"].activity, noon + second)
+
+    evaluator: dict[str, Any] = {"task_id": "a", "role": "evaluator"}
+    assert seen(2, e.ModelCallStarted(model="m", purpose="checks", **evaluator)) == "writing checks 0:00"
+    assert seen(3, e.ModelCallRetried(attempt=1, wait=5.0, error="503", **evaluator)).startswith("retrying")
+    assert seen(8, e.ModelCallSent(attempt=2, **evaluator)) == "writing checks 0:06 (1 retry)"
+    ended = e.ModelCallFinished(
+        model="m", purpose="checks", usage=Usage(calls=1), cost=None, latency=1.0, attempts=2, **evaluator
+    )
+    assert seen(9, ended) == "writing checks 0:00"
+    assert seen(9, e.EvaluatorPrepared(task_id="a", record={})) == ""
+    assert seen(9, e.IterationStarted(task_id="a", iteration=1, prompt="p")) == ""
+    assert seen(10, e.CheckStarted(task_id="a", kind="example", command="x")) == "checking examples 0:00"
+    assert seen(11, e.ModelCallStarted(model="m", purpose="judge", **evaluator)) == "judging 0:00"
+    assert seen(12, e.ModelCallSent(attempt=1, **evaluator)) == "judging 0:01"
 
 
 def test_before_the_first_event_there_is_something_to_draw(noon: float) -> None:

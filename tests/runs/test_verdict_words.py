@@ -22,7 +22,7 @@ NOWHERE = {"ref": "C2", "quote": "9", "where": ""}
         ([{"quote": None, "where": 7}, "x", None], False, [Proof("None", "[] 7")]),
         ({"quote": "x"}, True, []),
         (None, True, []),
-        ([{**C2, "where": "\x1b[2J" + "w" * 1_000}], True, [Proof("8", f"[C2] {'w' * 119}…")]),
+        ([{**C2, "where": "\x1b[2J" + "w" * 1_000}], True, [Proof("8", f"[C2] {'w' * 79}…")]),
     ],
 )
 def test_what_shows_a_requirement(evidence: Any, met: bool, proofs: list[Proof]) -> None:

@@ -10,7 +10,7 @@ from agentbatch.runs.bills import Bill, add_call, total_cost, total_usage
 from agentbatch.usage import Usage
 
 ActivityKind = Literal["idle", "generating", "judging", "preparing", "waiting", "retrying", "tool", "verify"]
-"""`preparing`: the evaluator's model writes checks; `verify`: a check runs, of whatever kind."""
+"""`preparing`: the evaluator's model writes checks, and they are tried; `verify`: a check runs, of whatever kind."""
 
 CALLS: dict[e.Purpose, ActivityKind] = {
     "code": "generating",
@@ -174,6 +174,13 @@ def _idle(ts: float) -> Activity:
     return Activity(kind="idle", since=ts)
 
 
+def _after_call(task: TaskState, event: e.ModelCallFinished) -> Activity:
+    """Checks that were written are tried, until the evaluator is prepared."""
+    if event.purpose == "checks" and not task.iteration:
+        return Activity(kind="preparing", since=event.ts)
+    return _idle(event.ts)
+
+
 def _is_before_the_work(task: TaskState, event: e.ModelCallStarted) -> bool:
     return event.purpose == "checks" and not task.iteration
 
@@ -248,13 +255,13 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "bills": add_call(task.bills, event),
                 "attempts": task.attempts + 1,
                 "steps": task.steps + (answered and event.purpose == "code"),
-                "activity": _idle(event.ts),
+                "activity": _after_call(task, event),
             }
         case e.ToolCalled():
             changes = {
                 "activity": Activity(kind="tool", tool=event.tool, detail=event.summary, since=event.ts)
             }
-        case e.ToolFinished():
+        case e.ToolFinished() | e.EvaluatorPrepared():
             changes = {"activity": _idle(event.ts)}
         case e.CheckStarted():
             changes = {

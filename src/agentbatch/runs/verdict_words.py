@@ -9,7 +9,7 @@ MAX_ITEMS = 60
 """Requirements that are shown of one verdict."""
 MAX_PROOFS = 8
 """Quotes of one requirement."""
-MAX_PLACE = 120
+MAX_PLACE = 80
 """Cells of what is said of the place of a quote."""
 
 NOT_FOUND = "not found in the evidence"

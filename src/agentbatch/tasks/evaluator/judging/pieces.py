@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentbatch.tasks.agents.shorten import shortened
+from agentbatch.text import clip
 
 SHOWN_HEADING = 200
 """Characters of a heading beside a requirement."""
@@ -46,7 +47,7 @@ class Piece:
     @property
     def where(self) -> str:
         """As it is named beside a quote."""
-        return shortened(" ".join((self.named or self.heading).split()), SHOWN_HEADING)
+        return clip(self.named or self.heading, SHOWN_HEADING)
 
     @property
     def size(self) -> int:
