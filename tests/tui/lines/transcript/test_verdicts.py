@@ -77,6 +77,7 @@ def test_the_newest_evaluation_comes_first_with_all_that_was_said() -> None:
     [
         (None, ["No task is chosen."]),
         (task(started_at=None, status="queued"), ["This task has not begun."]),
+        (task(iteration=0), ["The work has not begun: its checks are prepared~"]),
         (task(iteration=1, status="coding"), ["Iteration 1 is under way~"]),
         (
             task(finished_at=2.0, status="error", reason="model_error", error="HTTP 500\nfor good"),

@@ -64,6 +64,8 @@ def _standing(task: TaskState, glyphs: Glyphs) -> list[Line]:
         lines += text_lines(task.error[:4_000], "$text-error")[:10]
     elif not task.begun:
         lines.append(Line("This task has not begun.", "dim"))
+    elif not task.iteration:
+        lines.append(Line(f"The work has not begun: its checks are prepared{glyphs['ellipsis']}", "dim"))
     elif task.iteration > len(task.verdicts):
         word = "is being evaluated" if task.status == "evaluating" else "is under way"
         lines.append(Line(f"Iteration {task.iteration} {word}{glyphs['ellipsis']}", "dim"))
