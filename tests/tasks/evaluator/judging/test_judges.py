@@ -82,6 +82,16 @@ CARELESS: dict[str, tuple[Scene, str]] = {
     "the coder's claim with a ref": (PLAIN, says(quote("C1", CLAIM))),
     "the heading of a command": (PLAIN, says(quote("C1", "python3 prog.py 3 5"))),
     "the heading of a file": (PLAIN, says(quote("F1", "file prog.py (added)"))),
+    "the heading of a file, with its ref": (PLAIN, says(quote("F1", "[F1] file prog.py (added)"))),
+    "a heading that it makes up": (PLAIN, says(quote("C1", "command, exit 0: python3 test.py"))),
+    "an outcome that it makes up": (
+        Scene(commands=[ran("python3 prog.py 3 5", "8"), ran("python3 t.py", "", 1)]),
+        says(HONEST, quote("C2", "exit 0")),
+    ),
+    "how a failed check ended": (
+        Scene(checks=[CheckResult("test x = 8", 1, "8", 0.1)]),
+        says(quote("V1", "verify, failed (exit code 1)")),
+    ),
     "the file's name": (PLAIN, says(quote("F1", "prog.py"))),
     "another piece": (PLAIN, says(quote("C1", "import sys"))),
     "a ref that there is not": (PLAIN, says(quote("C9", "8"))),
@@ -153,6 +163,22 @@ RIGHT: dict[str, tuple[Scene, str]] = {
     "a passed verify": (
         Scene(checks=[VERIFIED], commands=[]),
         says([quote("V1", "passed")], [quote("F1", "import sys")]),
+    ),
+    "the ref and the heading, copied too": (
+        PLAIN,
+        says(quote("C1", "[C1] command, exit 0: python3 prog.py 3 5\n8"), quote("F1", "F1: import sys")),
+    ),
+    "the heading of a file, and what is in it": (
+        PLAIN,
+        says(quote("F1", "[F1] file prog.py (added)\nimport sys"), HONEST),
+    ),
+    "how it ended, as the heading has it": (
+        PLAIN,
+        says([quote("C1", "command, exit 0")], [quote("C1", "command, exit 0: python3 prog.py 3 5")]),
+    ),
+    "how a check ended, as its heading has it": (
+        Scene(checks=[VERIFIED]),
+        says(quote("V1", "verify, passed")),
     ),
     "the latest run, after an old one": (
         Scene(commands=[ran("python3 prog.py 3 5", "7"), ran("python3 prog.py 3 5", "8")], tried_from=1),

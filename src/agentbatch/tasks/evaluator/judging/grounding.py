@@ -83,7 +83,7 @@ def ground(
             expected |= {
                 piece.ref
                 for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
-                if piece is not None and piece.failed and _bare(quote.quote) in piece.outcome
+                if piece is not None and piece.failed and _says_outcome(_own(quote.quote, piece), piece)
             }
         met = requirement.met and not problem
         requirements.append(requirement.model_copy(update={"met": met, "evidence": evidence}))
@@ -154,7 +154,8 @@ class _Lookup:
         return None, f"{shown} from [{ref}], where it does not stand{hint}"
 
     def _stands(self, words: str, piece: Piece) -> bool:
-        if _bare(words) in piece.outcome:
+        words = _own(words, piece)
+        if _says_outcome(words, piece):
             return True
         text, difference = self._texts(piece.ref)
         self._unlooked -= len(text) + len(difference)
@@ -227,6 +228,21 @@ def _joins(one: str, other: str) -> bool:
 
 def _in_word(character: str) -> bool:
     return bool(character) and (character.isalnum() or character == "_") and character < _FAR_EAST
+
+
+def _own(words: str, piece: Piece) -> str:
+    """The quote without the ref and the heading in front of it, where a judge has copied these too."""
+    rest = re.sub(rf"^\W*{piece.ref}\W+", "", words, flags=re.IGNORECASE)
+    whole, heading = folded(rest), folded(piece.heading)
+    return whole[len(heading) :] if whole.startswith(heading) and len(whole) > len(heading) else rest
+
+
+def _says_outcome(words: str, piece: Piece) -> bool:
+    """It is how the piece ended, alone or as its heading has it; the rest of a heading is no evidence."""
+    bare = _bare(words)
+    what = piece.heading.partition(",")[0].casefold()
+    heads = {f"{what}, {end}" for end in piece.outcome}
+    return bare in piece.outcome or bare in heads or (bool(piece.outcome) and bare == _bare(piece.heading))
 
 
 def _alphanumeric(text: str) -> bool:
