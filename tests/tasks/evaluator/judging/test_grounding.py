@@ -2,7 +2,8 @@
 
 import pytest
 
-from agentbatch.tasks.evaluator.judging.grounding import MAX_QUOTES, folded, ground, stands_in
+from agentbatch.tasks.evaluator.judging.grounding import MAX_QUOTES, ground
+from agentbatch.tasks.evaluator.judging.matching import folded, stands_in
 from agentbatch.tasks.evaluator.judging.pieces import Piece
 from agentbatch.tasks.results.shape import Verdict
 from tests.tasks.evaluator.judging.verdict_text import GOOD
