@@ -87,6 +87,9 @@ async def test_what_a_judge_says_of_a_failed_check(
     ruled = await own.rule([ruling], results, place.work)
     assert ruled[0] == sound
     assert (ruled[1].passed, ruled[1].overruled, bool(own.checks[0].dropped)) == after
+    assert not (ruled[1].passed and ruled[1].ran), (
+        "a check that was never tried before the work proves nothing"
+    )
     assert bool(own.state()) is (ruling.ref == "K2" and ruling.wrong)
     later = written(OwnCheck("a", "exit 3"))
     later.restore(own.state())

@@ -62,7 +62,7 @@ class OwnCheck:
     """Its exit code 0 says that the requirement is met."""
     language: Language = "bash"
     guard: bool = False
-    """It passed before any work: its passing says nothing, its failing does."""
+    """It passed before any work, or was not tried then: its passing says nothing, its failing does."""
     mended: bool = False
     """The judge found it wrong and wrote this in its place."""
     dropped: str = ""

@@ -170,7 +170,7 @@ class WrittenChecks:
         self.changed = True
         if mended and not check.mended and len(mended) <= MAX_SCRIPT and mended != check.script.strip():
             new = replace(
-                check, script=mended, language=language_of(mended, check.language), mended=True, guard=False
+                check, script=mended, language=language_of(mended, check.language), mended=True, guard=True
             )
             self.checks[place] = new
             async with Copies(work.workspace) as copies:
