@@ -78,17 +78,23 @@ async def test_what_two_askings_say_alike_binds(run_tasks: Any) -> None:
     assert temperatures == [0.0, 0.0, 0.6]
 
 
-async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(run_tasks: Any) -> None:
+@pytest.mark.parametrize(
+    ("prompt", "iterations"), [(TASK, 2), (f"{TASK}\n\n    double(2) == 4", 3)], ids=["no example", "firm"]
+)
+async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(
+    run_tasks: Any, prompt: str, iterations: int
+) -> None:
+    """Later where a program confirms it that passes an example of the task: it is rather right."""
     wrong = "assert double(1) == 2\nassert double(3) == 7\nassert double(0) == 0\n"
     program = PROGRAM.replace("n * 2", "7 if n == 3 else n * 2")
-    coder = write(RIGHT), write(f"# Doubling.\n{RIGHT}")
-    ran = await run_tasks([task()], [script(*coder, checks=[once(wrong), once(program), Say()])])
-    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
-    assert own(ran) == [(False, ""), (True, "`double(3)` gives 6 again and again, so 7 was wrong")]
+    coder = [write(f"# {n}\n{RIGHT}") for n in range(4)]
+    checks = [once(wrong), once(program), Say()]
+    ran = await run_tasks([task(prompt)], [script(*coder, checks=checks, task=prompt)])
+    assert (ran.task.status, ran.task.iteration) == ("completed", iterations)
+    why = "`double(3)` gives 6 again and again, so 7 was wrong"
+    assert own(ran) == [*[(False, "")] * (iterations - 1), (True, why)]
     notices = [event.text for event in ran.of_type(e.Notice) if event.task_id]
-    assert notices == [
-        "A check of the evaluator's own is dropped: `double(3)` gives 6 again and again, so 7 was wrong."
-    ]
+    assert notices == [f"A check of the evaluator's own is dropped: {why}."]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_a_python_script_passes_only_when_it_comes_to_its_end(
         ("if true; then", 126, "it has a syntax error"),
         ('echo "open', 126, "it has a syntax error"),
         ("no-such-command-at-all x", 127, "it needs a command that is not here"),
+        ("exec no-such-python x", 127, "it needs a command that is not here"),
     ],
 )
 def test_a_bash_script_that_cannot_run_is_told_from_one_whose_work_is_not_there_yet(

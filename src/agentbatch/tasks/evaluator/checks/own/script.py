@@ -119,7 +119,7 @@ def cannot_run(exit_code: int | None, output: str) -> str:
         r"syntax error|SyntaxError|unexpected (EOF|end of file)", output
     ):
         return "it has a syntax error"
-    if exit_code == 127 and "command not found" in output:
+    if exit_code == 127 and re.search(r"command not found|exec: \S+: not found", output):
         return "it needs a command that is not here"
     return ""
 

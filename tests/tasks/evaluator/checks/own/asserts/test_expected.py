@@ -132,18 +132,21 @@ def test_equal_values(one: str, other: str, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("votes", "out"),
+    ("votes", "most"),
     [
-        ([], False),
-        ([Vote(1, 0, "p", "8")], False),
-        ([Vote(1, 0, "p", "8"), Vote(2, 1, "p", "8")], True),
-        ([Vote(1, 0, "p", "8"), Vote(2, 0, "q", "8")], True),
-        ([Vote(1, 0, "p", "8"), Vote(2, 0, "p", "8")], False),
-        ([Vote(1, 0, "p", "8"), Vote(1, 1, "q", "8")], False),
-        ([Vote(1, 0, "p", "8"), Vote(2, 1, "q", "9")], False),
-        ([Vote(1, 0, "p", "2"), Vote(2, 1, "q", "2")], False),
-        ([Vote(1, 0, "p", "8"), Vote(2, 1, "q", "2"), Vote(3, 2, "r", "8")], True),
+        ([], 0),
+        ([Vote(1, 0, "p", "8")], 1),
+        ([Vote(1, 0, "p", "8"), Vote(2, 1, "p", "8")], 2),
+        ([Vote(1, 0, "p", "8"), Vote(2, 0, "q", "8")], 2),
+        ([Vote(1, 0, "p", "8"), Vote(2, 0, "p", "8")], 1),
+        ([Vote(1, 0, "p", "8"), Vote(1, 1, "q", "8")], 1),
+        ([Vote(1, 0, "p", "8"), Vote(2, 1, "q", "9")], 1),
+        ([Vote(1, 0, "p", "2"), Vote(2, 1, "q", "2")], 0),
+        ([Vote(1, 0, "p", "8"), Vote(2, 1, "q", "2"), Vote(3, 2, "r", "8")], 2),
+        ([Vote(1, 0, "p", "8"), Vote(2, 1, "p", "8"), Vote(3, 1, "r", "8")], 3),
+        ([Vote(1, 0, "p", "8"), Vote(2, 0, "p", "8"), Vote(3, 0, "q", "8"), Vote(4, 0, "p", "8")], 2),
     ],
 )
-def test_a_check_that_two_programs_contradict_alike_is_outvoted(votes: list[Vote], out: bool) -> None:
-    assert outvoted(Expected("f", "f(1)", "2"), votes) is out
+def test_how_many_programs_that_came_about_apart_outvote_a_check(votes: list[Vote], most: int) -> None:
+    expected = Expected("f", "f(1)", "2")
+    assert [outvoted(expected, votes, needed) for needed in (1, 2, 3)] == [most >= n for n in (1, 2, 3)]

@@ -17,6 +17,8 @@ from agentbatch.tasks.evaluator.checks.facts.tied import tied
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import Asking
 from agentbatch.tasks.evaluator.checks.own.asserts.calls import Ran, run_calls
 from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
+    FIRM_VOTES,
+    VOTES,
     Expected,
     Vote,
     outvoted,
@@ -47,6 +49,8 @@ class AgreedChecks:
     task: str = ""
     functions: tuple[str, ...] = ()
     expected: list[Expected] = field(default_factory=list)
+    firm: bool = False
+    """A program that passes the task's own examples confirms them: they are right in nearly all cases."""
     votes: dict[str, list[Vote]] = field(default_factory=dict)
     """What programs of the coder's gave in place of what was expected, by the call."""
     dropped: list[str] = field(default_factory=list)
@@ -59,16 +63,19 @@ class AgreedChecks:
             return {}
         if start.record:
             self.expected = [Expected(**one) for one in start.record["expected"]]
+            self.firm = start.record["firm"]
             return start.record
         try:
-            self.expected = await self.asking(self.task, self.functions).agreed(self.most, runner)
+            asking = self.asking(self.task, self.functions)
+            self.expected = await asking.agreed(self.most, runner)
+            self.firm = asking.firm
         except ModelError as error:
             if error.kind == "endpoint":
                 raise
             runner.notice(f"The evaluator has no checks of its own for this task: {error}")
         except UserError as error:
             runner.notice(f"The evaluator has no checks of its own for this task: {error}")
-        return {"expected": [asdict(one) for one in self.expected]}
+        return {"expected": [asdict(one) for one in self.expected], "firm": self.firm}
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         calls = [one.as_stated() for one in self.expected if one.call not in self.dropped]
@@ -123,7 +130,7 @@ class AgreedChecks:
                 continue
             votes = self.votes.setdefault(expected.call, [])
             votes.append(Vote(work.iteration, work.conversation, digest, value))
-            if outvoted(expected, votes):
+            if outvoted(expected, votes, FIRM_VOTES if self.firm else VOTES):
                 self.dropped.append(expected.call)
                 gave, wanted = value[:100], expected.value[:100]
                 out.append(

@@ -32,7 +32,7 @@ OTHER_TEMPERATURE = 0.6
 """Of the second asking: alike only where the model is sure. At 0.8 a small one begins to talk and to program."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asking:
     """Of one task. Raises ModelError, UserError, and what a budget raises."""
 
@@ -45,6 +45,8 @@ class Asking:
     functions: Sequence[str]
     timeout: float
     """Seconds for one run of its program."""
+    firm: bool = False
+    """Its program passes examples of the task."""
 
     async def agreed(self, most: int, runner: CheckRunner) -> list[Expected]:
         """What counts, `most` at most."""
@@ -92,4 +94,7 @@ class Asking:
         path = f"own_{secrets.token_hex(6)}.py"
         async with Copies(runner.workspace) as copies:
             ran = await run_calls(path, calls, self.timeout, runner, await copies.take(), source=program)
-        return ran.values if all(one.passed for one in ran.outcomes(stated)) else None
+        outcomes = ran.outcomes(stated)
+        right = all(one.passed for one in outcomes)
+        self.firm = right and bool(outcomes)
+        return ran.values if right else None

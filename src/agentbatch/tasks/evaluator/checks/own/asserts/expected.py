@@ -23,6 +23,10 @@ MAX_LINE = 300
 MAX_LINES = 60
 MAX_FUNCTIONS = 2
 
+VOTES = 2
+FIRM_VOTES = 3
+"""Programs of the coder's against a value; against one that a program confirms which passes the task's examples."""
+
 _FUNCTION = re.compile(
     r"`(?:def )?(?:[A-Za-z_]\w*\.)?([A-Za-z_]\w*)\([^`\n]{0,200}`|\bdef ([A-Za-z_]\w*)\("
     r"|\bfunctions?\s+(?:called\s+|named\s+)?`?([A-Za-z_]\w*)`?\s?\(|\bfunctions? (?:called |named )?`([A-Za-z_]\w*)`"
@@ -171,14 +175,19 @@ class Vote:
     """A literal."""
 
 
-def outvoted(expected: Expected, votes: Sequence[Vote]) -> bool:
-    """Two programs that came about apart from each other, in two conversations or by a change between two iterations,
-    give the same other value: it is rather the check that is wrong."""
+def outvoted(expected: Expected, votes: Sequence[Vote], needed: int) -> bool:
+    """So many programs that came about apart from each other, in two conversations or by a change between two
+    iterations, give the same other value: it is rather the check that is wrong."""
     other = [vote for vote in votes if not same_value(expected.value, vote.value)]
     return any(
-        same_value(one.value, two.value)
-        and one.iteration != two.iteration
-        and (one.conversation != two.conversation or one.program != two.program)
-        for place, one in enumerate(other)
-        for two in other[place + 1 :]
+        _apart([vote for vote in other if same_value(one.value, vote.value)]) >= needed for one in other
     )
+
+
+def _apart(votes: Sequence[Vote]) -> int:
+    """How many of the votes are of different programs or conversations, and of different iterations."""
+    seen: dict[tuple[int, str], int] = {}
+    for vote in votes:
+        if vote.iteration not in seen.values():
+            seen.setdefault((vote.conversation, vote.program), vote.iteration)
+    return len(seen)
