@@ -70,10 +70,10 @@ def _calls(dry: DryRun) -> list[str]:
     """Of what calls the figures are, and what comes on top."""
     if not dry.prepared.judged:
         return ["one coder call a task, prompts only; real runs take more"]
-    steps = dry.prepared.evaluator.limits.steps
+    looks = max((least.looks for least in dry.least), default=0)
     asked = sum(1 for least in dry.least if least.checks)
     checks = f", one for own checks in {asked:,}" if asked else ""
-    more = f"; an evaluation takes 1 to {1 + steps} calls" if steps else ""
+    more = f"; an evaluation takes 1 to {1 + looks} calls" if looks else ""
     return [
         f"one coder call and one evaluation a task{checks}",
         f"prompts only, real runs take more{more}",

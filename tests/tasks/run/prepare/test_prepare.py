@@ -70,6 +70,21 @@ def test_a_dry_run_tells_of_the_call_that_writes_checks(
     assert all(len(line) <= 79 for line in told[-6:])
 
 
+@pytest.mark.parametrize(
+    ("prompt", "column"), [("Write a Python function `add(a, b)` in add.py.", "own"), ("Write a poem.", "0")]
+)
+def test_a_small_evaluator_looks_at_nothing_itself_and_checks_functions(
+    tmp_path: Path, prompt: str, column: str
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/evaluator.toml").write_text("[model]\ncontext_window = 8192\n", encoding="utf-8")
+    dry = prepared(tmp_path, {"first_prompt": prompt}, environ=KEYS, **ONE).dry_run()
+    told = render_dry_run(dry)
+    assert any(f"  {column}  " in line and prompt[:10] in line for line in told)
+    assert not any("an evaluation takes" in line for line in told)
+    assert 0 < dry.least[0].evaluator < 700
+
+
 @pytest.mark.parametrize(("role", "model"), [("coder_model", "ten"), ("evaluator_model", "ten")])
 def test_a_tasks_own_model_has_its_own_price(tmp_path: Path, role: str, model: str) -> None:
     dry = prepared(tmp_path, {role: model}, environ=KEYS, **ONE).dry_run()

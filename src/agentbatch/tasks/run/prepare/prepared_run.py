@@ -10,11 +10,11 @@ from agentbatch.config import SERIAL_REST_MS, Mode, Settings
 from agentbatch.local.server_plan import ServerPlan
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import EvaluatorDefinition
+from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
-from agentbatch.tasks.spec.plan import Plan
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.usage import Usage
 from agentbatch.workspace.preparation import SandboxChoice
 
@@ -117,10 +117,18 @@ class PreparedRun:
             f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
         )
 
+    def _window(self, planned: PlannedTask) -> int:
+        """Tokens of the task's evaluator, as far as that is known before the run."""
+        settings = self.settings
+        here = self.local.size.context if self.local is not None and settings.evaluator_is_local else None
+        known = self.evaluator.model.context_window or here
+        model = planned.task.evaluator_model or settings.evaluation_model
+        return known or self.prices.context_window(model) or DEFAULT_CONTEXT_WINDOW
+
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""
         evaluator = self.evaluator if self.judged else None
-        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator)
+        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator, self._window)
         settings, at = self.settings, datetime.now(UTC)
         cost: float | None = None if settings.rehearsal else 0.0
         local = self.local.name if self.local is not None else ""
