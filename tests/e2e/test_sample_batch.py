@@ -40,6 +40,7 @@ def test_all_ten_complete_twice_over_and_say_that_no_ai_was_there(agentbatch: An
     assert [(c["kind"], c["passed"]) for c in first["checks"] if not c["passed"]] == [("own", False)]
     assert last["accepted"] is True
     assert checked["checks"]["own"] == {"passed": 2, "failed": 0, "notCounted": 0}
+    assert last["verdict"]["requirements"][0]["evidence"][0]["ref"] == "R1"  # what the judge ran itself
     assert all(q["where"] for r in last["verdict"]["requirements"] for q in r["evidence"])
     assert all(row["totalCost"] > 0 for row in results["summary"]["costComparison"])
     runs = sorted((folder / ".agentbatch" / "runs").iterdir())

@@ -61,6 +61,8 @@ async def test_a_judge_runs_the_program_sees_the_wrong_number_and_says_so(run_ta
         ("read_file add.py", 0, "     1\timport sys"),
         ("python3 add.py 2 3", 0, "5"),
     ]
+    listed = [[c.command for c in v.checks if c.kind == "look"] for v in ran.of_type(e.VerdictReached)]
+    assert listed == [["python3 add.py 2 3", "read_file add.py"], ["python3 add.py 2 3"]]
     assert "2 and 3 give 6." in ran.of_type(e.IterationStarted)[1].prompt
     requests = ran.evaluator_requests()
     assert [len(request.get("tools", ())) for request in requests] == [2] * 5
