@@ -13,6 +13,7 @@ from agentbatch.runs.check_words import (
     decided_by,
     worth_a_line,
 )
+from agentbatch.runs.state import TaskState
 
 
 def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:
@@ -33,6 +34,36 @@ def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:
 )
 def test_checks_are_counted_by_kind(checks: list[tuple[e.CheckKind, bool]], words: str) -> None:
     assert counted_checks(lines(*checks)) == words
+
+
+def test_what_runs_of_before_have_stored_is_a_verify_and_has_no_checks() -> None:
+    ended = {
+        "type": "verify_finished",
+        "task_id": "t",
+        "command": "make",
+        "exit_code": 1,
+        "tail": "",
+        "seconds": 1.0,
+    }
+    assert e.CheckFinished.model_validate(ended).kind == "verify"
+    verdict = {
+        "type": "verdict",
+        "task_id": "t",
+        "iteration": 1,
+        "accepted": True,
+        "verdict": None,
+        "decision": "done",
+    }
+    assert e.VerdictReached.model_validate(verdict).checks == []
+    task = {
+        "id": "t",
+        "index": 0,
+        "dir": "d",
+        "first_prompt": "p",
+        "max_iterations": 3,
+        "activity": {"kind": "verify"},
+    }
+    assert TaskState.model_validate(task).activity.check is None
 
 
 def test_every_kind_has_words() -> None:
