@@ -29,7 +29,8 @@ PRICES = "".join(
 NAMES = ("parse-dates", "csv-export", "rate-limiter", "统计-report", "readme", "flaky-tests", "docs")
 
 PROOF = {"ref": "C2", "quote": "Ran 3 tests", "where": "command, exit 0: python -m unittest -q"}
-MET = {"text": "Dates of three forms are read.", "met": True, "evidence": [PROOF]}
+IN_FILE = {"ref": "F1", "quote": "def parse(text):", "where": "file dates.py (added)"}
+MET = {"text": "Dates of three forms are read.", "met": True, "evidence": [IN_FILE]}
 OWN = {"ref": "K3", "quote": "ValueError", "where": "check of our own, passed: A wrong date is an error."}
 WORDS = {"ref": "", "quote": "parse('31.2.') returns a date.", "where": ""}
 UNMET = {"text": "A wrong date is an error.", "met": False, "evidence": [WORDS]}
@@ -103,10 +104,17 @@ class Scene:
         self.at(
             second + 11,
             e.ToolFinished(
-                task_id=task, call_id=call, tool="bash", ok=True, exit_code=1, seconds=2.0, changed=True
+                task_id=task,
+                call_id=call,
+                tool="bash",
+                ok=True,
+                exit_code=iteration == 1,
+                seconds=2.0,
+                changed=True,
             ),
         )
-        talk.add({"role": "tool", "tool_call_id": call, "content": "FAILED (failures=1)\nexit code 1"})
+        said = "FAILED (failures=1)\nexit code 1" if iteration == 1 else "Ran 3 tests\nOK\nexit code 0"
+        talk.add({"role": "tool", "tool_call_id": call, "content": said})
 
     def _record(self, task: str):  # type: ignore[no-untyped-def]
         def record(generation: int, index: int, message: dict[str, object]) -> None:
@@ -129,7 +137,8 @@ class Scene:
         )
 
     def judge(self, task: str, second: float, iteration: int, *, accepted: bool) -> None:
-        requirements = [MET, {**UNMET, "met": True, "evidence": [OWN]} if accepted else UNMET]
+        shown = [{**MET, "evidence": [PROOF]}, {**UNMET, "met": True, "evidence": [OWN]}]
+        requirements = shown if accepted else [MET, UNMET]
         verdict = {
             "requirements": requirements,
             "missing": [] if accepted else ["A wrong date is no error."],
