@@ -11,6 +11,7 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     decided_by,
+    said_by,
     worth_a_line,
 )
 from agentbatch.runs.state import TaskState
@@ -80,6 +81,14 @@ def test_who_decided_names_the_kind_of_the_check_that_failed() -> None:
     assert decided_by("checks", []) == "a check that failed"
     for who in get_args(e.DecidedBy):
         assert decided_by(who, [])
+
+
+def test_a_refusal_that_only_repeats_a_failed_command_is_known() -> None:
+    (failed,) = lines(("verify", False))
+    assert said_by("The check `make` failed: exit code 1.", [failed])
+    assert not said_by("The check `make test` failed: exit code 1.", [failed])
+    assert not said_by("The check `make` failed: exit code 1.", lines(("verify", True)))
+    assert not said_by("Nothing was changed.", [failed])
 
 
 def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:

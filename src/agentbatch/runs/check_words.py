@@ -43,6 +43,10 @@ _SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "stead
 """Kinds of which `command` is a name in words."""
 
 
+IN_LIST = 120
+"""Cells of a check's name where it stands among others."""
+
+
 class Tally(NamedTuple):
     """The checks of one kind in one evaluation."""
 
@@ -92,15 +96,15 @@ def check_prefix(kind: e.CheckKind) -> str:
     return "check" if kind in _SAID_BY_COMMAND else KIND_WORDS[kind]
 
 
-def check_name(kind: e.CheckKind, command: str, requirement: str = "") -> str:
+def check_name(kind: e.CheckKind, command: str, requirement: str = "", cells: int = 300) -> str:
     """One check as the end of a line: its command, or what a script of ours is for."""
-    return clip(requirement if kind == "own" and requirement else command, 300)
+    return clip(requirement if kind == "own" and requirement else command, cells)
 
 
 def check_text(check: e.CheckLine) -> str:
     """`verify: make test`, with what became of it."""
     note = f" ({clip(check.note, 300)})" if check.note else ""
-    return f"{check_prefix(check.kind)}: {check_name(check.kind, check.command, check.requirement)}{note}"
+    return f"{check_prefix(check.kind)}: {check_name(check.kind, check.command, check.requirement, IN_LIST)}{note}"
 
 
 def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
@@ -116,6 +120,12 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
 def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:
     """Those that failed, or of which something became, and what the evaluator looked at itself."""
     return [check for check in checks if not check.passed or check.note or check.kind == "look"]
+
+
+def said_by(refusal: str, checks: Iterable[e.CheckLine]) -> bool:
+    """The refusal says no more than that one of the checks, a command, has failed."""
+    failed = [check.command for check in checks if not check.passed and check.kind in ("verify", "tests")]
+    return any(refusal.startswith(f"The check `{command}` failed: ") for command in failed)
 
 
 def end_word(check: e.CheckLine) -> str:

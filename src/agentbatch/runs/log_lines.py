@@ -11,6 +11,7 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     end_word,
+    said_by,
 )
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
@@ -224,7 +225,8 @@ def _verdict(event: e.VerdictReached) -> list[str]:
         word = "met" if requirement.met else "not met"
         shown = "; ".join(clip(proof.text, SHORT_WIDTH) for proof in requirement.proofs[:2])
         lines.append(f"  {word}: {clip(requirement.text, SHORT_WIDTH)}{f': {shown}' if shown else ''}")
-    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in event.refusals[:10]]
+    refusals = [text for text in event.refusals if not said_by(text, event.checks)]
+    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in refusals[:10]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
     return lines

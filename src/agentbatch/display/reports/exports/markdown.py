@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from agentbatch.runs.bills import Bill
-from agentbatch.runs.check_words import check_text, counted_checks, end_word, worth_a_line
+from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import reason_text
@@ -137,7 +137,8 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
         yield f"  - checks: {counted_checks(record.checks)}"
     for check in worth_a_line(record.checks):
         yield f"  - {plain(f'{end_word(check)} {check_text(check)}')}"
-    missing = [] if record.accepted else [*record.refusals, *_missing(record.verdict)]
+    refusals = [text for text in record.refusals if not said_by(text, record.checks)]
+    missing = [] if record.accepted else [*refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):
         yield f"  - {plain(text)}"
     yield from _requirements(record.verdict)

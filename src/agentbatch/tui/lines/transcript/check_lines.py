@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agentbatch.runs import events as e
-from agentbatch.runs.check_words import check_name, check_prefix, end_word, tallies, worth_a_line
+from agentbatch.runs.check_words import IN_LIST, check_name, check_prefix, end_word, tallies, worth_a_line
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import clip
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -35,7 +35,7 @@ def _told(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
         status: ShownStatus = "completed" if check.passed else "error" if check.counts else "cancelled"
         word = end_word(check)
         words = f"{glyphs[status]} {word}: " if word else f"{glyphs['queued']} "
-        name = check_name(check.kind, check.command, check.requirement)
+        name = check_name(check.kind, check.command, check.requirement, IN_LIST)
         text = f"{words}{check_prefix(check.kind)}: {name}"
         lines.append(Line(text, "", 4, ((0, len(words), COLOURS[status] if word else "dim"),)))
         if check.note:

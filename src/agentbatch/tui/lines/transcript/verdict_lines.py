@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.runs import events as e
-from agentbatch.runs.check_words import decided_by
+from agentbatch.runs.check_words import decided_by, said_by
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.verdict_words import MAX_ITEMS, NOT_FOUND, Proof, required
 from agentbatch.text import clip, harmless
@@ -36,7 +36,7 @@ def _body(event: e.VerdictReached, verdict: Mapping[str, Any], glyphs: Glyphs) -
         lines.append(Line("! blocked: the evaluator sees no way to do it", "$text-warning", 2))
     lines += _items("missing", verdict.get("missing"), "$text-warning")
     if not event.accepted:
-        lines += _items("because", event.refusals, "")
+        lines += _items("because", [text for text in event.refusals if not said_by(text, event.checks)], "")
     lines += _items("! changed tests or protected files", event.tampering, "$text-warning")
     return lines
 

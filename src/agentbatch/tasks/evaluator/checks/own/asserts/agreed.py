@@ -149,7 +149,7 @@ class AgreedChecks:
             tail=text,
             seconds=seconds,
             kind="own",
-            requirement=f"{_named(self.functions)} give the right values",
+            requirement=f"{_named(self.functions)} {'gives' if len(self.functions) == 1 else 'give'} the right values",
             ran=bool(found),
             told=f"This is wrong:\n{text}" if failed else "",
             note="; ".join(notes),
