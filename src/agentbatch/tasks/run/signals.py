@@ -11,8 +11,11 @@ class RunningTask(Protocol):
     cancelled: bool
     """A command asked for this task's end, not for the run's."""
 
-    def prolong(self, seconds: float) -> None:
-        """It was paused for so long: its time limit moves."""
+    def stop_clock(self) -> None:
+        """It is paused: its time limit stands still, however long."""
+
+    def start_clock(self) -> None:
+        """It continues with the time that it had left."""
 
     def interrupt(self) -> None:
         """End it at once; a resumption continues it."""
@@ -56,13 +59,18 @@ class RunSignals:
             self.on_drain()
 
     async def gate(self, task_id: str) -> None:
-        """Stop a paused task before its next model call; its time limit moves on by as much."""
+        """Stop a paused task before its next model call; its time limit stands still meanwhile."""
+        if not self.pauses.holds(task_id):
+            return
         task = self.running.get(task_id)
-        if task is not None and self.draining and self.pauses.holds(task_id):  # it would wait for ever
+        if task is None:
+            await self.pauses.wait(task_id)
+            return
+        if self.draining:  # it would wait for ever
             task.interrupt()
-        paused = await self.pauses.wait(task_id)
-        if paused and task is not None:
-            task.prolong(paused)
+        task.stop_clock()
+        await self.pauses.wait(task_id)
+        task.start_clock()
 
 
 class PauseGate:

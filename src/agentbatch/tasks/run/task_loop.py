@@ -68,6 +68,8 @@ class TaskLoop:
         self._judged = ""
         """Digest of the directory at the latest evaluation of an earlier session."""
         self._wall_clock: asyncio.Timeout | None = None
+        self._time_left: float | None = None
+        """Seconds, of a paused task with a time limit."""
         self._running: asyncio.Task[object] | None = None
         self.cancelled = False
         """A command asked for this task's end, not for the run's."""
@@ -117,11 +119,18 @@ class TaskLoop:
             raise EndpointUnusable(stop_run)
         return self._context.store.state.tasks[planned.id].status == "completed"
 
-    def prolong(self, seconds: float) -> None:
-        """The task was paused for so long: its time limit moves."""
+    def stop_clock(self) -> None:
+        """The task is paused: its time limit stands still."""
         when = self._wall_clock.when() if self._wall_clock is not None else None
         if self._wall_clock is not None and when is not None:
-            self._wall_clock.reschedule(when + seconds)
+            self._time_left = when - asyncio.get_running_loop().time()
+            self._wall_clock.reschedule(None)
+
+    def start_clock(self) -> None:
+        """It continues with the time that it had left."""
+        left, self._time_left = self._time_left, None
+        if self._wall_clock is not None and left is not None:
+            self._wall_clock.reschedule(asyncio.get_running_loop().time() + left)
 
     def interrupt(self) -> None:
         """End it at once; it can be resumed."""
