@@ -13,6 +13,7 @@ KIND_WORDS: dict[e.CheckKind, str] = {
     "tests": "the project's tests",
     "own": "check of our own",
     "steady": "check for steadiness",
+    "load": "loading what nothing ran",
     "look": "run by the evaluator",
 }
 """What kind one is."""
@@ -24,6 +25,7 @@ DOING: dict[e.CheckKind, str] = {
     "tests": "running tests",
     "own": "own checks",
     "steady": "checking again",
+    "load": "loading",
     "look": "looking",
 }
 """While one runs, where there is little room."""
@@ -35,11 +37,12 @@ _COUNTED: dict[e.CheckKind, str] = {
     "tests": "project's tests",
     "own": "own",
     "steady": "steadiness",
+    "load": "load",
     "look": "looks",
 }
 """Before how they ended, with their number in front of it where there are several."""
 
-_SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "steady"))
+_SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "steady", "load"))
 """Kinds of which `command` is a name in words."""
 
 
@@ -124,7 +127,9 @@ def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:
 
 def said_by(refusal: str, checks: Iterable[e.CheckLine]) -> bool:
     """The refusal says no more than that one of the checks, a command, has failed."""
-    failed = [check.command for check in checks if not check.passed and check.kind in ("verify", "tests")]
+    failed = [
+        check.command for check in checks if not check.passed and check.kind in ("verify", "tests", "load")
+    ]
     return any(refusal.startswith(f"The check `{command}` failed: ") for command in failed)
 
 

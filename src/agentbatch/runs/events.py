@@ -40,7 +40,7 @@ DecidedBy = Literal["judge", "verify", "checks", "gates"]
 """Who decided an iteration: the judge was asked; the task's own `verify` alone; another check that failed; nothing had
 been done or said."""
 
-CheckKind = Literal["verify", "sound", "example", "tests", "own", "steady", "look"]
+CheckKind = Literal["verify", "sound", "example", "tests", "own", "steady", "load", "look"]
 """What a check is: the task's own command; whether changed files are sound in their form; an example that stands in
 the task; tests that the project has; one that the evaluator wrote before the work began; whether the checks leave the
 work as it is; what the judge itself ran or read before its verdict."""

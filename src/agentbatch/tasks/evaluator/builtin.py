@@ -38,8 +38,8 @@ from agentbatch.tasks.evaluator.judging.commands import changed_until
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
-from agentbatch.tasks.evaluator.judging.loading import load, record
-from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_run
+from agentbatch.tasks.evaluator.judging.loading import load
+from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_loaded, to_be_run
 from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -117,15 +117,12 @@ class BuiltinEvaluator:
         work = Work(evidence.iteration, evidence.before, evidence.after, runner, self._conversations)
         checked = await self._checks.run(work)
         question = self._question(evidence, checked)
-        to_run, loaded = self._to_run(question), None
-        if to_run and not checked.failed and not has_run(question.commands[question.tried_from :]):
-            loaded = await load(to_run, runner)
-            checked = checked.plus(loaded)
-        question = replace(
-            question,
-            runs=() if loaded is None else (record(loaded),),
-            must_run=bool(to_run) and loaded is None,
-        )
+        to_run, to_load = self._to_run(question)
+        loaded = await load(to_load, runner) if to_load and not checked.failed else None
+        checked = checked.plus(loaded)
+        # Where nothing else has run, that it loads is all there is to be asked for.
+        must_run = bool(to_run) and (loaded is None or has_run(question.commands[question.tried_from :]))
+        question = replace(question, checks=checked.results, must_run=must_run)
         failed = checked.failed
         verify = [result for result in question.checks if result.kind == "verify"]
         facts = Facts(
@@ -140,12 +137,14 @@ class BuiltinEvaluator:
             given = len(question.runs)
             judgement, question = await self._judged(judge, question)
             looks = [look_line(run) for run in question.runs[given:]]
-            if question.must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
-                loaded = await load(to_run, runner)
-                checked = checked.plus(loaded)
+            made_up = None
+            if must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
+                left = [path for path in to_run if path not in to_load] if self._loads else []
+                made_up = await load(left, runner) or loaded
+                checked = checked.plus(made_up if made_up is not loaded else None)
                 failed = checked.failed
                 facts = replace(facts, verify_failure=_failure(failed) if failed else "")
-            facts = proven(facts, judgement, question, loaded=loaded is not None)
+            facts = proven(facts, judgement, question, loaded=made_up is not None)
         verdict = judgement.verdict
         results = checked.results
         if verdict is not None and self._own is not None:
@@ -204,9 +203,19 @@ class BuiltinEvaluator:
             claim=evidence.outcome.text,
         )
 
-    def _to_run(self, question: Evidence) -> tuple[str, ...]:
-        """What has to be run before a judge is believed; without one the checks decide."""
-        return to_be_run(question.before, question.after, question.checks) if self.judge else ()
+    def _to_run(self, question: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of what something has to have run before a judge is believed, and what of it is to be loaded by us; without
+        a judge the checks decide."""
+        if self.judge is None:
+            return (), ()
+        before, after, checks = question.before, question.after, question.checks
+        to_load = to_be_loaded(before, after, checks, question.commands[question.tried_from :])
+        return to_be_run(before, after, checks), to_load if self._loads else ()
+
+    @property
+    def _loads(self) -> bool:
+        """What nothing ran is loaded; else a judge has to quote something that ran."""
+        return self._parts.evaluator.checks.discover
 
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
         """A judgement, and the evidence with what the judge has run itself."""

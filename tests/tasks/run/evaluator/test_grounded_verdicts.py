@@ -8,8 +8,9 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from tests.tasks.run.verdicts import COMPLETE
 
-BARE = "[checks]\ndiscover = false\n[limits]\nchecks = 0\nsteps = 0\n"
-"""No checks: what is tried here comes after them."""
+BARE = "[limits]\nchecks = 0\nsteps = 0\n"
+"""No checks but of the form, and none at all: what is tried here comes after them."""
+UNDISCOVERED = f"[checks]\ndiscover = false\n{BARE}"
 FINISH = ScriptedCall(name="finish", arguments={"summary": "Done."})
 
 
@@ -41,7 +42,7 @@ async def run(run_tasks: Any, turns: list[list[ScriptedCall]], *judge: Say, most
 
 
 def checks(ran: Any) -> list[tuple[str, bool]]:
-    return [(line.command, line.passed) for line in ran.task.verdicts[-1].checks]
+    return [(line.command, line.passed) for line in ran.task.verdicts[-1].checks if line.kind != "sound"]
 
 
 async def test_a_quote_that_does_not_stand_there_may_be_mended_once(run_tasks: Any) -> None:
@@ -81,19 +82,16 @@ async def test_a_program_that_nobody_ran_is_loaded_before_it_is_judged(run_tasks
     ran = await run(run_tasks, [[bash("echo 'print(8)' > a.py")]], Say(verdict=says(("F1", "print(8)"))))
     assert ran.task.status == "completed"
     assert checks(ran) == [("load a.py", True)]
-    assert (
-        "[R1] run by the evaluator, exit 0: load a.py\n8\n"
-        in ran.evaluator_requests()[0]["messages"][1]["content"]
-    )
+    assert "[K2] check load, passed: load a.py\n8\n" in ran.evaluator_requests()[0]["messages"][1]["content"]
 
 
 async def test_one_that_does_not_load_goes_back_to_the_coder_without_the_judge(run_tasks: Any) -> None:
-    turns = [[bash("echo 'print(9' > a.py")], [write("a.py", "print(8)\n"), bash("python3 a.py")]]
+    turns = [[bash("echo 'raise ValueError(9)' > a.py")], [write("a.py", "print(8)\n"), bash("python3 a.py")]]
     ran = await run(run_tasks, turns, Say(verdict=says(("C2", "8"))), most=2)
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
     assert len(ran.evaluator_requests()) == 1
     assert ran.task.verdicts[0].refusals == ["The check `load a.py` failed: exit code 1."]
-    assert "SyntaxError" in ran.of_type(e.IterationStarted)[1].prompt
+    assert "ValueError: 9" in ran.of_type(e.IterationStarted)[1].prompt
     assert checks(ran) == []
 
 
@@ -106,6 +104,36 @@ async def test_a_run_that_the_judge_does_not_quote_is_made_up_for(run_tasks: Any
         in ran.evaluator_requests()[1]["messages"][-1]["content"]
     )
     assert checks(ran) == [("load a.py", True)]
+
+
+async def test_each_program_has_to_be_run_or_loaded(run_tasks: Any) -> None:
+    turns = [
+        [
+            write("run.py", "raise RuntimeError('crash')\n"),
+            write("ok.py", "print(8)\n"),
+            bash("python3 ok.py"),
+        ],
+        [write("run.py", "import ok\n"), bash("python3 run.py")],
+    ]
+    ran = await run(run_tasks, turns, Say(verdict=says(("C2", "8"))), most=2)
+    assert [record.refusals for record in ran.task.verdicts] == [
+        ["The check `load run.py` failed: exit code 1."],
+        [],
+    ]
+    assert ran.task.status == "completed"
+    assert checks(ran) == []
+
+
+async def test_where_nothing_is_loaded_the_judge_has_to_quote_a_run(run_tasks: Any, tmp_path: Any) -> None:
+    (tmp_path / "agents/evaluator.toml").write_text(UNDISCOVERED)
+    turns = [[bash("echo 'print(8)' > a.py")], [bash("python3 a.py")]]
+    judge = Say(verdict=says(("F1", "print(8)")))
+    ran = await run(run_tasks, turns, judge, most=2)
+    assert [record.refusals for record in ran.task.verdicts] == [
+        ["Nothing has run after the last change that could show that it works: run it."],
+        ["The evaluator quotes nothing of what ran well after the last change."],
+    ]
+    assert checks(ran) == []
 
 
 async def test_a_last_command_that_failed_speaks_against_it_and_the_coder_is_told(run_tasks: Any) -> None:

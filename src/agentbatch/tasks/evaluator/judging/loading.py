@@ -9,7 +9,6 @@ from shlex import quote
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.workspace.files.file_diff import quoted
-from agentbatch.workspace.workspace import CommandRecord
 
 MOST = 10
 """Files that are loaded."""
@@ -22,21 +21,42 @@ _LOAD = """\
 import os, runpy, sys, traceback
 path = sys.argv[1]
 sys.argv = [path]
+here = os.getcwd()
 sys.path[0] = os.path.dirname(os.path.abspath(path))
+sys.path += [here, os.path.join(here, "src")]
+
+
+def outside(module):
+    root = module.partition(".")[0]
+    found = sys.modules.get(root)
+    places = [getattr(found, "__file__", None) or "", *getattr(found, "__path__", ())]
+    inside = root == "loaded" or any(place.startswith(here + os.sep) for place in places)
+    return not inside and root not in getattr(sys, "stdlib_module_names", ()) and root != "builtins"
+
+
+def of_the_place(error):
+    if isinstance(error, ImportError):
+        name = error.name or ""
+        return "relative import" in str(error) or ("." not in name and name not in sys.modules) or outside(name)
+    if outside(type(error).__module__):
+        return True
+    line = " ".join(frame.line or "" for frame in traceback.extract_tb(error.__traceback__)[-2:])
+    wants = any(words in line for words in ("argv", "stdin", "input(", "environ"))
+    return wants or isinstance(error, OSError) or type(error).__name__ == "TclError"
+
+
 try:
     runpy.run_path(path, run_name="loaded")
 except (SystemExit, EOFError, KeyboardInterrupt):
     pass
 except BaseException as error:
-    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
-    wants = "argv" in line or "stdin" in line or "input(" in line
-    if not wants and not (isinstance(error, ImportError) and "relative import" in str(error)):
+    if not of_the_place(error):
         traceback.print_exc()
         os._exit(1)
+    print(f"{path[2:]} could not be loaded here ({type(error).__name__}: {error}); that says nothing of it.")
 """
-"""Runs a Python file as a module of another name. One that ends for want of arguments or of input has been loaded."""
-
-_COMPILE = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'exec')"
+"""Runs a Python file as a module of another name. What it ends for want of (arguments, input, a package, a file, a
+screen) tells of the place and not of the work; a module of the work itself that lacks something does."""
 
 
 async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
@@ -47,21 +67,18 @@ async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
     fork = await runner.workspace.fork()
     try:
         shown = f"load {', '.join(quoted(path) for path in paths[:MOST])}"
-        result, _ = await runner.run(command, TIMEOUT, "sound", shown=shown, fork=fork)
+        result, _ = await runner.run(command, TIMEOUT, "load", shown=shown, fork=fork)
     finally:
         await asyncio.shield(fork.close())
-    # What was still at work then has been loaded; what has no interpreter here cannot be.
-    return replace(result, exit_code=0) if result.exit_code in (None, *NOT_STARTED) else result
+    # What was still at work then has been loaded; what has no interpreter here cannot be. And that it can be loaded
+    # shows nothing of what it does.
+    loaded = result.exit_code in (None, *NOT_STARTED)
+    return replace(result, exit_code=0 if loaded else result.exit_code, ran=False)
 
 
 def loading(paths: Sequence[str]) -> str:
     """The command line that loads them; empty: there is none."""
     return " && ".join(_command(path, is_test(path)) for path in paths[:MOST])
-
-
-def record(loaded: CheckResult) -> CommandRecord:
-    """As a command that the evaluator ran."""
-    return CommandRecord(loaded.command, loaded.exit_code, loaded.tail, loaded.seconds)
 
 
 def _command(path: str, test: bool) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.tasks.evaluator.judging.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.commands import failed_last, ran_well
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.reached import not_reached
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import list_names
 from agentbatch.workspace.files.file_diff import quoted
@@ -23,6 +25,19 @@ def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) 
     return () if any(check.passed and check.ran for check in checks) else runnable(before, after)
 
 
+def to_be_loaded(
+    before: Snapshot, after: Snapshot, checks: Sequence[CheckResult], commands: Sequence[CommandRecord]
+) -> tuple[str, ...]:
+    """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
+    imported, as far as texts say so. A `verify` that passed stands for all of them."""
+    programs = [path for path in runnable(before, after) if not is_test(path)]
+    passed = [check for check in checks if check.passed and check.ran]
+    if any(check.kind == "verify" for check in passed) or (passed and len(programs) == 1):
+        return ()
+    good = [record.command for record in commands if ran_well(record)]
+    return not_reached(programs, [*good, *(check.command for check in passed)], after)
+
+
 def has_run(commands: Sequence[CommandRecord]) -> bool:
     """The coder's commands since the last change ran something, and that went well."""
     return any(map(ran_well, commands))
@@ -33,7 +48,7 @@ def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bo
     return replace(
         facts,
         unjudged=judgement.failure,
-        ungrounded=judgement.ungrounded,
+        ungrounded=(*judgement.ungrounded, *_unquoted(judgement, question, loaded)),
         unshown=judgement.unshown,
         unproven=tuple(_unproven(judgement, question, loaded)),
     )
@@ -50,5 +65,15 @@ def _unproven(judgement: Judgement, question: Evidence, loaded: bool) -> Iterato
     if judgement.unseen:
         names = list_names([quoted(path) for path in judgement.unseen], MAX_NAMED, MAX_NAME)
         yield f"The evaluator could not see what is in these changed files: {names}."
-    if question.must_run and not (judgement.quotes_run or loaded):
-        yield "Nothing that ran after the last change shows that it works: run it."
+    if question.must_run and not (judgement.quotes_run or loaded or _has_run(question)):
+        yield "Nothing has run after the last change that could show that it works: run it."
+
+
+def _unquoted(judgement: Judgement, question: Evidence, loaded: bool) -> Iterator[str]:
+    """What ran and could show something, and the judge does not quote: that is its fault and not the work's."""
+    if question.must_run and not (judgement.quotes_run or loaded) and _has_run(question):
+        yield "The evaluator quotes nothing of what ran well after the last change."
+
+
+def _has_run(question: Evidence) -> bool:
+    return has_run((*question.commands[question.tried_from :], *question.runs))

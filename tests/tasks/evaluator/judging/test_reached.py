@@ -1,0 +1,48 @@
+"""What commands have run or imported."""
+
+import pytest
+
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.judging.proof import to_be_loaded
+from agentbatch.tasks.evaluator.judging.reached import not_reached
+from tests.tasks.evaluator.judging.scene import ran, snapshot
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "left"),
+    [
+        ({"run.py": "", "ok.py": ""}, "python3 ok.py", ["run.py"]),
+        ({"run.py": "", "ok.py": "import run\n"}, "python3 ok.py", []),
+        ({"run.py": "", "ok.py": "from run import main\n"}, "cd . && python3 ./ok.py 3", []),
+        ({"run.py": "", "pkg/ok.py": "", "pkg/__init__.py": "x"}, "python3 -m pkg.ok", ["run.py"]),
+        ({"run.py": "", "ok.py": ""}, "python3 -c 'import ok; import run'", []),
+        ({"run.py": "", "ok.py": "", "test_ok.py": "from ok import f"}, "pytest -q", ["run.py"]),
+        ({"a.py": "", "b.py": "", "Makefile": "all:\n\tpython3 a.py\n"}, "make", ["b.py"]),
+        ({"a.js": "", "b.js": "", "c.js": "require('./b')"}, "node c.js", ["a.js"]),
+        ({"pkg/a.py": "", "ok.py": "from pkg import a, b"}, "python3 ok.py", []),
+        ({"run.sh": "", "ok.sh": ""}, "bash ok.sh", ["run.sh"]),
+        ({"ok.py": "x"}, "", ["ok.py"]),
+    ],
+)
+def test_what_no_command_reaches(files: dict[str, str], command: str, left: list[str]) -> None:
+    programs = [path for path in files if "test" not in path and path.endswith((".py", ".js", ".sh"))]
+    assert not set(not_reached(programs, [command] if command else [], snapshot(files))) ^ set(left)
+
+
+OWN = CheckResult("calls", 0, "", 0.1, "own")
+VERIFY = CheckResult("make", 0, "", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("files", "checks", "left"),
+    [
+        (["a.py"], [OWN], []),
+        (["a.py", "b.py"], [OWN], ["a.py", "b.py"]),
+        (["a.py", "b.py"], [VERIFY], []),
+        (["a.py", "test_a.py"], [], ["a.py"]),
+        (["notes.md"], [], []),
+    ],
+)
+def test_what_is_loaded(files: list[str], checks: list[CheckResult], left: list[str]) -> None:
+    after = snapshot(dict.fromkeys(files, "x = 1\n"))
+    assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)])) == left
