@@ -39,7 +39,7 @@ from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
-from agentbatch.tasks.evaluator.judging.proof import has_run, proven, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.proof import has_run, loadable, proven, to_be_loaded, to_be_run
 from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -139,7 +139,8 @@ class BuiltinEvaluator:
             looks = [look_line(run) for run in question.runs[given:]]
             made_up = None
             if must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
-                left = [path for path in to_run if path not in to_load] if self._loads else []
+                others = loadable(question.before, question.after, question.task) if self._loads else ()
+                left = [path for path in others if path not in to_load]
                 made_up = await load(left, runner) or loaded
                 checked = checked.plus(made_up if made_up is not loaded else None)
                 failed = checked.failed
@@ -209,7 +210,7 @@ class BuiltinEvaluator:
         if self.judge is None:
             return (), ()
         before, after, checks = question.before, question.after, question.checks
-        to_load = to_be_loaded(before, after, checks, question.commands[question.tried_from :])
+        to_load = to_be_loaded(before, after, checks, question.commands[question.tried_from :], question.task)
         return to_be_run(before, after, checks), to_load if self._loads else ()
 
     @property

@@ -41,8 +41,9 @@ VERIFY = CheckResult("make", 0, "", 0.1)
         (["a.py", "b.py"], [VERIFY], []),
         (["a.py", "test_a.py"], [], ["a.py"]),
         (["notes.md"], [], []),
+        (["fixtures/a.py", "invalid_a.py", "b.py"], [], ["b.py"]),
     ],
 )
 def test_what_is_loaded(files: list[str], checks: list[CheckResult], left: list[str]) -> None:
     after = snapshot(dict.fromkeys(files, "x = 1\n"))
-    assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)])) == left
+    assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)], "t")) == left

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.checks.facts.forms import form_of, stays_python2
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.tasks.evaluator.judging.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.commands import failed_last, ran_well
@@ -26,16 +27,29 @@ def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) 
 
 
 def to_be_loaded(
-    before: Snapshot, after: Snapshot, checks: Sequence[CheckResult], commands: Sequence[CommandRecord]
+    before: Snapshot,
+    after: Snapshot,
+    checks: Sequence[CheckResult],
+    commands: Sequence[CommandRecord],
+    task: str,
 ) -> tuple[str, ...]:
     """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
     imported, as far as texts say so. A `verify` that passed stands for all of them."""
-    programs = [path for path in runnable(before, after) if not is_test(path)]
+    programs = [path for path in loadable(before, after, task) if not is_test(path)]
     passed = [check for check in checks if check.passed and check.ran]
     if any(check.kind == "verify" for check in passed) or (passed and len(programs) == 1):
         return ()
     good = [record.command for record in commands if ran_well(record)]
     return not_reached(programs, [*good, *(check.command for check in passed)], after)
+
+
+def loadable(before: Snapshot, after: Snapshot, task: str) -> list[str]:
+    """The programs of the change, without those that may be broken on purpose."""
+    return [
+        path
+        for path in runnable(before, after)
+        if form_of(path, after.files[path], task) and not stays_python2(before.files.get(path), task)
+    ]
 
 
 def has_run(commands: Sequence[CommandRecord]) -> bool:

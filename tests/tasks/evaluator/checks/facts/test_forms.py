@@ -75,12 +75,29 @@ def test_what_is_no_file_has_no_form(kind: str) -> None:
         ("Fix the syntax error in a.py.", ["a.py", "b.json"]),
         ("Fix the broken script.", ["a.py", "b.json"]),
         ("Add a file with a syntax error for the linter's tests.", ["b.json"]),
-        ("Port it from Python 2.7.", ["b.json"]),
+        ("Port it from Python 2.7.", ["a.py", "b.json"]),
         ("提供一个无效的JSON文件。", ["a.py"]),
     ],
 )
 def test_a_task_may_want_what_is_not_sound(task: str, checked: list[str]) -> None:
     assert [path for path in ("a.py", "b.json") if form_of(path, entry(), task)] == checked
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "form"),
+    [
+        ("Write a.py for Python 2.", "print 1\n", None),
+        ("Write a.py for Python 2.", "try:\n    f()\nexcept E, e:\n    raise E, 'x'\n", None),
+        ("Write a.py for Python 2.", "def broken(:\n", "Python"),
+        ("Port run.py from Python 2 to Python 3", "def broken(:\n", "Python"),
+        ("Port run.py from Python 2 to Python 3", "print 1\n", "Python"),
+        ("Port run.py from the old Python 2.7", "print 1\n", "Python"),
+        ("It runs on Python 2 and Python 3.", "print 1\n", "Python"),
+        ("Write a.py.", "print 1\n", "Python"),
+    ],
+)
+def test_what_is_python_2_and_is_to_be_is_left_alone(task: str, text: str, form: str | None) -> None:
+    assert form_of("a.py", entry(text), task) == form
 
 
 CONFLICT = "a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> other\n"

@@ -51,6 +51,13 @@ _BROKEN_CODE_WANTED = re.compile(
     re.IGNORECASE,
 )
 _PYTHON2 = re.compile(r"\bpython[ -]?2(\.\d+)?\b", re.IGNORECASE)
+_LEAVES_PYTHON2 = re.compile(r"\bfrom\s+(\w+\s+){0,2}python[ -]?2|\bpython[ -]?3|2\s*to\s*3\b", re.IGNORECASE)
+"""It is to run on Python 3, perhaps too."""
+_PYTHON2_SYNTAX = re.compile(
+    r"^[ \t]*(?:print[ \t]+(?:[\w'\"]|>>)|print[ \t]*$|exec[ \t]+[\w'\"]|except[ \t]+[\w.]+,[ \t]*\w+[ \t]*:"
+    r"|raise[ \t]+[\w.]+,)|\bur['\"]|<>",
+    re.MULTILINE,
+)
 _WITH_COMMENTS = re.compile(r"([tj]sconfig|deno|api-extractor|devcontainer)[.\w-]*\.json|\.\w+rc\.json")
 _COMMENT = re.compile(r"^\s*(//|/\*)", re.MULTILINE)
 _BINARY_WANTED = re.compile(
@@ -92,11 +99,21 @@ def _may_be_broken_code(form: Form, text: str, task: str) -> bool:
     if _BROKEN_CODE_WANTED.search(task):
         return True
     if form == "Python":
-        old = "python2" in text[:40] or _PYTHON2.search(task)
+        old = "python2" in text[:40] or (_wants_python2(task) and _PYTHON2_SYNTAX.search(text))
         return bool(old or _PYTHON_TEMPLATE.search(text))
     return form == "JavaScript" and (
         "@flow" in text[:500] or any(mark in text for mark in ("<%", "{{ ", "{% "))
     )
+
+
+def stays_python2(before: FileEntry | None, task: str) -> bool:
+    """It was Python 2 when the task began, which does not ask for anything else."""
+    old = before is not None and _PYTHON2_SYNTAX.search(before.text or "") is not None
+    return old and _LEAVES_PYTHON2.search(task) is None
+
+
+def _wants_python2(task: str) -> bool:
+    return _PYTHON2.search(task) is not None and _LEAVES_PYTHON2.search(task) is None
 
 
 def _program(text: str) -> str:
