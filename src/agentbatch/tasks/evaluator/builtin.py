@@ -151,7 +151,7 @@ class BuiltinEvaluator:
         if verdict is not None and self._own is not None:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
         against = speaks_against(results)
-        facts = replace(facts, own_failure=_own_failure(against) if against else "")
+        facts = replace(facts, own_failure=_own_failure(against) if against and against is not failed else "")
         refused = refusals(verdict, facts)
         missing = what_is_missing(verdict, facts)
         if verdict is not None:
@@ -264,9 +264,12 @@ class BuiltinEvaluator:
         missing: Sequence[str],
     ) -> Continue:
         """The next iteration's prompt. After a failed check a weak model gets a new conversation: it repeats what it
-        finds in its old one (measured: docs/models.md). A question is answered where it was asked."""
+        finds in its old one (measured: docs/models.md). So does any model that gives the same program again against
+        values of a small evaluator's: what it gives without having seen that one tells which of them is wrong. A
+        question is answered where it was asked."""
         parts, style, outcome = self._parts, evidence.style, evidence.outcome
-        if failed is not None and style.weak_model and outcome.end != "text":
+        apart = failed is not None and failed.kind == "own" and failed.binding and kind == "change_approach"
+        if failed is not None and (style.weak_model or apart) and outcome.end != "text":
             task, root = self._planned.task, str(self._planned.root)
             text = fresh_prompt(parts.prompts, task, parts.store.redact, style, failed, root, verdict)
             self._conversations += 1
@@ -284,8 +287,9 @@ def _own_failure(failed: CheckResult) -> str:
 
 
 def _failure(failed: CheckResult) -> str:
-    """A failed check as a sentence."""
-    return failed.told or f"The check `{failed.command}` failed: {failed.end}."
+    """A failed check as a sentence: what was told on lines, one after the other."""
+    head, *lines = failed.told.splitlines() or [""]
+    return " ".join((head, "; ".join(lines))).strip() or f"The check `{failed.command}` failed: {failed.end}."
 
 
 def feedback_prompt(event: VerdictReached) -> str:

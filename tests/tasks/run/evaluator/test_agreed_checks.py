@@ -45,11 +45,19 @@ def own(ran: Any) -> list[tuple[bool, str]]:
     return [(line.passed, line.note) for line in lines if line.kind == "own"]
 
 
+def values(ran: Any) -> list[str]:
+    lines = [line for verdict in ran.of_type(e.VerdictReached) for line in verdict.checks]
+    return [line.command.partition("sure of: ")[2] for line in lines if line.kind == "own"]
+
+
 async def test_what_its_own_program_confirms_binds_and_the_coder_is_told_in_words(run_tasks: Any) -> None:
     checks = [once(ASSERTS), once(PROGRAM), Say()]
     ran = await run_tasks([task()], [script(write(WRONG), write(RIGHT), checks=checks)])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
-    assert own(ran) == [(False, ""), (True, "")]
+    came = "`double(1)` should give 2; it gave 1; `double(4)` should give 8; it gave 16"
+    assert own(ran) == [(False, came), (True, "")]
+    assert ran.task.verdicts[0].refusals == [f"This is wrong: {came}"]
+    assert values(ran) == ["double(1) == 2; double(4) == 8"] * 2
     assert len(ran.checks_requests()) == 2, "two values agreed on are enough"
     assert len(ran.evaluator_requests()) == 1, "a failed check needs no judge"
     follow_up = ran.of_type(e.IterationStarted)[1].prompt
@@ -70,7 +78,7 @@ async def test_what_two_askings_say_alike_binds(run_tasks: Any) -> None:
     wrong = write("def double(n):\n    return n + 1\n")
     ran = await run_tasks([task()], [script(wrong, write(RIGHT), checks=checks)])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
-    assert own(ran) == [(False, ""), (True, "")]
+    assert own(ran) == [(False, "`double(4)` should give 8; it gave 5"), (True, "")]
     follow_up = ran.of_type(e.IterationStarted)[1].prompt
     assert "`double(4)` should give 8; it gave 5" in follow_up
     assert "double(1)" not in follow_up, "its askings contradict each other"
@@ -92,9 +100,23 @@ async def test_a_value_that_the_coders_programs_contradict_alike_is_outvoted(
     ran = await run_tasks([task(prompt)], [script(*coder, checks=checks, task=prompt)])
     assert (ran.task.status, ran.task.iteration) == ("completed", iterations)
     why = "`double(3)` gives 6 again and again, so 7 was wrong"
-    assert own(ran) == [*[(False, "")] * (iterations - 1), (True, why)]
+    came = "`double(3)` should give 7; it gave 6"
+    assert own(ran) == [*[(False, came)] * (iterations - 1), (True, why)]
     notices = [event.text for event in ran.of_type(e.Notice) if event.task_id]
     assert notices == [f"A check of the evaluator's own is dropped: {why}."]
+
+
+async def test_the_same_program_from_a_new_conversation_is_a_vote_of_its_own(run_tasks: Any) -> None:
+    """A continuation is none: only after it a new conversation is opened."""
+    checks = [
+        once("assert double(1) == 2\nassert double(3) == 7\n"),
+        once(PROGRAM.replace("n * 2", "7 if n == 3 else n * 2")),
+    ]
+    ran = await run_tasks([task()], [script(*[write(RIGHT)] * 3, checks=[*checks, Say()])])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 3)
+    assert [passed for passed, _ in own(ran)] == [False, False, True]
+    assert [event.anew for event in ran.of_type(e.VerdictReached)] == [False, True, False]
+    assert len(ran.evaluator_requests()) == 1
 
 
 @pytest.mark.parametrize(

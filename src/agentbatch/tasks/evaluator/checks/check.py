@@ -36,6 +36,8 @@ class CheckResult:
     """What the coder is told of its failure, in place of command and output."""
     note: str = ""
     """What became of it, for people, e.g. that the judge found it wrong."""
+    details: str = ""
+    """What exactly it asked for, where `command` is a name in words: for those who read the results."""
     overruled: bool = False
     """The check itself turned out to be wrong: its failure says nothing."""
 
@@ -52,7 +54,7 @@ class CheckResult:
         """In short, as it is stored."""
         return e.CheckLine(
             kind=self.kind,
-            command=self.command,
+            command=f"{self.command}: {self.details}" if self.details else self.command,
             passed=self.passed,
             requirement=self.requirement,
             note=self.note,

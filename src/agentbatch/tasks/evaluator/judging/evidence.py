@@ -91,8 +91,11 @@ class Evidence:
     @property
     def _doubtful(self) -> list[str]:
         named = zip(refs_of(self.checks), self.checks, strict=True)
+        # Those that bind are no judge's to rule on: a small one wrote them, and is asked for no word on it.
         return [
-            ref for ref, check in named if check.kind == "own" and not check.passed and not check.overruled
+            ref
+            for ref, check in named
+            if check.kind == "own" and not check.binding and not check.passed and not check.overruled
         ]
 
     def sections(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str | Section]:

@@ -31,6 +31,8 @@ from agentbatch.tasks.results.shape import Ruling
 
 MAX_TASK_TOKENS = 600
 """A longer task is not asked about: what this costs is to stay small beside the work."""
+MAX_DETAILS = 1000
+"""Characters of the values that are recorded."""
 MAX_TOLD = 3
 """Failed calls that the coder is told of at once."""
 
@@ -78,7 +80,7 @@ class AgreedChecks:
         return {"expected": [asdict(one) for one in self.expected], "firm": self.firm}
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
-        calls = [one.as_stated() for one in self.expected if one.call not in self.dropped]
+        calls = [one.as_stated() for one in self._live]
         there = tied(calls, self.task, work.before, work.after).calls
         if not there:
             return []
@@ -117,6 +119,10 @@ class AgreedChecks:
             self.dropped = list(state["dropped"])
 
     @property
+    def _live(self) -> list[Expected]:
+        return [one for one in self.expected if one.call not in self.dropped]
+
+    @property
     def _name(self) -> str:
         return f"calls of {_named(self.functions)} whose values the evaluator is sure of"
 
@@ -141,7 +147,7 @@ class AgreedChecks:
         return out
 
     def _told(self, found: Sequence[Outcome], seconds: float, notes: Sequence[str]) -> CheckResult:
-        failed = [one.words for one in found if not one.passed]
+        failed = [self.redact(one.words) for one in found if not one.passed]
         text = self.redact("\n".join(failed[:MAX_TOLD] if failed else [one.words for one in found]))
         return CheckResult(
             command=self._name,
@@ -152,7 +158,8 @@ class AgreedChecks:
             requirement=f"{_named(self.functions)} {'gives' if len(self.functions) == 1 else 'give'} the right values",
             ran=bool(found),
             told=f"This is wrong:\n{text}" if failed else "",
-            note="; ".join(notes),
+            note="; ".join([*(failed[:MAX_TOLD] if failed else ()), *notes]),
+            details=self.redact("; ".join(one.text for one in self._live))[:MAX_DETAILS],
         )
 
 
