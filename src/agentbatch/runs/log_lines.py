@@ -28,7 +28,6 @@ MAX_CHECKS = 5
 VERIFIED_ALONE = "verified by its own checks, no evaluator"
 
 _REASONS = {
-    "accepted": "accepted by the evaluator",
     "max_iterations": "iteration limit reached",
     "stalled": "no progress in three iterations",
     "blocked": "blocked: the evaluator sees no way to do it",

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.runs import events as e
+from agentbatch.runs.acceptance import AcceptedBy, accepted_by
 from agentbatch.runs.bills import Bill, add_call, total_cost, total_usage
 from agentbatch.usage import Usage
 
@@ -108,6 +109,8 @@ class TaskState(BaseModel):
     error: str = ""
     verdicts: tuple[VerdictRecord, ...] = ()
     last_verify: VerifyRecord | None = None
+    accepted_by: AcceptedBy | None = None
+    """Of the latest evaluation; None: it did not accept, or is of before this was known."""
     changed_files: int = 0
     resumable: bool = False
     """It has ended before its end: a resumption continues it."""
@@ -275,7 +278,11 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 changes["last_verify"] = VerifyRecord.model_validate(event, from_attributes=True)
         case e.VerdictReached():
             record = VerdictRecord.model_validate(event, from_attributes=True)
-            changes = {"status": "evaluating", "verdicts": (*task.verdicts, record)}
+            changes = {
+                "status": "evaluating",
+                "verdicts": (*task.verdicts, record),
+                "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
+            }
         case e.TaskFinished():
             changes = {
                 "status": event.status,

@@ -37,7 +37,7 @@ def test_the_whole_report() -> None:
         "",
         "| # | task | status | why | iterations | time | tokens | cost |",
         "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: |",
-        "| 1 | parser | completed | accepted by the evaluator | 2/5 | 0:20 | 13,580 | $0.0350 |",
+        "| 1 | parser | completed | accepted | 2/5 | 0:20 | 13,580 | $0.0350 |",
         "| 2 | csv | error | HTTP 500 (request 8f3a11): try again | 1/5 | 0:30 | ≈13,120 | – |",
         "| 3 | primes | timeout | one test fails | 1/5 | 1:00 | 12,600 | $0.0300 |",
         "| 4 | docs | skipped | what it depends on is not completed | 0/5 | 0:00 | 0 | $0.00 |",

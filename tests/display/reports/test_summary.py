@@ -181,6 +181,22 @@ def test_a_run_without_an_evaluator_says_so(story: Callable[..., Any], judged: b
     assert ("  evaluator " in text) is judged
 
 
+def test_it_says_by_what_the_completed_ones_were_accepted(story: Callable[..., Any]) -> None:
+    run = story(["a", "b", "c"])
+    for name, kind in (("a", "verify"), ("b", "sound"), ("c", "verify")):
+        run.start(name, 1)
+        checks = [e.CheckLine(kind=kind, command="x", passed=True)]
+        run.at(
+            2,
+            e.VerdictReached(
+                task_id=name, iteration=1, accepted=True, verdict=None, checks=checks, decision="done"
+            ),
+        )
+        run.finish(name, 3)
+    run.finish("c", 4, status="error", reason="workspace_error")
+    assert "  accepted: 1 by verify · 1 by reading only" in render_text(summary_of(run.state), 80)
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80, 132])
 def test_hostile_text_stays_inside_the_summary(story: Callable[..., Any], columns: int) -> None:
     bad = "\x1b[2J[bold]整理\u202e" * 50 + "\nTasks\n"

@@ -91,7 +91,7 @@ async def test_a_finished_task_from_its_end(tmp_path: Path) -> None:
         screen = shown(pilot)
         for text in (
             "Iteration 1 of 4", "Write the file.", "I run it.", "▸ ✓ bash make step-1", "exit 0", "✓ Accepted",
-            "✓ met: written", "seen", "The task has ended: completed: accepted by the evaluator",
+            "✓ met: written", "seen", "The task has ended: completed: accepted",
         ):  # fmt: skip
             assert text in screen
         assert "second line" not in screen

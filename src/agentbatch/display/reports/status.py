@@ -10,6 +10,7 @@ from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.requests.status import counts_text, failed_lines, requests_record
 from agentbatch.display.screen import live_step
 from agentbatch.display.signs import SIGNS
+from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
@@ -69,6 +70,9 @@ def _head(report: RunReport, columns: int) -> list[str]:
     )
     words = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
     lines += fold(f"  {words if kind_of(state.info).has_tasks else counts_text(report)}", columns, 4)
+    completed = [task.accepted_by for task in state.tasks.values() if task.status == "completed"]
+    if accepted := tasks_accepted(completed):
+        lines += fold(f"  accepted: {accepted}", columns, 4)
     usage = state.usage
     mark = usage.estimated
     lines += fold(

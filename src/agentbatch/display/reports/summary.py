@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.signs import SIGNS
+from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.bills import total_cost, total_usage
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, resume_command, retry_command
@@ -181,6 +182,8 @@ def _headline(summary: Summary, width: int) -> list[str]:
     elif summary.interrupted:
         lines.append("  the run was interrupted")
     lines += fold(f"  {counted(state.total, 'task')}: {counts}", width, 4)
+    if accepted := tasks_accepted(task.accepted_by for task in summary.tasks if task.status == "completed"):
+        lines += fold(f"  accepted: {accepted}", width, 4)
     lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
     return lines
 

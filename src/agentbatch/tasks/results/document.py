@@ -66,6 +66,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "iterations": task.iteration,
         "maxIterations": task.max_iterations,
         "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
+        "acceptedBy": task.accepted_by if task.status == "completed" else None,
         "checks": _checks(task),
         "tokenStats": token_document(task.bills),
         "cost": cost_document(task.bills),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from agentbatch.runs.acceptance import AcceptedBy
 from agentbatch.runs.events import FinalStatus, Reason, Role
 from agentbatch.runs.state import VerdictRecord, VerifyRecord
 
@@ -151,6 +152,7 @@ class Result(Part):
     error: str | None = None
     verdicts: list[Annotated[VerdictRecord, AfterValidator(_judged)]] = []
     verify_: VerifyRecord | None = Field(None, alias="verify")
+    accepted_by: AcceptedBy | None = None
     changed_files: Count = 0
     branch: str | None = None
     resumable: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentbatch.display.screen import live_step
+from agentbatch.runs.acceptance import WORDS
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState
@@ -66,7 +67,7 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
 def _step(task: TaskState, status: ShownStatus, now: float) -> str:
     if task.finished:
         if status == "completed":
-            return "verified alone" if task.verified_alone else ""
+            return WORDS[task.accepted_by] if task.accepted_by else ""
         return clip(task.error, 200) or (reason_text(task.reason) if task.reason else "")
     if status in ("queued", "interrupted"):
         return ""

@@ -11,6 +11,7 @@ COLUMNS = (
     "task", "id", "dir", "status", "reason", "iterations", "max_iterations", "seconds", "input_tokens",
     "cached_tokens", "output_tokens", "reasoning_tokens", "calls", "estimated", "cost_usd", "decided_by",
     "checks", "changed_files", "tampering", "missing", "error", "branch",
+    "accepted_by",
 )  # fmt: skip
 
 MAX_CELLS = 2_000
@@ -51,6 +52,7 @@ def _row(task: TaskState, now: float) -> list[str]:
         text_cell(" | ".join(last.refusals) if last and not last.accepted else ""),
         text_cell(task.error),
         text_cell(task.branch),
+        (task.accepted_by or "") if task.status == "completed" else "",
     ]
 
 

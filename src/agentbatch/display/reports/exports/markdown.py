@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from agentbatch.runs.acceptance import WORDS, tasks_accepted
 from agentbatch.runs.bills import Bill
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
@@ -59,8 +60,10 @@ def _head(state: RunState, tasks: Sequence[TaskState], now: float, title: str) -
         lines += ["**The run has not ended.**", ""]
     completed, total = state.count("completed"), state.total
     usage = state.usage
+    accepted = tasks_accepted(task.accepted_by for task in tasks if task.status == "completed")
     lines += [
         f"- tasks: {_counts(state, total)}",
+        *([f"- accepted: {accepted}"] if accepted else []),
         f"- success rate: {completed / total if total else 0:.0%}",
         f"- time: {duration(state.seconds(now))}",
         f"- tokens: {_tokens(usage)} ({_count(usage.input, usage)} in, {_count(usage.output, usage)} out)",
@@ -94,7 +97,7 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
     heads = ("#", "task", "status", "why", "iterations", "time", "tokens", "cost")
     lines = ["## Tasks", "", *_table(heads, ("#", "iterations", "time", "tokens", "cost"))]
     for task in tasks:
-        why = task.error or (reason_text(task.reason) if task.reason else "")
+        why = task.error or _reason(task)
         lines.append(
             _row(
                 f"{task.index + 1}",
@@ -108,6 +111,12 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
             )
         )
     return lines
+
+
+def _reason(task: TaskState) -> str:
+    if task.reason == "accepted" and task.accepted_by is not None:
+        return f"accepted {WORDS[task.accepted_by]}"
+    return reason_text(task.reason) if task.reason else ""
 
 
 def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
