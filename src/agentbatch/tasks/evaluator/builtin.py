@@ -19,7 +19,7 @@ from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
 from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
 from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
 from agentbatch.tasks.evaluator.checks.own.making import own_checks
-from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, speaks_against
+from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, lost_line, speaks_against
 from agentbatch.tasks.evaluator.checks.sources import Checks, Round
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
@@ -177,7 +177,7 @@ class BuiltinEvaluator:
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tuple(question.tampering),
-            checks=(*(result.line for result in results), *looks),
+            checks=(*(result.line for result in results), *looks, *lost_line(self._own)),
             after=checked.after,
             record=self._record(evaluated),
         )

@@ -146,5 +146,12 @@ async def test_without_agreement_there_is_no_check(
     coder = write(f"{RIGHT}assert double(3) == 6\n")
     ran = await run_tasks([task(prompt)], [script(coder, checks=checks, task=prompt)])
     assert ran.task.status == "completed"
-    assert own(ran) == []
+    told = [event.text for event in ran.of_type(e.Notice) if event.task_id]
     assert len(ran.checks_requests()) == asked
+    if not asked:
+        assert (own(ran), told) == ([], []), "there could be none"
+        return
+    ((passed, why),) = own(ran)
+    assert (passed, told) == (False, [f"The evaluator has no checks of its own for this task: {why}."])
+    if len(checks) > 1:
+        assert why == "no value of `double` on which its askings agree"

@@ -112,16 +112,18 @@ async def test_a_check_that_cannot_run_is_left_out_with_a_notice(run_tasks: Any)
 
 
 @pytest.mark.parametrize(
-    ("answers", "asked"),
+    ("answers", "asked", "why"),
     [
-        ([Say(checks=[])], 1),
-        ([Say(content="I will not."), Say(content="No.")], 2),
-        ([Say(content="I will not."), Say(checks=[FAILS])], 2),
-        ([Fault(status=400, times=9), Say(checks=[FAILS])], 1),
+        ([Say(checks=[])], 1, "wrote no checks"),
+        ([Say(content="I will not."), Say(content="No.")], 2, "task: its answer has no JSON object."),
+        ([Say(content="I will not."), Say(checks=[FAILS])], 2, ""),
+        ([Fault(status=400, times=9), Say(checks=[FAILS])], 1, "400"),
     ],
     ids=["none to write", "no list", "mended", "the endpoint refuses"],
 )
-async def test_a_task_goes_on_without_checks(run_tasks: Any, answers: list[Any], asked: int) -> None:
+async def test_a_task_goes_on_without_checks(
+    run_tasks: Any, answers: list[Any], asked: int, why: str
+) -> None:
     played = Script(
         prompt="Do it.", coder=[write("yes\n")], evaluator=[Say(verdict=COMPLETE)], checks=answers
     )
@@ -129,6 +131,11 @@ async def test_a_task_goes_on_without_checks(run_tasks: Any, answers: list[Any],
     assert ran.task.status == "completed"
     calls = [call for call in ran.of_type(e.ModelCallFinished) if call.purpose == "checks"]
     assert len(calls) == asked
+    (told,) = notices(ran) or [""]
+    assert why in told
+    lost = [line.note for line in ran.task.verdicts[-1].checks if line.command == "none"]
+    assert lost == ([told.partition(": ")[2].rstrip(".")] if ": " in told else [])
+    assert not any(line.counts for line in ran.task.verdicts[-1].checks if line.note)
 
 
 async def test_the_judge_mends_a_wrong_check_once_on_the_record(run_tasks: Any) -> None:
@@ -138,7 +145,13 @@ async def test_the_judge_mends_a_wrong_check_once_on_the_record(run_tasks: Any) 
     )
     assert (ran.task.status, ran.task.iteration) == ("completed", 1)
     assert lines(ran) == [
-        [("a says no", True, "Found wrong and mended by the evaluator: The task asks for yes.")]
+        [
+            (
+                "a says no",
+                True,
+                f"Found wrong and mended by the evaluator: The task asks for yes. It was: {WRONG['script']}",
+            )
+        ]
     ]
     assert notices(ran) == [
         "The evaluator mended its check of “a says no”, which passes: The task asks for yes."
@@ -153,6 +166,6 @@ async def test_a_mended_check_counts_and_is_not_mended_again(run_tasks: Any) -> 
     ran = await run_tasks([task()], [script(write("yes\n"), write("yes!\n"), checks=[WRONG], judge=judge)])
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
     assert lines(ran) == [
-        [("a says no", False, "Found wrong and mended by the evaluator: no.")],
+        [("a says no", False, f"Found wrong and mended by the evaluator: no. It was: {WRONG['script']}")],
         [("a says no", False, "Found wrong by the evaluator, it does not count: no.")],
     ]

@@ -104,7 +104,7 @@ def parse_checks(content: str, most: int, redact: Redactor) -> list[OwnCheck]:
     text = content[:MAX_REPLY]
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
-        raise NoChecks("there is no JSON object in it")
+        raise NoChecks("its answer has no JSON object")
     try:
         written = _Reply.model_validate(json.loads(text[start : end + 1]))
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.tasks.results.shape import Ruling
@@ -10,6 +11,12 @@ from agentbatch.tasks.results.shape import Ruling
 
 class OwnChecks(Protocol):
     """A CheckSource (see there) whose checks may turn out to be wrong themselves."""
+
+    @property
+    def lost(self) -> str:
+        """Why there are none where there could be some, e.g. `its answer has no JSON object`; empty: there are some, or
+        none are to be."""
+        ...
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]: ...
 
@@ -29,6 +36,13 @@ class OwnChecks(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """What `state` gave in an earlier session of the run."""
         ...
+
+
+def lost_line(own: OwnChecks | None) -> tuple[CheckLine, ...]:
+    """As the results have it that there are none."""
+    if own is None or not own.lost:
+        return ()
+    return (CheckLine(kind="own", command="none", passed=False, note=own.lost, counts=False),)
 
 
 def own_refs(results: Sequence[CheckResult]) -> dict[str, int]:

@@ -32,10 +32,12 @@ from agentbatch.tasks.evaluator.checks.own.script import (
 )
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.tasks.results.shape import Ruling
-from agentbatch.text import counted, harmless
+from agentbatch.text import clip, counted, harmless
 
 TRIES = 2
 """Askings, the second where the first gave nothing that can be used."""
+MAX_OLD = 1000
+"""Characters of a script that was mended which are kept."""
 MAX_WHY = 300
 """Characters of the judge's reason that are kept."""
 
@@ -54,13 +56,19 @@ class WrittenChecks:
     checks: list[OwnCheck] = field(default_factory=list)
     """Also those that count no more: a check keeps its place."""
     changed: bool = False
+    lost: str = ""
+    """See `OwnChecks`."""
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
         if start.record:
             self.checks = [OwnCheck.of(one) for one in start.record["checks"]]
+            self.lost = start.record.get("lost", "")
             return start.record
         self.checks = await self._written(start, runner)
-        return {"checks": [check.record() for check in self.checks]}
+        return {
+            "checks": [check.record() for check in self.checks],
+            **({"lost": self.lost} if self.lost else {}),
+        }
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         live = [check for check in self.checks if not check.dropped]
@@ -68,8 +76,11 @@ class WrittenChecks:
             return []
         try:
             async with Copies(work.workspace) as copies:
-                return [await self._checked(check, work.runner, copies) for check in live]
+                results = [await self._checked(check, work.runner, copies) for check in live]
+            self.lost = ""
+            return results
         except UserError as error:
+            self.lost = f"they could not run: {error}"
             work.runner.notice(f"The evaluator's own checks could not run: {error}")
             return []
 
@@ -108,6 +119,7 @@ class WrittenChecks:
             try:
                 asked = parse_checks(without_thoughts(reply.content), self.most, self.redact)
                 if not asked:
+                    runner.notice("The evaluator wrote no checks of its own for this task.")
                     return []
                 usable, problems = await self._tried(asked, runner)
             except NoChecks as error:
@@ -119,9 +131,8 @@ class WrittenChecks:
                 _say(len(asked) - len(usable), problems, runner)
                 return usable
             messages = [*messages, *_once_more(reply.content, problems)]
-        runner.notice(
-            f"The evaluator has no checks of its own for this task: {problems[0][:200].rstrip('.')}."
-        )
+        self.lost = self.redact(harmless(problems[0])[:MAX_WHY].rstrip("."))
+        runner.notice(f"The evaluator has no checks of its own for this task: {self.lost}.")
         return []
 
     async def _tried(
@@ -180,7 +191,9 @@ class WrittenChecks:
                 work.runner.notice(
                     f"The evaluator mended its check of “{check.requirement}”, which {said}: {why}."
                 )
-                return replace(again_run, note=f"Found wrong and mended by the evaluator: {why}.")
+                was = " ".join(self.redact(check.script).split())
+                note = f"Found wrong and mended by the evaluator: {why}. It was: {clip(was, MAX_OLD)}"
+                return replace(again_run, note=note)
         self.checks[place] = replace(self.checks[place], dropped=why)
         work.runner.notice(f"The evaluator found its check of “{check.requirement}” wrong: {why}.")
         return replace(

@@ -57,6 +57,8 @@ class AgreedChecks:
     """What programs of the coder's gave in place of what was expected, by the call."""
     dropped: list[str] = field(default_factory=list)
     """Calls that were outvoted."""
+    lost: str = ""
+    """See `OwnChecks`."""
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
         self.task = start.task.task.first_prompt
@@ -66,18 +68,26 @@ class AgreedChecks:
         if start.record:
             self.expected = [Expected(**one) for one in start.record["expected"]]
             self.firm = start.record["firm"]
+            self.lost = start.record.get("lost", "")
             return start.record
         try:
             asking = self.asking(self.task, self.functions)
             self.expected = await asking.agreed(self.most, runner)
             self.firm = asking.firm
+            self.lost = (
+                "" if self.expected else f"no value of {_named(self.functions)} on which its askings agree"
+            )
         except ModelError as error:
             if error.kind == "endpoint":
                 raise
-            runner.notice(f"The evaluator has no checks of its own for this task: {error}")
+            self.lost = str(error)
         except UserError as error:
-            runner.notice(f"The evaluator has no checks of its own for this task: {error}")
-        return {"expected": [asdict(one) for one in self.expected], "firm": self.firm}
+            self.lost = str(error)
+        self.lost = self.redact(self.lost[:MAX_DETAILS].rstrip("."))
+        if self.lost:
+            runner.notice(f"The evaluator has no checks of its own for this task: {self.lost}.")
+        expected = [asdict(one) for one in self.expected]
+        return {"expected": expected, "firm": self.firm, **({"lost": self.lost} if self.lost else {})}
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         calls = [one.as_stated() for one in self._live]
