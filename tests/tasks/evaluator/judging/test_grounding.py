@@ -100,12 +100,18 @@ def test_what_a_judge_claims_to_have_found_is_not_believed() -> None:
             [{"ref": "F1", "quote": "usage"}],
             'Requirement "r" quotes "usage" from [F1], where it does not stand (but in [C3]).',
         ),
-        ([{"ref": "C9", "quote": "8"}], 'Requirement "r" quotes [C9], which there is not.'),
+        (
+            [{"ref": "C9", "quote": "8"}],
+            'Requirement "r" quotes [C9], but there is no such piece of evidence.',
+        ),
         (
             [{"ref": "", "quote": "nine"}],
             'Requirement "r" quotes "nine", which stands in no piece of evidence.',
         ),
-        ([{"ref": "C2", "quote": "."}], 'Requirement "r" quotes ".", which says nothing.'),
+        (
+            [{"ref": "C2", "quote": "."}],
+            'Requirement "r" quotes ".", in which there is no word and no number.',
+        ),
         ([{"ref": "C2", "quote": "8" * 5000}], "which is too much to look up."),
         ([], 'Requirement "r" is called met without evidence.'),
         (

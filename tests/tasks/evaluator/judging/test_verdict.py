@@ -41,6 +41,12 @@ def test_a_contradiction_is_not_an_acceptance(changes: dict[str, Any], facts: Fa
     assert why in " ".join(refusals(verdict(**changes), facts))
 
 
+def test_one_and_many_are_told_apart() -> None:
+    unmet = [{"text": name, "met": False, "evidence": "x"} for name in "ab"]
+    assert "but 1 requirement is not met: a." in refusals(verdict(requirements=unmet[:1]), Facts())[0]
+    assert "but 2 requirements are not met: a; b." in refusals(verdict(requirements=unmet), Facts())[0]
+
+
 def test_no_verdict_is_never_an_acceptance() -> None:
     assert refusals(None, Facts())
     assert refusals(None, Facts(unjudged="The evaluator could not be asked.")) == [

@@ -71,7 +71,7 @@ async def test_one_that_still_does_not_is_not_met_and_the_coder_is_to_show_it(ru
     refused = ran.task.verdicts[0]
     assert refused.verdict["requirements"][0]["met"] is False
     assert refused.refusals == [
-        "Called complete, but 1 requirements are not met: does it.",
+        "Called complete, but 1 requirement is not met: does it.",
         'Requirement "does it" quotes "nine" from [F1], where it does not stand.',
     ]
     told = ran.of_type(e.IterationStarted)[1].prompt

@@ -114,10 +114,12 @@ class Checks:
         # Data that is another each time is what the checks make.
         made = {*first.changed} & ({*second.changed} - {*wrong})
         self._outputs = self._outputs.with_paths(made, second.after)
-        if steady := _steadiness(wrong, gone):
+        if steady := _steadiness(second.results, wrong, gone):
             work.runner.started("steady", steady.command)
             work.runner.finished(steady)
-            return replace(second, results=(*second.results, steady), changed=first.changed)
+            # What is refused as a program that changes is not told once more as a changed test.
+            others = tuple(path for path in first.changed if path not in {*wrong, *gone})
+            return replace(second, results=(*second.results, steady), changed=others)
         settled = [path for path in first.changed if path in touched(work.before, work.after)]
         if settled:
             work.runner.notice(
@@ -167,13 +169,22 @@ def _is_text(name: str) -> bool:
     return name.isascii() or name.encode("utf-8", "replace").decode() == name
 
 
-def _steadiness(unsteady: Sequence[str], removed: Sequence[str]) -> CheckResult | None:
-    """A failed check, where the checks do not leave the work as it is."""
+def _steadiness(
+    passed: Sequence[CheckResult], unsteady: Sequence[str], removed: Sequence[str]
+) -> CheckResult | None:
+    """A failed check, where the checks, all of which have passed, do not leave the work as it is."""
     if not unsteady and not removed:
         return None
-    what = "removes" if removed else "changes"
-    text = f"Running the checks {what} files of the work"
-    text += f": {list_names(removed)}." if removed else f", again and again: {list_names(unsteady)}."
+    what = "`verify` passes" if any(result.kind == "verify" for result in passed) else "The checks pass"
+    names = list_names(removed or unsteady)
+    if removed:
+        why = f"takes {names} away, so what was judged would not be kept; let what they run leave it there."
+    else:
+        why = (
+            f"writes {names} anew each time, so what was judged would not be what is kept; "
+            "make what writes it give the same result each time."
+        )
+    text = f"{what}, but running the checks {why}"
     return CheckResult("the checks leave the work as it is", 1, text, 0.0, "steady", ran=False, told=text)
 
 

@@ -128,7 +128,7 @@ class _Lookup:
         words = quote.quote
         shown = f'"{_short(words)}"'
         if not any(character.isalnum() for character in words):
-            return None, f"{shown}, which says nothing"
+            return None, f"{shown}, in which there is no word and no number"
         self._left -= 1
         if self._left < 0 or len(words) > MAX_QUOTE:
             return None, f"{shown}, which is too much to look up"
@@ -137,7 +137,7 @@ class _Lookup:
             place = next((piece for piece in self._pieces.values() if self._stands(words, piece)), None)
             return (place, "") if place else (None, f"{shown}, which stands in no piece of evidence")
         if ref not in self._pieces:
-            return None, f"[{ref}], which there is not"
+            return None, f"[{ref}], but there is no such piece of evidence"
         if self._stands(words, self._pieces[ref]):
             return self._pieces[ref], ""
         other = next((p.ref for p in self._pieces.values() if self._stands(words, p)), "")

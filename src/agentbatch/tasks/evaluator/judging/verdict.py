@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentbatch.tasks.results.shape import Verdict
+from agentbatch.text import counted
 
 LOWEST_COMPLETE_SCORE = 0.5
 """A verdict that says "complete" below this score contradicts itself."""
@@ -144,9 +145,9 @@ def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:
     unmet = [r.text for r in verdict.requirements if not r.met]
     bare = [r.text for r in verdict.requirements if r.met and not r.evidence]
     if unmet:
-        found.append(f"Called complete, but {len(unmet)} requirements are not met: {_list(unmet)}.")
+        found.append(f"Called complete, but {_counted(unmet, 'is', 'are')} not met: {_list(unmet)}.")
     if bare:
-        found.append(f"Called complete, but {len(bare)} requirements have no evidence: {_list(bare)}.")
+        found.append(f"Called complete, but {_counted(bare, 'has', 'have')} no evidence: {_list(bare)}.")
     if not verdict.requirements:
         found.append("Called complete, but no requirement was examined.")
     if any(item.strip() for item in verdict.missing):
@@ -170,6 +171,10 @@ def what_is_missing(verdict: Verdict | None, facts: Facts | None = None) -> list
     ]
     items += facts.unproven if verdict.complete else ()
     return list(dict.fromkeys(items))
+
+
+def _counted(items: Sequence[str], one: str, many: str) -> str:
+    return f"{counted(len(items), 'requirement')} {one if len(items) == 1 else many}"
 
 
 def _list(items: Sequence[str]) -> str:
