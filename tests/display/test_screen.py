@@ -25,7 +25,7 @@ def text_of(rows: list[Row]) -> list[str]:
         (Activity(kind="waiting", since=30, until=145), "waiting for rate limit 0:45"),
         (Activity(kind="retrying", until=105, retries=1), "retrying in 0:05 (1 retry)"),
         (Activity(kind="verify", since=97), "verify 0:03"),
-        (Activity(kind="verify", check="own", since=97), "own checks 0:03"),
+        (Activity(kind="verify", check="own", since=97), "running checks 0:03"),
         (Activity(kind="preparing", since=97), "writing checks 0:03"),
         (Activity(kind="idle"), ""),
     ],

@@ -27,9 +27,9 @@ def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:
         ([], ""),
         ([("verify", True)], "verify passed"),
         ([("sound", True), ("example", False)], "form passed; examples failed"),
-        ([("verify", True)] * 3 + [("own", True)], "3 verify passed; own passed"),
-        ([("own", True)] * 2 + [("own", False)], "3 own: 2 passed, 1 failed"),
-        ([("own", False)] * 2, "2 own failed"),
+        ([("verify", True)] * 3 + [("own", True)], "3 verify passed; evaluator's check passed"),
+        ([("own", True)] * 2 + [("own", False)], "3 evaluator's checks: 2 passed, 1 failed"),
+        ([("own", False)] * 2, "2 evaluator's checks failed"),
         ([("tests", True), ("steady", False)], "project's tests passed; steadiness failed"),
     ],
 )
@@ -97,12 +97,12 @@ def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:
     )
     assert (
         counted_checks([check, check.model_copy(update={"counts": False})])
-        == "2 own: 1 failed, 1 not counted"
+        == "2 evaluator's checks: 1 failed, 1 not counted"
     )
-    assert check_text(check) == "check of our own: it runs (mended)"
+    assert check_text(check) == "evaluator's check: it runs (mended)"
     assert (
         check_text(check.model_copy(update={"requirement": "", "note": ""}))
-        == "check of our own: set -e ./run"
+        == "evaluator's check: set -e ./run"
     )
     passed = e.CheckLine(kind="verify", command="make", passed=True)
     assert worth_a_line([passed, check]) == [check]

@@ -173,12 +173,12 @@ def test_a_check_is_named_by_its_kind_and_a_verdict_counts_them() -> None:
         ),
     )  # fmt: skip
     assert [text[len("[12:00:00] task 1/1: ") :] for text in log.lines] == [
-        "check of our own failed 0.2s: f counts up",
+        "evaluator's check failed 0.2s: f counts up",
         "  1 != 2",
         "check passed 0.1s: the examples that the task states",
-        "verdict 1: checks failed, not accepted (no evaluator asked)",
-        "  checks: form passed; own failed",
-        "  failed check of our own: f counts up (Found wrong)",
+        "verdict 1: a check failed, not accepted (the judge was not asked)",
+        "  checks: form passed; evaluator's check failed",
+        "  failed evaluator's check: f counts up (Found wrong)",
     ]
 
 

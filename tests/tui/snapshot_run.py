@@ -31,7 +31,7 @@ NAMES = ("parse-dates", "csv-export", "rate-limiter", "统计-report", "readme",
 PROOF = {"ref": "C2", "quote": "Ran 3 tests", "where": "command, exit 0: python -m unittest -q"}
 IN_FILE = {"ref": "F1", "quote": "def parse(text):", "where": "file dates.py (added)"}
 MET = {"text": "Dates of three forms are read.", "met": True, "evidence": [IN_FILE]}
-OWN = {"ref": "K3", "quote": "ValueError", "where": "check of our own, passed: A wrong date is an error."}
+OWN = {"ref": "K3", "quote": "ValueError", "where": "evaluator's check, passed: A wrong date is an error."}
 WORDS = {"ref": "", "quote": "parse('31.2.') returns a date.", "where": ""}
 UNMET = {"text": "A wrong date is an error.", "met": False, "evidence": [WORDS]}
 

@@ -217,7 +217,7 @@ class Settings(BaseModel):
     ] = Field(None, ge=1, le=512, description="its threads; by default the physical cores")
 
     judge: Annotated[JudgeName, option("--evaluator", "AGENTBATCH_EVALUATOR", "", "models")] = Field(
-        "model", description="who judges; none: each task's verify command alone decides"
+        "model", description="who judges; none: no model, each task's verify decides (with form and examples)"
     )
 
     checks: Annotated[int | None, option("--checks", "AGENTBATCH_CHECKS", "N", "models")] = Field(

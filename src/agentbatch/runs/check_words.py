@@ -11,7 +11,7 @@ KIND_WORDS: dict[e.CheckKind, str] = {
     "sound": "check of the form",
     "example": "example of the task",
     "tests": "the project's tests",
-    "own": "check of our own",
+    "own": "evaluator's check",
     "steady": "check for steadiness",
     "load": "loading what nothing ran",
     "look": "run by the evaluator",
@@ -23,7 +23,7 @@ DOING: dict[e.CheckKind, str] = {
     "sound": "checking files",
     "example": "checking examples",
     "tests": "running tests",
-    "own": "own checks",
+    "own": "running checks",
     "steady": "checking again",
     "load": "loading",
     "look": "looking",
@@ -35,7 +35,7 @@ _COUNTED: dict[e.CheckKind, str] = {
     "sound": "form",
     "example": "examples",
     "tests": "project's tests",
-    "own": "own",
+    "own": "evaluator's check",
     "steady": "steadiness",
     "load": "load",
     "look": "looks",
@@ -60,11 +60,13 @@ class Tally(NamedTuple):
     """Failed, and that does not speak against the work."""
 
     def words(self, passed: str, failed: str, void: str, between: str = ", ") -> str:
-        """`form passed`; `5 own: 4 passed, 1 failed`. With these words, or signs, for how they ended."""
+        """`form passed`; `5 evaluator's checks: 4 passed, 1 failed`. With these words, or signs, for how they ended."""
         total = self.passed + self.failed + self.void
         if self.kind == "look":
             return f"{counted(total, 'look')} by the evaluator"
-        named = f"{total} {_COUNTED[self.kind]}" if total > 1 else _COUNTED[self.kind]
+        named = _COUNTED[self.kind]
+        if total > 1:
+            named = counted(total, named) if self.kind == "own" else f"{total} {named}"
         ends = [(n, end) for n, end in ((self.passed, passed), (self.failed, failed), (self.void, void)) if n]
         if len(ends) == 1:
             return f"{named} {ends[0][1]}"
@@ -82,7 +84,7 @@ def tallies(checks: Iterable[e.CheckLine]) -> list[Tally]:
 
 
 def counted_checks(checks: Iterable[e.CheckLine]) -> str:
-    """`form passed; 3 own: 2 passed, 1 failed`; empty: none ran."""
+    """`form passed; 3 evaluator's checks: 2 passed, 1 failed`; empty: none ran."""
     return "; ".join(tally.words("passed", "failed", "not counted") for tally in tallies(checks))
 
 
@@ -91,7 +93,7 @@ def decided_by(who: e.DecidedBy, checks: Iterable[e.CheckLine]) -> str:
     if who == "checks":
         failed = next((check.kind for check in checks if not check.passed and check.counts), None)
         return f"failed: {KIND_WORDS[failed]}" if failed else "a check that failed"
-    return {"judge": "evaluator", "verify": "its own checks", "gates": "no evaluator was asked"}[who]
+    return {"judge": "evaluator", "verify": "verify", "gates": "no evaluator was asked"}[who]
 
 
 def check_prefix(kind: e.CheckKind) -> str:
@@ -100,7 +102,7 @@ def check_prefix(kind: e.CheckKind) -> str:
 
 
 def check_name(kind: e.CheckKind, command: str, requirement: str = "", cells: int = 300) -> str:
-    """One check as the end of a line: its command, or what a script of ours is for."""
+    """One check as the end of a line: its command, or what a script of the evaluator's is for."""
     return clip(requirement if kind == "own" and requirement else command, cells)
 
 

@@ -129,7 +129,7 @@ class RunStarted(Event):
     provider_batch: bool = False
     """Plain requests that go through the provider's batch service, at its pace."""
     judged: bool = True
-    """False: there is no evaluator, each task's own checks decide."""
+    """False: there is no evaluator, each task's verify decides."""
     rehearsal: bool = False
     """Scripted replies, no AI."""
     sandbox: str = "none"

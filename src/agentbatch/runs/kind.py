@@ -16,7 +16,7 @@ MAX_REQUESTS_AT_ONCE = 10_000
 
 REHEARSAL = "rehearsal model: scripted replies, no AI"
 
-NO_EVALUATOR = "none: each task's own checks decide"
+NO_EVALUATOR = "none: each task's verify decides"
 
 TEXT_WIDTH = 400
 """Cells of foreign text in a line: errors are worth reading whole, a novel is not."""

@@ -25,7 +25,7 @@ MAX_REQUIREMENTS = 8
 MAX_CHECKS = 5
 """Checks of which something became that a verdict names; how each ended has a line of its own."""
 
-VERIFIED_ALONE = "verified by its own checks, no evaluator"
+VERIFIED_ALONE = "accepted by verify, no evaluator"
 
 _REASONS = {
     "max_iterations": "iteration limit reached",
@@ -214,7 +214,8 @@ def _tool_end(event: e.ToolFinished) -> str:
 def _verdict(event: e.VerdictReached) -> list[str]:
     outcome = "accepted" if event.accepted else "not accepted"
     if event.decided_by in ("verify", "checks"):
-        outcome = f"checks {'passed' if event.accepted else 'failed'}, {outcome} (no evaluator asked)"
+        decided = "verify" if event.decided_by == "verify" else "a check"
+        outcome = f"{decided} {'passed' if event.accepted else 'failed'}, {outcome} (the judge was not asked)"
     lines = [f"verdict {event.iteration}: {outcome}"]
     if event.checks:
         lines.append(f"  checks: {counted_checks(event.checks)}")

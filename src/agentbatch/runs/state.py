@@ -143,7 +143,7 @@ class TaskState(BaseModel):
 
     @property
     def verified_alone(self) -> bool:
-        """No judge was asked about the latest iteration: its own checks decided."""
+        """No judge was asked about the latest iteration: its verify decided."""
         return bool(self.verdicts) and self.verdicts[-1].decided_by == "verify"
 
     def duration(self, now: float) -> float:

@@ -53,7 +53,7 @@ def test_the_whole_report() -> None:
         "",
         "### 3. primes",
         "",
-        "- iteration 1: not accepted, by its own checks",
+        "- iteration 1: not accepted, by verify",
         "  - pytest -q: exit 1",
         "- changed tests or protected files: tests/test_primes.py",
         "",
@@ -92,15 +92,15 @@ def test_a_report_tells_of_checks_and_of_quotes_with_their_place() -> None:
     report = export("md", state, NOON + 100)
     assert (
         """- iteration 3: accepted
-  - checks: form passed; own failed
-  - failed check of our own: it adds (Found wrong.)
+  - checks: form passed; evaluator's check failed
+  - failed evaluator's check: it adds (Found wrong.)
   - met: it prints: "8 \\| 9" \\[C2\\] command, exit 0: python3 prog.py
 - iteration 3: not accepted, by a check
 """
         in report
     )
     (row,) = [row for row in export("csv", state, NOON + 100).splitlines() if row.startswith("1,parser,")]
-    assert ",checks,form passed; own failed," in row
+    assert ",checks,form passed; evaluator's check failed," in row
 
 
 def test_a_report_of_an_old_file_claims_nothing_that_the_file_does_not_tell() -> None:

@@ -177,7 +177,7 @@ def test_a_run_without_an_evaluator_says_so(story: Callable[..., Any], judged: b
     run.start("a", 1)
     run.finish("a", 2)
     text = "\n".join(render_text(summary_of(run.state), 80))
-    assert ("verified by the tasks' own checks, no evaluator" in text) is not judged
+    assert ("no evaluator: each task's verify decided" in text) is not judged
     assert ("  evaluator " in text) is judged
 
 

@@ -358,7 +358,7 @@ async def test_a_role_that_nobody_can_choose_says_why(project: Project) -> None:
     app = project.app("--evaluator", "none", judge="none")
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
-        assert "evaluator  none: each task's own checks decide" in app.text
+        assert "evaluator  none: each task's verify decides" in app.text
         assert not app.launch.query("#evaluation_model")
         assert can_start(app)
 

@@ -6,7 +6,7 @@ from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.text import clip, counted, first_line, money, pad, width
+from agentbatch.text import UNKNOWN, clip, counted, first_line, money, pad, width
 
 WIDTH = 79
 MAX_TASKS = 50
@@ -38,10 +38,10 @@ def render_dry_run(dry: DryRun) -> list[str]:
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
-    lines += ["", "  #  task                      checks  least tokens  prompt"]
+    lines += ["", "  #  task                           checks  least tokens  prompt"]
     for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
         head = (
-            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {_checks(planned, least):>6}"
+            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {_checks(planned, least):>11}"
             f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
         )
         lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
@@ -62,8 +62,11 @@ def render_dry_run(dry: DryRun) -> list[str]:
 
 
 def _checks(planned: PlannedTask, least: LeastTokens) -> str:
-    """The task's own commands; `own`: the evaluator writes some."""
-    return "own" if least.checks else str(len(planned.task.verify))
+    """Which there are beside those that need nobody: `verify`, `evaluator's`, or none."""
+    commands = len(planned.task.verify)
+    if commands:
+        return "verify" if commands == 1 else f"{commands} verify"
+    return "evaluator's" if least.checks else UNKNOWN
 
 
 def _calls(dry: DryRun) -> list[str]:
@@ -72,9 +75,10 @@ def _calls(dry: DryRun) -> list[str]:
         return ["one coder call a task, prompts only; real runs take more"]
     looks = max((least.looks for least in dry.least), default=0)
     asked = sum(1 for least in dry.least if least.checks)
-    checks = f", one for own checks in {asked:,}" if asked else ""
-    more = f"; an evaluation takes 1 to {1 + looks} calls" if looks else ""
+    checks = f", one to write checks in {asked:,}" if asked else ""
+    more = [f"an evaluation: usually 1 call, up to {1 + looks} where the judge looks itself"] if looks else []
     return [
         f"one coder call and one evaluation a task{checks}",
-        f"prompts only, real runs take more{more}",
+        "prompts only: real runs take more, and ask again without a verdict",
+        *more,
     ]

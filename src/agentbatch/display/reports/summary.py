@@ -72,7 +72,7 @@ class Summary:
 
     @property
     def judged(self) -> bool:
-        """False: there was no evaluator, each task's own checks decided."""
+        """False: there was no evaluator, each task's verify decided."""
         return self.state.info is None or self.state.info.judged
 
     @property
@@ -176,7 +176,7 @@ def _headline(summary: Summary, width: int) -> list[str]:
     if state.info is not None and state.info.rehearsal:
         lines.append(f"  {REHEARSAL}")
     if not summary.judged:
-        lines.append("  verified by the tasks' own checks, no evaluator")
+        lines.append("  no evaluator: each task's verify decided")
     if summary.error:
         lines += fold(f"  the run was stopped: {clip(summary.error, 1_000)}", width, 4)
     elif summary.interrupted:

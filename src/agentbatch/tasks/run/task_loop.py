@@ -35,7 +35,7 @@ from agentbatch.workspace.workspace import TaskWorkspace
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Nothing is wrong with the task: with room on its disk, it can be resumed."""
 
-VERIFIED_ALONE = "Verified by its own checks, no evaluator."
+VERIFIED_ALONE = "Accepted by verify, no evaluator."
 
 
 def _as_last_evaluation(event: e.VerdictReached) -> str:

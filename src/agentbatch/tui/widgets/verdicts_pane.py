@@ -1,4 +1,4 @@
-"""What the evaluator, or the task's own checks, said of each iteration."""
+"""What the evaluator, or the task's checks, said of each iteration."""
 
 from collections.abc import Sequence
 from pathlib import Path

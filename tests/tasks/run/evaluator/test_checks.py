@@ -170,13 +170,13 @@ async def test_without_an_evaluator_the_checks_alone_decide_and_say_so(run_tasks
     result = ran.results["results"][0]["result"]
     assert result["decidedBy"] == "verify"
     assert result["verdicts"][-1]["refusals"] == []
-    assert result["lastEvaluation"] == "Verified by its own checks, no evaluator."
+    assert result["lastEvaluation"] == "Accepted by verify, no evaluator."
     assert (ran.results["run"]["judged"], ran.results["run"]["evaluatorModel"]) == (False, "none")
     log = (ran.outcome.run_folder / "run.log").read_text(encoding="utf-8")
-    assert "evaluator none: each task's own checks decide" in log
-    assert "verdict 1: checks failed, not accepted (no evaluator asked)" in log
-    assert "verdict 3: checks passed, accepted (no evaluator asked)" in log
-    assert "task 1/1: verified by its own checks, no evaluator" in log
+    assert "evaluator none: each task's verify decides" in log
+    assert "verdict 1: verify failed, not accepted (the judge was not asked)" in log
+    assert "verdict 3: verify passed, accepted (the judge was not asked)" in log
+    assert "task 1/1: accepted by verify, no evaluator" in log
     assert "evaluator" not in result["tokenStats"]["byRole"]
 
 

@@ -53,9 +53,9 @@ def test_what_is_asked_before_the_work_is_in_the_estimate(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("task", "flags", "column", "words"),
     [
-        ({}, {}, "own", "one evaluation a task, one for own checks in 1"),
-        ({}, {"checks": "0"}, "0", "one coder call and one evaluation a task"),
-        ({"verify": ["make", "make test"]}, {}, "2", "one coder call and one evaluation a task"),
+        ({}, {}, "evaluator's", "one evaluation a task, one to write checks in 1"),
+        ({}, {"checks": "0"}, "–", "one coder call and one evaluation a task"),
+        ({"verify": ["make", "make test"]}, {}, "2 verify", "one coder call and one evaluation a task"),
     ],
 )
 def test_a_dry_run_tells_of_the_call_that_writes_checks(
@@ -65,13 +65,16 @@ def test_a_dry_run_tells_of_the_call_that_writes_checks(
     told = render_dry_run(dry)
     assert any(f"  {column}  " in line and line.endswith("  x") for line in told)
     assert any(line.strip().endswith(words) for line in told)
-    assert any(line.endswith("an evaluation takes 1 to 9 calls") for line in told)
-    assert (dry.least[0].checks > 0) == (column == "own")
+    assert any(
+        line.endswith("an evaluation: usually 1 call, up to 9 where the judge looks itself") for line in told
+    )
+    assert (dry.least[0].checks > 0) == (column == "evaluator's")
     assert all(len(line) <= 79 for line in told[-6:])
 
 
 @pytest.mark.parametrize(
-    ("prompt", "column"), [("Write a Python function `add(a, b)` in add.py.", "own"), ("Write a poem.", "0")]
+    ("prompt", "column"),
+    [("Write a Python function `add(a, b)` in add.py.", "evaluator's"), ("Write a poem.", "–")],
 )
 def test_a_small_evaluator_looks_at_nothing_itself_and_checks_functions(
     tmp_path: Path, prompt: str, column: str
@@ -81,7 +84,7 @@ def test_a_small_evaluator_looks_at_nothing_itself_and_checks_functions(
     dry = prepared(tmp_path, {"first_prompt": prompt}, environ=KEYS, **ONE).dry_run()
     told = render_dry_run(dry)
     assert any(f"  {column}  " in line and prompt[:10] in line for line in told)
-    assert not any("an evaluation takes" in line for line in told)
+    assert not any("an evaluation:" in line for line in told)
     assert 0 < dry.least[0].evaluator < 700
 
 
@@ -116,7 +119,7 @@ def test_without_an_evaluator_a_dry_run_leaves_it_out(tmp_path: Path) -> None:
     assert [least.evaluator for least in dry.least] == [0]
     assert dry.least_cost == pytest.approx(dry.least[0].coder / 1e6)
     told = "\n".join(render_dry_run(dry))
-    assert "evaluator  none: each task's own checks decide" in told
+    assert "evaluator  none: each task's verify decides" in told
     assert "for the evaluator" not in told
     assert "one coder call a task" in told
 
@@ -146,3 +149,11 @@ def test_a_dry_run_names_the_local_model_and_its_price(tmp_path: Path) -> None:
     (first,) = (at for at, line in enumerate(lines) if line.startswith("local      one.gguf: "))
     assert all(len(line) <= 79 for line in lines[: first + 2])
     assert dry.least_cost == pytest.approx(sum(t.coder + 10 * t.evaluator for t in dry.least) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("checks", "judge", "told"), [("3", "none", True), ("0", "none", False), ("3", "model", False)]
+)
+def test_checks_that_nobody_will_write_are_told(tmp_path: Path, checks: str, judge: str, told: bool) -> None:
+    run = prepared(tmp_path, {"verify": "true"}, environ=KEYS, judge=judge, checks=checks, **ONE)
+    assert any("--checks has no effect" in warning for warning in run.warnings) is told

@@ -172,7 +172,7 @@ def test_a_long_text_loses_its_middle() -> None:
         (Check("the task's examples", kind="example"), "▸ ◆ check the task's examples  (running)"),
         (
             Check("set -e", "done", 1, "", 1.0, "own", "it runs"),
-            "▸ ✗ check of our own it runs  (failed 1.0s)",
+            "▸ ✗ evaluator's check it runs  (failed 1.0s)",
         ),
         (Thought(KEY), "▸ Reasoning"),
     ],
@@ -273,7 +273,7 @@ def test_a_verdict_says_what_is_met_and_why_not_accepted() -> None:
     alone = event.model_copy(
         update={"accepted": True, "decided_by": "verify", "verdict": None, "tampering": []}
     )
-    assert text_of(Judged(alone), True, scene()) == "▾ ✓ Accepted  (its own checks)"
+    assert text_of(Judged(alone), True, scene()) == "▾ ✓ Accepted  (verify)"
 
 
 @pytest.mark.parametrize(

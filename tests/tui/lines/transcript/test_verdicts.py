@@ -55,7 +55,7 @@ def test_the_newest_evaluation_comes_first_with_all_that_was_said() -> None:
         verdict_blocks(task(first, second, last_verify=verify, iteration=3), PLAIN)
     )
     assert way == ["1 x 0.50   2 x    | not accepted", "Iteration 3 is being evaluated~"]
-    assert newest == ["Iteration 2 of 10  x Not accepted | its own checks", "because: pytest: exit 1"]
+    assert newest == ["Iteration 2 of 10  x Not accepted | verify", "because: pytest: exit 1"]
     assert check == ["Last check  x exit 1  pytest -q", "1 failed"]
     assert older == [
         "Iteration 1 of 10  x Not accepted | evaluator, score 0.50",
@@ -132,15 +132,15 @@ def test_the_checks_of_an_evaluation_by_kind_and_each_that_failed_by_its_line() 
     ]
     blocks = told(verdict_blocks(task(record(1, decided_by="checks", checks=checks)), Glyphs()))
     assert blocks[1] == [
-        "Iteration 1 of 10  ✗ Not accepted | failed: check of our own",
-        "checks: form ✓ · 2 own: 1 ✓ 1 ✗ · project's tests ○ · 1 look by the evaluator",
+        "Iteration 1 of 10  ✗ Not accepted | failed: evaluator's check",
+        "checks: form ✓ · 2 evaluator's checks: 1 ✓ 1 ✗ · project's tests ○ · 1 look by the evaluator",
         "○ not counted: the project's tests: pytest -q",
         "failed before too",
-        "✗ failed: check of our own: f squares",
+        "✗ failed: evaluator's check: f squares",
         "· run by the evaluator: python3 prog.py",
     ]
     many = told(verdict_blocks(task(record(1, checks=checks[3:4] * 1_000)), PLAIN))
-    assert many[1][1] == "checks: 1000 own x"
+    assert many[1][1] == "checks: 1,000 evaluator's checks x"
     assert many[1][-1] == "~ 980 more"
     assert len(many[1]) < 30
 

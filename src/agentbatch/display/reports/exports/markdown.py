@@ -80,7 +80,7 @@ def _origin(info: RunStarted) -> Iterator[tuple[str, str]]:
     if info.coder_model != UNKNOWN_MODEL:
         yield "coder", plain(info.coder_model)
     if not info.judged:
-        yield "evaluator", "none: each task's own checks decided"
+        yield "evaluator", "none: each task's verify decided"
     elif info.evaluator_model != UNKNOWN_MODEL:
         yield "evaluator", plain(info.evaluator_model)
     yield "mode", f"parallel, {info.max_concurrent} at a time" if info.mode == "parallel" else info.mode
@@ -137,7 +137,7 @@ def _verdicts(tasks: Sequence[TaskState]) -> list[str]:
 def _verdict(record: VerdictRecord) -> Iterator[str]:
     by = {
         "judge": "",
-        "verify": ", by its own checks",
+        "verify": ", by verify",
         "checks": ", by a check",
         "gates": ", before the evaluator was asked",
     }[record.decided_by]

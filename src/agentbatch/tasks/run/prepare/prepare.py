@@ -149,7 +149,7 @@ def _check_verified(plan: Plan) -> None:
     bare = [task.id for task in plan.tasks if not task.task.verify]
     if bare:
         raise UserError(
-            f"--evaluator none: verify alone decides, and it is missing in {counted(len(bare), 'task')}: "
+            f"--evaluator none: verify decides, and it is missing in {counted(len(bare), 'task')}: "
             f"{list_names(bare)}. Give each a `verify`, or leave the flag out."
         )
 

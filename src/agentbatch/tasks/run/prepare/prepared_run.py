@@ -58,7 +58,7 @@ class PreparedRun:
 
     @property
     def judged(self) -> bool:
-        """False: there is no evaluator, each task's own checks decide."""
+        """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
 
     @property
@@ -96,10 +96,16 @@ class PreparedRun:
                 *self.uncommitted,
                 self.sandbox.warning,
                 local,
+                self._no_checks(),
                 self._other_models(),
             )
             if w
         ]
+
+    def _no_checks(self) -> str:
+        """Checks that were asked for, and that nobody writes."""
+        asked = not self.judged and self.settings.checks
+        return "--checks has no effect with --evaluator none: no model writes any." if asked else ""
 
     def _other_models(self) -> str:
         """Tasks that ask for a model which the local server does not have."""

@@ -14,7 +14,8 @@ MAX_CHECKS = 20
 
 
 def check_lines(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
-    """`checks: form ✓ · examples ✓ · 3 own: 2 ✓ 1 ✗`, and a line for each that failed or of which something became."""
+    """`checks: form ✓ · examples ✓ · 3 evaluator's checks: 2 ✓ 1 ✗`, and a line for each that failed or of
+    which something became."""
     if not checks:
         return []
     signs = (glyphs["completed"], glyphs["error"], glyphs["cancelled"])
