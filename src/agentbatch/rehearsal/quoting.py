@@ -13,8 +13,12 @@ and the ref of the piece in which they stand, where there is one."""
 _HEAD = re.compile(r"^\[([FCKVR]\d+)\] (.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^\[/?[a-z]{6}\b.*\]$", re.MULTILINE)
 _PASSED = re.compile(
-    r"(?:verify|check (?!sound|steady)\w+), passed|run by the evaluator, exit 0:|command, exit 0:"
+    r"(?:verify|check (?!sound|steady|load)\w+), passed|run by the evaluator, exit 0:|command, exit 0:"
 )
+
+
+MAX_LINE = 200
+"""Characters of a line that is quoted."""
 
 
 class Piece(NamedTuple):
@@ -70,10 +74,23 @@ def _quote(words: str, pieces: Sequence[Piece]) -> list[dict[str, str]]:
             if words in piece.text:
                 return [{"ref": piece.ref, "quote": words}]
     for piece in ran:
-        return [{"ref": piece.ref, "quote": "passed" if piece.ref[0] in "VK" else "exit 0"}]
+        words = "passed" if piece.ref[0] in "VK" else _line(piece)
+        if words or not _lines(piece):
+            return [{"ref": piece.ref, "quote": words or "exit 0"}]
     for piece in files:
-        line = next((line for line in piece.text.splitlines() if any(sign.isalnum() for sign in line)), "")
-        quote = "deleted" if piece.heading.endswith("(deleted)") else line.strip()[:200]
+        line = _line(piece)
+        quote = "deleted" if piece.heading.endswith("(deleted)") else line
         if quote:
             return [{"ref": piece.ref, "quote": quote}]
     return []
+
+
+def _line(piece: Piece) -> str:
+    """Its first line of words that is none too long to be quoted whole."""
+    lines = (line for line in _lines(piece) if len(line) <= MAX_LINE)
+    return next((line for line in lines if any(sign.isalnum() for sign in line)), "")
+
+
+def _lines(piece: Piece) -> list[str]:
+    """Without what is left of a long heading."""
+    return [line.strip() for line in piece.text.splitlines() if not line.startswith(("> ", "[... "))]

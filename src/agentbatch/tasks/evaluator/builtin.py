@@ -40,7 +40,13 @@ from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
 from agentbatch.tasks.evaluator.judging.proof import has_run, loadable, proven, to_be_loaded, to_be_run
-from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP, Facts, refusals, what_is_missing
+from agentbatch.tasks.evaluator.judging.verdict import (
+    MAX_FOLLOW_UP,
+    Facts,
+    judges_fault,
+    refusals,
+    what_is_missing,
+)
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
@@ -152,7 +158,8 @@ class BuiltinEvaluator:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
         against = speaks_against(results)
         facts = replace(facts, own_failure=_own_failure(against) if against and against is not failed else "")
-        refused = refusals(verdict, facts)
+        fault = judges_fault(verdict, facts)
+        refused = [fault] if fault else refusals(verdict, facts)
         missing = what_is_missing(verdict, facts)
         if verdict is not None:
             self._missing = tuple(missing)
@@ -162,9 +169,9 @@ class BuiltinEvaluator:
                 self._checks.digest(checked.after), [failed.command] if failed else missing
             ),
             refusals=tuple(refused),
-            judged=verdict is not None,
+            judged=verdict is not None and not fault,
             blocked=verdict is not None and verdict.blocked,
-            failure=judgement.failure,
+            failure=judgement.failure or fault,
             failed_check=failed.command if failed else "",
             stuck=outcome.end == "stuck",
         )

@@ -84,6 +84,21 @@ def test_the_harness_says_where_a_quote_stands() -> None:
     assert (found.problems, found.quotes_run) == ((), True)
 
 
+@pytest.mark.parametrize(
+    ("words", "ref", "misquoted"),
+    [
+        ("9", "C2", True),
+        ("exit 0", "C2", True),
+        ("usage", "C3", False),
+        ("7", "C1", False),
+        ("8", "C2", False),
+    ],
+)
+def test_whose_fault_it_is(words: str, ref: str, misquoted: bool) -> None:
+    """What failed or is old the coder can run again; a wrong quote is none of its business."""
+    assert ground(verdict({"ref": ref, "quote": words}), PIECES, same, can_run=True).misquoted is misquoted
+
+
 def test_what_a_judge_claims_to_have_found_is_not_believed() -> None:
     claimed = {"ref": "C2", "quote": "9", "where": "command, exit 0: python3 a.py"}
     found = ground(verdict(claimed), PIECES, same)
@@ -114,6 +129,10 @@ def test_what_a_judge_claims_to_have_found_is_not_believed() -> None:
         ),
         ([{"ref": "C2", "quote": "8" * 5000}], "which is too much to look up."),
         ([], 'Requirement "r" is called met without evidence.'),
+        (
+            [{"ref": "C2", "quote": "exit 0"}],
+            'Requirement "r" quotes only how [C2] ended, and nothing of what came out.',
+        ),
         (
             [{"ref": "C3", "quote": "usage"}, {"ref": "C3", "quote": "exit 2"}],
             'Requirement "r" quotes only what failed or what ran before the last change: [C3].',

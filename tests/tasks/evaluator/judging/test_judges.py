@@ -119,6 +119,11 @@ CARELESS: dict[str, tuple[Scene, str]] = {
         Scene(before={"prog.py": "print(8)\n"}),
         says(quote("F1", "print(8)"), HONEST),
     ),
+    "how a command ended, whatever it printed": (
+        Scene(commands=[ran("python3 prog.py 3 5", "5")]),
+        says([quote("C1", "exit 0")], [quote("F1", "import sys")]),
+    ),
+    "how it ended, with its heading": (PLAIN, says(quote("C1", "command, exit 0: python3 prog.py 3 5"))),
     "a failed verify": (
         Scene(checks=[CheckResult("test x = 8", 1, "8", 0.1)]),
         says(quote("V1", "8")),
@@ -172,10 +177,11 @@ RIGHT: dict[str, tuple[Scene, str]] = {
         PLAIN,
         says(quote("F1", "[F1] file prog.py (added)\nimport sys"), HONEST),
     ),
-    "how it ended, as the heading has it": (
-        PLAIN,
+    "how it ended, as the heading has it, of a test that says nothing": (
+        Scene(commands=[ran("python3 prog.py 3 5")]),
         says([quote("C1", "command, exit 0")], [quote("C1", "command, exit 0: python3 prog.py 3 5")]),
     ),
+    "how it ended, and what it printed": (PLAIN, says(quote("C1", "exit 0"), HONEST)),
     "how a check ended, as its heading has it": (
         Scene(checks=[VERIFIED]),
         says(quote("V1", "verify, passed")),

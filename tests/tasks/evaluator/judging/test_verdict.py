@@ -1,5 +1,6 @@
 """What a verdict is worth."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from agentbatch.tasks.evaluator.judging.reply import parse_verdict
 from agentbatch.tasks.evaluator.judging.verdict import (
     Facts,
+    judges_fault,
     redacted,
     refusals,
     verdict_schema,
@@ -39,6 +41,35 @@ def verdict(**changes: Any) -> Verdict:
 )
 def test_a_contradiction_is_not_an_acceptance(changes: dict[str, Any], facts: Facts, why: str) -> None:
     assert why in " ".join(refusals(verdict(**changes), facts))
+
+
+BAD = Facts(ungrounded=("It stands nowhere.",), misquoted=True, unshown=("r",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "fault"),
+    [
+        ({}, BAD, True),
+        ({}, replace(BAD, misquoted=False), False),
+        ({}, Facts(), False),
+        ({}, replace(BAD, verify_failure="It failed."), False),
+        ({}, replace(BAD, own_failure="It failed."), False),
+        ({}, replace(BAD, coder_failure="It failed."), False),
+        ({}, replace(BAD, unproven=("The last command failed.",)), False),
+        ({"missing": ["the tests"]}, BAD, False),
+        ({"complete": False}, BAD, False),
+        ({"blocked": True}, BAD, False),
+        ({"score": 0.1}, BAD, False),
+    ],
+)
+def test_quotes_that_do_not_hold_are_the_judges_fault_where_nothing_else_speaks_against_it(
+    changes: dict[str, Any], facts: Facts, fault: bool
+) -> None:
+    unmet = [{"text": "r", "met": False, "evidence": []}]
+    found = judges_fault(verdict(**{"requirements": unmet, **changes}), facts)
+    assert found == ("The evaluator's quotes did not hold. It stands nowhere." if fault else "")
+    other = [*unmet, {"text": "s", "met": False, "evidence": "x"}]
+    assert judges_fault(verdict(**{"requirements": other, **changes}), facts) == ""
 
 
 def test_one_and_many_are_told_apart() -> None:

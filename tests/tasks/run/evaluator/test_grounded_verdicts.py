@@ -20,6 +20,10 @@ def _bare(tmp_path: Any) -> None:
     (tmp_path / "agents/evaluator.toml").write_text(BARE)
 
 
+UNQUOTED = "The evaluator quotes nothing of what ran well after the last change."
+NINE = 'Requirement "does it" quotes "nine" from [F1], where it does not stand.'
+
+
 def write(path: str, content: str) -> ScriptedCall:
     return ScriptedCall(name="write_file", arguments={"path": path, "content": content})
 
@@ -70,12 +74,16 @@ async def test_one_that_still_does_not_is_not_met_and_the_coder_is_to_show_it(ru
     assert len(ran.evaluator_requests()) == 3
     refused = ran.task.verdicts[0]
     assert refused.verdict["requirements"][0]["met"] is False
-    assert refused.refusals == [
-        "Called complete, but 1 requirement is not met: does it.",
-        'Requirement "does it" quotes "nine" from [F1], where it does not stand.',
-    ]
+    assert refused.refusals == [f"The evaluator's quotes did not hold. {NINE}"]
     told = ran.of_type(e.IterationStarted)[1].prompt
     assert "- does it (not shown yet: run it, so that it can be seen)" in told
+
+
+async def test_a_judge_that_quotes_badly_twice_has_failed_and_not_the_coder(run_tasks: Any) -> None:
+    turns = [[write("a.txt", "8\n")], [bash("cat a.txt")], [bash("cat a.txt")]]
+    ran = await run(run_tasks, turns, Say(verdict=says(("F1", "nine"))), most=9)
+    assert (ran.task.status, ran.task.reason, ran.task.iteration) == ("error", "evaluation_failed", 2)
+    assert ran.task.error == f"The evaluator's quotes did not hold. {NINE}"
 
 
 async def test_a_program_that_nobody_ran_is_loaded_before_it_is_judged(run_tasks: Any) -> None:
@@ -131,7 +139,7 @@ async def test_where_nothing_is_loaded_the_judge_has_to_quote_a_run(run_tasks: A
     ran = await run(run_tasks, turns, judge, most=2)
     assert [record.refusals for record in ran.task.verdicts] == [
         ["Nothing has run after the last change that could show that it works: run it."],
-        ["The evaluator quotes nothing of what ran well after the last change."],
+        [f"The evaluator's quotes did not hold. {UNQUOTED}"],
     ]
     assert checks(ran) == []
 

@@ -27,6 +27,8 @@ class Grounded:
     """With where each quote stands; of one that is complete, requirements whose quotes do not hold are not met."""
     problems: tuple[str, ...] = ()
     """What does not hold, a sentence each, for the judge to mend."""
+    misquoted: bool = False
+    """All of that is the judge's own fault: what it quotes stands nowhere, or says nothing of the work."""
     unshown: tuple[str, ...] = ()
     """Requirements that are called met, and that nothing shows."""
     quotes_run: bool = False
@@ -52,6 +54,7 @@ def ground(
     lookup = _Lookup(pieces, redact)
     requirements: list[Requirement] = []
     problems: list[str] = []
+    of_the_work = 0
     unshown: list[str] = []
     quoted: set[str] = set()
     expected: set[str] = set()
@@ -63,14 +66,19 @@ def ground(
             )
             for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
         ]
-        proof = [piece for piece, _ in found if piece is not None and _proves(piece, can_run)]
+        proof = [
+            (piece, quote.quote)
+            for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
+            if piece is not None and _proves(piece, can_run)
+        ]
         # What a verdict that is not complete calls met decides nothing, and the coder is not to do it again.
         problem = _problem(requirement, found, proof) if requirement.met and verdict.complete else ""
         if problem:
             problems.append(problem)
+            of_the_work += not proof and bool(found) and all(piece is not None for piece, _ in found)
             unshown.append(requirement.text)
         elif requirement.met:
-            quoted |= {piece.ref for piece in proof if piece.ran}
+            quoted |= {piece.ref for piece, _ in proof if piece.ran}
             expected |= {
                 piece.ref
                 for quote, (piece, _) in zip(requirement.evidence, found, strict=True)
@@ -86,6 +94,7 @@ def ground(
     return Grounded(
         verdict.model_copy(update={"requirements": requirements}),
         tuple(problems),
+        bool(problems) and not of_the_work,
         tuple(unshown),
         bool(quoted),
         unquoted,
@@ -99,7 +108,9 @@ def _proves(piece: Piece, can_run: bool) -> bool:
 
 
 def _problem(
-    requirement: Requirement, found: "Sequence[tuple[Piece | None, str]]", proof: Sequence[Piece]
+    requirement: Requirement,
+    found: "Sequence[tuple[Piece | None, str]]",
+    proof: Sequence[tuple[Piece, str]],
 ) -> str:
     """Why a requirement that is called met is not; empty: it is."""
     name = f'Requirement "{_short(requirement.text)}"'
@@ -111,7 +122,19 @@ def _problem(
     if not proof:
         refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in found if piece is not None))
         return f"{name} quotes only what failed or what ran before the last change: {refs}."
+    if not any(_says_something(words, piece) for piece, words in proof):
+        refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in proof))
+        return f"{name} quotes only how {refs} ended, and nothing of what came out."
     return ""
+
+
+def _says_something(words: str, piece: Piece) -> bool:
+    """That a check of the task ended well shows what it is for; that a command did, shows something only where it had
+    nothing to say."""
+    a_check = piece.ref[0] == "V" or (piece.ref[0] == "K" and piece.ran)
+    if a_check or piece.ref[0] == "F" or not piece.text.strip():
+        return True
+    return not _says_outcome(_own(words, piece), piece)
 
 
 class _Lookup:

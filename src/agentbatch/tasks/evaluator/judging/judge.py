@@ -47,6 +47,8 @@ class Judgement:
     failure: str = ""
     ungrounded: tuple[str, ...] = ()
     """What does not hold, a sentence each."""
+    misquoted: bool = False
+    """All of that is the judge's own fault."""
     unshown: tuple[str, ...] = ()
     """Requirements that it calls met, and that nothing shows."""
     quotes_run: bool = False
@@ -63,6 +65,7 @@ class Judgement:
         return cls(
             grounded.verdict,
             ungrounded=grounded.problems,
+            misquoted=grounded.misquoted,
             unshown=grounded.unshown,
             quotes_run=grounded.quotes_run,
             unquoted=grounded.unquoted,

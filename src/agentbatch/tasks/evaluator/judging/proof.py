@@ -59,10 +59,12 @@ def has_run(commands: Sequence[CommandRecord]) -> bool:
 
 def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bool) -> Facts:
     """The facts with what the judge's answer adds to them. `loaded`: the change has been run by us, and loads."""
+    unquoted = tuple(_unquoted(judgement, question, loaded))
     return replace(
         facts,
         unjudged=judgement.failure,
-        ungrounded=(*judgement.ungrounded, *_unquoted(judgement, question, loaded)),
+        ungrounded=(*judgement.ungrounded, *unquoted),
+        misquoted=judgement.misquoted or (bool(unquoted) and not judgement.ungrounded),
         unshown=judgement.unshown,
         unproven=tuple(_unproven(judgement, question, loaded)),
     )

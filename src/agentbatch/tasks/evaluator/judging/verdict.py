@@ -1,10 +1,10 @@
 """The evaluator's structured answer: its strict form, and what it is worth. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.shape import Quote, Verdict
 from agentbatch.text import counted
 
 LOWEST_COMPLETE_SCORE = 0.5
@@ -117,6 +117,8 @@ class Facts:
     """A sentence when there is no valid verdict."""
     ungrounded: tuple[str, ...] = ()
     """Quotes of the verdict that do not hold, a sentence each."""
+    misquoted: bool = False
+    """All of these are the judge's own fault: the work can do nothing about them."""
     unshown: tuple[str, ...] = ()
     """Requirements that it calls met, and that no quote shows."""
     unproven: tuple[str, ...] = ()
@@ -155,6 +157,23 @@ def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:
     if verdict.score < LOWEST_COMPLETE_SCORE:
         found.append(f"Called complete, but with a score of {verdict.score:g}.")
     return [*found, *facts.ungrounded[:MAX_NAMED], *facts.unproven]
+
+
+def judges_fault(verdict: Verdict | None, facts: Facts) -> str:
+    """Why this is no verdict on the work, where nothing speaks against it but that the judge quotes badly; empty: it is
+    one. That is a failure of the evaluator's, not of the coder's."""
+    if verdict is None or not facts.misquoted:
+        return ""
+    shown = [
+        r.model_copy(update={"met": True, "evidence": r.evidence or [Quote(quote=r.text)]})
+        if r.text in facts.unshown
+        else r
+        for r in verdict.requirements
+    ]
+    held = verdict.model_copy(update={"requirements": shown})
+    if refusals(held, replace(facts, ungrounded=())):
+        return ""
+    return " ".join(("The evaluator's quotes did not hold.", *facts.ungrounded[:MAX_NAMED]))
 
 
 def what_is_missing(verdict: Verdict | None, facts: Facts | None = None) -> list[str]:
