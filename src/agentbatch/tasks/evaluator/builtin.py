@@ -40,6 +40,7 @@ from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
 from agentbatch.tasks.evaluator.judging.proof import has_run, loadable, proven, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.standing_in import standing_in
 from agentbatch.tasks.evaluator.judging.verdict import (
     MAX_FOLLOW_UP,
     Facts,
@@ -142,6 +143,8 @@ class BuiltinEvaluator:
         if isinstance(judge, Judge):
             given = len(question.runs)
             judgement, question = await self._judged(judge, question)
+            if judge.weak_model:
+                judgement = standing_in(judgement, question)
             looks = [look_line(run) for run in question.runs[given:]]
             made_up = None
             if must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:

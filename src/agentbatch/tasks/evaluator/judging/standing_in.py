@@ -1,0 +1,58 @@
+"""A small judge that says the right thing and quotes it badly: what ran shows it better than its quote. Pure."""
+
+import re
+from dataclasses import replace
+from pathlib import PurePath
+
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.pieces import Piece
+from agentbatch.tasks.results.shape import Quote, Requirement
+
+MAX_QUOTE = 200
+"""Characters of a check's output that stand for a quote."""
+SAID = "its own quotes do not hold; "
+"""Before where the evidence stands that stands in for them."""
+
+_FILE = re.compile(r"[\w-][\w.-]{0,100}\.[A-Za-z]\w{0,9}\b")
+
+
+def standing_in(judgement: Judgement, question: Evidence) -> Judgement:
+    """With a passed check that ran the work as evidence of what the judge calls met and quotes badly, if it is the
+    judge's own fault. A requirement about a file that is not there stays unshown; nothing changes where no check has
+    run, or one has failed."""
+    piece = question.shown_by_run() if judgement.misquoted else None
+    verdict = judgement.verdict
+    if piece is None or verdict is None:
+        return judgement
+    there = {PurePath(path).name for path in question.after.files}
+    names = {one.text for one in verdict.requirements if one.text in judgement.unshown and _about(one, there)}
+    if not names >= {*judgement.unshown}:
+        return judgement
+    evidence = [_quote(piece)]
+    requirements = [
+        one.model_copy(update={"met": True, "evidence": evidence})
+        if one.text in names and not one.met
+        else one
+        for one in verdict.requirements
+    ]
+    return replace(
+        judgement,
+        verdict=verdict.model_copy(update={"requirements": requirements}),
+        ungrounded=(),
+        misquoted=False,
+        unshown=(),
+        quotes_run=True,
+    )
+
+
+def _about(requirement: Requirement, there: set[str]) -> bool:
+    """Every file that it names, or quotes, is there."""
+    texts = [requirement.text, *(quote.quote for quote in requirement.evidence)]
+    return all(PurePath(name).name in there for text in texts for name in _FILE.findall(text))
+
+
+def _quote(piece: Piece) -> Quote:
+    lines = (line.strip() for line in piece.text.splitlines())
+    words = next((line for line in lines if any(sign.isalnum() for sign in line)), "passed")
+    return Quote(ref=piece.ref, quote=words[:MAX_QUOTE], where=f"{SAID}{piece.where}")
