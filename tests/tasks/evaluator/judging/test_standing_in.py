@@ -60,10 +60,15 @@ def test_what_ran_stands_in_for_its_quotes(
 
 def test_what_is_not_called_met_stays_so() -> None:
     question = Evidence(1, 9, TASK, snapshot({}), snapshot({"prog.py": PROGRAM}), checks=[EXAMPLE])
-    for changes in ({"complete": False}, {"missing": ["the tests"]}):
+    for name, changes in (
+        ("b", {"complete": False}),
+        ("b", {}),
+        ("a", {}),
+        ("b", {"missing": ["the tests"]}),
+    ):
         requirements = [
             {"text": "a", "met": True, "evidence": [BAD]},
-            {"text": "b", "met": False, "evidence": []},
+            {"text": name, "met": False, "evidence": []},
         ]
         reply = text(requirements=requirements, **changes)
         judgement = standing_in(judged(reply, question, question.fit(30_000), Redactor([])), question)

@@ -27,7 +27,9 @@ def standing_in(judgement: Judgement, question: Evidence) -> Judgement:
         return judgement
     there = {PurePath(path).name for path in question.after.files}
     names = {one.text for one in verdict.requirements if one.text in judgement.unshown and _about(one, there)}
-    if not names >= {*judgement.unshown}:
+    if not names >= {*judgement.unshown} or len({one.text for one in verdict.requirements}) < len(
+        verdict.requirements
+    ):
         return judgement
     evidence = [_quote(piece)]
     requirements = [
