@@ -132,3 +132,13 @@ def test_the_coder_is_told_of_its_checks(tmp_path: Path, checks: list[str], show
     assert "is checked for you" in prompts.render(
         "checks.md", words=action_words("native"), checks=checks, brief=True
     )
+
+
+def test_the_evaluators_tools_are_not_chosen(tmp_path: Path) -> None:
+    own(tmp_path, "agents/evaluator.toml", "tools = []\n")
+    assert load_evaluator(tmp_path).tools == ()
+    own(tmp_path, "agents/evaluator.toml", 'tools = ["bash"]\n')
+    with pytest.raises(
+        UserError, match=r"evaluator.toml: tools: cannot be chosen .* in \[limits\] it does not\.$"
+    ):
+        load_evaluator(tmp_path)

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem, hint
@@ -49,11 +49,21 @@ class CheckSettings(Part):
 class EvaluatorDefinition(Part):
     prompt: str = "evaluator.md"
     brief_prompt: str = "evaluator_brief.md"
-    tools: tuple[str, ...] = Field((), strict=False, max_length=0)
+    tools: tuple[str, ...] = Field((), strict=False)
     """None to choose: those of a judge that looks for itself are given (`limits.steps`)."""
     limits: EvaluatorLimits = EvaluatorLimits()
     checks: CheckSettings = CheckSettings()
     model: ModelParameters = ModelParameters()
+
+    @field_validator("tools")
+    @classmethod
+    def _given(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
+        if tools:
+            raise ValueError(
+                "cannot be chosen for the evaluator: leave it out. It looks with bash and read_file; with steps = 0 "
+                "in [limits] it does not"
+            )
+        return tools
 
     def with_checks(self, most: int | None) -> "EvaluatorDefinition":
         """With other checks of its own at most; None: as it is."""
