@@ -2,7 +2,19 @@ import time
 
 import pytest
 
-from agentbatch.text import clip, counted, duration, first_line, fold, harmless, money, pad, tokens, width
+from agentbatch.text import (
+    clip,
+    clip_words,
+    counted,
+    duration,
+    first_line,
+    fold,
+    harmless,
+    money,
+    pad,
+    tokens,
+    width,
+)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +115,21 @@ def test_width_counts_cells() -> None:
 def test_clip(text: str, cells: int, shown: str) -> None:
     assert clip(text, cells) == shown
     assert width(clip(text, cells)) <= cells
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "shown"),
+    [
+        ("set OPENAI_API_KEY now", 22, "set OPENAI_API_KEY now"),
+        ("set OPENAI_API_KEY now", 20, "set OPENAI_API_KEY …"),
+        ("to set OPENAI_API_KEY", 12, "to set OPEN…"),
+        ("set it so …", 20, "set it so …"),
+        ("onewordonly", 5, "onew…"),
+    ],
+)
+def test_a_cut_between_words(text: str, cells: int, shown: str) -> None:
+    assert clip_words(text, cells) == shown
+    assert width(shown) <= cells
 
 
 def test_clip_limits_marks_without_width() -> None:

@@ -129,6 +129,15 @@ def clip(text: str, cells: int) -> str:
     return _take(line, cells - 1) + "…" if cells > 0 else ""
 
 
+def clip_words(text: str, cells: int) -> str:
+    """As `clip`, but cut between two words, where that leaves more than half."""
+    line = clip(text, cells)
+    if not line.endswith("…") or line == harmless(text):
+        return line
+    kept = line[:-1].rpartition(" ")[0]
+    return f"{kept} …" if 2 * width(kept) > cells else line
+
+
 def _take(line: str, cells: int) -> str:
     """The longest beginning that fits. Marks without width count too: a pile of them is one cell wide."""
     used = 0

@@ -1,10 +1,11 @@
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.log_lines import VERIFIED_ALONE, line
+from agentbatch.runs.log_lines import VERIFIED_ALONE, failure_text, line
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
 
@@ -256,12 +257,39 @@ def test_unknown_prices_and_estimates_are_marked() -> None:
     assert lines[0].endswith("tokens ≈1,000 in/≈10 out/1 call, cost – in/– out")
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            "No progress in 3 iterations: the same files, the same things missing. A check failed: make.",
+            "A check failed: make. (no progress in 3 iterations: the same files, the same things missing)",
+        ),
+        ("Not accepted after 2 iterations. A. B.", "A. B. (not accepted after 2 iterations)"),
+        ("Not accepted after 2 iterations. ", "Not accepted after 2 iterations. "),
+        ("The server is gone. Try again.", "The server is gone. Try again."),
+        ("", ""),
+    ],
+)
+def test_the_cause_comes_first(error: str, told: str) -> None:
+    assert failure_text(error) == told
+
+
+def test_a_refused_iteration_is_told_in_one_line() -> None:
+    log = Log()
+    log.lines.clear()
+    fields: dict[str, Any] = {"task_id": "t1", "iteration": 1, "verdict": None}
+    log.at(1, e.VerdictReached(**fields, accepted=False, refusals=["it\nfails", "b"], decision="continue"))
+    log.at(2, e.VerdictReached(**fields, accepted=False, refusals=["it fails"], decision="done"))
+    log.at(3, e.VerdictReached(**fields, accepted=True, decision="done"))
+    assert log.lines == ["[12:00:01] task 1/2: iteration 1 not accepted: it · fails"]
+
+
 def test_a_filtered_run_never_says_task_7_of_2() -> None:
     log = Log(tasks=0, total=2)
     for index in (6, 8):
         name = f"t{index}"
         log.at(0, e.TaskQueued(task_id=name, index=index, dir="d", first_prompt="p", max_iterations=10))
-    assert log.at(1, e.TaskStarted(task_id="t6")) == ["[12:00:01] task 7/9: started: t6 in d"]
+    assert log.at(1, e.TaskStarted(task_id="t6")) == ["[12:00:01] task 7: started: t6 in d"]
     done = log.at(2, e.TaskFinished(task_id="t6", status="completed", reason="accepted"))
     assert "[1/2]" in done[0]
 

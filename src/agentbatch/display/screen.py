@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.runs.check_words import DOING
 from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.log_lines import failure_text
 from agentbatch.runs.state import Activity, RunState, TaskState
-from agentbatch.text import clip, counted, duration, fold, money, pad, tokens, width
+from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, tokens, width
 
 Span = tuple[str, str]
 """Text and its rich style."""
@@ -50,7 +51,7 @@ def _header(state: RunState, columns: int) -> list[Row]:
         [(clip(f"coder {info.coder_model} · evaluator {info.evaluator_model}", columns), "dim")],
     ]
     if info.rehearsal:
-        rows.append([(f" {clip(REHEARSAL, columns - 2)} ", "bold black on yellow")])
+        rows.append([(f" {clip_words(REHEARSAL, columns - 2)} ", "bold black on yellow")])
     notices = list(dict.fromkeys(state.notices))
     if notices:
         more = f" (+{len(notices) - 1} more)" if len(notices) > 1 else ""
@@ -140,7 +141,7 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
         tokens(usage.total, estimated=usage.estimated, narrow=True) if started else "",
         money(task.cost) if started else "",
         duration(task.duration(now)) if started else "",
-        clip(task.error, 120) if task.finished else live_step(task.activity, now),
+        clip(failure_text(task.error), 120) if task.finished else live_step(task.activity, now),
     )
 
 

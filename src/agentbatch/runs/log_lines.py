@@ -16,7 +16,7 @@ from agentbatch.runs.check_words import (
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.verdict_words import required
-from agentbatch.text import clip, counted, duration, first_line, list_names, money, tokens
+from agentbatch.text import clip, counted, duration, first_line, harmless, list_names, money, tokens
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
@@ -48,24 +48,36 @@ def reason_text(reason: str) -> str:
     return _REASONS.get(reason, reason.replace("_", " "))
 
 
+_LEADS = ("No progress", "Not accepted after ")
+"""How an error begins that first says what the reason says already, and then the cause."""
+
+
+def failure_text(error: str) -> str:
+    """A task's error with its cause first: what comes last is cut first."""
+    lead, _, cause = error.partition(". ")
+    if not cause.strip() or not lead.startswith(_LEADS):
+        return error
+    return f"{cause} ({lead[0].lower()}{lead[1:]})"
+
+
 def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
     """The lines for `event`, with `state` as it is after the event; most events have none unless `verbose`.
 
     Pure but for the time zone: times are the event's own, in local time.
     """
-    texts = [*(_step(event) if verbose else ()), *_plain(event, state)]
+    texts = [*(_step(event) if verbose else _refused(event)), *_plain(event, state)]
     if not texts:
         return []
     stamp = time.strftime("[%H:%M:%S]", time.localtime(event.ts))
     task = state.tasks.get(getattr(event, "task_id", None) or "")
-    prefix = f"{stamp} task {task.index + 1}/{_places(state)}:" if task else stamp
+    prefix = f"{stamp} task {task.index + 1}{_places(state)}:" if task else stamp
     return [f"{prefix} {text}" for text in texts]
 
 
-def _places(state: RunState) -> int:
-    """The N of `task i/N`: the number of tasks, or the last one's number when a filter left tasks out."""
+def _places(state: RunState) -> str:
+    """The `/N` of `task i/N`: the number of tasks; nothing when a filter left tasks out, whose number is not known."""
     last = next(reversed(state.tasks.values()))
-    return max(state.total, last.index + 1)
+    return f"/{state.total}" if last.index < state.total else ""
 
 
 def _plain(event: e.Event, state: RunState) -> list[str]:
@@ -123,9 +135,9 @@ def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
     task = state.tasks[event.task_id]
     lines = []
     if event.reason == "max_iterations":
-        lines.append(f"iteration limit reached ({task.max_iterations}){_because(event.error)}")
+        lines.append(f"iteration limit reached ({task.max_iterations}){_because(failure_text(event.error))}")
     elif event.error:
-        lines.append(f"{event.status}: {clip(event.error, TEXT_WIDTH)}")
+        lines.append(f"{event.status}: {clip(failure_text(event.error), TEXT_WIDTH)}")
     elif event.status == "completed" and task.verified_alone:
         lines.append(VERIFIED_ALONE)
     elif event.status != "completed" and event.status != event.reason:
@@ -189,6 +201,19 @@ def _step(event: e.Event) -> list[str]:
     return []
 
 
+def _joined(text: str) -> str:
+    """Several lines as one in which they can be told apart."""
+    return " · ".join(line for line in map(harmless, text[:10_000].splitlines()) if line)
+
+
+def _refused(event: e.Event) -> list[str]:
+    """Why there is another iteration, where nothing else is told of the verdict."""
+    if not isinstance(event, e.VerdictReached) or event.accepted or event.decision == "done":
+        return []
+    why = next(filter(None, map(_joined, event.refusals)), "")
+    return [f"iteration {event.iteration} not accepted{f': {clip(why, SHORT_WIDTH)}' if why else ''}"]
+
+
 def _call(event: e.ModelCallFinished) -> str:
     what = {"code": "coder", "judge": "judge", "checks": "checks", "compact": "compaction"}[event.purpose]
     retries = f", {counted(event.attempts - 1, 'retry', 'retries')}" if event.attempts > 1 else ""
@@ -226,7 +251,7 @@ def _verdict(event: e.VerdictReached) -> list[str]:
         shown = "; ".join(clip(proof.text, SHORT_WIDTH) for proof in requirement.proofs[:2])
         lines.append(f"  {word}: {clip(requirement.text, SHORT_WIDTH)}{f': {shown}' if shown else ''}")
     refusals = [text for text in event.refusals if not said_by(text, event.checks)]
-    lines += [f"  because: {clip(text, SHORT_WIDTH)}" for text in refusals[:10]]
+    lines += [f"  because: {clip(_joined(text), SHORT_WIDTH)}" for text in refusals[:10]]
     if event.follow_up and event.decision == "continue":
         lines.append(f"  follow-up: {clip(first_line(event.follow_up), SHORT_WIDTH)}")
     return lines

@@ -14,7 +14,7 @@ from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
@@ -123,7 +123,7 @@ def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
     rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
     lines = []
     for task, row in zip(shown, rows, strict=True):
-        lines += [row, *([f"      {clip(task.error, columns - 6)}"] if task.error else [])]
+        lines += [row, *([f"      {clip(failure_text(task.error), columns - 6)}"] if task.error else [])]
     return ["Failed", *lines, *_more(len(failed))]
 
 

@@ -12,7 +12,7 @@ from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.bills import total_cost, total_usage
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, resume_command, retry_command
-from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import has_roles
@@ -249,7 +249,7 @@ def _task_lines(task: TaskState, width: int) -> list[str]:
     )
     name_width = max(8, width - len(figures) - 21)
     line = f"  {SIGNS[task.status]} {task.index + 1:>3} {pad(task.id, name_width)} {pad(task.status, 10)} {figures}"
-    detail = task.error or (
+    detail = failure_text(task.error) or (
         reason_text(task.reason or "") if task.finished and task.status != "completed" else ""
     )
     return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]

@@ -8,7 +8,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
 from agentbatch.runs.state import RunState
-from agentbatch.text import UNKNOWN, clip, counted, duration, money, tokens, width
+from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, tokens, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS
 
@@ -142,7 +142,7 @@ def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
         )
         return [Content.styled(clip(words, columns), "$text-warning")]
     if state.info is not None and state.info.rehearsal:
-        lines.append(Content.styled(clip(REHEARSAL, columns), "$text-warning"))
+        lines.append(Content.styled(clip_words(REHEARSAL, columns), "$text-warning"))
     error = state.finished.error if state.finished is not None else ""
     notices = list(dict.fromkeys(state.notices))
     if error:
@@ -152,7 +152,7 @@ def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
         lead = "rehearsal, no AI · " if lines else ""
         lines = [
             Content.styled(
-                lead + clip(f"! {notices[-1]}", columns - len(more) - len(lead)) + more, "$text-warning"
+                lead + clip_words(f"! {notices[-1]}", columns - len(more) - len(lead)) + more, "$text-warning"
             )
         ]
     return lines

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentbatch.display.screen import live_step
 from agentbatch.runs.acceptance import WORDS
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip, duration, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
@@ -68,7 +68,7 @@ def _step(task: TaskState, status: ShownStatus, now: float) -> str:
     if task.finished:
         if status == "completed":
             return WORDS[task.accepted_by] if task.accepted_by else ""
-        return clip(task.error, 200) or (reason_text(task.reason) if task.reason else "")
+        return clip(failure_text(task.error), 200) or (reason_text(task.reason) if task.reason else "")
     if status in ("queued", "interrupted"):
         return ""
     step = live_step(task.activity, now)

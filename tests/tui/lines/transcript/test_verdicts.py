@@ -56,7 +56,7 @@ def test_the_newest_evaluation_comes_first_with_all_that_was_said() -> None:
     )
     assert way == ["1 x 0.50   2 x    | not accepted", "Iteration 3 is being evaluated~"]
     assert newest == ["Iteration 2 of 10  x Not accepted | verify", "because: pytest: exit 1"]
-    assert check == ["Last check  x exit 1  pytest -q", "1 failed"]
+    assert check == ["Last verify  x exit 1  pytest -q", "1 failed"]
     assert older == [
         "Iteration 1 of 10  x Not accepted | evaluator, score 0.50",
         "+ met: parses dates",
@@ -100,7 +100,7 @@ def test_who_decided_and_how_a_check_ended_in_words() -> None:
     for exit_code, words in ((0, "+ exit 0"), (3, "x exit 3"), (None, "o out of time")):
         check = VerifyRecord(command="make", exit_code=exit_code, tail="")
         assert told(verdict_blocks(task(last_verify=check), PLAIN))[1] == [
-            f"Last check  {words}  make",
+            f"Last verify  {words}  make",
             "(no output)",
         ]
 
@@ -204,7 +204,7 @@ async def test_a_new_evaluation_comes_to_the_top(tmp_path: Path) -> None:
         text = shown(pilot.app)
         assert (
             text.index("Iteration 2 of 4")
-            < text.index("Last check  ✓ exit 0  make")
+            < text.index("Last verify  ✓ exit 0  make")
             < text.index("Iteration 1 of 4")
         )
         pane.show(view, None)

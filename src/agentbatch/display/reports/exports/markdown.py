@@ -9,7 +9,7 @@ from agentbatch.runs.bills import Bill
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import reason_text
+from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import RunState, TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
@@ -97,7 +97,7 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
     heads = ("#", "task", "status", "why", "iterations", "time", "tokens", "cost")
     lines = ["## Tasks", "", *_table(heads, ("#", "iterations", "time", "tokens", "cost"))]
     for task in tasks:
-        why = task.error or _reason(task)
+        why = failure_text(task.error) or _reason(task)
         lines.append(
             _row(
                 f"{task.index + 1}",

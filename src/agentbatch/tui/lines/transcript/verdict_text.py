@@ -25,7 +25,7 @@ LONG_LINES = 60
 
 
 def verdict_blocks(task: TaskState | None, glyphs: Glyphs) -> list[list[Line]]:
-    """What the pane shows, block by block: how it stands, the newest evaluation, the last check, earlier evaluations.
+    """What the pane shows, block by block: how it stands, the newest evaluation, the last verify, earlier evaluations.
 
     `task` is a whole one, with its verdicts.
     """
@@ -120,7 +120,7 @@ def _verify(record: VerifyRecord, glyphs: Glyphs) -> list[Line]:
     words = f"{glyphs['ellipsis']} {{}} lines more {glyphs['ellipsis']}"
     head = row(
         [
-            ("Last check  ", "bold"),
+            ("Last verify  ", "bold"),
             (f"{glyphs[status]} {outcome}  ", f"bold {COLOURS[status]}"),
             (harmless(record.command[:2_000]), ""),
         ],
