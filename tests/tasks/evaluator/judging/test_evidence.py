@@ -1,6 +1,7 @@
 """What the judge is shown of a turn."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,24 @@ def test_of_long_texts_the_end_is_kept() -> None:
 def test_what_was_missing_and_tampered_with() -> None:
     found = shown(tampering=("test_a.py",), missing_before=("the port",))
     assert (found["tampering"], found["missing_before"]) == (["test_a.py"], ["the port"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({}, ("K2",)),
+        ({"binding": True}, ()),
+        ({"overruled": True}, ()),
+        ({"exit_code": 0}, ()),
+        ({"kind": "tests"}, ()),
+    ],
+)
+def test_which_checks_the_judge_is_asked_about(changes: dict[str, Any], asked: tuple[str, ...]) -> None:
+    """Those that bind, a small evaluator's values, it could not rule on."""
+    sound = CheckResult("form", 1, "", 0.1, "sound", ran=False)
+    own = replace(CheckResult("c", 1, "out", 0.1, "own", binding=False), **changes)
+    question = Evidence(1, 9, "t", Snapshot({}), Snapshot({}), checks=[sound, own])
+    assert question.fit(30_000).doubtful == asked
 
 
 def test_no_text_can_know_the_fence() -> None:

@@ -21,6 +21,8 @@ from agentbatch.tasks.evaluator.judging.loading import MOST, loading
         ({"a.py": "open('no such file')\n"}, True),
         ({"a.py": "import os\nos.environ['NOTHING_LIKE_IT']\n"}, True),
         ({"app/a.py": "import app.b\nimport c\n", "app/b.py": "", "src/c.py": ""}, True),
+        ({"a.py": "import subprocess\nsubprocess.run('false', check=True)\n"}, True),
+        ({"a.py": "import sys\ndef f(a):\n    return a[1]\nf(sys.argv)\n"}, True),
         ({"a.py": "class E(Exception): ...\nraise E\n"}, False),
         ({"a.py": "import b\nraise b.E\n", "b.py": "class E(Exception): ...\n"}, False),
         ({"a.py": "print(undefined)\n"}, False),

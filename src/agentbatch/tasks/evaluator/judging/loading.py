@@ -26,6 +26,9 @@ sys.path[0] = os.path.dirname(os.path.abspath(path))
 sys.path += [here, os.path.join(here, "src")]
 
 
+of_others = ("TclError", "CalledProcessError", "TimeoutExpired", "OperationalError")
+
+
 def outside(module):
     root = module.partition(".")[0]
     found = sys.modules.get(root)
@@ -42,7 +45,7 @@ def of_the_place(error):
         return True
     line = " ".join(frame.line or "" for frame in traceback.extract_tb(error.__traceback__)[-2:])
     wants = any(words in line for words in ("argv", "stdin", "input(", "environ"))
-    return wants or isinstance(error, OSError) or type(error).__name__ == "TclError"
+    return wants or isinstance(error, OSError) or type(error).__name__ in of_others
 
 
 try:
