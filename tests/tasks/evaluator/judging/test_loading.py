@@ -57,6 +57,14 @@ def test_javascript_is_parsed(tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-c", loading(["a.js"])], cwd=tmp_path, capture_output=True).returncode
 
 
+@pytest.mark.parametrize(("second", "loads"), [("1 / 0\n", False), ("", True)])
+def test_what_does_not_end_hides_no_other(tmp_path: Path, second: str, loads: bool) -> None:
+    (tmp_path / "a.py").write_text("import threading\nthreading.Event().wait()\n")
+    (tmp_path / "b.py").write_text(second)
+    done = subprocess.run(["bash", "-c", loading(["a.py", "b.py"], 0.1)], cwd=tmp_path, capture_output=True)
+    assert (done.returncode == 0) is loads
+
+
 def test_no_more_are_loaded_than_takes_a_moment() -> None:
     assert loading([f"f{n}.sh" for n in range(1000)]).count("bash -n") == MOST
     assert loading([]) == ""

@@ -45,8 +45,10 @@ def test_what_ran_stands_in_for_its_quotes(
 ) -> None:
     question = Evidence(1, 9, TASK, snapshot({}), snapshot({"prog.py": PROGRAM}), checks=checks)
     reply = text(requirements=[{"text": requirement, "met": True, "evidence": [quote]}])
-    judgement = standing_in(judged(reply, question, question.fit(30_000), Redactor([])), question)
+    before = judged(reply, question, question.fit(30_000), Redactor([]))
+    judgement = standing_in(before, question)
     assert judgement.verdict is not None
+    assert (judgement is before) is not bool(ref)
     (found,) = judgement.verdict.requirements
     assert found.met is bool(ref)
     if ref:

@@ -14,13 +14,16 @@ MOST = 10
 """Files that are loaded."""
 NOT_STARTED = (126, 127)
 """Exit codes of a shell that could not start a command."""
-TIMEOUT = 10.0
-"""Seconds for all of them; what still runs then, a server for example, has been loaded."""
+EACH = 5.0
+TIMEOUT = 30.0
+"""Seconds for one of them and for all; what still runs then, a server for example, has been loaded."""
 
 _LOAD = """\
-import os, runpy, sys, traceback
-path = sys.argv[1]
+import os, runpy, signal, sys, traceback
+path, seconds = sys.argv[1:]
 sys.argv = [path]
+signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+signal.setitimer(signal.ITIMER_REAL, float(seconds))
 here = os.getcwd()
 sys.path[0] = os.path.dirname(os.path.abspath(path))
 sys.path += [here, os.path.join(here, "src")]
@@ -79,16 +82,16 @@ async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
     return replace(result, exit_code=0 if loaded else result.exit_code, ran=False)
 
 
-def loading(paths: Sequence[str]) -> str:
-    """The command line that loads them; empty: there is none."""
-    return " && ".join(_command(path, is_test(path)) for path in paths[:MOST])
+def loading(paths: Sequence[str], each: float = EACH) -> str:
+    """The command line that loads them, `each` so many seconds at most; empty: there is none."""
+    return " && ".join(_command(path, is_test(path), each) for path in paths[:MOST])
 
 
-def _command(path: str, test: bool) -> str:
+def _command(path: str, test: bool, seconds: float) -> str:
     name = quote(f"./{path}")
     match PurePath(path).suffix.lower():
         case ".py" | ".pyw" if not test:
-            return f"python3 -B -c {quote(_LOAD)} {name}"
+            return f"python3 -B -c {quote(_LOAD)} {name} {seconds:g}"
         case ".py" | ".pyw":
             return f'python3 -B -c \'import sys; compile(open(sys.argv[1], "rb").read(), sys.argv[1], "exec")\' {name}'
         case ".js" | ".mjs" | ".cjs":
