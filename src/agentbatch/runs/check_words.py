@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
-from agentbatch.text import clip, counted, duration
+from agentbatch.text import clip, counted, duration, first_line
 
 KIND_WORDS: dict[e.CheckKind, str] = {
     "verify": "verify",
@@ -120,6 +120,11 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
     if kind in ("verify", "tests", "look"):
         return f"exit {exit_code} {took}"
     return f"{'failed' if exit_code else 'passed'} {took}"
+
+
+def last_said(tail: str) -> str:
+    """The last line of an output that says something."""
+    return first_line("\n".join(reversed(tail[-10_000:].splitlines())))
 
 
 def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:

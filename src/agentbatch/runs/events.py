@@ -345,6 +345,8 @@ class CheckLine(BaseModel):
     """What became of it, e.g. that the judge found it wrong."""
     counts: bool = True
     """False: it failed, and that does not speak against the work."""
+    said: str = ""
+    """The last line that it printed, of one that failed; filled in where verdicts are kept."""
 
 
 class VerdictReached(TaskEvent):

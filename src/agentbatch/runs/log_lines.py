@@ -11,6 +11,7 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     end_word,
+    last_said,
     said_by,
 )
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
@@ -194,7 +195,7 @@ def _step(event: e.Event) -> list[str]:
             outcome = check_end(event.kind, event.exit_code, event.seconds)
             name = clip(check_name(event.kind, event.command, event.requirement), SHORT_WIDTH)
             text = f"{check_prefix(event.kind)} {outcome}: {name}"
-            last = first_line("\n".join(reversed(event.tail[-10_000:].splitlines())))
+            last = last_said(event.tail)
             return [text] if event.exit_code == 0 or not last else [text, f"  {clip(last, SHORT_WIDTH)}"]
         case e.VerdictReached():
             return _verdict(event)

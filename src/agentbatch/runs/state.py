@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict
 from agentbatch.runs import events as e
 from agentbatch.runs.acceptance import AcceptedBy, accepted_by
 from agentbatch.runs.bills import Bill, add_call, total_cost, total_usage
+from agentbatch.runs.check_words import last_said
+from agentbatch.text import clip
 from agentbatch.usage import Usage
+
+MAX_SAID = 200
+"""Cells kept of the last line that a failed check printed."""
+
+MAX_FAILED = 100
+"""Failed checks of one evaluation of which that is kept."""
 
 ActivityKind = Literal["idle", "generating", "judging", "preparing", "waiting", "retrying", "tool", "verify"]
 """`preparing`: the evaluator's model writes checks, and they are tried; `verify`: a check runs, of whatever kind."""
@@ -109,6 +117,8 @@ class TaskState(BaseModel):
     error: str = ""
     verdicts: tuple[VerdictRecord, ...] = ()
     last_verify: VerifyRecord | None = None
+    failed: dict[str, str] = {}
+    """What the failed checks of the evaluation under way printed last, by kind and command."""
     accepted_by: AcceptedBy | None = None
     """Of the latest evaluation; None: it did not accept, or is of before this was known."""
     changed_files: int = 0
@@ -188,6 +198,21 @@ def _is_before_the_work(task: TaskState, event: e.ModelCallStarted) -> bool:
     return event.purpose == "checks" and not task.iteration
 
 
+def _failed(failed: dict[str, str], event: e.CheckFinished) -> dict[str, str]:
+    """With what this check printed; one that passes, when run again, has nothing to say."""
+    key = f"{event.kind} {event.command}"
+    others = {known: said for known, said in failed.items() if known != key}
+    said = clip(last_said(event.tail), MAX_SAID)
+    if event.exit_code == 0 or not said or len(others) >= MAX_FAILED:
+        return others
+    return {**others, key: said}
+
+
+def _with_words(check: e.CheckLine, failed: dict[str, str]) -> e.CheckLine:
+    said = "" if check.passed else failed.get(f"{check.kind} {check.command}", "")
+    return check.model_copy(update={"said": said}) if said else check
+
+
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     """The task after the event. Pure: no clock, no I/O."""
     changes: dict[str, object]
@@ -214,6 +239,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             changes = {
                 "status": "coding",
                 "iteration": event.iteration,
+                "failed": {},
                 "looks": 0,
                 "activity": _idle(event.ts),
             }
@@ -273,14 +299,17 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "activity": Activity(kind="verify", check=event.kind, detail=event.command, since=event.ts),
             }
         case e.CheckFinished():
-            changes = {"activity": _idle(event.ts)}
+            changes = {"activity": _idle(event.ts), "failed": _failed(task.failed, event)}
             if event.kind == "verify":
                 changes["last_verify"] = VerifyRecord.model_validate(event, from_attributes=True)
         case e.VerdictReached():
             record = VerdictRecord.model_validate(event, from_attributes=True)
+            checks = [_with_words(check, task.failed) for check in record.checks]
+            record = record.model_copy(update={"checks": checks})
             changes = {
                 "status": "evaluating",
                 "verdicts": (*task.verdicts, record),
+                "failed": {},
                 "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
             }
         case e.TaskFinished():

@@ -146,6 +146,8 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
         yield f"  - checks: {counted_checks(record.checks)}"
     for check in worth_a_line(record.checks):
         yield f"  - {plain(f'{end_word(check)} {check_text(check)}')}"
+        if check.said:
+            yield f"    - it printed: {plain(check.said, 200)}"
     refusals = [text for text in record.refusals if not said_by(text, record.checks)]
     missing = [] if record.accepted else [*refusals, *_missing(record.verdict)]
     for text in dict.fromkeys(missing):

@@ -39,6 +39,8 @@ def _told(checks: Sequence[e.CheckLine], glyphs: Glyphs) -> list[Line]:
         name = check_name(check.kind, check.command, check.requirement, IN_LIST)
         text = f"{words}{check_prefix(check.kind)}: {name}"
         lines.append(Line(text, "", 4, ((0, len(words), COLOURS[status] if word else "dim"),)))
+        if check.said:
+            lines.append(Line(clip(check.said, 400), "", 6))
         if check.note:
             lines.append(Line(clip(check.note, 400), "dim", 6))
     left = len(checks) - MAX_CHECKS
