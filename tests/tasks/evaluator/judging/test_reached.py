@@ -30,6 +30,7 @@ def test_what_no_command_reaches(files: dict[str, str], command: str, left: list
 
 
 OWN = CheckResult("calls", 0, "", 0.1, "own")
+TESTS = CheckResult("python3 -m pytest -q", 0, "", 0.1, "tests")
 VERIFY = CheckResult("make", 0, "", 0.1)
 
 
@@ -39,6 +40,8 @@ VERIFY = CheckResult("make", 0, "", 0.1)
         (["a.py"], [OWN], []),
         (["a.py", "b.py"], [OWN], ["a.py", "b.py"]),
         (["a.py", "b.py"], [VERIFY], []),
+        (["a.py"], [TESTS], ["a.py"]),
+        (["a.py", "test_b.py"], [TESTS], ["a.py"]),
         (["a.py", "test_a.py"], [], ["a.py"]),
         (["notes.md"], [], []),
         (["fixtures/a.py", "invalid_a.py", "b.py"], [], ["b.py"]),
