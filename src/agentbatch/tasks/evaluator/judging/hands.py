@@ -10,6 +10,7 @@ from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
 from agentbatch.workspace.tools.toolbox import HANDS, specs
 from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
@@ -74,7 +75,10 @@ class Hands:
         if call.name not in TOOLS:
             return f"There is no tool {call.name[:100]!r}. The tools are {' and '.join(TOOLS)}."
         if self._copy is None:
-            self._copy = await self._runner.workspace.fork()
+            try:
+                self._copy = await copy_of(self._runner.workspace)
+            except NoCopy as error:
+                return self._runner.redact(f"Not run: the directory cannot be copied: {error.why}.")
         named = self._runner.redact(shortened(_named(call), MAX_COMMAND))
         self._runner.started("look", named)
         begun = monotonic()

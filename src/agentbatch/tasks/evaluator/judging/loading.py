@@ -7,6 +7,7 @@ from pathlib import PurePath
 from shlex import quote
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.workspace.files.file_diff import quoted
 
@@ -70,7 +71,10 @@ async def load(paths: Sequence[str], runner: CheckRunner) -> CheckResult | None:
     command = loading(paths)
     if not command:
         return None
-    fork = await runner.workspace.fork()
+    try:
+        fork = await copy_of(runner.workspace)
+    except NoCopy as error:
+        return not_copied(error, runner)
     try:
         shown = f"load {', '.join(quoted(path) for path in paths[:MOST])}"
         result, _ = await runner.run(command, TIMEOUT, "load", shown=shown, fork=fork)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from agentbatch.errors import UserError
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
 from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_answers, of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
@@ -16,6 +16,7 @@ from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.workspace.workspace import Workspace
 
 NAME = "the examples that the task states"
+COPIED = "copied"
 LEAST = 5.0
 """Seconds that a process gets though others have taken long."""
 MAX_TOLD = 6
@@ -35,9 +36,20 @@ class StatedExamples:
         self._task = task
         self._timeout = timeout
         self._examples = stated_examples(task)
+        self._copied = True
+        """The directory could be copied when the task began."""
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
-        return {}
+        if not self._examples:
+            return {}
+        if start.record:
+            self._copied = start.record[COPIED] is True
+            return start.record
+        try:
+            await (await copy_of(start.workspace)).close()
+        except NoCopy:
+            self._copied = False
+        return {COPIED: self._copied}
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         can_run = tied(self._examples, self._task, work.before, work.after)
@@ -45,8 +57,10 @@ class StatedExamples:
             return ()
         begun = monotonic()
         try:
-            fork = await work.workspace.fork()
-        except UserError as error:
+            fork = await copy_of(work.workspace)
+        except NoCopy as error:
+            if self._copied:
+                return (not_copied(error, work.runner),)
             work.runner.notice(f"The task's own examples were not run: {error}")
             return ()
         work.runner.started("example", NAME)

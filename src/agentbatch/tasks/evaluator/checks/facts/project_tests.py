@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentbatch.errors import UserError
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.facts.found_tests import found_tests
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.tasks.evaluator.evaluator import Start
@@ -53,8 +53,8 @@ class ProjectTests:
     ) -> tuple[ProjectTest, ...]:
         found = []
         try:
-            fork = await workspace.fork()
-        except UserError as error:
+            fork = await copy_of(workspace)
+        except NoCopy as error:
             runner.notice(f"The project's own tests are not run: {error}")
             return ()
         try:
@@ -74,10 +74,9 @@ class ProjectTests:
         if not self._tests or not work.changes:
             return ()
         try:
-            fork = await work.workspace.fork()
-        except UserError as error:
-            work.runner.notice(f"The project's own tests were not run: {error}")
-            return ()
+            fork = await copy_of(work.workspace)
+        except NoCopy as error:
+            return (not_copied(error, work.runner),)
         changed = any(map(is_test, (*work.changes.modified, *work.changes.deleted)))
         results = []
         try:

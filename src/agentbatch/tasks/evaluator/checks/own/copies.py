@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from agentbatch.tasks.evaluator.checks.copying import copy_of
 from agentbatch.workspace.workspace import Snapshot, Workspace
 
 
@@ -15,13 +16,13 @@ class Copies:
         self._untouched: Snapshot | None = None
 
     async def take(self) -> Workspace:
-        """A copy of the directory as it is. Raises what `Workspace.fork` raises."""
+        """A copy of the directory as it is. Raises what `copy_of` raises."""
         if self._copy is not None:
             now = await self._copy.snapshot(self._untouched)
             if self._untouched is not None and now.digest == self._untouched.digest:
                 return self._copy
             await self._drop()
-        self._copy = await self._workspace.fork()
+        self._copy = await copy_of(self._workspace)
         self._untouched = await self._copy.snapshot()
         return self._copy
 

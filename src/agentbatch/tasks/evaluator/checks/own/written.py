@@ -11,6 +11,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, not_copied
 from agentbatch.tasks.evaluator.checks.own.asking import (
     NoChecks,
     Question,
@@ -79,6 +80,8 @@ class WrittenChecks:
                 results = [await self._checked(check, work.runner, copies) for check in live]
             self.lost = ""
             return results
+        except NoCopy as error:  # When they were made, it could be copied.
+            return [not_copied(error, work.runner)]
         except UserError as error:
             self.lost = f"they could not run: {error}"
             work.runner.notice(f"The evaluator's own checks could not run: {error}")

@@ -12,6 +12,7 @@ from agentbatch.model.reply import ModelError
 from agentbatch.model.tokens import estimate
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.copying import NoCopy, not_copied
 from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome
 from agentbatch.tasks.evaluator.checks.facts.tied import tied
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import Asking
@@ -104,6 +105,8 @@ class AgreedChecks:
                     ran = await run_calls(path, those, self.timeout, work.runner, await copies.take())
                     notes += self._vote(work, ran)
                     found += ran.outcomes([call for call in those if call.call not in self.dropped])
+        except NoCopy as error:  # When they were made, it could be copied.
+            return [not_copied(error, work.runner)]
         except UserError as error:
             work.runner.notice(f"The evaluator's own checks could not run: {error}")
             return []
