@@ -39,7 +39,7 @@ from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
-from agentbatch.tasks.evaluator.judging.proof import has_run, loadable, proven, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in
 from agentbatch.tasks.evaluator.judging.verdict import (
     MAX_FOLLOW_UP,
@@ -128,7 +128,7 @@ class BuiltinEvaluator:
         loaded = await load(to_load, runner) if to_load and not checked.failed else None
         checked = checked.plus(loaded)
         # Where nothing else has run, that it loads is all there is to be asked for.
-        must_run = bool(to_run) and (loaded is None or has_run(question.commands[question.tried_from :]))
+        must_run = bool(to_run) and (loaded is None or question.has_run)
         question = replace(question, checks=checked.results, must_run=must_run)
         failed = checked.failed
         verify = [result for result in question.checks if result.kind == "verify"]

@@ -7,6 +7,7 @@ from agentbatch.tasks.evaluator.judging.commands import (
     changed_until,
     executes,
     failed_last,
+    hides_failure,
     only_looks,
     ran_well,
 )
@@ -96,7 +97,29 @@ def test_what_ran_well() -> None:
     assert not ran_well(ran("python3 prog.py", 1))
     assert not ran_well(ran("python3 prog.py", None))
     assert not ran_well(ran("cat prog.py"))
-    assert not ran_well(ran("python3 prog.py || true", 0, "Traceback (most recent call last):\n  ..."))
+    assert not ran_well(ran("python3 prog.py; cat prog.py", 0, "Traceback (most recent call last):\n  ..."))
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    [
+        ("python3 prog.py 2>/dev/null || true; python3 -c 1", True),
+        ("python3 prog.py || :", True),
+        ("python3 prog.py || echo failed", True),
+        ("python3 prog.py; echo 8", True),
+        ("(python3 prog.py; true)", True),
+        ("{ python3 prog.py\nexit 0; }", True),
+        ("python3 prog.py || exit 1", False),
+        ("cd src; python3 prog.py", False),
+        ("python3 prog.py && echo good", False),
+        ("ls; echo 3 | python3 prog.py", False),
+        ("for n in 1 2; do python3 prog.py $n; done", False),
+        ("cat > t.py <<'EOF'\nx = 1; echo 8\nEOF\npython3 t.py", False),
+    ],
+)
+def test_what_ends_well_in_any_case(command: str, hidden: bool) -> None:
+    assert hides_failure(command) is hidden
+    assert ran_well(ran(command)) is not hidden
 
 
 FAILED = ran("python3 prog.py", 1)

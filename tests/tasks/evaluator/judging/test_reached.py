@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.judging.proof import to_be_loaded
-from agentbatch.tasks.evaluator.judging.reached import not_reached
+from agentbatch.tasks.evaluator.judging.reached import not_reached, runs_work
 from tests.tasks.evaluator.judging.scene import ran, snapshot
 
 
@@ -29,8 +29,27 @@ def test_what_no_command_reaches(files: dict[str, str], command: str, left: list
     assert not set(not_reached(programs, [command] if command else [], snapshot(files))) ^ set(left)
 
 
-OWN = CheckResult("calls", 0, "", 0.1, "own")
-TESTS = CheckResult("python3 -m pytest -q", 0, "", 0.1, "tests")
+@pytest.mark.parametrize(
+    ("command", "runs"),
+    [
+        ("python3 run.py", True),
+        ("python3 -c 'import run'", True),
+        ("python3 old.py", True),
+        ("pytest -q", True),
+        ("python3 -c 'print(8)'", False),
+        ("python3 other.py", False),
+        ("python3 run.py; echo 8", False),
+    ],
+)
+def test_what_runs_the_work(command: str, runs: bool) -> None:
+    after = snapshot({"run.py": "x", "old.py": "import run", "other.py": "x"})
+    assert runs_work(ran(command), ["run.py"], after) is runs
+    assert runs_work(ran("python3 -c 'print(8)'"), [], after)
+
+
+OWN = CheckResult("calls", 0, "", 0.1, "own", details="f(1) == 2")
+SCRIPT = CheckResult("python3 -c 1", 0, "", 0.1, "own")
+TESTS = CheckResult("python3 -m pytest", 0, "", 0.1, "tests")
 VERIFY = CheckResult("make", 0, "", 0.1)
 
 
@@ -38,6 +57,7 @@ VERIFY = CheckResult("make", 0, "", 0.1)
     ("files", "checks", "left"),
     [
         (["a.py"], [OWN], []),
+        (["a.py"], [SCRIPT], ["a.py"]),
         (["a.py", "b.py"], [OWN], ["a.py", "b.py"]),
         (["a.py", "b.py"], [VERIFY], []),
         (["a.py"], [TESTS], ["a.py"]),

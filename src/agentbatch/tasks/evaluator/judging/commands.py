@@ -26,9 +26,10 @@ _EDITS = re.compile(
     r"\b(?:tee|mv|cp|patch|dd|install)\b|\b(?:sed|perl|awk)\b[^|;&\n]*[ \t]-i|"
     r"\bgit[ \t]+(?:apply|checkout|restore|am)\b"
 )
+_HIDES = re.compile(r"\|\|[ \t]*(?:true|:|echo|printf|exit[ \t]+0)(?![\w.-])")
 _LOOKS = re.compile(
     r"(?:cd|ls|cat|head|tail|wc|grep|egrep|rg|find|echo|printf|pwd|tree|stat|file|diff|cmp|which|type|command|test|\[|"
-    r"true|sort|uniq|cut|git)(?![\w.-])"
+    r"true|:|exit[ \t]+0|sort|uniq|cut|git)(?![\w.-])"
 )
 
 
@@ -39,7 +40,16 @@ def executes(command: str) -> bool:
 
 def ran_well(record: CommandRecord) -> bool:
     """It executed something, and nothing in it crashed."""
-    return record.exit_code == 0 and executes(record.command) and CRASH not in record.tail
+    good = record.exit_code == 0 and CRASH not in record.tail
+    return good and executes(record.command) and not hides_failure(record.command)
+
+
+def hides_failure(command: str) -> bool:
+    """It ends well whatever became of the program in it: `|| true`, `; echo done`."""
+    text = _bare(command).strip("(){}; \t\n")
+    last = re.split(r"[;\n]", text)[-1].strip("(){ \t")
+    looks = last != text and not _EXECUTES.search(last) and _LOOKS.match(last) is not None
+    return looks or _HIDES.search(text) is not None
 
 
 def changed_until(commands: Sequence[CommandRecord], tried_from: int, paths: Collection[str]) -> int:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from string import ascii_lowercase
 
 from agentbatch.model.tokens import estimate
@@ -10,8 +11,9 @@ from agentbatch.runs.check_words import check_name, check_prefix
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
-from agentbatch.tasks.evaluator.judging.commands import CRASH, ran_well
+from agentbatch.tasks.evaluator.judging.commands import CRASH
 from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line, set_off
+from agentbatch.tasks.evaluator.judging.reached import MAX_PROGRAMS, runs_work
 from agentbatch.tasks.evaluator.judging.section import Section
 from agentbatch.workspace.files.diff import changes, tree
 from agentbatch.workspace.files.file_diff import quoted
@@ -86,7 +88,19 @@ class Evidence:
     @property
     def can_run(self) -> bool:
         """The change can be run here: what ran before it shows nothing."""
-        return bool(runnable(self.before, self.after))
+        return bool(self._programs)
+
+    @property
+    def has_run(self) -> bool:
+        """Something has run the work after its last change, and went well."""
+        return any(map(self._runs_work, (*self.commands[self.tried_from :], *self.runs)))
+
+    @cached_property
+    def _programs(self) -> tuple[str, ...]:
+        return runnable(self.before, self.after)[:MAX_PROGRAMS]
+
+    def _runs_work(self, record: CommandRecord) -> bool:
+        return runs_work(record, self._programs, self.after)
 
     @property
     def _doubtful(self) -> list[str]:
@@ -115,7 +129,10 @@ class Evidence:
         return {
             "verify": Section(self._checks(weak_model)),
             "runs": Section(
-                tuple(_run(f"R{n}", "run by the evaluator", r) for n, r in enumerate(self.runs, 1))
+                tuple(
+                    _run(f"R{n}", "run by the evaluator", r, ran=self._runs_work(r))
+                    for n, r in enumerate(self.runs, 1)
+                )
             ),
             "tampering": _items(quoted(path) for path in self.tampering),
             "diff": files,
@@ -181,14 +198,15 @@ class Evidence:
         if weak_model:
             ran = [check for check in self.checks if check.ran]
             places = {total - 1} if total and not (ran and all(check.passed for check in ran)) else set()
-            good = [n for n in range(self.tried_from, total) if ran_well(self.commands[n])]
+            good = [n for n in range(self.tried_from, total) if self._runs_work(self.commands[n])]
             shown = sorted({*places, *(good[-1:] if self.must_run else ())})
         length = SHORT_COMMAND if weak_model else MAX_COMMAND
         pieces = []
         for place in shown:
             limit = LATEST_COMMAND_TAIL if place == total - 1 else SHOWN_COMMAND_TAIL
-            stale = place < self.tried_from
-            pieces.append(_run(f"C{place + 1}", "command", self.commands[place], limit, length, stale=stale))
+            record, stale = self.commands[place], place < self.tried_from
+            well = not stale and self._runs_work(record)
+            pieces.append(_run(f"C{place + 1}", "command", record, limit, length, ran=well, stale=stale))
         left_out = 0 if weak_model else total - len(pieces)
         return Section(tuple(pieces), latest_first=True, left_out=left_out)
 
@@ -206,6 +224,7 @@ def _run(
     limit: int = SHOWN_COMMAND_TAIL,
     length: int = MAX_COMMAND,
     *,
+    ran: bool,
     stale: bool = False,
 ) -> Piece:
     end = "killed" if record.exit_code is None else f"exit {record.exit_code}"
@@ -218,7 +237,7 @@ def _run(
         body=_end(record.tail, limit),
         outcome=(end, end.replace("exit", "exit code")),
         failed=not passed or CRASH in record.tail,
-        ran=not stale and ran_well(record),
+        ran=ran,
         stale=stale,
     )
 

@@ -22,8 +22,8 @@ MAX_NAME = 100
 
 
 def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) -> tuple[str, ...]:
-    """The files of the change that can be run here, where no check has run anything."""
-    return () if any(check.passed and check.ran for check in checks) else runnable(before, after)
+    """The files of the change that can be run here, and that no check has run, as far as texts say so."""
+    return _unreached(runnable(before, after), checks, [], after)
 
 
 def to_be_loaded(
@@ -36,12 +36,19 @@ def to_be_loaded(
     """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
     imported, as far as texts say so. A `verify` that passed stands for all of them."""
     programs = [path for path in loadable(before, after, task) if not is_test(path)]
+    return _unreached(programs, checks, [record.command for record in commands if ran_well(record)], after)
+
+
+def _unreached(
+    programs: Sequence[str], checks: Sequence[CheckResult], commands: Sequence[str], after: Snapshot
+) -> tuple[str, ...]:
+    """Those that neither commands nor checks reach. Examples and calls are of what the change defines."""
     passed = [check for check in checks if check.passed and check.ran]
-    kinds = {check.kind for check in passed}
-    if "verify" in kinds or (kinds & {"example", "own"} and len(programs) == 1):
+    tied = any(check.kind == "example" or (check.kind == "own" and check.details) for check in passed)
+    one = len([path for path in programs if not is_test(path)]) == 1
+    if any(check.kind == "verify" for check in passed) or (tied and one):
         return ()
-    good = [record.command for record in commands if ran_well(record)]
-    return not_reached(programs, [*good, *(check.command for check in passed)], after)
+    return not_reached(programs, [*commands, *(check.command for check in passed)], after)
 
 
 def loadable(before: Snapshot, after: Snapshot, task: str) -> list[str]:
@@ -51,11 +58,6 @@ def loadable(before: Snapshot, after: Snapshot, task: str) -> list[str]:
         for path in runnable(before, after)
         if form_of(path, after.files[path], task) and not stays_python2(before.files.get(path), task)
     ]
-
-
-def has_run(commands: Sequence[CommandRecord]) -> bool:
-    """The coder's commands since the last change ran something, and that went well."""
-    return any(map(ran_well, commands))
 
 
 def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bool) -> Facts:
@@ -82,15 +84,11 @@ def _unproven(judgement: Judgement, question: Evidence, loaded: bool) -> Iterato
     if judgement.unseen:
         names = list_names([quoted(path) for path in judgement.unseen], MAX_NAMED, MAX_NAME)
         yield f"The evaluator could not see what is in these changed files: {names}."
-    if question.must_run and not (judgement.quotes_run or loaded or _has_run(question)):
+    if question.must_run and not (judgement.quotes_run or loaded or question.has_run):
         yield "Nothing has run after the last change that could show that it works: run it."
 
 
 def _unquoted(judgement: Judgement, question: Evidence, loaded: bool) -> Iterator[str]:
     """What ran and could show something, and the judge does not quote: that is its fault and not the work's."""
-    if question.must_run and not (judgement.quotes_run or loaded) and _has_run(question):
+    if question.must_run and not (judgement.quotes_run or loaded) and question.has_run:
         yield "The evaluator quotes nothing of what ran well after the last change."
-
-
-def _has_run(question: Evidence) -> bool:
-    return has_run((*question.commands[question.tried_from :], *question.runs))

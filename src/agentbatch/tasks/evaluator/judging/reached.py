@@ -5,18 +5,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from agentbatch.tasks.evaluator.checks.tampering import is_test
-from agentbatch.workspace.workspace import Snapshot
+from agentbatch.tasks.evaluator.judging.changed_files import RUNNABLE
+from agentbatch.tasks.evaluator.judging.commands import ran_well
+from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 MAX_READ = 20_000
 """Characters of a program, and of a command, that are looked at."""
 MAX_PROGRAMS = 100
-"""More are not looked at, and count as reached."""
+"""Programs that are looked at, of the change and beside it."""
 
 _RECIPES = frozenset(
     ("Makefile", "GNUmakefile", "makefile", "justfile", "Justfile", "package.json", "tox.ini")
 )
 _TESTING = re.compile(
-    r"\b(?:pytest|unittest|tox|nox|make|just|jest|vitest|mocha|npm|npx|yarn|pnpm|bun)\b|--test\b"
+    r"\b(?:pytest|unittest|tox|nox|make|just|jest|vitest|mocha|npm|npx|yarn|pnpm|bun|cargo|go)\b|--test\b"
 )
 _MODULES = re.compile(
     r"\b(?:import|from)[ \t]+([\w.]{1,200}(?:[ \t]*,[ \t]*[\w.]{1,200}){0,20})(?:[ \t]+import[ \t(]+([\w \t,]{1,500}))?"
@@ -26,12 +28,14 @@ _MODULES = re.compile(
 
 def not_reached(programs: Sequence[str], commands: Iterable[str], after: Snapshot) -> tuple[str, ...]:
     """Those that no command names, and no program imports that is reached itself. A command that runs tests, or a
-    recipe, reaches every one."""
+    recipe, reaches every one of these."""
     texts = [command[:MAX_READ] for command in commands]
     if any(_TESTING.search(text) for text in texts):
         texts += [_text(path, after) for path in [*filter(_is_recipe, after.files)][:MAX_PROGRAMS]]
-    left = dict.fromkeys(programs[:MAX_PROGRAMS])
-    while texts and left:
+        programs = [path for path in programs if not is_test(path)]
+    others = [path for path in after.files if PurePath(path).suffix.lower() in RUNNABLE][:MAX_PROGRAMS]
+    left = dict.fromkeys([*programs, *others])
+    while texts and any(path in left for path in programs):
         text = texts.pop()
         words = {*re.findall(r"[\w.-]+", text)}
         modules = {
@@ -40,7 +44,15 @@ def not_reached(programs: Sequence[str], commands: Iterable[str], after: Snapsho
         for path in [path for path in left if _named(path, words, modules)]:
             del left[path]
             texts.append(_text(path, after))
-    return tuple(left)
+    return tuple(path for path in programs if path in left)
+
+
+def runs_work(record: CommandRecord, programs: Sequence[str], after: Snapshot) -> bool:
+    """It ran one of these programs, or tests, and that went well; where there are none, anything."""
+    if not ran_well(record):
+        return False
+    tests = _TESTING.search(record.command[:MAX_READ]) is not None
+    return not programs or tests or len(not_reached(programs, [record.command], after)) < len(programs)
 
 
 def _is_recipe(path: str) -> bool:
