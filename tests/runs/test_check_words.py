@@ -11,6 +11,8 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     decided_by,
+    failed_first,
+    last_said,
     said_by,
     worth_a_line,
 )
@@ -106,3 +108,32 @@ def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:
     )
     passed = e.CheckLine(kind="verify", command="make", passed=True)
     assert worth_a_line([passed, check]) == [check]
+
+
+@pytest.mark.parametrize(
+    ("tail", "last"),
+    [
+        ("Traceback\nValueError: \x1b[1mno\x1b[0m\n\n", "ValueError: no"),
+        ("  f(\n   ^\n", "f("),
+        ("...\n---", "---"),
+        ("", ""),
+    ],
+)
+def test_the_last_line_that_says_something(tail: str, last: str) -> None:
+    assert last_said(tail) == last
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "words"),
+    [
+        ("verify", "1 failed", "verify failed: 1 failed"),
+        ("verify", "", "verify failed: make"),
+        ("own", "3 != 4", "evaluator's check failed: it adds: 3 != 4"),
+        ("own", "", "evaluator's check failed: it adds"),
+    ],
+)
+def test_the_first_failed_check(kind: e.CheckKind, said: str, words: str) -> None:
+    void = e.CheckLine(kind="tests", command="x", passed=False, counts=False)
+    failed = e.CheckLine(kind=kind, command="make", passed=False, requirement="it adds", said=said)
+    assert failed_first([*lines(("sound", True)), void, failed, void]) == words
+    assert failed_first([void]) == ""

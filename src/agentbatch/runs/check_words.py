@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
-from agentbatch.text import clip, counted, duration, first_line
+from agentbatch.text import clip, counted, duration, harmless
 
 KIND_WORDS: dict[e.CheckKind, str] = {
     "verify": "verify",
@@ -123,8 +123,24 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
 
 
 def last_said(tail: str) -> str:
-    """The last line of an output that says something."""
-    return first_line("\n".join(reversed(tail[-10_000:].splitlines())))
+    """The last line of an output that says something: one of signs alone (`^^^`) only where there is no other."""
+    lines = [line for line in map(harmless, reversed(tail[-10_000:].splitlines())) if line]
+    return next((line for line in lines if any(map(str.isalnum, line))), lines[0] if lines else "")
+
+
+def failed_first(checks: Iterable[e.CheckLine]) -> str:
+    """The first check that failed and counts: `verify failed: 1 test failed`; empty: none did."""
+    for check in checks:
+        if not check.passed and check.counts:
+            name = check_name(check.kind, check.command, check.requirement, IN_LIST)
+            known_by_command = check.kind in ("verify", "tests")
+            parts = [
+                f"{KIND_WORDS[check.kind]} failed",
+                "" if known_by_command and check.said else name,
+                check.said,
+            ]
+            return ": ".join(filter(None, parts))
+    return ""
 
 
 def worth_a_line(checks: Sequence[e.CheckLine]) -> list[e.CheckLine]:

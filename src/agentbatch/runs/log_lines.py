@@ -11,6 +11,7 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     end_word,
+    failed_first,
     last_said,
     said_by,
 )
@@ -66,7 +67,7 @@ def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
 
     Pure but for the time zone: times are the event's own, in local time.
     """
-    texts = [*(_step(event) if verbose else _refused(event)), *_plain(event, state)]
+    texts = [*(_step(event) if verbose else _refused(event, state)), *_plain(event, state)]
     if not texts:
         return []
     stamp = time.strftime("[%H:%M:%S]", time.localtime(event.ts))
@@ -207,11 +208,12 @@ def _joined(text: str) -> str:
     return " · ".join(line for line in map(harmless, text[:10_000].splitlines()) if line)
 
 
-def _refused(event: e.Event) -> list[str]:
+def _refused(event: e.Event, state: RunState) -> list[str]:
     """Why there is another iteration, where nothing else is told of the verdict."""
     if not isinstance(event, e.VerdictReached) or event.accepted or event.decision == "done":
         return []
-    why = next(filter(None, map(_joined, event.refusals)), "")
+    failed = failed_first(state.tasks[event.task_id].verdicts[-1].checks)
+    why = failed or next(filter(None, map(_joined, event.refusals)), "")
     return [f"iteration {event.iteration} not accepted{f': {clip(why, SHORT_WIDTH)}' if why else ''}"]
 
 
