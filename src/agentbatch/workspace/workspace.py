@@ -29,6 +29,8 @@ class CommandRecord:
     tail: str
     """The last lines of its output."""
     seconds: float
+    ended: float = 0.0
+    """When, in seconds since the epoch; 0: that is not known, and long ago."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ class FileEntry:
     excerpt: str = field(default="", compare=False)
     """Of a file whose `text` is None: its beginning and its end, with replacement characters for what is no UTF-8;
     empty where it is binary, and where the snapshot has no room for it."""
+    changed: float = field(default=0.0, compare=False)
+    """When its content, mode or name changed last, in seconds since the epoch, by the system's clock, which no program
+    can set back on a file; 0: that is not known."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,12 @@ def test_of_a_text_that_is_not_kept_both_ends_are(tmp_path: Path) -> None:
     assert found["long.txt"].count("\ufffd") <= 4
 
 
+def test_when_a_file_changed_cannot_be_set_back(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.py", "x")
+    entry = take_snapshot(tmp_path).files["a.py"]
+    assert entry.changed == path.stat().st_ctime_ns / 1e9 > OLD
+
+
 def test_what_is_left_out(tmp_path: Path) -> None:
     for folder in (".git", "node_modules", "a/__pycache__", ".venv", ".agentbatch/runs"):
         write(tmp_path / folder / "file", "x")

@@ -24,6 +24,7 @@ async def test_output_exit_code_and_duration(call: Call) -> None:
     assert result.command is not None
     assert (result.command.command, result.command.exit_code) == ("echo out; echo err >&2; exit 3", 3)
     assert result.command.tail == "out\nerr"
+    assert result.command.ended > 0
 
 
 async def test_silence_is_said(call: Call) -> None:

@@ -198,6 +198,9 @@ class BuiltinEvaluator:
         difference = changes(before, after)
         touched = (*difference.added, *difference.modified, *difference.deleted)
         ours = [path for path in touched if self._is_ours(self._planned.root / path)]
+        # Before the checks: what these change, the coder's commands cannot know.
+        own = evidence.after.files
+        times = {path: own[path].changed if path in own else 0.0 for path in runnable(before, after)}
         told = {*evidence.restored, *self._running().tampered, *checked.changed, *checked.suspicious, *ours}
         return Evidence(
             iteration=evidence.iteration,
@@ -206,7 +209,7 @@ class BuiltinEvaluator:
             before=before,
             after=after,
             commands=work.commands,
-            tried_from=changed_until(work.commands, work.tried_from, runnable(before, after)),
+            tried_from=changed_until(work.commands, work.tried_from, times),
             checks=checked.results,
             tampering=tuple(sorted(told)),
             missing_before=self._missing,

@@ -66,7 +66,7 @@ def take_snapshot(
             entry = _read(path, status)
         if entry.text is not None and entry.size > budget:
             excerpt = _excerpt_of_text(entry.text) if entry.kind == "file" else ""
-            entry = FileEntry(entry.sha256, entry.size, None, entry.executable, entry.kind, excerpt=excerpt)
+            entry = replace(entry, text=None, signature=None, excerpt=excerpt)
         if len(entry.excerpt) > pieces:
             entry = replace(entry, excerpt="")
         budget -= entry.size if entry.text is not None else 0
@@ -177,6 +177,7 @@ def _read_file(path: Path) -> FileEntry:
         bool(status.st_mode & stat.S_IXUSR),
         signature=None if fresh or size != status.st_size else _signature(status),
         excerpt=ends.excerpt(size) if text is None else "",
+        changed=status.st_ctime_ns / 1e9,
     )
 
 

@@ -1,6 +1,7 @@
 """The tool `bash`: one command in the task's directory."""
 
 import re
+import time
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -48,7 +49,9 @@ class Bash:
         return ToolResult(
             text=f"{output}\n[{end}, {result.seconds:.1f} s]{hint}",
             ok=result.exit_code == 0,
-            command=CommandRecord(arguments.command, result.exit_code, result.tail(), result.seconds),
+            command=CommandRecord(
+                arguments.command, result.exit_code, result.tail(), result.seconds, time.time()
+            ),
             changed=True,
             note=end,
         )

@@ -174,5 +174,29 @@ def test_the_last_command_after_the_last_change(
     ],
 )
 def test_a_change_that_a_command_made(command: str, until: int) -> None:
-    assert changed_until([GOOD, ran(command), LOOK], 0, ["src/prog.py"]) == until
-    assert changed_until([GOOD, ran(command), LOOK], 3, ["src/prog.py"]) == 3
+    assert changed_until([GOOD, ran(command), LOOK], 0, {"src/prog.py": 0.0}) == until
+    assert changed_until([GOOD, ran(command), LOOK], 3, {"src/prog.py": 0.0}) == 3
+
+
+@pytest.mark.parametrize(
+    ("commands", "when", "until"),
+    [
+        (["python3 prog.py", "python3 x.py"], 15.5, 1),
+        (["python3 prog.py", "f=prog; echo 'print(9)' > $f.py"], 15.5, 1),
+        (["python3 prog.py", "ln -f q.txt prog.py", "python3 prog.py"], 15.5, 1),
+        (["python3 prog.py", "python3 prog.py"], 5.0, 0),
+        (["python3 prog.py", "cd . && chmod +x prog.py"], 15.5, 0),
+        (["python3 prog.py", "chmod +x prog.py > $f"], 15.5, 1),
+        (["python3 prog.py"], 15.5, 0),
+        (["python3 prog.py 2>&1"], 9.5, 1),
+        (["python3 gen.py"], 9.5, 0),
+        (["echo 'print(8)' > prog.py && python3 prog.py"], 9.5, 0),
+    ],
+)
+def test_a_change_that_the_time_of_the_file_tells(commands: list[str], when: float, until: int) -> None:
+    records = [CommandRecord(text, 0, "", 1.0, 10.0 * n) for n, text in enumerate(commands, 1)]
+    assert changed_until(records, 0, {"src/prog.py": when}) == until
+
+
+def test_what_ended_nobody_knows_when_ran_before_the_change() -> None:
+    assert changed_until([ran("python3 prog.py"), ran("python3 prog.py")], 0, {"prog.py": 15.5}) == 1

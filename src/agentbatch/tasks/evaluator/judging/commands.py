@@ -1,7 +1,7 @@
 """What a coder's command did, as far as its text says: it executed something, or only looked. Pure."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
@@ -26,6 +26,11 @@ _EDITS = re.compile(
     r"\b(?:tee|mv|cp|patch|dd|install)\b|\b(?:sed|perl|awk)\b[^|;&\n]*[ \t]-i|"
     r"\bgit[ \t]+(?:apply|checkout|restore|am)\b"
 )
+_HARMLESS = re.compile(
+    r"[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*"
+    r"(?:&&[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*)*"
+)
+_QUIET = re.compile(r"^[ \t]*cd[ \t]+[^;&|<>\s]+[ \t]*&&|\d?>&\d|[\d&]?>[ \t]*/dev/null")
 _HIDES = re.compile(r"\|\|[ \t]*(?:true|:|echo|printf|exit[ \t]+0)(?![\w.-])")
 _LOOKS = re.compile(
     r"(?:cd|ls|cat|head|tail|wc|grep|egrep|rg|find|echo|printf|pwd|tree|stat|file|diff|cmp|which|type|command|test|\[|"
@@ -52,15 +57,31 @@ def hides_failure(command: str) -> bool:
     return looks or _HIDES.search(text) is not None
 
 
-def changed_until(commands: Sequence[CommandRecord], tried_from: int, paths: Collection[str]) -> int:
-    """Index of the first command after the last change of `paths`. `tried_from`: the first after the last change that a
-    tool made; later ones may have been made by a command, as far as its text says so."""
-    names = {PurePath(path).name for path in paths}
+def changed_until(commands: Sequence[CommandRecord], tried_from: int, changed: Mapping[str, float]) -> int:
+    """Index of the first command after the last change of any file; `changed`: when, by path (0: that is not known).
+    `tried_from`: the first after the last change that a tool made; later ones may have been made by a command, as far
+    as its text or the file's time says so."""
+    times = {PurePath(path).name: when for path, when in changed.items()}
+    latest, harmless = max(times.values(), default=0.0), True
     for place in range(len(commands) - 1, tried_from - 1, -1):
-        text = _bare(commands[place].command)
-        if not executes(text) and any(_writes(text, name) for name in names):
+        record = commands[place]
+        text = _bare(record.command)
+        if not executes(text) and any(_writes(text, name) for name in times):
             return place + 1
+        # What only sets a mode changes the file's time as well.
+        if (latest > record.ended and not harmless) or _changes_itself(record, times):
+            return place + 1
+        harmless = harmless and _HARMLESS.fullmatch(text) is not None
     return tried_from
+
+
+def _changes_itself(record: CommandRecord, times: Mapping[str, float]) -> bool:
+    """It is one program that is not any more what was started. Of several commands one may well have written it."""
+    text = _QUIET.sub("", record.command[:MAX_READ]).strip()
+    if re.search(r"[;&|<>\n]", text) or not executes(text):
+        return False
+    begun = max(0.0, record.ended - record.seconds)
+    return any(name in text and begun < when <= record.ended for name, when in times.items())
 
 
 def _writes(command: str, name: str) -> bool:
