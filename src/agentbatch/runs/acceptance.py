@@ -43,6 +43,12 @@ def accepted_by(verdict: Mapping[str, Any] | None, checks: Iterable[e.CheckLine]
     return "reading" if found or lines else None
 
 
+def accepted_words(verdict: Mapping[str, Any] | None, checks: Iterable[e.CheckLine]) -> str:
+    """`accepted by checks`; `accepted` where it is not known by what."""
+    by = accepted_by(verdict, checks)
+    return f"accepted {WORDS[by]}" if by else "accepted"
+
+
 def tasks_accepted(found: Iterable[AcceptedBy | None]) -> str:
     """`8 by verify · 1 by reading only`; empty: nothing is known of any."""
     known = list(found)

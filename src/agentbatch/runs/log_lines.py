@@ -3,6 +3,7 @@
 import time
 
 from agentbatch.runs import events as e
+from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.bills import total_costs
 from agentbatch.runs.check_words import (
     check_end,
@@ -240,7 +241,7 @@ def _tool_end(event: e.ToolFinished) -> str:
 
 
 def _verdict(event: e.VerdictReached) -> list[str]:
-    outcome = "accepted" if event.accepted else "not accepted"
+    outcome = accepted_words(event.verdict, event.checks) if event.accepted else "not accepted"
     if event.decided_by in ("verify", "checks"):
         decided = "verify" if event.decided_by == "verify" else "a check"
         outcome = f"{decided} {'passed' if event.accepted else 'failed'}, {outcome} (the judge was not asked)"

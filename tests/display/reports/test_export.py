@@ -96,7 +96,7 @@ def test_a_report_tells_of_checks_and_of_quotes_with_their_place() -> None:
     state.apply(e.VerdictReached(accepted=False, verdict=None, decided_by="checks", **at))
     report = export("md", state, NOON + 100)
     assert (
-        """- iteration 3: accepted
+        """- iteration 3: accepted by a command's output
   - checks: form passed; evaluator's check failed
   - failed evaluator's check: it adds (Found wrong.)
     - it printed: AssertionError: 3 \\| 4

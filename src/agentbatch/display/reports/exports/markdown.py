@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from agentbatch.runs.acceptance import WORDS, tasks_accepted
+from agentbatch.runs.acceptance import WORDS, accepted_words, tasks_accepted
 from agentbatch.runs.bills import Bill
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
@@ -141,7 +141,8 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
         "checks": ", by a check",
         "gates": ", before the evaluator was asked",
     }[record.decided_by]
-    yield f"- iteration {record.iteration}: {'accepted' if record.accepted else 'not accepted'}{by}"
+    outcome = accepted_words(record.verdict, record.checks) if record.accepted else "not accepted"
+    yield f"- iteration {record.iteration}: {outcome}{by if outcome in ('accepted', 'not accepted') else ''}"
     if record.checks:
         yield f"  - checks: {counted_checks(record.checks)}"
     for check in worth_a_line(record.checks):

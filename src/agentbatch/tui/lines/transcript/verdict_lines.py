@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.runs import events as e
+from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.check_words import decided_by, said_by
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.verdict_words import MAX_ITEMS, NOT_FOUND, Proof, required
@@ -20,7 +21,7 @@ def verdict_lines(event: e.VerdictReached, opened: bool, glyphs: Glyphs) -> list
     """The outcome; opened, all that the evaluator said."""
     verdict = event.verdict or {}
     status: ShownStatus = "completed" if event.accepted else "error"
-    word = "Accepted" if event.accepted else "Not accepted"
+    word = (accepted_words(event.verdict, event.checks) if event.accepted else "not accepted").capitalize()
     score = verdict.get("score")
     parts = [decided_by(event.decided_by, event.checks)]
     parts += [f"score {score:.2f}"] if isinstance(score, int | float) else []

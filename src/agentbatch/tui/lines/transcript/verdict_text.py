@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
@@ -89,7 +90,9 @@ def _evaluation(record: VerdictRecord, task: TaskState, glyphs: Glyphs) -> list[
     head, *body = verdict_lines(verdict_event(task.id, record), True, glyphs)
     status = _status(record)
     most = f" of {task.max_iterations}" if task.max_iterations else ""
-    outcome = "Accepted" if record.accepted else "Not accepted"
+    outcome = (
+        accepted_words(record.verdict, record.checks) if record.accepted else "not accepted"
+    ).capitalize()
     title = row(
         [
             (f"Iteration {record.iteration}{most}  ", "bold"),
