@@ -116,6 +116,9 @@ def test_a_check_of_our_own_is_named_by_what_it_is_for() -> None:
         ("Traceback\nValueError: \x1b[1mno\x1b[0m\n\n", "ValueError: no"),
         ("  f(\n   ^\n", "f("),
         ("...\n---", "---"),
+        ("AssertionError: 'A' != 'B'\n- A\n+ B\n", "AssertionError: 'A' != 'B'"),
+        ("E   KeyError: 'a'\n1 failed in 0.1s", "E KeyError: 'a'"),
+        ("no Error here\n2 failed", "2 failed"),
         ("", ""),
     ],
 )

@@ -1,5 +1,6 @@
 """Checks in words, the same on every screen: what kind one is, how many of which kind passed. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -45,6 +46,9 @@ _COUNTED: dict[e.CheckKind, str] = {
 _SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "steady", "load"))
 """Kinds of which `command` is a name in words."""
 
+
+_NAMED_ERROR = re.compile(r"(?:E )?[\w.]{0,100}(?:Error|Exception)\b")
+"""As Python and JavaScript name it, also where pytest does. What follows it, e.g. a difference, tells less."""
 
 IN_LIST = 120
 """Cells of a check's name where it stands among others."""
@@ -123,9 +127,11 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
 
 
 def last_said(tail: str) -> str:
-    """The last line of an output that says something: one of signs alone (`^^^`) only where there is no other."""
+    """The last line of an output that says something: the last error that is named; one of signs alone (`^^^`) only
+    where there is no other."""
     lines = [line for line in map(harmless, reversed(tail[-10_000:].splitlines())) if line]
-    return next((line for line in lines if any(map(str.isalnum, line))), lines[0] if lines else "")
+    telling = [line for line in lines if any(map(str.isalnum, line))]
+    return next(filter(_NAMED_ERROR.match, telling), next(iter(telling or lines), ""))
 
 
 def failed_first(checks: Iterable[e.CheckLine]) -> str:
