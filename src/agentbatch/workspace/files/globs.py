@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -39,17 +39,25 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 def _below(pattern: str) -> str:
     """The expression for what it names, and for all below that."""
-    names = _parts(pattern)
-    if not names:
-        return ".*"
-    expression = ""
-    for position, name in enumerate(names):
-        last = position == len(names) - 1
-        if name == "**":
-            expression += ".*" if last else "(?:[^/]+/)*"
-        else:
-            expression += _name(name) + ("" if last else "/")
-    return expression + "(?:/.*)?"
+    first, *others = _split(_parts(pattern))
+    expression = "/".join(map(_name, first))
+    if not others:
+        return f"{expression}(?:/.*)?" if first else ".*"
+    *middle, last = ("/".join(map(_name, names)) for names in others)
+    # The first place where it fits is as good as any: there is no way back.
+    between = "".join(f"(?>(?:[^/]+/)*?{chunk}/)" for chunk in middle)
+    return f"{expression}{'/' if first else ''}{between}" + (f"(?:[^/]+/)*?{last}(?:/.*)?" if last else ".*")
+
+
+def _split(names: Sequence[str]) -> list[list[str]]:
+    """What stands between the `**`; of several that follow each other, one."""
+    chunks: list[list[str]] = [[]]
+    for place, name in enumerate(names):
+        if name != "**":
+            chunks[-1].append(name)
+        elif place == 0 or names[place - 1] != "**":
+            chunks.append([])
+    return chunks
 
 
 class FileSearch:
@@ -180,20 +188,30 @@ def _parts(pattern: str) -> list[str]:
 
 
 def _name(name: str) -> str:
-    expression, at = "", 0
+    """Of what stands between two `*`, the first place where it fits is as good as any: there is no way back."""
+    first, *others = _fixed(name)
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>[^/]*?{part})" for part in middle if part) + f"[^/]*{last}"
+
+
+def _fixed(name: str) -> list[str]:
+    """The expressions for what stands between the `*`."""
+    parts, at = [""], 0
     while at < len(name):
         character = name[at]
         negated = name[at : at + 2] == "[!"
         close = name.find("]", at + 2 + negated) if character == "[" else -1
         if character == "*":
-            expression += "[^/]*"
+            parts.append("")
         elif character == "?":
-            expression += "[^/]"
+            parts[-1] += "[^/]"
         elif close > 0:
             inside = re.sub(r"([\\\[\]&~|^])", r"\\\1", name[at + 1 + negated : close])
-            expression += f"[{'^' if negated else ''}{inside}]"
+            parts[-1] += f"(?!/)[^{inside}]" if negated else f"[{inside}]"
             at = close
         else:
-            expression += re.escape(character)
+            parts[-1] += re.escape(character)
         at += 1
-    return expression
+    return parts

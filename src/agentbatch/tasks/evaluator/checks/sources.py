@@ -25,6 +25,8 @@ done"""
 _CLEAR = r"find . \( {skipped} \) -prune -o -name __pycache__ -prune -exec bash -c {remove} bash {{}} + "
 _NOT_OURS = ("node_modules", ".git")
 _INSTALLED = (".venv", "venv", ".tox", ".nox")
+MAX_TASK = 200_000
+"""Characters of a task that are looked at."""
 MAX_BESIDE = 20
 """Changes beside the work that are told."""
 MAX_NAMES = 50_000
@@ -78,7 +80,7 @@ class Checks:
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:
         """What a resumption has to know of them, by the name of the source."""
-        self._task = start.task.task.first_prompt
+        self._task = start.task.task.first_prompt[:MAX_TASK]
         record = {}
         for name, source in self._sources.items():
             own = replace(start, record=start.record.get(name) or {})

@@ -19,6 +19,8 @@ NAME = "the examples that the task states"
 COPIED = "copied"
 LEAST = 5.0
 """Seconds that a process gets though others have taken long."""
+MAX_TASK = 200_000
+"""Characters of a task that are looked at."""
 MAX_TOLD = 6
 """Failed examples that the coder is told of."""
 
@@ -33,7 +35,7 @@ class StatedExamples:
 
     def __init__(self, task: str, timeout: float) -> None:
         """`task`: its text; `timeout`: seconds for all of them."""
-        self._task = task
+        self._task = task[:MAX_TASK]
         self._timeout = timeout
         self._examples = stated_examples(task)
         self._copied = True

@@ -59,7 +59,7 @@ _PYTHON2_SYNTAX = re.compile(
     re.MULTILINE,
 )
 _WITH_COMMENTS = re.compile(r"([tj]sconfig|deno|api-extractor|devcontainer)[.\w-]*\.json|\.\w+rc\.json")
-_COMMENT = re.compile(r"^\s*(//|/\*)", re.MULTILINE)
+_COMMENT = re.compile(r"^[^\S\n]*(//|/\*)", re.MULTILINE)
 _BINARY_WANTED = re.compile(
     r"\bbinary\b|\bNUL\b|null (byte|character)|\\x00|\\0|二进制|バイナリ", re.IGNORECASE
 )

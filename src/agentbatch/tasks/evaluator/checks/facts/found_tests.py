@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.tampering import is_test
+from agentbatch.tasks.evaluator.checks.tampering import is_readable_toml, is_test
 from agentbatch.workspace.workspace import Snapshot
 
 PYTEST = "python3 -B -m pytest -q -x --no-header -p no:cacheprovider"
@@ -21,8 +21,8 @@ _UNITTEST_NAME = re.compile(r"(?:.*/)?test[^/]*\.py")
 _PYTEST_STYLE = re.compile(r"^(?:import pytest|from pytest|(?:async )?def test_)", re.MULTILINE)
 _TEST_CASE = re.compile(r"^class \w+\([^)\n]{0,200}TestCase\b", re.MULTILINE)
 _INI_SECTION = {"tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
-_NO_SCRIPT = re.compile(r"no test specified|--watch\b|^\s*(?:true|exit 0|:)?\s*$")
-_RUST_TEST = re.compile(r"^\s*#\[(?:\w+::)?test\b", re.MULTILINE)
+_NO_SCRIPT = re.compile(r"no test specified|--watch\b|^(?:true|exit 0|:)?$")
+_RUST_TEST = re.compile(r"^[ \t]*#\[(?:\w+::)?test\b", re.MULTILINE)
 _TEST_TARGET = re.compile(r"^test[ \t]*:(?!=)", re.MULTILINE)
 
 
@@ -60,8 +60,9 @@ def _pytest_is_set_up(files: Snapshot) -> bool:
         return True
     if any(section in _text(files, path) for path, section in _INI_SECTION.items()):
         return True
+    text = _text(files, "pyproject.toml")
     try:
-        tools = tomllib.loads(_text(files, "pyproject.toml")).get("tool")
+        tools = tomllib.loads(text).get("tool") if is_readable_toml(text) else None
     except (ValueError, RecursionError):
         return False
     return isinstance(tools, dict) and "pytest" in tools
@@ -71,7 +72,7 @@ def _npm(files: Snapshot) -> str:
     package = _json(_text(files, "package.json"))
     scripts = package.get("scripts")
     script = scripts.get("test") if isinstance(scripts, dict) else None
-    if not isinstance(script, str) or _NO_SCRIPT.search(script):
+    if not isinstance(script, str) or _NO_SCRIPT.search(script.strip()):
         return ""
     needs = bool(package.get("dependencies") or package.get("devDependencies"))
     return f"test -d node_modules || exit 127; {NPM}" if needs else NPM

@@ -17,6 +17,8 @@ from agentbatch.workspace.workspace import Snapshot
 NAME = "the form of the changed files"
 MAX_FILES = 400
 """Files that are looked at in one round; more are no work of one task."""
+MAX_TASK = 200_000
+"""Characters of a task that are looked at."""
 MAX_TOLD = 8
 """Unsound files, and sound ones, that are named."""
 
@@ -45,7 +47,7 @@ class SoundFiles:
 
     def __init__(self, task: str, timeout: float) -> None:
         """`task`: its text; `timeout`: seconds for one command."""
-        self._task = task
+        self._task = task[:MAX_TASK]
         self._timeout = timeout
 
     async def prepare(self, start: Start, runner: CheckRunner) -> Mapping[str, Any]:

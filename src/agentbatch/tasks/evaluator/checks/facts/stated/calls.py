@@ -24,7 +24,7 @@ _GIVES = re.compile(
     r")(?:\s+(?:exactly|the (?:string|list|value|number|tuple|integer|text|dict|set)))?[ \t]*[:：]?\s*(`{0,2})"
 )
 _RAISES = re.compile(
-    r"`{0,2}\s*(?:=>|->|→|#)?\s*(?P<should>(?:should|must|shall|has to|needs to)\s+|应该?|必须)?(?:will\s+)?"
+    r"`{0,2}\s*(?:(?:=>|->|→|#)\s*)?(?P<should>(?:should|must|shall|has to|needs to)\s+|应该?|必须)?(?:will\s+)?"
     r"(?:raises?|throws?|抛出|引发)\s*(?:an?\s+|the\s+|一个\s*)?`{0,2}(?P<name>[A-Za-z_][A-Za-z0-9_.]*)`{0,2}(?!\w)"
     r"(?!\s+(?:message|code|flag|count|rate|level|to)\b)",
     re.ASCII,

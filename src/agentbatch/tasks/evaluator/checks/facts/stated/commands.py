@@ -13,7 +13,7 @@ MAX_LINES = 20
 _PRINTS = re.compile(
     r"`(?P<command>[^`\n]{3,300})`\s*(?P<should>(?:should|must|shall|has to)\s+|应该?|必须)?(?:will\s+|then\s+)?"
     r"(?:prints?|outputs?|displays?|shows?|输出|打印|显示|は)"
-    r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?[ \t]*[:：]?(?:\s*(?:"
+    r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?(?:[ \t]*[:：])?(?:\s*(?:"
     r"`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
     r"|```\w*\n(?P<block>(?:(?!```)[^\n]{0,300}\n){1,20})\s*```)"
     r"|[ \t]*(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"

@@ -13,7 +13,8 @@ _BOUNDARY = re.compile(
     r"(?<!e\.g)(?<!i\.e)(?<!\bvs)(?<!\betc)[.!?;](?=\s|$)|[。！？；]|\n(?=\s*(?:[-*+•>|#]|\d+[.)]|>>>)\s?)|\n(?=\s*```)"
 )
 _BLANK = re.compile(r"\n[ \t]*\n")
-_LISTED = re.compile(r"\s*(?:[-*+•>|]|\d+[.)]\s|>>>|```|$)|.*\w\(.*\)")
+_LISTED = re.compile(r"\s*(?:[-*+•>|]|\d+[.)]\s|>>>|```|$)")
+_CALL = re.compile(r"\w\(")
 
 _DENIED = re.compile(
     r"\b(?:not|never|no longer|cannot|\w+n['’]t|instead of|rather than|unlike|wrong|wrongly|incorrect|incorrectly|bugs?"
@@ -97,6 +98,12 @@ def _ends(pattern: re.Pattern[str], text: str) -> int:
 def _intro(before: str) -> str:
     """The last whole line above that is no item of a list, no code and not blank."""
     lines = [line.rstrip() for line in before.split("\n")[:-1]]
-    return next(
-        (line for line in reversed(lines) if line.endswith((":", "：")) or not _LISTED.match(line)), ""
-    )
+    return next((line for line in reversed(lines) if line.endswith((":", "：")) or not _is_listed(line)), "")
+
+
+def _is_listed(line: str) -> bool:
+    """An item of a list, or code: a call stands in it."""
+    if _LISTED.match(line):
+        return True
+    call = _CALL.search(line)
+    return call is not None and line.find(")", call.end()) >= 0

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
@@ -16,12 +17,14 @@ _ENDS = re.compile(r"[ \t]*(?:>>>|```|$)")
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)(?::.*)?$", re.ASCII)
 MAX_OUTPUT = 30
 """Lines."""
+MAX_PROMPTS = 300
+"""Statements of one text that are looked at."""
 
 
 def stated_sessions(text: str) -> Iterator[StatedCall]:
     """Calls and what is shown below them. What follows a statement that is not understood may depend on it, and is left
     out up to the end of its block."""
-    prompts = list(_PROMPT.finditer(text))
+    prompts = list(islice(_PROMPT.finditer(text), MAX_PROMPTS))
     lost = -1
     for place, prompt in enumerate(prompts):
         output, end = _output(text, prompt.end())
