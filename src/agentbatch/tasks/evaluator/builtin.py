@@ -125,11 +125,12 @@ class BuiltinEvaluator:
         checked = await self._checks.run(work)
         question = self._question(evidence, checked)
         to_run, to_load = self._to_run(question)
-        loaded = await load(to_load, runner) if to_load and not checked.failed else None
-        checked = checked.plus(loaded)
+        loaded = await load(to_load, runner, question.task) if not checked.failed else None
+        checked = checked.plus(loaded.result if loaded else None)
         # Where nothing else has run, that it loads is all there is to be asked for.
-        must_run = bool(to_run) and (loaded is None or question.has_run)
-        question = replace(question, checks=checked.results, must_run=must_run)
+        must_run = bool(to_run) and (loaded is None or loaded.untold or question.has_run)
+        left = loaded.left if loaded else ()
+        question = replace(question, checks=checked.results, must_run=must_run, left=left)
         failed = checked.failed
         verify = [result for result in question.checks if result.kind == "verify"]
         facts = Facts(
@@ -149,12 +150,13 @@ class BuiltinEvaluator:
             made_up = None
             if must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
                 others = loadable(question.before, question.after, question.task) if self._loads else ()
-                left = [path for path in others if path not in to_load]
-                made_up = await load(left, runner) or loaded
-                checked = checked.plus(made_up if made_up is not loaded else None)
+                rest = [path for path in others if path not in to_load]
+                made_up = await load(rest, runner, question.task) or loaded
+                checked = checked.plus(made_up.result if made_up and made_up is not loaded else None)
                 failed = checked.failed
                 facts = replace(facts, verify_failure=_failure(failed) if failed else "")
-            facts = proven(facts, judgement, question, loaded=made_up is not None)
+            loads = made_up is not None and (question.has_run or not made_up.untold)
+            facts = proven(facts, judgement, question, loaded=loads)
         verdict = judgement.verdict
         results = checked.results
         if verdict is not None and self._own is not None:

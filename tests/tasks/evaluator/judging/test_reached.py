@@ -3,8 +3,11 @@
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.judging.proof import to_be_loaded
-from agentbatch.tasks.evaluator.judging.reached import not_reached, runs_work
+from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.proof import proven, to_be_loaded
+from agentbatch.tasks.evaluator.judging.reached import MAX_CHANGED, not_reached, runs_work
+from agentbatch.tasks.evaluator.judging.verdict import Facts
 from tests.tasks.evaluator.judging.scene import ran, snapshot
 
 
@@ -70,3 +73,17 @@ VERIFY = CheckResult("make", 0, "", 0.1)
 def test_what_is_loaded(files: list[str], checks: list[CheckResult], left: list[str]) -> None:
     after = snapshot(dict.fromkeys(files, "x = 1\n"))
     assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)], "t")) == left
+
+
+def test_what_was_too_much_to_be_loaded_is_told() -> None:
+    empty = snapshot({})
+    question = Evidence(iteration=1, max_iterations=1, task="t", before=empty, after=empty, left=("a.py",))
+    assert proven(Facts(), Judgement(None), question, loaded=True).unproven == (
+        "Nothing has run these changed programs after the last change: a.py. Run them.",
+    )
+
+
+def test_of_very_many_programs_the_rest_is_not_reached() -> None:
+    files = dict.fromkeys((f"a{n}.py" for n in range(MAX_CHANGED + 2)), "import a1\n")
+    named = " ".join(files)
+    assert len(not_reached([*files], [named], snapshot(files))) >= 2

@@ -12,6 +12,7 @@ from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
 from agentbatch.tasks.evaluator.judging.commands import CRASH
+from agentbatch.tasks.evaluator.judging.loading import OURS
 from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line, set_off
 from agentbatch.tasks.evaluator.judging.reached import MAX_PROGRAMS, runs_work
 from agentbatch.tasks.evaluator.judging.section import Section
@@ -84,6 +85,8 @@ class Evidence:
     """What the evaluator itself ran."""
     must_run: bool = False
     """No check has run anything: what the coder ran after the last change has to be quoted."""
+    left: Sequence[str] = ()
+    """Changed programs that nothing has run, and that are too many to be loaded."""
 
     @property
     def can_run(self) -> bool:
@@ -251,10 +254,11 @@ def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
         if result.requirement
         else ""
     )
+    said = [line for line in result.tail.splitlines() if result.kind != "load" or not line.startswith(OURS)]
     return Piece(
         ref,
         f"{what}, {end}{need}: {one_line(command)}",
-        result.tail,
+        "\n".join(said),
         body=_end(result.tail, MAX_VERIFY_TAIL),
         outcome=_outcome(result),
         failed=not result.passed,
@@ -264,8 +268,8 @@ def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
 
 
 def _outcome(result: CheckResult) -> tuple[str, ...]:
-    if result.kind in ("sound", "steady"):
-        return ()  # That a file is sound in its form shows nothing of what it does.
+    if result.kind in ("sound", "steady", "load"):
+        return ()  # That a file is sound in its form, or loads, shows nothing of what it does.
     return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
 
 

@@ -84,6 +84,9 @@ def _unproven(judgement: Judgement, question: Evidence, loaded: bool) -> Iterato
     if judgement.unseen:
         names = list_names([quoted(path) for path in judgement.unseen], MAX_NAMED, MAX_NAME)
         yield f"The evaluator could not see what is in these changed files: {names}."
+    if question.left:
+        names = list_names([quoted(path) for path in question.left], MAX_NAMED, MAX_NAME)
+        yield f"Nothing has run these changed programs after the last change: {names}. Run them."
     if question.must_run and not (judgement.quotes_run or loaded or question.has_run):
         yield "Nothing has run after the last change that could show that it works: run it."
 

@@ -12,7 +12,9 @@ from agentbatch.workspace.workspace import CommandRecord, Snapshot
 MAX_READ = 20_000
 """Characters of a program, and of a command, that are looked at."""
 MAX_PROGRAMS = 100
-"""Programs that are looked at, of the change and beside it."""
+"""Programs that are looked at beside those of the change."""
+MAX_CHANGED = 500
+"""Programs of the change that are looked at; more are not reached."""
 
 _RECIPES = frozenset(
     ("Makefile", "GNUmakefile", "makefile", "justfile", "Justfile", "package.json", "tox.ini")
@@ -34,8 +36,8 @@ def not_reached(programs: Sequence[str], commands: Iterable[str], after: Snapsho
         texts += [_text(path, after) for path in [*filter(_is_recipe, after.files)][:MAX_PROGRAMS]]
         programs = [path for path in programs if not is_test(path)]
     others = [path for path in after.files if PurePath(path).suffix.lower() in RUNNABLE][:MAX_PROGRAMS]
-    left = dict.fromkeys([*programs, *others])
-    while texts and any(path in left for path in programs):
+    left = dict.fromkeys([*programs[:MAX_CHANGED], *others])
+    while texts and left:
         text = texts.pop()
         words = {*re.findall(r"[\w.-]+", text)}
         modules = {
@@ -44,7 +46,8 @@ def not_reached(programs: Sequence[str], commands: Iterable[str], after: Snapsho
         for path in [path for path in left if _named(path, words, modules)]:
             del left[path]
             texts.append(_text(path, after))
-    return tuple(path for path in programs if path in left)
+    beyond = {*programs[MAX_CHANGED:]}
+    return tuple(path for path in programs if path in left or path in beyond)
 
 
 def runs_work(record: CommandRecord, programs: Sequence[str], after: Snapshot) -> bool:
