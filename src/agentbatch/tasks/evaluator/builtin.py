@@ -39,7 +39,7 @@ from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
-from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in
 from agentbatch.tasks.evaluator.judging.verdict import (
     MAX_FOLLOW_UP,
@@ -123,6 +123,7 @@ class BuiltinEvaluator:
         runner = self._running()
         work = Work(evidence.iteration, evidence.before, evidence.after, runner, self._conversations)
         checked = await self._checks.run(work)
+        checked = checked.plus(too_many(evidence.before, checked.after))
         question = self._question(evidence, checked)
         to_run, to_load = self._to_run(question)
         loaded = await load(to_load, runner, question.task) if not checked.failed else None

@@ -1,5 +1,6 @@
 """What has to speak for a verdict beside its quotes: something ran, nothing failed at the end, all was seen. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,13 +13,26 @@ from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.judge import Judgement
 from agentbatch.tasks.evaluator.judging.reached import not_reached
 from agentbatch.tasks.evaluator.judging.verdict import Facts
-from agentbatch.text import list_names
+from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 MAX_NAMED = 5
 MAX_NAME = 100
 """Files named in a sentence, and characters of each name or command."""
+
+
+def too_many(before: Snapshot, after: Snapshot) -> CheckResult | None:
+    """A failed check where the work has so many files now that not all of them can be seen."""
+    if before.truncated or not after.truncated:
+        return None
+    folders = Counter(f"{path.rpartition('/')[0] or '.'}/" for path in after.files)
+    most = list_names([quoted(path) for path, _ in folders.most_common(3)], 3, MAX_NAME)
+    text = (
+        f"There are too many files: only {counted(len(after.files), 'file')} can be looked at. Remove what is no part "
+        f"of the work; most are in {most}."
+    )
+    return CheckResult("all files can be seen", 1, text, 0.0, "sound", ran=False, told=text)
 
 
 def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) -> tuple[str, ...]:
