@@ -74,6 +74,7 @@ def test_lines_without_the_nonce_say_nothing() -> None:
     ("result", "words"),
     [
         (done("python3: command not found", 127), []),
+        (done("Segmentation fault", 139), ["`f(1)` should give 2; the program was ended by it"]),
         (done("", None, timed_out=True), ["`f(1)` should give 2; it was not over after 7 seconds"]),
         (done("", 0), ["`f(1)` should give 2; the program was ended by it"]),
         (
@@ -96,7 +97,11 @@ def test_a_process_that_did_not_come_to_its_end(result: CommandResult, words: li
     ("lines", "result", "words"),
     [
         (("8",), done("8\n"), "`./p` prints 8"),
-        (("8",), done("first\n  8 \nlast\n", 1), "`./p` prints 8"),
+        (("8",), done("first\n  8 \nlast\n"), "`./p` prints 8"),
+        (("8",), done("8\n", 1), None),
+        (("8",), done("8\nTraceback (most recent call last):\n  x\nKeyError: 1\n"), None),
+        (("8",), done("9\n", 1), "`./p` should print 8; it printed 9"),
+        (("8",), done("EOFError\n9\n", 1), "`./p` should print 8; it printed EOFError / 9"),
         (("8",), done("Sum: 8\n"), "`./p` prints 8"),
         (("8",), done("18\n"), "`./p` should print 8; it printed 18"),
         (("8",), done(""), "`./p` should print 8; it printed nothing"),
@@ -113,3 +118,17 @@ def test_a_command(lines: tuple[str, ...], result: CommandResult, words: str | N
     found = of_command(StatedCommand("./p", lines), result)
     assert (found.words if found else None) == words
     assert found is None or found.passed == ("should" not in found.words)
+
+
+@pytest.mark.parametrize(
+    ("stated", "came", "words"),
+    [
+        (0, 0, "`./p` prints 8"),
+        (3, 3, "`./p` prints 8"),
+        (0, 1, "`./p` should print 8 and exit with 0; it printed that, and then ended with exit code 1"),
+        (3, 0, "`./p` should print 8 and exit with 3; it printed that, and then ended with exit code 0"),
+    ],
+)
+def test_an_exit_code_that_is_stated(stated: int, came: int, words: str) -> None:
+    found = of_command(StatedCommand("./p", ("8",), stated), done("8\n", came))
+    assert found == Outcome(stated == came, words)

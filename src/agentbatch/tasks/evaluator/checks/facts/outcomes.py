@@ -13,8 +13,11 @@ from agentbatch.workspace.workspace import CommandResult
 
 NO_FAULT = frozenset({"OSError", "ImportError", "TclError"})
 """Exceptions that tell of the place, and not of the work: a file, a package or a screen that is not there."""
-_NO_FAULT_SAID = ("No module named ", "Cannot find module ", "command not found", "EOFError")
-"""What says so in the output of a command, or that it waits for what somebody types."""
+_NO_FAULT_SAID = ("No module named ", "Cannot find module ", "command not found")
+"""What says so in the output of a command."""
+_TRACEBACK = "Traceback (most recent call last):"
+NOT_STARTED = (126, 127)
+"""Exit codes of a shell that could not start a command."""
 MAX_VALUE = 2000
 """Characters of a value that is compared here."""
 MAX_TOLD = 300
@@ -57,7 +60,7 @@ def of_answers(
         raised = _raised(said[0])
         return [] if raised is None else [Outcome(False, f"{quoted(path)} cannot be imported: {raised}")]
     found = [_of_call(call, answer) for call, answer in zip(calls, said, strict=False)]
-    if len(said) < len(calls) and (done.timed_out or said or done.exit_code == 0):
+    if len(said) < len(calls) and (said or done.exit_code not in NOT_STARTED):
         late = f"it was not over after {done.seconds:.0f} seconds"
         end = late if done.timed_out else "the program was ended by it"
         found.append(Outcome(False, f"{_stated(calls[len(said)])}; {end}"))
@@ -104,19 +107,34 @@ def _kind(answer: Mapping[str, Any]) -> str:
 
 
 def of_command(command: StatedCommand, done: CommandResult) -> Outcome | None:
-    """Each line that it prints, exactly or as one of others, in their order."""
-    if done.exit_code in (126, 127) or any(words in done.output for words in _NO_FAULT_SAID):
+    """Each line that it prints, exactly or as one of others, in their order. Of one that printed them and failed then,
+    where no exit code is stated, nothing can be told."""
+    if done.exit_code in NOT_STARTED or any(words in done.output for words in _NO_FAULT_SAID):
         return None
     name = f"`{command.command}`"
     expected = " / ".join(command.lines)
     printed = [line.strip() for line in done.output.split("\n")]
+    last = next((line for line in reversed(printed) if line), "")
+    if last.startswith("EOFError"):
+        return None  # It waits for what somebody types.
     lines = iter(printed)
     if all(any(_is_line(line.strip(), came) for came in lines) for line in command.lines):
-        return Outcome(True, f"{name} prints {expected}")
+        return _after_printing(command, done, f"{name} prints {expected}", _TRACEBACK in printed)
     if done.exit_code is None:
         return None  # It may wait for somebody, and what it has printed may not be written out.
     said = _cut(" / ".join(line for line in printed if line)) or "nothing"
     return Outcome(False, f"{name} should print {expected}; it printed {said}")
+
+
+def _after_printing(command: StatedCommand, done: CommandResult, words: str, crashed: bool) -> Outcome | None:
+    """Of a command that has printed what it should."""
+    stated, code = command.exit_code, done.exit_code
+    if stated is not None and code is not None and code != stated:
+        name, expected = f"`{command.command}`", " / ".join(command.lines)
+        should = f"{name} should print {expected} and exit with {stated}"
+        return Outcome(False, f"{should}; it printed that, and then ended with exit code {code}")
+    failed = crashed or (code is not None and code != (stated or 0))
+    return None if failed else Outcome(True, words)
 
 
 def _is_line(stated: str, came: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
+from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line, stated_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 
@@ -79,3 +79,17 @@ def test_what_is_no_example(text: str) -> None:
 def test_how_it_is_run() -> None:
     assert command_line("python a.py 'b c'") == "python3 a.py 'b c'"
     assert command_line("printf 'a\\n' | ./w x") == "printf 'a\\n' | ./w x"
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code"),
+    [
+        ("`python3 a.py 5` prints `8` and exits with 0.", 0),
+        ("`python3 a.py 5` prints `8`, and then it exits with exit code `3`.", 3),
+        ("`python3 a.py 5` prints 8 and exits with status 2.", 2),
+        ("`python3 a.py 5` prints `8`.", None),
+        ("`python3 a.py 5` prints `8` and `4`.", None),
+    ],
+)
+def test_the_exit_code_that_is_stated(text: str, exit_code: int | None) -> None:
+    assert [example.exit_code for example in stated_commands(text)] == [exit_code]

@@ -21,6 +21,10 @@ _PRINTS = re.compile(
 )
 _SHOWN = ("code", "quoted", "curly", "kagi", "block", "number", "indented")
 _AFTER = re.compile(r"\s*(?:or|if|when|unless|for|followed|plus|per|in|somewhere)\b|\s*或")
+_EXITS = re.compile(
+    r"(?:\s*,)?(?:\s*(?:and|then)){0,2}(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
+    r"`?(\d{1,3})\b"
+)
 _LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z]|\{|\b[A-Z]\b")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*|.*(?:\.\.\.|…|[\[\]<>{}*?$`\\;&]).*", re.DOTALL)
 _INTERPRETERS = {"python": "python3", "python3": "python3", "node": "node", "bash": "bash", "sh": "sh"}
@@ -46,7 +50,9 @@ def stated_commands(text: str) -> Iterator[StatedCommand]:
         if _LEFT_OUT.search(shown) or _AFTER.match(text, found.end()) or parts(found["command"]) is None:
             continue
         if context(text, found.start(), found.end()).states(demanded=bool(found["should"])):
-            yield StatedCommand(found["command"].strip(), lines[:MAX_LINES])
+            exits = _EXITS.match(text, found.end())
+            code = int(exits[1]) if exits else None
+            yield StatedCommand(found["command"].strip(), lines[:MAX_LINES], code)
 
 
 def parts(command: str) -> Parts | None:

@@ -39,6 +39,8 @@ class StatedCommand:
     command: str
     lines: tuple[str, ...]
     """Lines that stand in its output, in this order."""
+    exit_code: int | None = None
+    """The exit code that is stated; None: none is."""
 
 
 Example = StatedCall | StatedCommand

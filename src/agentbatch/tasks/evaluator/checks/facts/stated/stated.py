@@ -54,4 +54,4 @@ def _certain_calls(text: str) -> list[StatedCall]:
 
 
 def commands_agree(one: StatedCommand, commands: Sequence[StatedCommand]) -> bool:
-    return all(other == one for other in commands if other.command == one.command)
+    return all(other.lines == one.lines for other in commands if other.command == one.command)
