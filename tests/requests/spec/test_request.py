@@ -59,6 +59,7 @@ def test_the_batch_form() -> None:
     ("text", "told"),
     [
         ("{", "here: not JSON: "),
+        ("1" * 5000, "here: not JSON: Exceeds the limit"),
         ('["a"]', "here: a JSON object is wanted, not list."),
         ("[" * 100_000, "here: "),
         (line({"prompt": "x"}), "here: `id` is missing."),

@@ -135,9 +135,9 @@ def read_line(text: str | bytes, where: str) -> BatchRequest:
     except _NoNumber as error:
         raise UserError(f"{where}: JSON has no number {error}. Write null, or leave it out.") from None
     except ValueError as error:
-        problem = (
-            f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else "not UTF-8"
-        )
+        problem = "not UTF-8" if isinstance(error, UnicodeError) else clip(str(error), 100)
+        if isinstance(error, json.JSONDecodeError):
+            problem = f"{error.msg} (column {error.colno})"
         raise UserError(f"{where}: not JSON: {problem}. Each line is one JSON object.") from None
     if not isinstance(document, dict):
         raise UserError(f"{where}: a JSON object is wanted, not {type(document).__name__}.")

@@ -14,6 +14,7 @@ from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.json_position import position_at, position_of
 from agentbatch.tasks.spec.task import GeneratedTask, Task
+from agentbatch.text import clip
 from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
@@ -40,6 +41,8 @@ def load_tasks(path: Path) -> list[Task]:
         raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
     except RecursionError:
         raise UserError(f"{path}: nested too deeply to be a task file.") from None
+    except ValueError as error:  # numbers of thousands of digits
+        raise UserError(f"{path}: not a task file: {clip(str(error), 100)}.") from None
     if re.search(r"\\u[dD][89a-fA-F]", text):
         _refuse_lone_surrogates(path, data)
     if isinstance(data, list):
