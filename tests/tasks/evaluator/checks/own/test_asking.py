@@ -35,7 +35,16 @@ def written(script: str, requirement: str = "it", language: str = "bash") -> dic
         (reply(written("true")), ["true"]),
         (f"Here you are:\n```json\n{reply(written('true'))}\n```", ["true"]),
         (reply(*[written(str(n)) for n in range(9)]), ["0", "1", "2"]),
-        (reply(written(" "), written("x" * (MAX_SCRIPT + 1)), written("a\0b"), written("true")), ["true"]),
+        (
+            reply(
+                written(" "),
+                written("x" * (MAX_SCRIPT + 1)),
+                written("a\0b"),
+                written("\ud800"),
+                written("true"),
+            ),
+            ["true"],
+        ),
         (reply(), []),
         ('{"checks": [{"script": "true", "more": 1}]}', ["true"]),
     ],

@@ -116,7 +116,10 @@ def parse_checks(content: str, most: int, redact: Redactor) -> list[OwnCheck]:
 
 
 def _is_one(written: _Written) -> bool:
-    return bool(written.script.strip()) and len(written.script) <= MAX_SCRIPT and "\0" not in written.script
+    script = written.script
+    # Half of a surrogate pair cannot stand in a command.
+    is_text = script.encode("utf-8", "replace").decode() == script and "\0" not in script
+    return bool(script.strip()) and len(script) <= MAX_SCRIPT and is_text
 
 
 def _check(written: _Written, redact: Redactor) -> OwnCheck:
