@@ -34,6 +34,9 @@ def ran(check: OwnCheck, folder: Path) -> tuple[int | None, str]:
         ("import sys\nsys.exit(3)", 3, ""),
         ("import ends\nraise SystemExit(1)", 1, "The program ended the process before the check was over."),
         ("import dies\nraise SystemExit(1)", 1, "The program ended the process before the check was over."),
+        ("import leaves\nassert False, 'wrong'", 1, "AssertionError: wrong"),
+        ("import leaves\nprint('no end of line', end='')", 0, "no end of line"),
+        ("import sys\nsys.exit(256)", 1, ""),
         ("def broken(:", 126, "SyntaxError"),
         ("print('quoted \"and\" $HOME `ls`')", 0, 'quoted "and" $HOME `ls`'),
     ],
@@ -44,6 +47,8 @@ def test_a_python_script_passes_only_when_it_comes_to_its_end(
     (tmp_path / "prog.py").write_text("def f(n):\n    return n * n\n")
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\n")
     (tmp_path / "dies.py").write_text("import os\nos._exit(0)\n")
+    hides = "import atexit, os\natexit.register(os._exit, 0)\nos._exit = lambda *_: 0\n"
+    (tmp_path / "leaves.py").write_text(hides)
     exit_code, output = ran(OwnCheck("it", script, "python"), tmp_path)
     assert exit_code == code
     assert said in output

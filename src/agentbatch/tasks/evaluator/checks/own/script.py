@@ -27,7 +27,7 @@ try:
 except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
     print(f"SyntaxError: {error}", flush=True)
     os._exit(126)
-ended = 0
+ended, leave, write, show = 0, os._exit, os.write, traceback.print_exc
 try:
     exec(code, {"__name__": "__main__"})
 except SystemExit as error:
@@ -40,16 +40,23 @@ except SystemExit as error:
     else:
         ended = error.code
 except BaseException:
-    traceback.print_exc()
+    show()
     ended = 1
 if isinstance(ended, str):
     print(ended, file=sys.stderr)
-print(nonce)
-sys.exit(1 if isinstance(ended, str) else ended)
+ended = 0 if ended is None else ended if isinstance(ended, int) else 1
+ended = ended % 256 or int(ended != 0)
+for stream in (sys.stdout, sys.stderr):
+    try:
+        stream.flush()
+    except Exception:
+        pass
+write(1, f"\\n{nonce} {ended}\\n".encode())
+leave(ended)
 """
-"""Runs a Python script to its end and says that it came there: a program that is imported and ends the process does not
-pass the check by that. (One that looks for the check in its own process could; nothing inside a process is safe from
-it.)"""
+"""Runs a Python script to its end and says that it came there, and how: a program that is imported and ends the
+process, also at its exit, does not pass the check by that. (One that looks for the check in its own process could;
+nothing inside a process is safe from it.)"""
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,13 @@ def came_to_its_end(
     has failed: the program under check has ended it."""
     if check.language != "python":
         return exit_code, output
-    lines = output.split("\n")
-    kept = "\n".join(line for line in lines if line != nonce)
-    if exit_code == 0 and nonce not in lines:
-        return 1, f"{kept.rstrip()}\nThe program ended the process before the check was over.".lstrip()
-    return exit_code, kept
+    said, found, rest = output.rpartition(f"\n{nonce} ")
+    code, _, after = rest.partition("\n")
+    if found and code.isascii() and code.isdigit():
+        return (int(code[:3]) or exit_code) if exit_code is not None else None, said + after
+    if exit_code == 0:
+        return 1, f"{output.rstrip()}\nThe program ended the process before the check was over.".lstrip()
+    return exit_code, output
 
 
 def cannot_run(exit_code: int | None, output: str) -> str:
