@@ -4,7 +4,14 @@ from types import TracebackType
 from typing import Self
 
 from agentbatch.tasks.evaluator.checks.copying import copy_of
+from agentbatch.workspace.files.left_out_diff import changed_left_out
 from agentbatch.workspace.workspace import Snapshot, Workspace
+
+
+def is_untouched(before: Snapshot, after: Snapshot) -> bool:
+    """Nothing has changed, as far as is known; that Python has compiled something is no change."""
+    whole = after.left_out_whole and not after.truncated
+    return whole and before.digest == after.digest and not changed_left_out(before, after)
 
 
 class Copies:
@@ -19,7 +26,7 @@ class Copies:
         """A copy of the directory as it is. Raises what `copy_of` raises."""
         if self._copy is not None:
             now = await self._copy.snapshot(self._untouched)
-            if self._untouched is not None and now.digest == self._untouched.digest:
+            if self._untouched is not None and is_untouched(self._untouched, now):
                 return self._copy
             await self._drop()
         self._copy = await copy_of(self._workspace)
