@@ -105,6 +105,8 @@ class FileEntry:
     excerpt: str = field(default="", compare=False)
     """Of a file whose `text` is None: its beginning and its end, with replacement characters for what is no UTF-8;
     empty where it is binary, and where the snapshot has no room for it."""
+    script: bool = field(default=False, compare=False)
+    """It begins with `#!`, or may be executed and is no machine code."""
     changed: float = field(default=0.0, compare=False)
     """When its content, mode or name changed last, in seconds since the epoch, by the system's clock, which no program
     can set back on a file; 0: that is not known."""

@@ -81,6 +81,20 @@ def test_when_a_file_changed_cannot_be_set_back(tmp_path: Path) -> None:
     assert entry.changed == path.stat().st_ctime_ns / 1e9 > OLD
 
 
+@pytest.mark.parametrize(
+    ("content", "mode", "script"),
+    [
+        (b"#!/bin/sh\n\0", 0o644, True),
+        (b"echo 8\n\0", 0o755, True),
+        (b"\x7fELF\0", 0o755, False),
+        (b"echo 8\n", 0o644, False),
+    ],
+)
+def test_what_is_a_script(tmp_path: Path, content: bytes, mode: int, script: bool) -> None:
+    write(tmp_path / "a", content).chmod(mode)
+    assert take_snapshot(tmp_path).files["a"].script is script
+
+
 def test_what_is_left_out(tmp_path: Path) -> None:
     for folder in (".git", "node_modules", "a/__pycache__", ".venv", ".agentbatch/runs"):
         write(tmp_path / folder / "file", "x")

@@ -32,6 +32,9 @@ RACY = 2_000_000_000
 """Nanoseconds. A file changed so shortly before it was read may change again without a new time stamp, so
 its entry is not trusted next time (git calls such entries racy). Two seconds is what FAT counts in."""
 
+MACHINE_CODE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+"""First bytes of programs for Linux, Windows and macOS."""
+
 SMALL_FILES = 100
 SMALL_SIZE = 1024 * 1024
 """Bytes. A directory with no more than these is read in about a millisecond."""
@@ -177,8 +180,13 @@ def _read_file(path: Path) -> FileEntry:
         bool(status.st_mode & stat.S_IXUSR),
         signature=None if fresh or size != status.st_size else _signature(status),
         excerpt=ends.excerpt(size) if text is None else "",
+        script=_is_script(ends.start, status.st_mode),
         changed=status.st_ctime_ns / 1e9,
     )
+
+
+def _is_script(start: bytes, mode: int) -> bool:
+    return start.startswith(b"#!") or bool(mode & stat.S_IXUSR and not start.startswith(MACHINE_CODE))
 
 
 def _text(raw: bytes) -> str | None:

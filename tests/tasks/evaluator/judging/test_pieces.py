@@ -139,7 +139,7 @@ def entry(text: str | None, size: int = 10, excerpt: str = "", **more: object) -
             False,
         ),
         (entry(None, 90_000), entry("now short\n"), "file f.py (modified)", "now short\n", False),
-        (None, entry("../t", kind="symlink"), "file f.py (added, a symlink)", "../t", False),
+        (None, entry("../t", kind="symlink"), "file f.py (added, a symlink)", "../t", True),
     ],
 )
 def test_each_kind_of_change(

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import PurePath
+from posixpath import dirname, join, normpath
 
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.pieces import Piece
@@ -23,6 +24,8 @@ _WRITTEN = (
     "bat c cc clj cpp cs css cxx dart ex exs go h hpp hs htm html java jl jsx kt kts lua m ml php pl pm ps1 r rb rs "
     "scala sql svelte swift tcl ts tsx vue zig zsh"
 )
+_SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
+_LOCK = re.compile(r"(?:.*[-.])?lock\.\w+", re.IGNORECASE)
 SOURCES = RUNNABLE | {f".{suffix}" for suffix in _WRITTEN.split()}
 """Suffixes of what people write and programs read."""
 
@@ -35,7 +38,11 @@ def runnable(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
 
 def _runs(path: str, entry: FileEntry) -> bool:
     suffix = PurePath(path).suffix.lower()
-    shebang = not suffix and entry.kind == "file" and _SHEBANG.match((entry.text or "")[:200]) is not None
+    shebang = (
+        not suffix
+        and entry.kind == "file"
+        and _SHEBANG.match((entry.text or entry.excerpt)[:200]) is not None
+    )
     return entry.kind == "file" and (suffix in RUNNABLE or shebang) and entry.size > 0
 
 
@@ -45,7 +52,7 @@ def file_pieces(before: Snapshot, after: Snapshot) -> tuple[Piece, ...]:
     old = sorted((*found.modified, *found.deleted), key=_sources_first)
     paths = [*old, *sorted(found.added, key=_sources_first)]
     return tuple(
-        _piece(f"F{number}", path, before.files.get(path), after.files.get(path), number <= MAX_COMPARED)
+        _piece(f"F{number}", path, before.files.get(path), after, number <= MAX_COMPARED)
         for number, path in enumerate(paths, 1)
     )
 
@@ -58,13 +65,30 @@ def is_source(path: str) -> bool:
     return PurePath(path).suffix.lower() in SOURCES
 
 
-def _piece(ref: str, path: str, before: FileEntry | None, after: FileEntry | None, compared: bool) -> Piece:
+def has_to_be_seen(path: str, entry: FileEntry) -> bool:
+    """What is in it decides what the work does."""
+    name = PurePath(path)
+    settings = name.suffix.lower() in _SETTINGS and not _LOCK.fullmatch(name.name)
+    return is_source(path) or settings or (entry.kind == "file" and entry.script)
+
+
+def _leads_away(path: str, entry: FileEntry, snapshot: Snapshot) -> bool:
+    """A symlink to what the snapshot does not show: outside, left out, or nowhere."""
+    target = normpath(join(dirname(path), entry.text or "/"))
+    if target.startswith(("/", "..")):
+        return True
+    return target not in snapshot.files and not any(name.startswith(f"{target}/") for name in snapshot.files)
+
+
+def _piece(ref: str, path: str, before: FileEntry | None, snapshot: Snapshot, compared: bool) -> Piece:
+    after = snapshot.files.get(path)
     name = f"file {shortened(quoted(path), MAX_PATH)}"
     if after is None:
         gone = _lines(path, before, None) if compared else ""
         return Piece(ref, f"{name} (deleted)", gone, outcome=("deleted",))
     kind = "added" if before is None else "modified"
-    source = path if is_source(path) else ""
+    away = after.kind == "symlink" and (not compared or _leads_away(path, after, snapshot))
+    source = path if away or has_to_be_seen(path, after) else ""
     if after.text is None:
         said = f"{described(after)}, sha256 {after.sha256[:HASH]}" if after.sha256 else described(after)
         text = after.excerpt or said
@@ -75,7 +99,7 @@ def _piece(ref: str, path: str, before: FileEntry | None, after: FileEntry | Non
     body = _lines(path, before, after) if known and compared else None
     empty = ("empty",) if not after.text.strip() else ()
     shown = "(empty)" if empty and not body else body
-    return Piece(ref, heading, after.text, body=shown, outcome=empty, source=source)
+    return Piece(ref, heading, after.text, body=shown, outcome=empty, source=source, hidden=away)
 
 
 def _lines(path: str, before: FileEntry | None, after: FileEntry | None) -> str:
