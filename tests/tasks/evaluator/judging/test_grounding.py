@@ -164,6 +164,32 @@ def test_what_ran_has_to_be_quoted() -> None:
     assert ground(code, {"F1": PIECES["F1"]}, same, can_run=True, must_run=True).unquoted == ""
 
 
+def test_that_a_file_is_sound_shows_nothing_and_is_the_judges_to_mend() -> None:
+    pieces = {"K1": Piece("K1", "check sound, passed", "a.json is sound", of_form=True), **PIECES}
+    found = ground(verdict({"ref": "K1", "quote": "is sound"}), pieces, same)
+    assert [problem.partition(" quotes ")[2] for problem in found.problems] == [
+        "only that files are sound in their form, which shows nothing of it: [K1]."
+    ]
+    assert found.misquoted
+    both = verdict({"ref": "K1", "quote": "is sound"}, {"ref": "F1", "quote": "print(8)"})
+    assert ground(both, pieces, same).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("1\\8", "1\\8"),
+        ("1\\\\8", "1\\8"),
+        ("1\\n8", "1 8"),
+        ("'\\d+'", "'d+'"),
+        ("a\\8", "a8"),
+        ("\\", ""),
+    ],
+)
+def test_what_is_left_of_escapes(text: str, plain: str) -> None:
+    assert folded(text) == plain
+
+
 def test_a_failure_that_had_to_be_is_named_by_its_exit_code() -> None:
     expected = verdict({"ref": "C3", "quote": "Exit 2"}, {"ref": "F1", "quote": "print(8)"})
     assert ground(expected, PIECES, same).expected == {"C3"}

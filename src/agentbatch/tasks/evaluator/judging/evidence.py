@@ -263,6 +263,7 @@ def _check(ref: str, result: CheckResult, weak_model: bool) -> Piece:
         outcome=_outcome(result),
         failed=not result.passed,
         ran=result.passed and result.ran,
+        of_form=result.kind in ("sound", "steady"),
         named=f"{check_prefix(result.kind)}, {end}: {check_name(result.kind, command, result.requirement)}",
     )
 

@@ -75,7 +75,8 @@ def ground(
         problem = _problem(requirement, found, proof) if requirement.met and verdict.complete else ""
         if problem:
             problems.append(problem)
-            of_the_work += not proof and bool(found) and all(piece is not None for piece, _ in found)
+            others = [piece for piece, _ in found if piece is None or not piece.of_form]
+            of_the_work += not proof and bool(others) and None not in others
             unshown.append(requirement.text)
         elif requirement.met:
             quoted |= {piece.ref for piece, _ in proof if piece.ran}
@@ -104,7 +105,7 @@ def ground(
 
 def _proves(piece: Piece, can_run: bool) -> bool:
     """It shows that something is done: what failed shows nothing, nor what a program printed before it was changed."""
-    return not piece.failed and not (piece.stale and can_run)
+    return not piece.failed and not piece.of_form and not (piece.stale and can_run)
 
 
 def _problem(
@@ -121,6 +122,10 @@ def _problem(
         return f"{name} is called met without evidence."
     if not proof:
         refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in found if piece is not None))
+        if all(piece is not None and piece.of_form for piece, _ in found):
+            return (
+                f"{name} quotes only that files are sound in their form, which shows nothing of it: {refs}."
+            )
         return f"{name} quotes only what failed or what ran before the last change: {refs}."
     if not any(_says_something(words, piece) for piece, words in proof):
         refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in proof))

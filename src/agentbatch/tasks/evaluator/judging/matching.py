@@ -9,6 +9,7 @@ ASIDE = " \t\r\n\"'`.,;:!?"
 _TYPED = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u00a0": " "}
 )
+_ESCAPES = re.compile(r"(\d?)\\+(?=(\d?))")
 _FAR_EAST = "\u2e80"
 """From here on letters stand without spaces between words."""
 
@@ -38,8 +39,13 @@ def stands_in(words: str, text: str) -> bool:
 def folded(text: str) -> str:
     """White space as one space, typographic signs as they are typed, and no escapes: a judge that copies a program into
     JSON loses some."""
-    plain = text.translate(_TYPED).replace("\\n", " ").replace("\\t", " ").replace("\\", "")
-    return " ".join(plain.split())
+    plain = text.translate(_TYPED).replace("\\n", " ").replace("\\t", " ")
+    return " ".join(_ESCAPES.sub(_unescaped, plain).split())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Without it; but two numbers do not become one."""
+    return f"{found[1]}\\" if found[1] and found[2] else found[1]
 
 
 def _place(words: str, text: str, start: int) -> int:

@@ -33,6 +33,8 @@ class Piece:
     """It executed something, with exit code 0, after the last change."""
     stale: bool = False
     """It ran before the last change."""
+    of_form: bool = False
+    """It tells of a file's form, or of our checks, and of nothing that is done."""
     source: str = ""
     """The path of a changed source."""
     hidden: bool = False
