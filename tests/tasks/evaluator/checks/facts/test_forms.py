@@ -70,7 +70,10 @@ def test_what_is_no_file_has_no_form(kind: str) -> None:
 @pytest.mark.parametrize(
     ("task", "checked"),
     [
-        ("Print an error for an invalid JSON file.", ["a.py"]),
+        ("Print an error for an invalid JSON file.", ["a.py", "b.json"]),
+        ("Write check.py, which reports invalid JSON files.", ["a.py", "b.json"]),
+        ("Contains a few invalid JSON samples.", ["a.py"]),
+        ("b.json must not parse.", ["a.py"]),
         ("Test it with a malformed sample.", ["a.py"]),
         ("Fix the syntax error in a.py.", ["a.py", "b.json"]),
         ("Fix the broken script.", ["a.py", "b.json"]),

@@ -1,6 +1,8 @@
 """Files that were changed are looked at in a workspace, all by one command."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -12,7 +14,10 @@ TASK = "Write prog.py and data.json."
 
 
 async def checked(
-    tmp_path: Path, files: dict[str, str], before: dict[str, str] | None = None
+    tmp_path: Path,
+    files: dict[str, str],
+    before: dict[str, str] | None = None,
+    kind: type[SoundFiles] = SoundFiles,
 ) -> tuple[list[CheckResult], list[e.Event]]:
     root = tmp_path / "work"
     root.mkdir()
@@ -25,7 +30,7 @@ async def checked(
     events: list[e.Event] = []
     runner = CheckRunner("t", events.append, Redactor(["sesame-sesame"]), workspace)
     work = Work(1, start, await workspace.snapshot(), runner)
-    found = await SoundFiles(TASK, 30.0).run(work)
+    found = await kind(TASK, 30.0).run(work)
     return list(found), events
 
 
@@ -57,6 +62,32 @@ async def test_what_is_sound_is_evidence(tmp_path: Path) -> None:
     (found,), _ = await checked(tmp_path, {"prog.py": "x = 1\n", "data.json": "{}", "notes.txt": "-"})
     assert (found.passed, found.told) == (True, "")
     assert found.tail == "2 files are sound in their form: data.json (JSON), prog.py (Python)"
+
+
+async def test_a_file_that_cannot_be_read_in_time_says_nothing_of_the_others(tmp_path: Path) -> None:
+    files = {"a.toml": "a." * 900_000 + "a = 1", "prog.py": "def f(:\n"}
+    (found,), events = await checked(tmp_path, files)
+    assert found.told.startswith("A file is not sound:\nprog.py, line 1: ")
+    assert [event.text for event in events if isinstance(event, e.Notice)] == [
+        "What cannot be read in time was not looked at in its form: a.toml."
+    ]
+
+
+class Falling(SoundFiles):
+    """The program that looks at files does not come to its end with one of them."""
+
+    async def _answers(self, work: Work, files: Sequence[Any], timeout: float) -> list[Any] | None:
+        hangs = any(path == "c.json" for _, path, _ in files)
+        return None if hangs else await super()._answers(work, files, timeout)
+
+
+async def test_after_a_fall_each_file_is_looked_at_alone(tmp_path: Path) -> None:
+    files = {"c.json": "{}", "prog.py": "def f(:\n"}
+    (found,), events = await checked(tmp_path, files, kind=Falling)
+    assert "prog.py, line 1" in found.told
+    assert [event.text for event in events if isinstance(event, e.Notice)] == [
+        "What cannot be read in time was not looked at in its form: c.json."
+    ]
 
 
 async def test_where_there_is_nothing_to_look_at_nothing_runs(tmp_path: Path) -> None:

@@ -40,10 +40,15 @@ _BROKEN_FOLDERS = re.compile(
 _BROKEN_NAMES = re.compile(r"(^|[-_.])(bad|invalid|broken|malformed|corrupt(ed)?)([-_.]|$)|[{}%$]", re.I)
 _BROKEN = r"(invalid|malformed|broken|corrupt(ed)?|damaged|unparsable)\s+(\w+\s+){0,3}"
 _BROKEN_DATA_WANTED = re.compile(
-    _BROKEN + r"(files?|json|toml|ya?ml|xml|samples?|examples?|documents?|configs?|configurations?)\b"
-    r"|\b(does|do|must|should|can)\s*(not|n['’]t) parse\b|无效的?(文件|JSON)|损坏|不正な|壊れた",
+    r"\b(writes?|creates?|adds?|makes?|generates?|produces?|saves?|stores?|includes?|contains?|puts?|keeps?|tests?|has|have)\s+"
+    r"([\w./`'\"-]+\s+){0,3}"
+    + _BROKEN
+    + r"(files?|json|toml|ya?ml|xml|samples?|examples?|documents?|configs?|configurations?)\b"
+    r"|\b(must|should)\s*(not|n['’]t) parse\b|(写|创建|生成|添加|提供)[^。\n]{0,20}(无效的?(文件|JSON)|损坏)"
+    r"|(不正な|壊れた)[^。\n]{0,20}(作成|作る|書|生成)",
     re.IGNORECASE,
 )
+"""The task asks for such files: one that is about them, and only reads them, does not."""
 _BROKEN_CODE_WANTED = re.compile(
     r"\b(writes?|creates?|adds?|makes?|generates?|includes?|puts?|keep)\b[^.\n]{0,80}\b(syntax errors?|"
     + _BROKEN

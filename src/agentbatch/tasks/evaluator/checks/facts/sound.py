@@ -10,13 +10,17 @@ from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Wo
 from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
 from agentbatch.tasks.evaluator.checks.facts.programs.program import answer, argument_text, command, room
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.text import counted
+from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
 
 NAME = "the form of the changed files"
 MAX_FILES = 400
 """Files that are looked at in one round; more are no work of one task."""
+ALONE = 5.0
+"""Seconds for one file, where all together could not be read."""
+UNREAD = "unread"
+"""In place of an answer: there is none, or the file is of a kind that is not read."""
 MAX_TASK = 200_000
 """Characters of a task that are looked at."""
 MAX_TOLD = 8
@@ -55,7 +59,7 @@ class SoundFiles:
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         begun = monotonic()
-        changed = (*work.changes.added, *work.changes.modified)
+        changed = (*work.changes.modified, *work.changes.added)
         unsound = list(told_by_text(work.before, work.after, self._task))
         wanted = [
             (path, form) for path in changed if (form := form_of(path, work.after.files[path], self._task))
@@ -67,6 +71,15 @@ class SoundFiles:
                 sound.append((path, form))
             elif isinstance(found, list) and not await self._was_so(work, form, path, found):
                 unsound.append(Unsound(path, *_line_and_words(found), "" if form == "text" else form))
+        unread = [path for (path, _), found in zip(wanted, answers, strict=False) if found == UNREAD]
+        if unread or len(wanted) > MAX_FILES:
+            names = [
+                *map(quoted, unread),
+                *([f"more than {MAX_FILES} files"] if len(wanted) > MAX_FILES else []),
+            ]
+            work.runner.notice(
+                f"What cannot be read in time was not looked at in its form: {list_names(names)}."
+            )
         if not unsound and not sound:
             return ()
         result = told(unsound, sound, monotonic() - begun, work.runner)
@@ -75,15 +88,25 @@ class SoundFiles:
         return (result,)
 
     async def _look(self, work: Work, files: Sequence["File"]) -> list[Any]:
-        """An answer for each, as the program has it; False where there is none."""
+        """An answer for each, as the program has it; UNREAD where there is none. One file that cannot be read in time
+        says nothing of the others."""
         answers: list[Any] = []
         for chunk in chunks(files, room("sound_forms.py")):
-            done = await work.workspace.run(command("sound_forms.py", chunk), self._timeout)
-            found = answer(done.output) if done.exit_code == 0 else None
-            if not isinstance(found, list) or len(found) != len(chunk):
-                found = [False] * len(chunk)
-            answers += found
+            found = await self._answers(work, chunk, self._timeout)
+            if found is None:
+                end = monotonic() + self._timeout
+                found = []
+                for file in chunk if len(chunk) > 1 else ():
+                    alone = await self._answers(work, [file], ALONE) if monotonic() < end else None
+                    found += alone or [UNREAD]
+            answers += found or [UNREAD] * len(chunk)
         return answers
+
+    async def _answers(self, work: Work, files: Sequence["File"], timeout: float) -> list[Any] | None:
+        """By one command; None: it did not come to its end."""
+        done = await work.workspace.run(command("sound_forms.py", files), timeout)
+        found = answer(done.output) if done.exit_code == 0 else None
+        return found if isinstance(found, list) and len(found) == len(files) else None
 
     async def _was_so(self, work: Work, form: Form, path: str, found: list[Any]) -> bool:
         """The file was unsound in the same way when the task began, or may have been."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.programs.sound_forms import look
+from agentbatch.tasks.evaluator.checks.facts.programs.sound_forms import UNREAD, look
 
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 
@@ -32,6 +32,8 @@ ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a
         ("TOML", "a = 1\n[b]\n", None),
         ("TOML", "a = 1\na = 2\n", ...),
         ("TOML", "a = \n", 1),
+        ("TOML", "a." * 50_000 + "a = 1", UNREAD),
+        ("TOML", "#" * 100_001, UNREAD),
         ("XML", "<a><b/></a>", None),
         ("XML", "<a>\n<b></a>", 2),
         ("XML", ENTITIES, False),
@@ -45,8 +47,8 @@ def test_what_is_sound(form: str, text: str, line: Any) -> None:
     found = look(form, "file", text)
     if line is ...:  # By what this Python has.
         assert found in (None, False) or isinstance(found[0], int)
-    elif line is None or line is False:
-        assert found is line
+    elif line is None or line is False or line == UNREAD:
+        assert found == line
     else:
         assert found[0] == line
         assert 0 < len(found[1]) <= 200

@@ -1,7 +1,8 @@
 """Runs in the workspace, by `python3 -I -c`: which files are not sound in their own form.
 
 Its one argument is JSON: a list of [form, path, text]; `text` null: the file itself is read. It prints one line, a JSON
-list with an answer for each: null (sound), false (nothing here can tell), or [line, what is wrong], line 0: unknown.
+list with an answer for each: null (sound), false (nothing here can tell), "unread" (it would take too long), or [line,
+what is wrong], line 0: unknown.
 Nothing of a file is executed. From Python 3.7 on, the standard library alone, PyYAML where it is there.
 
 It runs after every turn: what takes long to import is imported where a form needs it, installed packages (`-S`) too.
@@ -23,10 +24,15 @@ TOOL_TIMEOUT = 10
 """Seconds for bash or node on one file."""
 MAX_WORDS = 200
 
+MAX_TOML = 100_000
+MAX_DOTS = 1000
+"""Bytes of a TOML file, and dots in one line of it, that are read."""
+
 UNKNOWN = False
+UNREAD = "unread"
 
 Answer = Any
-"""None, False, or [line, words]."""
+"""None, False, "unread", or [line, words]."""
 
 
 def main(argument: str) -> None:
@@ -81,6 +87,9 @@ def is_json_lines(raw: bytes) -> bool:
 
 
 def toml(raw: bytes, path: str) -> Answer:
+    # Of a key with many dots every part is looked up anew.
+    if len(raw) > MAX_TOML or any(line.count(b".") > MAX_DOTS for line in raw.split(b"\n")):
+        return UNREAD
     import tomllib
 
     try:
