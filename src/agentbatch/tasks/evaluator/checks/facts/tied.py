@@ -43,7 +43,7 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
             if _can_run(example.command, changed, before, after):
                 commands.append(example)
             continue
-        path = _module(example, defined, task)
+        path = _module(example, defined, task) or _named_module(example, changed, task, after)
         if path and not _names_file(example.call, before, after):
             calls.setdefault(path, []).append(example)
     return Tied(calls, commands)
@@ -72,10 +72,33 @@ def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str) -
     """The one file that is meant; empty: none, or it is not certain which."""
     paths = [path for path in defined.get(call.function, ()) if call.module in ("", _stem(path))]
     if len(paths) > 1:
-        paths = [path for path in paths if named_in(task, path)]
+        paths = _nearest([path for path in paths if named_in(task, path)] or paths, task)
     if len(paths) != 1 or (is_script(paths[0]) and given(call) is None):
         return ""
     return paths[0]
+
+
+def _nearest(paths: Sequence[str], task: str) -> list[str]:
+    """Those of which the task has the whole path, else those that lie least deep."""
+    depth = min(path.count("/") for path in paths)
+    whole = [path for path in paths if "/" in path and path in task]
+    return whole or [path for path in paths if path.count("/") == depth]
+
+
+def _named_module(call: StatedCall, changed: Sequence[str], task: str, after: Snapshot) -> str:
+    """The one file that the task names and that has the name, however it comes by it (an import, a lambda, exports):
+    whether it is there is seen when it runs. Empty: there is none."""
+    word = re.compile(rf"\b{re.escape(call.function)}\b")
+    paths = [
+        path
+        for path in changed
+        if (path.endswith(".py") or (is_script(path) and _EXPORTS.search(after.files[path].text or "")))
+        and not is_test(path)
+        and call.module in ("", _stem(path))
+        and named_in(task, path)
+        and word.search(after.files[path].text or "")
+    ]
+    return paths[0] if len(paths) == 1 and not (is_script(paths[0]) and given(call) is None) else ""
 
 
 def _stem(path: str) -> str:
@@ -97,5 +120,15 @@ def _can_run(command: str, changed: Sequence[str], before: Snapshot, after: Snap
     files = [word.removeprefix("./") for word in found.arguments if _FILE.fullmatch(word)]
     if any(path not in before.files for path in files):
         return False
+    if found.arguments or found.fed:
+        return True
     made_up = [path for path in after.files if path not in before.files and not _CODE.fullmatch(path)]
-    return bool(found.arguments or found.fed) or not made_up
+    code = [after.files[path].text or "" for path in changed if _CODE.fullmatch(path)]
+    return not any(_reads(text, path) for path in made_up for text in code)
+
+
+def _reads(text: str, path: str) -> bool:
+    """A program may read the file: it has its name, or names of its kind."""
+    name = path.rsplit("/", 1)[-1]
+    ending = name[name.rfind(".") :] if "." in name else name
+    return ending in text
