@@ -244,7 +244,8 @@ def _verdict(event: e.VerdictReached) -> list[str]:
     outcome = accepted_words(event.verdict, event.checks) if event.accepted else "not accepted"
     if event.decided_by in ("verify", "checks"):
         decided = "verify" if event.decided_by == "verify" else "a check"
-        outcome = f"{decided} {'passed' if event.accepted else 'failed'}, {outcome} (the judge was not asked)"
+        end = "passed, accepted" if event.accepted else f"failed, {outcome}"
+        outcome = f"{decided} {end} (the judge was not asked)"
     lines = [f"verdict {event.iteration}: {outcome}"]
     if event.checks:
         lines.append(f"  checks: {counted_checks(event.checks)}")

@@ -88,7 +88,8 @@ async def test_a_directory_that_can_be_copied_no_more_has_failed(tmp_path: Path)
     await tests.prepare(Start(planned, workspace, Snapshot({}), record=record), runner)
     own = WrittenChecks(NOTHING, NOTHING, Redactor([]), 5, 30.0, [OwnCheck("a", "true")])
     loaded = await load(["a.py"], runner)
-    found = [*[await source.run(work) for source in (examples, tests, own)], [loaded]]
+    assert loaded is not None
+    found = [*[await source.run(work) for source in (examples, tests, own)], [loaded.result]]
     for (result,) in found:
         assert isinstance(result, CheckResult)
         assert (result.passed, result.binding) == (False, True)
