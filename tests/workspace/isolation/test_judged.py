@@ -135,3 +135,43 @@ async def test_of_a_folder_in_the_repository_only_that_is_committed(
     assert found == {"one/a.txt": "new", "two/b.txt": "b"}
     assert not kept.whole
     assert branches(repository) == [place.branch]
+
+
+async def test_a_rule_of_the_work_keeps_no_judged_file_away(tmp_path: Path, places: Isolation) -> None:
+    files = {**BASE, ".gitignore": "*.log\nbuild/\n", "lib/.gitignore": "*.tmp\n"}
+    place = await places.make(
+        "worktree", make_repository(tmp_path / "repo", files), tmp_path / "work", task_id="t"
+    )
+    made = {"prog.py": "8\n", "a.log": "", "build/x": "", "lib/a.tmp": "", "sub/b c.py": "9\n"}
+    judged = work(place, {".gitignore": "*.log\nbuild/\n*.py\n", "sub/.gitignore": "*\n", **made})
+    await places.keep(place, "m", judged)
+    found = committed(place)
+    assert {name for name in found if name not in files} == {"prog.py", "sub/b c.py", "sub/.gitignore"}
+    assert found["prog.py"] == "8\n"
+
+
+async def test_attributes_of_the_work_change_no_judged_byte(place: IsolatedDir, places: Isolation) -> None:
+    made = {
+        ".gitattributes": "*.txt text eol=crlf\n*.u working-tree-encoding=UTF-16LE\n",
+        "new.txt": "1\r\n2\r\n",
+        "a.txt": "3\r\n",
+        "a.u": "x",
+        "b.bin": "4\r\n",
+    }
+    before = take_snapshot(place.root)
+    for name, text in made.items():
+        (place.root / name).write_bytes(text.encode("utf-16le" if name == "a.u" else "utf-8"))
+    await places.keep(place, "m", Judged(place.root, before, take_snapshot(place.root)))
+
+    def blob(name: str) -> str:
+        return git(place.source, "rev-parse", f"{place.branch}:{name}")
+
+    for name in made:
+        file = str(place.root / name)
+        assert blob(name) == git(place.source, "hash-object", "--no-filters", file), name
+
+
+async def test_a_repository_in_capitals_is_no_change(place: IsolatedDir, places: Isolation) -> None:
+    judged = work(place, {"sub/.GIT/config": "[core]\n", "b.txt": "b\n"})
+    await places.keep(place, "m", judged)
+    assert committed(place)["b.txt"] == "b\n"

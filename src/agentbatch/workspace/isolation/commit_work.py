@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
+from agentbatch.workspace.isolation.as_judged import keep_as_judged
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.judged import Judged, take_back_unjudged
 from agentbatch.workspace.isolation.removal import open_up
@@ -63,6 +64,8 @@ def commit_work(
     _, problem = git.try_run("add", "-A", "--ignore-errors", "--", ".", cwd=top, pinned=pinned)
     if problem:
         notes.append(f"Not everything could be committed ({problem}): it is still in {top}.")
+    if judged is not None and judged.whole:
+        keep_as_judged(git, worktree, index, judged, folder)
     lost = _changed_submodules(git, worktree, index)
     if lost:
         notes.append(

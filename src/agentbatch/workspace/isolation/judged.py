@@ -10,7 +10,7 @@ from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.worktree import Worktree
-from agentbatch.workspace.workspace import Snapshot
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
 class WorkAltered(UserError):
@@ -33,15 +33,23 @@ class Judged:
 
     def paths(self, top: Path) -> frozenset[str]:
         """What it changed, relative to `top`."""
-        made, folder = changes(self.before, self.after), self.root.relative_to(top).as_posix()
-        prefix = "" if folder == "." else f"{folder}/"
+        made, prefix = changes(self.before, self.after), self._prefix(top)
         return frozenset(f"{prefix}{path}" for path in (*made.added, *made.modified, *made.deleted))
+
+    def made(self, top: Path) -> dict[str, FileEntry]:
+        """What it added or modified, by the path relative to `top`."""
+        made, prefix = changes(self.before, self.after), self._prefix(top)
+        return {f"{prefix}{path}": self.after.files[path] for path in (*made.added, *made.modified)}
+
+    def _prefix(self, top: Path) -> str:
+        folder = self.root.relative_to(top).as_posix()
+        return "" if folder == "." else f"{folder}/"
 
     def check(self) -> None:
         """Raises WorkAltered when files of it have another content now, OSError."""
         altered = altered_work(self.before, self.after, take_snapshot(self.root, self.after))
-        # Pointers to repositories inside were set aside by us.
-        altered = [path for path in altered if path.rsplit("/", 1)[-1].casefold() != ".git"]
+        # Repositories inside, and pointers to them, were set aside by us.
+        altered = [path for path in altered if ".git" not in path.casefold().split("/")]
         if altered:
             raise WorkAltered(changed_since(altered))
 
