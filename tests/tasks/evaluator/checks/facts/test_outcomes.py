@@ -45,6 +45,8 @@ VALUE_ERROR = {"raised": ["ValueError", "Exception"], "words": "too small"}
         (call("2"), {"raised": []}, None),
         (call("2"), {"raised": "x"}, None),
         (call("2"), {}, None),
+        (call("2"), {"missing": True}, None),
+        (call(raises="ValueError"), {"missing": True}, None),
         (call(raises="ValueError"), VALUE_ERROR, "`f(1)` raises ValueError"),
         (call(raises="Exception"), VALUE_ERROR, "`f(1)` raises an exception"),
         (

@@ -68,6 +68,8 @@ def of_answers(
 
 
 def _of_call(call: StatedCall, answer: Mapping[str, Any]) -> Outcome | None:
+    if answer.get("missing") is True:
+        return None  # The module may not be the one that is meant.
     if "raised" in answer:
         names = answer["raised"] if isinstance(answer["raised"], list) else []
         if call.raises:

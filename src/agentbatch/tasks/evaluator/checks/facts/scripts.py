@@ -49,7 +49,7 @@ def of_script(said: Sequence[Mapping[str, Any]], calls: Sequence[StatedCall]) ->
 
 
 def _read(answer: Mapping[str, Any], call: StatedCall) -> Mapping[str, Any]:
-    if "raised" in answer:
+    if "raised" in answer or "missing" in answer:
         return answer
     try:
         return {"value": repr(json.loads(answer["json"]))}

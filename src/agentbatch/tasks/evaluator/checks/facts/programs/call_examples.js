@@ -1,7 +1,7 @@
 // Runs in the workspace, by `node -e`: calls of one module's functions, and what came of them, as call_examples.py does
 // for Python; see there. Its one argument is JSON: `nonce`, `path`, and `calls`, each with `function` and `given`, a list
 // of values. It prints a line for each call, the nonce and JSON: `json`, the value as JSON (null: it is none), and
-// `shown`; or `raised` and `words`.
+// `shown`; or `raised` and `words`; or `missing`.
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -39,7 +39,7 @@ async function outcome(module, call) {
   const inner = module.default;
   const named = [module, inner].map((one) => one && one[call.function]).find((one) => typeof one === "function");
   const target = named || [module, inner].find((one) => typeof one === "function");
-  if (!target) return { raised: ["ImportError"], words: call.function + " is not exported" };
+  if (!target) return { missing: true };
   try {
     const value = await target(...call.given);
     const json = JSON.stringify(value);

@@ -2,8 +2,8 @@
 
 Its one argument is JSON: `nonce`, `path` of the module, and `calls`, each with `call` (its source: literals alone),
 `function`, `expected` (a literal's source; empty: none), `exact` and `ordered`. It prints a line for each call, the
-nonce and JSON: `value` (repr), `shown` (str) and `equal`; or `raised` (names of the exception's classes) and `words`.
-A module that cannot be imported gets one line, with `import` true.
+nonce and JSON: `value` (repr), `shown` (str) and `equal`; or `raised` (names of its classes) and `words`; or
+`missing`, true: the module has no such name. A module that cannot be imported gets one line, with `import` true.
 
 The module runs in this process. One that means to can read the nonce, and print lines of its own: as it can return
 whatever the examples want to see. This tells whether the work is right, not whether it is honest.
@@ -73,7 +73,7 @@ def outcome(
     module: Any, call: str, function: str, expected: str, exact: bool, ordered: bool
 ) -> dict[str, Any]:
     if not hasattr(module, function):
-        return {"raised": ["NameError", "ImportError"], "words": "%s is not defined" % function}  # noqa: UP031
+        return {"missing": True}
     try:
         value = evaluated(ast.parse(call, mode="eval").body, module)
         if inspect.iscoroutine(value):
