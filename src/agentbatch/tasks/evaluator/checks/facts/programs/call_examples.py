@@ -129,7 +129,7 @@ def is_literal(source: str) -> bool:
 
 def same(stated: Any, came: Any, exact: bool = True, ordered: bool = True) -> bool:
     """The value is the one that was stated. A list may be a tuple, and a number may have been computed in another way;
-    where it is not `exact`, the stated one may have been rounded; where not `ordered`, lists may have another order."""
+    where it is not `exact`, one with a point may have been rounded; where not `ordered`, lists may be in any order."""
     if isinstance(stated, (list, tuple)) and isinstance(came, (list, tuple)):
         if not ordered:
             stated, came = sorted(stated, key=repr), sorted(came, key=repr)
@@ -140,6 +140,8 @@ def same(stated: Any, came: Any, exact: bool = True, ordered: bool = True) -> bo
     numbers = (int, float)
     if isinstance(stated, numbers) and isinstance(came, numbers) and float in (type(stated), type(came)):
         try:
+            if isinstance(stated, int):
+                return math.isclose(float(stated), float(came), rel_tol=1e-12, abs_tol=1e-9)
             return near(float(stated), float(came), exact)
         except OverflowError:  # a whole number that no float is near to
             return False
@@ -149,7 +151,7 @@ def same(stated: Any, came: Any, exact: bool = True, ordered: bool = True) -> bo
 def near(stated: float, came: float, exact: bool) -> bool:
     digits = repr(stated).partition(".")[2]
     slack = 0.0 if exact or not digits.isdigit() else 0.5000001 * 10.0 ** -len(digits)
-    return math.isclose(stated, came, rel_tol=1e-6, abs_tol=max(1e-9, slack))
+    return math.isclose(stated, came, rel_tol=1e-9, abs_tol=max(1e-9, slack))
 
 
 def described(error: BaseException) -> dict[str, Any]:
