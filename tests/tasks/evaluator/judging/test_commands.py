@@ -97,6 +97,9 @@ def test_what_ran_well() -> None:
     assert not ran_well(ran("python3 prog.py", 1))
     assert not ran_well(ran("python3 prog.py", None))
     assert not ran_well(ran("cat prog.py"))
+    assert ran_well(ran('python3 prog.py; echo "exit: $?"', 0, "8\nexit: 0"))
+    assert not ran_well(ran("python3 prog.py; echo exit $?", 0, "8\nexit 10"))
+    assert not ran_well(ran("python3 prog.py || true; echo $?", 0, "0"))
     assert not ran_well(ran("python3 prog.py; cat prog.py", 0, "Traceback (most recent call last):\n  ..."))
 
 

@@ -46,7 +46,9 @@ def executes(command: str) -> bool:
 def ran_well(record: CommandRecord) -> bool:
     """It executed something, and nothing in it crashed."""
     good = record.exit_code == 0 and CRASH not in record.tail
-    return good and executes(record.command) and not hides_failure(record.command)
+    if not good or not executes(record.command):
+        return False
+    return not hides_failure(record.command) or _says_zero(record)
 
 
 def hides_failure(command: str) -> bool:
@@ -55,6 +57,15 @@ def hides_failure(command: str) -> bool:
     last = re.split(r"[;\n]", text)[-1].strip("(){ \t")
     looks = last != text and not _EXECUTES.search(last) and _LOOKS.match(last) is not None
     return looks or _HIDES.search(text) is not None
+
+
+def _says_zero(record: CommandRecord) -> bool:
+    """`; echo $?` behind the program, and it was 0."""
+    last = re.split(r"[;\n]", _bare(record.command).strip("(){}; \t\n"))[-1]
+    line = record.tail.rstrip().rpartition("\n")[2]
+    return (
+        "$?" in last and not _HIDES.search(record.command) and re.search(r"(?:^|\D)0\W*$", line) is not None
+    )
 
 
 def changed_until(commands: Sequence[CommandRecord], tried_from: int, changed: Mapping[str, float]) -> int:
