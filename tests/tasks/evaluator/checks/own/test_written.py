@@ -55,8 +55,11 @@ async def test_what_passed_before_the_work_counts_only_when_it_fails(place: Plac
     assert against.requirement == "b"
 
 
-async def test_no_check_sees_what_another_has_done(place: Place) -> None:
-    script = "test ! -e mark && touch mark && rm -f here"
+@pytest.mark.parametrize("mark", ["mark", ".cache/mark", ".cache/deep/"])
+async def test_no_check_sees_what_another_has_done(place: Place, mark: str) -> None:
+    script = f"test ! -e {mark} && mkdir -p $(dirname {mark}x) && touch {mark}"
+    if mark == "mark":
+        script += " && rm -f here"
     (place.root / "here").write_text("")
     own = written(*[OwnCheck(name, f"test -e here && {script}") for name in "abc"])
     assert [one.passed for one in await own.run(place.work)] == [True, True, True]

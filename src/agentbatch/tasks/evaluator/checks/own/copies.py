@@ -7,6 +7,11 @@ from agentbatch.tasks.evaluator.checks.copying import copy_of
 from agentbatch.workspace.files.left_out_diff import changed_left_out
 from agentbatch.workspace.workspace import Snapshot, Workspace
 
+_LISTING = "find . -name __pycache__ -prune -o -type d -print -o -exec stat -c '%n %s %z' {} + | cksum"
+"""One line that is another once a file has changed anywhere, also in caches, which no snapshot holds: a change shows in
+its time of change, which nobody can set."""
+LISTING_TIMEOUT = 30.0
+
 
 def is_untouched(before: Snapshot, after: Snapshot) -> bool:
     """Nothing has changed, as far as is known; that Python has compiled something is no change."""
@@ -21,17 +26,25 @@ class Copies:
         self._workspace = workspace
         self._copy: Workspace | None = None
         self._untouched: Snapshot | None = None
+        self._listing = ""
 
     async def take(self) -> Workspace:
         """A copy of the directory as it is. Raises what `copy_of` raises."""
         if self._copy is not None:
             now = await self._copy.snapshot(self._untouched)
-            if self._untouched is not None and is_untouched(self._untouched, now):
+            same = self._untouched is not None and is_untouched(self._untouched, now)
+            if same and self._listing and await self._listed(self._copy) == self._listing:
                 return self._copy
             await self._drop()
         self._copy = await copy_of(self._workspace)
         self._untouched = await self._copy.snapshot()
+        self._listing = await self._listed(self._copy)
         return self._copy
+
+    async def _listed(self, copy: Workspace) -> str:
+        """Empty: it cannot be told."""
+        done = await copy.run(_LISTING, LISTING_TIMEOUT)
+        return done.output if done.exit_code == 0 else ""
 
     async def __aenter__(self) -> Self:
         return self
