@@ -11,6 +11,31 @@ def snapshot(files: dict[str, str]) -> Snapshot:
     return Snapshot({path: FileEntry(text, len(text), text, False) for path, text in files.items()})
 
 
+@pytest.mark.parametrize(
+    ("task", "after", "found"),
+    [
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": "def g(): pass"}, {"a.py": ["f"]}),
+        ("写 a.py，函数 f(n)。f(1) 返回 2", {"a.py": "def g(): pass"}, {"a.py": ["f"]}),
+        (
+            "Write a.py with functions f(n) and h(n). f(1) == 2, h(1) == 2",
+            {"a.py": "def h(n): 1"},
+            {"a.py": ["f"]},
+        ),
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": "f = g"}, {}),
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": "from b import *"}, {}),
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": "globals()['f'.lower()] = len"}, {}),
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": "1", "b.py": "def f(n): 1"}, {}),
+        ("Write a.py with a function f(n). f(1) == 2", {"b.py": "1"}, {}),
+        ("Write a.py with a function f(n). f(1) == 2", {"a.py": ""}, {}),
+        ("Write a.py and b.py with a function f(n). f(1) == 2", {"a.py": "1", "b.py": "1"}, {}),
+        ("Write a.py. len('a') == 1 is so", {"a.py": "1"}, {}),
+        ("Write a.py with a function f(n). a.f(1) == 2", {"a.py": "1"}, {}),
+    ],
+)
+def test_a_function_that_is_nowhere(task: str, after: dict[str, str], found: dict[str, list[str]]) -> None:
+    assert tied(stated_examples(task), task, Snapshot({}), snapshot(after)).absent == found
+
+
 F = "def f(n):\n    return n\n"
 
 

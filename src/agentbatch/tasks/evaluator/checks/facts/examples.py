@@ -8,7 +8,7 @@ from typing import Any
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
-from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, of_answers, of_command
+from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, absent, of_answers, of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 from agentbatch.tasks.evaluator.checks.facts.tied import Tied, tied
@@ -76,7 +76,7 @@ class StatedExamples:
 
     async def _outcomes(self, can_run: Tied, fork: Workspace) -> list[Outcome]:
         end = monotonic() + self._timeout
-        found: list[Outcome] = []
+        found = [absent(path, name) for path, names in can_run.absent.items() for name in names]
         for path, calls in can_run.calls.items():
             nonce = secrets.token_hex(8)
             done = await fork.run(calls_command(nonce, path, calls), max(end - monotonic(), LEAST))

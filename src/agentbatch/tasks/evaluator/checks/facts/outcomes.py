@@ -144,6 +144,11 @@ def _is_line(stated: str, came: str) -> bool:
     return came == stated or came.endswith((f": {stated}", f"> {stated}", f"? {stated}", f":{stated}"))
 
 
+def absent(path: str, name: str) -> Outcome:
+    """A name that the examples call is nowhere."""
+    return Outcome(False, f"{quoted(path)} has no `{name}`, which the examples of the task call")
+
+
 def _passed(call: StatedCall) -> Outcome:
     does = {"give": "gives", "raise": "raises", "print": "prints"}
     verb, _, rest = call.outcome.partition(" ")

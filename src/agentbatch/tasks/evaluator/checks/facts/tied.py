@@ -19,6 +19,10 @@ _DEFINED_IN_SCRIPT = re.compile(
     re.MULTILINE,
 )
 _FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}|[\w.-]*/[\w./-]*")
+_PYTHON_FILE = re.compile(r"[\w./-]{0,200}\w\.py\b")
+_FUNCTIONS = r"\b[Ff]unctions?\b|\bdef\b|\bclass\b|函数|関数"
+_BINDS_UNSEEN = re.compile(r"import[ \t]+\*|\bglobals\(|\bsetattr\(|\bexec\(|\b__getattr__\b")
+"""How a Python module comes by a name that does not stand in it."""
 _CODE = re.compile(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
 
 
@@ -27,9 +31,11 @@ class Tied:
     calls: Mapping[str, Sequence[StatedCall]]
     """By the file that defines what is called."""
     commands: Sequence[StatedCommand]
+    absent: Mapping[str, Sequence[str]]
+    """Names that are called and stand nowhere in the only file that the task names, by this file."""
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.commands)
+        return bool(self.calls or self.commands or self.absent)
 
 
 def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapshot) -> Tied:
@@ -46,7 +52,19 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
         path = _module(example, defined, task) or _named_module(example, changed, task, after)
         if path and not _names_file(example.call, before, after):
             calls.setdefault(path, []).append(example)
-    return Tied(calls, commands)
+    return Tied(calls, commands, _absent(examples, task, after))
+
+
+def _absent(examples: Sequence[Example], task: str, after: Snapshot) -> dict[str, list[str]]:
+    """A task that names one Python file alone, and says of a name that it is a function's, means that file."""
+    called = {call.function for call in examples if isinstance(call, StatedCall) and not call.module}
+    names = [name for name in called if re.search(rf"(?:{_FUNCTIONS})[^\n]{{0,80}}\b{name}\b", task)]
+    files = {path.removeprefix("./") for path in _PYTHON_FILE.findall(task)}
+    python = [entry.text or "" for path, entry in after.files.items() if path.endswith(".py")]
+    if len(files) != 1 or (path := files.pop()) not in after.files or any(map(_BINDS_UNSEEN.search, python)):
+        return {}
+    found = [name for name in sorted(names) if not any(re.search(rf"\b{name}\b", text) for text in python)]
+    return {path: found} if found and after.files[path].text else {}
 
 
 def _defined(changed: Sequence[str], after: Snapshot) -> dict[str, list[str]]:
