@@ -29,7 +29,7 @@ from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.builtin.coder import GENERATIONS, BuiltinCoder, BuiltinCoders
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits, Escalation
 from agentbatch.tasks.coders.coder import Assignment, CoderState
-from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators
+from agentbatch.tasks.evaluator.makers import BuiltinEvaluators
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task

@@ -1,24 +1,18 @@
 """The evaluator behind the door of evaluator.py: gates, the task's own checks, the judge where one is needed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
-from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
+from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import (
     CheckResult,
     CheckRunner,
-    CheckSource,
-    VerifyCommands,
     Work,
 )
-from agentbatch.tasks.evaluator.checks.facts.examples import StatedExamples
-from agentbatch.tasks.evaluator.checks.facts.project_tests import ProjectTests
-from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles
-from agentbatch.tasks.evaluator.checks.own.making import own_checks
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, lost_line, speaks_against
 from agentbatch.tasks.evaluator.checks.sources import Checks, Round
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
@@ -27,7 +21,6 @@ from agentbatch.tasks.evaluator.evaluator import (
     Continue,
     Decision,
     Done,
-    Evaluators,
     Found,
     Prepared,
     Start,
@@ -37,7 +30,7 @@ from agentbatch.tasks.evaluator.judging.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.commands import changed_until
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
-from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge, Judgement, accepts
+from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.loading import load
 from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in
@@ -317,51 +310,3 @@ def feedback_prompt(event: VerdictReached) -> str:
         *event.refusals,
     )
     return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:MAX_FOLLOW_UP]
-
-
-class BuiltinEvaluators:
-    """Makes the evaluator of each task; see `Evaluators`."""
-
-    def __init__(self, parts: RunParts) -> None:
-        self.parts = parts
-
-    def make(self, task: PlannedTask) -> BuiltinEvaluator:
-        judge = self._judge(task) if self.parts.judged else None
-        own = own_checks(self.parts, task, judge.model, weak_model=judge.weak_model) if judge else None
-        return BuiltinEvaluator(self.parts, task, judge, self._checks(task, own), own)
-
-    def _checks(self, task: PlannedTask, own: OwnChecks | None) -> Checks:
-        definition, given = self.parts.evaluator, task.task
-        sources: dict[str, CheckSource] = {}
-        if definition.checks.discover:
-            timeout = definition.checks.timeout
-            sources["sound"] = SoundFiles(given.first_prompt, timeout)
-            sources["example"] = StatedExamples(given.first_prompt, timeout)
-        sources["verify"] = VerifyCommands(given.verify, definition.limits.verify_timeout)
-        if definition.checks.discover and not given.verify:
-            sources["tests"] = ProjectTests(definition.checks.timeout)
-        if own is not None:
-            sources[OWN] = own
-        return Checks(sources)
-
-    def _judge(self, task: PlannedTask) -> Judge:
-        parts, definition = self.parts, self.parts.evaluator
-        model = parts.models.make(parts.evaluator_model, definition.model, task, task.task.evaluator_model)
-        window = parts.models.window(parts.evaluator_model, definition.model, model)
-        weak = is_weak(model, window)
-        if weak and model.client.max_output_tokens is None:
-            model.client.max_output_tokens = max(ANSWER_ROOM, window // MARGIN)
-        return Judge(
-            model=model,
-            prompts=parts.prompts,
-            system_prompt=parts.prompts.system(definition.brief_prompt if weak else definition.prompt),
-            weak_model=weak,
-            limits=definition.limits,
-            context_window=window,
-            max_output_tokens=model.client.max_output_tokens,
-            redact=parts.store.redact,
-        )
-
-
-MakeEvaluators = Callable[[RunParts], Evaluators]
-"""Makes the evaluators of one run from what the run has."""

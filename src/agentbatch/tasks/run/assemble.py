@@ -12,7 +12,7 @@ from agentbatch.spending.failure_limit import FailureLimit
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
-from agentbatch.tasks.evaluator.builtin import MakeEvaluators
+from agentbatch.tasks.evaluator.makers import MakeEvaluators
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun

@@ -20,7 +20,7 @@ from agentbatch.spending.pricing import ComparisonRow, compare
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
-from agentbatch.tasks.evaluator.builtin import BuiltinEvaluators, MakeEvaluators
+from agentbatch.tasks.evaluator.makers import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.run.assemble import local_workspaces, make_engine
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
