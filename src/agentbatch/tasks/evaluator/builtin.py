@@ -31,7 +31,7 @@ from agentbatch.tasks.evaluator.judging.commands import changed_until
 from agentbatch.tasks.evaluator.judging.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
-from agentbatch.tasks.evaluator.judging.loading import load
+from agentbatch.tasks.evaluator.judging.loading import Loaded, load
 from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in
 from agentbatch.tasks.evaluator.judging.verdict import (
@@ -112,68 +112,26 @@ class BuiltinEvaluator:
         return Continue(latest.follow_up or feedback_prompt(latest), latest.anew)
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
-        outcome = evidence.outcome
-        runner = self._running()
-        work = Work(evidence.iteration, evidence.before, evidence.after, runner, self._conversations)
-        checked = await self._checks.run(work)
-        checked = checked.plus(too_many(evidence.before, checked.after))
-        question = self._question(evidence, checked)
-        to_run, to_load = self._to_run(question)
-        loaded = await load(to_load, runner, question.task) if not checked.failed else None
-        checked = checked.plus(loaded.result if loaded else None)
-        # Where nothing else has run, that it loads is all there is to be asked for.
-        must_run = bool(to_run) and (loaded is None or loaded.untold or question.has_run)
-        left = loaded.left if loaded else ()
-        question = replace(question, checks=checked.results, must_run=must_run, left=left)
-        failed = checked.failed
-        verify = [result for result in question.checks if result.kind == "verify"]
-        facts = Facts(
-            nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
-            coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
-            verify_failure=_failure(failed) if failed else "",
-            checks_decide=self.judge is None and bool(verify),
-        )
-        judge = self._needed_judge(facts, failed, evidence)
+        work = Work(evidence.iteration, evidence.before, evidence.after, self._running(), self._conversations)
+        checked, question, loaded = await self._check(work, evidence)
+        facts = self._facts(evidence, checked)
+        judge = self._needed_judge(facts, checked.failed, evidence)
         judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
             given = len(question.runs)
             judgement, question = await self._judged(judge, question)
-            if judge.weak_model:
-                judgement = standing_in(judgement, question)
             looks = [look_line(run) for run in question.runs[given:]]
-            made_up = None
-            if must_run and not failed and accepts(judgement.verdict) and not judgement.quotes_run:
-                others = loadable(question.before, question.after, question.task) if self._loads else ()
-                rest = [path for path in others if path not in to_load]
-                made_up = await load(rest, runner, question.task) or loaded
-                checked = checked.plus(made_up.result if made_up and made_up is not loaded else None)
-                failed = checked.failed
-                facts = replace(facts, verify_failure=_failure(failed) if failed else "")
-            loads = made_up is not None and (question.has_run or not made_up.untold)
-            facts = proven(facts, judgement, question, loaded=loads)
-        verdict = judgement.verdict
-        results = checked.results
+            checked, loads = await self._load_instead(judgement, question, checked, loaded)
+            facts = proven(self._facts(evidence, checked), judgement, question, loaded=loads)
+        verdict, results = judgement.verdict, checked.results
         if verdict is not None and self._own is not None:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
-        against = speaks_against(results)
+        failed, against = checked.failed, speaks_against(results)
         facts = replace(facts, own_failure=_own_failure(against) if against and against is not failed else "")
-        fault = judges_fault(verdict, facts)
-        refused = [fault] if fault else refusals(verdict, facts)
+        evaluated = self._evaluated(evidence, checked, judgement, facts)
         missing = what_is_missing(verdict, facts)
         if verdict is not None:
             self._missing = tuple(missing)
-        evaluated = Evaluated(
-            # While a check fails, it is what is missing, in whatever words a judge puts it.
-            position=TaskPosition.of(
-                self._checks.digest(checked.after), [failed.command] if failed else missing
-            ),
-            refusals=tuple(refused),
-            judged=verdict is not None and not fault,
-            blocked=verdict is not None and verdict.blocked,
-            failure=judgement.failure or fault,
-            failed_check=failed.command if failed else "",
-            stuck=outcome.end == "stuck",
-        )
         follows = self._controller.after_turn(evaluated)
         return Found(
             decision=follows
@@ -186,6 +144,59 @@ class BuiltinEvaluator:
             checks=(*(result.line for result in results), *looks, *lost_line(self._own)),
             after=checked.after,
             record=self._record(evaluated),
+        )
+
+    async def _check(self, work: Work, evidence: TurnEvidence) -> tuple[Round, Evidence, Loaded | None]:
+        """All that needs no judge; what of the change nothing has run is loaded."""
+        checked = await self._checks.run(work)
+        checked = checked.plus(too_many(evidence.before, checked.after))
+        question = self._question(evidence, checked)
+        to_run, to_load = self._to_run(question)
+        loaded = await load(to_load, work.runner, question.task) if not checked.failed else None
+        checked = checked.plus(loaded.result if loaded else None)
+        # Where nothing else has run, that it loads is all there is to be asked for.
+        must_run = bool(to_run) and (loaded is None or loaded.untold or question.has_run)
+        left = loaded.left if loaded else ()
+        return checked, replace(question, checks=checked.results, must_run=must_run, left=left), loaded
+
+    def _facts(self, evidence: TurnEvidence, checked: Round) -> Facts:
+        outcome, failed = evidence.outcome, checked.failed
+        return Facts(
+            nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
+            coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
+            verify_failure=_failure(failed) if failed else "",
+            checks_decide=self.judge is None and any(result.kind == "verify" for result in checked.results),
+        )
+
+    async def _load_instead(
+        self, judgement: Judgement, question: Evidence, checked: Round, loaded: Loaded | None
+    ) -> tuple[Round, bool]:
+        """Of work that a judge accepts without quoting anything that ran, all that can be loaded is. Returns whether it
+        could, too: that is then what has run."""
+        if not question.must_run or checked.failed or not accepts(judgement.verdict) or judgement.quotes_run:
+            return checked, False
+        already = loaded.asked if loaded else ()
+        others = loadable(question.before, question.after, question.task) if self._loads else ()
+        rest = await load([path for path in others if path not in already], self._running(), question.task)
+        checked = checked.plus(rest.result if rest else None)
+        latest = rest or loaded
+        return checked, latest is not None and (question.has_run or not latest.untold)
+
+    def _evaluated(
+        self, evidence: TurnEvidence, checked: Round, judgement: Judgement, facts: Facts
+    ) -> Evaluated:
+        verdict, failed = judgement.verdict, checked.failed
+        fault = judges_fault(verdict, facts)
+        missing = [failed.command] if failed else what_is_missing(verdict, facts)
+        return Evaluated(
+            # While a check fails, it is what is missing, in whatever words a judge puts it.
+            position=TaskPosition.of(self._checks.digest(checked.after), missing),
+            refusals=(fault,) if fault else tuple(refusals(verdict, facts)),
+            judged=verdict is not None and not fault,
+            blocked=verdict is not None and verdict.blocked,
+            failure=judgement.failure or fault,
+            failed_check=failed.command if failed else "",
+            stuck=evidence.outcome.end == "stuck",
         )
 
     def _question(self, evidence: TurnEvidence, checked: Round) -> Evidence:
@@ -230,7 +241,9 @@ class BuiltinEvaluator:
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
         """A judgement, and the evidence with what the judge has run itself."""
         steps = self._parts.evaluator.limits.steps
-        if not steps or judge.weak_model or judge.model.tool_mode != "native":
+        if judge.weak_model:
+            return standing_in(await judge.judge(evidence), evidence), evidence
+        if not steps or judge.model.tool_mode != "native":
             return await judge.judge(evidence), evidence
         hands = Hands(self._running(), steps, evidence.runs)
         try:

@@ -88,6 +88,8 @@ class Loaded:
     """What became of it."""
 
     result: CheckResult
+    asked: tuple[str, ...]
+    """All that were to be loaded."""
     untold: bool = False
     """Of one at least it cannot be told: it lacked something, or was still running. Nothing of it counts as run."""
     left: tuple[str, ...] = ()
@@ -102,7 +104,7 @@ async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loa
     try:
         fork = await copy_of(runner.workspace)
     except NoCopy as error:
-        return Loaded(not_copied(error, runner))
+        return Loaded(not_copied(error, runner), tuple(paths))
     runner.started("load", runner.redact(_name(paths[:MOST])))
     told: list[str] = []
     seconds, code, untold, done = 0.0, 0, False, 0
@@ -120,7 +122,7 @@ async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loa
     name = runner.redact(_name(paths[:done]))
     result = CheckResult(name, code, runner.redact(tail), seconds, "load", ran=False)
     runner.finished(result)
-    return Loaded(result, untold, tuple(paths[done:]) if not code else ())
+    return Loaded(result, tuple(paths), untold, tuple(paths[done:]) if not code else ())
 
 
 def _name(paths: Sequence[str]) -> str:
