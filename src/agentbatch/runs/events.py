@@ -43,7 +43,8 @@ been done or said."""
 CheckKind = Literal["verify", "sound", "example", "tests", "own", "steady", "load", "look"]
 """What a check is: the task's own command; whether changed files are sound in their form; an example that stands in
 the task; tests that the project has; one that the evaluator wrote before the work began; whether the checks leave the
-work as it is; what the judge itself ran or read before its verdict."""
+work as it is; whether a changed program that nothing has run can be loaded; what the judge itself ran or read before
+its verdict."""
 
 
 Purpose = Literal["code", "judge", "checks", "compact"]
@@ -314,6 +315,8 @@ class EvaluatorPrepared(TaskEvent):
 
 
 class CheckStarted(TaskEvent):
+    """A check begins; its type, and that of its end, are as versions wrote them that knew no check but `verify`."""
+
     type: Literal["verify_started"] = "verify_started"
     kind: CheckKind = "verify"
     command: str

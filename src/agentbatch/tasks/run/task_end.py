@@ -98,9 +98,7 @@ class TaskEnd:
         now = await self._attempt("Its directory could not be looked at", look)
         if now is None:
             return Done("error", "workspace_error", "Whether its work is still what was judged is not known.")
-        if (
-            self.unseen
-        ):  # the verdict is of an earlier session: which files it was about is not known any more
+        if self.unseen:  # the verdict is of an earlier session: of which files, nobody knows any more
             directory.after = now
             if self.judged in ("", now.digest):
                 return None
