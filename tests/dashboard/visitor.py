@@ -32,6 +32,23 @@ async def open_tab(
     return await session.ws_connect(address, origin=dashboard.origin)
 
 
+async def open_when_free(
+    session: aiohttp.ClientSession, dashboard: Running, text: str
+) -> aiohttp.ClientWebSocketResponse:
+    """A tab whose app has written `text`, tried again while all places are taken."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            tab, screen = await open_tab(session, dashboard), b""
+            async for message in tab:
+                if message.type is not aiohttp.WSMsgType.BINARY:
+                    break
+                screen += message.data
+                if text.encode() in screen:
+                    return tab
+            await tab.close()
+            await asyncio.sleep(0.05)
+
+
 async def shown(tab: aiohttp.ClientWebSocketResponse, text: str) -> None:
     """Read until the app has written `text`."""
     screen = b""
