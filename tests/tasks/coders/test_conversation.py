@@ -5,13 +5,10 @@ import pytest
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Reply, ToolCall
+from agentbatch.tasks.agents.messages import assistant_message
 from agentbatch.tasks.coders.builtin.compaction import elide_tool_results, middle, summarised
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired
-from agentbatch.tasks.coders.builtin.replies import (
-    assistant_message,
-    classify,
-    with_usable_ids,
-)
+from agentbatch.tasks.coders.builtin.replies import classify, with_usable_ids
 
 
 def call(n: int) -> dict[str, Any]:

@@ -6,12 +6,13 @@ import json
 import pytest
 
 from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.messages import without_thoughts
 from agentbatch.tasks.evaluator.checks.facts.forms import conflict_line, empty_files, form_of
 from agentbatch.tasks.evaluator.checks.facts.found_tests import found_tests
 from agentbatch.tasks.evaluator.checks.facts.outcomes import answers
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 from agentbatch.tasks.evaluator.checks.facts.tied import tied
-from agentbatch.tasks.evaluator.checks.own.asking import NoChecks, parse_checks, without_thoughts
+from agentbatch.tasks.evaluator.checks.own.asking import NoChecks, parse_checks
 from agentbatch.tasks.evaluator.checks.own.asserts.expected import expected_of, program_of, wanted_functions
 from agentbatch.tasks.evaluator.checks.own.script import OwnCheck, came_to_its_end, cannot_run, in_words
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead

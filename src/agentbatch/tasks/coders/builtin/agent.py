@@ -9,13 +9,13 @@ from agentbatch.model.reply import Message, ModelError, Reply, ToolCall, ToolSpe
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.definition import CoderLimits
-from agentbatch.tasks.coders.builtin.replies import tool_message
 from agentbatch.tasks.coders.builtin.toolbox import Finished, run_tool
 from agentbatch.tasks.coders.coder import WorkLog
 from agentbatch.workspace.tools.base import Toolbox

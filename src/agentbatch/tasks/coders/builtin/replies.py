@@ -1,13 +1,11 @@
 """What a coder's reply is, and the form in which it may stand in the history."""
 
-import json
 import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
-from agentbatch.files import json_object
-from agentbatch.model.reply import Message, Reply, ToolCall
+from agentbatch.model.reply import Reply, ToolCall
 
 Kind = Literal["calls", "text", "cut_off", "reasoning", "empty"]
 
@@ -42,31 +40,3 @@ def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tupl
         used.add(name)
         fixed.append(call if name == call.id else replace(call, id=name))
     return tuple(fixed)
-
-
-def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
-    """The reply as a message of the history. Arguments that are no JSON object are wrapped into one."""
-    # Some endpoints refuse a history with an empty assistant message.
-    content = reply.content if calls or reply.content.strip() else "(empty reply)"
-    message: Message = {"role": "assistant", "content": content}
-    if reply.reasoning:
-        message["reasoning_content"] = reply.reasoning
-    if calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {
-                    "name": call.name,
-                    "arguments": call.arguments
-                    if json_object(call.arguments) is not None
-                    else json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False),
-                },
-            }
-            for call in calls
-        ]
-    return message
-
-
-def tool_message(call_id: str, text: str) -> Message:
-    return {"role": "tool", "tool_call_id": call_id, "content": text}

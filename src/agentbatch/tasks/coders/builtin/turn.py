@@ -6,16 +6,12 @@ from dataclasses import replace
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Reply, ToolCall
+from agentbatch.tasks.agents.messages import assistant_message
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.conversation import unanswered
 from agentbatch.tasks.coders.builtin.loops import LoopDetector
-from agentbatch.tasks.coders.builtin.replies import (
-    assistant_message,
-    classify,
-    looks_like_call,
-    with_usable_ids,
-)
+from agentbatch.tasks.coders.builtin.replies import classify, looks_like_call, with_usable_ids
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
 from agentbatch.tasks.coders.builtin.toolbox import Finish, Finished
 from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near

@@ -1,13 +1,12 @@
 """What the judge sees: facts gathered from the directory and the commands, in pieces, fenced against what they say."""
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from string import ascii_lowercase
 
 from agentbatch.model.tokens import estimate
 from agentbatch.runs.check_words import check_name, check_prefix
+from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
@@ -169,7 +168,7 @@ class Evidence:
         `doubtful`: checks of which the judge is to say whether they are wrong."""
         return {
             **texts,
-            "nonce": _nonce((self.task, *texts.values())),
+            "nonce": fence(self.task, *texts.values()),
             "iteration": self.iteration,
             "max_iterations": self.max_iterations,
             "task": self.task,
@@ -272,14 +271,6 @@ def _outcome(result: CheckResult) -> tuple[str, ...]:
     if result.kind in ("sound", "steady", "load"):
         return ()  # That a file is sound in its form, or loads, shows nothing of what it does.
     return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
-
-
-def _nonce(texts: Iterable[str]) -> str:
-    """Six letters that occur in none of the texts: fewer tokens than as many hexadecimal digits."""
-    while True:
-        nonce = "".join(secrets.choice(ascii_lowercase) for _ in range(6))
-        if not any(nonce in text for text in texts):
-            return nonce
 
 
 def _items(items: Iterable[str]) -> str:

@@ -1,13 +1,11 @@
 """The judge's own hands: before it answers it may run commands and read files in a throw-away copy of the directory."""
 
-import json
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any
 
-from agentbatch.files import json_object
 from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
 from agentbatch.runs.events import CheckLine
+from agentbatch.tasks.agents.messages import assistant_message, tool_message
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of
@@ -53,15 +51,12 @@ class Hands:
         """The reply and the answers to its calls, as the conversation goes on. Each call is answered once; those that
         are too many are not carried out. Errors as of Evaluator."""
         # Ids of our own: what a model calls them need not be unique, or there at all.
-        calls = [
+        calls = tuple(
             ToolCall(f"look_{len(self.runs)}_{n}", c.name, c.arguments)
             for n, c in enumerate(reply.tool_calls)
-        ]
-        answers = [
-            {"role": "tool", "tool_call_id": call.id, "content": await self._carry_out(call)}
-            for call in calls
-        ]
-        return [_assistant(reply, calls), *answers]
+        )
+        answers = [tool_message(call.id, await self._carry_out(call)) for call in calls]
+        return [assistant_message(reply, calls), *answers]
 
     async def close(self) -> None:
         copy, self._copy = self._copy, None
@@ -113,24 +108,3 @@ def _named(call: ToolCall) -> str:
     except ArgumentsError:
         said = call.arguments
     return said if call.name == "bash" else f"{call.name} {said}"
-
-
-def _assistant(reply: Reply, calls: Sequence[ToolCall]) -> Message:
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": reply.content,
-        "tool_calls": [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _object(call)}}
-            for call in calls
-        ],
-    }
-    if reply.reasoning:
-        message["reasoning_content"] = reply.reasoning
-    return message
-
-
-def _object(call: ToolCall) -> str:
-    """Its arguments; what is no JSON object is wrapped into one, since endpoints refuse it."""
-    if json_object(call.arguments) is not None:
-        return call.arguments
-    return json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentbatch.problems import first_problem
+from agentbatch.tasks.agents.messages import without_thoughts
 from agentbatch.tasks.results.shape import Verdict
 
 MAX_REPLY = 200_000
@@ -29,7 +30,7 @@ def parse_verdict(content: str) -> Verdict:
     """
     if len(content) > MAX_REPLY:
         raise NoVerdict(f"it is longer than {MAX_REPLY:,} characters")
-    text = _without_thoughts(content)
+    text = without_thoughts(content)
     spans = _objects(text)
     if not spans:
         raise NoVerdict("there is no JSON object in it")
@@ -43,19 +44,6 @@ def parse_verdict(content: str) -> Verdict:
     if verdict.complete and verdict.follow_up_prompt.strip(" .-").casefold() not in NOTHING:
         raise NoVerdict("complete is true, and yet follow_up_prompt asks for something: one of them is wrong")
     return verdict
-
-
-def _without_thoughts(content: str) -> str:
-    """The reply without the thinking in front of it; some servers swallow the opening tag."""
-    text = content.strip()
-    opened = re.match(r"<(think|thinking)>", text)
-    if opened:
-        end = text.find(f"</{opened[1]}>")
-        return text[end + len(opened[0]) + 1 :] if end >= 0 else text
-    if not text.startswith(("{", "`")):
-        closing = list(re.finditer(r"</think(?:ing)?>", text))
-        return text[closing[-1].end() :] if closing and "{" in text[closing[-1].end() :] else text
-    return text
 
 
 def _objects(text: str) -> list[tuple[int, int]]:

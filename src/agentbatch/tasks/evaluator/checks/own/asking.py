@@ -1,11 +1,8 @@
 """What a model is asked when it is to write checks, and reading them out of its reply. Pure."""
 
 import json
-import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agentbatch.model.reply import Message
 from agentbatch.problems import first_problem
 from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.checks.own.script import (
@@ -52,7 +50,7 @@ class Question:
         files, listing = _files(self.before), tree(self.before, MAX_TREE_LINES)
         asked = prompts.render(
             "own_checks.md",
-            nonce=_nonce(self.task, files, listing),
+            nonce=fence(self.task, files, listing),
             most=self.most,
             task=self.task,
             tree=listing,
@@ -150,19 +148,3 @@ def _files(before: Snapshot) -> str:
             break
         parts.append(part)
     return "\n".join(sorted(parts))
-
-
-def _nonce(*texts: str) -> str:
-    """Six letters that occur in none of the texts, so that none can close the fence."""
-    while True:
-        nonce = "".join(secrets.choice(ascii_lowercase) for _ in range(6))
-        if not any(nonce in text for text in texts):
-            return nonce
-
-
-_THOUGHTS = re.compile(r"^\s*<(think|thinking)>.*?</\1>", re.DOTALL)
-
-
-def without_thoughts(content: str) -> str:
-    """A reply without the thinking in front of it."""
-    return _THOUGHTS.sub("", content, count=1)

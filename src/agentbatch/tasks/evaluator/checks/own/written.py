@@ -8,6 +8,7 @@ from typing import Any
 from agentbatch.errors import UserError
 from agentbatch.model.reply import Message, ModelError
 from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.messages import without_thoughts
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, CheckRunner, Work
@@ -18,7 +19,6 @@ from agentbatch.tasks.evaluator.checks.own.asking import (
     again,
     checks_schema,
     parse_checks,
-    without_thoughts,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
 from agentbatch.tasks.evaluator.checks.own.own_checks import own_refs

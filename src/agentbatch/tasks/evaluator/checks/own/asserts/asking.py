@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentbatch.redaction import Redactor
+from agentbatch.tasks.agents.messages import without_thoughts
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
-from agentbatch.tasks.evaluator.checks.own.asking import without_thoughts
 from agentbatch.tasks.evaluator.checks.own.asserts.calls import run_calls
 from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
     Expected,
