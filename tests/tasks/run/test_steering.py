@@ -32,20 +32,28 @@ class Outside:
 
     def __init__(self, folder: Path, plan: Callable[["Outside", e.Event, RunState], None]) -> None:
         self.folder = folder
-        self.answers: list[tuple[str, Answer | None]] = []
-        self.asking: list[asyncio.Future[None]] = []
+        self._answers: list[tuple[str, Answer]] = []
+        self._asking: list[asyncio.Future[None]] = []
+        self._over = False
         self._plan = plan
 
     def on_event(self, event: e.Event, state: RunState) -> None:
         self._plan(self, event, state)
 
     def ask(self, name: str, **arguments: Any) -> None:
-        self.asking.append(asyncio.ensure_future(asyncio.to_thread(self._ask, name, arguments)))
+        self._asking.append(asyncio.ensure_future(asyncio.to_thread(self._ask, name, arguments)))
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> None:
         (database,) = self.folder.glob(".agentbatch/runs/*/run.db")
         number = post(database, name, arguments)
-        self.answers.append((name, await_answer(database, number, lambda: True, 30)))
+        if answer := await_answer(database, number, lambda: not self._over, 30):
+            self._answers.append((name, answer))
+
+    async def answers(self) -> list[tuple[str, Answer]]:
+        """What was answered, once the run is over: those who ask look a moment after it is written."""
+        self._over = True
+        await asyncio.gather(*self._asking)
+        return self._answers
 
 
 def once(kind: type[e.Event], act: Callable[[Outside], None], task_id: str | None = None) -> Any:
@@ -91,7 +99,7 @@ async def test_a_paused_run_makes_no_calls_and_its_time_limits_stand_still(
     assert resumed - paused > 6
     started = [event.ts for event in ran.of_type(e.ModelCallStarted)]
     assert not [ts for ts in started if paused < ts < resumed]
-    assert [(name, answer.ok) for name, answer in outside.answers if answer] == [
+    assert [(name, answer.ok) for name, answer in await outside.answers()] == [
         ("pause", True), ("resume-paused", True),
     ]  # fmt: skip
 
@@ -109,7 +117,7 @@ async def test_one_task_is_paused_and_the_others_go_on(run_tasks: Any, tmp_path:
     assert ran.outcome.exit_code == 0
     order = [event.task_id for event in ran.of_type(e.TaskFinished)]
     assert order == ["b", "a"]
-    assert {name: answer.ok for name, answer in outside.answers if answer} == {
+    assert {name: answer.ok for name, answer in await outside.answers()} == {
         "pause": True,
         "resume-paused": True,
     }
@@ -156,7 +164,7 @@ async def test_a_failed_task_is_tried_again_while_the_run_goes_on(run_tasks: Any
         "after",
         "last",
     ]
-    assert outside.answers[0][1] == Answer(True, "Task bad waits for its turn, from its start.")
+    assert (await outside.answers())[0][1] == Answer(True, "Task bad waits for its turn, from its start.")
 
 
 async def test_concurrency_changes_at_once(run_tasks: Any, tmp_path: Path) -> None:
@@ -172,7 +180,7 @@ async def test_concurrency_changes_at_once(run_tasks: Any, tmp_path: Path) -> No
     ran = await run_tasks([task(n) for n in names], scripts, parallel=1, on_event=outside.on_event)
     assert ran.outcome.exit_code == 0
     assert ran.outcome.state.max_concurrent == 6
-    answers = [answer for _, answer in outside.answers]
+    answers = [answer for _, answer in await outside.answers()]
     assert Answer(False, "From 1 to 1000 tasks at the same time.") in answers  # more is for plain requests
     begun = {event.task_id: event.ts for event in ran.of_type(e.TaskStarted)}
     over = {event.task_id: event.ts for event in ran.of_type(e.TaskFinished)}
@@ -218,11 +226,11 @@ async def test_what_cannot_be_is_refused_with_a_sentence(run_tasks: Any, tmp_pat
     outside = Outside(tmp_path, once(e.TaskFinished, ask_all, "a"))
     ran = await run_tasks([task("a"), task("b")], [a, b], on_event=outside.on_event)
     assert ran.outcome.exit_code == 0
-    assert sorted(answer.text for _, answer in outside.answers if answer) == [
+    assert sorted(answer.text for _, answer in await outside.answers()) == [
         "Nothing is paused.",
         "The task a is over: completed.",
         "The task b is not over yet: coding.",
         "The task b is not paused by itself.",
         "There is no task 'bb'; did you mean b?",
     ]
-    assert not any(answer.ok for _, answer in outside.answers if answer)
+    assert not any(answer.ok for _, answer in await outside.answers())
