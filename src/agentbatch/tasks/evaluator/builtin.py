@@ -26,12 +26,12 @@ from agentbatch.tasks.evaluator.evaluator import (
     Start,
     TurnEvidence,
 )
-from agentbatch.tasks.evaluator.judging.changed_files import runnable
-from agentbatch.tasks.evaluator.judging.commands import changed_until
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import runnable
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.execution.commands import changed_until
+from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
-from agentbatch.tasks.evaluator.judging.loading import Loaded, load
 from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in
 from agentbatch.tasks.evaluator.judging.verdict import (

@@ -18,7 +18,7 @@ from agentbatch.tasks.evaluator.checks.facts.project_tests import KEY, ProjectTe
 from agentbatch.tasks.evaluator.checks.own.script import OwnCheck
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.tasks.evaluator.judging.loading import load
+from agentbatch.tasks.evaluator.judging.execution.loading import load
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import Snapshot

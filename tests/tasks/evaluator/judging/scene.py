@@ -7,7 +7,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.coders.coder import PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.evaluator import TurnEvidence
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.judge import judged
 from agentbatch.tasks.evaluator.judging.proof import proven, to_be_run
 from agentbatch.tasks.evaluator.judging.reply import NoVerdict

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.matching import ASIDE, folded, stands_in
-from agentbatch.tasks.evaluator.judging.pieces import Piece
 from agentbatch.tasks.results.shape import Quote, Requirement, Verdict
 
 MAX_QUOTES = 100

@@ -12,7 +12,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import shortened
-from agentbatch.tasks.evaluator.judging.evidence import WEIGHTS, Evidence, Shown
+from agentbatch.tasks.evaluator.judging.evidence.evidence import WEIGHTS, Evidence, Shown
 from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
 from agentbatch.tasks.evaluator.judging.hands import Hands
 from agentbatch.tasks.evaluator.judging.reply import NoVerdict, parse_verdict

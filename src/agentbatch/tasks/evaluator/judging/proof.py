@@ -7,11 +7,11 @@ from dataclasses import replace
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.checks.facts.forms import form_of, stays_python2
 from agentbatch.tasks.evaluator.checks.tampering import is_test
-from agentbatch.tasks.evaluator.judging.changed_files import runnable
-from agentbatch.tasks.evaluator.judging.commands import failed_last, ran_well
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import runnable
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.execution.commands import failed_last, ran_well
+from agentbatch.tasks.evaluator.judging.execution.reached import not_reached
 from agentbatch.tasks.evaluator.judging.judge import Judgement
-from agentbatch.tasks.evaluator.judging.reached import not_reached
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted

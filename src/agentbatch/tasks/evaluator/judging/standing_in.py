@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from pathlib import PurePath
 
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.judge import Judgement
-from agentbatch.tasks.evaluator.judging.pieces import Piece
 from agentbatch.tasks.results.shape import Quote, Requirement
 
 MAX_QUOTE = 200

@@ -16,7 +16,7 @@ from agentbatch.tasks.evaluator.checks.own.asserts.agreed import MAX_TASK_TOKENS
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASKED
 from agentbatch.tasks.evaluator.checks.own.asserts.expected import wanted_functions
 from agentbatch.tasks.evaluator.coder_prompts import opening_prompt
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Snapshot
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from agentbatch.tasks.evaluator.checks.tampering import is_test
-from agentbatch.tasks.evaluator.judging.changed_files import RUNNABLE
-from agentbatch.tasks.evaluator.judging.commands import ran_well
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import RUNNABLE
+from agentbatch.tasks.evaluator.judging.execution.commands import ran_well
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 MAX_READ = 20_000

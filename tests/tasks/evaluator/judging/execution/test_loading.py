@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
-from agentbatch.tasks.evaluator.judging.loading import OURS, load, loading
+from agentbatch.tasks.evaluator.judging.execution.loading import OURS, load, loading
 from agentbatch.workspace.workspace import CommandResult
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.execution.reached import MAX_CHANGED, not_reached, runs_work
 from agentbatch.tasks.evaluator.judging.judge import Judgement
 from agentbatch.tasks.evaluator.judging.proof import proven, to_be_loaded, too_many
-from agentbatch.tasks.evaluator.judging.reached import MAX_CHANGED, not_reached, runs_work
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from tests.tasks.evaluator.judging.scene import ran, snapshot
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.judging.commands import (
+from agentbatch.tasks.evaluator.judging.execution.commands import (
     changed_until,
     executes,
     failed_last,

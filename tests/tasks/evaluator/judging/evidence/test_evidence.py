@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.judging.evidence import (
+from agentbatch.tasks.evaluator.judging.evidence.evidence import (
     LATEST_COMMAND_TAIL,
     MAX_CLAIM,
     SHOWN_COMMANDS,

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from posixpath import dirname, join, normpath
 
 from agentbatch.tasks.agents.shorten import shortened
-from agentbatch.tasks.evaluator.judging.pieces import Piece
+from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import described, file_change, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot

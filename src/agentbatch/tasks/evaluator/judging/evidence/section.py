@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentbatch.model.tokens import estimate
-from agentbatch.tasks.evaluator.judging.pieces import Piece, fair_shares
+from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece, fair_shares
 
 MIN_SHARE = 300
 """Characters with which a piece is better named than shown."""

@@ -4,10 +4,15 @@ import re
 
 import pytest
 
-from agentbatch.tasks.evaluator.judging.changed_files import MAX_COMPARED, file_pieces, is_source, runnable
-from agentbatch.tasks.evaluator.judging.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.pieces import Piece, one_line, set_off
-from agentbatch.tasks.evaluator.judging.section import Section
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import (
+    MAX_COMPARED,
+    file_pieces,
+    is_source,
+    runnable,
+)
+from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece, one_line, set_off
+from agentbatch.tasks.evaluator.judging.evidence.section import Section
 from agentbatch.workspace.workspace import CommandRecord, FileEntry, Snapshot
 from tests.tasks.evaluator.judging.scene import snapshot
 

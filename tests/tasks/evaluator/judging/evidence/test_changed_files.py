@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.evaluator.judging.changed_files import file_pieces, runnable
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces, runnable
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
