@@ -102,7 +102,7 @@ class Assignment:
     """With the directory that it works in as its `root`."""
     workspace: Workspace
     has_checks: bool
-    """Commands check the work after each turn: the coder need not run it to know."""
+    """Checks run the work after each turn: the coder need not run it to know."""
     seconds_before: float = 0.0
     """What the task was at work in earlier sessions of the run."""
     reruns: int = 0

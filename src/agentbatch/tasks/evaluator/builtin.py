@@ -33,7 +33,7 @@ from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
-from agentbatch.tasks.evaluator.judging.standing_in import standing_in
+from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
 from agentbatch.tasks.evaluator.judging.verdict import (
     MAX_FOLLOW_UP,
     Facts,
@@ -90,7 +90,7 @@ class BuiltinEvaluator:
         self._planned = start.task
         self._runner = CheckRunner(start.task.id, store.emit, store.redact, start.workspace, start.protected)
         record = await self._checks.prepare(start, self._runner)
-        return Prepared(start.task.task.verify, record)
+        return Prepared(self._checks.run_work, record)
 
     def opening(self, style: PromptStyle) -> str:
         return opening_prompt(self._parts.prompts, self._planned.task, self._parts.store.redact, style)
@@ -114,7 +114,7 @@ class BuiltinEvaluator:
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         work = Work(evidence.iteration, evidence.before, evidence.after, self._running(), self._conversations)
         checked, question, loaded = await self._check(work, evidence)
-        facts = self._facts(evidence, checked)
+        facts = self._facts(evidence, checked, question)
         judge = self._needed_judge(facts, checked.failed, evidence)
         judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
@@ -122,7 +122,7 @@ class BuiltinEvaluator:
             judgement, question = await self._judged(judge, question)
             looks = [look_line(run) for run in question.runs[given:]]
             checked, loads = await self._load_instead(judgement, question, checked, loaded)
-            facts = proven(self._facts(evidence, checked), judgement, question, loaded=loads)
+            facts = proven(self._facts(evidence, checked, question), judgement, question, loaded=loads)
         verdict, results = judgement.verdict, checked.results
         if verdict is not None and self._own is not None:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
@@ -159,14 +159,19 @@ class BuiltinEvaluator:
         left = loaded.left if loaded else ()
         return checked, replace(question, checks=checked.results, must_run=must_run, left=left), loaded
 
-    def _facts(self, evidence: TurnEvidence, checked: Round) -> Facts:
+    def _facts(self, evidence: TurnEvidence, checked: Round, question: Evidence) -> Facts:
         outcome, failed = evidence.outcome, checked.failed
         return Facts(
             nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
             coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
             verify_failure=_failure(failed) if failed else "",
-            checks_decide=self.judge is None and any(result.kind == "verify" for result in checked.results),
+            checks_decide=self._checks_decide(question),
         )
+
+    def _checks_decide(self, question: Evidence) -> bool:
+        if self.judge is None:
+            return any(check.kind == "verify" for check in question.checks)
+        return self.judge.weak_model and vouched_for(question)
 
     async def _load_instead(
         self, judgement: Judgement, question: Evidence, checked: Round, loaded: Loaded | None
@@ -275,6 +280,8 @@ class BuiltinEvaluator:
             return by_check
         if facts.nothing_happened and not evidence.outcome.text:
             return "gates"  # There is nothing to judge and no question to answer.
+        if facts.checks_decide:
+            return "checks"
         return self.judge
 
     def _next(

@@ -40,8 +40,8 @@ class Start:
 class Prepared:
     """What the work will be checked by, known before it begins."""
 
-    commands: tuple[str, ...]
-    """Commands that run after each turn, as the coder is told; empty: none do."""
+    runs_work: bool
+    """Checks that bind will run the work after each turn: the coder need not run it to know."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """JSON: what a later session of the run gets in `Start.record`."""
 

@@ -187,7 +187,7 @@ class TaskLoop:
             Assignment(
                 task=planned,
                 workspace=workspace,
-                has_checks=bool(prepared.commands),
+                has_checks=prepared.runs_work,
                 seconds_before=seconds,
                 reruns=context.store.state.tasks[planned.id].reruns,
                 state=resumed.coder if resumed else None,

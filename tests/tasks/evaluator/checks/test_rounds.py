@@ -28,6 +28,8 @@ Act = Callable[[Path, int], bool]
 class Acting:
     """A source of one check."""
 
+    runs_work = False
+
     def __init__(self, root: Path, act: Act) -> None:
         self.rounds = 0
         self._root = root

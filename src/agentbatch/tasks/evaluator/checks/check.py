@@ -179,6 +179,11 @@ class CheckSource(Protocol):
         """Check one iteration's work, in order, until a binding check fails."""
         ...
 
+    @property
+    def runs_work(self) -> bool:
+        """As known once prepared: `run` will execute what the task asks for, and its failure forbids acceptance."""
+        ...
+
 
 class VerifyCommands:
     """The task's own `verify`: commands that run in turn, until one fails."""
@@ -198,3 +203,7 @@ class VerifyCommands:
             if not result.passed:
                 break
         return results
+
+    @property
+    def runs_work(self) -> bool:
+        return bool(self._commands)

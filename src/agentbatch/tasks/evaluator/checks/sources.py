@@ -68,6 +68,11 @@ class Checks:
         """What coders' turns have changed beside the work: in installed packages, caches, hooks."""
 
     @property
+    def run_work(self) -> bool:
+        """See CheckSource.runs_work."""
+        return any(source.runs_work for source in self._sources.values())
+
+    @property
     def record(self) -> dict[str, Any]:
         """JSON: what `restore` needs after the latest round."""
         record = {"made": dict(self._outputs.files), "beside": sorted(self._beside)}

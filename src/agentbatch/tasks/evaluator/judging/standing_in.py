@@ -1,4 +1,5 @@
-"""A small judge that says the right thing and quotes it badly: what ran shows it better than its quote. Pure."""
+"""A small judge that says the right thing and quotes it badly, or that has nothing to add: what ran shows it better.
+Pure."""
 
 import re
 from dataclasses import replace
@@ -6,8 +7,10 @@ from pathlib import PurePath
 
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
+from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
 from agentbatch.tasks.evaluator.judging.judge import Judgement
 from agentbatch.tasks.results.shape import Quote, Requirement
+from agentbatch.workspace.files.diff import changes
 
 MAX_QUOTE = 200
 """Characters of a check's output that stand for a quote."""
@@ -15,6 +18,22 @@ SAID = "its own quotes do not hold; "
 """Before where the evidence stands that stands in for them."""
 
 _FILE = re.compile(r"[\w-][\w.-]{0,100}\.[A-Za-z]\w{0,9}\b")
+
+
+def vouched_for(question: Evidence) -> bool:
+    """The one file of the change, the only one that the task names, gives what the task's examples state and what the
+    evaluator is sure of: a small judge has never found more (measured: docs/models.md)."""
+    passed = {check.kind for check in question.checks if check.passed and check.ran and check.binding}
+    change = changes(question.before, question.after)
+    touched = (*change.added, *change.modified, *change.deleted)
+    return (
+        {"example", "own"} <= passed
+        and all(check.passed for check in question.checks)
+        and len(touched) == 1
+        and {PurePath(name).name for name in _FILE.findall(question.task)} == {PurePath(touched[0]).name}
+        and not (question.tampering or question.left)
+        and failed_last(question.commands, question.tried_from, question.checks, question.runs) is None
+    )
 
 
 def standing_in(judgement: Judgement, question: Evidence) -> Judgement:

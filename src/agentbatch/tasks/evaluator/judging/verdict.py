@@ -124,7 +124,8 @@ class Facts:
     unproven: tuple[str, ...] = ()
     """What else speaks against a verdict that is complete, a sentence each: something was not run, or not seen."""
     checks_decide: bool = False
-    """The run has no evaluator, and the task's own checks ran: they decide, with the gates."""
+    """The run has no evaluator, and the task's own checks ran, or a small judge could add nothing to what checks show:
+    they decide, with the gates."""
 
 
 def refusals(verdict: Verdict | None, facts: Facts) -> list[str]:

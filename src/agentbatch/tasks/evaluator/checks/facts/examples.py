@@ -53,6 +53,10 @@ class StatedExamples:
             self._copied = False
         return {COPIED: self._copied}
 
+    @property
+    def runs_work(self) -> bool:
+        return bool(self._examples) and self._copied
+
     async def run(self, work: Work) -> Sequence[CheckResult]:
         can_run = tied(self._examples, self._task, work.before, work.after)
         if not can_run:

@@ -33,6 +33,8 @@ class ProjectTests:
     """Run at the task's beginning and after each turn, in a copy of the directory both times: what tests write is
     nobody's work, and the two runs can be compared."""
 
+    runs_work = False
+
     def __init__(self, timeout: float) -> None:
         """`timeout`: seconds for one command."""
         self._timeout = timeout

@@ -49,6 +49,8 @@ class SoundFiles:
     """Every file that was added or changed, as its ending has it; files that may be broken on purpose, or were broken
     before in the same way, are left alone, and so is all that nothing in the workspace can tell."""
 
+    runs_work = False
+
     def __init__(self, task: str, timeout: float) -> None:
         """`task`: its text; `timeout`: seconds for one command."""
         self._task = task[:MAX_TASK]

@@ -22,6 +22,9 @@ class OwnChecks(Protocol):
 
     async def run(self, work: Work) -> Sequence[CheckResult]: ...
 
+    @property
+    def runs_work(self) -> bool: ...
+
     async def rule(
         self, rulings: Sequence[Ruling], results: Sequence[CheckResult], work: Work
     ) -> tuple[CheckResult, ...]:

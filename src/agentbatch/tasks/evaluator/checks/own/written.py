@@ -3,7 +3,7 @@ find it wrong, and mend it once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from agentbatch.errors import UserError
 from agentbatch.model.reply import Message, ModelError
@@ -47,6 +47,7 @@ MAX_WHY = 300
 class WrittenChecks:
     """See `OwnChecks`."""
 
+    runs_work: ClassVar[bool] = False
     model: RoleModel
     prompts: Prompts
     redact: Redactor

@@ -90,6 +90,10 @@ class AgreedChecks:
         expected = [asdict(one) for one in self.expected]
         return {"expected": expected, "firm": self.firm, **({"lost": self.lost} if self.lost else {})}
 
+    @property
+    def runs_work(self) -> bool:
+        return bool(self._live)
+
     async def run(self, work: Work) -> Sequence[CheckResult]:
         calls = [one.as_stated() for one in self._live]
         there = tied(calls, self.task, work.before, work.after).calls
