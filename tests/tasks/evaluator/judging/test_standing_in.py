@@ -1,6 +1,7 @@
 """A small judge that quotes badly, where checks have run the work."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,9 @@ from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.judge import judged
 from agentbatch.tasks.evaluator.judging.proof import proven
-from agentbatch.tasks.evaluator.judging.standing_in import standing_in
+from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
 from agentbatch.tasks.evaluator.judging.verdict import Facts, refusals
+from agentbatch.workspace.workspace import CommandRecord
 from tests.tasks.evaluator.judging.scene import PROGRAM, TASK, snapshot
 from tests.tasks.evaluator.judging.verdict_text import text
 
@@ -75,3 +77,37 @@ def test_what_is_not_called_met_stays_so() -> None:
         reply = text(requirements=requirements, **changes)
         judgement = standing_in(judged(reply, question, question.fit(30_000), Redactor([])), question)
         assert refusals(judgement.verdict, proven(Facts(), judgement, question, loaded=False))
+
+
+ONE_FILE = "Write prog.py with f(n). f(1) returns 2."
+AFTER = {"prog.py": PROGRAM}
+
+
+@pytest.mark.parametrize(
+    ("changes", "vouched"),
+    [
+        ({}, True),
+        ({"checks": [SOUND, EXAMPLE]}, False),
+        ({"checks": [SOUND, OWN]}, False),
+        ({"checks": [EXAMPLE, OWN, LOAD]}, True),
+        ({"checks": [EXAMPLE, OWN, FAILED]}, False),
+        ({"checks": [EXAMPLE, GUARD]}, False),
+        ({"checks": [EXAMPLE, replace(OWN, exit_code=1)]}, False),
+        ({"checks": [EXAMPLE, replace(OWN, binding=False)]}, False),
+        ({"task": f"{ONE_FILE} Say in README.md how."}, False),
+        ({"task": "Write f(n). f(1) returns 2."}, False),
+        ({"after": snapshot({**AFTER, "more.py": PROGRAM})}, False),
+        ({"after": snapshot({"other.py": PROGRAM})}, False),
+        ({"before": snapshot(AFTER)}, False),
+        ({"before": snapshot({"old.py": PROGRAM})}, False),
+        ({"tampering": ("prog.py",)}, False),
+        ({"left": ("prog.py",)}, False),
+        ({"commands": [CommandRecord("python3 prog.py", 1, "8", 0.1)]}, False),
+        ({"commands": [CommandRecord("python3 prog.py", 0, "8", 0.1)]}, True),
+    ],
+)
+def test_a_small_judge_adds_nothing_where_checks_that_bind_have_run_all(
+    changes: dict[str, Any], vouched: bool
+) -> None:
+    question = Evidence(1, 9, ONE_FILE, snapshot({}), snapshot(AFTER), checks=[SOUND, EXAMPLE, OWN])
+    assert vouched_for(replace(question, **changes)) is vouched

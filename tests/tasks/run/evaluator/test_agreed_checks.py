@@ -155,3 +155,27 @@ async def test_without_agreement_there_is_no_check(
     assert (passed, told) == (False, [f"The evaluator has no checks of its own for this task: {why}."])
     if len(checks) > 1:
         assert why == "no value of `double` on which its askings agree"
+
+
+async def test_with_examples_and_values_neither_a_run_of_the_coders_nor_a_judge_is_needed(run_tasks: Any) -> None:
+    prompt = f"{TASK}\n\n    double(2) == 4"
+    first = write(RIGHT)
+    at_once = Say(calls=[first.calls[0], first.calls[2]])
+    checks = [once(ASSERTS), once(PROGRAM), Say()]
+    ran = await run_tasks([task(prompt)], [script(at_once, checks=checks, task=prompt)])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 1)
+    assert len(ran.coder_requests()) == 1
+    assert ran.evaluator_requests() == []
+    (verdict,) = ran.task.verdicts
+    assert (verdict.decided_by, verdict.verdict, verdict.refusals) == ("checks", None, [])
+    assert [line.kind for line in verdict.checks] == ["sound", "example", "own"]
+    assert ran.task.accepted_by == "checks"
+
+
+async def test_without_either_the_coder_is_told_to_run_its_work_first(run_tasks: Any) -> None:
+    first = write(RIGHT)
+    at_once = Say(calls=[first.calls[0], first.calls[2]])
+    ran = await run_tasks([task()], [script(at_once, first, checks=[once("none"), once("none"), Say()])])
+    assert ran.task.status == "completed"
+    assert len(ran.coder_requests()) == 2
+    assert len(ran.evaluator_requests()) == 1
