@@ -157,7 +157,9 @@ async def test_without_agreement_there_is_no_check(
         assert why == "no value of `double` on which its askings agree"
 
 
-async def test_with_examples_and_values_neither_a_run_of_the_coders_nor_a_judge_is_needed(run_tasks: Any) -> None:
+async def test_with_examples_and_values_neither_a_run_of_the_coders_nor_a_judge_is_needed(
+    run_tasks: Any,
+) -> None:
     prompt = f"{TASK}\n\n    double(2) == 4"
     first = write(RIGHT)
     at_once = Say(calls=[first.calls[0], first.calls[2]])
