@@ -210,7 +210,8 @@ async def test_requests_at_once_are_counted_and_limited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "steps"), [("bench task 7: go", 2), ("long bench task 7: go", LONG_STEPS)]
+    ("prompt", "steps"),
+    [("bench task 7: go", 2), ("long bench task 7: go", LONG_STEPS), ("repository bench task 7: go", 4)],
 )
 async def test_benchmark_scripts_end_with_finish_after_their_steps(prompt: str, steps: int) -> None:
     history: list[dict[str, Any]] = [{"role": "user", "content": prompt}]

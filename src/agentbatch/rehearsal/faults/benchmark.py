@@ -10,12 +10,15 @@ LONG_PROMPT = "long bench task "
 
 LONG_STEPS = 20
 
+REPOSITORY_PROMPT = "repository bench task "
+"""Prefix of the prompt of a task in a repository (benchmarks/repositories.py): four coder steps and one evaluation."""
+
 FILE_LINES = 40
 """Lines that each writing step of the long script writes, about 2 kB: the size of a small module."""
 
 
 def benchmark_scripts() -> list[Script]:
-    """A short and a long script, for all prompts that begin with SHORT_PROMPT and LONG_PROMPT."""
+    """One for all prompts that begin with SHORT_PROMPT, LONG_PROMPT, REPOSITORY_PROMPT."""
     finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "The files are written."})])
     short = [_write("note.txt", "Written by the benchmark.\n"), finish]
     long = [step for number in range(1, LONG_STEPS // 2 + 1) for step in _write_and_read(number)]
@@ -25,6 +28,19 @@ def benchmark_scripts() -> list[Script]:
         Script(
             prompt=LONG_PROMPT, match="prefix", coder=[*long[: LONG_STEPS - 1], finish], evaluator=[verdict]
         ),
+        Script(
+            prompt=REPOSITORY_PROMPT, match="prefix", coder=[*_change_a_file(), finish], evaluator=[verdict]
+        ),
+    ]
+
+
+def _change_a_file() -> list[Say]:
+    """Read, change and add one, as most tasks in a repository do at the least."""
+    read = Say(calls=[ScriptedCall(name="read_file", arguments={"path": "README.md"})])
+    return [
+        read,
+        _write("README.md", "# Benchmark\n\nChanged.\n"),
+        _write("notes/added.txt", "Written by the benchmark.\n"),
     ]
 
 
