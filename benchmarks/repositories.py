@@ -36,7 +36,7 @@ CALLS_A_TASK = 5
 """Four coder steps and one evaluation."""
 FOLDER_FILES = 20
 """Files in one folder of the repository."""
-WORDS = ("the", "value", "of", "a", "widget", "is", "read", "from", "its", "parent", "when", "layout", "begins")
+WORDS = ("widget", "value", "reads", "from", "parent", "when", "layout", "begins", "event", "arrives")
 
 
 @dataclass
