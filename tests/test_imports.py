@@ -15,7 +15,7 @@ CLIENT = "the loop and the model client: only when something runs"
 EXTRA = "of an extra that may not be installed"
 REQUESTS = "brings jsonschema, a quarter of a second: not for --help"
 REHEARSAL = "its server and scripts: only without a key"
-PROGRAMS = "tasks/evaluator/checks/facts/programs"
+PROGRAMS = "tasks/evaluator/programs"
 
 LATE: dict[tuple[str, str], str] = {
     (

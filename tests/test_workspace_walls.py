@@ -14,9 +14,9 @@ PACKAGE = Path(agentbatch.__file__).parent
 ALLOWED = {
     "tasks/agents/resources.py": "agents/ and prompts/ of the project",
     "tasks/agents/starting_files.py": "the files that a new project starts from",
-    "tasks/evaluator/checks/facts/programs/call_examples.py": "a program that runs behind the door, by its python3",
-    "tasks/evaluator/checks/facts/programs/program.py": "the source of programs that run behind the door",
-    "tasks/evaluator/checks/facts/programs/sound_forms.py": "a program that runs behind the door, by its python3",
+    "tasks/evaluator/programs/call_examples.py": "a program that runs behind the door, by its python3",
+    "tasks/evaluator/programs/program.py": "the source of programs that run behind the door",
+    "tasks/evaluator/programs/sound_forms.py": "a program that runs behind the door, by its python3",
     "tasks/results/changes.py": "changes.patch in the run's folder",
     "tasks/results/reading.py": "results files",
     "tasks/results/sources.py": "results files and runs' folders",

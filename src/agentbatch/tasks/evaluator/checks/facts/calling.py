@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch.tasks.evaluator.checks.facts.outcomes import answers
-from agentbatch.tasks.evaluator.checks.facts.programs.program import command
 from agentbatch.tasks.evaluator.checks.facts.scripts import is_script, of_script, script_command
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
+from agentbatch.tasks.evaluator.programs.program import command
 
 
 def calls_command(nonce: str, path: str, calls: Sequence[StatedCall]) -> str:

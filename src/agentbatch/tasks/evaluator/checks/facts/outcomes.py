@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.facts.programs.call_examples import is_literal, literal, same
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
+from agentbatch.tasks.evaluator.programs.call_examples import is_literal, literal, same
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandResult
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.facts.programs.call_examples import literal
-from agentbatch.tasks.evaluator.checks.facts.programs.program import command
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.literals import parsed
+from agentbatch.tasks.evaluator.programs.call_examples import literal
+from agentbatch.tasks.evaluator.programs.program import command
 
 
 def is_script(path: str) -> bool:

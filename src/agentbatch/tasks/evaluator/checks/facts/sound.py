@@ -8,8 +8,8 @@ from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
-from agentbatch.tasks.evaluator.checks.facts.programs.program import answer, argument_text, command, room
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.programs.program import answer, argument_text, command, room
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentbatch.tasks.evaluator.checks.facts.programs.call_examples import literal, same
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
+from agentbatch.tasks.evaluator.programs.call_examples import literal, same
 
 MAX_TASK = 20_000
 """Characters of a task that are looked at."""

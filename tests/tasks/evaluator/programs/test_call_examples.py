@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.programs.call_examples import outcome, same
+from agentbatch.tasks.evaluator.programs.call_examples import outcome, same
 
 
 @pytest.mark.parametrize(

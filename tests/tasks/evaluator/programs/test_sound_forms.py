@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.programs.sound_forms import UNREAD, look
+from agentbatch.tasks.evaluator.programs.sound_forms import UNREAD, look
 
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 
