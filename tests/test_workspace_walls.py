@@ -15,6 +15,7 @@ ALLOWED = {
     "tasks/agents/resources.py": "agents/ and prompts/ of the project",
     "tasks/agents/starting_files.py": "the files that a new project starts from",
     "tasks/evaluator/programs/call_examples.py": "a program that runs behind the door, by its python3",
+    "tasks/evaluator/programs/load_file.py": "a program that runs behind the door, by its python3",
     "tasks/evaluator/programs/program.py": "the source of programs that run behind the door",
     "tasks/evaluator/programs/sound_forms.py": "a program that runs behind the door, by its python3",
     "tasks/results/changes.py": "changes.patch in the run's folder",

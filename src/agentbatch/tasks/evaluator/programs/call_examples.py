@@ -40,7 +40,7 @@ def main(argument: str) -> None:
 
     try:
         module = load(given["path"])
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         say({"import": True, **described(error)})
     else:
         for call in given["calls"]:
@@ -80,7 +80,7 @@ def outcome(
             import asyncio
 
             value = asyncio.run(value)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return described(error)
     try:
         shown = repr(value)
@@ -90,7 +90,7 @@ def outcome(
             "shown": str(value)[: MAX_SHOWN + 1],
             "equal": True if equal else False if equal is False and is_literal(shown) else None,
         }
-    except BaseException:  # noqa: BLE001
+    except BaseException:
         return {"value": None, "shown": "", "equal": None}
 
 
@@ -158,7 +158,7 @@ def described(error: BaseException) -> dict[str, Any]:
     names = [kind.__name__ for kind in type(error).__mro__]
     try:
         words = " ".join(str(error).split())
-    except BaseException:  # noqa: BLE001
+    except BaseException:
         words = ""
     return {"raised": names[:20], "words": words[:MAX_WORDS]}
 

@@ -1,6 +1,7 @@
 """Programs of ours that run in a workspace: with its own python3 or node, from its command line, with what it has."""
 
 import json
+import secrets
 from importlib.resources import files
 from shlex import quote
 from typing import Any, Literal
@@ -8,29 +9,37 @@ from typing import Any, Literal
 MAX_COMMAND = 100_000
 """Bytes of a command line, program and argument: bash gets it as one argument, and Linux takes 128 KiB in one."""
 
-Program = Literal["sound_forms.py", "call_examples.py", "call_examples.js"]
+Program = Literal["sound_forms.py", "call_examples.py", "call_examples.js", "load_file.py", "run_script.py"]
 
 _RUNS: dict[Program, str] = {
     "sound_forms.py": "python3 -I -S -B -c",  # installed packages take long, and it needs at most one
     "call_examples.py": "python3 -I -B -c",
     "call_examples.js": "node -e",
+    "load_file.py": "python3 -B -c",
+    "run_script.py": "python3 -c",
 }
 
 
-def command(program: Program, argument: Any) -> str:
-    """The command line that runs the program with `argument` as JSON. ASCII alone: a name that is no UTF-8 crosses
-    as the surrogates of JSON, and is a name of a file again over there."""
+def command(program: Program, *arguments: str) -> str:
+    """The command line that runs the program with these arguments."""
     source = files(__package__).joinpath(program).read_text(encoding="utf-8")
-    return f"{_RUNS[program]} {quote(source)} {argument_text(argument)}"
+    return " ".join((_RUNS[program], *map(quote, (source, *arguments))))
 
 
-def argument_text(argument: Any) -> str:
-    return quote(json.dumps(argument))
+def as_json(value: Any) -> str:
+    """As an argument, in ASCII alone: a name that is no UTF-8 crosses as the surrogates of JSON, and is a name of a
+    file again over there."""
+    return json.dumps(value)
+
+
+def length(argument: str) -> int:
+    """Characters that it takes in a command line."""
+    return len(quote(argument)) + 1
 
 
 def room(program: Program) -> int:
-    """Characters that `argument_text` may have at most."""
-    return MAX_COMMAND - len(command(program, None))
+    """Characters that arguments may take at most."""
+    return MAX_COMMAND - len(command(program))
 
 
 def answer(output: str) -> Any:
@@ -41,3 +50,8 @@ def answer(output: str) -> Any:
         return json.loads(lines[-1])
     except (ValueError, RecursionError):
         return None
+
+
+def new_nonce() -> str:
+    """With it begins each line that a program says itself, where what it runs may print lines as well."""
+    return secrets.token_hex(8)

@@ -53,6 +53,7 @@ def test_a_python_script_passes_only_when_it_comes_to_its_end(
     assert exit_code == code
     assert said in output
     assert NONCE not in output
+    assert "<string>" not in output
 
 
 @pytest.mark.parametrize(

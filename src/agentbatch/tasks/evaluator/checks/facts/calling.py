@@ -6,7 +6,7 @@ from typing import Any
 from agentbatch.tasks.evaluator.checks.facts.outcomes import answers
 from agentbatch.tasks.evaluator.checks.facts.scripts import is_script, of_script, script_command
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
-from agentbatch.tasks.evaluator.programs.program import command
+from agentbatch.tasks.evaluator.programs.program import as_json, command
 
 
 def calls_command(nonce: str, path: str, calls: Sequence[StatedCall]) -> str:
@@ -14,7 +14,7 @@ def calls_command(nonce: str, path: str, calls: Sequence[StatedCall]) -> str:
     if is_script(path):
         return script_command(nonce, path, calls)
     argument = {"nonce": nonce, "path": path, "calls": [_given(call) for call in calls]}
-    return command("call_examples.py", argument)
+    return command("call_examples.py", as_json(argument))
 
 
 def calls_answers(path: str, calls: Sequence[StatedCall], output: str, nonce: str) -> list[Mapping[str, Any]]:

@@ -1,6 +1,5 @@
 """The examples that the task itself states, run on the work."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -13,6 +12,7 @@ from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 from agentbatch.tasks.evaluator.checks.facts.tied import Tied, tied
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.workspace.workspace import Workspace
 
 NAME = "the examples that the task states"
@@ -82,7 +82,7 @@ class StatedExamples:
         end = monotonic() + self._timeout
         found = [absent(path, name) for path, names in can_run.absent.items() for name in names]
         for path, calls in can_run.calls.items():
-            nonce = secrets.token_hex(8)
+            nonce = new_nonce()
             done = await fork.run(calls_command(nonce, path, calls), max(end - monotonic(), LEAST))
             found += of_answers(path, calls, calls_answers(path, calls, done.output, nonce), done)
         for example in can_run.commands:

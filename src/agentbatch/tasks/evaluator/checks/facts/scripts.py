@@ -8,7 +8,7 @@ from typing import Any
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.literals import parsed
 from agentbatch.tasks.evaluator.programs.call_examples import literal
-from agentbatch.tasks.evaluator.programs.program import command
+from agentbatch.tasks.evaluator.programs.program import as_json, command
 
 
 def is_script(path: str) -> bool:
@@ -40,7 +40,7 @@ def _is_json(value: Any) -> bool:
 
 def script_command(nonce: str, path: str, calls: Sequence[StatedCall]) -> str:
     listed = [{"function": call.function, "given": given(call)} for call in calls]
-    return command("call_examples.js", {"nonce": nonce, "path": path, "calls": listed})
+    return command("call_examples.js", as_json({"nonce": nonce, "path": path, "calls": listed}))
 
 
 def of_script(said: Sequence[Mapping[str, Any]], calls: Sequence[StatedCall]) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.tasks.evaluator.programs.program import answer, argument_text, command, room
+from agentbatch.tasks.evaluator.programs.program import answer, as_json, command, length, room
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
@@ -106,7 +106,7 @@ class SoundFiles:
 
     async def _answers(self, work: Work, files: Sequence["File"], timeout: float) -> list[Any] | None:
         """By one command; None: it did not come to its end."""
-        done = await work.workspace.run(command("sound_forms.py", files), timeout)
+        done = await work.workspace.run(command("sound_forms.py", as_json(files)), timeout)
         found = answer(done.output) if done.exit_code == 0 else None
         return found if isinstance(found, list) and len(found) == len(files) else None
 
@@ -116,7 +116,7 @@ class SoundFiles:
         if entry is None:
             return False
         old = (form, path, entry.text)
-        if entry.text is None or len(argument_text([old])) > room("sound_forms.py"):
+        if entry.text is None or length(as_json([old])) > room("sound_forms.py"):
             return True
         (before,) = await self._look(work, [old])
         return isinstance(before, list) and _kind(before) == _kind(found)
@@ -146,7 +146,7 @@ def chunks(files: Sequence[File], size: int) -> Iterator[list[File]]:
     chunk: list[File] = []
     used = 0
     for file in files:
-        need = len(argument_text(file))
+        need = length(as_json(file))
         if chunk and used + need > size:
             yield chunk
             chunk, used = [], 0

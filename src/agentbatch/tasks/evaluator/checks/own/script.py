@@ -1,11 +1,12 @@
 """A check that the evaluator's model wrote: a small script, how it is run, what its run before the work says. Pure."""
 
 import re
-import secrets
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from agentbatch.tasks.evaluator.programs.program import command
 
 Language = Literal["bash", "python"]
 
@@ -16,47 +17,6 @@ MAX_REQUIREMENT = 200
 
 CANNOT_RUN = 126
 """Exit code of a script that is not one of its language."""
-
-PYTHON = """\
-import linecache, os, sys, traceback
-nonce, source = sys.argv[1:]
-sys.argv = ["check"]
-linecache.cache["<check>"] = len(source), None, source.splitlines(True), "<check>"
-try:
-    code = compile(source, "<check>", "exec")
-except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-    print(f"SyntaxError: {error}", flush=True)
-    os._exit(126)
-ended, leave, write, show = 0, os._exit, os.write, traceback.print_exc
-try:
-    exec(code, {"__name__": "__main__"})
-except SystemExit as error:
-    place = error.__traceback__
-    while place.tb_next:
-        place = place.tb_next
-    if place.tb_frame.f_code.co_filename.startswith(os.getcwd() + os.sep):
-        print("The program ended the process before the check was over.")
-        ended = 1
-    else:
-        ended = error.code
-except BaseException:
-    show()
-    ended = 1
-if isinstance(ended, str):
-    print(ended, file=sys.stderr)
-ended = 0 if ended is None else ended if isinstance(ended, int) else 1
-ended = ended % 256 or int(ended != 0)
-for stream in (sys.stdout, sys.stderr):
-    try:
-        stream.flush()
-    except Exception:
-        pass
-write(1, f"\\n{nonce} {ended}\\n".encode())
-leave(ended)
-"""
-"""Runs a Python script to its end and says that it came there, and how: a program that is imported and ends the
-process, also at its exit, does not pass the check by that. (One that looks for the check in its own process could;
-nothing inside a process is safe from it.)"""
 
 
 @dataclass(frozen=True)
@@ -85,14 +45,10 @@ class OwnCheck:
 
     def command(self, nonce: str) -> str:
         """What runs it, for `bash -c`; its whole text is in the command, no file is written."""
-        text = shlex.quote(self.script)
         if self.language == "python":
-            return f"exec python3 -c {shlex.quote(PYTHON)} {nonce} {text}"
+            return f"exec {command('run_script.py', nonce, self.script)}"
+        text = shlex.quote(self.script)
         return f"bash -n -c {text} || exit {CANNOT_RUN}; exec bash -c {text}"
-
-
-def new_nonce() -> str:
-    return f"end-of-check-{secrets.token_hex(8)}"
 
 
 def language_of(script: str, named: str = "") -> Language:

@@ -29,9 +29,9 @@ from agentbatch.tasks.evaluator.checks.own.script import (
     cannot_run,
     in_words,
     language_of,
-    new_nonce,
 )
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.tasks.results.shape import Ruling
 from agentbatch.text import clip, counted, harmless
 

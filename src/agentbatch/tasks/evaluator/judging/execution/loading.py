@@ -10,6 +10,7 @@ from shlex import quote
 from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, CheckRunner
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.tampering import is_test
+from agentbatch.tasks.evaluator.programs.program import command
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandResult
 
@@ -28,59 +29,6 @@ OURS = "load: "
 _SERVES = re.compile(
     r"\b(?:serv\w*|daemon|listen\w*|loops?|forever|endless\w*|bots?|games?|watch\w*|ports?)\b", re.I
 )
-
-_LOAD = """\
-import os, runpy, sys, traceback
-path = sys.argv[1]
-sys.argv = [path]
-here = os.getcwd()
-sys.path[0] = os.path.dirname(os.path.abspath(path))
-sys.path += [here, os.path.join(here, "src")]
-
-
-of_others = ("TclError", "CalledProcessError", "TimeoutExpired", "OperationalError")
-
-
-def outside(module):
-    root = module.partition(".")[0]
-    found = sys.modules.get(root)
-    places = [getattr(found, "__file__", None) or "", *getattr(found, "__path__", ())]
-    inside = root == "loaded" or any(place.startswith(here + os.sep) for place in places)
-    return not inside and root not in getattr(sys, "stdlib_module_names", ()) and root != "builtins"
-
-
-def of_the_place(error):
-    if isinstance(error, ImportError):
-        name = error.name or ""
-        return "relative import" in str(error) or ("." not in name and name not in sys.modules) or outside(name)
-    if outside(type(error).__module__):
-        return True
-    line = " ".join(frame.line or "" for frame in traceback.extract_tb(error.__traceback__)[-2:])
-    wants = any(words in line for words in ("argv", "stdin", "input(", "environ"))
-    lacks = isinstance(error, (LookupError, EOFError, ValueError))
-    return (wants and lacks) or isinstance(error, OSError) or type(error).__name__ in of_others
-
-
-def usage(error):
-    with open(path, "rb") as source:
-        text = source.read(100_000)
-    takes = any(words in text for words in (b"argv", b"argparse", b"stdin", b"input(", b"environ", b"open("))
-    return error.code == 2 or takes
-
-
-try:
-    runpy.run_path(path, run_name="loaded")
-except BaseException as error:
-    if isinstance(error, SystemExit) and not error.code:
-        sys.exit()
-    if not (usage(error) if isinstance(error, SystemExit) else of_the_place(error)):
-        traceback.print_exc()
-        os._exit(1)
-    sys.stdout.flush()
-    print(f"load: {path[2:]} could not be loaded here ({type(error).__name__}: {error}); that says nothing of it.")
-"""
-"""Runs a Python file as a module of another name. What it ends for want of (arguments, input, a package, a file, a
-screen) tells of the place and not of the work; a module of the work itself that lacks something does."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +94,7 @@ def loading(path: str) -> str:
     """The command line that loads it, or at least parses it."""
     name = quote(f"./{path}")
     missing = f'echo "{OURS}there is no interpreter for it here"'
-    python = f"python3 -B -c {quote(_LOAD)} {name}"
-    if is_test(path):
-        compiled = 'import sys; compile(open(sys.argv[1], "rb").read(), sys.argv[1], "exec")'
-        python = f"python3 -B -c {quote(compiled)} {name}"
+    python = command("load_file.py", f"./{path}", *(["parse"] if is_test(path) else ()))
     python = f"if command -v python3 >/dev/null; then {python}; else {missing}; fi"
     node = f"if command -v node >/dev/null; then node --check {name}; else {missing}; fi"
     match PurePath(path).suffix.lower():

@@ -1,6 +1,5 @@
 """Running calls of a program's function in a throw-away copy of the directory."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
 from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, not_imported, of_answers
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
+from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.workspace.workspace import CommandResult, Workspace
 
 
@@ -46,7 +46,7 @@ async def run_calls(
     source: str = "",
 ) -> Ran:
     """`timeout`: seconds for all; `source`: of a program that is not there, and is written into the copy."""
-    nonce = secrets.token_hex(8)
+    nonce = new_nonce()
     line = calls_command(nonce, path, calls)
     if source:
         line = f"cat > {path} <<'{nonce}'\n{source}\n{nonce}\n{line}"
