@@ -14,7 +14,8 @@ from agentbatch.tasks.evaluator.checks.check import (
     Work,
 )
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, lost_line, speaks_against
-from agentbatch.tasks.evaluator.checks.sources import Checks, Round
+from agentbatch.tasks.evaluator.checks.round import Round
+from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
@@ -26,13 +27,14 @@ from agentbatch.tasks.evaluator.evaluator import (
     Start,
     TurnEvidence,
 )
-from agentbatch.tasks.evaluator.judging.evidence.changed_files import runnable
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.commands import changed_until
 from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
+from agentbatch.tasks.evaluator.judging.execution.reached import loadable, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.execution.runnable import runnable
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
 from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
-from agentbatch.tasks.evaluator.judging.proof import loadable, proven, to_be_loaded, to_be_run, too_many
+from agentbatch.tasks.evaluator.judging.proof import proven
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
 from agentbatch.tasks.evaluator.judging.verdict import (
     MAX_FOLLOW_UP,
@@ -149,7 +151,6 @@ class BuiltinEvaluator:
     async def _check(self, work: Work, evidence: TurnEvidence) -> tuple[Round, Evidence, Loaded | None]:
         """All that needs no judge; what of the change nothing has run is loaded."""
         checked = await self._checks.run(work)
-        checked = checked.plus(too_many(evidence.before, checked.after))
         question = self._question(evidence, checked)
         to_run, to_load = self._to_run(question)
         loaded = await load(to_load, work.runner, question.task) if not checked.failed else None

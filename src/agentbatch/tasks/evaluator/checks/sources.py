@@ -1,11 +1,12 @@
 """Which checks a task has, and one round of all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, CheckSource, Work
+from agentbatch.tasks.evaluator.checks.round import Round, too_many
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.tasks.evaluator.evaluator import Start
@@ -31,28 +32,6 @@ MAX_BESIDE = 20
 """Changes beside the work that are told."""
 MAX_NAMES = 50_000
 """Characters of names in one command line."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one round of checks has found."""
-
-    results: tuple[CheckResult, ...]
-    after: Snapshot
-    """The directory when they were over: what a judge sees, and what is kept."""
-    changed: tuple[str, ...] = ()
-    """Files that the checks changed, but for work that has passed as they left it, and for what they make."""
-    suspicious: tuple[str, ...] = ()
-    """What the coder changed that can make checks say what is not so."""
-
-    @property
-    def failed(self) -> CheckResult | None:
-        """The check whose failure forbids acceptance."""
-        return next((result for result in self.results if result.binding and not result.passed), None)
-
-    def plus(self, result: CheckResult | None) -> "Round":
-        """With one that ran after all of them, if there was one, and left the directory as it is."""
-        return self if result is None else replace(self, results=(*self.results, result))
 
 
 class Checks:
@@ -98,6 +77,7 @@ class Checks:
         work.runner.tampered.clear()
         suspicious = self._suspicious(work)
         done = await self._rounds(work)
+        done = done.plus(too_many(work.before, done.after))
         self._seen = done.after
         beside = changed_by_checks(work.before, work.after, done.after)
         return replace(done, changed=(*done.changed, *beside), suspicious=suspicious)
@@ -193,8 +173,3 @@ def _steadiness(
         )
     text = f"{what}, but running the checks {why}"
     return CheckResult("the checks leave the work as it is", 1, text, 0.0, "steady", ran=False, told=text)
-
-
-def failed_first(results: Sequence[CheckResult]) -> CheckResult | None:
-    """The first that failed, binding or not."""
-    return next((result for result in results if not result.passed), None)

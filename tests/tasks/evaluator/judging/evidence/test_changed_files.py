@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces, runnable
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
@@ -31,8 +31,3 @@ def test_what_is_out_of_sight(path: str, found: FileEntry, unseen: bool) -> None
     others = {"there.txt": entry(), "folder/a.txt": entry()}
     (piece,) = file_pieces(Snapshot(others), Snapshot({path: found, **others}))
     assert bool(piece.source and piece.hidden) is unseen
-
-
-def test_a_long_script_can_be_run() -> None:
-    after = Snapshot({"prog": entry(None, excerpt="#!/usr/bin/env python3\n"), "data": entry(None)})
-    assert runnable(Snapshot({}), after) == ("prog",)

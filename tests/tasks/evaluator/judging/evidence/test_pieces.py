@@ -8,7 +8,6 @@ from agentbatch.tasks.evaluator.judging.evidence.changed_files import (
     MAX_COMPARED,
     file_pieces,
     is_source,
-    runnable,
 )
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece, one_line, set_off
@@ -180,28 +179,6 @@ def test_thousands_of_files_are_no_trouble() -> None:
     assert len(shown.unseen) + len(shown.pieces) == 5_000
     changed = Snapshot({path: entry("y = 2\n" * 50, 11) for path in files.files})
     assert sum(piece.body is not None for piece in file_pieces(files, changed)) == MAX_COMPARED
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "runs"),
-    [
-        ("a.py", "1", True),
-        ("a.SH", "1", True),
-        ("a.mjs", "1", True),
-        ("run", "#!/usr/bin/env python3\n", True),
-        ("run", "#!/bin/sh\n", True),
-        ("run", "python", False),
-        ("a.md", "#!/bin/sh\n", False),
-        ("a.py", "", False),
-        ("index.html", "<p>", False),
-        ("a.go", "package main", False),
-    ],
-)
-def test_what_can_be_run_here(path: str, text: str, runs: bool) -> None:
-    after = Snapshot({path: FileEntry("1", len(text), text, executable=False)})
-    assert (runnable(Snapshot({}), after) == (path,)) is runs
-    assert runnable(after, after) == ()
-    assert runnable(after, Snapshot({})) == ()
 
 
 def test_what_is_a_source() -> None:

@@ -1,15 +1,14 @@
 """What commands have run or imported."""
 
-from dataclasses import replace
-
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
-from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.execution.reached import MAX_CHANGED, not_reached, runs_work
-from agentbatch.tasks.evaluator.judging.judge import Judgement
-from agentbatch.tasks.evaluator.judging.proof import proven, to_be_loaded, too_many
-from agentbatch.tasks.evaluator.judging.verdict import Facts
+from agentbatch.tasks.evaluator.judging.execution.reached import (
+    MAX_CHANGED,
+    not_reached,
+    runs_work,
+    to_be_loaded,
+)
 from tests.tasks.evaluator.judging.scene import ran, snapshot
 
 
@@ -77,31 +76,7 @@ def test_what_is_loaded(files: list[str], checks: list[CheckResult], left: list[
     assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)], "t")) == left
 
 
-def test_what_was_too_much_to_be_loaded_is_told() -> None:
-    empty = snapshot({})
-    question = Evidence(iteration=1, max_iterations=1, task="t", before=empty, after=empty, left=("a.py",))
-    assert proven(Facts(), Judgement(None), question, loaded=True).unproven == (
-        "Nothing has run these changed programs after the last change: a.py. Run them.",
-    )
-
-
 def test_of_very_many_programs_the_rest_is_not_reached() -> None:
     files = dict.fromkeys((f"a{n}.py" for n in range(MAX_CHANGED + 2)), "import a1\n")
     named = " ".join(files)
     assert len(not_reached([*files], [named], snapshot(files))) >= 2
-
-
-def test_more_files_than_can_be_seen_are_refused() -> None:
-    few, many = (
-        snapshot({"a.py": ""}),
-        replace(snapshot({"out/1": "", "out/2": "", "a.py": ""}), truncated=True),
-    )
-    assert too_many(few, few) is None
-    assert too_many(many, many) is None
-    found = too_many(few, many)
-    assert found is not None
-    assert found.told == (
-        "There are too many files: only 3 files can be looked at. Remove what is no part of the work; most are in "
-        "out/, ./."
-    )
-    assert not found.passed

@@ -6,6 +6,7 @@ from posixpath import dirname, join, normpath
 
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
+from agentbatch.tasks.evaluator.judging.execution.runnable import RUNNABLE
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import described, file_change, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
@@ -17,9 +18,6 @@ MAX_PATH = 160
 HASH = 16
 """Digits of a hash that are shown."""
 
-RUNNABLE = frozenset({".py", ".pyw", ".sh", ".bash", ".js", ".mjs", ".cjs"})
-"""Suffixes of what is run here as it is."""
-_SHEBANG = re.compile(r"#!.*\b(python|sh|bash|dash|node)")
 _WRITTEN = (
     "bat c cc clj cpp cs css cxx dart ex exs go h hpp hs htm html java jl jsx kt kts lua m ml php pl pm ps1 r rb rs "
     "scala sql svelte swift tcl ts tsx vue zig zsh"
@@ -28,22 +26,6 @@ _SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
 _LOCK = re.compile(r"(?:.*[-.])?lock\.\w+", re.IGNORECASE)
 SOURCES = RUNNABLE | {f".{suffix}" for suffix in _WRITTEN.split()}
 """Suffixes of what people write and programs read."""
-
-
-def runnable(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """The files of the change that can be run here."""
-    touched = changes(before, after)
-    return tuple(path for path in (*touched.modified, *touched.added) if _runs(path, after.files[path]))
-
-
-def _runs(path: str, entry: FileEntry) -> bool:
-    suffix = PurePath(path).suffix.lower()
-    shebang = (
-        not suffix
-        and entry.kind == "file"
-        and _SHEBANG.match((entry.text or entry.excerpt)[:200]) is not None
-    )
-    return entry.kind == "file" and (suffix in RUNNABLE or shebang) and entry.size > 0
 
 
 def file_pieces(before: Snapshot, after: Snapshot) -> tuple[Piece, ...]:

@@ -9,12 +9,13 @@ from agentbatch.runs.check_words import check_name, check_prefix
 from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
-from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces, runnable
+from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece, one_line, set_off
 from agentbatch.tasks.evaluator.judging.evidence.section import Section
 from agentbatch.tasks.evaluator.judging.execution.commands import CRASH
 from agentbatch.tasks.evaluator.judging.execution.loading import OURS
 from agentbatch.tasks.evaluator.judging.execution.reached import MAX_PROGRAMS, runs_work
+from agentbatch.tasks.evaluator.judging.execution.runnable import runnable
 from agentbatch.workspace.files.diff import changes, tree
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.checks.facts.forms import form_of, stays_python2
 from agentbatch.tasks.evaluator.checks.tampering import is_test
-from agentbatch.tasks.evaluator.judging.evidence.changed_files import RUNNABLE
 from agentbatch.tasks.evaluator.judging.execution.commands import ran_well
+from agentbatch.tasks.evaluator.judging.execution.runnable import RUNNABLE, runnable
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 MAX_READ = 20_000
@@ -56,6 +58,45 @@ def runs_work(record: CommandRecord, programs: Sequence[str], after: Snapshot) -
         return False
     tests = _TESTING.search(record.command[:MAX_READ]) is not None
     return not programs or tests or len(not_reached(programs, [record.command], after)) < len(programs)
+
+
+def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) -> tuple[str, ...]:
+    """The files of the change that can be run here, and that no check has run, as far as texts say so."""
+    return _unreached(runnable(before, after), checks, [], after)
+
+
+def to_be_loaded(
+    before: Snapshot,
+    after: Snapshot,
+    checks: Sequence[CheckResult],
+    commands: Sequence[CommandRecord],
+    task: str,
+) -> tuple[str, ...]:
+    """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
+    imported, as far as texts say so. A `verify` that passed stands for all of them."""
+    programs = [path for path in loadable(before, after, task) if not is_test(path)]
+    return _unreached(programs, checks, [record.command for record in commands if ran_well(record)], after)
+
+
+def _unreached(
+    programs: Sequence[str], checks: Sequence[CheckResult], commands: Sequence[str], after: Snapshot
+) -> tuple[str, ...]:
+    """Those that neither commands nor checks reach. Examples and calls are of what the change defines."""
+    passed = [check for check in checks if check.passed and check.ran]
+    tied = any(check.kind == "example" or (check.kind == "own" and check.details) for check in passed)
+    one = len([path for path in programs if not is_test(path)]) == 1
+    if any(check.kind == "verify" for check in passed) or (tied and one):
+        return ()
+    return not_reached(programs, [*commands, *(check.command for check in passed)], after)
+
+
+def loadable(before: Snapshot, after: Snapshot, task: str) -> list[str]:
+    """The programs of the change, without those that may be broken on purpose."""
+    return [
+        path
+        for path in runnable(before, after)
+        if form_of(path, after.files[path], task) and not stays_python2(before.files.get(path), task)
+    ]
 
 
 def _is_recipe(path: str) -> bool:
