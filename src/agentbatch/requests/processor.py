@@ -3,8 +3,8 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -30,6 +30,16 @@ from agentbatch.usage import Usage, sum_or_none
 
 PROGRESS_EVERY = 0.25
 """Seconds between two calls of `on_progress`."""
+
+
+@contextmanager
+def _journal_file(given: Path | None) -> Iterator[Path]:
+    """`given`, or one that goes away: only that needs a folder, which a killed process leaves behind."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="agentbatch-") as folder:
+        yield Path(folder) / "journal.db"
 
 
 class Estimate(NamedTuple):
@@ -109,8 +119,8 @@ class BatchProcessor:
         options = self.options
         if options.journal is not None and options.provider is None:
             check_none_at_provider(options.journal)
-        with tempfile.TemporaryDirectory(prefix="agentbatch-") as folder:
-            journal = Journal(options.journal or Path(folder) / "journal.db", dedupe=options.dedupe)
+        with _journal_file(options.journal) as path:
+            journal = Journal(path, dedupe=options.dedupe)
             self.stats = BatchStats(total=len(requests) if isinstance(requests, list | tuple) else total)
             self._batch = batch = self._new_batch(journal, replay)
             self._timed_out = False

@@ -1,6 +1,7 @@
 """A batch of plain requests before it is sent: what is checked, and what it would take."""
 
 import io
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ from agentbatch.config import load_settings
 from agentbatch.config.requests_settings import RequestsSettings
 from agentbatch.display.requests.dry_run import WIDTH, render_plan
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.requests.run.assemble import keep_source
 from agentbatch.requests.run.plan import plan
 from agentbatch.requests.run.prepare import check_output, prepare_requests
+from agentbatch.runs.folder import create_run_folder
+from agentbatch.runs.store.store import Store
 from tests.requests.run.prepared import prepared
 
 CHAT = [{"role": "user", "content": "x" * 400}]
@@ -110,15 +115,16 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         prepared(tmp_path, [line], environ={}, max_cost=1.0)
 
 
-def test_standard_input_is_copied_and_the_copy_goes_away(tmp_path: Path) -> None:
+def test_standard_input_gets_its_place_in_the_run_and_stands_nowhere_else(tmp_path: Path) -> None:
     settings = load_settings({"judge": "none"}, {}, None)
     options = RequestsSettings(input="-", output=Path("out.jsonl"))
     given = io.BytesIO(b'{"id": "a", "prompt": "x"}\n')
     made = prepare_requests(settings, options, tmp_path, {}, stdin=given)
     assert (made.spooled, made.total, made.name) == (True, 1, "standard input")
     assert made.source.read_bytes() == given.getvalue()
-    made.cleanup()
-    assert not made.source.parent.exists()
+    store = Store(create_run_folder(tmp_path, datetime.now()), Redactor([]))
+    assert keep_source(made, store).read_bytes() == given.getvalue()
+    assert not made.source.parent.exists()  # also where the process is killed from here on
     with pytest.raises(UserError, match="There is no standard input here"):
         prepare_requests(settings, options, tmp_path, {})
 

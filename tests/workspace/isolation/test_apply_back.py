@@ -36,10 +36,25 @@ def work(tmp_path: Path) -> Work:
     (source / "script").chmod(0o750)
     (source / "binary").write_bytes(b"\0" * 100_000)
     (source / "link").symlink_to("a.txt")
+    (source / "elsewhere").symlink_to("../run")
+    (source / "pkg/turn").mkdir()
+    (source / "pkg/turn/file").touch()
+    (source / "inside").symlink_to("pkg/turn/../../a.txt")
+    (source / "node_modules").mkdir()
+    (source / "node_modules/up").symlink_to("..")
     (source / ".git").mkdir()
     (source / ".git/config").write_text("theirs")
     copy_tree(source, copy, (), Event())
     return Work(source, copy, take_snapshot(copy))
+
+
+def put_links(folder: Path, **targets: str) -> None:
+    """Names have `__` for slashes. What stands there goes."""
+    for name, target in targets.items():
+        place = folder / name.replace("__", "/")
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.symlink_to(target)
 
 
 def everything(folder: Path) -> dict[str, tuple[str, object]]:
@@ -147,6 +162,14 @@ def test_one_file_in_the_way_keeps_all_out(work: Work, tmp_path: Path, name: str
 OUTWARD: dict[str, tuple[Callable[[Path], object], str]] = {
     "absolute": (lambda c: (c / "out").symlink_to("/etc/passwd"), "out: a symlink that leads out of the directory"),
     "upward": (lambda c: (c / "pkg/out").symlink_to("../../x"), "pkg/out: a symlink that leads out of the directory"),
+    "by a chain": (lambda c: put_links(c, pkg__inner__s="../..", out="pkg/inner/s/../.."),
+                   "out: a symlink that leads out of the directory"),
+    "through one that is left out": (lambda c: put_links(c, out="node_modules/up/.."),
+                                     "out: a symlink that leads out of the directory"),
+    "through one of before": (lambda c: put_links(c, pkg__x="../elsewhere"),
+                              "pkg/x: a symlink that leads out of the directory"),
+    "one of before, turned": (lambda c: put_links(c, pkg__turn=".."),
+                              "inside: a symlink that leads out of the directory"),
     "git": (lambda c: (c / "pkg/.git").write_text("gitdir: /tmp/evil"),
             "pkg/.git: a part of git's own files, which are never brought back"),
     "git in capitals": (lambda c: put(c / ".GIT/hooks/x"),

@@ -30,6 +30,8 @@ def keep_source(prepared: PreparedRequests, store: Store) -> Path:
         return Path(shutil.move(prepared.source, store.folder.path / SPOOLED))
     except OSError as error:
         raise UserError(f"{store.folder.path} cannot be written to: {error.strerror or error}.") from None
+    finally:
+        prepared.cleanup()
 
 
 async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: AsyncExitStack) -> Endpoint:

@@ -4,13 +4,15 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import Changes, changes, same
+from agentbatch.workspace.files.links import destination, is_outside
 from agentbatch.workspace.files.paths import open_parent
 from agentbatch.workspace.files.snapshot import MAX_HASHED, take_snapshot
 from agentbatch.workspace.isolation.removal import remove_tree
@@ -19,6 +21,7 @@ from agentbatch.workspace.workspace import FileEntry, Snapshot
 STAGE = ".agentbatch-apply-"
 """Begins the name of the folder in the task's directory where new files wait until all of them are there."""
 BLOCK = 1024 * 1024
+LEADS_OUT = "a symlink that leads out of the directory"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> A
     remove_tree(stage)  # of a process that was killed
     touched = changes(before, after)
     here = take_snapshot(source)
-    hindrances = obstacles(before, after, here)
+    hindrances = obstacles(before, after, here, partial(_target_in, source))
     hindrances += _folders_in_the_way(source, [*touched.added, *touched.modified], touched.deleted)
     if hindrances:
         return Applied(False, in_the_way=tuple(hindrances))
@@ -61,7 +64,8 @@ def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> A
             problem = _put_on_stage(copy, path, after.files[path], stage / str(number))
             if problem:
                 return Applied(False, in_the_way=(f"{clip(path, 200)}: {problem}",))
-        again = obstacles(before, after, take_snapshot(source, here, exclude=(stage,)))
+        now = take_snapshot(source, here, exclude=(stage,))
+        again = obstacles(before, after, now, partial(_target_in, source))
         if again:
             return Applied(False, in_the_way=tuple(again))
         _put_in_place(copy, source, stage, fresh, gone, before, after)
@@ -70,8 +74,14 @@ def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> A
     return Applied(True, touched.total)
 
 
-def obstacles(before: Snapshot, after: Snapshot, here: Snapshot) -> list[str]:
-    """What speaks against bringing the changes to where things are as `here` says; pure."""
+def obstacles(
+    before: Snapshot,
+    after: Snapshot,
+    here: Snapshot,
+    target_of: Callable[[str], str | None] = lambda path: None,
+) -> list[str]:
+    """What speaks against bringing the changes to where things are as `here` says; pure. `target_of`: the target of a
+    link there that no snapshot holds."""
     if before.truncated or after.truncated or here.truncated:
         return ["the directory has too many files to compare them all"]
     touched = changes(before, after)
@@ -80,7 +90,46 @@ def obstacles(before: Snapshot, after: Snapshot, here: Snapshot) -> list[str]:
         problem = _obstacle(path, before, after, here, touched)
         if problem:
             found.append(f"{clip(path, 200)}: {problem}")
-    return found
+    return found + [
+        f"{clip(path, 200)}: {LEADS_OUT}" for path in _leading_out(after, here, touched, target_of)
+    ]
+
+
+def _leading_out(
+    after: Snapshot, here: Snapshot, touched: Changes, target_of: Callable[[str], str | None]
+) -> list[str]:
+    """Links by which the changes would lead out of the directory: each link there will be, for what is brought back can
+    turn one that was there before."""
+    made = {path: after.files[path] for path in (*touched.added, *touched.modified)}
+    then = {path: entry for path, entry in here.files.items() if path not in touched.deleted} | made
+
+    def follow(path: str, files: Mapping[str, FileEntry]) -> str | None:
+        def target(name: str) -> str | None:
+            entry = files.get(name)
+            if entry is None or (entry.kind == "symlink" and entry.text is None):
+                return target_of(name)
+            return entry.text if entry.kind == "symlink" else None
+
+        return destination(path, target)
+
+    found = []
+    for path, entry in then.items():
+        if entry.kind != "symlink":
+            continue
+        ends = follow(path, then)
+        is_new = path in made and not same(entry, here.files.get(path))
+        if (is_new and entry.text is None) or (
+            is_outside(ends) and (is_new or ends != follow(path, here.files))
+        ):
+            found.append(path)
+    return sorted(found)
+
+
+def _target_in(source: Path, path: str) -> str | None:
+    try:
+        return os.readlink(source / path)
+    except OSError:
+        return None  # no link, or nothing
 
 
 def _obstacle(path: str, before: Snapshot, after: Snapshot, here: Snapshot, touched: Changes) -> str:
@@ -89,8 +138,6 @@ def _obstacle(path: str, before: Snapshot, after: Snapshot, here: Snapshot, touc
         return "a part of git's own files, which are never brought back"
     if any(entry is not None and entry.kind in ("special", "unreadable") for entry in (old, new, now)):
         return "cannot be read, or is no file"
-    if new is not None and new.kind == "symlink" and not same(new, old) and _leads_out(path, new):
-        return "a symlink that leads out of the directory"
     if not (same(now, old) or same(now, new)):
         if now is None:
             return "was deleted in the directory meanwhile"
@@ -121,13 +168,6 @@ def _blocked(path: str, here: Snapshot, touched: Changes) -> str:
 def _is_git(part: str) -> bool:
     """Also as a disk that ignores case, or signs without width, would read it."""
     return "".join(c for c in part if unicodedata.category(c) != "Cf").casefold() == ".git"
-
-
-def _leads_out(path: str, link: FileEntry) -> bool:
-    target = link.text
-    if target is None or target.startswith("/"):
-        return True
-    return os.path.normpath(os.path.join(os.path.dirname(path), target)).split("/")[0] == ".."
 
 
 def _folders_in_the_way(source: Path, written: Sequence[str], deleted: Sequence[str]) -> list[str]:
