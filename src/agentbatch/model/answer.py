@@ -1,12 +1,14 @@
 """Reads a chat completion defensively: the body of a 200 is untrusted input."""
 
 import json
-import uuid
+import secrets
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentbatch.files import parse_json
+from agentbatch.files import json_object, parse_json
+from agentbatch.model.carried import carried, carried_by_call
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.usage import Usage
@@ -55,6 +57,8 @@ class Answer:
     reasoning: str
     finish_reason: str
     usage: Usage | None
+    carried: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the message that go back with the history as they came."""
 
 
 def read_answer(body: bytes) -> Answer:
@@ -88,6 +92,7 @@ def answer_of(message: dict[str, Any], finish_reason: str, usage: Usage | None) 
         reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thoughts,
         finish_reason=finish_reason[:64] or ("tool_calls" if calls else "stop"),
         usage=usage,
+        carried=carried(message),
     )
 
 
@@ -146,18 +151,30 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
         raw_id = item.get("id")
         call_id = raw_id if isinstance(raw_id, str) and raw_id and raw_id not in seen else new_call_id()
         seen.add(call_id)
-        calls.append(ToolCall(call_id, name.strip(), _arguments(function.get("arguments"))))
+        arguments = _arguments(function.get("arguments"))
+        calls.append(ToolCall(call_id, name.strip(), arguments, carried_by_call(item)))
     return tuple(calls)
 
 
+_LETTERS = string.ascii_letters + string.digits
+
+
 def new_call_id() -> str:
-    return f"call_{uuid.uuid4().hex[:24]}"
+    """Nine letters and digits: Mistral takes no others (langchain #21319), and nobody refuses them."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(9))
 
 
 def _arguments(raw: Any) -> str:
-    if isinstance(raw, str):
-        return raw if raw.strip() else "{}"
-    return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
+    """As JSON text; what was encoded twice is the object that it stands for."""
+    if not isinstance(raw, str):
+        return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
+    if raw.lstrip().startswith('"'):
+        try:
+            inner = json.loads(raw)
+        except (ValueError, RecursionError):
+            return raw
+        return inner if json_object(inner) is not None else raw
+    return raw if raw.strip() else "{}"
 
 
 def split_content(raw: Any) -> tuple[str, str]:

@@ -63,6 +63,7 @@ class ModelClient:
             content=answer.content,
             tool_calls=answer.tool_calls,
             reasoning=answer.reasoning,
+            carried=answer.carried,
             finish_reason=answer.finish_reason,
             usage=usage,
             attempts=call.attempts,

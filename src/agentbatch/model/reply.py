@@ -1,6 +1,6 @@
 """What comes back from a model call, and how a call can fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+    carried: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Fields of it that we do not read (carried.py), which go back with the history."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Reply:
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
-    """`reasoning_content` where the endpoint sent it; sent back with the message."""
+    """What the model thought, where the endpoint sent it."""
+    carried: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the message that go back with the history as they came, its reasoning among them."""
     finish_reason: str = "stop"
     usage: Usage = field(default_factory=Usage)
     attempts: int = 1

@@ -121,7 +121,7 @@ def _message_text(message: Message) -> str:
     calls = message.get("tool_calls")
     if calls:
         text += json.dumps(calls, ensure_ascii=False)
-    return text + str(message.get("reasoning_content") or "")
+    return text + str(message.get("reasoning_content") or message.get("reasoning") or "")
 
 
 def _load_tiktoken() -> Measure:

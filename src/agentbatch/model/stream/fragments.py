@@ -7,9 +7,13 @@ from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model.answer import MAX_CALLS
+from agentbatch.model.carried import READ_OF_CALL, READ_OF_FUNCTION, Pieces
 
 MAX_TAIL = 2_000
 """Characters of a partial answer that are shown."""
+
+MAX_NAME = 200
+"""Characters of a tool's name; OpenAI allows 64."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -21,14 +25,26 @@ class _Call:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+        self.carried = Pieces(READ_OF_CALL)
+        self.of_function = Pieces(READ_OF_FUNCTION)
         self._complete: bool | None = None
 
     def add(self, call_id: str, name: str, arguments: str) -> None:
-        # Some servers repeat the name, some send a new id with each fragment: the first ones count.
+        # Some servers send a new id with each fragment: the first one counts.
         self.id = self.id or call_id
-        self.name = self.name or name
+        if name and not (self.name and self.arguments):
+            self.name = _named(self.name, name)
         if arguments:
             self.arguments.append(arguments)
+
+    def document(self) -> dict[str, Any]:
+        """As in a message's `tool_calls`."""
+        function = {
+            **self.of_function.fields(),
+            "name": self.name[:MAX_NAME],
+            "arguments": joined(self.arguments),
+        }
+        return {**self.carried.fields(), "id": self.id, "function": function}
 
     @property
     def is_complete(self) -> bool:
@@ -66,14 +82,11 @@ class Fragments:
             else current
         )
         call.add(call_id, name, arguments)
-        return len(name) + len(arguments)
+        return len(name) + len(arguments) + call.carried.add(fragment) + call.of_function.add(function)
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls as a message's `tool_calls`, in the order in which they began."""
-        return [
-            {"id": call.id, "function": {"name": call.name, "arguments": joined(call.arguments)}}
-            for call in self._calls
-        ]
+        return [call.document() for call in self._calls]
 
     def tail(self) -> str:
         """The end of the latest call's arguments so far."""
@@ -104,6 +117,13 @@ def _begins_another(call: _Call, call_id: str, name: str, arguments: str) -> boo
     if call_id and call.id:
         return call_id != call.id
     return bool(arguments) and call.is_complete
+
+
+def _named(before: str, piece: str) -> str:
+    """The name so far: it comes whole, in pieces (continue #5849), repeated, or longer each time."""
+    if piece == before or piece.startswith(before):
+        return piece
+    return before if len(before) > MAX_NAME else before + piece
 
 
 def _number(index: Any) -> int | None:

@@ -14,10 +14,15 @@ from agentbatch.model.answer import (
     read_usage,
     split_content,
 )
+from agentbatch.model.carried import OUTPUT, READ, Pieces
 from agentbatch.model.stream.fragments import Fragments, ending, joined
 from agentbatch.model.stream.sse import BOM, Event, EventReader
 from agentbatch.model.transport import MAX_BODY, Received
 from agentbatch.usage import Usage
+
+REASONING = ("reasoning_content", "reasoning")
+"""The names under which thoughts stream: DeepSeek's, and OpenRouter's, Groq's and vLLM's. Both may come, with the same
+text."""
 
 CHARACTERS_PER_TOKEN = 4
 """About right for English and code; only for progress."""
@@ -52,8 +57,10 @@ class StreamedAnswer:
         self._deltas = 0
         self._content: list[str] = []
         self._reasoning: list[str] = []
+        self._reasoning_name = REASONING[0]
         self._refusal: list[str] = []
         self._calls = Fragments()
+        self._carried = Pieces(READ | OUTPUT | {*REASONING})
         self._finish_reason = ""
         self._usage: Usage | None = None
 
@@ -88,8 +95,9 @@ class StreamedAnswer:
         if not self._finish_reason and not (self._done and self._deltas):
             raise self._cut()
         message = {
+            **self._carried.fields(),
             "content": joined(self._content),
-            "reasoning_content": joined(self._reasoning),
+            self._reasoning_name: joined(self._reasoning),
             "refusal": joined(self._refusal),
             "tool_calls": self._calls.calls(),
         }
@@ -161,9 +169,8 @@ class StreamedAnswer:
     def _delta(self, delta: dict[str, Any]) -> None:
         raw = delta.get("content")
         content, thoughts = split_content(raw) if isinstance(raw, list) else (raw, "")
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or thoughts
-        size = _append(content, self._content) + _append(reasoning, self._reasoning)
-        size += _append(delta.get("refusal"), self._refusal)
+        size = _append(content, self._content) + self._add_reasoning(delta, thoughts)
+        size += _append(delta.get("refusal"), self._refusal) + self._carried.add(delta)
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
             for fragment in calls:
@@ -173,6 +180,12 @@ class StreamedAnswer:
         if size:
             self._deltas += 1
             self._grow(size)
+
+    def _add_reasoning(self, delta: dict[str, Any], thoughts: str) -> int:
+        name = next((name for name in REASONING if delta.get(name)), "")
+        if name and not self._reasoning:
+            self._reasoning_name = name
+        return _append(delta[name] if name else thoughts, self._reasoning)
 
     def _take_usage(self, usage: Any) -> None:
         if usage is not None:

@@ -10,27 +10,27 @@ from agentbatch.model.reply import Message, Reply, ToolCall
 
 
 def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
-    """The reply as a message of the history. Arguments that are no JSON object are wrapped into one."""
-    # Some endpoints refuse a history with an empty assistant message.
-    content = reply.content if calls or reply.content.strip() else "(empty reply)"
-    message: Message = {"role": "assistant", "content": content}
-    if reply.reasoning:
+    """The reply as a message of the history, with what it carries. Arguments that are no JSON object are wrapped into
+    one."""
+    # Some endpoints refuse an empty assistant message, others an empty text beside calls (vercel/ai #13523).
+    content = reply.content if reply.content.strip() else None if calls else "(empty reply)"
+    message: Message = {"role": "assistant", "content": content, **reply.carried}
+    if reply.reasoning and not {"reasoning_content", "reasoning"} & set(message):
         message["reasoning_content"] = reply.reasoning
     if calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {
-                    "name": call.name,
-                    "arguments": call.arguments
-                    if json_object(call.arguments) is not None
-                    else json.dumps({"invalid_json": call.arguments[:2000]}, ensure_ascii=False),
-                },
-            }
-            for call in calls
-        ]
+        message["tool_calls"] = [_call(call) for call in calls]
     return message
+
+
+def _call(call: ToolCall) -> Message:
+    valid = json_object(call.arguments) is not None
+    broken = {"invalid_json": call.arguments[:2000]}
+    function = {
+        **call.carried.get("function", {}),
+        "name": call.name,
+        "arguments": call.arguments if valid else json.dumps(broken, ensure_ascii=False),
+    }
+    return {**call.carried, "id": call.id, "type": "function", "function": function}
 
 
 def tool_message(call_id: str, text: str) -> Message:

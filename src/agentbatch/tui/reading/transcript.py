@@ -13,7 +13,8 @@ from agentbatch.tui.lines.transcript.transcript import MessageRow, Transcript
 _NEWS = """
 SELECT e.seq, e.type, e.body, m.generation, m.position, json_extract(m.body, '$.role'),
   json_extract(m.body, '$.tool_call_id'), trim(json_extract(m.body, '$.content'), char(9, 10, 13, 32)) <> '',
-  trim(json_extract(m.body, '$.reasoning_content'), char(9, 10, 13, 32)) <> ''
+  trim(coalesce(json_extract(m.body, '$.reasoning_content'), json_extract(m.body, '$.reasoning')),
+    char(9, 10, 13, 32)) <> ''
 FROM events e LEFT JOIN messages m ON e.type = 'message' AND m.task_id = e.task_id
   AND m.generation = json_extract(e.body, '$.generation') AND m.position = json_extract(e.body, '$.index')
 WHERE e.task_id = ? AND e.seq > ? AND e.type NOT IN ('model_call_started', 'model_call_sent', 'rate_limited')

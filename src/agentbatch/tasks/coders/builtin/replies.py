@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
+from agentbatch.model.answer import new_call_id
 from agentbatch.model.reply import Reply, ToolCall
 
 Kind = Literal["calls", "text", "cut_off", "reasoning", "empty"]
@@ -34,9 +35,9 @@ def with_usable_ids(calls: tuple[ToolCall, ...], taken: Collection[str]) -> tupl
     used = set(taken)
     fixed = []
     for call in calls:
-        name, n = call.id, 1
+        name = call.id
         while not name or name in used:
-            name, n = f"call_{len(used)}_{n}", n + 1
+            name = new_call_id()
         used.add(name)
         fixed.append(call if name == call.id else replace(call, id=name))
     return tuple(fixed)

@@ -1,8 +1,10 @@
 """The judge's own hands: before it answers it may run commands and read files in a throw-away copy of the directory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
+from agentbatch.model.answer import new_call_id
 from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.agents.messages import assistant_message, tool_message
@@ -51,10 +53,7 @@ class Hands:
         """The reply and the answers to its calls, as the conversation goes on. Each call is answered once; those that
         are too many are not carried out. Errors as of Evaluator."""
         # Ids of our own: what a model calls them need not be unique, or there at all.
-        calls = tuple(
-            ToolCall(f"look_{len(self.runs)}_{n}", c.name, c.arguments)
-            for n, c in enumerate(reply.tool_calls)
-        )
+        calls = tuple(replace(call, id=new_call_id()) for call in reply.tool_calls)
         answers = [tool_message(call.id, await self._carry_out(call)) for call in calls]
         return [assistant_message(reply, calls), *answers]
 

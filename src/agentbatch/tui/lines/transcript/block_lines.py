@@ -60,7 +60,10 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
         case Said():
             return _long(text_lines(_text(block.message, scene)), opened, 4 * BRIEF, scene)
         case Thought():
-            return _folded("Reasoning", "", _text(block.message, scene, "reasoning_content"), opened, scene)
+            text = _text(block.message, scene, "reasoning_content") or _text(
+                block.message, scene, "reasoning"
+            )
+            return _folded("Reasoning", "", text, opened, scene)
         case Told():
             text = _text(block.message, scene)
             return _folded("agentbatch to the coder:", first_line(text), text, opened, scene)
