@@ -47,6 +47,15 @@ LoopPattern = Literal["failing_command", "failing_edit", "same_content", "back_a
 what it holds already; a file switched between contents that it had before; the same step, or the same two steps in
 turn, with the same results."""
 
+LOOPS: Mapping[LoopPattern, str] = {
+    "failing_command": "ran the same failing command again and again",
+    "failing_edit": "tried the same failing edit again and again",
+    "same_content": "wrote a file with what it held already, again and again",
+    "back_and_forth": "switched a file back and forth between the same contents",
+    "repeat": "repeated the same call with the same result",
+}
+"""What the coder did until its turn was ended, after `The Coder` or `you`."""
+
 
 @dataclass(frozen=True)
 class TurnOutcome:
@@ -57,6 +66,13 @@ class TurnOutcome:
     """The coder's own summary, or the last thing it said; without keys."""
     loop: LoopPattern | None = None
     """What a stuck turn repeated."""
+
+    @property
+    def sentence(self) -> str:
+        """How it ended, without a word of the model's."""
+        if self.loop is not None:
+            return f"The Coder {LOOPS[self.loop]} until its turn was ended."
+        return TURN_ENDS[self.end]
 
 
 @dataclass

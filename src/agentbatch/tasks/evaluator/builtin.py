@@ -7,7 +7,7 @@ from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import RunParts
-from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS, PromptStyle, TurnOutcome
+from agentbatch.tasks.coders.coder import FAILED_ENDS, PromptStyle
 from agentbatch.tasks.evaluator.checks.check import (
     CheckResult,
     CheckRunner,
@@ -16,7 +16,12 @@ from agentbatch.tasks.evaluator.checks.check import (
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks, lost_line, speaks_against
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.checks.sources import Checks
-from agentbatch.tasks.evaluator.coder_prompts import LOOPS, follow_up_prompt, fresh_prompt, opening_prompt
+from agentbatch.tasks.evaluator.coder_prompts import (
+    feedback_prompt,
+    follow_up_prompt,
+    fresh_prompt,
+    opening_prompt,
+)
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
@@ -37,7 +42,6 @@ from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
 from agentbatch.tasks.evaluator.judging.proof import proven
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
 from agentbatch.tasks.evaluator.judging.verdict import (
-    MAX_FOLLOW_UP,
     Facts,
     judges_fault,
     refusals,
@@ -46,14 +50,6 @@ from agentbatch.tasks.evaluator.judging.verdict import (
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff import changes
-
-
-def turn_end(outcome: TurnOutcome) -> str:
-    """How the turn ended, as a sentence without a word of the model's."""
-    if outcome.loop is not None:
-        return f"The Coder {LOOPS[outcome.loop]} until its turn was ended."
-    return TURN_ENDS[outcome.end]
-
 
 OWN = "own"
 """Names the evaluator's own checks in what is recorded."""
@@ -164,7 +160,7 @@ class BuiltinEvaluator:
         outcome, failed = evidence.outcome, checked.failed
         return Facts(
             nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
-            coder_failure=turn_end(outcome) if outcome.end in FAILED_ENDS else "",
+            coder_failure=outcome.sentence if outcome.end in FAILED_ENDS else "",
             verify_failure=_failure(failed) if failed else "",
             checks_decide=self._checks_decide(question),
         )
@@ -226,7 +222,7 @@ class BuiltinEvaluator:
             checks=checked.results,
             tampering=tuple(sorted(told)),
             missing_before=self._missing,
-            turn_end=turn_end(evidence.outcome),
+            turn_end=evidence.outcome.sentence,
             claim=evidence.outcome.text,
         )
 
@@ -320,14 +316,3 @@ def _failure(failed: CheckResult) -> str:
     """A failed check as a sentence: what was told on lines, one after the other."""
     head, *lines = failed.told.splitlines() or [""]
     return " ".join((head, "; ".join(lines))).strip() or f"The check `{failed.command}` failed: {failed.end}."
-
-
-def feedback_prompt(event: VerdictReached) -> str:
-    """A prompt after an iteration that was to be the last, and is not: its verdict came without one."""
-    verdict = event.verdict or {}
-    parts = (
-        str(verdict.get("follow_up_prompt") or ""),
-        *map(str, verdict.get("missing") or ()),
-        *event.refusals,
-    )
-    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:MAX_FOLLOW_UP]

@@ -4,10 +4,11 @@ is wrong. Pure."""
 from collections.abc import Sequence
 
 from agentbatch.redaction import Redactor
+from agentbatch.runs.events import VerdictReached
 from agentbatch.tasks.agents.error_lines import find_spot
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import last_lines, shortened
-from agentbatch.tasks.coders.coder import LoopPattern, PromptStyle, TurnOutcome
+from agentbatch.tasks.coders.coder import LOOPS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
 from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP
@@ -27,16 +28,6 @@ MAX_CHECK = 600
 MAX_MISSING_ITEMS = 8
 MAX_MISSING_LENGTH = 300
 """Characters of one thing that is missing."""
-
-LOOPS: dict[LoopPattern, str] = {
-    "failing_command": "ran the same failing command again and again",
-    "failing_edit": "tried the same failing edit again and again",
-    "same_content": "wrote a file with what it held already, again and again",
-    "back_and_forth": "switched a file back and forth between the same contents",
-    "repeat": "repeated the same call with the same result",
-}
-"""What the coder did until its turn was ended, after `The Coder` or `you`."""
-
 
 def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, style: PromptStyle) -> str:
     """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
@@ -100,6 +91,17 @@ def follow_up_prompt(
         words=style.words,
         circles=LOOPS[outcome.loop] if outcome.loop else "",
     )
+
+
+def feedback_prompt(event: VerdictReached) -> str:
+    """A prompt after an iteration that was to be the last, and is not: its verdict came without one."""
+    verdict = event.verdict or {}
+    parts = (
+        str(verdict.get("follow_up_prompt") or ""),
+        *map(str, verdict.get("missing") or ()),
+        *event.refusals,
+    )
+    return "\n".join(part.strip() for part in dict.fromkeys(parts) if part.strip())[:MAX_FOLLOW_UP]
 
 
 def _advice(verdict: Verdict | None) -> str:
