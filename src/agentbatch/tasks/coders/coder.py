@@ -68,6 +68,11 @@ class TurnOutcome:
     """What a stuck turn repeated."""
 
     @property
+    def failed(self) -> bool:
+        """Not of its own accord."""
+        return self.end in FAILED_ENDS
+
+    @property
     def sentence(self) -> str:
         """How it ended, without a word of the model's."""
         if self.loop is not None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
 from agentbatch.tasks.agents.role_models import RunParts
-from agentbatch.tasks.coders.coder import FAILED_ENDS, PromptStyle
+from agentbatch.tasks.coders.coder import PromptStyle
 from agentbatch.tasks.evaluator.checks.check import (
     CheckResult,
     CheckRunner,
@@ -33,14 +32,12 @@ from agentbatch.tasks.evaluator.evaluator import (
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.execution.commands import changed_until
-from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
-from agentbatch.tasks.evaluator.judging.execution.reached import loadable, to_be_loaded, to_be_run
-from agentbatch.tasks.evaluator.judging.execution.runnable import runnable
+from agentbatch.tasks.evaluator.judging.evidence.gathering import gathered
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
-from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement, accepts
-from agentbatch.tasks.evaluator.judging.proof import proven
+from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement
+from agentbatch.tasks.evaluator.judging.proof import known, own_failure, proven
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
+from agentbatch.tasks.evaluator.judging.unrun import Unrun
 from agentbatch.tasks.evaluator.judging.verdict import (
     Facts,
     judges_fault,
@@ -49,7 +46,6 @@ from agentbatch.tasks.evaluator.judging.verdict import (
 )
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff import changes
 
 OWN = "own"
 """Names the evaluator's own checks in what is recorded."""
@@ -111,21 +107,26 @@ class BuiltinEvaluator:
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         work = Work(evidence.iteration, evidence.before, evidence.after, self._running(), self._conversations)
-        checked, question, loaded = await self._check(work, evidence)
-        facts = self._facts(evidence, checked, question)
+        checked = await self._checks.run(work)
+        own_files, tampered = self._parts.own_files, work.runner.tampered
+        question = gathered(evidence, checked, self._planned, own_files, tampered, self._missing)
+        unrun = Unrun(work.runner, self.judge is not None, self._parts.evaluator.checks.discover)
+        checked, question = await unrun.load(checked, question)
+        facts = known(evidence, checked, checks_decide=self._checks_decide(question))
         judge = self._needed_judge(facts, checked.failed, evidence)
         judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
             given = len(question.runs)
             judgement, question = await self._judged(judge, question)
             looks = [look_line(run) for run in question.runs[given:]]
-            checked, loads = await self._load_instead(judgement, question, checked, loaded)
-            facts = proven(self._facts(evidence, checked, question), judgement, question, loaded=loads)
+            checked, loaded = await unrun.load_instead(judgement, checked, question)
+            facts = known(evidence, checked, checks_decide=facts.checks_decide)
+            facts = proven(facts, judgement, question, loaded=loaded)
         verdict, results = judgement.verdict, checked.results
         if verdict is not None and self._own is not None:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
         failed, against = checked.failed, speaks_against(results)
-        facts = replace(facts, own_failure=_own_failure(against) if against and against is not failed else "")
+        facts = replace(facts, own_failure=own_failure(against) if against and against is not failed else "")
         evaluated = self._evaluated(evidence, checked, judgement, facts)
         missing = what_is_missing(verdict, facts)
         if verdict is not None:
@@ -144,45 +145,10 @@ class BuiltinEvaluator:
             record=self._record(evaluated),
         )
 
-    async def _check(self, work: Work, evidence: TurnEvidence) -> tuple[Round, Evidence, Loaded | None]:
-        """All that needs no judge; what of the change nothing has run is loaded."""
-        checked = await self._checks.run(work)
-        question = self._question(evidence, checked)
-        to_run, to_load = self._to_run(question)
-        loaded = await load(to_load, work.runner, question.task) if not checked.failed else None
-        checked = checked.plus(loaded.result if loaded else None)
-        # Where nothing else has run, that it loads is all there is to be asked for.
-        must_run = bool(to_run) and (loaded is None or loaded.untold or question.has_run)
-        left = loaded.left if loaded else ()
-        return checked, replace(question, checks=checked.results, must_run=must_run, left=left), loaded
-
-    def _facts(self, evidence: TurnEvidence, checked: Round, question: Evidence) -> Facts:
-        outcome, failed = evidence.outcome, checked.failed
-        return Facts(
-            nothing_happened=not changes(evidence.before, checked.after) and not evidence.work.active,
-            coder_failure=outcome.sentence if outcome.end in FAILED_ENDS else "",
-            verify_failure=_failure(failed) if failed else "",
-            checks_decide=self._checks_decide(question),
-        )
-
     def _checks_decide(self, question: Evidence) -> bool:
         if self.judge is None:
             return any(check.kind == "verify" for check in question.checks)
         return self.judge.weak_model and vouched_for(question)
-
-    async def _load_instead(
-        self, judgement: Judgement, question: Evidence, checked: Round, loaded: Loaded | None
-    ) -> tuple[Round, bool]:
-        """Of work that a judge accepts without quoting anything that ran, all that can be loaded is. Returns whether it
-        could, too: that is then what has run."""
-        if not question.must_run or checked.failed or not accepts(judgement.verdict) or judgement.quotes_run:
-            return checked, False
-        already = loaded.asked if loaded else ()
-        others = loadable(question.before, question.after, question.task) if self._loads else ()
-        rest = await load([path for path in others if path not in already], self._running(), question.task)
-        checked = checked.plus(rest.result if rest else None)
-        latest = rest or loaded
-        return checked, latest is not None and (question.has_run or not latest.untold)
 
     def _evaluated(
         self, evidence: TurnEvidence, checked: Round, judgement: Judgement, facts: Facts
@@ -200,45 +166,6 @@ class BuiltinEvaluator:
             failed_check=failed.command if failed else "",
             stuck=evidence.outcome.end == "stuck",
         )
-
-    def _question(self, evidence: TurnEvidence, checked: Round) -> Evidence:
-        """What is to be judged of a turn whose checks have run."""
-        before, after, work = evidence.before, checked.after, evidence.work
-        difference = changes(before, after)
-        touched = (*difference.added, *difference.modified, *difference.deleted)
-        ours = [path for path in touched if self._is_ours(self._planned.root / path)]
-        # Before the checks: what these change, the coder's commands cannot know.
-        own = evidence.after.files
-        times = {path: own[path].changed if path in own else 0.0 for path in runnable(before, after)}
-        told = {*evidence.restored, *self._running().tampered, *checked.changed, *checked.suspicious, *ours}
-        return Evidence(
-            iteration=evidence.iteration,
-            max_iterations=self._planned.max_iterations,
-            task=self._planned.task.first_prompt,
-            before=before,
-            after=after,
-            commands=work.commands,
-            tried_from=changed_until(work.commands, work.tried_from, times),
-            checks=checked.results,
-            tampering=tuple(sorted(told)),
-            missing_before=self._missing,
-            turn_end=evidence.outcome.sentence,
-            claim=evidence.outcome.text,
-        )
-
-    def _to_run(self, question: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Of what something has to have run before a judge is believed, and what of it is to be loaded by us; without
-        a judge the checks decide."""
-        if self.judge is None:
-            return (), ()
-        before, after, checks = question.before, question.after, question.checks
-        to_load = to_be_loaded(before, after, checks, question.commands[question.tried_from :], question.task)
-        return to_be_run(before, after, checks), to_load if self._loads else ()
-
-    @property
-    def _loads(self) -> bool:
-        """What nothing ran is loaded; else a judge has to quote something that ran."""
-        return self._parts.evaluator.checks.discover
 
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
         """A judgement, and the evidence with what the judge has run itself."""
@@ -303,16 +230,3 @@ class BuiltinEvaluator:
         judged = self.judge is not None
         text = follow_up_prompt(parts.prompts, style, outcome, kind, verdict, failed, missing, judged=judged)
         return Continue(text)
-
-    def _is_ours(self, path: Path) -> bool:
-        return any(path.is_relative_to(own) for own in self._parts.own_files)
-
-
-def _own_failure(failed: CheckResult) -> str:
-    return f"A check of the evaluator's own failed: {failed.requirement.rstrip('.')}."
-
-
-def _failure(failed: CheckResult) -> str:
-    """A failed check as a sentence: what was told on lines, one after the other."""
-    head, *lines = failed.told.splitlines() or [""]
-    return " ".join((head, "; ".join(lines))).strip() or f"The check `{failed.command}` failed: {failed.end}."

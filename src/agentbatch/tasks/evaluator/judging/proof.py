@@ -1,18 +1,44 @@
-"""What has to speak for a verdict beside its quotes: something ran, nothing failed at the end, all was seen. Pure."""
+"""What is known without a judge, and what has to speak for a verdict beside its quotes: something ran, nothing failed
+at the end, all was seen. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from agentbatch.tasks.evaluator.checks.check import CheckResult
+from agentbatch.tasks.evaluator.checks.round import Round
+from agentbatch.tasks.evaluator.evaluator import TurnEvidence
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
 from agentbatch.tasks.evaluator.judging.judge import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import list_names
+from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import quoted
 
 MAX_NAMED = 5
 MAX_NAME = 100
 """Files named in a sentence, and characters of each name or command."""
+
+
+def known(turn: TurnEvidence, checked: Round, *, checks_decide: bool) -> Facts:
+    """What is known before a judge is asked."""
+    outcome, failed = turn.outcome, checked.failed
+    return Facts(
+        nothing_happened=not changes(turn.before, checked.after) and not turn.work.active,
+        coder_failure=outcome.sentence if outcome.failed else "",
+        verify_failure=_failure(failed) if failed else "",
+        checks_decide=checks_decide,
+    )
+
+
+def _failure(failed: CheckResult) -> str:
+    """A failed check as a sentence: what was told on lines, one after the other."""
+    head, *lines = failed.told.splitlines() or [""]
+    return " ".join((head, "; ".join(lines))).strip() or f"The check `{failed.command}` failed: {failed.end}."
+
+
+def own_failure(failed: CheckResult) -> str:
+    return f"A check of the evaluator's own failed: {failed.requirement.rstrip('.')}."
 
 
 def proven(facts: Facts, judgement: Judgement, question: Evidence, *, loaded: bool) -> Facts:
