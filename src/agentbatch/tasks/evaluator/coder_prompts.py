@@ -29,6 +29,7 @@ MAX_MISSING_ITEMS = 8
 MAX_MISSING_LENGTH = 300
 """Characters of one thing that is missing."""
 
+
 def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, style: PromptStyle) -> str:
     """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
     if not task.verify:
