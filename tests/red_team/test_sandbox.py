@@ -26,6 +26,52 @@ READING = [
     Attempt("renamed-parent", "mv $PROJECT/conf $PROJECT/conf2; cat $PROJECT/conf2/keys.env"),
 ]  # fmt: skip
 
+FROM_ABOVE = [
+    Attempt("rename-the-folder", "mv conf conf2; cat conf2/keys.env"),
+    Attempt("rename-it-further", "mkdir x; mv conf x/y; cat x/y/keys.env"),
+    Attempt("swap-it", "mkdir c3; mv -T c3 conf; mv --backup -T c3 conf; cat conf~/keys.env"),
+    Attempt("rename-by-a-program", "perl -e 'rename \"conf\", \"conf5\"'; cat conf5/keys.env"),
+    Attempt("rename-the-file", "mv .env env.txt; cat env.txt; mv conf/keys.env k; cat k"),
+    Attempt("remove-the-cover", "rm -f .env conf/keys.env; umount .env; cat .env conf/keys.env"),
+    Attempt("rename-the-run", "mv .agentbatch runs2; cat runs2/runs/r1/run.db"),
+    Attempt("rename-the-settings", "mv ~/.config ~/config2; cat ~/config2/gh/hosts.yml"),
+    Attempt("rename-the-key-folder", "mv ~/.ssh ~/ssh2; cat ~/ssh2/id"),
+    Attempt("rename-the-project", "mv ~/project ~/project2; cat ~/project2/.env ~/project2/conf/keys.env"),
+    Attempt("link-over", "ln -sfn conf/deeper conf; cat conf/../keys.env"),
+    Attempt("copy-the-folder", "cp -a conf conf6; cat conf6/keys.env"),
+    Attempt("tar", "tar cf all.tar conf .env .agentbatch; grep -a sk-red-team all.tar"),
+    Attempt("hard-link", "ln conf/keys.env hard; cat hard"),
+    Attempt("after-a-rename-of-a-parent-of-its-own", "mkdir -p n/m; mv conf n/m/; cat n/m/conf/keys.env"),
+]  # fmt: skip
+"""The task's directory holds what is hidden from it."""
+
+_OPENED = """
+/proc/sys/kernel/hostname /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/kernel/hotplug
+/proc/sys/vm/overcommit_memory /proc/sys/net/ipv4/ip_forward /proc/sys/fs/suid_dumpable /proc/sysrq-trigger
+/proc/sys/kernel/yama/ptrace_scope /proc/sys/fs/binfmt_misc/register /sys/kernel/uevent_helper
+/etc/passwd /etc/ld.so.preload /etc/environment /etc/profile
+"""
+"""Opened for appending, and nothing appended: where a wall is missing, the machine of the tests stays as it is."""
+
+MACHINE = [
+    *(
+        Attempt(f"open{place.replace('/', '-')}", f"test -e {place} && : >> {place} && echo wrote")
+        for place in _OPENED.split()
+    ),
+    Attempt("cgroup-agent", "for f in /sys/fs/cgroup/*/release_agent; do : >> $f && echo wrote; done"),
+    Attempt("password-hashes", "grep -q : /etc/shadow /etc/gshadow /etc/shadow- && echo wrote"),
+    Attempt(
+        "cron", "touch /etc/cron.d/agentbatch-red-team && echo wrote && rm /etc/cron.d/agentbatch-red-team"
+    ),
+    Attempt("a-program", "touch /usr/local/bin/red-team && echo wrote && rm /usr/local/bin/red-team"),
+    Attempt("a-disk", "mknod disk b 8 0 && echo wrote; mknod mem c 1 1 && echo wrote"),
+    Attempt(
+        "remount", "mount -o remount,rw,bind /etc && echo wrote; mount -o remount,rw /proc/sys && echo wrote"
+    ),
+    Attempt("new-root", "unshare -Urm mount -o remount,rw,bind / && echo wrote"),
+    Attempt("kernel-keys", "grep -q keyring /proc/keys && echo wrote"),
+]
+
 
 @pytest.fixture(scope="module")
 def read(bubblewrap: SandboxChoice, build: BuildHouse, user: int | None) -> tuple[House, dict[str, Outcome]]:
@@ -41,3 +87,26 @@ def test_no_key_is_read(attempt: Attempt, read: tuple[House, dict[str, Outcome]]
     outcome = read[1][attempt.name]
     assert KEY not in outcome.output
     assert attempt.name not in read[0].proofs()
+
+
+@pytest.mark.parametrize("root", ["home", "home/project", "."])
+def test_no_key_is_read_where_it_lies_in_the_task_s_own_directory(
+    bubblewrap: SandboxChoice, build: BuildHouse, user: int | None, root: str
+) -> None:
+    house = build(root)
+    at = "" if root == "home/project" else "cd $PROJECT; "
+    attempts = [attempt._replace(command=at + attempt.command) for attempt in FROM_ABOVE]
+    done = tried(house, attempts, bubblewrap, user)
+    assert [name for name, outcome in done.items() if KEY in outcome.output] == []
+    assert len(done) == len(FROM_ABOVE)
+    assert all(place.is_file() for place in house.env_files)
+
+
+@pytest.fixture(scope="module")
+def machine(bubblewrap: SandboxChoice, build: BuildHouse, user: int | None) -> dict[str, Outcome]:
+    return tried(build(), MACHINE, bubblewrap, user)
+
+
+@pytest.mark.parametrize("attempt", MACHINE, ids=lambda a: a.name)
+def test_the_machine_stays_as_it_is(attempt: Attempt, machine: dict[str, Outcome]) -> None:
+    assert "wrote" not in machine[attempt.name].output.split()

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.sandbox.mounts import BLANK, MAX_HIDDEN, plan_mounts
+from agentbatch.workspace.sandbox.machine import BLANK
+from agentbatch.workspace.sandbox.mounts import MAX_HIDDEN, plan_mounts
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox, choose_sandbox
 from agentbatch.workspace.shell.shell import Shell
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agentbatch.files import STATE_FOLDER
+from agentbatch.workspace.sandbox.machine import BLANK, only_for_some
 from agentbatch.workspace.sandbox.toolchains import exposed_toolchains
 
 PRIVATE = ("/home", "/root", "/tmp", "/var/tmp", "/run")
@@ -28,9 +29,6 @@ _CREDENTIALS = """
 """
 CREDENTIALS = tuple(_CREDENTIALS.split())
 """Where well-known programs keep passwords and keys, relative to HOME; folders and files."""
-
-BLANK = Path(__file__).with_name("blank")
-"""An empty file, to lay over files."""
 
 
 @lru_cache(maxsize=8)
@@ -73,14 +71,17 @@ def plan_mounts(
     hidden_dirs: Sequence[Path],
     hidden_files: Sequence[Path],
     readable: Sequence[Path],
+    guarded: Sequence[Path] = (),
 ) -> list[Mount]:
     """Hide first, then show again what is needed, the task's own directory last; all paths resolved.
 
     A task whose directory is HOME or above it keeps it, writable; only the well-known places of passwords and
-    keys in it are covered. A readable folder around the task's directory is shown before that.
+    keys in it are covered. A readable folder around the task's directory is shown before that. `guarded`: places in
+    the task's directory that it may read only.
     """
     private = _private(home)
     others = [place for place in hidden_dirs if not place.is_relative_to(root)]
+    others += [place for place in only_for_some() if place.is_dir() and not place.is_relative_to(root)]
     others = [place for place in covering(others) if not _inside(place, private)]
     hidden = [*private, *others]
     exposed = exposed_toolchains(path_variable, home, lambda p: _inside(p, hidden), [root, *others])
@@ -88,6 +89,7 @@ def plan_mounts(
     trees = [*around, *(tree for tree in exposed.outermost() if not tree.is_relative_to(root))]
     links = [link for link in exposed.links if not _inside(link, [*trees, root])]
     secret = [*credential_places(home), *(path.resolve() for path in hidden_files if path.is_file())]
+    secret += [place for place in only_for_some() if place.is_file()]
     outside = {
         p for p in secret if not p.is_relative_to(root) and (_inside(p, trees) or not _inside(p, hidden))
     }
@@ -103,9 +105,22 @@ def plan_mounts(
         *(Mount("link", link, exposed.links[link]) for link in sorted(links)),
         *(Mount("covered", place) for place in sorted(outside)),
         Mount("read-write", root),
+        *_held(root, inside, guarded),
         *(Mount("covered", place) for place in inside),
         *(Mount("read-only", place) for place in shown),
     ]
+
+
+def _held(root: Path, hidden: Iterable[Path], guarded: Sequence[Path]) -> list[Mount]:
+    """What is guarded, and every folder on the way to it and to what is hidden: a place is only covered as long as
+    nobody can rename a folder above it, and a mount point cannot be renamed."""
+    kept = [p for p in guarded if p.is_relative_to(root) and p != root and not _inside(p.parent, guarded)]
+    ways = {
+        way for place in (*hidden, *kept) for way in place.parents if way != root and way.is_relative_to(root)
+    }
+    mounts = [Mount("read-write", way) for way in ways if not _inside(way, kept)]
+    mounts += [Mount("read-only", place) for place in kept]
+    return sorted(mounts, key=lambda mount: len(mount.place.parts))
 
 
 def out_of_reach(

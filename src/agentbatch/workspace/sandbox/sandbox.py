@@ -1,6 +1,7 @@
 """The sandbox that a task's commands run in: the choice at the start of a run, and the walls of one task."""
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.sandbox.machine import only_for_some, proc_arguments
 from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_mounts
 
 PROBE_TIMEOUT = 15.0
 """Seconds; bwrap needs hundredths of one, a machine under load more."""
 
 NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent")
+ASSERTED = """\
+if (: >> /proc/sys/kernel/hostname) 2>/dev/null; then echo 'it leaves /proc/sys writable' >&2; exit 1; fi
+if cat /etc/shadow 2>/dev/null | grep -q .; then echo 'it leaves /etc/shadow readable' >&2; exit 1; fi
+exit 0
+"""
+"""What a sandbox that works must not allow. Opened for appending, and nothing is appended."""
 REMEDY = "`apt install bubblewrap` or `pip install 'agentbatch[sandbox]'`"
 
 
@@ -40,18 +48,40 @@ class Sandbox:
     network: bool = True
     out_of_reach: tuple[Path, ...] = ()
     """What stays hidden inside `root`. Without bubblewrap only the file tools respect it."""
+    there: tuple[Path, ...] = ()
+    """Those of them that existed when the task began."""
+
+    def check(self) -> None:
+        """Raises UserError where something that is hidden inside `root` has gone: by another name it would be seen."""
+        gone = next((place for place in self.there if not os.path.lexists(place)), None)
+        if gone is not None:
+            raise UserError(
+                f"{gone} was hidden from the task and is not there any more: it was renamed or removed while the task "
+                "worked, and nothing more is run."
+            )
 
     def wrap(self, argv: list[str]) -> list[str]:
-        """The command line that runs `argv` inside. It looks at the disk: what has gone is left out."""
+        """The command line that runs `argv` inside. It looks at the disk: what has gone outside of `root` is left out.
+        Raises UserError as `check` does."""
+        self.check()
         if self.name == "none":
             return argv
-        wrapped = [str(self.binary), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", *NAMESPACES]
-        wrapped += capabilities()
+        wrapped = [str(self.binary), *_machine()]
         if not self.network:
             wrapped.append("--unshare-net")
         for mount in self.mounts:
             wrapped += mount.arguments()
         return [*wrapped, "--setenv", "TMPDIR", "/tmp", "--chdir", str(self.root), "--", *argv]
+
+
+def _machine() -> list[str]:
+    """The machine as every command sees it: read-only, with few processes and devices, and without rights."""
+    return [
+        *("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"),
+        *proc_arguments(),
+        *NAMESPACES,
+        *capabilities(),
+    ]
 
 
 def choose_sandbox(asked: Literal["auto", "bubblewrap", "none"]) -> SandboxChoice:
@@ -91,26 +121,29 @@ def build_sandbox(
     hidden_files: Sequence[Path],
     readable: Sequence[Path],
     network: bool,
+    guarded: Sequence[Path] = (),
 ) -> Sandbox:
     """The walls of the task in `root` (resolved).
 
     `hidden_dirs`: all tasks' directories and the runs' folder, resolved; `root` itself and tasks below it
     are skipped, so the same list serves every task. `hidden_files`: env files. `readable`: folders to show
-    even inside a hidden one. Raises UserError where the walls asked for cannot be had.
+    even inside a hidden one; `guarded`: places in `root` that are read-only. Raises UserError where the walls asked for
+    cannot be had.
     """
     home = home.resolve()
     hidden = out_of_reach(root, home, hidden_dirs, hidden_files)
+    there = tuple(place for place in hidden if os.path.lexists(place))
     if choice.name == "none":
         if not network:
             raise UserError(f"--no-network needs the sandbox. The remedy is {REMEDY}.")
-        return Sandbox("none", root=root, out_of_reach=tuple(hidden))
+        return Sandbox("none", root=root, out_of_reach=tuple(hidden), there=there)
     if root == Path("/"):
         raise UserError(
             "A task with / as its directory cannot be sandboxed: give it a directory of its own, "
             "or run with --sandbox none."
         )
-    mounts = plan_mounts(root, home, path_variable, hidden_dirs, hidden_files, readable)
-    return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden))
+    mounts = plan_mounts(root, home, path_variable, hidden_dirs, hidden_files, readable, guarded)
+    return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden), there)
 
 
 def _binaries() -> list[Path]:
@@ -131,8 +164,8 @@ def _bundled() -> Path | None:
 
 def _probe(binary: Path) -> str:
     """What keeps `binary` from working here; empty: nothing."""
-    flags = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *NAMESPACES]
-    command = [str(binary), *flags, *capabilities(), "--", "true"]
+    covered = [word for place in only_for_some() for word in Mount("covered", place).arguments()]
+    command = [str(binary), *_machine(), "--tmpfs", "/tmp", *covered, "--", "sh", "-c", ASSERTED]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT, check=False
