@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +10,7 @@ from agentbatch.model.reply import ToolSpec
 from agentbatch.text import nearest
 from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
-from agentbatch.workspace.tools.base import Hand, Toolbox, ToolDirectory
+from agentbatch.workspace.tools.base import Arguments, Hand, Toolbox, ToolDirectory
 from agentbatch.workspace.tools.bash import Bash
 from agentbatch.workspace.tools.edit_file import EditFile
 from agentbatch.workspace.tools.read_file import ReadFile
@@ -42,11 +43,16 @@ def specs(toolbox: Toolbox) -> list[ToolSpec]:
             "function": {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": _flat(tool.arguments.model_json_schema()),
+                "parameters": _parameters(tool.arguments),
             },
         }
         for tool in toolbox.values()
     ]
+
+
+@cache  # making one takes 2 ms
+def _parameters(arguments: type[Arguments]) -> dict[str, Any]:
+    return _flat(arguments.model_json_schema())
 
 
 async def dispatch(
