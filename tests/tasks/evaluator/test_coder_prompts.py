@@ -59,6 +59,20 @@ def test_a_small_coder_with_tool_calls_is_told_of_finish_and_not_of_blocks(tmp_p
     assert "DONE" not in told
 
 
+@pytest.mark.parametrize(("checked", "weak", "told"), [(1, 1, True), (1, 0, False), (0, 1, False)])
+def test_a_weak_model_is_told_that_its_work_will_be_run(
+    tmp_path: Path, checked: bool, weak: bool, told: bool
+) -> None:
+    prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+    task, style = (
+        Task(dir="t", first_prompt="Write a.py."),
+        PromptStyle(action_words("text"), weak_model=bool(weak)),
+    )
+    prompt = opening_prompt(prompts, task, Redactor([]), style, checked=bool(checked))
+    assert prompt.startswith("Write a.py.")
+    assert ("you need not test it yourself" in prompt) is told
+
+
 def test_a_check_that_has_words_for_it_is_told_in_these(tmp_path: Path) -> None:
     prompts = Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
     style = PromptStyle(action_words("native"), weak_model=True)
@@ -76,3 +90,4 @@ def test_a_check_that_has_words_for_it_is_told_in_these(tmp_path: Path) -> None:
         "Write a.py.\n\nAn earlier attempt of yours failed:\nA file is not sound:\na.py: bad\n"
     )
     assert "exit code" not in told + anew
+    assert anew.endswith("write the file anew in another way, and call `finish`.")

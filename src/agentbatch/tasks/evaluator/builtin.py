@@ -87,7 +87,8 @@ class BuiltinEvaluator:
         return Prepared(self._checks.run_work, record)
 
     def opening(self, style: PromptStyle) -> str:
-        return opening_prompt(self._parts.prompts, self._planned.task, self._parts.store.redact, style)
+        prompts, task, redact = self._parts.prompts, self._planned.task, self._parts.store.redact
+        return opening_prompt(prompts, task, redact, style, checked=self._checks.run_work)
 
     def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
         follows: FollowUpKind | Done = "follow_up"
@@ -224,7 +225,16 @@ class BuiltinEvaluator:
         apart = failed is not None and failed.kind == "own" and failed.binding and kind == "change_approach"
         if failed is not None and (style.weak_model or apart) and outcome.end != "text":
             task, root = self._planned.task, str(self._planned.root)
-            text = fresh_prompt(parts.prompts, task, parts.store.redact, style, failed, root, verdict)
+            text = fresh_prompt(
+                parts.prompts,
+                task,
+                parts.store.redact,
+                style,
+                failed,
+                root,
+                verdict,
+                checked=self._checks.run_work,
+            )
             self._conversations += 1
             return Continue(text, fresh=True)
         judged = self.judge is not None

@@ -30,11 +30,14 @@ MAX_MISSING_LENGTH = 300
 """Characters of one thing that is missing."""
 
 
-def opening_prompt(prompts: Prompts, task: Task, redact: Redactor, style: PromptStyle) -> str:
-    """The first prompt; after it, where the task has verify commands, prompts/checks.md with these."""
-    if not task.verify:
+def opening_prompt(
+    prompts: Prompts, task: Task, redact: Redactor, style: PromptStyle, *, checked: bool = False
+) -> str:
+    """The first prompt; after it, where the task has verify commands, prompts/checks.md with these. `checked`: other
+    checks will run the work; a weak model need not then."""
+    if not task.verify and not (checked and style.weak_model):
         return task.first_prompt
-    share = max(MAX_CHECKS // len(task.verify), 100)
+    share = max(MAX_CHECKS // max(len(task.verify), 1), 100)
     checks = [shortened(redact(command), share) for command in task.verify]
     checked_by = prompts.render("checks.md", checks=checks, brief=style.weak_model, words=style.words)
     return f"{task.first_prompt}\n\n{checked_by}"
@@ -48,13 +51,18 @@ def fresh_prompt(
     failed: CheckResult,
     root: str,
     verdict: Verdict | None = None,
+    *,
+    checked: bool = False,
 ) -> str:
     """The first prompt of a new conversation, after a check of the earlier one's work has failed. `root`: the task's
     directory; `verdict`: the judge's, if it was asked."""
     output = shortened(failed.told, MAX_CHECK) or _last_error(failed.tail, root)
     end = "" if failed.told else failed.end
-    opening = opening_prompt(prompts, task, redact, PromptStyle(style.words, weak_model=True))
-    return f"{opening}\n\n{prompts.render('anew.md', output=output, end=end, said=_advice(verdict))}"
+    opening = opening_prompt(
+        prompts, task, redact, PromptStyle(style.words, weak_model=True), checked=checked
+    )
+    told = prompts.render("anew.md", output=output, end=end, said=_advice(verdict), words=style.words)
+    return f"{opening}\n\n{told}"
 
 
 def _last_error(tail: str, root: str) -> str:

@@ -52,7 +52,8 @@ def specs(toolbox: Toolbox) -> list[ToolSpec]:
 
 @cache  # making one takes 2 ms
 def _parameters(arguments: type[Arguments]) -> dict[str, Any]:
-    return _flat(arguments.model_json_schema())
+    parameters: dict[str, Any] = _flat(arguments.model_json_schema())
+    return parameters
 
 
 async def dispatch(
