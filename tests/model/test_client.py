@@ -158,7 +158,7 @@ async def test_what_may_pass_is_retried(open_endpoint: OpenEndpoint, fault: Faul
         (Fault(status=403), "endpoint", 403, 1),
         (Fault(status=402, message="Insufficient Balance"), "endpoint", 402, 1),
         (Fault(status=429, code="insufficient_quota"), "endpoint", 429, 1),
-        (Fault(status=404), "request", 404, 1),
+        (Fault(status=404), "model", 404, 1),
         (Fault(status=400, message="the sky is green"), "request", 400, 1),
         (Fault(status=400, code="context_length_exceeded"), "overflow", 400, 1),
     ],

@@ -56,7 +56,7 @@ async def test_a_garbage_200_is_transient(serve: Serve, open_endpoint: OpenEndpo
 
 
 async def test_an_error_inside_a_200_keeps_its_class(serve: Serve, open_endpoint: OpenEndpoint) -> None:
-    quota = {"error": {"message": "You exceeded your current quota", "code": 429}}
+    quota = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
     error = await failing(serve, open_endpoint, lambda: web.json_response(quota))
     assert error.kind == "endpoint"
 
@@ -138,7 +138,7 @@ async def test_a_wrong_path_says_so(serve: Serve, open_endpoint: OpenEndpoint) -
     endpoint = await open_endpoint(base.removesuffix("/v1"))
     with pytest.raises(ModelError, match="answered 404") as raised:
         await ModelClient(endpoint, "m").complete(MESSAGES)
-    assert raised.value.kind == "request"
+    assert raised.value.kind == "denied"
 
 
 async def test_the_environment_does_not_leak_into_requests(

@@ -192,7 +192,7 @@ async def test_the_search_begins_with_what_the_endpoint_is_believed_to_take(
 
 
 @pytest.mark.parametrize(
-    ("status", "requests"), [(401, 1), (500, 3), (404, 3)], ids=["key", "down", "no such model"]
+    ("status", "requests"), [(401, 1), (500, 3), (404, 1)], ids=["key", "down", "no such model"]
 )
 async def test_an_endpoint_that_cannot_be_asked_raises(
     open_endpoint: OpenEndpoint, serve: Serve, status: int, requests: int

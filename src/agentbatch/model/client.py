@@ -11,7 +11,7 @@ from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode, l
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
-from agentbatch.model.reply import CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
+from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
@@ -117,11 +117,11 @@ class _Call:
                 return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
             if self._learned(outcome, capabilities, body):
                 continue
-            if outcome.kind not in ("rate", "transient") or self.retries >= self._endpoint.retry.max_retries:
+            if outcome.kind not in RETRIED or self.retries >= self._endpoint.retry.max_retries:
                 raise self._error(outcome)
             self.retries += 1
             self._notify("retrying", wait, self._sentence(outcome))
-            if outcome.kind == "transient":
+            if outcome.kind != "rate":
                 await asyncio.sleep(wait)
 
     def _body(self, capabilities: Capabilities) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class _Call:
         except (TransportError, CutError) as error:
             return failures.unanswered(str(error))
         except RefusedError as error:
-            return failures.refused(error.error)
+            return failures.refused(error.error, time.time())
         except GarbageError as error:
             return failures.unanswered(f"a 200 that is {error}")
 
@@ -164,13 +164,13 @@ class _Call:
         wait = endpoint.retry.backoff(self.retries + 1, endpoint.rng, outcome.wait)
         if outcome.kind == "rate":
             slot.refused(wait)
-        elif outcome.kind != "transient":
+        elif outcome.kind not in RETRIED:
             slot.settle(0)
         return wait
 
     def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
         """True when the refusal taught something, so that the same call is worth sending in another form."""
-        if failure.error is None or failure.kind in ("overflow", "endpoint"):
+        if failure.error is None or failure.kind in ("overflow", "endpoint", "malformed"):
             return False
         lesson = learn(capabilities, failure.error, body)
         if lesson is None or self.lessons >= MAX_LESSONS:

@@ -1,10 +1,11 @@
 """A failed attempt: its retry class, and a sentence about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.retry import classify, retry_after
+from agentbatch.model.retry import classify
 from agentbatch.model.server_error import MAX_MATCHED, ServerError, read_error, tidy
 from agentbatch.model.stream.sse import unwrapped
 from agentbatch.model.transport import HttpAnswer
@@ -18,7 +19,7 @@ class Failure:
     error: ServerError | None = None
     """None: no answer, or one that could not be read."""
     wait: float | None = None
-    """Seconds, from the server's Retry-After."""
+    """Seconds that the server asks us to wait; None: it does not say."""
     silent: bool = False
     """It timed out before an answer arrived."""
 
@@ -32,12 +33,17 @@ def http_failure(answer: HttpAnswer, now: float) -> Failure:
         )
     else:
         error = read_error(answer.status, unwrapped(answer.body))
-    return Failure(classify(error), error.message, error, retry_after(answer.headers, now))
+    return _failure(error, answer.headers, now)
 
 
-def refused(error: ServerError) -> Failure:
+def refused(error: ServerError, now: float) -> Failure:
     """An error inside a 200."""
-    return Failure(classify(error), error.message or error.code, error)
+    return _failure(error, {}, now)
+
+
+def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Failure:
+    wait = asked_wait(headers, error.fields, error.message, now)
+    return Failure(classify(error), error.message or error.code, error, wait)
 
 
 def unanswered(words: str, *, silent: bool = False) -> Failure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentbatch.model.capabilities import ToolMode
+from agentbatch.model.refusals.meanings import Kind
 from agentbatch.usage import Usage
 
 Message = dict[str, Any]
@@ -73,9 +74,14 @@ class CallUpdate:
 Observer = Callable[[CallUpdate], None]
 
 
-ErrorKind = Literal["rate", "transient", "endpoint", "request", "overflow"]
-"""The retry classes: `rate` and `transient` were retried until the retries ran out; `endpoint` (401, 403, no
-quota) stops the run; `request` (other 4xx) fails the task; `overflow` asks for compaction."""
+ErrorKind = Kind
+"""The retry classes. `rate` and `transient` were retried until the retries ran out; so was `malformed`, a reply whose
+call the endpoint itself could not read. `endpoint` (401, no money left) stops the run, and so does `model` (no such
+model) where it is the run's own. `quota` is one that comes back at a known time. `denied` (a 403 or 404 that does not
+say whose fault it is) and `request` (other 4xx) fail the task; `overflow` asks for compaction."""
+
+
+RETRIED: frozenset[ErrorKind] = frozenset({"rate", "transient", "malformed"})
 
 
 class ModelError(Exception):

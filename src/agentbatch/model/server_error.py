@@ -2,16 +2,20 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.files import parse_json
+from agentbatch.model.refusals.fields import Field, fields_of, inner_document
 
 MAX_WORDS = 300
 """Characters of a server's own words that are shown to a person."""
 
 MAX_MATCHED = 4_000
 """Characters of an error text that patterns are matched against. An endpoint may send megabytes."""
+
+CODE_FIELDS = frozenset({"code", "type", "status", "reason", "errorcode", "errortype", "statuscode", "error"})
+"""Names of the fields in which providers say by a word or a number what went wrong, as `Field` has them."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _TAGS = re.compile(r"<[^<>]{0,500}>")
@@ -28,11 +32,21 @@ class ServerError:
     type: str = ""
     param: str = ""
     """The request field that the error is about, as OpenAI names it."""
+    fields: tuple[Field, ...] = field(default=(), compare=False, repr=False)
+    """All that its document says, at every depth."""
 
     @property
     def words(self) -> str:
         """Everything the server sent, in lower case, for patterns."""
         return f"{self.message} {self.code} {self.type} {self.param}"[:MAX_MATCHED].lower()
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Its codes and types at every depth, in lower case."""
+        inner = {
+            one.value.lower() for one in self.fields if one.name in CODE_FIELDS and len(one.value) <= 100
+        }
+        return frozenset({self.code.lower(), self.type.lower(), *inner} - {""})
 
 
 def read_error(status: int, body: bytes) -> ServerError:
@@ -48,6 +62,7 @@ def read_error(status: int, body: bytes) -> ServerError:
 
 def error_in(status: int, document: Any) -> ServerError | None:
     """The error object in a parsed answer, or None when there is none."""
+    fields_from = document
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
@@ -58,14 +73,15 @@ def error_in(status: int, document: Any) -> ServerError | None:
             return None
         error = document
     if not isinstance(error, dict):
-        return ServerError(status, message=_text(error))
+        return ServerError(status, message=_text(error), fields=fields_of(fields_from))
     message = next((error[key] for key in ("message", "detail", "error_msg", "error") if error.get(key)), "")
     return ServerError(
         status,
-        message=_text(message) + _upstream(error),
+        message=_readable(_text(message)) + _upstream(error),
         code=_text(error.get("code")),
         type=_text(error.get("type") or error.get("status")),
         param=_text(error.get("param")),
+        fields=fields_of(fields_from),
     )
 
 
@@ -83,7 +99,14 @@ def _upstream(error: dict[str, Any]) -> str:
     metadata."""
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return f": {_text(raw)}" if raw else ""
+    return f": {_readable(_text(raw))}" if raw else ""
+
+
+def _readable(text: str) -> str:
+    """The words of an error that a gateway passes on as the JSON text of a whole document."""
+    document = inner_document(text)
+    inner = error_in(0, document) if document is not None else None
+    return inner.message or text if inner is not None else text
 
 
 def _text(value: Any) -> str:

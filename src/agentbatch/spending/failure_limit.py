@@ -21,14 +21,17 @@ class Outage:
         self._in_a_row = 0
         self._answered = -1
 
-    def unanswered(self, answered: int) -> str:
-        """One more has failed for want of an answer. `answered`: how many answers the run has had so far. Returns why
-        the run stops, as a sentence; empty: it does not."""
+    def unanswered(self, answered: int, *, refused: bool = False) -> str:
+        """One more has failed for want of an answer. `answered`: how many answers the run has had so far;
+        `refused`: the endpoint would not (403, 404). Returns why the run stops, as a sentence; empty: it does not."""
         self._in_a_row = self._in_a_row + 1 if answered == self._answered else 1
         self._answered = answered
         if self._in_a_row < self._most:
             return ""
-        return f"The endpoint does not answer: {self._in_a_row} {self._noun}s in a row failed, each after its retries."
+        row = f"{self._in_a_row} {self._noun}s in a row"
+        if refused:
+            return f"The endpoint refuses: {row} were refused, and none was answered in between."
+        return f"The endpoint does not answer: {row} failed, each after its retries."
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
         try:
             reply = await client.complete(MESSAGES, tools=tools)
         except ModelError as error:
-            if error.kind != "request":
+            if error.kind not in ("request", "denied", "malformed"):
                 raise
             refusal = error
             seen.append(f"{mode}: refused")

@@ -218,7 +218,7 @@ def test_an_error_inside_the_stream_keeps_its_class(
     answer.feed(b": PROCESSING\n\n" + before)
     with pytest.raises(RefusedError) as raised:
         answer.feed(body)
-    failure = refused(raised.value.error)
+    failure = refused(raised.value.error, 0.0)
     assert (failure.kind, failure.words) == (kind, words)
 
 

@@ -16,7 +16,7 @@ from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.report.stats import BatchStats
-from agentbatch.requests.spec.result import BatchResult
+from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.spending.budget import BudgetExhausted, RunBudget
 from agentbatch.usage import sum_usage
 
@@ -198,8 +198,14 @@ class BatchPass:
 
         return attempt
 
+    def _for_all(self, item: Item, error: BatchError) -> bool:
+        """Every request would fail for it; that there is no such model, where the batch itself names it."""
+        return error.kind == "endpoint" or (
+            error.kind == "model" and item.request.body.get("model") == self.options.model
+        )
+
     async def _ended(self, item: Item, result: BatchResult, sink: ResultSink) -> None:
-        if result.error is not None and (self.stopped or result.error.kind == "endpoint"):
+        if result.error is not None and (self.stopped or self._for_all(item, result.error)):
             # It was no fault of the request's: it stays pending.
             sink.left(item, result)
             self.stop(result.error.message)

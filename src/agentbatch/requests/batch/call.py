@@ -12,7 +12,7 @@ from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
-from agentbatch.model.reply import ErrorKind
+from agentbatch.model.reply import RETRIED, ErrorKind
 from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
@@ -105,14 +105,14 @@ class Caller:
                 )
             refused += outcome.kind == "rate"
             spent = retries >= endpoint.retry.max_retries
-            if outcome.kind not in ("rate", "transient") or spent or stopped():
+            if outcome.kind not in RETRIED or spent or stopped():
                 error, refusal = self._error(outcome, model, attempts), self._refusal(answer)
                 wait = first_sent - began
                 return CallOutcome(
                     None, error, _request_id(answer), attempts, refused, wait, latency, refusal
                 )
             retries += 1
-            if outcome.kind == "transient":
+            if outcome.kind != "rate":
                 await asyncio.sleep(wait)
 
     async def _send(self, url: Url, content: bytes) -> tuple[HttpAnswer | None, Document | Failure]:
@@ -141,7 +141,7 @@ class Caller:
             if self._adaptive is not None and self._adaptive.refused(time.monotonic(), outcome.wait):
                 self._adapt()
             slot.refused(wait)
-        elif outcome.kind != "transient":
+        elif outcome.kind not in RETRIED:
             slot.settle(0)
         return wait
 

@@ -13,7 +13,7 @@ from agentbatch.requests.spec.result import BatchResult
 from agentbatch.requests.spec.structured import schema_of
 from agentbatch.usage import Usage
 
-FOR_ALL = ("endpoint", "rate")
+FOR_ALL = ("endpoint", "model", "rate")
 """Failures that smaller packs would meet too."""
 
 

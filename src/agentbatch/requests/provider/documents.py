@@ -3,6 +3,7 @@ reading of files."""
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,8 +174,10 @@ def outcome_of(answer: Answer, url: Url) -> Document | Failure:
             return failures.unanswered("the service gave neither an answer nor an error")
         error = ServerError(answer.status or 400, answer.message or answer.code, code=answer.code)
         # 200: the service's own error is no HTTP answer, and is not reported as one.
-        return replace(failures.refused(error), error=replace(error, status=answer.status or 200))
+        return replace(
+            failures.refused(error, time.time()), error=replace(error, status=answer.status or 200)
+        )
     body = json.dumps(answer.body).encode()
     if answer.status != 200:
-        return failures.http_failure(HttpAnswer(answer.status, {}, body), 0.0)
+        return failures.http_failure(HttpAnswer(answer.status, {}, body), time.time())
     return document_or_failure(url, body)

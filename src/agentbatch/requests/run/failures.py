@@ -26,6 +26,10 @@ def too_many_failed(limit: str | None, failed: int, ended: int) -> str:
     return f"{failed:,} of {ended:,} requests {have} failed; {allowed.flag} ends a batch at {limit}."
 
 
+UNANSWERED = frozenset({"transient", "denied", "model"})
+"""Kinds of failure that every request may meet, and that say nothing of a request that meets one alone."""
+
+
 class FailureWatch:
     """Gets the result of each request of a session, and says when too many failed."""
 
@@ -43,9 +47,13 @@ class FailureWatch:
         """A request has ended; whether the batch has to stop from here on."""
         self._ended += 1
         self._failed += not result.ok
-        unanswered = result.error is not None and result.error.kind == "transient"
+        unanswered = result.error is not None and result.error.kind in UNANSWERED
         self._answered += not unanswered
-        gone = self._outage.unanswered(self._answered) if unanswered else ""
+        gone = (
+            self._outage.unanswered(self._answered, refused=result.error.kind != "transient")
+            if unanswered and result.error is not None
+            else ""
+        )
         if self.cause:
             return False
         self.cause = gone or too_many_failed(self._limit, self._failed, self._ended)

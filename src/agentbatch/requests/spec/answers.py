@@ -1,5 +1,6 @@
 """What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ def document_or_failure(url: Url, body: bytes) -> Document | Failure:
     except CutError as error:
         return failures.unanswered(str(error))
     except RefusedError as error:
-        return failures.refused(error.error)
+        return failures.refused(error.error, time.time())
     except GarbageError as error:
         return failures.unanswered(f"a 200 that is {error}")
 

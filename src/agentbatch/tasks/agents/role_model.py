@@ -41,6 +41,8 @@ class RoleModel:
     """The form of the latest reply's calls; other tasks may have stepped down since."""
     budget: TaskBudget | None = None
     """None: nothing limits what is spent."""
+    own_choice: bool = False
+    """The task names this model itself: that there is none is its own fault."""
     gate: Callable[[], Awaitable[None]] | None = None
     """Passed before each call: what holds a paused task."""
 
@@ -69,6 +71,8 @@ class RoleModel:
                 messages, tools=tools, schema=schema, temperature=temperature, observer=watch
             )
         except ModelError as error:
+            if error.kind == "model":
+                error.kind = "request" if self.own_choice else "endpoint"
             self._finished(purpose, error=str(error), attempts=error.attempts)
             raise
         except asyncio.CancelledError:

@@ -71,6 +71,7 @@ class RoleModels:
             self.prices,
             config.pricing_url,
             budget=self._budget(planned),
+            own_choice=client.model != config.model,
             gate=None if self.gate is None else partial(self.gate, planned.id),
         )
 

@@ -159,14 +159,14 @@ class TasksEngine:
             self.end_task(planned.id, "error", "workspace_error", text)
         finally:
             del self.signals.running[planned.id]
-        return self._outcome(planned.id)
+        return self._outcome(planned.id, denied=loop.denied)
 
-    def _outcome(self, task_id: str) -> Outcome:
+    def _outcome(self, task_id: str, *, denied: bool) -> Outcome:
         state = self.context.store.state.tasks[task_id]
         if state.status == "completed":
             return "completed"
         if state.reason == "model_error" and state.resumable:
-            gone = self._outage.unanswered(self.context.store.state.usage.calls)
+            gone = self._outage.unanswered(self.context.store.state.usage.calls, refused=denied)
             if gone:
                 self.signals.drain_for(gone)
         if state.resumable:

@@ -32,6 +32,9 @@ from agentbatch.tasks.run.task_end import TaskEnd
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
 
+RESUMABLE = frozenset({"endpoint", "transient", "rate", "denied"})
+"""Kinds of failed model calls in which nothing is wrong with the task: with its endpoint back, it can be resumed."""
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Nothing is wrong with the task: with room on its disk, it can be resumed."""
 
@@ -71,6 +74,8 @@ class TaskLoop:
         self._time_left: float | None = None
         """Seconds, of a paused task with a time limit."""
         self._running: asyncio.Task[object] | None = None
+        self.denied = False
+        """It ended on a refusal that does not say whose fault it is: perhaps all tasks would."""
         self.cancelled = False
         """A command asked for this task's end, not for the run's."""
         self._emit = context.store.emit
@@ -99,8 +104,7 @@ class TaskLoop:
         except ModelError as error:
             done = Done("error", "model_error", str(error))
             stop_run = str(error) if error.kind == "endpoint" else ""
-            # Nothing is wrong with the task: with its endpoint back, it can be resumed.
-            resumable = error.kind in ("endpoint", "transient", "rate")
+            resumable, self.denied = error.kind in RESUMABLE, error.kind == "denied"
         except BudgetExhausted as error:
             resumable = error.scope == "run"
             done = Done("cancelled" if resumable else "timeout", "budget", str(error))

@@ -1,0 +1,62 @@
+"""All that an error's document says, flat: providers and gateways nest errors in each other, also as text."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+MAX_FIELDS = 400
+MAX_DEPTH = 10
+MAX_TEXT = 16_000
+"""Characters of one value."""
+
+
+class Field(NamedTuple):
+    """One value of the document. `name` is in lower case and without `-` and `_`: `retryDelay` and `retry_delay` are
+    one; of a list's entry it is the list's."""
+
+    name: str
+    value: str
+
+
+def fields_of(document: Any) -> tuple[Field, ...]:
+    """Names and values at every depth, in the document's order; MAX_FIELDS of them, whatever was sent."""
+    found: list[Field] = []
+    for field in _walk("", document, 0):
+        found.append(field)
+        if len(found) >= MAX_FIELDS:
+            break
+    return tuple(found)
+
+
+def plain(name: str) -> str:
+    """A name as a Field has it."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def inner_document(text: str) -> Any:
+    """The object or list whose JSON text a value is; None for other values."""
+    if text.lstrip()[:1] not in ("{", "[") or len(text) > MAX_TEXT:
+        return None
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _walk(name: str, value: Any, depth: int) -> Iterator[Field]:
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(plain(str(key)[:100]), inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(name, inner, depth + 1)
+    elif isinstance(value, str):
+        inside = inner_document(value)
+        if inside is None:
+            yield Field(name, value[:MAX_TEXT])
+        else:
+            yield from _walk(name, inside, depth + 1)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield Field(name, str(value)[:400])
