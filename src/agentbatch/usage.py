@@ -17,9 +17,17 @@ class Usage(BaseModel):
     input: int = 0
     cached: int = 0
     """The part of `input` that the provider's prefix cache served."""
+    written: int = 0
+    """The part of `input` that was written into that cache, where the provider bills it apart."""
+    written_hour: int = 0
+    """The part of `written` that is kept for an hour instead of five minutes, and costs more."""
+    audio_input: int = 0
+    """The part of `input` that is sound."""
     output: int = 0
     reasoning: int = 0
     """The part of `output` spent on hidden reasoning."""
+    audio_output: int = 0
+    """The part of `output` that is sound."""
     calls: int = 0
     estimated: bool = False
     """True when at least one call's counts are our estimate; shown with ≈."""
@@ -33,39 +41,44 @@ class Usage(BaseModel):
 
     def __sub__(self, before: "Usage") -> "Usage":
         """What came since `before`, which was a part of it."""
-        return Usage(
-            input=self.input - before.input,
-            cached=self.cached - before.cached,
-            output=self.output - before.output,
-            reasoning=self.reasoning - before.reasoning,
-            calls=self.calls - before.calls,
-            estimated=self.estimated,
-        )
+        parts = {name: getattr(self, name) - getattr(before, name) for name in COUNTS}
+        return Usage(**parts, estimated=self.estimated)
 
     def document(self) -> dict[str, Any]:
         """As JSON for programs: results files, `--json`."""
+        counts = {name: getattr(self, field) for name, field in NAMES.items()}
         return {
             "totalTokens": self.total,
-            "promptTokens": self.input,
-            "completionTokens": self.output,
-            "cachedTokens": self.cached,
-            "reasoningTokens": self.reasoning,
-            "calls": self.calls,
+            **{name: count for name, count in counts.items() if count or NAMES[name] not in RARE},
             "estimated": self.estimated,
         }
+
+
+NAMES = {
+    "promptTokens": "input",
+    "completionTokens": "output",
+    "cachedTokens": "cached",
+    "reasoningTokens": "reasoning",
+    "cacheWriteTokens": "written",
+    "cacheWriteHourTokens": "written_hour",
+    "audioInputTokens": "audio_input",
+    "audioOutputTokens": "audio_output",
+    "calls": "calls",
+}
+"""The counts as they are called in documents."""
+
+RARE = frozenset({"written", "written_hour", "audio_input", "audio_output"})
+"""Counts that a document has only where there are any."""
+
+COUNTS = tuple(name for name in Usage.model_fields if name != "estimated")
+"""The fields that are summed."""
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
     """All of them, summed field by field: a run has as many as calls."""
     all_of_them = list(usages)
-    return Usage(
-        input=sum(usage.input for usage in all_of_them),
-        cached=sum(usage.cached for usage in all_of_them),
-        output=sum(usage.output for usage in all_of_them),
-        reasoning=sum(usage.reasoning for usage in all_of_them),
-        calls=sum(usage.calls for usage in all_of_them),
-        estimated=any(usage.estimated for usage in all_of_them),
-    )
+    counts = {name: sum(getattr(usage, name) for usage in all_of_them) for name in COUNTS}
+    return Usage(**counts, estimated=any(usage.estimated for usage in all_of_them))
 
 
 def sum_or_none(costs: Iterable[float | None]) -> float | None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MAX_CALLS, GarbageError, RefusedError, read_answer, read_usage
+from agentbatch.model.answer import MAX_CALLS, GarbageError, RefusedError, read_answer
 from agentbatch.usage import Usage
 
 
@@ -141,62 +141,6 @@ def test_an_error_inside_a_200_is_an_error(document: object, status: int, messag
     with pytest.raises(RefusedError) as raised:
         read_answer(json.dumps(document).encode())
     assert (raised.value.error.status, raised.value.error.message) == (status, message)
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        (None, None),
-        ([], None),
-        ({}, None),
-        ({"prompt_tokens": 5}, None),
-        ({"prompt_tokens": None, "completion_tokens": 3}, None),
-        ({"prompt_tokens": "5", "completion_tokens": "3"}, None),
-        ({"prompt_tokens": True, "completion_tokens": True}, None),
-        ({"prompt_tokens": -5, "completion_tokens": 3}, None),
-        ({"prompt_tokens": 1e300, "completion_tokens": 3}, None),
-        ({"prompt_tokens": 10**400, "completion_tokens": 3}, None),
-        ({"prompt_tokens": float("nan"), "completion_tokens": 3}, None),
-        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
-        ({"prompt_tokens": 5.0, "completion_tokens": 3}, Usage(input=5, output=3, calls=1)),
-        (
-            {
-                "prompt_tokens": 50,
-                "completion_tokens": 30,
-                "total_tokens": 80,
-                "prompt_tokens_details": {"cached_tokens": 40},
-                "completion_tokens_details": {"reasoning_tokens": 20},
-            },
-            Usage(input=50, cached=40, output=30, reasoning=20, calls=1),
-        ),
-        (
-            {
-                "prompt_tokens": 50,
-                "completion_tokens": 30,
-                "prompt_tokens_details": None,
-                "completion_tokens_details": [],
-                "prompt_cache_hit_tokens": 10,
-            },
-            Usage(input=50, cached=10, output=30, calls=1),
-        ),
-        (
-            {"prompt_tokens": 50, "completion_tokens": 30, "cached_tokens": 99},
-            Usage(input=50, cached=50, output=30, calls=1),
-        ),
-        # xAI: reasoning only in the total.
-        (
-            {
-                "prompt_tokens": 50,
-                "completion_tokens": 30,
-                "total_tokens": 100,
-                "completion_tokens_details": {"reasoning_tokens": 20},
-            },
-            Usage(input=50, output=50, reasoning=20, calls=1),
-        ),
-    ],
-)
-def test_usage_of_every_kind(usage: Any, expected: Usage | None) -> None:
-    assert read_usage(usage) == expected
 
 
 def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from agentbatch.config import DEFAULT_COMPARISON, REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.errors import UserError
-from agentbatch.spending.pricing import ALIASES, ComparisonRow, Prices, compare
+from agentbatch.spending.aliases import ALIASES
+from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.usage import Usage
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -23,7 +24,7 @@ def prices() -> Prices:
     ("model", "given", "written"),
     # US dollars per million tokens, checked by hand against genai-prices 0.2.3 for 2026-11-01.
     [
-        ("deepseek-chat", 0.27, 1.10),
+        ("deepseek-chat", 0.15, 0.60),
         ("gpt-4o", 2.50, 10),
         ("gpt-5", 1.25, 10),
         ("gpt-3.5-turbo", 0.50, 1.50),

@@ -10,6 +10,7 @@ from typing import Any
 from agentbatch.files import json_object, parse_json
 from agentbatch.model.carried import carried, carried_by_call
 from agentbatch.model.reply import ToolCall
+from agentbatch.model.reported_usage import read_usage
 from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.usage import Usage
 
@@ -27,9 +28,6 @@ STATUS_OF: Mapping[str, int] = {
     "overloaded_error": 503,
 }
 """The HTTP status that goes with an error's code or type: OpenAI's and Anthropic's names."""
-
-MAX_TOKENS = 10_000_000_000
-"""A count above this is nonsense and is ignored."""
 
 
 class GarbageError(ValueError):
@@ -101,33 +99,6 @@ def raise_error(document: Any) -> None:
     error = error_in(200, document)
     if error is not None:
         raise RefusedError(with_own_status(error))
-
-
-def read_usage(usage: Any) -> Usage | None:
-    """Token counts in our convention: `input` includes cached, `output` includes reasoning."""
-    if not isinstance(usage, dict):
-        return None
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if prompt is None or completion is None or prompt + completion == 0:
-        return None
-    # xAI and Google leave reasoning out of completion_tokens, but not out of the total.
-    total = _count(usage.get("total_tokens"))
-    completion = max(completion, (total or 0) - prompt)
-    cached = (
-        _count(_inner(usage, "prompt_tokens_details").get("cached_tokens"))
-        or _count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
-        or _count(usage.get("cached_tokens"))  # Moonshot
-        or 0
-    )
-    reasoning = _count(_inner(usage, "completion_tokens_details").get("reasoning_tokens")) or 0
-    return Usage.model_construct(
-        input=prompt,
-        cached=min(cached, prompt),
-        output=completion,
-        reasoning=min(reasoning, completion),
-        calls=1,
-        estimated=False,
-    )
 
 
 MAX_CALLS = 128
@@ -204,18 +175,6 @@ def with_own_status(error: ServerError) -> ServerError:
 
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _inner(value: dict[str, Any], key: str) -> dict[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, dict) else {}
-
-
-def _count(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    # Compared before anything else: no float holds a number of 400 digits.
-    return int(value) if 0 <= value <= MAX_TOKENS else None
 
 
 def _glimpse(body: bytes) -> str:

@@ -10,10 +10,11 @@ from agentbatch.errors import UserError
 MAX_PRICE = 1e12
 """US dollars per million tokens; what is above it is no price."""
 
-FIELDS = ("input", "output", "cached")
+FIELDS = ("input", "output", "cached", "cache_write")
 
 EXAMPLE = (
-    '[models."name"] with input = 0.27, output = 1.10 and, optionally, cached = 0.07 (US$ per million tokens)'
+    '[models."name"] with input = 0.27, output = 1.10 and, optionally, cached = 0.07 and '
+    "cache_write = 0.34 (US$ per million tokens)"
 )
 
 
@@ -25,6 +26,8 @@ class OwnPrice:
     output: float
     cached: float | None = None
     """None: cached input costs what other input costs."""
+    cache_write: float | None = None
+    """Of input that is written into the provider's cache; None: the same."""
 
 
 def read_prices(path: Path) -> dict[str, OwnPrice]:
@@ -60,5 +63,4 @@ def _price(path: Path, name: str, entry: Any) -> OwnPrice:
     for field in ("input", "output"):
         if field not in entry:
             raise UserError(f"{where}.{field} is missing.")
-    cached = entry.get("cached")
-    return OwnPrice(float(entry["input"]), float(entry["output"]), None if cached is None else float(cached))
+    return OwnPrice(**{field: float(value) for field, value in entry.items()})

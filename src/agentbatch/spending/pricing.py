@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from agentbatch.errors import UserError
+from agentbatch.spending.aliases import (
+    ALIASES,
+    ASKED,
+    MARKET,
+    PREFIXES,
+    alias_of,
+    fine_tuned,
+    spellings,
+)
 from agentbatch.spending.price_file import OwnPrice, read_prices
 from agentbatch.text import nearest
 from agentbatch.usage import Usage
@@ -20,18 +29,9 @@ if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, Provider
 
+    Found = tuple[Provider, ModelInfo]
+
 MILLION = 1_000_000
-
-ALIASES: dict[str, tuple[str, str]] = {
-    "qwen3-coder": ("openrouter", "qwen/qwen3-coder"),
-    "claude-3-opus": ("anthropic", "claude-3-opus-latest"),
-    "claude-3-sonnet": ("anthropic", "claude-3-sonnet"),
-}
-"""Names that people use -> provider and id in genai-prices. Qwen's own platform is not in it: OpenRouter's
-price of the same model stands in."""
-
-MARKET = "openrouter"
-"""Where a comparison finds the open models that no provider of their own is known for."""
 
 
 class Cost(NamedTuple):
@@ -96,8 +96,12 @@ class Prices:
         own = self._own.get(model.lower())
         if own is not None:
             return _own_cost(own, usage)
-        found = self._find(model, base_url)
-        return _book_cost(found, usage, at) if found is not None else None
+        moment = at if at.tzinfo is not None else at.astimezone(UTC)
+        found = self._find(model, base_url, moment)
+        if found is not None:
+            return _book_cost(found, usage, moment)
+        tuned = None if base_url is not None and _is_own_server(base_url) else fine_tuned(model.lower())
+        return _own_cost(OwnPrice(*tuned), usage) if tuned is not None else None
 
     def known(self, model: str) -> bool:
         """True when the model has a price."""
@@ -111,41 +115,59 @@ class Prices:
 
     def context_window(self, model: str) -> int | None:
         """Tokens that the model reads at most, where it is known."""
-        found = self._find(model, None)
+        found = self._find(model, None, datetime.now(UTC))
         if found is not None and found[1].context_window:
             return found[1].context_window
         market = self._market.get(model.lower())
         return (market[1].context_window or None) if market is not None else None
 
-    def _find(self, model: str, base_url: str | None) -> "tuple[Provider, ModelInfo] | None":
+    def _find(self, model: str, base_url: str | None, at: datetime) -> "Found | None":
         name = model.lower().strip()
         if not name or (base_url is not None and _is_own_server(base_url)):
             return None
-        if base_url is not None:
-            try:
-                provider = self._book.find_provider(None, None, base_url)
-            except LookupError:
-                return self._by_name(name)  # a gateway in front of a provider: the name says which
-            return self._at(provider.id, name) or self._at_alias(provider.id, name)
-        return self._by_name(name) or self._market.get(name)
-
-    def _by_name(self, name: str) -> "tuple[Provider, ModelInfo] | None":
-        if name in ALIASES:
-            return self._at(*ALIASES[name])
-        vendor, slash, rest = name.partition("/")
-        if slash:
-            return self._at(vendor, rest) or self._at(MARKET, name)
-        return self._at(None, name)
-
-    def _at_alias(self, provider: str, name: str) -> "tuple[Provider, ModelInfo] | None":
-        alias = ALIASES.get(name)
-        return self._at(*alias) if alias is not None and alias[0] == provider else None
-
-    def _at(self, provider: str | None, name: str) -> "tuple[Provider, ModelInfo] | None":
+        if base_url is None:
+            return self._by_name(name, at) or self._in_market(name, at)
         try:
-            return self._book.find_provider_model(name, None, provider, None)
+            provider = self._book.find_provider(None, None, base_url)
         except LookupError:
-            return None
+            return self._by_name(name, at)  # a gateway in front of a provider: the name says which
+        alias = alias_of(name, at)
+        if alias is not None and alias.provider == provider.id:
+            return self._at(alias.provider, alias.model, at)
+        return self._at(provider.id, name, at)
+
+    def _by_name(self, name: str, at: datetime) -> "Found | None":
+        alias = alias_of(name, at)
+        if alias is not None:
+            return self._at(alias.provider, alias.model, at)
+        vendor, slash, rest = name.partition("/")
+        if not slash:
+            places = (None, *ASKED)
+            return next(filter(None, (self._at(place, name, at) for place in places)), None)
+        provider = PREFIXES.get(vendor, vendor)
+        alias = alias_of(rest, at)
+        if alias is not None and alias.provider == provider:
+            return self._at(alias.provider, alias.model, at)
+        return self._at(provider, rest, at) or self._at(MARKET, name, at)
+
+    def _in_market(self, name: str, at: datetime) -> "Found | None":
+        """The same model at any vendor; only for comparisons, since nobody was billed by the market."""
+        last = name.rpartition("/")[2]
+        alias = alias_of(last, at)
+        if alias is not None:
+            return self._at(alias.provider, alias.model, at)
+        return next(filter(None, map(self._market.get, spellings(last))), None)
+
+    def _at(self, provider: str | None, name: str, at: datetime) -> "Found | None":
+        """The model at a provider, or at the one that the name says, if it has a price there."""
+        for spelling in spellings(name):
+            try:
+                found = self._book.find_provider_model(spelling, None, provider, None)
+            except LookupError:
+                continue
+            if found[1].get_prices(at).input_mtok is not None:
+                return found
+        return None
 
 
 def require_prices(prices: Prices, models: Iterable[tuple[str, str]], what: str, instead: str = "") -> None:
@@ -171,32 +193,48 @@ def compare(prices: Prices, usage: Usage, models: Sequence[str], at: datetime) -
 
 def _own_cost(own: OwnPrice, usage: Usage) -> Cost:
     cached_price = own.input if own.cached is None else own.cached
-    cost_input = ((usage.input - usage.cached) * own.input + usage.cached * cached_price) / MILLION
+    write_price = own.input if own.cache_write is None else own.cache_write
+    plain = usage.input - usage.cached - usage.written
+    cost_input = (plain * own.input + usage.cached * cached_price + usage.written * write_price) / MILLION
     cost_output = usage.output * own.output / MILLION
     return Cost(cost_input, cost_output, cost_input + cost_output)
 
 
-def _book_cost(found: "tuple[Provider, ModelInfo]", usage: Usage, at: datetime) -> Cost | None:
+def _book_cost(found: "Found", usage: Usage, at: datetime) -> Cost:
     from genai_prices import Usage as Tokens  # already loaded
 
     provider, model = found
-    moment = at if at.tzinfo is not None else at.astimezone(UTC)
-    listed = model.get_prices(moment)
-    if listed.input_mtok is None or listed.output_mtok is None:
-        return None
     calls = max(usage.calls, 1)
-    tokens = Tokens(
-        input_tokens=usage.input / calls,
-        cache_read_tokens=usage.cached / calls,
-        output_tokens=usage.output / calls,
-    )
-    one = model.calc_price(tokens, provider, genai_request_timestamp=moment)
+    tokens = Tokens(**{name: count / calls for name, count in _kinds(usage).items()})
+    one = model.calc_price(tokens, provider, genai_request_timestamp=at)
     return Cost(
         float(one.input_price) * calls, float(one.output_price) * calls, float(one.total_price) * calls
     )
 
 
-def _by_last_part(book: "DataSnapshot") -> "dict[str, tuple[Provider, ModelInfo]]":
+def _kinds(usage: Usage) -> dict[str, int]:
+    """Counts by genai-prices' names; each model prices those that it knows apart, the rest as what they are part of.
+    Kinds that overlap have to be given, though no endpoint reports them: sound in the cache, sound that is thought.
+    A part is never more than its whole: what was shared out among the requests of a pack is rounded."""
+    cached = min(usage.cached, usage.input)
+    written = min(usage.written, usage.input - cached)
+    return {
+        "input_tokens": usage.input,
+        "cache_read_tokens": cached,
+        "cache_write_tokens": written,
+        "cache_write_1h_tokens": min(usage.written_hour, written),
+        "input_audio_tokens": min(usage.audio_input, usage.input - cached - written),
+        "cache_audio_read_tokens": 0,
+        "cache_audio_write_tokens": 0,
+        "cache_audio_write_1h_tokens": 0,
+        "output_tokens": usage.output,
+        "output_reasoning_tokens": min(usage.reasoning, usage.output),
+        "output_audio_tokens": min(usage.audio_output, usage.output - min(usage.reasoning, usage.output)),
+        "output_audio_reasoning_tokens": 0,
+    }
+
+
+def _by_last_part(book: "DataSnapshot") -> "dict[str, Found]":
     """The market's models by their name without the vendor: `qwen3-coder-plus`, not
     `qwen/qwen3-coder-plus`."""
     return {

@@ -7,6 +7,7 @@ import pytest
 from agentbatch.cli.tasks import cost
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.errors import UserError
+from tests.spending.test_aliases import NAMES
 from tests.support.subcommand import run_command
 
 
@@ -156,3 +157,36 @@ def test_files_that_are_no_results_get_a_sentence(tmp_path: Path, content: bytes
     with pytest.raises(UserError) as caught:
         run(str(path))
     assert part in str(caught.value)
+
+
+def test_what_was_written_into_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = ("--input", "1000000", "--cached", "400000", "--cache-write", "500000", "--output", "0")
+    assert run(*numbers, "--models", "claude-opus-5") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        "1,000,000 input tokens (400,000 cached, 500,000 written into the cache), 0 output"
+    )
+    with pytest.raises(UserError, match="--cache-write: 700,000 is more than the rest of --input"):
+        run("--input", "1000000", "--cached", "400000", "--cache-write", "700000", "--output", "0")
+    stats = {"cachedTokens": 400_000, "cacheWriteTokens": 500_000}
+    assert run(results(tmp_path / "r.json", **stats), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tokens"]["cacheWriteTokens"] == 500_000
+
+
+def test_the_names_cost_what_genai_prices_says(capsys: pytest.CaptureFixture[str]) -> None:
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    names = {
+        name: (place, ref) for name, url, place, ref in NAMES if url is None and place != "deepseek"
+    }  # that one changes by the hour
+    assert len(names) >= 20
+    assert run("--input", "90000", "--cached", "30000", "--cache-write", "20000", "--output", "4000",
+               "--models", ",".join(names), "--json") == 0  # fmt: skip
+    used = Tokens(
+        input_tokens=90_000, cache_read_tokens=30_000, cache_write_tokens=20_000, output_tokens=4_000
+    )
+    for row in json.loads(capsys.readouterr().out)["comparison"]:
+        provider, reference = names[row["model"]]
+        theirs = calc_price(used, reference, provider_id=provider)
+        assert row["totalCost"] == pytest.approx(float(theirs.total_price)), row["model"]

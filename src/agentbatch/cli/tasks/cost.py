@@ -15,7 +15,7 @@ from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.text import counted, money, tokens
-from agentbatch.usage import Usage
+from agentbatch.usage import NAMES, Usage
 
 MAX_TOKENS = 10**15
 """No figure above it is a number of tokens."""
@@ -46,6 +46,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="TOKENS",
         type=whole(0, MAX_TOKENS),
         help="input tokens that came from the prompt cache",
+    )
+    parser.add_argument(
+        "--cache-write",
+        metavar="TOKENS",
+        type=whole(0, MAX_TOKENS),
+        help="input tokens that were written into it",
     )
     parser.add_argument(
         "--calls", metavar="N", type=whole(1), help="model calls they took [1]; long requests can cost more"
@@ -84,15 +90,21 @@ def run(args: argparse.Namespace) -> int:
 def _usage_from_flags(args: argparse.Namespace) -> Usage:
     if args.input is None or args.output_tokens is None:
         raise UserError("Name what to price: --input TOKENS and --output TOKENS, or a results file.")
-    cached = args.cached or 0
+    cached, written = args.cached or 0, args.cache_write or 0
     if cached > args.input:
         raise UserError(f"--cached: {cached:,} is more than --input, which includes it ({args.input:,}).")
-    return Usage(input=args.input, cached=cached, output=args.output_tokens, calls=args.calls or 1)
+    if written > args.input - cached:
+        raise UserError(
+            f"--cache-write: {written:,} is more than the rest of --input ({args.input - cached:,})."
+        )
+    return Usage(
+        input=args.input, cached=cached, written=written, output=args.output_tokens, calls=args.calls or 1
+    )
 
 
 def _usage_from_file(args: argparse.Namespace) -> tuple[Usage, float | None]:
     """The tokens of a whole run, and what they really cost where the file says so (ours does)."""
-    given = (args.input, args.output_tokens, args.cached, args.calls)
+    given = (args.input, args.output_tokens, args.cached, args.cache_write, args.calls)
     if any(value is not None for value in given):
         raise UserError("Give either numbers or a results file, not both.")
     path = Path(args.results)
@@ -100,22 +112,16 @@ def _usage_from_file(args: argparse.Namespace) -> tuple[Usage, float | None]:
     stats = _member(summary, "totalTokenStats")
     if stats is None or "promptTokens" not in stats:
         raise UserError(f"{path} is not a results file: it has no summary.totalTokenStats.promptTokens.")
-    names = ("promptTokens", "completionTokens", "calls", "cachedTokens", "reasoningTokens")
-    counts = {name: stats.get(name, 0) for name in names}
+    counts = {name: stats.get(name, 0) for name in NAMES}
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
             raise UserError(
                 f"{path}: summary.totalTokenStats.{name} must be a whole number of 0 or more, "
                 f"not {value!r:.60}."
             )
-    usage = Usage(
-        input=counts["promptTokens"],
-        cached=min(counts["cachedTokens"], counts["promptTokens"]),
-        output=counts["completionTokens"],
-        reasoning=counts["reasoningTokens"],
-        calls=counts["calls"],
-        estimated=stats.get("estimated") is True,
-    )
+    fields = {NAMES[name]: count for name, count in counts.items()}
+    fields["cached"] = min(fields["cached"], fields["input"])
+    usage = Usage(**fields, estimated=stats.get("estimated") is True)
     cost = (_member(summary, "cost") or {}).get("total")
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MAX_TOKENS:
         return usage, float(cost)
@@ -177,9 +183,10 @@ def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_
         document = {"tokens": usage.document(), "actualCost": actual, "comparison": models}
         out.line(json.dumps(document, indent=2))
         return
-    cached = f" ({usage.cached:,} cached)" if usage.cached else ""
+    parts = [(usage.cached, "cached"), (usage.written, "written into the cache")]
+    shown = ", ".join(f"{count:,} {word}" for count, word in parts if count)
     out.line(
-        f"{tokens(usage.input, estimated=usage.estimated)} input tokens{cached}, "
+        f"{tokens(usage.input, estimated=usage.estimated)} input tokens{f' ({shown})' if shown else ''}, "
         f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
     )
     if actual is not None:

@@ -11,10 +11,10 @@ from agentbatch.model.answer import (
     answer_of,
     raise_error,
     read_answer,
-    read_usage,
     split_content,
 )
 from agentbatch.model.carried import OUTPUT, READ, Pieces
+from agentbatch.model.reported_usage import read_usage
 from agentbatch.model.stream.fragments import Fragments, ending, joined
 from agentbatch.model.stream.sse import BOM, Event, EventReader
 from agentbatch.model.transport import MAX_BODY, Received

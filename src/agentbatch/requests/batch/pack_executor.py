@@ -11,7 +11,7 @@ from agentbatch.requests.batch.packing import pack_body, read_pack, shares, text
 from agentbatch.requests.spec.request import CHAT
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.requests.spec.structured import schema_of
-from agentbatch.usage import Usage
+from agentbatch.usage import COUNTS, Usage
 
 FOR_ALL = ("endpoint", "model", "rate")
 """Failures that smaller packs would meet too."""
@@ -102,14 +102,15 @@ def halves(items: list[Item]) -> list[list[Item]]:
 
 
 def _usages(whole: Usage, given: Sequence[int], written: Sequence[int]) -> list[Usage]:
-    inputs, cached = shares(whole.input, given), shares(whole.cached, given)
-    outputs, thoughts = shares(whole.output, written), shares(whole.reasoning, written)
+    of_output = ("output", "reasoning", "audio_output")
+    parts = {
+        name: shares(getattr(whole, name), written if name in of_output else given)
+        for name in COUNTS
+        if name != "calls"
+    }
     return [
         Usage(
-            input=inputs[place],
-            cached=cached[place],
-            output=outputs[place],
-            reasoning=thoughts[place],
+            **{name: counts[place] for name, counts in parts.items()},
             calls=whole.calls if place == 0 else 0,
             estimated=whole.estimated,
         )

@@ -13,10 +13,10 @@ from agentbatch.model.answer import (
     GarbageError,
     RefusedError,
     raise_error,
-    read_usage,
     split_content,
 )
 from agentbatch.model.failure import Failure
+from agentbatch.model.reported_usage import read_usage
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage
 

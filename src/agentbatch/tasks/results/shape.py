@@ -50,6 +50,10 @@ class Tokens(Part):
     completion_tokens: Count = 0
     cached_tokens: Count = 0
     reasoning_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    cache_write_hour_tokens: Count = 0
+    audio_input_tokens: Count = 0
+    audio_output_tokens: Count = 0
     calls: Count = 0
     estimated: bool = False
 

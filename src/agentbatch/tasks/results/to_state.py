@@ -156,11 +156,17 @@ def _usage(tokens: Tokens | None) -> Usage:
     if tokens is None:
         return Usage()
     prompt = tokens.prompt_tokens or 0
+    cached = min(tokens.cached_tokens, prompt)
+    written = min(tokens.cache_write_tokens, prompt - cached)
     return Usage(
         input=prompt,
-        cached=min(tokens.cached_tokens, prompt),
+        cached=cached,
+        written=written,
+        written_hour=min(tokens.cache_write_hour_tokens, written),
+        audio_input=min(tokens.audio_input_tokens, prompt - cached - written),
         output=tokens.completion_tokens,
         reasoning=min(tokens.reasoning_tokens, tokens.completion_tokens),
+        audio_output=min(tokens.audio_output_tokens, tokens.completion_tokens),
         calls=tokens.calls,
         estimated=tokens.estimated,
     )

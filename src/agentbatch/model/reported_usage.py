@@ -1,0 +1,132 @@
+"""Token counts as endpoints report them, in our convention: `input` includes cached and written, `output` reasoning.
+
+One table a kind of token: the same count has another name at nearly every provider. Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agentbatch.usage import Usage
+
+MAX_TOKENS = 10_000_000_000
+"""A count above this is nonsense and is ignored."""
+
+Path = tuple[str, ...]
+
+DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_details")
+"""What input consists of: OpenAI's name, Mistral's second one, that of /v1/responses."""
+
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+
+
+def _inside(parents: tuple[str, ...], *path: str) -> tuple[Path, ...]:
+    return tuple((parent, *path) for parent in parents)
+
+
+CACHED: tuple[Path, ...] = (
+    *_inside(DETAILS, "cached_tokens"),
+    ("prompt_cache_hit_tokens",),  # DeepSeek (api-docs.deepseek.com/guides/kv_cache)
+    ("cached_tokens",),  # Moonshot
+    ("num_cached_tokens",),  # Mistral
+    ("cached_prompt_text_tokens",),  # xAI
+    ("cached_content_token_count",),  # Gemini's own name, which gateways pass on
+    ("cachedContentTokenCount",),
+)
+
+WRITTEN: tuple[Path, ...] = (
+    *_inside(DETAILS, "cache_write_tokens"),  # OpenAI, OpenRouter
+    *_inside(DETAILS, "cache_creation_tokens"),  # LiteLLM
+    *_inside(DETAILS, "cache_creation_input_tokens"),  # DashScope
+    ("cache_write_tokens",),
+)
+
+WRITTEN_SHORT: tuple[Path, ...] = (
+    ("cache_creation", "ephemeral_5m_input_tokens"),  # Anthropic
+    *_inside(DETAILS, "cache_creation", "ephemeral_5m_input_tokens"),  # DashScope
+    *_inside(DETAILS, "cache_creation_token_details", "ephemeral_5m_input_tokens"),  # LiteLLM
+)
+
+WRITTEN_HOUR: tuple[Path, ...] = (
+    ("cache_creation", "ephemeral_1h_input_tokens"),
+    *_inside(DETAILS, "cache_creation", "ephemeral_1h_input_tokens"),
+    *_inside(DETAILS, "cache_creation_token_details", "ephemeral_1h_input_tokens"),
+)
+
+READ_BESIDE: tuple[Path, ...] = (("cache_read_input_tokens",), ("cacheReadInputTokens",))
+WRITTEN_BESIDE: tuple[Path, ...] = (("cache_creation_input_tokens",), ("cacheWriteInputTokens",))
+"""Anthropic's and Bedrock's names, which gateways pass on. There these stand beside the input and are no part of it:
+LiteLLM adds them up (docs.litellm.ai/docs/completion/prompt_caching), others do not (litellm #15056)."""
+
+REASONING: tuple[Path, ...] = (
+    *_inside(OUTPUT_DETAILS, "reasoning_tokens"),
+    *_inside(OUTPUT_DETAILS, "thinking_tokens"),  # Anthropic
+    ("reasoning_tokens",),  # Databricks, Modal
+    ("thoughts_token_count",),  # Gemini
+    ("thoughtsTokenCount",),
+)
+
+AUDIO_INPUT = _inside(DETAILS, "audio_tokens")
+AUDIO_OUTPUT = _inside(OUTPUT_DETAILS, "audio_tokens")
+
+
+def read_usage(usage: Any) -> Usage | None:
+    """The usage of one call; None where there is none that makes sense."""
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if prompt is None or completion is None or prompt + completion == 0:
+        return None
+    total = _count(usage.get("total_tokens")) or 0
+    cached = _first(usage, CACHED) or _first(usage, READ_BESIDE)
+    hour = _first(usage, WRITTEN_HOUR)
+    written = max(
+        _first(usage, WRITTEN) or _first(usage, WRITTEN_BESIDE), hour + _first(usage, WRITTEN_SHORT)
+    )
+    prompt += _beside(usage, prompt, completion, total)
+    # xAI and Google leave reasoning out of completion_tokens, but not out of the total.
+    completion = max(completion, total - prompt)
+    cached = min(cached, prompt)
+    written = min(written, prompt - cached)
+    return Usage.model_construct(
+        input=prompt,
+        cached=cached,
+        written=written,
+        written_hour=min(hour, written),
+        audio_input=min(_first(usage, AUDIO_INPUT), prompt - cached - written),
+        output=completion,
+        reasoning=min(_first(usage, REASONING), completion),
+        audio_output=min(_first(usage, AUDIO_OUTPUT), completion),
+        calls=1,
+        estimated=False,
+    )
+
+
+def _beside(usage: Mapping[str, Any], prompt: int, completion: int, total: int) -> int:
+    """Input tokens that the count of input leaves out: the cache's, where they do not fit into it, or the total says
+    so."""
+    read, written = _first(usage, READ_BESIDE), _first(usage, WRITTEN_BESIDE)
+    outside = read + written
+    if outside > prompt or (outside and total == prompt + completion + outside):
+        return outside
+    return 0
+
+
+def _first(usage: Mapping[str, Any], paths: tuple[Path, ...]) -> int:
+    """The first of the places that has tokens; 0: none has."""
+    for path in paths:
+        value: Any = usage
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+            if value is None:
+                break
+        count = _count(value)
+        if count:
+            return count
+    return 0
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # Compared before anything else: no float holds a number of 400 digits.
+    return int(value) if 0 <= value <= MAX_TOKENS else None
