@@ -7,10 +7,10 @@ from agentbatch.model.capabilities import (
     LADDER,
     Capabilities,
     OutputForm,
-    initial_capabilities,
-    learn,
     stepped_down,
 )
+from agentbatch.model.refusals.hosts import initial_capabilities
+from agentbatch.model.refusals.lessons import learn
 from agentbatch.model.server_error import ServerError
 
 FULL = Capabilities()
@@ -121,11 +121,11 @@ REASONING = (
         (ServerError(404, "No endpoints found that support tool use."), BODY, {"tool_mode": "schema"}),
         (ServerError(400, "System role not supported"), BODY, {"system": False}),
         # Cerebras, Groq, Mistral
-        (ServerError(400, REASONING), BODY, {"reasoning_history": False}),
+        (ServerError(400, REASONING), BODY, {"refused_fields": frozenset({"reasoning_content"})}),
         (
             ServerError(422, '[{"type":"extra_forbidden","loc":["body","messages",2,"reasoning_content"]}]'),
             BODY,
-            {"reasoning_history": False},
+            {"refused_fields": frozenset({"reasoning_content"})},
         ),
     ],
 )

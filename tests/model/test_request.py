@@ -60,7 +60,7 @@ def test_what_the_endpoint_cannot_take_is_left_out() -> None:
         output_limits=(),
         temperature=False,
         parallel_tool_calls=False,
-        reasoning_history=False,
+        refused_fields=frozenset({"reasoning_content"}),
         stream=False,
     )
     body = build_body("m", MESSAGES, capabilities, tools=TOOLS, temperature=0.2, max_output_tokens=9)

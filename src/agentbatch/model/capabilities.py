@@ -1,12 +1,10 @@
 """What an endpoint's model cannot do, learned from its own refusals and remembered for the next request."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.history import EMPTY_CONTENTS, EmptyContent, HistoryRule
 
 OutputForm = Literal["json_schema", "json_object", "prompt"]
 """How JSON answers are requested, best first: a schema that the endpoint enforces, JSON mode, instructions in the
@@ -20,8 +18,8 @@ enforces (toolcalls/json_actions.py); blocks of text (toolcalls/blocks/)."""
 
 TOOL_MODES: tuple[ToolMode, ...] = ("native", "schema", "text")
 
-MAX_LESSONS = 14
-"""Requests that one call may spend on learning. Every lesson removes a capability, so there cannot be more."""
+MAX_LESSONS = 24
+"""Requests that one call may spend on learning. Every lesson removes a capability, so there are hardly more."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,12 @@ class Capabilities:
     stop: bool = True
     """The endpoint accepts `stop`, which the text protocol sends."""
     parallel_tool_calls: bool = True
-    reasoning_history: bool = True
-    """The endpoint accepts `reasoning_content` in assistant messages."""
+    refused_fields: frozenset[str] = frozenset()
+    """Fields that the endpoint does not take back in assistant messages and calls: `reasoning_content`, …"""
+    empty_contents: tuple[EmptyContent, ...] = EMPTY_CONTENTS
+    """What may stand for the text of a message with calls and no words; the first one is in use."""
+    history_rules: frozenset[HistoryRule] = frozenset()
+    """What the endpoint wants of a history beyond OpenAI's rules."""
     system: bool = True
     """The model supports the system role; otherwise its text goes into the first user message."""
     stream: bool = True
@@ -60,7 +62,9 @@ class Capabilities:
             tool_mode=max(self.tool_mode, other.tool_mode, key=TOOL_MODES.index),
             stop=self.stop and other.stop,
             parallel_tool_calls=self.parallel_tool_calls and other.parallel_tool_calls,
-            reasoning_history=self.reasoning_history and other.reasoning_history,
+            refused_fields=self.refused_fields | other.refused_fields,
+            empty_contents=min(self.empty_contents, other.empty_contents, key=len),
+            history_rules=self.history_rules | other.history_rules,
             system=self.system and other.system,
             stream=self.stream and other.stream,
             whole=self.whole and other.whole,
@@ -76,7 +80,12 @@ class Capabilities:
             (self.tool_mode != after.tool_mode, _MODE_NAMES[self.tool_mode]),
             (self.stop != after.stop, "stop"),
             (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),
-            (self.reasoning_history != after.reasoning_history, "reasoning_content in the history"),
+            *(
+                (True, f"{name} in the history")
+                for name in sorted(after.refused_fields - self.refused_fields)
+            ),
+            (self.empty_contents != after.empty_contents, "calls without words as they are"),
+            *((True, _RULE_NAMES[rule]) for rule in sorted(after.history_rules - self.history_rules)),
             (self.system != after.system, "the system role"),
             (self.stream != after.stream, "streaming"),
             (self.whole != after.whole, "answers without streaming"),
@@ -92,109 +101,19 @@ _MODE_NAMES: Mapping[ToolMode, str] = {
 }
 
 
+_RULE_NAMES: Mapping[HistoryRule, str] = {
+    "alternate": "a history in which user and assistant do not take turns",
+    "one_system": "a second system message",
+    "short_ids": "ids of calls as they are",
+    "reasoning": "a history without reasoning_content",
+    "signed": "calls without a thought signature",
+    "tools_with_calls": "a history with calls where no tools are offered",
+}
+"""What is refused where the rule holds."""
+
+
 def stepped_down(capabilities: Capabilities) -> Capabilities:
     """With the next simpler tool mode that is available. The last one stays."""
     if capabilities.tool_mode == "native" and capabilities.output_form == "json_schema":
         return replace(capabilities, tool_mode="schema")
     return replace(capabilities, tool_mode="text")
-
-
-def initial_capabilities(base_url: str) -> Capabilities:
-    """What to try first. OpenAI's own models need `max_completion_tokens`; elsewhere the older name is
-    safer, since some servers silently ignore the new one."""
-    host = urlsplit(base_url).hostname or ""
-    if host.endswith(("openai.com", "openai.azure.com")):
-        return Capabilities(output_limits=("max_completion_tokens", "max_tokens"))
-    return Capabilities()
-
-
-LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
-"""404: OpenRouter ("No endpoints found that support tool use"); 500 and 501: llama.cpp."""
-
-_REFUSAL = re.compile(
-    r"not? (be )?(yet )?(supported|support|allowed|permitted|available|enabled|implemented|recognized)"
-    r"|(does|do|is|are)(n't| not) (currently )?(support|allow|accept)|not compatible"
-    r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field"
-    r"|extra_forbidden|extra inputs|extra fields|additional propert"
-    r"|unexpected (keyword|field|property|parameter)|only .{0,40}(allowed|supported|default|single)"
-    r"|requires? |found that support|must be set to|cannot be used"
-)
-_SCHEMA = re.compile(
-    r"response_format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
-)
-_SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
-_STOP = re.compile(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
-_NO_STREAM = re.compile(
-    r"\bstream(ing|ed)?\b[^.]{0,40}(\bnot\b|n't|cannot)[^.]{0,30}"
-    r"(support|allow|permit|available|enabled|implement|used|combined)"
-    r"|(\bnot\b|n't|cannot|unable to) (yet )?(support|allow|use|be used|enable|combine)[^.]{0,60}\bstream"
-    r"|\bstream(ing)?\b[^.]{0,20}(unsupported|disabled|must be (set to )?false)"
-    r"|(unsupported|unknown|unrecognized|unexpected|forbidden|invalid)\b[^.]{0,60}\bstream\b"
-    r"|verified to stream"
-)
-"""OpenAI, llama.cpp ("Cannot use tools with stream"), pydantic's 422, and gateways."""
-_MUST_STREAM = re.compile(
-    r"only (supports? )?(the )?stream|(must|requires?|need)[^.]{0,20}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,20}"
-    r"(is required|must be (set to )?(true|enabled))|non-stream[^.]{0,60}(not|n't|unsupported)"
-    r"|(not|n't) support[^.]{0,20}non-stream|enable the stream|for non-streaming calls"
-)
-"""DashScope ("This model only support stream mode, please enable the stream parameter"), OpenAI's Codex backend
-("Stream must be set to true"), and gateways."""
-_TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
-
-
-def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]) -> Capabilities | None:
-    """The capabilities after this refusal of `body`, which was built for `capabilities`; None: nothing to
-    learn.
-
-    Only what the request really contained can be refused, so each lesson is worth one more try.
-    """
-    if error.status not in LEARNING_STATUSES:
-        return None
-    about_stream = _learn_stream(capabilities, error, body)
-    if about_stream is not None:
-        return about_stream
-    words = error.words
-    refusal = _REFUSAL.search(words) is not None
-    if "reasoning_content" in words and any("reasoning_content" in m for m in body["messages"]):
-        return replace(capabilities, reasoning_history=False) if refusal else None
-    if "response_format" in body and (error.param.startswith("response_format") or _SCHEMA.search(words)):
-        if error.status < 500 or refusal:
-            lower = LADDER[LADDER.index(capabilities.output_form) + 1]
-            lesson = replace(capabilities, output_form=lower)
-            return stepped_down(lesson) if lesson.tool_mode == "schema" else lesson
-        return None
-    return _learn_field(capabilities, error, body) if refusal else None
-
-
-def _learn_stream(
-    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
-) -> Capabilities | None:
-    """What the refusal teaches about streaming. Each way can be lost only once, so the two never alternate."""
-    words = error.words
-    if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
-        return replace(capabilities, stream_usage=False)
-    if not body.get("stream"):
-        return replace(capabilities, whole=False) if _MUST_STREAM.search(words) else None
-    refused = _NO_STREAM.search(words) or (error.param == "stream" and error.status < 500)
-    return replace(capabilities, stream=False) if refused and capabilities.stream else None
-
-
-def _learn_field(
-    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
-) -> Capabilities | None:
-    words = error.words
-    limit = next(iter(capabilities.output_limits), "")
-    if limit in body and re.search(rf"\b{limit}\b", words):
-        return replace(capabilities, output_limits=capabilities.output_limits[1:])
-    if "parallel_tool_calls" in body and "parallel_tool_calls" in words:
-        return replace(capabilities, parallel_tool_calls=False)
-    if "temperature" in body and "temperature" in words:
-        return replace(capabilities, temperature=False)
-    if _SYSTEM.search(words) and any(m.get("role") == "system" for m in body["messages"]):
-        return replace(capabilities, system=False)
-    if "tools" in body and _TOOLS.search(words):
-        return stepped_down(capabilities)
-    if "stop" in body and _STOP.search(words):
-        return replace(capabilities, stop=False)
-    return None

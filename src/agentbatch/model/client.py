@@ -7,10 +7,11 @@ from typing import Any
 
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
-from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode, learn
+from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
+from agentbatch.model.refusals.lessons import learn
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
@@ -170,7 +171,7 @@ class _Call:
 
     def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
         """True when the refusal taught something, so that the same call is worth sending in another form."""
-        if failure.error is None or failure.kind in ("overflow", "endpoint", "malformed"):
+        if failure.error is None or failure.kind in ("endpoint", "malformed"):
             return False
         lesson = learn(capabilities, failure.error, body)
         if lesson is None or self.lessons >= MAX_LESSONS:

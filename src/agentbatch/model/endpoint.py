@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Self
 from urllib.parse import urlsplit
 
-from agentbatch.model.capabilities import Capabilities, ToolMode, initial_capabilities, stepped_down
+from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.refusals.hosts import initial_capabilities
 from agentbatch.model.request import NativeOnly, ToolForms
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter

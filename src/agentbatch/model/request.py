@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from agentbatch.model.answer import Answer
 from agentbatch.model.capabilities import Capabilities, ToolMode
+from agentbatch.model.history import has_calls, shaped, with_empty_content, without_fields
 from agentbatch.model.reply import Message, ToolSpec
 
 Schema = tuple[str, dict[str, Any]]
@@ -84,23 +85,21 @@ def build_body(
     history = list(messages)
     body: dict[str, Any] = {"model": model}
     wanted = schema
-    if capabilities.tool_mode != "native":
+    if not tools and "tools_with_calls" in capabilities.history_rules and has_calls(history):
+        history = forms.render(history, (), "text")
+    elif capabilities.tool_mode != "native":
         history = _in_text(history, capabilities, tools or (), forms)
         if tools and capabilities.tool_mode == "schema":
             wanted = schema or forms.action_schema(tools)
         elif tools and capabilities.stop:
             body["stop"] = list(forms.stop)
-    if not capabilities.reasoning_history:
-        history = [_without_reasoning(message) for message in history]
     if wanted is not None:
         form = response_format(wanted, capabilities)
         if form is not None:
             body["response_format"] = form
     if schema is not None and capabilities.output_form != "json_schema":
         history = _asking_for(schema, history)
-    if not capabilities.system:
-        history = fold_system(history)
-    body["messages"] = history
+    body["messages"] = accepted(history, capabilities)
     if tools and capabilities.tool_mode == "native":
         body["tools"] = list(tools)
         if capabilities.parallel_tool_calls:
@@ -131,6 +130,18 @@ def response_format(schema: Schema, capabilities: Capabilities) -> dict[str, Any
     return {"type": "json_object"} if capabilities.output_form == "json_object" else None
 
 
+def accepted(messages: Sequence[Message], capabilities: Capabilities) -> list[Message]:
+    """The history as the endpoint takes it."""
+    history = list(messages)
+    form = capabilities.empty_contents[0]
+    if form != "null":
+        history = with_empty_content(history, form)
+    history = shaped(history, capabilities.history_rules)
+    if capabilities.refused_fields:
+        history = without_fields(history, capabilities.refused_fields)
+    return history if capabilities.system else fold_system(history)
+
+
 def fold_system(messages: Sequence[Message]) -> list[Message]:
     """The system messages' text in front of the first user message, for models without a system role."""
     system = "\n\n".join(m["content"] for m in messages if m.get("role") == "system" and m.get("content"))
@@ -151,12 +162,6 @@ def _in_text(
     if not tools and not any(message.get("tool_calls") for message in history):
         return history
     return forms.render(history, tools, capabilities.tool_mode)
-
-
-def _without_reasoning(message: Message) -> Message:
-    if "reasoning_content" not in message:
-        return message
-    return {key: value for key, value in message.items() if key != "reasoning_content"}
 
 
 def _asking_for(schema: Schema, messages: list[Message]) -> list[Message]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.capabilities import Capabilities, learn
+from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.refusals.lessons import learn
 from agentbatch.model.server_error import ServerError
 
 FULL = Capabilities()

@@ -34,7 +34,8 @@ def _call(call: ToolCall) -> Message:
 
 
 def tool_message(call_id: str, text: str) -> Message:
-    return {"role": "tool", "tool_call_id": call_id, "content": text}
+    # Anthropic and Bedrock refuse an empty text (anthropics/claude-code #23440).
+    return {"role": "tool", "tool_call_id": call_id, "content": text if text.strip() else "(nothing)"}
 
 
 def without_thoughts(content: str) -> str:

@@ -1,0 +1,38 @@
+"""What hosts are known to refuse, before they do: a first request that is not in vain."""
+
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from agentbatch.model.capabilities import Capabilities
+
+
+class Host(NamedTuple):
+    suffixes: tuple[str, ...]
+    """Of the host's name."""
+    known: dict[str, Any]
+    """Fields of Capabilities."""
+    source: str
+
+
+HOSTS = (
+    Host(
+        ("openai.com", "openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
+        {"output_limits": ("max_completion_tokens", "max_tokens")},
+        "OpenAI's reasoning models refuse max_tokens: promptfoo #6153. Elsewhere the older name is safer: some servers "
+        "silently ignore the new one",
+    ),
+    Host(
+        ("mistral.ai",),
+        {"history_rules": frozenset({"alternate"}), "refused_fields": frozenset({"reasoning_content"})},
+        "no user after a tool: mistral-common #169, zed #37021; no reasoning_content: charmbracelet/crush #1590",
+    ),
+)
+
+
+def initial_capabilities(base_url: str) -> Capabilities:
+    """What to try first."""
+    name = urlsplit(base_url).hostname or ""
+    for host in HOSTS:
+        if name.endswith(host.suffixes):
+            return Capabilities(**host.known)
+    return Capabilities()

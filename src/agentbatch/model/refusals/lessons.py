@@ -1,0 +1,215 @@
+"""What refusals teach: wordings of endpoints, each with where it was seen, and the lesson of each. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from agentbatch.model.capabilities import LADDER, Capabilities, stepped_down
+from agentbatch.model.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
+from agentbatch.model.refusals.overflow import is_overflow
+from agentbatch.model.server_error import ServerError
+
+LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
+"""404: OpenRouter ("No endpoints found that support tool use"); 500 and 501: llama.cpp."""
+
+_REFUSAL = re.compile(
+    r"not? (be )?(yet )?(supported|support|allowed|permitted|available|enabled|implemented|recognized)"
+    r"|(does|do|is|are)(n't| not) (currently )?(support|allow|accept)|not compatible"
+    r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field"
+    r"|extra_forbidden|extra inputs|extra fields|additional propert"
+    r"|unexpected (keyword|field|property|parameter)|only .{0,40}(allowed|supported|default|single)"
+    r"|requires? |found that support|must be set to|cannot be used"
+)
+_SCHEMA = re.compile(
+    r"response_format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
+)
+_SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
+_STOP = re.compile(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
+_NO_STREAM = re.compile(
+    r"\bstream(ing|ed)?\b[^.]{0,40}(\bnot\b|n't|cannot)[^.]{0,30}"
+    r"(support|allow|permit|available|enabled|implement|used|combined)"
+    r"|(\bnot\b|n't|cannot|unable to) (yet )?(support|allow|use|be used|enable|combine)[^.]{0,60}\bstream"
+    r"|\bstream(ing)?\b[^.]{0,20}(unsupported|disabled|must be (set to )?false)"
+    r"|(unsupported|unknown|unrecognized|unexpected|forbidden|invalid)\b[^.]{0,60}\bstream\b"
+    r"|verified to stream"
+)
+"""OpenAI, llama.cpp ("Cannot use tools with stream"), pydantic's 422, and gateways."""
+_MUST_STREAM = re.compile(
+    r"only (supports? )?(the )?stream|(must|requires?|need)[^.]{0,20}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,20}"
+    r"(is required|must be (set to )?(true|enabled))|non-stream[^.]{0,60}(not|n't|unsupported)"
+    r"|(not|n't) support[^.]{0,20}non-stream|enable the stream|for non-streaming calls"
+)
+"""DashScope ("This model only support stream mode, please enable the stream parameter"), OpenAI's Codex backend
+("Stream must be set to true"), and gateways."""
+_TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
+
+
+class HistoryWording(NamedTuple):
+    rule: HistoryRule
+    pattern: re.Pattern[str]
+    """Of an error's words in lower case."""
+    source: str
+
+
+WORDINGS = (
+    HistoryWording(
+        "alternate",
+        re.compile(
+            r"unexpected role ['\"`]?user['\"`]? after role ['\"`]?tool|roles must alternate|expected last role"
+        ),
+        "Mistral 'Unexpected role 'user' after role 'tool'' (zed #37021, mistral-vibe #578); chat templates "
+        "'conversation roles must alternate' (llama.cpp #19851 with a 500, autogen #1037)",
+    ),
+    HistoryWording(
+        "one_system",
+        re.compile(
+            r"system (message|prompt|role)s?\b[^.]{0,30}(at the beginning|must be (the )?first|come first)"
+            r"|(only|at most|more than) (one|a single|1) system (message|prompt)"
+            r"|(multiple|several|two) system (message|prompt)s"
+        ),
+        "vLLM and LM Studio with Qwen's templates 'System message must be at the beginning.' (can1357/oh-my-pi #958)",
+    ),
+    HistoryWording(
+        "short_ids",
+        re.compile(
+            r"tool call id was .{0,300}must be"
+            r"|tool_calls?\b.{0,20}\bid\b.{0,60}(too long|maximum length|pattern|at most)"
+            r"|tool_?(use|call|result)?_?id\b.{0,60}(too long|maximum length|pattern|at most)"
+            r"|tool_(use|result)\.(tool_use_)?id\b.{0,60}(pattern|too long|at most)"
+        ),
+        "Mistral 'must be a-z, A-Z, 0-9, with a length of 9' (eca #233; omlx #1995 with a 500); OpenAI and Azure "
+        "'string too long. Expected a string with maximum length 40' (Portkey-AI/gateway #1062); Anthropic "
+        "'tool_use.id: String should match pattern'; Bedrock's toolUseId",
+    ),
+    HistoryWording(
+        "reasoning",
+        re.compile(
+            r"missing .{0,3}reasoning_content"
+            r"|reasoning_content\b.{0,60}(is missing|is required|must be (passed|provided))"
+        ),
+        "DeepSeek 'Missing `reasoning_content` field in the assistant message' (DeepSeek-V3 #1053); Moonshot "
+        "'reasoning_content is missing in assistant tool call message' (continuedev/continue #11600)",
+    ),
+    HistoryWording(
+        "signed",
+        re.compile(r"missing a .{0,3}thought_?signature"),
+        "Gemini 3 'Function call is missing a thought_signature in functionCall parts' (earendil-works/pi #1825)",
+    ),
+    HistoryWording(
+        "tools_with_calls",
+        re.compile(
+            r"without .{0,3}tools=?.{0,3} param|toolconfig field must be defined"
+            r"|tools\b.{0,20}\bmust be (specified|provided|defined|present)"
+        ),
+        'LiteLLM "doesn\'t support tool calling without `tools=` param specified" (anomalyco/opencode #2915); Bedrock '
+        "'The toolConfig field must be defined when using toolUse and toolResult content blocks' "
+        "(langgenius/dify #17545)",
+    ),
+)
+
+_CONTENT = re.compile(
+    r"content['\"`]?\b.{0,80}(\bgot null|\bnull\b.{0,20}not|not be (null|empty)|\bis (empty|blank|required)"
+    r"|field must be a string|valid string|received null|non-?empty|non-whitespace|nonetype)"
+    r"|missing field .{0,3}content|text field .{0,120}is blank|text content blocks must"
+)
+"""OpenAI and Azure "Invalid value for 'content': expected a string, got null" (one-api #784); LM Studio "'content'
+field must be a string or an array of objects" (lmstudio-bug-tracker #261); Bedrock "The text field in the ContentBlock
+object is blank" (vercel/ai #13523), "The content field in the Message object is empty" (Portkey-AI/gateway #995);
+Anthropic "text content blocks must be non-empty" (anthropics/claude-code #59812)."""
+
+
+def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]) -> Capabilities | None:
+    """The capabilities after this refusal of `body`, which was built for `capabilities`; None: nothing to
+    learn.
+
+    Only what the request really contained can be refused, so each lesson is worth one more try.
+    """
+    if error.status not in LEARNING_STATUSES:
+        return None
+    about_history = _learn_history(capabilities, error, body)
+    if about_history is not None:
+        return about_history
+    if is_overflow(error):
+        return None
+    about_stream = _learn_stream(capabilities, error, body)
+    if about_stream is not None:
+        return about_stream
+    words = error.words
+    refusal = _REFUSAL.search(words) is not None
+    if "response_format" in body and (error.param.startswith("response_format") or _SCHEMA.search(words)):
+        if error.status < 500 or refusal:
+            lower = LADDER[LADDER.index(capabilities.output_form) + 1]
+            lesson = replace(capabilities, output_form=lower)
+            return stepped_down(lesson) if lesson.tool_mode == "schema" else lesson
+        return None
+    return _learn_field(capabilities, error, body) if refusal else None
+
+
+def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a body, which may be somebody else's; none where it has none."""
+    messages = body.get("messages")
+    return [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+
+
+def _learn_history(
+    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
+) -> Capabilities | None:
+    words, messages = error.words, messages_of(body)
+    for wording in WORDINGS:
+        new = wording.rule not in capabilities.history_rules and wording.pattern.search(words)
+        if new and _would_change(wording.rule, capabilities, messages, body):
+            return replace(capabilities, history_rules=capabilities.history_rules | {wording.rule})
+    if _CONTENT.search(words) and len(capabilities.empty_contents) > 1 and any(map(is_wordless, messages)):
+        return replace(capabilities, empty_contents=capabilities.empty_contents[1:])
+    if _REFUSAL.search(words):
+        refused = {
+            name for name in extra_fields(messages) if re.search(rf"\b{re.escape(name.lower())}\b", words)
+        }
+        if refused:
+            return replace(capabilities, refused_fields=capabilities.refused_fields | refused)
+    return None
+
+
+def _would_change(
+    rule: HistoryRule, capabilities: Capabilities, messages: list[dict[str, Any]], body: Mapping[str, Any]
+) -> bool:
+    if rule == "tools_with_calls":
+        return not body.get("tools") and has_calls(messages)
+    if rule == "reasoning" and "reasoning_content" in capabilities.refused_fields:
+        return False
+    return shaped(messages, {rule}) != messages
+
+
+def _learn_stream(
+    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
+) -> Capabilities | None:
+    """What the refusal teaches about streaming. Each way can be lost only once, so the two never alternate."""
+    words = error.words
+    if "stream_options" in body and ("stream_options" in words or "include_usage" in words):
+        return replace(capabilities, stream_usage=False)
+    if not body.get("stream"):
+        return replace(capabilities, whole=False) if _MUST_STREAM.search(words) else None
+    refused = _NO_STREAM.search(words) or (error.param == "stream" and error.status < 500)
+    return replace(capabilities, stream=False) if refused and capabilities.stream else None
+
+
+def _learn_field(
+    capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]
+) -> Capabilities | None:
+    words = error.words
+    for limit in capabilities.output_limits:
+        if limit in body and re.search(rf"\b{limit}\b", words):
+            left = tuple(name for name in capabilities.output_limits if name != limit)
+            return replace(capabilities, output_limits=left)
+    if "parallel_tool_calls" in body and "parallel_tool_calls" in words:
+        return replace(capabilities, parallel_tool_calls=False)
+    if "temperature" in body and "temperature" in words:
+        return replace(capabilities, temperature=False)
+    if _SYSTEM.search(words) and any(m.get("role") == "system" for m in messages_of(body)):
+        return replace(capabilities, system=False)
+    if "tools" in body and _TOOLS.search(words):
+        return stepped_down(capabilities)
+    if "stop" in body and _STOP.search(words):
+        return replace(capabilities, stop=False)
+    return None
