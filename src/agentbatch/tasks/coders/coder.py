@@ -30,7 +30,7 @@ TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "t
 getting anywhere; too many empty or malformed replies; a limit. All but the first two count as a failed turn."""
 
 TURN_ENDS: Mapping[str, str] = {
-    "finished": "The Coder called `finish`.",
+    "finished": "The Coder says that it is done.",
     "text": "The Coder ended its turn with plain text: a question or a report.",
     "stuck": "The Coder went in circles until its turn was ended.",
     "format_errors": "The Coder's replies were empty or malformed until its turn was ended.",

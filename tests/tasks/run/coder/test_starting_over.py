@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.toolcalls.probe import FILE, LINES, MESSAGES
@@ -61,7 +63,7 @@ async def test_a_coder_with_tool_calls_goes_on_in_its_conversation(run_tasks: An
 async def test_a_question_is_answered_where_it_was_asked(run_tasks: Any) -> None:
     script = Script(
         prompt=PROMPT,
-        coder=[Say(content="FILE: out.txt\n```\nno\n```"), Say(content="In which language?"), block("yes")],
+        coder=[Say(content="FILE: notes.txt\n```\nno\n```"), Say(content="In which language?"), block("yes")],
         evaluator=[
             Say(
                 verdict={**COMPLETE, "complete": False, "missing": ["yes"], "follow_up_prompt": "English."},
@@ -75,6 +77,30 @@ async def test_a_question_is_answered_where_it_was_asked(run_tasks: Any) -> None
     third = ran.coder_requests()[2]["messages"]
     assert [m["role"] for m in third] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert "English." in third[-1]["content"]
+
+
+async def test_a_turn_ends_with_the_last_file_that_the_task_names(run_tasks: Any) -> None:
+    """Whatever else the model would have written: checks run the work, and say what is wrong with it."""
+    prompt = "Write yes into out.txt and no into b/more.txt."
+    wrote = [
+        Say(content=f"FILE: {path}\n```\n{text}\n```")
+        for path, text in (("out.txt", "yes"), ("b/more.txt", "no"))
+    ]
+    again = Say(content="Here it is once more.\n\nFILE: out.txt\n```\nwrong\n```")
+    script = Script(prompt=prompt, coder=[*wrote, again], evaluator=[Say(verdict=COMPLETE)])
+    verify = "grep yes out.txt && grep no b/more.txt"
+    ran = await run_tasks([{**TASK, "first_prompt": prompt, "verify": verify}], [script], tool_mode="text")
+    assert (ran.task.status, ran.task.iteration) == ("completed", 1)
+    assert len(ran.coder_requests()) == 2
+
+
+@pytest.mark.parametrize("prompt", ["Write out.txt from in.csv.", "Write the file."])
+async def test_else_the_model_says_itself_when_it_is_done(run_tasks: Any, prompt: str) -> None:
+    coder = [Say(content="FILE: out.txt\n```\nno\n```"), block("yes")]
+    script = Script(prompt=prompt, coder=coder, evaluator=[Say(verdict=COMPLETE)])
+    ran = await run_tasks([{**TASK, "first_prompt": prompt}], [script], tool_mode="text")
+    assert (ran.task.status, ran.task.iteration) == ("completed", 1)
+    assert len(ran.coder_requests()) == 2
 
 
 async def test_nudges_name_blocks_to_a_coder_that_writes_them(run_tasks: Any, tmp_path: Path) -> None:

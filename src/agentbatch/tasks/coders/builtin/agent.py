@@ -55,7 +55,10 @@ class Agent:
     redact: Redactor
     task_timeout: float | None = None
     has_checks: bool = False
-    """Verify commands run after the turn: what the coder made is run in any case."""
+    """Checks run what the coder made after the turn in any case."""
+    whole: frozenset[str] = frozenset()
+    """Names of the files that are all there is to write: a reply that has written the last of them ends the turn.
+    Empty: only `finish` does."""
     work: WorkLog = field(default_factory=WorkLog)
     untried: bool = False
     """No command has run since a runnable file changed."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import ToolSpec
+from agentbatch.tasks.agents.named_files import named_files
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.builtin.action_words import action_words
@@ -120,6 +121,8 @@ class BuiltinCoders:
             redact=parts.store.redact,
             task_timeout=planned.timeout,
             has_checks=assignment.has_checks,
+            # A small model that has written all goes on writing it (measured: docs/models.md).
+            whole=named_files(planned.task.first_prompt) if weak and assignment.has_checks else frozenset(),
         )
         if state is None:
             agent.restore(assignment.reruns * GENERATIONS, seconds=assignment.seconds_before)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Reply, ToolCall
@@ -75,6 +76,7 @@ class _Turn:
         self.spent = spent or Spent(task_seconds=agent.seconds())
         self.loops = LoopDetector(agent.workspace.info.directory)
         self.tools_used = False
+        self.written: set[str] = set()
         self.format_errors = 0
         self.nudged_for_text = False
         self.nudged_to_run = False
@@ -164,7 +166,15 @@ class _Turn:
         self.format_errors = 0
         self.agent.wellformed()
         self.tools_used = True
+        if self._has_written_all(results):
+            return TurnOutcome("finished", self.last_text)
         return self._check_loops(calls, results)
+
+    def _has_written_all(self, results: Sequence[ToolResult]) -> bool:
+        """The reply did nothing but write, and there is nothing more to write (see `Agent.whole`)."""
+        files = [result.file for result in results if result.ok and result.file]
+        self.written.update(PurePath(file.path).name for file in files)
+        return len(files) == len(results) and bool(self.agent.whole) and self.written >= self.agent.whole
 
     async def _run_call(self, call: ToolCall, before: Sequence[ToolResult], *, cut_off: bool) -> ToolResult:
         if cut_off and json_object(call.arguments) is None:

@@ -1,10 +1,10 @@
 """A small judge that says the right thing and quotes it badly, or that has nothing to add: what ran shows it better.
 Pure."""
 
-import re
 from dataclasses import replace
 from pathlib import PurePath
 
+from agentbatch.tasks.agents.named_files import named_files
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
@@ -17,8 +17,6 @@ MAX_QUOTE = 200
 SAID = "its own quotes do not hold; "
 """Before where the evidence stands that stands in for them."""
 
-_FILE = re.compile(r"[\w-][\w.-]{0,100}\.[A-Za-z]\w{0,9}\b")
-
 
 def vouched_for(question: Evidence) -> bool:
     """The one file of the change, the only one that the task names, gives what the task's examples state and what the
@@ -30,7 +28,7 @@ def vouched_for(question: Evidence) -> bool:
         {"example", "own"} <= passed
         and all(check.passed for check in question.checks)
         and len(touched) == 1
-        and {PurePath(name).name for name in _FILE.findall(question.task)} == {PurePath(touched[0]).name}
+        and named_files(question.task) == {PurePath(touched[0]).name}
         and not (question.tampering or question.left)
         and failed_last(question.commands, question.tried_from, question.checks, question.runs) is None
     )
@@ -70,7 +68,7 @@ def standing_in(judgement: Judgement, question: Evidence) -> Judgement:
 def _about(requirement: Requirement, there: set[str]) -> bool:
     """Every file that it names, or quotes, is there."""
     texts = [requirement.text, *(quote.quote for quote in requirement.evidence)]
-    return all(PurePath(name).name in there for text in texts for name in _FILE.findall(text))
+    return all(named_files(text) <= there for text in texts)
 
 
 def _quote(piece: Piece) -> Quote:
