@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
@@ -45,4 +46,5 @@ def local_workspace(
         hands=choose_hands(list(HANDS), command_timeout),
         redact=redact or Redactor([]),
         disk=DiskWork(),
+        contents=Contents(),
     )

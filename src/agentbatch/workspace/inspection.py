@@ -4,17 +4,17 @@ those who work there."""
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.snapshot import MAX_FILES, RACY, take_snapshot
+from agentbatch.workspace.files.signatures import RACY, signature_of
+from agentbatch.workspace.files.snapshot import MAX_FILES, take_snapshot
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
 from agentbatch.workspace.local_workspaces import SCRATCH
-from agentbatch.workspace.workspace import Snapshot
+from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 __all__ = [
     "MAX_FILES",
@@ -46,7 +46,7 @@ def has_path(root: Path, path: str) -> bool:
 def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
     """The entries of files that were not touched since `before` was written down (epoch ns): `take_snapshot` need not
     read them to know that they are the same."""
-    files = {}
+    files, signatures = {}, []
     for path, entry in before.files.items():
         try:
             status = os.lstat(root / path)
@@ -59,9 +59,9 @@ def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
             and stat.S_ISREG(status.st_mode)
             and status.st_size == entry.size
         ):
-            signature = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
-            files[path] = replace(entry, signature=signature)
-    return Snapshot(files)
+            files[path] = entry
+            signatures.append(SIGNATURE.pack(*signature_of(status)))
+    return Snapshot(files, signatures=b"".join(signatures))
 
 
 def remove_isolated_dirs(run_folder: Path, environ: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from threading import Event
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
@@ -88,9 +89,12 @@ class LocalWorkspace:
         hands: Mapping[str, Hand],
         redact: Redactor,
         disk: DiskWork,
+        contents: Contents,
+        begun: Snapshot | None = None,
     ) -> None:
         """`root` (resolved) exists. `env`: all variables of its commands; `outputs`: the folder of whole outputs;
-        `scratch`: that of forks and checkpoints, made when it is needed."""
+        `scratch`: that of forks and checkpoints, made when it is needed. `begun`: the directory as it was when it was
+        made, before anybody worked in it."""
         self._root = root
         self._rules = rules
         self._sandbox = sandbox
@@ -98,6 +102,8 @@ class LocalWorkspace:
         self._scratch = scratch
         self._hands = hands
         self._disk = disk
+        self._contents = contents
+        self._begun = begun
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact)
         self._directory = ToolDirectory(root, self._shell, outputs)
@@ -119,7 +125,8 @@ class LocalWorkspace:
         return await self._shell.run(command, timeout)
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
-        return await snapshot(self._root, since)
+        begun, self._begun = self._begun, None
+        return await snapshot(self._root, begun if since is None else since, self._contents)
 
     async def protect(self, patterns: Sequence[str]) -> Protected:
         return await asyncio.to_thread(protect, self._root, patterns)
@@ -156,6 +163,7 @@ class LocalWorkspace:
             hands=self._hands,
             redact=self._redact,
             disk=self._disk,
+            contents=self._contents,
         )
 
     async def close(self) -> tuple[str, ...]:

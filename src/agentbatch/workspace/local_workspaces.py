@@ -11,6 +11,7 @@ from typing import Literal
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.isolation.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
@@ -59,7 +60,8 @@ class LocalWorkspaces:
         self._secret_names = secret_names
         self.redact = redact
         self.disk = DiskWork()
-        self.isolation = Isolation(run_id, environ, self.disk)
+        self.contents = Contents()
+        self.isolation = Isolation(run_id, environ, self.disk, self.contents)
 
     def make(self, order: Order) -> "LocalTaskWorkspace":
         return LocalTaskWorkspace(self, order, self._tasks / order.task_id)
@@ -112,6 +114,7 @@ class LocalTaskWorkspace:
         if isolated is not None:
             env |= isolated.env
             readable += isolated.readable
+        begun = isolated.begun if isolated is not None else None
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
@@ -122,6 +125,8 @@ class LocalTaskWorkspace:
             hands=choose_hands(order.tools, order.command_timeout),
             redact=run.redact,
             disk=run.disk,
+            contents=run.contents,
+            begun=begun,
         )
         return self._workspace
 

@@ -10,7 +10,8 @@ Diffs need no member: they are pure functions over two Snapshots (`files/diff.py
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
@@ -84,10 +85,6 @@ class CommandResult:
         return "\n".join(self.output.rstrip().split("\n")[-lines:])[-TAIL_CHARACTERS:]
 
 
-Signature = tuple[int, int, int, int]
-"""Size, mtime_ns, inode, ctime_ns; only the workspace that made it knows what it means."""
-
-
 @dataclass(frozen=True)
 class FileEntry:
     """One file in a Snapshot."""
@@ -100,16 +97,15 @@ class FileEntry:
     executable: bool
     kind: Literal["file", "symlink", "special", "unreadable"] = "file"
     """`special`: a fifo, socket or device, never opened."""
-    signature: Signature | None = field(default=None, compare=False)
-    """By which the next snapshot knows that the file is unchanged; None: it is read again."""
     excerpt: str = field(default="", compare=False)
     """Of a file whose `text` is None: its beginning and its end, with replacement characters for what is no UTF-8;
     empty where it is binary, and where the snapshot has no room for it."""
     script: bool = field(default=False, compare=False)
     """It begins with `#!`, or may be executed and is no machine code."""
-    changed: float = field(default=0.0, compare=False)
-    """When its content, mode or name changed last, in seconds since the epoch, by the system's clock, which no program
-    can set back on a file; 0: that is not known."""
+
+
+SIGNATURE = struct.Struct("<4Q")
+"""One file's in `Snapshot.signatures`."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +121,15 @@ class Snapshot:
     folder (`node_modules/x/`); by names, sizes and times of this one place, not by contents."""
     left_out_whole: bool = field(default=True, compare=False)
     """False: there was more of it than is looked at."""
+    signatures: bytes = field(default=b"", compare=False, repr=False)
+    """By which the next snapshot knows that a file is unchanged, SIGNATURE for each in the order of `files` (an entry
+    may serve for many places, these are of one): size, mtime, inode, ctime. Empty: everything is read again."""
+
+    def changed(self, paths: Iterable[str]) -> dict[str, float]:
+        """When the content, mode or name of each changed last, in seconds since the epoch, by the system's clock, which
+        no program can set back on a file; 0: that is not known."""
+        times = dict(zip(self.files, SIGNATURE.iter_unpack(self.signatures), strict=False))
+        return {path: times[path][3] / 1e9 if path in times else 0.0 for path in paths}
 
     @cached_property
     def digest(self) -> str:

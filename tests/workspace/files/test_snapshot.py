@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.workspace.files import signatures
 from agentbatch.workspace.files import snapshot as module
+from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.workspace import FileEntry
+from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 OLD = 1_600_000_000
 
@@ -28,7 +30,8 @@ def write(path: Path, content: str | bytes, age: bool = True) -> Path:
 @pytest.fixture
 def no_race(monkeypatch: pytest.MonkeyPatch) -> None:
     """ctime cannot be set back, so a test that wants entries trusted says that nothing is racy."""
-    monkeypatch.setattr(module, "RACY", -1)
+    monkeypatch.setattr(signatures, "RACY", -(10**12))
+    monkeypatch.setattr(signatures, "RACY_HERE", -(10**12))
 
 
 def test_what_is_in_it(tmp_path: Path) -> None:
@@ -77,8 +80,9 @@ def test_of_a_text_that_is_not_kept_both_ends_are(tmp_path: Path) -> None:
 
 def test_when_a_file_changed_cannot_be_set_back(tmp_path: Path) -> None:
     path = write(tmp_path / "a.py", "x")
-    entry = take_snapshot(tmp_path).files["a.py"]
-    assert entry.changed == path.stat().st_ctime_ns / 1e9 > OLD
+    found = take_snapshot(tmp_path).changed(["a.py", "not there"])
+    assert found == {"a.py": path.stat().st_ctime_ns / 1e9, "not there": 0.0}
+    assert found["a.py"] > OLD
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,8 @@ def test_a_change_of_the_same_size_with_the_old_time_is_seen(tmp_path: Path) -> 
 def test_a_file_just_written_is_not_trusted(tmp_path: Path) -> None:
     """The racy time stamp: a change within one tick of the clock changes no stat."""
     write(tmp_path / "a", "1", age=False)
-    assert take_snapshot(tmp_path).files["a"].signature is None
+    first = take_snapshot(tmp_path)
+    assert take_snapshot(tmp_path, first).files["a"] is not first.files["a"]
 
 
 def test_special_files_are_never_opened(tmp_path: Path) -> None:
@@ -245,3 +250,61 @@ def test_huge_files_are_not_read_whole(tmp_path: Path) -> None:
         file.seek(-1, os.SEEK_END)
         file.write(b"x")
     assert take_snapshot(tmp_path).digest != before.digest
+
+
+@pytest.mark.usefixtures("no_race")
+def test_a_change_inside_a_huge_file_with_the_old_time_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_HASHED", 3 * 1024 * 1024)
+    path = write(tmp_path / "huge", bytes(4 * 1024 * 1024))
+    first = take_snapshot(tmp_path)
+    assert take_snapshot(tmp_path).digest == first.digest
+    assert take_snapshot(tmp_path, first).digest == first.digest
+    time.sleep(0.05)
+    with open(path, "r+b") as file:
+        file.seek(2 * 1024 * 1024)
+        file.write(b"x")
+    os.utime(path, (OLD, OLD))
+    second = take_snapshot(tmp_path, first)
+    assert second.digest != first.digest
+    assert take_snapshot(tmp_path, second).digest == second.digest
+
+
+@pytest.mark.usefixtures("no_race")
+def test_a_text_for_which_there_was_no_room_is_not_read_again_and_takes_no_room_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TEXT_TOTAL", 40)  # 30 for the first
+    for name in "abcd":
+        write(tmp_path / name, "x" * 10)
+    first = take_snapshot(tmp_path)
+    write(tmp_path / "d", "y" * 10)
+    second = take_snapshot(tmp_path, first)
+    assert [entry.text for entry in first.files.values()] == ["x" * 10, "x" * 10, "x" * 10, None]
+    assert second.files["d"].text == "y" * 10
+    resumed = take_snapshot(tmp_path, Snapshot(first.files))
+    assert [entry.text is None for entry in resumed.files.values()] == [False, False, False, False]
+    (tmp_path / "d").write_text("x" * 10)
+    assert take_snapshot(tmp_path, Snapshot(first.files)).files["d"].text is None
+
+
+def test_what_is_equal_in_two_directories_is_kept_once(tmp_path: Path) -> None:
+    contents = Contents()
+    for folder in ("one", "two"):
+        write(tmp_path / folder / "same.txt", "x")
+        write(tmp_path / folder / "other.txt", folder)
+    one, two = (take_snapshot(tmp_path / folder, contents=contents) for folder in ("one", "two"))
+    assert one.files["same.txt"] is two.files["same.txt"]
+    assert (one.files["other.txt"].text, two.files["other.txt"].text) == ("one", "two")
+
+
+def test_what_is_given_is_not_read_where_it_can_be_that(tmp_path: Path) -> None:
+    write(tmp_path / "known", "x")
+    write(tmp_path / "longer", "xx")
+    write(tmp_path / "program", "x").chmod(0o755)
+    (tmp_path / "link").symlink_to("x")
+    given = dict.fromkeys(["known", "longer", "program", "link", "absent"], FileEntry("?", 1, "?", False))
+    files = take_snapshot(tmp_path, given=given).files
+    texts = {path: entry.text for path, entry in files.items()}
+    assert texts == {"known": "?", "longer": "xx", "program": "x", "link": "x"}

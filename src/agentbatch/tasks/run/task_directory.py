@@ -31,8 +31,7 @@ class TaskDirectory:
 
     async def begin(self, context: RunContext, planned: PlannedTask) -> None:
         """The task begins: remember the directory as it is. Raises UserError, OSError."""
-        await self.look()
-        self.before = self.after
+        self.before = self.after = await self.workspace.snapshot()
         if planned.task.protected_paths:
             self.protected = await self.workspace.protect(planned.task.protected_paths)
         baseline = Baseline(self.before, self.protected)

@@ -1,5 +1,6 @@
 """Folders that are no part of a task's result: version control, installed packages, caches."""
 
+import os
 from pathlib import Path
 
 from agentbatch.files import STATE_FOLDER
@@ -12,7 +13,12 @@ IGNORED_FOLDERS = frozenset([*_NAMES.split(), STATE_FOLDER])
 
 
 def is_ignored(folder: Path) -> bool:
+    return is_ignored_name(str(folder.parent), folder.name)
+
+
+def is_ignored_name(parent: str, name: str) -> bool:
     """By its name alone: a file inside that says so (CACHEDIR.TAG, pyvenv.cfg) can be put anywhere by the coder, to
     hide from the evaluator what is there."""
-    rust = folder.name == "target" and (folder.parent / "Cargo.toml").is_file()
-    return rust or folder.name in IGNORED_FOLDERS
+    return name in IGNORED_FOLDERS or (
+        name == "target" and os.path.isfile(os.path.join(parent, "Cargo.toml"))
+    )

@@ -4,15 +4,26 @@ import asyncio
 import hashlib
 import os
 import stat
-import time
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
+from types import MappingProxyType
 
-from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.contents import Contents
+from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.files.left_out import has_packages, look_at_left_out
-from agentbatch.workspace.workspace import FileEntry, Signature, Snapshot
+from agentbatch.workspace.files.signatures import (
+    Settled,
+    Signature,
+    again,
+    by_path,
+    settled_now,
+    signature_of,
+)
+from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
 MAX_FILES = 20_000
 """Files in a snapshot; a directory with more is no project, and its snapshot says so."""
@@ -28,12 +39,10 @@ FIRST_SHARE = 0.75
 """Of both, for a task's first snapshot."""
 MAX_HASHED = 256 * 1024 * 1024
 """Bytes of the largest file that is hashed whole; of larger ones size, times, and both ends are."""
-RACY = 2_000_000_000
-"""Nanoseconds. A file changed so shortly before it was read may change again without a new time stamp, so
-its entry is not trusted next time (git calls such entries racy). Two seconds is what FAT counts in."""
-
 MACHINE_CODE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 """First bytes of programs for Linux, Windows and macOS."""
+
+NOTHING_GIVEN: Mapping[str, FileEntry] = MappingProxyType({})
 
 SMALL_FILES = 100
 SMALL_SIZE = 1024 * 1024
@@ -43,120 +52,166 @@ _BLOCK = 1024 * 1024
 
 
 def take_snapshot(
-    root: Path, previous: Snapshot | None = None, exclude: Collection[Path] = (), *, left_out: bool = False
+    root: Path,
+    previous: Snapshot | None = None,
+    exclude: Collection[Path] = (),
+    *,
+    left_out: bool = False,
+    contents: Contents | None = None,
+    given: Mapping[str, FileEntry] = NOTHING_GIVEN,
 ) -> Snapshot:
     """Read the directory; slow on large ones, so call it in a thread.
 
     Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and
     the absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes
     or cannot be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the
-    outside.
+    outside. `contents`: what is equal in other snapshots is kept once. `given`: files of a place that nobody has worked
+    in yet, whose contents are known without reading.
     """
-    ignored: list[Path] = []
+    ignored: list[str] = []
     known = previous.files if previous else {}
-    files: dict[str, FileEntry] = {}
+    signatures = by_path(previous) if previous else {}
+    found: list[tuple[str, FileEntry, Signature]] = []
     truncated = False
+    settled = settled_now(root)
     # What is there at the beginning leaves room for what comes later, which is what has to be seen.
     share = FIRST_SHARE if previous is None else 1.0
     budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
-    for path, status in _walk(root, frozenset(exclude), ignored):
-        if len(files) >= MAX_FILES:
+    for name, path, status in _walk(str(root), frozenset(map(str, exclude)), ignored):
+        if len(found) >= MAX_FILES:
             truncated = True
             break
-        name = path.relative_to(root).as_posix()
-        entry = known.get(name)
-        if entry is None or entry.signature != _signature(status):
-            entry = _read(path, status)
+        old, signature, before = known.get(name), signature_of(status), signatures.get(name)
+        if old is not None and before == signature:
+            entry = old
+        elif name in given and _fits(given[name], status):
+            entry, signature = given[name], settled.keep(status, signature)
+        else:
+            entry, signature = _read(path, status, settled)
+            if old is not None:
+                entry = _beside(old, before, entry, signature)
         if entry.text is not None and entry.size > budget:
-            excerpt = _excerpt_of_text(entry.text) if entry.kind == "file" else ""
-            entry = replace(entry, text=None, signature=None, excerpt=excerpt)
+            entry = _without_text(entry)
+            signature = again(signature) if previous is not None else signature  # read when there is room
         if len(entry.excerpt) > pieces:
             entry = replace(entry, excerpt="")
+        if contents is not None and entry is not old:
+            entry = contents.share(entry, old)
         budget -= entry.size if entry.text is not None else 0
         pieces -= len(entry.excerpt)
-        files[name] = entry
-    others, whole = look_at_left_out(root, ignored) if left_out else ({}, True)
-    return Snapshot(dict(sorted(files.items())), truncated, others, whole)
+        found.append((name, entry, signature))
+    found.sort(key=itemgetter(0))
+    others, whole = look_at_left_out(root, map(Path, ignored)) if left_out else ({}, True)
+    signatures_found = b"".join(SIGNATURE.pack(*signature) for _, _, signature in found)
+    return Snapshot({name: entry for name, entry, _ in found}, truncated, others, whole, signatures_found)
 
 
-async def snapshot(root: Path, previous: Snapshot | None = None) -> Snapshot:
+async def snapshot(
+    root: Path, previous: Snapshot | None = None, contents: Contents | None = None
+) -> Snapshot:
     """`take_snapshot` of all there is, without holding up the event loop for long.
 
     A small directory is read at once: when a hundred tasks are at work, the way to a thread and back through the
     loop's queue takes fifty times longer than reading it.
     """
-    if _is_small(root):
-        return take_snapshot(root, previous, left_out=True)
-    return await asyncio.to_thread(partial(take_snapshot, root, previous, left_out=True))
+    take = partial(take_snapshot, root, previous, left_out=True, contents=contents)
+    return take() if _is_small(root) else await asyncio.to_thread(take)
 
 
 def _is_small(root: Path) -> bool:
     size = 0
-    ignored: list[Path] = []
-    for number, (_, status) in enumerate(_walk(root, frozenset(), ignored)):
+    ignored: list[str] = []
+    for number, (_, _, status) in enumerate(_walk(str(root), frozenset(), ignored)):
         size += status.st_size
         if number >= SMALL_FILES or size > SMALL_SIZE:
             return False
-    return not has_packages(ignored)
+    return not has_packages(map(Path, ignored))
 
 
-def _walk(root: Path, exclude: frozenset[Path], ignored: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below `root` but folders themselves, each with its own stat, in a stable order. Folders that are left
-    out come into `ignored`."""
-    folders = [root]
+def _walk(
+    root: str, exclude: frozenset[str], ignored: list[str]
+) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Everything below `root` but folders themselves: the relative and the whole path, and its own stat, in a stable
+    order. Folders that are left out come into `ignored`."""
+    folders = [(root, "")]
     while folders:
+        folder, prefix = folders.pop()
         inner = []
-        for entry in _entries(folders.pop()):
-            path = Path(entry.path)
+        for entry in _entries(folder):
+            path = entry.path
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if path in exclude:
                     continue
-                if is_folder and is_ignored(path):
+                if is_folder and is_ignored_name(folder, entry.name):
                     ignored.append(path)
                     continue
                 if is_folder:
-                    inner.append(path)
+                    inner.append((path, f"{prefix}{entry.name}/"))
                 else:
-                    yield path, entry.stat(follow_symlinks=False)
+                    yield sys.intern(f"{prefix}{entry.name}"), path, entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # gone meanwhile
         folders.extend(reversed(inner))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=attrgetter("name"))
     except OSError:
         return []  # gone meanwhile, not ours to read, or nested deeper than a path can say
 
 
-def _signature(status: os.stat_result) -> Signature:
-    return (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+def _fits(entry: FileEntry, status: os.stat_result) -> bool:
+    return (
+        entry.kind == "file"
+        and stat.S_ISREG(status.st_mode)
+        and entry.size == status.st_size
+        and entry.executable == bool(status.st_mode & stat.S_IXUSR)
+    )
 
 
-def _read(path: Path, status: os.stat_result) -> FileEntry:
+def _beside(old: FileEntry, before: Signature | None, entry: FileEntry, now: Signature) -> FileEntry:
+    """A file that was read, beside what it was."""
+    if entry.sha256 != old.sha256:
+        return entry
+    if before is None:  # of an earlier session, which had no room for its text
+        return _without_text(entry) if old.text is None and entry.text is not None else entry
+    if entry.size > MAX_HASHED and before[3] != now[3]:
+        # Of one too large to be hashed, only the time of its change tells for certain: its mtime can be set.
+        return replace(entry, sha256=hashlib.sha256(f"{old.sha256} {now[3]}".encode()).hexdigest())
+    return entry
+
+
+def _without_text(entry: FileEntry) -> FileEntry:
+    excerpt = _excerpt_of_text(entry.text) if entry.kind == "file" and entry.text is not None else ""
+    return replace(entry, text=None, excerpt=excerpt)
+
+
+def _read(path: str, status: os.stat_result, settled: Settled) -> tuple[FileEntry, Signature]:
+    unknown = again(signature_of(status))
     try:
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(path)
             raw = os.fsencode(target)
-            return FileEntry(hashlib.sha256(raw).hexdigest(), len(raw), _text(raw), False, "symlink")
+            return FileEntry(hashlib.sha256(raw).hexdigest(), len(raw), _text(raw), False, "symlink"), unknown
         if not stat.S_ISREG(status.st_mode):
-            return FileEntry("", 0, None, False, "special")
-        return _read_file(path)
+            return FileEntry("", 0, None, False, "special"), unknown
+        return _read_file(path, settled)
     except OSError:
-        return FileEntry("", status.st_size, None, bool(status.st_mode & stat.S_IXUSR), "unreadable")
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        return FileEntry("", status.st_size, None, executable, "unreadable"), unknown
 
 
-def _read_file(path: Path) -> FileEntry:
+def _read_file(path: str, settled: Settled) -> tuple[FileEntry, Signature]:
     # Between the stat and here it may have become a link or a fifo: follow neither, wait for neither.
-    now = time.time_ns()
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
         status = os.fstat(handle)
+        signature = signature_of(status)
         if not stat.S_ISREG(status.st_mode):
-            return FileEntry("", 0, None, False, "special")
+            return FileEntry("", 0, None, False, "special"), again(signature)
         digest, size, ends = hashlib.sha256(), status.st_size, _Ends()
         if size > MAX_HASHED:
             digest.update(f"{size} {status.st_mtime_ns}".encode())
@@ -172,17 +227,16 @@ def _read_file(path: Path) -> FileEntry:
                 digest.update(block)
                 ends.feed(block)
     text = _text(ends.start) if size <= MAX_TEXT_FILE else None
-    fresh = now - max(status.st_mtime_ns, status.st_ctime_ns) < RACY
-    return FileEntry(
+    entry = FileEntry(
         digest.hexdigest(),
         size,
         text,
         bool(status.st_mode & stat.S_IXUSR),
-        signature=None if fresh or size != status.st_size else _signature(status),
         excerpt=ends.excerpt(size) if text is None else "",
         script=_is_script(ends.start, status.st_mode),
-        changed=status.st_ctime_ns / 1e9,
     )
+    whole = size == status.st_size
+    return entry, settled.keep(status, signature) if whole else again(signature)
 
 
 def _is_script(start: bytes, mode: int) -> bool:

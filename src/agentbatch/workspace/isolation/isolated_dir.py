@@ -1,12 +1,13 @@
 """The directory of an isolated task, and the record by which a later process finds it again."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.files import write_atomic
 from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.workspace import Snapshot
 
 RECORD = "place.json"
 
@@ -30,6 +31,10 @@ class IsolatedDir:
     """What the task's commands may read outside of `root`: parts of the repository, the worktree around it."""
     fresh: bool = False
     """Just made: no work was done in it yet."""
+    begun: Snapshot | None = field(default=None, compare=False, repr=False)
+    """How it was made, where it is fresh."""
+    seen: Snapshot | None = field(default=None, compare=False, repr=False)
+    """Of a fresh copy: the directory that it was made of; the next copy of it is cheaper while this is kept."""
 
     @property
     def branch(self) -> str:

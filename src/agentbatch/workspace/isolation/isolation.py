@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
 from typing import Literal
 
+from agentbatch.errors import UserError
 from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.diff import changes
 from agentbatch.workspace.files.file_diff import describable
+from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.apply_back import Applied, apply_back
+from agentbatch.workspace.isolation.begun import Sources, look_at_copy, look_at_worktree
 from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.judged import Judged
-from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove
+from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
 from agentbatch.workspace.isolation.worktree import branch_name
 from agentbatch.workspace.workspace import Snapshot
 
@@ -25,10 +30,18 @@ WORK = "work"
 class Isolation:
     """The directories of a run's isolated tasks. Only a copy stops in the middle when it is cancelled."""
 
-    def __init__(self, run_id: str, environ: Mapping[str, str], disk: DiskWork | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        environ: Mapping[str, str],
+        disk: DiskWork | None = None,
+        contents: Contents | None = None,
+    ) -> None:
         self._run_id = run_id
         self._git = Git(environ)
         self._disk = disk or DiskWork()
+        self._contents = contents or Contents()
+        self._sources: Sources = Sources()
         self._applying = asyncio.Lock()
         self._repositories: dict[Path, Lock] = {}
 
@@ -50,9 +63,29 @@ class Isolation:
         folder = folder.resolve()  # as git writes it down
         if kind == "copy":
             stop = Event()
-            return await self._disk.run(lambda: make_copy(self._git, source, folder, leave_out, stop), stop)
+            return await self._disk.run(lambda: self._copy(source, folder, leave_out, stop), stop)
         name = branch_name(self._run_id, task_id)
-        return await self._disk.run(lambda: make_worktree(self._git, source, folder, name, self._lock))
+        return await self._disk.run(lambda: self._worktree(source, folder, name))
+
+    def _copy(self, source: Path, folder: Path, leave_out: Collection[Path], stop: Event) -> IsolatedDir:
+        before = self._sources.get(source) or take_snapshot(source, contents=self._contents)
+        isolated = make_copy(self._git, source, folder, leave_out, stop)
+        if not isolated.fresh:
+            return isolated
+        after = self._sources[source] = take_snapshot(source, before, contents=self._contents)
+        begun = look_at_copy(isolated, before, after, self._contents)
+        return replace(isolated, begun=begun, seen=after)
+
+    def _worktree(self, source: Path, folder: Path, name: str) -> IsolatedDir:
+        isolated = make_worktree(self._git, source, folder, name, self._lock)
+        if isolated.worktree is None or not isolated.fresh:
+            return isolated
+        try:
+            begun = look_at_worktree(self._git, isolated, isolated.worktree, self._contents)
+        except (OSError, UserError):
+            remove_unmade(self._git, isolated)
+            raise
+        return replace(isolated, begun=begun)
 
     async def keep(self, isolated: IsolatedDir, message: str, judged: Judged | None = None) -> KeptWork:
         """Commit what was done in a worktree on its branch: all of it, or of a completed task what was `judged`.

@@ -63,12 +63,30 @@ def make_worktree(
             root, source, "worktree", folder, Worktree(top, branch, base, Path(), repository.common)
         )
         record_isolated_dir(isolated, "making")
-        worktree = Worktree(top, branch, base, add_worktree(git, repository, top, start), repository.common)
-    fill_worktree(git, worktree)
-    root.mkdir(parents=True, exist_ok=True)
+        try:
+            worktree = Worktree(
+                top, branch, base, add_worktree(git, repository, top, start), repository.common
+            )
+        except (OSError, UserError):
+            remove_unmade(git, isolated)
+            raise
     isolated = replace(isolated, worktree=worktree, fresh=start == base)
-    record_isolated_dir(isolated, "made")
+    try:
+        fill_worktree(git, worktree)
+        root.mkdir(parents=True, exist_ok=True)
+        record_isolated_dir(isolated, "made")
+    except (OSError, UserError):
+        remove_unmade(git, isolated)
+        raise
     return replace(isolated, readable=_readable(isolated, worktree))
+
+
+def remove_unmade(git: Git, isolated: IsolatedDir) -> None:
+    """One that could not be made is of no use to anybody: its files go, and what git knows of it. Its record stays
+    (`making`): should that fail, the next attempt tries it again."""
+    record_isolated_dir(isolated, "making")
+    with suppress(OSError, UserError):
+        _clear(git, isolated)
 
 
 def _earlier(

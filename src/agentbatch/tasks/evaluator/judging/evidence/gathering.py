@@ -28,7 +28,7 @@ def gathered(
     ours = [path for path in touched if any((planned.root / path).is_relative_to(own) for own in own_files)]
     # Before the checks: what these change, the coder's commands cannot know.
     own = turn.after.files
-    times = {path: own[path].changed if path in own else 0.0 for path in runnable(before, after)}
+    times = evidence.after.changed(runnable(before, after))
     return Evidence(
         iteration=turn.iteration,
         max_iterations=planned.max_iterations,

@@ -1,0 +1,41 @@
+"""What the snapshots of a run have in common: kept once, and gone with the last snapshot that has it."""
+
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from agentbatch.workspace.workspace import FileEntry
+
+
+class Contents:
+    """Used by many threads: each operation is one of a dictionary's."""
+
+    def __init__(self) -> None:
+        self._entries: WeakValueDictionary[tuple[object, ...], FileEntry] = WeakValueDictionary()
+        self._blobs: WeakValueDictionary[tuple[str, bool], FileEntry] = WeakValueDictionary()
+
+    def share(self, entry: FileEntry, old: FileEntry | None = None) -> FileEntry:
+        """The one that stands for all that are equal. `old`: what was at its place before, of which a text that was
+        read from a run's folder is taken too."""
+        key = (
+            entry.sha256,
+            entry.size,
+            entry.kind,
+            entry.executable,
+            entry.text is None,
+            entry.excerpt,
+            entry.script,
+        )
+        known = self._entries.get(key)
+        if known is not None:
+            return known
+        if old is not None and old.text is not None and old.text == entry.text:
+            entry = replace(entry, text=old.text)
+        return self._entries.setdefault(key, entry)
+
+    def of_blob(self, name: str, *, executable: bool) -> FileEntry | None:
+        """A file that holds the content of this blob of git's, unconverted; None: that has not been learnt."""
+        return self._blobs.get((name, executable))
+
+    def learn(self, name: str, entry: FileEntry) -> None:
+        """`entry` holds exactly the bytes of the blob `name`."""
+        self._blobs[name, entry.executable] = entry

@@ -1,0 +1,92 @@
+"""A fresh isolated directory as a snapshot, most of it without reading: what git has just checked out, or what was just
+copied, is known already. Nobody has worked in it yet. All of it blocks: call it in a thread."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from agentbatch.workspace.files.contents import Contents
+from agentbatch.workspace.files.signatures import RACY_HERE, by_path, is_kept
+from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
+from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.workspace import FileEntry, Snapshot
+
+MAX_LEARNT = 16 * 1024 * 1024
+"""Bytes of the largest file that is compared with git's; larger ones are read in each worktree."""
+
+Sources = WeakValueDictionary[Path, Snapshot]
+"""Directories that copies are made of, as they were seen last, while there is a copy of them."""
+
+
+def look_at_worktree(git: Git, isolated: IsolatedDir, worktree: Worktree, contents: Contents) -> Snapshot:
+    """Raises GitError, OSError."""
+    blobs = {name: found for name, *found in _checked_out(git, worktree, isolated.root)}
+    given: dict[str, FileEntry] = {}
+    for name, (mode, blob) in blobs.items():
+        entry = contents.of_blob(blob, executable=mode == "100755")
+        if entry is not None:
+            given[name] = entry
+    _let_it_settle()
+    found = take_snapshot(isolated.root, contents=contents, given=given)
+    for name, (mode, blob) in blobs.items():
+        entry = found.files.get(name)
+        if name in given or entry is None or entry.kind != "file" or not mode.startswith("100"):
+            continue
+        if _is_blob(isolated.root / name, entry, blob):
+            contents.learn(blob, entry)
+    return found
+
+
+def look_at_copy(isolated: IsolatedDir, before: Snapshot, after: Snapshot, contents: Contents) -> Snapshot:
+    """`before`, `after`: the directory that was copied, at some time before and at some time after."""
+    _let_it_settle()
+    return take_snapshot(isolated.root, contents=contents, given=_untouched(before, after))
+
+
+def _untouched(before: Snapshot, after: Snapshot) -> Mapping[str, FileEntry]:
+    """By signatures: a file that changed and changed back was copied as it was in between."""
+    old, new = by_path(before), by_path(after)
+    return {
+        name: after.files[name]
+        for name, signature in new.items()
+        if is_kept(signature) and old.get(name) == signature
+    }
+
+
+def _let_it_settle() -> None:
+    """A file that is written in the tick in which it is looked at would have to be read again by the next snapshot."""
+    time.sleep(1.5 * RACY_HERE / 1e9)
+
+
+def _checked_out(git: Git, worktree: Worktree, root: Path) -> Iterator[tuple[str, str, str]]:
+    """Path relative to `root`, mode, blob."""
+    inside = root.relative_to(worktree.top).as_posix()
+    paths = [] if inside == "." else [f":(top,literal){inside}"]
+    listed = git.run("ls-files", "-z", "--stage", "--", *paths, cwd=worktree.top, pinned=worktree.pinned())
+    for line in listed.split("\0")[:-1]:
+        facts, _, path = line.partition("\t")
+        mode, blob, _ = facts.split(" ")
+        yield path if not paths else path.removeprefix(f"{inside}/"), mode, blob
+
+
+def _is_blob(path: Path, entry: FileEntry, blob: str) -> bool:
+    """Whether git keeps exactly the bytes of the file: it converts line ends and more where it is told to."""
+    if entry.size > MAX_LEARNT:
+        return False
+    if entry.text is not None:
+        content = entry.text.encode()
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return False
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            return False
+    named = hashlib.sha1(usedforsecurity=False) if len(blob) == 40 else hashlib.sha256()
+    named.update(b"blob %d\0" % len(content))
+    named.update(content)
+    return named.hexdigest() == blob
