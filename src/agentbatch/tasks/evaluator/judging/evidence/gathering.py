@@ -27,8 +27,7 @@ def gathered(
     touched = (*difference.added, *difference.modified, *difference.deleted)
     ours = [path for path in touched if any((planned.root / path).is_relative_to(own) for own in own_files)]
     # Before the checks: what these change, the coder's commands cannot know.
-    own = turn.after.files
-    times = evidence.after.changed(runnable(before, after))
+    times = turn.after.changed(runnable(before, after))
     return Evidence(
         iteration=turn.iteration,
         max_iterations=planned.max_iterations,
