@@ -5,6 +5,7 @@ Whatever a model, a file name or a server wrote goes through `harmless` before i
 
 import difflib
 import re
+import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -32,6 +33,17 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def clock_text(moment: float, now: float) -> str:
+    """An epoch second as the clock on the wall shows it: `03:00`; on another day than `now`, `Tue 1 Dec 03:00`."""
+    then, today = time.localtime(moment), time.localtime(now)
+    day = (
+        ""
+        if then[:3] == today[:3]
+        else f"{time.strftime('%a', then)} {then.tm_mday} {time.strftime('%b', then)} "
+    )
+    return f"{day}{time.strftime('%H:%M', then)}"
 
 
 def age_text(seconds: float) -> str:

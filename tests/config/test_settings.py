@@ -81,6 +81,28 @@ def test_a_bad_setting_gets_one_sentence(
         load(tmp_path, environ, flags)
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("6h", 21_600),
+        ("90m", 5_400),
+        ("1d12h", 129_600),
+        ("600", 600),
+        ("0", 0),
+        ("1.5h", 5_400),
+        ("max", 691_200),
+    ],
+)
+def test_how_long_a_quota_is_waited_for(tmp_path: Path, text: str, seconds: float) -> None:
+    assert load(tmp_path, {}, {"wait_for_quota": text}).wait_for_quota == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "6x", "h", "-1h", "9d", "1e9", "6 h"])
+def test_no_other_word_is_a_time(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match="^--wait-for-quota: "):
+        load(tmp_path, {}, {"wait_for_quota": text})
+
+
 def test_a_bad_key_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         load(tmp_path, {"CODER_API_KEY": "sk-secret with-a-space"})

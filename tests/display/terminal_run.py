@@ -51,7 +51,7 @@ def main(tasks: int) -> None:
     emit(21, e.ModelCallSent(task_id=names[0], role="coder", attempt=3))
     emit(1, e.ToolCalled(task_id=names[1], call_id="c", tool="bash", summary="make"))
     emit(2, e.ModelCallStarted(task_id=names[2], role="coder", model="rehearsal-coder"))
-    emit(3, e.RateLimited(task_id=names[2], role="coder", wait=83.0, cause="429"))
+    emit(3, e.RateLimited(task_id=names[2], role="coder", wait=83.0, cause="rate limit (429)"))
     clock = NOON + 41
     sys.stdin.readline()
 

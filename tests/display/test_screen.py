@@ -22,7 +22,12 @@ def text_of(rows: list[Row]) -> list[str]:
         (Activity(kind="judging", since=95), "judging 0:05"),
         (Activity(kind="tool", tool="bash", since=30), "bash 1:10"),
         (Activity(kind="tool", tool="\x1b[31mba\nsh", since=30), "ba sh 1:10"),
-        (Activity(kind="waiting", since=30, until=145), "waiting for rate limit 0:45"),
+        (Activity(kind="waiting", detail="rate limit (429)", until=145), "waiting for rate limit 0:45"),
+        (Activity(kind="waiting", detail="tokens/min", until=145), "waiting for tokens/min 0:45"),
+        (Activity(kind="waiting", detail="in-flight limit"), "waiting for a free connection"),
+        (Activity(kind="waiting", detail="budget", since=30), "waiting for room in the budget"),
+        (Activity(kind="waiting", detail="quota", until=3_745), "waiting for its quota 1:00:45"),
+        (Activity(kind="waiting"), "waiting for its turn"),
         (Activity(kind="retrying", until=105, retries=1), "retrying in 0:05 (1 retry)"),
         (Activity(kind="verify", since=97), "verify 0:03"),
         (Activity(kind="verify", check="own", since=97), "running checks 0:03"),
@@ -32,6 +37,14 @@ def text_of(rows: list[Row]) -> list[str]:
 )
 def test_live_step(activity: Activity, shown: str) -> None:
     assert live_step(activity, 100) == shown
+
+
+def test_a_run_that_sleeps_says_until_when(story: Callable[..., Any], noon: float) -> None:
+    run = story(["a"])
+    run.start("a", 1)
+    run.at(2, e.QuotaUsedUp(endpoint="h", until=noon + 9_002))
+    rows = ["".join(text for text, _ in row) for row in screen(run.state, noon + 2, 80, 24)]
+    assert "asleep until 14:30 (2:30:00): the quota of h is used up" in rows
 
 
 def test_the_whole_screen(story: Callable[..., Any], noon: float) -> None:

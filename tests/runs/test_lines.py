@@ -110,6 +110,26 @@ def test_a_task_from_start_to_end() -> None:
     ]
 
 
+def test_a_quota_that_comes_back() -> None:
+    log = Log()
+    used_up = e.QuotaUsedUp(endpoint="h", until=NOON + 9_000, cause="h answered 429 for model m: no.")
+    assert log.at(0, used_up) == [
+        "[12:00:00] asleep until 14:30 (2:30:00): the quota of h is used up",
+        "[12:00:00]   h answered 429 for model m: no.",
+    ]
+    later = e.QuotaUsedUp(endpoint="other", until=NOON + 3 * 86_400)
+    assert log.at(1, later) == [
+        "[12:00:01] asleep until Mon 18 Jan 12:00 (71:59:59): the quota of other is used up"
+    ]
+    assert log.state.asleep is not None
+    assert log.state.asleep.endpoint == "h", "the first that is back"
+    assert log.at(9_001, e.QuotaReturned(endpoint="h")) == [
+        "[14:30:01] the quota of h should be back: going on"
+    ]
+    log.at(9_002, e.RunFinished(interrupted=True))
+    assert log.state.asleep is None
+
+
 def test_verify_and_judge_announce_an_evaluation_once() -> None:
     log = Log()
     log.lines.clear()

@@ -80,7 +80,7 @@ def add_flag(
     for part in (info.annotation, *get_args(info.annotation)):
         if getattr(part, "__origin__", None) is Literal:
             metavar = "|".join(get_args(part))
-    many: dict[str, Any] = {"nargs": "?", "const": ""} if alone else {}
+    many: dict[str, Any] = {"nargs": "?", "const": option.alone} if alone or option.alone else {}
     section.add_argument(*names, dest=field, metavar=metavar, default=argparse.SUPPRESS, help=text, **many)
 
 
@@ -148,14 +148,15 @@ def first_word(words: Sequence[str]) -> int | None:
         if option.flag and Settings.model_fields[field].annotation is not bool
         for name in option.flag.split("/")
     } | {"--env-file"}
+    may_stand_alone = {*NUMBER_OF_TASKS, *(option.flag for option in options().values() if option.alone)}
     places = iter(range(len(words)))
     before = ""
     for place in places:
         word = words[place]
         before, latest = word, before
-        if latest in NUMBER_OF_TASKS and not word.startswith("-"):
-            continue  # its number, right or wrong
-        if word in takes_value:
+        if latest in may_stand_alone and not word.startswith("-"):
+            continue  # its value, right or wrong
+        if word in takes_value - may_stand_alone:
             next(places, None)
         elif word == "--":
             return next(places, None)

@@ -123,6 +123,7 @@ SHARED: Mapping[str, Shared] = {
     "max_retries": Shared("pace", "retries of a request", maximum=5),
     "retry_delay": Shared("pace", "before the first retry; doubles each time"),
     "request_timeout": Shared("pace", "time for each attempt"),
+    "wait_for_quota": Shared("pace"),
     "max_failures": Shared(
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),

@@ -40,6 +40,12 @@ DEFAULT_COMPARISON = (
 )
 
 
+LONGEST_QUOTA = 8 * 86_400.0
+"""Seconds: a quota of a week, and a day."""
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
 class Option(NamedTuple):
     """How a setting is reached besides its field name."""
 
@@ -49,6 +55,8 @@ class Option(NamedTuple):
     """Environment variables, the first one that is set wins."""
     metavar: str = ""
     group: str = "run"
+    alone: str = ""
+    """The value that the flag stands for where it has none; empty: it needs one."""
 
     def words(self, value: str) -> list[str]:
         """How a command line says it; a value that looks like a flag only the long name can take."""
@@ -56,8 +64,10 @@ class Option(NamedTuple):
         return [f"{long or short}={value}"] if value.startswith("-") else [short, value]
 
 
-def option(flag: str | None, env: str | tuple[str, ...], metavar: str = "", group: str = "run") -> Option:
-    return Option(flag, (env,) if isinstance(env, str) else env, metavar, group)
+def option(
+    flag: str | None, env: str | tuple[str, ...], metavar: str = "", group: str = "run", alone: str = ""
+) -> Option:
+    return Option(flag, (env,) if isinstance(env, str) else env, metavar, group, alone)
 
 
 class RoleSettings(BaseModel):
@@ -240,6 +250,15 @@ class Settings(BaseModel):
     request_timeout: Annotated[
         float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
     ] = Field(120.0, gt=0, description="seconds without any data of an answer")
+    wait_for_quota: Annotated[
+        float | None,
+        option("--wait-for-quota", "AGENTBATCH_WAIT_FOR_QUOTA", "MAX", "calls", alone="max"),
+    ] = Field(
+        None,
+        ge=0,
+        le=LONGEST_QUOTA,
+        description="sleep until a used-up quota is back, at most so long (6h, 2d); alone: 8d; without it: 1h",
+    )
     no_stream: Annotated[bool, option("--no-stream", "AGENTBATCH_NO_STREAM", "", "calls")] = Field(
         False, description="request whole answers instead of streams"
     )
@@ -274,6 +293,18 @@ class Settings(BaseModel):
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("wait_for_quota", mode="before")
+    @classmethod
+    def _read_duration(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value == "max":
+            return LONGEST_QUOTA
+        parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", value)
+        if not parts or "".join(number + unit for number, unit in parts) != value:
+            raise ValueError("must be a time like 90m, 6h or 2d, or max")
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
     @field_validator("max_failures")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.runs.check_words import DOING
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import failure_text
+from agentbatch.runs.log_lines import asleep_text, failure_text
 from agentbatch.runs.state import Activity, RunState, TaskState
 from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, tokens, width
 
@@ -22,12 +22,26 @@ MIN_NAME = 12
 """Cells that a task's id keeps however long the live step is."""
 
 
+WAITS = {
+    "rate limit (429)": "rate limit",
+    "in-flight limit": "a free connection",
+    "budget": "room in the budget",
+    "quota": "its quota",
+}
+"""Why a call waits, as words after `waiting for`; a cause that is not here is its own word."""
+
+
+def wait_words(cause: str) -> str:
+    """What a task waits for."""
+    return clip(WAITS.get(cause, cause), 30) or "its turn"
+
+
 def screen(state: RunState, now: float, columns: int, lines: int) -> list[Row]:
     """The header, the task table and the totals, at most `lines` rows of at most `columns` cells.
 
     On a low terminal the table goes first, then the header; the totals stay.
     """
-    header = _header(state, columns) if lines >= 8 else []
+    header = _header(state, now, columns) if lines >= 8 else []
     if lines >= 16:
         header.insert(0, _rule(columns))
     totals = _totals(state, now, columns)
@@ -40,7 +54,7 @@ def _rule(columns: int) -> Row:
     return [("─" * columns, "dim")]
 
 
-def _header(state: RunState, columns: int) -> list[Row]:
+def _header(state: RunState, now: float, columns: int) -> list[Row]:
     info = state.info
     if info is None:
         return []
@@ -52,6 +66,8 @@ def _header(state: RunState, columns: int) -> list[Row]:
     ]
     if info.rehearsal:
         rows.append([(f" {clip_words(REHEARSAL, columns - 2)} ", "bold black on yellow")])
+    if state.asleep is not None:
+        rows.append([(clip(asleep_text(state.asleep, now), columns), "bold yellow")])
     notices = list(dict.fromkeys(state.notices))
     if notices:
         more = f" (+{len(notices) - 1} more)" if len(notices) > 1 else ""
@@ -155,7 +171,7 @@ def live_step(activity: Activity, now: float) -> str:
             doing = "writing checks" if activity.kind == "preparing" else activity.kind
             return f"{doing} {words}{passed}{retries}"
         case "waiting":
-            return f"waiting for rate limit {left}"
+            return f"waiting for {wait_words(activity.detail)}{f' {left}' if activity.until > now else ''}"
         case "retrying":
             return f"retrying in {left}{retries}"
         case "tool":

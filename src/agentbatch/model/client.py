@@ -11,6 +11,7 @@ from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
+from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.refusals.lessons import learn
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
@@ -111,6 +112,7 @@ class _Call:
             self.tool_mode = capabilities.tool_mode
             body = self._body(capabilities)
             async with self._endpoint.limits.slot(self._reserved, self._on_wait, self._ticket) as slot:
+                self._refuse_used_up()
                 self.attempts += 1
                 outcome = await self._send(encode_body(body), bool(body.get("stream")))
                 wait = self._after(outcome, slot)
@@ -124,6 +126,12 @@ class _Call:
             self._notify("retrying", wait, self._sentence(outcome))
             if outcome.kind != "rate":
                 await asyncio.sleep(wait)
+
+    def _refuse_used_up(self) -> None:
+        """Another call has just heard that the quota is used up: this one, which waited for its turn, would too."""
+        used_up = self._endpoint.quota.used_up
+        if used_up is not None:
+            raise ModelError("quota", used_up.words, attempts=self.attempts, used_up=used_up)
 
     def _body(self, capabilities: Capabilities) -> dict[str, Any]:
         client = self._client
@@ -160,11 +168,14 @@ class _Call:
         """Update the limits with the outcome; seconds to wait before a retry."""
         if isinstance(outcome, Answer):
             slot.settle(outcome.usage.total if outcome.usage is not None else self._reserved)
+            self._endpoint.quota.answered()
             return 0.0
         endpoint = self._endpoint
         wait = endpoint.retry.backoff(self.retries + 1, endpoint.rng, outcome.wait)
         if outcome.kind == "rate":
             slot.refused(wait)
+        elif outcome.kind == "quota":
+            slot.refused(0.0)  # when it is back, one call goes first
         elif outcome.kind not in RETRIED:
             slot.settle(0)
         return wait
@@ -190,7 +201,10 @@ class _Call:
     def _error(self, failure: Failure) -> ModelError:
         status = failure.error.status if failure.error is not None else None
         text = self._sentence(failure, self.attempts)
-        return ModelError(failure.kind, text, status=status, attempts=self.attempts)
+        used_up = None
+        if failure.kind == "quota":
+            used_up = UsedUp(self._endpoint.host, time.time() + (failure.wait or 0.0), text)
+        return ModelError(failure.kind, text, status=status, attempts=self.attempts, used_up=used_up)
 
     def _on_wait(self, seconds: float, reason: str) -> None:
         self._notify("waiting", seconds, reason)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.refusals.hosts import initial_capabilities
 from agentbatch.model.request import NativeOnly, ToolForms
 from agentbatch.model.retry import RetryPolicy
@@ -22,7 +23,7 @@ class Endpoint:
     """`async with` it around the calls. `redact` is applied to every text that leaves; `on_learned` gets a sentence
     when the endpoint turns out not to support something, `on_tool_mode` a model, its new tool mode and why.
     `stream`: False requests whole answers. `forms`: how tools are called where the endpoint has no native
-    tool calls; without it, tools are native only."""
+    tool calls; without it, tools are native only. `quota`: what waits for its quota; without it, up to an hour."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Endpoint:
         on_tool_mode: Callable[[str, ToolMode, str], None] | None = None,
         counter: TokenCounter | None = None,
         forms: ToolForms | None = None,
+        quota: QuotaGate | None = None,
     ) -> None:
         self.base_url = base_url
         self.identity = identity or base_url
@@ -50,6 +52,7 @@ class Endpoint:
         self.redact = redact
         self.counter = counter or TokenCounter()
         self.forms = forms or NativeOnly()
+        self.quota = quota or QuotaGate()
         self.rng = random.Random()
         self.api_key = api_key
         self.request_timeout = request_timeout
@@ -74,6 +77,7 @@ class Endpoint:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        self.quota.close()
         if self._transport is not None:
             await self._transport.close()
             self._transport = None

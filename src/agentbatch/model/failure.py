@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify
@@ -42,8 +43,10 @@ def refused(error: ServerError, now: float) -> Failure:
 
 
 def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Failure:
-    wait = asked_wait(headers, error.fields, error.message, now)
-    return Failure(classify(error), error.message or error.code, error, wait)
+    kind, wait = classify(error), asked_wait(headers, error.fields, error.message, now)
+    if kind == "rate" and wait is not None and wait >= QUOTA_FROM:
+        kind = "quota"
+    return Failure(kind, error.message or error.code, error, wait)
 
 
 def unanswered(words: str, *, silent: bool = False) -> Failure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agentbatch.model.capabilities import ToolMode
+from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.refusals.meanings import Kind
 from agentbatch.usage import Usage
 
@@ -88,9 +89,17 @@ class ModelError(Exception):
     """A call that failed for good. `str()` is a sentence for a person, without secrets."""
 
     def __init__(
-        self, kind: ErrorKind, message: str, *, status: int | None = None, attempts: int = 1
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        status: int | None = None,
+        attempts: int = 1,
+        used_up: UsedUp | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: ErrorKind = kind
         self.status = status
         self.attempts = attempts
+        self.used_up = used_up
+        """Of the kind `quota`: until when."""

@@ -70,6 +70,8 @@ class BatchOptions:
     throttle_ms: int = 0
     """Pause between two starts."""
     retry: RetryPolicy | None = None
+    wait_for_quota: float | None = None
+    """Seconds that a used-up quota may take to come back; None: an hour."""
     request_timeout: float = 120.0
     """Seconds for each attempt."""
 

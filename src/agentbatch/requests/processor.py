@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
@@ -243,6 +244,7 @@ def _endpoint(options: BatchOptions) -> Endpoint:
         limits=limits,
         retry=options.retry or RetryPolicy(),
         request_timeout=options.request_timeout,
+        quota=QuotaGate(options.wait_for_quota),
         stream=False,
         redact=Redactor([key] if key else []),
     )

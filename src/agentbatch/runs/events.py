@@ -433,6 +433,27 @@ class Resumed(Event):
     task_id: str | None = None
 
 
+class QuotaUsedUp(Event):
+    """The quota of an endpoint is used up; its calls wait until it is back."""
+
+    replay: ClassVar[Replay] = "every"
+    type: Literal["quota_used_up"] = "quota_used_up"
+    endpoint: str
+    """Its host."""
+    until: float
+    """Epoch seconds."""
+    cause: str = ""
+    """The refusal as a sentence."""
+
+
+class QuotaReturned(Event):
+    """The calls to an endpoint go on: its quota should be back."""
+
+    replay: ClassVar[Replay] = "every"
+    type: Literal["quota_returned"] = "quota_returned"
+    endpoint: str
+
+
 class Notice(Event):
     """Something a person should know that belongs to no other event: a warning, a learnt limitation."""
 

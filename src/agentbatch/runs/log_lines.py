@@ -19,7 +19,17 @@ from agentbatch.runs.check_words import (
 from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.verdict_words import required
-from agentbatch.text import clip, counted, duration, first_line, harmless, list_names, money, tokens
+from agentbatch.text import (
+    clip,
+    clock_text,
+    counted,
+    duration,
+    first_line,
+    harmless,
+    list_names,
+    money,
+    tokens,
+)
 
 SHORT_WIDTH = 120
 """Cells of a command, a prompt or a missing requirement in a line of the verbose form."""
@@ -108,11 +118,22 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"paused: {clip(event.cause, TEXT_WIDTH)}" if event.cause else "paused"]
         case e.Resumed():
             return ["resumed"]
+        case e.QuotaUsedUp():
+            lines = [asleep_text(event, event.ts)]
+            return [*lines, f"  {clip(event.cause, TEXT_WIDTH)}"] if event.cause else lines
+        case e.QuotaReturned():
+            return [f"the quota of {clip(event.endpoint, 100)} should be back: going on"]
         case e.Notice():
             return [f"note: {clip(event.text, TEXT_WIDTH)}"]
         case e.RunFinished():
             return [_run_end(event, state)]
     return []
+
+
+def asleep_text(quota: e.QuotaUsedUp, now: float) -> str:
+    """Until when the run sleeps, and why."""
+    when = f"until {clock_text(quota.until, now)} ({duration(quota.until - now)})"
+    return f"asleep {when}: the quota of {clip(quota.endpoint, 100)} is used up"
 
 
 def requests_line(figures: e.RequestsProgressed) -> str:

@@ -346,6 +346,8 @@ class RunState:
     last_seq: int = 0
     paused: bool = False
     """No task starts, and those under way stop before their next model call."""
+    quotas: dict[str, e.QuotaUsedUp] = field(default_factory=dict)
+    """Endpoints whose quota is used up, by host: their calls wait."""
     max_concurrent: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     """Tasks by status; kept so that a screen over 10,000 tasks need not count them at each event."""
@@ -358,10 +360,16 @@ class RunState:
                 self.info = event
                 self.max_concurrent = event.max_concurrent
                 self.paused = False
+                self.quotas = {}
                 self.finished = None
                 self.notices = list(event.warnings)
             case e.RunFinished():
                 self.finished = event
+                self.quotas = {}
+            case e.QuotaUsedUp():
+                self.quotas = {**self.quotas, event.endpoint: event}
+            case e.QuotaReturned():
+                self.quotas = {host: one for host, one in self.quotas.items() if host != event.endpoint}
             case e.Notice():
                 if event.warning:
                     self.notices.append(event.text)
@@ -409,6 +417,11 @@ class RunState:
     def total(self) -> int:
         """Tasks, or plain requests; also those that no event has named yet."""
         return max(len(self.tasks), self.info.total_tasks if self.info else 0)
+
+    @property
+    def asleep(self) -> e.QuotaUsedUp | None:
+        """The quota that calls wait for, the first that is back; None: they wait for none."""
+        return min(self.quotas.values(), key=lambda quota: quota.until, default=None)
 
     @property
     def usage(self) -> Usage:

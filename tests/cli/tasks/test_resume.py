@@ -68,6 +68,9 @@ def damage(run: RunFolder, statement: str) -> None:
         (["--serial", "resume"], "resume"),
         (["--parallel", "3", "src"], "src"),
         (["--parallel=3", "src"], "src"),
+        (["--wait-for-quota", "6h", "src"], "src"),
+        (["--wait-for-quota", "--verbose", "src"], "src"),
+        (["--wait-for-quota=6h", "src"], "src"),
         (["--concurrency", "3", "src"], "src"),
         (["--parallel", "src"], None),  # what stands behind it is its number, right or wrong
         (["--parallel", "3", "4"], "4"),

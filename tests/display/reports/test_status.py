@@ -166,6 +166,17 @@ def test_a_paused_run_says_so_and_promises_no_end() -> None:
     assert "paused" not in text(opened(story, 95), 100), "a dead engine holds nobody"
 
 
+def test_a_run_that_sleeps_for_a_quota_says_until_when() -> None:
+    story = under_way()
+    story.at(95, e.QuotaUsedUp(endpoint="h", until=NOON + 86_495.0))
+    run = opened(story, 95, alive=True)
+    shown = text(run, 100)
+    assert "asleep until Sat 16 Jan 12:01 (23:59:55): the quota of h is used up" in shown
+    assert "about – left" in shown
+    assert status_document(RunReport(run, NOON + 100, BASE))["asleepUntil"] == "2027-01-16T12:01:35.000Z"
+    assert "asleep" not in text(opened(story, 95), 100), "a dead engine wakes nobody"
+
+
 @pytest.mark.parametrize(
     ("ended", "concurrent", "expected"),
     [

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,21 @@ def test_a_line_that_is_drawn_again_and_leaves_nothing() -> None:
     assert max(len(line) for line in drawn.split("\r\x1b[K")) < 80
     end(face, outcome())
     assert err.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_batch_that_sleeps_for_a_quota_says_until_when() -> None:
+    face, _, err = faced("auto", drawn=True)
+    until = time.time() + 9_000
+    face.on_event(
+        e.QuotaUsedUp(ts=time.time(), endpoint="h", until=until, cause="h answered 429."), RunState()
+    )
+    face.on_progress(progress_of(stats()))
+    asleep, cause, drawn = err.getvalue().replace("\r\x1b[K", "").split("\n")
+    assert "the quota of h is used up" in asleep
+    assert (cause, drawn.startswith("asleep until ")) == ("h answered 429.", True)
+    face.on_event(e.QuotaReturned(endpoint="h"), RunState())
+    face.on_progress(progress_of(stats()))
+    assert not err.getvalue().rpartition("\x1b[K")[2].startswith("asleep")
 
 
 def test_progress_in_lines_comes_now_and_then() -> None:

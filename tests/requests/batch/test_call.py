@@ -10,6 +10,7 @@ import pytest
 
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.request import encode_body
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
@@ -20,17 +21,23 @@ from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.call import Caller, CallOutcome
 from agentbatch.requests.spec.request import CHAT, BatchRequest
 from tests.support.keys import KEY
+from tests.support.waiting import until
 
 TOO_ODD = '{"error": {"message": "too odd", "code": "odd_one", "type": "invalid_request_error"}}'
 
 
 @asynccontextmanager
 async def endpoint_of(
-    server: RehearsalServer, *, retry: RetryPolicy | None = None, request_timeout: float = 60.0, **limits: Any
+    server: RehearsalServer,
+    *,
+    retry: RetryPolicy | None = None,
+    request_timeout: float = 60.0,
+    quota: QuotaGate | None = None,
+    **limits: Any,
 ) -> AsyncIterator[Endpoint]:
     async with Endpoint(
         server.base_url, KEY, limits=EndpointLimits(**limits), retry=retry or RetryPolicy(delay=0.01),
-        request_timeout=request_timeout, stream=False, redact=Redactor([KEY]),
+        request_timeout=request_timeout, stream=False, redact=Redactor([KEY]), quota=quota,
     ) as endpoint:  # fmt: skip
         yield endpoint
 
@@ -207,3 +214,43 @@ async def test_a_limit_of_a_day_does_not_stall() -> None:
         async with asyncio.timeout(50):
             outcomes = await asyncio.gather(*(call(caller, f"Say {n}") for n in range(300)))
     assert all(came.document is not None for came in outcomes)
+
+
+A_DAY = Fault(status=429, headers={"retry-after": "7200"})
+
+
+async def test_a_quota_that_comes_back_is_waited_for_and_costs_no_retry() -> None:
+    quota = QuotaGate(3 * 3_600)
+    async with (
+        RehearsalServer(plain=True, faults=[A_DAY]) as server,
+        endpoint_of(server, retry=RetryPolicy(max_retries=0), quota=quota) as endpoint,
+    ):
+        caller = Caller(endpoint)
+        calls = [asyncio.ensure_future(call(caller, text)) for text in "abc"]
+        await until(lambda: quota.used_up is not None)
+        asked = len(server.requests)
+        late = asyncio.ensure_future(call(caller, "d"))
+        await asyncio.sleep(0.05)
+        assert len(server.requests) == asked  # nobody asks while it is used up
+        assert quota.try_now()
+        came = await asyncio.wait_for(asyncio.gather(*calls, late), 30)
+    assert [one.error for one in came] == [None] * 4
+    assert sum(one.refused for one in came) == 1
+
+
+async def test_a_quota_that_takes_too_long_stops_the_batch() -> None:
+    came = await outcome(A_DAY)
+    assert came.error is not None
+    assert (came.error.kind, came.attempts) == ("endpoint", 1)
+    assert "--wait-for-quota" in came.error.text
+
+
+async def test_no_quota_is_waited_for_where_the_batch_has_stopped() -> None:
+    quota = QuotaGate(3 * 3_600)
+    async with (
+        RehearsalServer(plain=True, faults=[A_DAY]) as server,
+        endpoint_of(server, quota=quota) as endpoint,
+    ):
+        came = await call(Caller(endpoint), stopped=lambda: True)
+    assert came.error is not None
+    assert quota.used_up is None

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from agentbatch.runs import events as e
-from agentbatch.runs.services.notify_messages import end_message, failure_message
+from agentbatch.runs.services.notify_messages import asleep_message, end_message, failure_message
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
 
@@ -117,3 +117,15 @@ def test_messages_stay_short_however_big_the_run() -> None:
     message = end_message(state, Path("/" + "r" * 4_000), 1001)
     assert len(message.body) < 5_000
     assert len(message.title) <= 100
+
+
+def test_a_run_that_sleeps_says_until_when_and_calls_nobody() -> None:
+    quota = e.QuotaUsedUp(
+        ts=1_800_014_400.0, endpoint="@here.example.com", until=1_800_023_400.0, cause="@channel no."
+    )
+    message = asleep_message(a_state(left=1), quota)
+    assert message.title.startswith("agentbatch: asleep until ")
+    assert "(2:30:00) and goes on by itself" in message.body
+    assert "agentbatch unpause 20260102-030405-abcd" in message.body
+    assert "@" not in message.body
+    assert message.kind == "warning"

@@ -12,6 +12,7 @@ import pytest
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.reply import Message, ModelError
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import estimate_messages
@@ -176,7 +177,7 @@ async def test_an_interrupted_call_is_billed_as_the_event_says(tmp_path: Path) -
 async def test_the_gate_is_passed_before_anything_is_held(tmp_path: Path) -> None:
     gate = asyncio.Event()
 
-    async def passing() -> None:
+    async def passing(quota: QuotaGate) -> None:
         await gate.wait()
 
     async with a_desk(tmp_path, Say(content="Hi.")) as desk:

@@ -13,6 +13,7 @@ import pytest
 
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.script import Say, Script
@@ -209,7 +210,7 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
     passed: list[str] = []
     gate = asyncio.Event()
 
-    async def hold(task_id: str) -> None:
+    async def hold(task_id: str, quota: QuotaGate) -> None:
         passed.append(task_id)
         await gate.wait()
 

@@ -57,10 +57,34 @@ def test_a_rate_limit_is_told_with_the_shortest_wait() -> None:
     for task, wait in (("t0", 90.0), ("t1", 45.0)):
         story.start(task)
         story.at(0, e.ModelCallStarted(task_id=task, role="coder", model="m-coder"))
-        story.at(0, e.RateLimited(task_id=task, role="coder", wait=wait, cause="429"))
-    assert "rate limit: 2 wait 0:40 · " in told(story, "running", 5)[1]
+        story.at(0, e.RateLimited(task_id=task, role="coder", wait=wait, cause="rate limit (429)"))
+    assert "2 wait for rate limit 0:40 · " in told(story, "running", 5)[1]
     assert "rate limit" not in told(story, "running", 5, columns=60)[1]  # no room
     assert "rate limit" not in told(story, "died", 5)[1]
+
+
+def test_what_most_tasks_wait_for_is_named() -> None:
+    story = begun()
+    for task, cause in (("t0", "budget"), ("t1", "tokens/min"), ("t2", "budget")):
+        story.start(task)
+        story.at(0, e.ModelCallStarted(task_id=task, role="coder", model="m-coder"))
+        story.at(0, e.RateLimited(task_id=task, role="coder", wait=0.0, cause=cause))
+    assert "3 wait for room in the budget" in told(story, "running", 5)[1]
+    assert told(story, "running", 5, columns=60)[2] == "3 tasks held back, waiting for room in the budget"
+
+
+def test_a_run_that_sleeps_for_a_quota_says_until_when() -> None:
+    story = begun()
+    story.start("t0")
+    story.at(5, e.QuotaUsedUp(endpoint="api.example.com", until=NOON + 9_005))
+    first, second, third = told(story, "running", 5)
+    assert first.startswith("agentbatch asleep · r1 ")
+    assert second.endswith("· ~– left")
+    assert third == "asleep until 14:30 (2:30:00): the quota of api.example.com is used up"
+    assert told(story, "died", 5)[0].startswith("agentbatch died")
+    assert not any("asleep" in line for line in told(story, "died", 5))
+    story.at(9_006, e.QuotaReturned(endpoint="api.example.com"))
+    assert told(story, "running", 9_007)[0].startswith("agentbatch running")
 
 
 def test_failed_and_interrupted_are_not_the_same() -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from agentbatch.files import STATE_FOLDER
+from agentbatch.runs.events import QuotaUsedUp
 from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.listing import Run, ShownStatus, runs_folder
 from agentbatch.runs.state import TaskState
@@ -49,6 +50,11 @@ class RunReport:
         return self.run.alive and self.run.state.paused
 
     @property
+    def asleep(self) -> QuotaUsedUp | None:
+        """The quota that its calls wait for; None: they wait for none."""
+        return self.run.state.asleep if self.run.alive else None
+
+    @property
     def seconds(self) -> float:
         """Wall clock of all its sessions."""
         return self.run.seconds(self.now)
@@ -58,7 +64,7 @@ class RunReport:
         """Seconds that it will take, estimated; None when that cannot be said."""
         state = self.run.state
         left = kind_of(state.info).seconds_left(state, self.now)
-        return left if self.run.alive and not state.paused else None
+        return left if self.run.alive and not state.paused and state.asleep is None else None
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import asleep_text, failure_text, reason_text
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
@@ -57,6 +57,8 @@ def _head(report: RunReport, columns: int) -> list[str]:
     process = f" (process {run.process})" if run.process else ""
     paused = ", paused" if report.paused else ""
     lines = fold(f"Run {clip(run.folder.run_id, 60)}: {run.condition}{process}{paused}", columns, 4)
+    if report.asleep is not None:
+        lines += fold(f"  {asleep_text(report.asleep, report.now)}", columns, 4)
     if state.info is not None:
         lines += [part for text in _origin(report, state.info) for part in fold(f"  {text}", columns, 4)]
     if state.finished is not None and state.finished.error and not run.alive:
@@ -176,6 +178,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "evaluatorModel": info.evaluator_model if info else None,
         "rehearsal": bool(info and info.rehearsal),
         "paused": report.paused,
+        "asleepUntil": iso_time(report.asleep.until) if report.asleep is not None else None,
         "error": state.finished.error if state.finished else "",
         "tasks": {
             "total": run.state.total if has_tasks else 0,

@@ -13,8 +13,9 @@ from agentbatch.requests.run.run_requests import RequestsOutcome
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import run_header
+from agentbatch.runs.log_lines import asleep_text
 from agentbatch.runs.state import RunState
-from agentbatch.text import clip, fold
+from agentbatch.text import clip, clock_text, fold
 
 DisplayKind = Literal["live", "plain", "json", "none"]
 
@@ -45,6 +46,8 @@ class RequestsDisplay:
         self._shown = clock()
         self._failures = 0
         self._drawn = False
+        self._asleep = ""
+        """Until when the batch sleeps; empty: it does not."""
 
     def on_event(self, event: e.Event, state: RunState) -> None:
         """What the run says of itself, and what happens to the whole of it."""
@@ -59,6 +62,13 @@ class RequestsDisplay:
                 self._say("paused: agentbatch unpause continues it")
             case e.Resumed():
                 self._say("resumed")
+            case e.QuotaUsedUp():
+                self._asleep = f"asleep until {clock_text(event.until, event.ts)} · "
+                self._say(asleep_text(event, event.ts))
+                self._say(event.cause)
+            case e.QuotaReturned():
+                self._asleep = ""
+                self._say("the quota should be back: going on")
 
     def _begin(self, info: e.RunStarted) -> None:
         if self._name == "json":
@@ -68,13 +78,13 @@ class RequestsDisplay:
 
     def on_progress(self, progress: BatchProgress) -> None:
         if self._name == "live":
-            line = clip(progress_line(progress, detailed=True), self._err.size()[0] - 1)
+            line = clip(self._asleep + progress_line(progress, detailed=True), self._err.size()[0] - 1)
             self._err.write(f"\r\x1b[K{line}")
             self._err.flush()
             self._drawn = True
         elif self._name == "plain" and self._clock() - self._shown >= LINE_EVERY:
             self._shown = self._clock()
-            self._err.line(progress_line(progress, detailed=True))
+            self._err.line(self._asleep + progress_line(progress, detailed=True))
 
     def on_failure(self, result: BatchResult) -> None:
         self._failures += 1

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentbatch.files import json_object
@@ -12,6 +12,7 @@ from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
+from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.reply import RETRIED, ErrorKind
 from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
@@ -89,7 +90,11 @@ class Caller:
         began, first_sent = time.monotonic(), 0.0
         attempts = refused = retries = 0
         while True:
+            await endpoint.quota.wait()
             async with endpoint.limits.slot(tokens, None, ticket) as slot:
+                if endpoint.quota.used_up is not None:
+                    slot.settle(0)
+                    continue  # another call has just heard it
                 async with attempt():
                     attempts += 1
                     sent = time.monotonic()
@@ -103,10 +108,15 @@ class Caller:
                 return CallOutcome(
                     outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
                 )
-            refused += outcome.kind == "rate"
+            refused += outcome.kind in ("rate", "quota")
+            used_up = self._used_up(outcome, model, attempts)
+            if used_up is not None and not stopped() and endpoint.quota.reached(used_up):
+                continue
             spent = retries >= endpoint.retry.max_retries
             if outcome.kind not in RETRIED or spent or stopped():
                 error, refusal = self._error(outcome, model, attempts), self._refusal(answer)
+                if used_up is not None:
+                    error = replace(error, kind="endpoint", text=endpoint.quota.refusal(used_up))
                 wait = first_sent - began
                 return CallOutcome(
                     None, error, _request_id(answer), attempts, refused, wait, latency, refusal
@@ -131,6 +141,7 @@ class Caller:
         """Tell the limits how it went; seconds to wait before a retry."""
         endpoint = self._endpoint
         if isinstance(outcome, Document):
+            endpoint.quota.answered()
             if self._adaptive is not None:
                 self._adaptive.succeeded(endpoint.limits.active)
                 self._adapt()
@@ -141,6 +152,8 @@ class Caller:
             if self._adaptive is not None and self._adaptive.refused(time.monotonic(), outcome.wait):
                 self._adapt()
             slot.refused(wait)
+        elif outcome.kind == "quota":
+            slot.refused(0.0)  # when it is back, one call goes first
         elif outcome.kind not in RETRIED:
             slot.settle(0)
         return wait
@@ -149,6 +162,13 @@ class Caller:
         limits = self._endpoint.limits
         if self._adaptive is not None and self._adaptive.value != limits.max_in_flight:
             limits.set_max_in_flight(self._adaptive.value)
+
+    def _used_up(self, failure: Failure, model: str, attempts: int) -> UsedUp | None:
+        """Until when the quota is, where it is one."""
+        if failure.kind != "quota":
+            return None
+        text = sentence(failure, self._endpoint.host, model, self._endpoint.redact, attempts)
+        return UsedUp(self._endpoint.host, time.time() + (failure.wait or 0.0), text)
 
     def _error(self, failure: Failure, model: str, attempts: int) -> CallError:
         endpoint, error = self._endpoint, failure.error

@@ -2,17 +2,19 @@
 
 import shutil
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.redaction import Redactor
 from agentbatch.requests.journal.cache import ResponseCache, cache_file
 from agentbatch.requests.options import ProviderOptions
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.run.prepare import SPOOLED, PreparedRequests
+from agentbatch.runs.quota_events import tell_quota
 from agentbatch.runs.store.store import Store
 
 REHEARSAL_IDENTITY = "rehearsal"
@@ -34,7 +36,7 @@ def keep_source(prepared: PreparedRequests, store: Store) -> Path:
         prepared.cleanup()
 
 
-async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: AsyncExitStack) -> Endpoint:
+async def open_endpoint(prepared: PreparedRequests, store: Store, stack: AsyncExitStack) -> Endpoint:
     """Ends with `stack`; in a rehearsal with a server of our own."""
     settings, options = prepared.settings, prepared.options
     role, identity = settings.coder, ""
@@ -53,7 +55,8 @@ async def open_endpoint(prepared: PreparedRequests, redact: Redactor, stack: Asy
             retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
             request_timeout=settings.request_timeout,
             stream=False,
-            redact=redact,
+            redact=store.redact,
+            quota=QuotaGate(settings.wait_for_quota, partial(tell_quota, store.emit)),
         )
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.runs import events as e
+from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.store.store import Store
 
 NO_TASKS = "This run is a batch of plain requests: it has no tasks. A command for the whole run works."
@@ -61,6 +62,9 @@ class RequestsEngine:
 
     def unpause(self, task_id: str | None) -> str:
         self._check(task_id)
+        tried = self._processor.endpoint.quota.try_now()
+        if not self._store.state.paused and tried:
+            return QUOTA_TRIED
         if not self._store.state.paused:
             raise UserError("Nothing is paused.")
         self._processor.go_on()

@@ -101,7 +101,7 @@ async def run_requests(
         )
         store = session.store
         source = keep_source(prepared, store)
-        endpoint = await open_endpoint(prepared, redact, stack)
+        endpoint = await open_endpoint(prepared, store, stack)
         processor = new_processor(prepared, endpoint, store.folder.journal)
         output, recording, since = sync_journal(
             prepared, processor, store, source, prepared.options.retry_failed

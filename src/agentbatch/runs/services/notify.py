@@ -13,10 +13,19 @@ from pydantic import SecretStr
 from agentbatch.errors import UserError
 from agentbatch.files import json_object
 from agentbatch.runs import events as e
-from agentbatch.runs.services.notify_messages import Message, end_message, failed_for_good, failure_message
+from agentbatch.runs.services.notify_messages import (
+    Message,
+    asleep_message,
+    end_message,
+    failed_for_good,
+    failure_message,
+)
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.text import clip
+
+WORTH_A_MESSAGE = 3_600.0
+"""Seconds. A run that sleeps so long for a quota says so."""
 
 WITHIN = 15.0
 """Seconds that the end of a run waits for its notifications."""
@@ -84,6 +93,8 @@ class Notifier:
             task = state.tasks[event.task_id]
             if failed_for_good(task):
                 self.first_failure(lambda: failure_message(state, task))
+        elif isinstance(event, e.QuotaUsedUp) and event.until - event.ts >= WORTH_A_MESSAGE:
+            self.send(asleep_message(state, event))
         elif isinstance(event, e.RunFinished):
             self.send(end_message(state, self._results_file, event.ts))
 

@@ -7,10 +7,11 @@ people (@everyone) or be a link.
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agentbatch.runs.events import QuotaUsedUp
 from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.text import clip, counted, duration, money, tokens
+from agentbatch.text import clip, clock_text, counted, duration, money, tokens
 
 LISTED = 10
 """Failed tasks that a message names."""
@@ -38,6 +39,17 @@ def failure_message(state: RunState, task: TaskState) -> Message:
     ]
     title = f"agentbatch: task {_name(task.id)} failed"
     return _message(title, lines, "failure")
+
+
+def asleep_message(state: RunState, quota: QuotaUsedUp) -> Message:
+    """The run sleeps until a quota is back."""
+    when = clock_text(quota.until, quota.ts)
+    lines = [
+        f"Run {_run(state)} sleeps until {when} ({duration(quota.until - quota.ts)}) and goes on by itself: the quota "
+        f"of {_quiet(clip(quota.endpoint, 100))} is used up.",
+        f"Try at once with: agentbatch unpause {_run(state)}",
+    ]
+    return _message(f"agentbatch: asleep until {when}", lines, "warning")
 
 
 def end_message(state: RunState, results_file: Path, now: float) -> Message:

@@ -1,6 +1,7 @@
 """A role's model as its agent uses it: every call becomes events, with its usage and its price."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.runs import events as e
@@ -19,6 +21,9 @@ Emit = Callable[[e.Event], None]
 
 SHOWN_WAIT = 0.5
 """Seconds. Shorter waits for a limit are not worth a line."""
+
+QUOTA = "quota"
+"""Why a call waits."""
 
 EXPECTED_OUTPUT = 1000
 """Tokens held for an answer before the role's first one has come."""
@@ -43,8 +48,8 @@ class RoleModel:
     """None: nothing limits what is spent."""
     own_choice: bool = False
     """The task names this model itself: that there is none is its own fault."""
-    gate: Callable[[], Awaitable[None]] | None = None
-    """Passed before each call: what holds a paused task."""
+    gate: Callable[[QuotaGate], Awaitable[None]] | None = None
+    """Passed before each call: what holds a paused task, and one whose endpoint's quota is used up."""
 
     async def complete(
         self,
@@ -55,9 +60,38 @@ class RoleModel:
         schema: tuple[str, dict[str, Any]] | None = None,
         temperature: float | None = None,
     ) -> Reply:
-        """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up."""
+        """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up.
+        While the endpoint's quota is used up, it waits, if that is allowed."""
+        quota = self.client.endpoint.quota
+        while True:
+            await self._pass(quota)
+            try:
+                return await self._once(messages, purpose, tools, schema, temperature)
+            except ModelError as error:
+                if error.used_up is None:
+                    raise
+                if not quota.reached(error.used_up):
+                    text = quota.refusal(error.used_up)
+                    raise ModelError("endpoint", text, status=error.status, attempts=error.attempts) from None
+
+    async def _pass(self, quota: QuotaGate) -> None:
+        """What holds a call before it begins: a pause, a quota that is used up."""
+        if quota.used_up is not None:
+            wait = max(0.0, quota.used_up.until - time.time())
+            self.emit(e.RateLimited(task_id=self.task_id, role=self.role, wait=wait, cause=QUOTA))
         if self.gate is not None:
-            await self.gate()
+            await self.gate(quota)
+        else:
+            await quota.wait()
+
+    async def _once(
+        self,
+        messages: Sequence[Message],
+        purpose: Purpose,
+        tools: Sequence[ToolSpec] | None,
+        schema: tuple[str, dict[str, Any]] | None,
+        temperature: float | None,
+    ) -> Reply:
         held = await self._reserved(messages, tools)
         billed = Usage()
         watch = _Watch(self.task_id, self.role, self.emit)

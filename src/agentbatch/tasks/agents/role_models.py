@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs.events import Role
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget, TaskBudget
@@ -50,8 +51,8 @@ class RoleModels:
     prices: Prices
     budget: RunBudget | None = None
     """None: neither the run nor its tasks have limits on what they spend."""
-    gate: Callable[[str], Awaitable[None]] | None = None
-    """Each task, by its id, passes it before each model call: it stops a paused one."""
+    gate: Callable[[str, QuotaGate], Awaitable[None]] | None = None
+    """Each task, by its id, passes it before each model call: it stops a paused one, and one whose quota is used up."""
 
     def make(
         self, config: RoleModelConfig, parameters: ModelParameters, planned: PlannedTask, name: str | None

@@ -71,6 +71,7 @@ def make_engine(
         resume_plan=resume_plan,
         failure_limit=FailureLimit.of(settings.max_failures, settings.fail_fast, len(prepared.plan.tasks)),
         on_concurrency=follow_concurrency,
+        quotas=[coder.endpoint.quota, evaluator.endpoint.quota],
     )
 
 

@@ -2,13 +2,16 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
 from agentbatch.local.server import LocalServer
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.runs import events as e
+from agentbatch.runs.quota_events import tell_quota
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.agents.role_models import RoleModelConfig
 from agentbatch.tasks.agents.tool_modes import ToolModes
@@ -95,6 +98,7 @@ def _endpoint(
             max_in_flight=in_flight, rpm=settings.rpm, tpm=settings.tpm, throttle_ms=settings.throttle_ms
         ),
         retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),
+        quota=QuotaGate(settings.wait_for_quota, partial(tell_quota, store.emit)),
         request_timeout=timeout,
         stream=not settings.no_stream,
         redact=store.redact,

@@ -1,9 +1,10 @@
 """The engine: runs a plan's tasks in this process, on one event loop, and ends the run."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs import events as e
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
 from agentbatch.tasks.run.context import RunContext
@@ -29,9 +30,11 @@ class TasksEngine:
         resume_plan: ResumePlan | None = None,
         failure_limit: FailureLimit | None = None,
         on_concurrency: Callable[[int], None] | None = None,
+        quotas: Sequence[QuotaGate] = (),
     ) -> None:
         """`rest`: seconds between two task starts. `on_concurrency` is called when a command changes how many run
-        at the same time."""
+        at the same time. `quotas`: of its endpoints."""
+        self.quotas = quotas
         self.context = context
         self.signals = context.signals
         self.signals.on_drain = self._drain
@@ -186,8 +189,8 @@ class TasksEngine:
     def _drain(self) -> None:
         self.scheduler.drain()
         self._end_start()
-        # Paused tasks stand between two calls and would wait for ever.
-        for task_id in list(self.signals.pauses.waiting):
+        # Paused tasks, and those whose quota is used up, stand between two calls and would wait for ever, or for hours.
+        for task_id in list(self.signals.held):
             self.scheduler.cancel_task(task_id)
 
     def _end_start(self) -> None:

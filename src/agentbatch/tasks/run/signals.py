@@ -21,6 +21,17 @@ class RunningTask(Protocol):
         """End it at once; a resumption continues it."""
 
 
+class Quota(Protocol):
+    """An endpoint's quota."""
+
+    @property
+    def used_up(self) -> object | None:
+        """None: calls may go on."""
+
+    async def wait(self) -> None:
+        """Until it is back."""
+
+
 class RunSignals:
     """One run's. `gate` stops paused tasks, `draining` ends tasks after their iteration."""
 
@@ -32,6 +43,8 @@ class RunSignals:
         self.on_drain: Callable[[], None] = lambda: None
         """The engine's: start nothing more."""
         self.pauses = PauseGate()
+        self.held: set[str] = set()
+        """Ids of tasks that stand still at the gate."""
         self.running: dict[str, RunningTask] = {}
         """Tasks under way, by id."""
         self._redact = redact
@@ -58,19 +71,29 @@ class RunSignals:
         if self.set_error(cause):
             self.on_drain()
 
-    async def gate(self, task_id: str) -> None:
-        """Stop a paused task before its next model call; its time limit stands still meanwhile."""
-        if not self.pauses.holds(task_id):
+    async def gate(self, task_id: str, quota: Quota) -> None:
+        """Stop a task before its next model call while it is paused, or the quota of the call's endpoint is used up;
+        its time limit stands still meanwhile."""
+        if not self.pauses.holds(task_id) and quota.used_up is None:
             return
         task = self.running.get(task_id)
         if task is None:
-            await self.pauses.wait(task_id)
+            await self._held(task_id, quota)
             return
-        if self.draining:  # it would wait for ever
+        if self.draining:  # it would wait for ever, or for hours
             task.interrupt()
         task.stop_clock()
-        await self.pauses.wait(task_id)
+        self.held.add(task_id)
+        try:
+            await self._held(task_id, quota)
+        finally:
+            self.held.discard(task_id)
         task.start_clock()
+
+    async def _held(self, task_id: str, quota: Quota) -> None:
+        while self.pauses.holds(task_id) or quota.used_up is not None:
+            await self.pauses.wait(task_id)
+            await quota.wait()
 
 
 class PauseGate:
@@ -80,8 +103,6 @@ class PauseGate:
         self.everything = False
         self.tasks: set[str] = set()
         """Ids of tasks that are paused by themselves."""
-        self.waiting: set[str] = set()
-        """Ids of tasks that stand still."""
         self._changed = asyncio.Event()
 
     def pause(self, task_id: str | None) -> None:
@@ -107,12 +128,8 @@ class PauseGate:
             return 0.0
         clock = asyncio.get_running_loop().time
         began = clock()
-        self.waiting.add(task_id)
-        try:
-            while self.holds(task_id):
-                await self._changed.wait()
-        finally:
-            self.waiting.discard(task_id)
+        while self.holds(task_id):
+            await self._changed.wait()
         return clock() - began
 
     def holds(self, task_id: str) -> bool:

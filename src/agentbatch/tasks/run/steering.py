@@ -3,6 +3,7 @@
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
+from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.state import TaskState
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.text import nearest
@@ -42,6 +43,9 @@ class Steering:
         if task_id is not None and task_id not in holds.tasks:
             self._known(task_id)
             raise UserError(f"The task {task_id} is not paused by itself.")
+        tried = [quota.try_now() for quota in engine.quotas] if task_id is None else []
+        if task_id is None and not holds.everything and not holds.tasks and any(tried):
+            return QUOTA_TRIED
         if task_id is None and not holds.everything and not holds.tasks:
             raise UserError("Nothing is paused.")
         released = [task_id] if task_id is not None else [*sorted(holds.tasks), None]

@@ -1,12 +1,15 @@
 """The head of the run screen: which run, how it stands, what it has used. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from textual.content import Content
 
+from agentbatch.display.screen import wait_words
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
+from agentbatch.runs.log_lines import asleep_text
 from agentbatch.runs.state import RunState
 from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, tokens, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -32,26 +35,34 @@ class Standing:
 
     counts: dict[ShownStatus, int]
     waiting: int
-    """Tasks that a rate limit holds back."""
+    """Tasks that a limit holds back before a call."""
     wait: float
     """Seconds until the first of them may continue, about."""
     left: float | None
     """Seconds that the run will take, estimated."""
+    cause: str = ""
+    """What most of those that are held back wait for."""
+    asleep: str = ""
+    """Until when the run sleeps, and why; empty: it does not."""
 
 
 def standing(state: RunState, condition: RunCondition, now: float) -> Standing:
     """`now`: epoch seconds."""
     alive = condition == "running"
     counts: dict[ShownStatus, int] = {}
-    ends = []
+    ends, causes = [], []
     for task in state.tasks.values():
         status = shown_status(task, alive=alive)
         counts[status] = counts.get(status, 0) + 1
         if alive and not task.finished and task.activity.kind == "waiting":
             ends.append(task.activity.until)
+            causes.append(task.activity.detail)
     wait = max(0.0, min(ends) - now) if ends else 0.0
-    left = kind_of(state.info).seconds_left(state, now) if alive and not state.paused else None
-    return Standing(counts, len(ends), wait, left)
+    resting = state.paused or state.asleep is not None
+    left = kind_of(state.info).seconds_left(state, now) if alive and not resting else None
+    asleep = asleep_text(state.asleep, now) if alive and state.asleep is not None else ""
+    cause = wait_words(Counter(causes).most_common(1)[0][0]) if causes else ""
+    return Standing(counts, len(ends), wait, left, cause, asleep)
 
 
 def header_lines(
@@ -80,7 +91,9 @@ def header_lines(
 
 def _first(state: RunState, title: str, condition: RunCondition, columns: int, control: bool) -> Content:
     info = state.info
-    word = "paused" if state.paused and condition == "running" else condition
+    word: str = condition
+    if condition == "running":
+        word = "paused" if state.paused else "asleep" if state.asleep is not None else word
     tone = {"running": "$text-primary", "finished": "$text-success"}.get(word, "$text-warning")
     words = [clip(title, 40), *([_mode(state, info), _models(info)] if info else [])]
     lead, end = "agentbatch ", "" if control else " · read-only"
@@ -126,7 +139,7 @@ def _second(
     if condition == "running":
         used.append(f"~{UNKNOWN if seen.left is None else duration(seen.left)} left")
     if seen.waiting:
-        used.insert(1, f"rate limit: {seen.waiting} wait {duration(seen.wait)}")
+        used.insert(1, f"{seen.waiting} wait for {seen.cause}{_for(seen)}")
     while len(used) > 1 and width(left.plain) + width(" · ".join(used)) + 2 > columns:
         del used[0]
     right = " · ".join(used)
@@ -134,12 +147,16 @@ def _second(
     return Content.assemble(left, " " * gap, (right, "bold"))
 
 
+def _for(seen: Standing) -> str:
+    return f" {duration(seen.wait)}" if seen.wait else ""
+
+
 def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
     lines = []
+    if seen.asleep:
+        return [Content.styled(clip(seen.asleep, columns), "bold $text-warning")]
     if seen.waiting and columns < ROOMY:
-        words = (
-            f"{counted(seen.waiting, 'task')} held back by a rate limit, the first for {duration(seen.wait)}"
-        )
+        words = f"{counted(seen.waiting, 'task')} held back, waiting for {seen.cause}{_for(seen)}"
         return [Content.styled(clip(words, columns), "$text-warning")]
     if state.info is not None and state.info.rehearsal:
         lines.append(Content.styled(clip_words(REHEARSAL, columns), "$text-warning"))

@@ -44,7 +44,9 @@ def _without(words: Sequence[str], gone: set[str]) -> Iterator[str]:
             return
         flag, equals, _ = word.partition("=")
         takes = not equals and _takes_value(flag)
-        if flag == "--parallel":
+        if flag == "--parallel" or any(
+            flag in _flags(field) and one.alone for field, one in options().items()
+        ):
             takes = not equals and bool(rest) and not rest[0].startswith("-")
         value = [rest.pop(0)] if takes and rest else []
         if flag not in gone:
