@@ -56,6 +56,7 @@ LATE: dict[tuple[str, str], str] = {
     (f"{PROGRAMS}/sound_forms.py", "yaml"): "runs in a workspace, which may have it",
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.server"): REHEARSAL,
+    ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""
 

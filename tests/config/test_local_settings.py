@@ -80,7 +80,7 @@ def test_flags_win_over_a_variable(tmp_path: Path) -> None:
             {"evaluation_base_url": "https://b.example/v1"},
             "No API key for the evaluator: --evaluator-endpoint is set",
         ),
-        ({"local_threads": "0"}, "--local-threads: must be greater than or equal to 1"),
+        ({"local_threads": "0"}, "--local-threads: must be 1 or more"),
     ],
 )
 def test_what_does_not_go_together(tmp_path: Path, flags: dict[str, Any], sentence: str) -> None:

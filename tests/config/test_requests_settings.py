@@ -29,7 +29,7 @@ def test_each_setting_is_in_one_table_and_each_flag_is_one_settings() -> None:
         ({"batch_size": "11"}, "--batch-size: must be a whole number from 1 to 10, not '11'."),
         ({"max_retries": "6"}, "--max-retries: must be a whole number from 0 to 5, not '6'."),
         ({"throttle_ms": "2001"}, "--throttle-ms: must be a whole number from 0 to 2000, not '2001'."),
-        ({"timeout": "0"}, "--timeout: must be greater than 0, not '0'."),
+        ({"timeout": "0"}, "--timeout: must be more than 0, not '0'."),
         ({"temperature": "warm"}, "--temperature: must be a number, not 'warm'."),
         ({"temperature": "nan"}, "--temperature: must be a finite number, not 'nan'."),
     ],

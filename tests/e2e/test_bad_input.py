@@ -54,12 +54,12 @@ def test_a_folder_as_task_file(agentbatch: Any, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--parallel", "0"], {}, "--parallel: must be greater than or equal to 1, not '0'"),
+        (["--parallel", "0"], {}, "--parallel: must be 1 or more, not '0'"),
         (["--parallel", "-1"], {}, "--parallel"),
         (["--parallel", "x"], {}, "--parallel: must be a whole number, not 'x'"),
         ([], {"AGENTBATCH_PARALLEL": "none"}, "AGENTBATCH_PARALLEL: must be a whole number"),
         (["--compare-models", "gpt-4o,gpt-44o"], {}, "no price is known for 'gpt-44o'; did you mean"),
-        (["--coder-endpoint", "localhost:80"], {}, "--coder-endpoint: not a URL"),
+        (["--coder-endpoint", "localhost:80"], {}, "--coder-endpoint: must be a URL"),
         ([], {"CODER_API_KEY": "sk-12345678"}, "No API key for the evaluator"),
         ([], {"EVALUATION_API_KEY": "sk-12345678"}, "No API key for the coder"),
         (["--output", "."], {}, "is a folder; name a file"),

@@ -119,7 +119,7 @@ def test_ctrl_c_while_the_model_loads(start: Start, folder: Path, batch: Path) -
         (["--local", "task.json.gguf"], "is not a GGUF model file"),
         (["--local", "qwen2.5-coder-1.5b"], "get it with `agentbatch models pull qwen2.5-coder-1.5b`"),
         (["--local", "small.gguf", "--local-context", "100000"], "this model was trained on 8,192 tokens"),
-        (["--local", "small.gguf", "--local-context", "12"], "--local-context: must be greater than or equal to 1024"),
+        (["--local", "small.gguf", "--local-context", "12"], "--local-context: must be 1,024 or more"),
         (["--local", "small.gguf", "--coder-model", "x"], "with --local this role is played by the local model"),
         (
             ["--local", "small.gguf", "--coder-endpoint", "http://h/v1", "--evaluator-endpoint", "http://h/v1"],

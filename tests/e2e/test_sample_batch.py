@@ -90,13 +90,21 @@ def test_a_dry_run_tells_the_plan_and_runs_nothing(agentbatch: Any, folder: Path
     assert max(map(len, done.stdout.splitlines())) <= 120
 
 
-def test_a_foreign_task_is_told_which_settings_to_fill_in(agentbatch: Any, folder: Path) -> None:
+def test_without_a_key_an_own_task_does_not_begin(agentbatch: Any, folder: Path) -> None:
     task = {"id": "mine", "dir": "w", "first_prompt": "Write my own thing."}
     (folder / "task.json").write_text(json.dumps({"tasks": [task]}), encoding="utf-8")
     done = agentbatch("--parallel")
-    assert done.returncode == 1
-    for name in ("CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"):
-        assert name in done.stdout
+    assert (done.returncode, done.stdout) == (2, "")
+    for word in (
+        "No key is set",
+        "not mine.",
+        "CODER_API_KEY",
+        "EVALUATION_API_KEY",
+        "OPENAI_API_KEY",
+        "--local",
+    ):
+        assert word in done.stderr
+    assert sorted(p.name for p in folder.iterdir()) == ["task.json"]
 
 
 def test_a_dry_run_leaves_no_folder_for_its_results(agentbatch: Any, folder: Path) -> None:

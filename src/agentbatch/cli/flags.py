@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args
 
 from pydantic.fields import FieldInfo
 
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.parser import unknown_option
-from agentbatch.config import Option, Settings, load_settings, options
+from agentbatch.config import Option, Settings, load, options
 from agentbatch.errors import UserError
 
 GROUPS: Mapping[str, str] = {
@@ -180,4 +181,7 @@ def read_settings(flags: Mapping[str, Any]) -> tuple[Settings, Path | None]:
     """Settings from flags, environment and env file; and the env file that was named, if any."""
     env_file = Path(flags["env_file"]) if "env_file" in flags else None
     named = {name: value for name, value in flags.items() if name != "env_file"}
-    return load_settings(named, os.environ, env_file), env_file
+    loaded = load(named, os.environ, env_file)
+    for note in loaded.notes:
+        complain(note)
+    return loaded.settings, env_file

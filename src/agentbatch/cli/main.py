@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from agentbatch import __version__
 from agentbatch.cli.commands import COMMANDS, parse_command
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.help import HELP
 from agentbatch.errors import UserError
 from agentbatch.text import nearest
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse, after it has printed a help
         return end.code if isinstance(end.code, int) else 0
     except UserError as error:
-        print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
+        complain(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A full disk, a closed output: nothing of ours to trace.
         with suppress(OSError):
-            print(f"agentbatch: {error}", file=sys.stderr)  # noqa: T201
+            complain(str(error))
         return 1
     finally:
         _let_go_of_streams()

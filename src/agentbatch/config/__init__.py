@@ -1,8 +1,9 @@
 """Settings of a run: flags > environment > .env > defaults, in one pydantic model."""
 
-from agentbatch.config.loading import load_settings, read_env_file
+from agentbatch.config.loading import Loaded, load, load_settings, read_env_file
 from agentbatch.config.settings import (
     DEFAULT_COMPARISON,
+    MOST,
     REHEARSAL_CODER,
     REHEARSAL_EVALUATOR,
     SERIAL_REST_MS,
@@ -21,18 +22,21 @@ from agentbatch.config.settings import (
 
 __all__ = [
     "DEFAULT_COMPARISON",
+    "MOST",
     "REHEARSAL_CODER",
     "REHEARSAL_EVALUATOR",
     "SERIAL_REST_MS",
     "TEST_MODE_TASKS",
     "DisplayName",
     "Isolation",
+    "Loaded",
     "Mode",
     "Option",
     "RoleSettings",
     "SandboxName",
     "Settings",
     "ToolModeChoice",
+    "load",
     "load_settings",
     "options",
     "read_env_file",

@@ -2,28 +2,59 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from agentbatch.config.settings import Settings, options
+from agentbatch.config.env_file import EnvFile, doubts, load_env_file
+from agentbatch.config.settings import DEFAULT_MODEL, Settings, options
 from agentbatch.errors import UserError
-from agentbatch.problems import first_problem
+from agentbatch.problems import all_problems, in_one
+from agentbatch.text import clip
+
+USUAL_MODELS: Mapping[str, str] = {
+    "api.deepseek.com": "deepseek-chat",  # the original's: its .env has no model
+    **dict.fromkeys(
+        (
+            "api.anthropic.com",
+            "generativelanguage.googleapis.com",
+            "api.mistral.ai",
+            "codestral.mistral.ai",
+            "api.groq.com",
+            "api.cerebras.ai",
+            "api.x.ai",
+            "api.moonshot.ai",
+            "api.moonshot.cn",
+            "open.bigmodel.cn",
+            "api.z.ai",
+            "dashscope.aliyuncs.com",
+            "dashscope-intl.aliyuncs.com",
+            "api-inference.modelscope.cn",
+            "api.together.xyz",
+            "api.fireworks.ai",
+            "api.cohere.ai",
+        ),
+        "",
+    ),
+}
+"""Hosts that do not have our default model, with the one that is meant there; empty: nobody can tell."""
+
+ROLES = (("coder_model", "coder_endpoint"), ("evaluation_model", "evaluation_base_url"))
+ROLE_FIELDS = frozenset({*ROLES[0], *ROLES[1], "coder_api_key", "evaluation_api_key"})
 
 
-def read_env_file(path: Path | None, folder: Path) -> dict[str, str]:
+class Loaded(NamedTuple):
+    settings: Settings
+    sources: Mapping[str, str]
+    """Where each setting comes from that is not its default: `--rpm`, `CODER_MODEL in .env`, `OPENAI_API_KEY`."""
+    notes: tuple[str, ...]
+    """Sentences about what is set and has no effect, and about what was taken for it."""
+
+
+def read_env_file(path: Path | None, folder: Path) -> Mapping[str, str]:
     """The variables of an env file: `path` when named (then it must exist), else `.env` in `folder` if any."""
-    chosen = folder / (path or ".env")
-    if not chosen.is_file():
-        if path is None:
-            return {}
-        raise UserError(f"--env-file: there is no file {chosen}.")
-    try:
-        values = dotenv_values(chosen, interpolate=False, encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{chosen} cannot be read as a UTF-8 env file: {error}.") from None
-    return {name: value for name, value in values.items() if value is not None}
+    return load_env_file(path, folder).values
 
 
 def load_settings(
@@ -32,13 +63,22 @@ def load_settings(
     env_file: Path | None = None,
     folder: Path | None = None,
 ) -> Settings:
+    """The settings alone, as `load` puts them together."""
+    return load(flags, environ, env_file, folder).settings
+
+
+def load(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    env_file: Path | None = None,
+    folder: Path | None = None,
+) -> Loaded:
     """Put the settings together.
 
     `flags` holds only what was given on the command line, by field name. An empty variable counts as not
     set. Raises UserError naming the flag or variable that is wrong, or the key that is missing.
     """
-    folder = folder or Path.cwd()
-    file_values = read_env_file(env_file, folder)
+    file = load_env_file(env_file, folder or Path.cwd())
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for field, opt in options().items():
@@ -46,26 +86,71 @@ def load_settings(
             values[field], sources[field] = flags[field], opt.flag or f"--{field}"
             continue
         for name in opt.env:
-            found = environ.get(name) or file_values.get(name)
+            found = environ.get(name) or file.values.get(name)
             if found:
                 where = "" if environ.get(name) else f" in {env_file or '.env'}"
                 values[field], sources[field] = found, name + where
                 break
+    notes = _settle_doubts(file, environ, sources, here="local" in values)
     _leave_roles_to_local(values, sources, flags)
     try:
         settings = Settings(**values)
     except ValidationError as error:
         raise UserError(explain(error, sources)) from None
     _check_keys(settings, sources)
-    return settings
+    settings, usual = _with_usual_models(settings, sources)
+    return Loaded(settings, sources, (*notes, *usual))
+
+
+def _settle_doubts(
+    file: EnvFile, environ: Mapping[str, str], sources: Mapping[str, str], *, here: bool
+) -> list[str]:
+    """What is only to be said. Raises UserError where a role would go without the key, model or endpoint that is meant:
+    it would play another model, or the key would go to another host. `here`: a local model plays."""
+    fields = {name: field for field, opt in options().items() for name in opt.env}
+    keyed = "coder_api_key" in sources or "evaluation_api_key" in sources
+    notes = []
+    for doubt in doubts(file, environ, fields):
+        missing = any(
+            doubt.meant in opt.env and field in ROLE_FIELDS and field not in sources
+            for field, opt in options().items()
+        )
+        if missing and not here and (keyed or doubt.in_file):
+            raise UserError(f"{doubt.sentence} Without it another model or endpoint would be used.")
+        notes.append(doubt.sentence)
+    return notes
+
+
+def _with_usual_models(settings: Settings, sources: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """A role at the endpoint of a provider that does not have the default model: the provider's usual one, if it has
+    one for us. Raises UserError where it has none."""
+    notes = []
+    for model, endpoint in ROLES:
+        if model in sources or endpoint not in sources:
+            continue
+        url, variable = str(getattr(settings, endpoint)), options()[model].env[0]
+        host = urlsplit(url).hostname or ""
+        usual = USUAL_MODELS.get(host)
+        if usual is None:
+            continue
+        if not usual:
+            raise UserError(
+                f"{sources[endpoint]} is {host}, which does not have the default model {DEFAULT_MODEL}: set {variable}."
+            )
+        notes.append(f"{variable} is not set: {usual} is asked at {host}.")
+        settings = settings.model_copy(update={model: usual})
+    return settings, notes
 
 
 def explain(error: ValidationError, sources: Mapping[str, str]) -> str:
-    """A sentence for a person. `sources`: the flag or variable of each field."""
-    problem = first_problem(error)
-    field = str(problem.location[0])
-    shown = "" if field.endswith("_api_key") else f", not {str(problem.given)!r}"
-    return f"{sources.get(field, field)}: {problem.message}{shown}."
+    """A sentence for a person, or one a line. `sources`: the flag or variable of each field."""
+    sentences = []
+    for problem in all_problems(error):
+        field = str(problem.location[0])
+        secret = field.endswith("_api_key") or field == "notify"
+        told = problem.message if secret else problem.told(lambda given: repr(clip(str(given), 100)))
+        sentences.append(f"{sources.get(field, field)}: {told}.")
+    return sentences[0] if len(sentences) == 1 else in_one("The settings", sentences)
 
 
 def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ ONCE = frozenset({"resume", "retry_failed", "force", "daemon", "dry_run", "notif
 class RequestsSettings(BaseModel):
     """What can be said of a batch besides `SHARED`. Field metadata holds the flags; None: not set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     input: Annotated[str, option(None, ())] = Field(
         "-", description="the requests, one a line; -: standard input"

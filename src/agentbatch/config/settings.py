@@ -26,6 +26,9 @@ TEST_MODE_TASKS = 3
 SERIAL_REST_MS = 2000
 """Rest between task starts in serial mode, ms (the original's)."""
 
+MOST = 1_000_000_000.0
+"""Of a time in seconds, and of a sum in dollars: beyond it is a slip of the finger, or `inf`."""
+
 DEFAULT_COMPARISON = (
     "deepseek-chat",
     "gpt-4o",
@@ -83,7 +86,7 @@ class RoleSettings(BaseModel):
 class Settings(BaseModel):
     """Everything that can be set for a run. Field metadata holds the flag and the environment variables."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tasks: Annotated[Path, option("-t/--tasks", "AGENTBATCH_TASKS", "FILE")] = Field(
         Path("task.json"), description="the task file"
@@ -98,14 +101,13 @@ class Settings(BaseModel):
         10, ge=1, le=1000, description="coder turns a task may take"
     )
     timeout: Annotated[float | None, option("--timeout", "AGENTBATCH_TIMEOUT", "SECONDS")] = Field(
-        None, gt=0, description="seconds a task may take; no limit by default"
+        None, gt=0, lt=MOST, description="seconds a task may take; no limit by default"
     )
     filter: Annotated[str | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
         None, description="only tasks whose id, dir or prompt matches"
     )
     slice: Annotated[str | None, option("--slice", "AGENTBATCH_SLICE", "A:B")] = Field(
         None,
-        pattern=r"^(\d+)?:(\d+)?$",
         description="only tasks A to B-1 of those chosen, counted from 0",
     )
     limit: Annotated[int | None, option("--limit", "AGENTBATCH_LIMIT", "N")] = Field(
@@ -148,17 +150,17 @@ class Settings(BaseModel):
     )
 
     max_cost: Annotated[float | None, option("--max-cost", "AGENTBATCH_MAX_COST", "USD", "budget")] = Field(
-        None, gt=0, description="US dollars the run may spend"
+        None, gt=0, lt=MOST, description="US dollars the run may spend"
     )
     max_tokens: Annotated[int | None, option("--max-tokens", "AGENTBATCH_MAX_TOKENS", "N", "budget")] = Field(
         None, ge=1, description="tokens the run may use, in and out"
     )
     max_time: Annotated[float | None, option("--max-time", "AGENTBATCH_MAX_TIME", "SECONDS", "budget")] = (
-        Field(None, gt=0, description="seconds after which the run makes no more model calls")
+        Field(None, gt=0, lt=MOST, description="seconds after which the run makes no more model calls")
     )
     task_max_cost: Annotated[
         float | None, option("--task-max-cost", "AGENTBATCH_TASK_MAX_COST", "USD", "budget")
-    ] = Field(None, gt=0, description="US dollars for each task without a max_cost of its own")
+    ] = Field(None, gt=0, lt=MOST, description="US dollars for each task without a max_cost of its own")
     task_max_tokens: Annotated[
         int | None, option("--task-max-tokens", "AGENTBATCH_TASK_MAX_TOKENS", "N", "budget")
     ] = Field(None, ge=1, description="tokens for each task without a max_tokens of its own")
@@ -249,7 +251,7 @@ class Settings(BaseModel):
     )
     request_timeout: Annotated[
         float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
-    ] = Field(120.0, gt=0, description="seconds without any data of an answer")
+    ] = Field(120.0, gt=0, lt=MOST, description="seconds without any data of an answer")
     wait_for_quota: Annotated[
         float | None,
         option("--wait-for-quota", "AGENTBATCH_WAIT_FOR_QUOTA", "MAX", "calls", alone="max"),
@@ -315,6 +317,13 @@ class Settings(BaseModel):
             raise ValueError("must be a number from 1 on, or a part of all like 10%")
         return value
 
+    @field_validator("slice")
+    @classmethod
+    def _check_slice(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"([0-9]{1,9})?:([0-9]{1,9})?", value):
+            raise ValueError("must be A:B, A: or :B, with numbers counted from 0")
+        return value
+
     @field_validator("filter")
     @classmethod
     def _check_filter(cls, value: str | None) -> str | None:
@@ -322,7 +331,7 @@ class Settings(BaseModel):
             try:
                 re.compile(value)
             except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
+                raise ValueError(f"{value[:60]!r} is not a regular expression: {error}") from None
         return value
 
     @field_validator("coder_endpoint", "evaluation_base_url")
@@ -339,7 +348,7 @@ class Settings(BaseModel):
                 "a URL with a user or password in it is not taken; put the key into its variable"
             )
         if not valid or re.search(r"\s", value):
-            raise ValueError("not a URL like https://host/v1 or http://localhost:8000/v1")
+            raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
         return value.rstrip("/")
 
     @field_validator("coder_api_key", "evaluation_api_key")
@@ -351,7 +360,7 @@ class Settings(BaseModel):
         if not key:
             return None
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("a key is one word of plain ASCII characters")
+            raise ValueError("is not a key: that is one word of plain ASCII characters")
         return SecretStr(key)
 
     @property

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, create_run_folder
 from agentbatch.runs.store.store import Store
 from tests.support import commands
+from tests.support.refusing_server import refusing_server
 
 CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -34,15 +35,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(folder: Path) -> Command:
-    """The command as a user runs it, without a key: the rehearsal model refuses these tasks, and each fails at once."""
+def command(folder: Path) -> Iterator[Command]:
+    """The command as a user runs it, at an endpoint that refuses everything: each task fails at once."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    environ["HOME"] = str(folder.parent / "home")
+    environ |= {"HOME": str(folder.parent / "home"), "OPENAI_API_KEY": "sk-0123456789abcdef"}
 
     def run(*words: str, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
         return commands.run(*words, cwd=cwd, env=environ)
 
-    return run
+    with refusing_server() as environ["OPENAI_BASE_URL"]:
+        yield run
 
 
 def write_tasks(folder: Path, *names: str, file: str = "task.json") -> None:

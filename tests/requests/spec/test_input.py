@@ -55,7 +55,7 @@ def test_it_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
         ([b'{"id": "", "prompt": "x"}'], [", line 1: `id`: "]),
         ([b'{"id": "\\ud800", "prompt": "x"}'], [", line 1: `id`: "]),
         ([b'{"id": 7, "prompt": "x"}'], [", line 1: `id`: "]),
-        ([b'{"id": "a", "promt": "x"}'], [", line 1: `promt` is not known."]),
+        ([b'{"id": "a", "promt": "x"}'], [", line 1: `promt` is not known; did you mean `prompt`?"]),
         ([short("a"), b"", short("b"), short("a")], [", line 4: the id 'a' stands in line 1 already"]),
         ([short("a"), b"no", short("a")], [", line 2: not JSON", ", line 3: the id 'a' stands in line 1"]),
         ([], [" holds no requests"]),

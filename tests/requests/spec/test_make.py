@@ -181,8 +181,8 @@ def test_a_template_brings_its_own_settings(tmp_path: Path) -> None:
     [
         ("+++\nmodel = 'm'\n", "have no end"),
         ("+++\nmodel = \n+++\nx", "settings at its head: "),
-        ("+++\ntemprature = 1\n+++\nx", "temprature: is not known; there are system, model"),
-        ("+++\nmax_tokens = 0\n+++\nx", "max_tokens: must be greater than or equal to 1"),
+        ("+++\ntemprature = 1\n+++\nx", "unknown setting temprature; did you mean 'temperature'"),
+        ("+++\nmax_tokens = 0\n+++\nx", "max_tokens: must be 1 or more"),
     ],
 )
 def test_wrong_settings_of_a_template_are_told(tmp_path: Path, head: str, told: str) -> None:

@@ -67,7 +67,7 @@ def test_the_batch_form() -> None:
         (line({"id": 5, "prompt": "x"}), "here: `id`: "),
         (line({"id": "a"}), "needs `prompt` or `messages`, one of them"),
         (line({"id": "a", "prompt": "x", "messages": [{}]}), "one of them"),
-        (line({"id": "a", "promt": "x"}), "`promt` is not known. Lines have custom_id"),
+        (line({"id": "a", "promt": "x"}), "`promt` is not known; did you mean `prompt`"),
         (
             line({"custom_id": "a", "url": "/v1/images", "body": {}}),
             "`url` must be one of /v1/chat/completions",

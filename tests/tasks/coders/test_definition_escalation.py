@@ -32,7 +32,7 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
     [
         (
             'escalate = [{after = 0, model = "m"}]',
-            "escalate[0].after: must be greater than or equal to 1, not 0.",
+            "escalate[0].after: must be 1 or more, not 0.",
         ),
         (
             'escalate = [{after = 2, model = "m"}, {after = 2, model = "n"}]',
@@ -44,9 +44,9 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
         ),
         (
             'escalate = [{after = 2, model = ""}]',
-            "escalate[0].model: must have at least 1 character, not ''.",
+            "escalate[0].model: must not be empty.",
         ),
-        ('escalate = [{after = 2, model = " "}]', "escalate[0].model: must name a model."),
+        ('escalate = [{after = 2, model = " "}]', "escalate[0].model: must name a model, not ' '."),
         ("escalate = [{after = 2}]", "escalate[0].model is missing."),
         (
             'escalate = [{after = 2, modle = "m"}]',

@@ -180,8 +180,8 @@ HALF_A_VERDICT = {
         ((*RESULT, "iterations"), "1", "results[0].result.iterations must be a whole number, not '1'."),
         ((*RESULT, "resumable"), 1, "results[0].result.resumable must be true or false, not 1."),
         ((*RESULT, "tokenStats"), [], "results[0].result.tokenStats must be an object, not []."),
-        (("results", 0, "duration"), -1, "results[0].duration must be greater than or equal to 0, not -1."),
-        (("summary", "maxConcurrent"), 10**18, "summary.maxConcurrent must be less than or equal to"),
+        (("results", 0, "duration"), -1, "results[0].duration must be 0 or more, not -1."),
+        (("summary", "maxConcurrent"), 10**18, "summary.maxConcurrent must be 1,000,000,000,000,000 or less"),
         (
             ("summary", "timestamp"),
             "now",

@@ -83,7 +83,7 @@ def test_the_plan_in_a_line(tmp_path: Path) -> None:
 def test_notices_begin_with_the_rehearsal(tmp_path: Path) -> None:
     shared = ({"id": "a", "dir": "x"}, {"id": "b", "dir": "x"})
     told = notices(prepared_of(tmp_path, *shared, environ={}))
-    assert told[0].startswith("No key is set (rehearsal model: scripted replies, no AI).")
+    assert told[0].startswith("No key is set, and without one only the sample tasks run")
     assert told[1].startswith("2 tasks share the directory x ")
     assert not any("No key" in text for text in notices(prepared_of(tmp_path, *shared)))
 

@@ -275,8 +275,8 @@ async def test_a_wrong_value_is_told_and_nothing_starts(project: Project) -> Non
         await checked(pilot, app)
         for field, value, said in (
             ("parallel", "many", "at a time: must be a whole number, not 'many'."),
-            ("max_iterations", "0", "iterations: must be greater than or equal to 1, not '0'."),
-            ("coder_endpoint", "[red]nowhere", "coder at: not a URL like https://host/v1"),
+            ("max_iterations", "0", "iterations: must be 1 or more, not '0'."),
+            ("coder_endpoint", "[red]nowhere", "coder at: must be a URL like https://host/v1"),
             ("evaluation_base_url", "http://localhost:1/v1", "No API key for the evaluator"),
         ):
             entry = app.launch.query_one(f"#{field}", Input)
@@ -332,6 +332,7 @@ async def test_a_bad_task_file_is_explained_and_read_again_when_it_changes(proje
 
 async def test_foreign_text_is_plain_and_harmless(project: Project) -> None:
     hostile = "[bold red]x[/] [/nothing] \x1b]0;title\x07\x1b[2J end"
+    project.environ["OPENAI_API_KEY"] = "sk-0123456789abcdef"
     project.write(sample("t", first_prompt=hostile, dir="[b]d"))
     app = project.app()
     async with app.run_test(size=(160, 24)) as pilot:

@@ -127,7 +127,7 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
     except ValidationError as error:
         problem = first_problem(error)
         flag = problem.name.replace("_", "-")
-        raise UserError(f"--{flag}: {problem.message}, not {str(problem.given)[:40]!r}.") from None
+        raise UserError(f"--{flag}: {problem.told(lambda given: repr(str(given)[:40]))}.") from None
     return Recipe(prompt, settings, lists, rows, int(args.count))
 
 

@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
-from agentbatch.problems import first_problem
+from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.requests.spec.make_values import Values, combinations, read_text
 from agentbatch.requests.spec.request import MAX_ID
 from agentbatch.requests.spec.structured import read_schema
@@ -103,13 +103,18 @@ def read_prompt(path: Path) -> Prompt:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}, the settings at its head: {clip(str(error), 200)}.") from None
     except ValidationError as error:
-        problem = first_problem(error)
-        known = ", ".join(PromptSettings.model_fields)
-        unknown = problem.kind == "extra_forbidden"
-        what = f"is not known; there are {known}" if unknown else problem.message
-        raise UserError(f"{path}, the settings at its head: {problem.name}: {what}.") from None
+        sentences = [_sentence(problem) for problem in all_problems(error)]
+        raise UserError(in_one(f"{path}, the settings at its head", sentences)) from None
     # As many lines as before, so that an error names the right one.
     return Prompt(path, "\n" * (end + 1) + "\n".join(lines[end + 1 :]), settings)
+
+
+def _sentence(problem: Problem) -> str:
+    if problem.kind == "extra_forbidden":
+        return (
+            f"unknown setting {problem.name}; {hint(problem.name, PromptSettings.model_fields, 'there are')}"
+        )
+    return f"{problem.name}: {problem.told(lambda given: repr(str(given)[:40]))}."
 
 
 def make(recipe: Recipe) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
-from agentbatch.text import clip
+from agentbatch.text import clip, nearest
 
 Url = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
 """The endpoints that OpenAI's batch service takes."""
@@ -171,11 +171,15 @@ def _sentence(error: ValidationError) -> str:
     if problem.kind == "missing":
         return f"`{clip(name, 60)}` is missing."
     if problem.kind == "extra_forbidden":
-        return f"`{clip(name, 60)}` is not known. Lines have {_KNOWN}."
+        close = nearest(name, _NAMES)
+        known = f"; did you mean `{close}`?" if close else f". Lines have {_KNOWN}."
+        return f"`{clip(name, 60)}` is not known{known}"
     if name == "url":
         return f"`url` must be one of {', '.join(URLS)}."
-    return f"`{clip(name, 60)}`: {problem.message}."
+    return f"`{clip(name, 60)}`: {problem.told(lambda given: clip(repr(given)[:200], 40))}."
 
+
+_NAMES = (*_BatchLine.model_fields, *ShortRequest.model_fields)
 
 _KNOWN = (
     "custom_id, method, url and body (the Batch form), or id, prompt or messages, system, model, temperature, "

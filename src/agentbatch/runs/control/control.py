@@ -144,7 +144,7 @@ def _parsed(command: Command) -> _Request:
         problem = first_problem(error)
         raise UserError(
             f"The command {command.name} cannot be understood: {clip(problem.name, 60) or 'arguments'}: "
-            f"{problem.message}."
+            f"{clip(problem.told(), 200)}."
         ) from None
 
 

@@ -6,8 +6,9 @@ from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from agentbatch.config import MOST
 from agentbatch.errors import UserError
-from agentbatch.problems import first_problem, hint
+from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.tasks.agents.resources import find_resource, read_resource
 
 
@@ -27,7 +28,7 @@ class ModelParameters(Part):
 class EvaluatorLimits(Part):
     attempts: int = Field(3, ge=1, le=10)
     """Answers that are no valid verdict before an evaluation counts as failed."""
-    verify_timeout: float = Field(600.0, gt=0)
+    verify_timeout: float = Field(600.0, gt=0, lt=MOST)
     diff_characters: int = Field(30_000, ge=1000)
     unjudged_failed_checks: int = Field(2, ge=0)
     """Failures of a check in a row that go back to the coder without the judge."""
@@ -42,7 +43,7 @@ class CheckSettings(Part):
 
     discover: bool = True
     """Files are looked at for their form, examples in the task and tests that the project has are run."""
-    timeout: float = Field(60.0, gt=0)
+    timeout: float = Field(60.0, gt=0, lt=MOST)
     """Seconds for one of them."""
 
 
@@ -94,20 +95,16 @@ def load_definition(path: Path, kind: type[Definition]) -> Definition:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}.") from None
     except ValidationError as error:
-        raise UserError(f"{path}: {_explain(kind, error)}") from None
+        raise UserError(in_one(str(path), [_sentence(kind, one) for one in all_problems(error)])) from None
 
 
-def _explain(kind: type[BaseModel], error: ValidationError) -> str:
-    """The first problem as a sentence; a name that is not known comes first, since others follow from it."""
-    problem = first_problem(error, unknown_first=True)
+def _sentence(kind: type[BaseModel], problem: Problem) -> str:
     if problem.kind == "extra_forbidden":
         *above, last = problem.location
         return f"unknown setting {problem.name}; {hint(last, _known_names(kind, tuple(above)), 'known')}"
     if problem.kind == "missing":
         return f"{problem.name} is missing."
-    message = problem.message.replace("an object", "a table")  # TOML's word
-    shown = "" if problem.kind == "value_error" else f", not {problem.given!r}"
-    return f"{problem.name}: {message}{shown}."
+    return f"{problem.name}: {problem.told().replace('an object', 'a table', 1)}."  # TOML's word
 
 
 def _known_names(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -11,7 +11,11 @@ Kind = Literal["agents", "prompts"]
 
 
 def resource_folders(kind: Kind, folder: Path) -> list[Path]:
-    """The existing folders to look in, first match wins. `folder` is where the command runs."""
+    """The existing folders to look in, first match wins. `folder` is where the command runs.
+
+    Raises UserError where something else stands in a folder's place."""
+    if (folder / kind).is_file():
+        raise UserError(f"{folder / kind} is a file, and should be a folder of such files; rename it.")
     checkout = PACKAGE.parents[1]
     candidates = [folder / kind]
     if (checkout / "pyproject.toml").is_file() and PACKAGE.parent.name == "src":
@@ -30,8 +34,13 @@ def find_resource(kind: Kind, name: str, folder: Path) -> Path:
         raise UserError(f"{kind}/{name}: name a file that lies directly in {kind}/.")
     folders = resource_folders(kind, folder)
     for candidate in folders:
-        if (candidate / name).is_file():
-            return candidate / name
+        path = candidate / name
+        if path.is_file():
+            return path
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, and should be a file.")
+        if path.is_symlink():
+            raise UserError(f"{path} is a link that leads to no file.")
     looked = ", ".join(str(f) for f in folders) or "nowhere"
     raise UserError(f"There is no {kind}/{name} (looked in {looked}).")
 

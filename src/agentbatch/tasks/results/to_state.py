@@ -179,4 +179,4 @@ def _problem(error: ValidationError) -> str:
     place = clip(problem.name, 120) or "the document"
     if problem.kind == "missing":
         return f"{place} is missing."
-    return f"{place} {clip(problem.message, 300)}, not {clip(repr(problem.given)[:200], 60)}."
+    return f"{place} {clip(problem.told(lambda given: clip(repr(given)[:200], 60)), 400)}."

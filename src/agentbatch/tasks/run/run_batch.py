@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agentbatch.errors import UserError
 from agentbatch.files import as_json, resolved, write_document
 from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor
@@ -65,6 +66,8 @@ async def run_batch(
 
     Raises UserError before anything is spent; failures of tasks are in the outcome.
     """
+    if make_coders is None and prepared.unplayable:
+        raise UserError(prepared.unplayable)
     local_key = secrets.token_urlsafe(24)
     redact = Redactor([*prepared.settings.secrets, local_key])
     async with AsyncExitStack() as stack:

@@ -5,12 +5,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agentbatch.config import Isolation
+from agentbatch.config import MOST, Isolation
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 
 
 def _as_texts(value: object) -> object:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("must be text, or a list of texts")
     return (value,) if isinstance(value, str) else value
 
 
@@ -44,9 +46,9 @@ class Task(BaseModel):
     priority: int = 0
     """Higher starts earlier."""
     max_iterations: int | None = Field(None, ge=1, le=1000)
-    timeout: float | None = Field(None, gt=0)
+    timeout: float | None = Field(None, gt=0, lt=MOST)
     """Seconds of wall clock."""
-    max_cost: float | None = Field(None, gt=0)
+    max_cost: float | None = Field(None, gt=0, lt=MOST)
     """US dollars, both roles."""
     max_tokens: int | None = Field(None, ge=1)
     """Input and output, both roles."""
@@ -72,35 +74,35 @@ class Task(BaseModel):
     def _check_id(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[\w][\w.\-]{0,99}", value):
             raise ValueError(
-                "an id is 1 to 100 letters, digits, '.', '_' or '-' and does not start with '.' or '-'"
+                "must be 1 to 100 letters, digits, '.', '_' or '-', and not begin with '.' or '-'"
             )
         if value is not None and len(value.encode("utf-8")) > MAX_NAME:
-            raise ValueError(f"an id takes at most {MAX_NAME} bytes, since a folder is named after it")
+            raise ValueError(f"must take at most {MAX_NAME} bytes, since a folder is named after it")
         return value
 
     @field_validator("dir")
     @classmethod
     def _check_dir(cls, value: str) -> str:
         if "\0" in value:
-            raise ValueError("a directory name cannot contain NUL")
+            raise ValueError("must not have a NUL character")
         if value.startswith("~"):
             raise ValueError("~ is not expanded here; write the whole path, or one relative to the task file")
         if any(len(part.encode("utf-8")) > MAX_NAME for part in value.split("/")):
-            raise ValueError(f"a directory name takes at most {MAX_NAME} bytes")
+            raise ValueError(f"must have names of at most {MAX_NAME} bytes")
         return value
 
     @field_validator("first_prompt")
     @classmethod
     def _check_prompt(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError("the prompt is empty")
+            raise ValueError("must not be empty")
         return value
 
     @field_validator("verify")
     @classmethod
     def _check_verify(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not command.strip() or "\0" in command for command in value):
-            raise ValueError("a verify command is empty")
+            raise ValueError("must not have an empty command")
         return value
 
     @field_validator("env")

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
-from agentbatch.problems import first_problem, hint, path_name
+from agentbatch.problems import Problem, all_problems, hint, in_one, path_name
 from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.json_position import position_at, position_of
@@ -19,6 +19,10 @@ from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
 """Bytes. A task file beyond this is a mistake (a log, a disk image), not ten thousand prompts."""
+
+
+ENOUGH_MISTAKES = 100
+"""A file with more is not read to its end: each is looked up in its text."""
 
 
 class TaskFile(BaseModel):
@@ -50,7 +54,7 @@ def load_tasks(path: Path) -> list[Task]:
     try:
         entries = TaskFile.model_validate(data).tasks
     except ValidationError as error:
-        raise UserError(_explain(path, text, data, (), error)) from None
+        raise UserError(in_one(str(path), _sentences(text, (), error))) from None
     if not entries:
         raise UserError(f"{path}: there are no tasks in it.")
     tasks, places = _tasks(path, text, entries)
@@ -59,10 +63,11 @@ def load_tasks(path: Path) -> list[Task]:
 
 
 def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], list[int]]:
-    """The tasks, and of each the place of its entry."""
+    """The tasks, and of each the place of its entry. Raises UserError with all that is wrong in the entries."""
     search = FileSearch(path.resolve().parent)
     tasks: list[Task] = []
     places: list[int] = []
+    mistakes: list[str] = []
     made = 0
     for place, entry in enumerate(entries):
         try:
@@ -78,11 +83,14 @@ def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], l
                 tasks.append(task)
                 places.append(place)
         except ValidationError as error:
-            raise UserError(_explain(path, text, entry, ("tasks", place), error)) from None
+            mistakes += _sentences(text, ("tasks", place), error)
         except BadEntry as error:
             location = ("tasks", place, *error.location)
-            where = position_of(text, location)
-            raise UserError(f"{path}: {where}: {path_name(location)}: {error}") from None
+            mistakes.append(f"{position_of(text, location)}: {path_name(location)}: {error}")
+        if len(mistakes) >= ENOUGH_MISTAKES:
+            break
+    if mistakes:
+        raise UserError(in_one(str(path), mistakes))
     return tasks, places
 
 
@@ -133,18 +141,18 @@ def _read(path: Path) -> str:
     return text
 
 
-def _explain(
-    path: Path, text: str, data: object, above: tuple[str | int, ...], error: ValidationError
-) -> str:
-    """The first problem of `data`, which stands at `above` in the file."""
-    problem = first_problem(error)
-    location = (*above, *problem.location)
+def _sentences(text: str, above: tuple[str | int, ...], error: ValidationError) -> list[str]:
+    """What is wrong in the value that stands at `above` in the file."""
+    return [_sentence(text, (*above, *problem.location), problem) for problem in all_problems(error)]
+
+
+def _sentence(text: str, location: tuple[str | int, ...], problem: Problem) -> str:
     where, name = position_of(text, location), path_name(location) or "the file"
     if problem.kind == "extra_forbidden":
-        return f"{path}: {where}: unknown key {name}; {hint(location[-1], _known_keys(location))}"
+        return f"{where}: unknown key {name}; {hint(location[-1], _known_keys(location))}"
     if problem.kind == "missing":
-        return f"{path}: {where}: {name} is missing."
-    return f"{path}: {where}: {name}: {problem.message}, not {_short(problem.given)}."
+        return f"{where}: {name} is missing."
+    return f"{where}: {name}: {problem.told(_short)}."
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:

@@ -139,8 +139,7 @@ def notices(prepared: PreparedRun) -> list[str]:
     words = []
     if prepared.settings.rehearsal:
         words.append(
-            f"No key is set ({REHEARSAL}). It knows the sample tasks of `agentbatch init`; for your own, set "
-            "OPENAI_API_KEY in the environment or in .env."
+            prepared.unplayable or f"No key is set ({REHEARSAL}). Only the sample tasks can be run so."
         )
     return [harmless(text) for text in (*words, *prepared.warnings)]
 

@@ -176,6 +176,11 @@ class LaunchScreen(SizedScreen[None]):
         return not self.app.is_running or self._pruning
 
     @property
+    def _can_start(self) -> bool:
+        prepared = self._findings.prepared if self._findings is not None else None
+        return prepared is not None and not prepared.unplayable
+
+    @property
     def _chosen(self) -> dict[str, str]:
         return chosen_flags(self._at.settings, self.query_one(LaunchForm).values)
 
@@ -189,7 +194,7 @@ class LaunchScreen(SizedScreen[None]):
         if self._findings is None:
             self._waiting = True
             self._check()
-        elif self._findings.prepared is not None:
+        elif self._can_start:
             self._start(launch_words(self._words, self._chosen), remember=True)
 
     @on(Button.Pressed, "#resume")
@@ -295,5 +300,4 @@ class LaunchScreen(SizedScreen[None]):
             text = f"Starting the engine{loading}. Esc calls it off."
         elif self._findings is None:
             text = "Checking."
-        ready = self._findings is not None and self._findings.prepared is not None
-        self.query_one(LaunchActions).show(text, can_start=ready, busy=self._starting is not None)
+        self.query_one(LaunchActions).show(text, can_start=self._can_start, busy=self._starting is not None)

@@ -101,7 +101,7 @@ NO_SCHEMA = frozenset({"json_schema", "json_object"})
         (Say(content=CUT), "That is not a valid verdict", ()),
         (Say(content=""), "no JSON object", ()),
         (PROSE, "no JSON object", ()),
-        (Say(content='{"complete": true}'), "Field required", ()),
+        (Say(content='{"complete": true}'), "is missing", ()),
         (WHITESPACE, "Be much shorter", NO_SCHEMA),
         (PROSE, "no JSON object", NO_SCHEMA),
     ],

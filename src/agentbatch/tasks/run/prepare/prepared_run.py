@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.text import list_names
 from agentbatch.usage import Usage
 from agentbatch.workspace.preparation import SandboxChoice
 
@@ -60,6 +62,24 @@ class PreparedRun:
     def judged(self) -> bool:
         """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
+
+    @cached_property
+    def unplayable(self) -> str:
+        """Why it cannot be run, only looked at: the rehearsal model has replies for the sample tasks alone."""
+        if not self.settings.rehearsal:
+            return ""
+        from agentbatch.rehearsal.library import sample_scripts  # the scripts: only without a key
+
+        prompts = [script.prompt for script in sample_scripts()]
+        tasks = self.plan.tasks
+        own = [one.id for one in tasks if not any(prompt in one.task.first_prompt for prompt in prompts)]
+        if not own:
+            return ""
+        return (
+            "No key is set, and without one only the sample tasks run (scripted replies, no AI): not "
+            f"{list_names(own, 3)}. Set OPENAI_API_KEY, or CODER_API_KEY and EVALUATION_API_KEY, in the environment "
+            "or in .env; --local runs a model on this machine; --dry-run shows the plan."
+        )
 
     @property
     def max_concurrent(self) -> int:
