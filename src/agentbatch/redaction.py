@@ -14,11 +14,17 @@ class Redactor:
     """Replaces the configured key values in text. Built once a run from the settings' secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        keys = {s for s in secrets if len(s) >= MIN_SECRET}
+        self._given = tuple(secrets)
+        keys = {s for s in self._given if len(s) >= MIN_SECRET}
         # A key with a quote or a backslash looks different inside JSON text.
         keys |= {json.dumps(key)[1:-1] for key in keys}
         # Longest first, so that a key that contains another one is masked whole.
         self._secrets = sorted(keys, key=len, reverse=True)
+
+    def add(self, secret: str) -> None:
+        """One more, learnt while running: a key that a command has printed."""
+        if secret not in self._given:
+            self.__dict__.update(Redactor([*self._given, secret]).__dict__)
 
     @property
     def longest(self) -> int:

@@ -124,4 +124,98 @@ def test_env_files(tmp_path: Path) -> None:
 
 def test_every_setting_has_a_variable() -> None:
     assert all(opt.env for opt in options().values())
-    assert secret_variables() == {"CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"}
+    keys = {"CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"}
+    assert secret_variables() == {
+        *keys,
+        *(f"{key}_COMMAND" for key in keys),
+        *("AGENTBATCH_HEADERS", "CODER_HEADERS", "EVALUATION_HEADERS"),
+        *("AGENTBATCH_CLIENT_KEY_PASSWORD", "AGENTBATCH_NOTIFY"),
+    }
+
+
+ROLE_KEYS = {"CODER_API_KEY": "sk-coder", "EVALUATION_API_KEY": "sk-judge"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "key", "command"),
+    [
+        ({"CODER_API_KEY_COMMAND": "get", "OPENAI_API_KEY": "sk-both"}, "", "", "get"),
+        ({"CODER_API_KEY": "sk-own", "OPENAI_API_KEY_COMMAND": "get"}, "", "sk-own", ""),
+        ({"OPENAI_API_KEY_COMMAND": "get"}, "OPENAI_API_KEY=sk-file", "", "get"),
+        ({"OPENAI_API_KEY": "sk-both"}, "OPENAI_API_KEY_COMMAND=get", "sk-both", ""),
+        ({"OPENAI_API_KEY": "sk-both"}, "CODER_API_KEY_COMMAND=get", "", "get"),
+    ],
+)
+def test_a_key_and_a_command_that_prints_one_are_one_or_the_other(
+    tmp_path: Path, environ: dict[str, str], file: str, key: str, command: str
+) -> None:
+    (tmp_path / "keys").write_text(file)
+    settings = load_settings({"judge": "none"}, environ, Path("keys"), tmp_path)
+    role = settings.coder
+    assert (role.api_key.get_secret_value(), role.key_command.get_secret_value()) == (key, command)
+    assert not settings.rehearsal
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "words"),
+    [
+        (
+            {"CODER_API_KEY": "sk-a", "CODER_API_KEY_COMMAND": "get"},
+            "",
+            "CODER_API_KEY and CODER_API_KEY_COMMAND are both set",
+        ),
+        (ROLE_KEYS, "CODER_API_KEY_COMMAND=touch /planted", "CODER_API_KEY_COMMAND in .env is not run"),
+        (ROLE_KEYS, "OPENAI_API_KEY_COMMAND=touch /planted", "OPENAI_API_KEY_COMMAND in .env is not run"),
+    ],
+)
+def test_a_command_that_anybody_could_have_written_is_not_run(
+    tmp_path: Path, environ: dict[str, str], file: str, words: str
+) -> None:
+    (tmp_path / ".env").write_text(file)
+    with pytest.raises(UserError, match=words):
+        load_settings({}, environ, None, tmp_path)
+
+
+def test_headers_of_both_roles_and_of_each(tmp_path: Path) -> None:
+    environ = {
+        **ROLE_KEYS,
+        "AGENTBATCH_HEADERS": "x-team=everybody,x-gate=gate-secret",
+        "CODER_HEADERS": "X-Team=coders-own",
+    }
+    settings = load_settings({}, environ, None, tmp_path)
+    coder = [header.get_secret_value() for header in settings.coder.headers]
+    judge = [header.get_secret_value() for header in settings.evaluator.headers]
+    assert coder == ["X-Team=coders-own", "x-gate=gate-secret"]
+    assert judge == ["x-team=everybody", "x-gate=gate-secret"]
+    assert {"gate-secret", "coders-own", "sk-coder"} <= set(settings.secrets)
+    assert settings.coder.access != settings.evaluator.access
+    assert "gate-secret" not in repr(settings)
+    flags = {"header": ["x-team=by-flag, one=value"]}
+    assert load_settings(flags, ROLE_KEYS, None, tmp_path).coder.headers[0].get_secret_value() == (
+        "x-team=by-flag, one=value"
+    )
+
+
+def test_a_header_that_stands_for_the_key_needs_none(tmp_path: Path) -> None:
+    environ = {
+        "AGENTBATCH_HEADERS": "api-key=azure-secret",
+        "CODER_ENDPOINT": "https://x.openai.azure.com/v1",
+    }
+    settings = load_settings({}, environ, None, tmp_path)
+    assert not settings.rehearsal
+    with pytest.raises(UserError, match="No API key for the evaluator"):
+        load_settings({}, {"CODER_HEADERS": "api-key=azure-secret"}, None, tmp_path)
+
+
+def test_a_wrong_header_is_named_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="CODER_HEADERS: a header is NAME=VALUE") as refused:
+        load_settings({}, {**ROLE_KEYS, "CODER_HEADERS": "azure-secret"}, None, tmp_path)
+    assert "azure-secret" not in str(refused.value)
+    with pytest.raises(UserError, match="--header: the header Host is made by the connection") as refused:
+        load_settings({"header": ["Host=azure-secret"]}, ROLE_KEYS, None, tmp_path)
+    assert "azure-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_have_the_names_of_the_field(tmp_path: Path, name: str) -> None:
+    assert load_settings({}, {name: "ours.pem"}, None, tmp_path).ca_bundle == Path("ours.pem")

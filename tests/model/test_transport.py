@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
 
 from agentbatch.errors import UserError
-from agentbatch.model.proxy import proxy_of
+from agentbatch.model.proxy import is_excepted, proxy_of
 from agentbatch.model.transport import HttpAnswer, Transport, TransportError
 
 
@@ -89,8 +90,8 @@ async def test_a_proxy_that_cannot_be_used_is_a_sentence_without_its_password(
     with pytest.raises(UserError) as refused:
         await post("https://api.example.invalid/v1")
     assert str(refused.value) == (
-        f"The proxy that the environment names for api.example.invalid is {shown}, and model calls go through HTTP "
-        "proxies alone: set HTTPS_PROXY to one (http://proxy:3128), or NO_PROXY=api.example.invalid to go without."
+        f"ALL_PROXY names {shown} as the proxy for api.example.invalid, and model calls go through HTTP proxies "
+        "alone: set HTTPS_PROXY to one (http://proxy:3128), or NO_PROXY=api.example.invalid to go without."
     )
     assert (await post(f"http://127.0.0.1:{seen.port}/v1")).status == 200, "none stands before this machine"
     monkeypatch.setenv("HTTPS_PROXY", "http://gate:3128")
@@ -137,3 +138,42 @@ async def test_an_answer_that_is_no_http_gets_no_status(seen: Seen) -> None:
         with pytest.raises(TransportError, match="the answer is not valid HTTP") as failed:
             await post(f"http://127.0.0.1:{port}/v1")
     assert "400" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "excepted"),
+    [
+        ("", "https://api.example.com/v1", False),
+        ("*", "https://api.example.com/v1", True),
+        ("example.com", "https://api.example.com/v1", True),
+        ("EXAMPLE.com.", "https://api.Example.com./v1", True),
+        (".example.com", "https://api.example.com/v1", True),
+        ("*.example.com", "https://api.example.com/v1", True),
+        ("example.com", "https://badexample.com/v1", False),
+        ("example.com", "https://example.com.evil.net/v1", False),
+        ("other.net, api.example.com", "https://api.example.com/v1", True),
+        ("other.net api.example.com", "https://api.example.com/v1", True),
+        ("api.example.com:443", "https://api.example.com/v1", True),
+        ("api.example.com:8443", "https://api.example.com/v1", False),
+        ("api.example.com:8443", "https://api.example.com:8443/v1", True),
+        ("https://api.example.com", "https://api.example.com/v1", True),
+        ("http://api.example.com", "https://api.example.com/v1", False),
+        ("all://*example.com", "https://api.example.com/v1", True),
+        ("all://", "https://api.example.com/v1", False),
+        ("10.0.0.0/8", "http://10.1.2.3/v1", True),
+        ("10.0.0.0/8", "http://11.1.2.3/v1", False),
+        ("10.1.2.3/8", "http://10.9.9.9/v1", True),
+        ("10.0.0.0/8:8080", "http://10.1.2.3:8080/v1", True),
+        ("10.0.0.0/8:8080", "http://10.1.2.3:8081/v1", False),
+        ("10.0.0.0/99", "http://10.1.2.3/v1", False),
+        ("10.1.2.3", "http://10.1.2.3/v1", True),
+        ("2.3", "http://10.1.2.3/v1", False),
+        ("fd00::/8", "http://[fd00::1]:8080/v1", True),
+        ("[fd00::1]", "http://[fd00::1]/v1", True),
+        ("[fd00::1]:80", "http://[fd00::1]:81/v1", False),
+        ("fd00::1", "http://[fd00::2]/v1", False),
+        (",,: ,", "https://api.example.com/v1", False),
+    ],
+)
+def test_addresses_that_no_proxy_has(no_proxy: str, url: str, excepted: bool) -> None:
+    assert is_excepted(urlsplit(url), no_proxy) is excepted

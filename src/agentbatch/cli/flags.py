@@ -61,6 +61,10 @@ def add_setting_flags(
             )
 
 
+REPEATABLE = frozenset({"header", "notify"})
+"""Settings whose flag may be given several times."""
+
+
 def add_flag(
     section: argparse._ArgumentGroup,
     field: str,
@@ -82,6 +86,8 @@ def add_flag(
         if getattr(part, "__origin__", None) is Literal:
             metavar = "|".join(get_args(part))
     many: dict[str, Any] = {"nargs": "?", "const": option.alone} if alone or option.alone else {}
+    if field in REPEATABLE:
+        many["action"] = "append"
     section.add_argument(*names, dest=field, metavar=metavar, default=argparse.SUPPRESS, help=text, **many)
 
 

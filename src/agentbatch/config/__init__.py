@@ -16,6 +16,7 @@ from agentbatch.config.settings import (
     SandboxName,
     Settings,
     ToolModeChoice,
+    is_secret,
     options,
     secret_variables,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "SandboxName",
     "Settings",
     "ToolModeChoice",
+    "is_secret",
     "load",
     "load_settings",
     "options",

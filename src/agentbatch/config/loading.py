@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from agentbatch.config.env_file import EnvFile, doubts, load_env_file
-from agentbatch.config.settings import DEFAULT_MODEL, Settings, options
+from agentbatch.config.settings import DEFAULT_MODEL, Settings, is_secret, options
 from agentbatch.errors import UserError
 from agentbatch.problems import all_problems, in_one
 from agentbatch.text import clip
@@ -91,6 +91,7 @@ def load(
                 where = "" if environ.get(name) else f" in {env_file or '.env'}"
                 values[field], sources[field] = found, name + where
                 break
+    _one_key_a_role(values, sources, named=env_file is not None)
     notes = _settle_doubts(file, environ, sources, here="local" in values)
     _leave_roles_to_local(values, sources, flags)
     try:
@@ -142,12 +143,37 @@ def _with_usual_models(settings: Settings, sources: Mapping[str, str]) -> tuple[
     return settings, notes
 
 
+def _one_key_a_role(values: dict[str, Any], sources: dict[str, str], *, named: bool) -> None:
+    """A key and a command that prints one exclude each other: the role's own wins over the one of both roles, the
+    environment over the file. `named`: the user named the file. Raises UserError for two of one rank, and for a command
+    in a `.env` that lies about: whoever wrote it would have it run."""
+    for role in ("coder", "evaluation"):
+        key, command = f"{role}_api_key", f"{role}_api_key_command"
+        if command not in sources:
+            continue
+        if " in " in sources[command] and not named:
+            raise UserError(
+                f"{sources[command]} is not run, since a task's coder could have written that file: set it in the "
+                "environment, or name the file with --env-file."
+            )
+        if key not in sources:
+            continue
+        ranks = {
+            field: (not sources[field].startswith("OPENAI_"), " in " not in sources[field])
+            for field in (key, command)
+        }
+        if ranks[key] == ranks[command]:
+            raise UserError(f"{sources[key]} and {sources[command]} are both set: leave one of them out.")
+        loser = min(ranks, key=lambda field: ranks[field])
+        del values[loser], sources[loser]
+
+
 def explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     """A sentence for a person, or one a line. `sources`: the flag or variable of each field."""
     sentences = []
     for problem in all_problems(error):
         field = str(problem.location[0])
-        secret = field.endswith("_api_key") or field == "notify"
+        secret = is_secret(field)
         told = problem.message if secret else problem.told(lambda given: repr(clip(str(given), 100)))
         sentences.append(f"{sources.get(field, field)}: {told}.")
     return sentences[0] if len(sentences) == 1 else in_one("The settings", sentences)
@@ -161,8 +187,11 @@ def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags
     if "local" not in values:
         return
     roles = {
-        "coder_endpoint": ("coder_model", "coder_api_key"),
-        "evaluation_base_url": ("evaluation_model", "evaluation_api_key"),
+        "coder_endpoint": ("coder_model", "coder_api_key", "coder_api_key_command", "coder_headers"),
+        "evaluation_base_url": (
+            *("evaluation_model", "evaluation_api_key"),
+            *("evaluation_api_key_command", "evaluation_headers"),
+        ),
     }
     if flags.keys() >= roles.keys():
         if "local" in flags:
@@ -172,15 +201,16 @@ def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags
             )
         del values["local"]  # a variable's; the flags win
         return
-    for endpoint, (model, key) in roles.items():
+    for endpoint, others in roles.items():
         if endpoint in flags:
             continue
+        model = others[0]
         if model in flags:
             raise UserError(
                 f"{sources[model]}: with --local this role is played by the local model; name the role's endpoint too, "
                 "or leave the flag out."
             )
-        for field in (endpoint, model, key):
+        for field in (endpoint, *others):
             values.pop(field, None)
             sources.pop(field, None)
 
@@ -188,14 +218,14 @@ def _leave_roles_to_local(values: dict[str, Any], sources: dict[str, str], flags
 def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
     """One role with a key and the other without is a mistake; so is an endpoint without a key."""
     for role, key, key_name, endpoint in (
-        ("coder", settings.coder_api_key, "CODER_API_KEY", "coder_endpoint"),
-        ("evaluator", settings.evaluation_api_key, "EVALUATION_API_KEY", "evaluation_base_url"),
+        ("coder", settings.has_key("coder"), "CODER_API_KEY", "coder_endpoint"),
+        ("evaluator", settings.has_key("evaluation"), "EVALUATION_API_KEY", "evaluation_base_url"),
     ):
         if settings.local is not None and endpoint not in sources:
             continue
         if role == "evaluator" and settings.judge == "none":
             continue
-        if key is None and (not settings.rehearsal or endpoint in sources):
+        if not key and (not settings.rehearsal or endpoint in sources):
             why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
             raise UserError(
                 f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not set. "

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from agentbatch.config.headers import read_header
 from agentbatch.config.loading import explain
 from agentbatch.config.settings import Option, Settings, option
 from agentbatch.errors import UserError
@@ -21,8 +22,9 @@ GROUPS: Mapping[str, str] = {
     "output": "output",
 }
 
-ONCE = frozenset({"resume", "retry_failed", "force", "daemon", "dry_run", "notify"})
-"""Settings of one session, not of the batch. The addresses of `notify` are secrets besides: they are not stored."""
+ONCE = frozenset({"resume", "retry_failed", "force", "daemon", "dry_run", "notify", "header"})
+"""Settings of one session, not of the batch. `notify` and `header` have secrets besides: they are not
+stored."""
 
 
 class RequestsSettings(BaseModel):
@@ -117,6 +119,10 @@ class Shared(NamedTuple):
 
 SHARED: Mapping[str, Shared] = {
     "coder_endpoint": Shared("ask", "the OpenAI-compatible endpoint", flag="--endpoint"),
+    "header": Shared("ask", "a header of every request; again for more"),
+    "ca_bundle": Shared("ask"),
+    "client_cert": Shared("ask"),
+    "client_key": Shared("ask"),
     "rpm": Shared("pace", "requests a minute"),
     "tpm": Shared("pace", "tokens a minute"),
     "throttle_ms": Shared("pace", "pause between two starts", maximum=2_000),
@@ -194,6 +200,9 @@ def command_words(flags: Mapping[str, Any]) -> list[str]:
         named = option("--env-file", ()) if field == "env_file" else table[field][1]
         if field == "display":
             words += ["--json"] if value == "json" else []
+        elif field == "header":
+            values = value if isinstance(value, list) else [value]
+            words += [word for text in values for word in named.words(f"{read_header(str(text))[0]}=...")]
         elif named.flag and value is True:
             words.append(named.flag)
         elif named.flag:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values, split_headers
+
 Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
 SandboxName = Literal["auto", "bubblewrap", "none"]
@@ -81,6 +83,16 @@ class RoleSettings(BaseModel):
     model: str
     base_url: str
     api_key: SecretStr
+    key_command: SecretStr = SecretStr("")
+    """Prints the key; empty: there is none."""
+    headers: tuple[SecretStr, ...] = ()
+    """Of every request, as `read_header` takes them."""
+
+    @property
+    def access(self) -> tuple[str, ...]:
+        """What makes one endpoint of two roles: the address and all that is sent to it as a key."""
+        secrets = (self.api_key, self.key_command, *self.headers)
+        return (self.base_url, *(secret.get_secret_value() for secret in secrets))
 
 
 class Settings(BaseModel):
@@ -215,6 +227,36 @@ class Settings(BaseModel):
     evaluation_api_key: Annotated[
         SecretStr | None, option(None, ("EVALUATION_API_KEY", "OPENAI_API_KEY"))
     ] = None
+
+    coder_api_key_command: Annotated[
+        SecretStr | None, option(None, ("CODER_API_KEY_COMMAND", "OPENAI_API_KEY_COMMAND"))
+    ] = None
+    evaluation_api_key_command: Annotated[
+        SecretStr | None, option(None, ("EVALUATION_API_KEY_COMMAND", "OPENAI_API_KEY_COMMAND"))
+    ] = None
+    header: Annotated[
+        tuple[SecretStr, ...], option("--header", "AGENTBATCH_HEADERS", "NAME=VALUE", "models")
+    ] = Field((), description="a header of every request to both roles' endpoints; again for more")
+    coder_headers: Annotated[tuple[SecretStr, ...], option(None, "CODER_HEADERS")] = ()
+    evaluation_headers: Annotated[tuple[SecretStr, ...], option(None, "EVALUATION_HEADERS")] = ()
+    ca_bundle: Annotated[
+        Path | None,
+        option(
+            "--ca-bundle",
+            ("AGENTBATCH_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+            "FILE",
+            "models",
+        ),
+    ] = Field(
+        None, description="certificates to trust in place of the system's: a PEM file, or a folder of them"
+    )
+    client_cert: Annotated[
+        Path | None, option("--client-cert", "AGENTBATCH_CLIENT_CERT", "FILE", "models")
+    ] = Field(None, description="a client certificate (PEM, with its key if that has no file of its own)")
+    client_key: Annotated[Path | None, option("--client-key", "AGENTBATCH_CLIENT_KEY", "FILE", "models")] = (
+        Field(None, description="the client certificate's key")
+    )
+    client_key_password: Annotated[SecretStr | None, option(None, "AGENTBATCH_CLIENT_KEY_PASSWORD")] = None
 
     local: Annotated[str | None, option("--local", "AGENTBATCH_LOCAL", "FILE|NAME", "models")] = Field(
         None,
@@ -351,6 +393,15 @@ class Settings(BaseModel):
             raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
         return value.rstrip("/")
 
+    @field_validator("header", "coder_headers", "evaluation_headers", mode="before")
+    @classmethod
+    def _check_headers(cls, value: object) -> object:
+        given = split_headers(value) if isinstance(value, str) else value
+        if isinstance(given, list | tuple):
+            for header in given:
+                read_header(header.get_secret_value() if isinstance(header, SecretStr) else str(header))
+        return given
+
     @field_validator("coder_api_key", "evaluation_api_key")
     @classmethod
     def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -366,7 +417,26 @@ class Settings(BaseModel):
     @property
     def rehearsal(self) -> bool:
         """No key and no local model: the scripted rehearsal model plays both roles."""
-        return self.local is None and self.coder_api_key is None and self.evaluation_api_key is None
+        return self.local is None and not self.has_key("coder") and not self.has_key("evaluation")
+
+    def has_key(self, role: Literal["coder", "evaluation"]) -> bool:
+        """A key, a command that prints one, or a header that stands for it."""
+        key, command = getattr(self, f"{role}_api_key"), getattr(self, f"{role}_api_key_command")
+        return key is not None or command is not None or has_key(self._headers(role))
+
+    def _headers(self, role: str) -> tuple[Header, ...]:
+        both = (self.header, getattr(self, f"{role}_headers"))
+        return merged([read_header(text.get_secret_value()) for text in group] for group in both)
+
+    def _role(self, role: str, model: str, base_url: str) -> RoleSettings:
+        key, command = getattr(self, f"{role}_api_key"), getattr(self, f"{role}_api_key_command")
+        return RoleSettings(
+            model=model,
+            base_url=base_url,
+            api_key=key or SecretStr(""),
+            key_command=command or SecretStr(""),
+            headers=tuple(SecretStr(f"{name}={value}") for name, value in self._headers(role)),
+        )
 
     @property
     def coder_is_local(self) -> bool:
@@ -379,23 +449,19 @@ class Settings(BaseModel):
 
     @property
     def coder(self) -> RoleSettings:
-        return RoleSettings(
-            model=self.coder_model, base_url=self.coder_endpoint, api_key=self.coder_api_key or SecretStr("")
-        )
+        return self._role("coder", self.coder_model, self.coder_endpoint)
 
     @property
     def evaluator(self) -> RoleSettings:
-        return RoleSettings(
-            model=self.evaluation_model,
-            base_url=self.evaluation_base_url,
-            api_key=self.evaluation_api_key or SecretStr(""),
-        )
+        return self._role("evaluation", self.evaluation_model, self.evaluation_base_url)
 
     @property
     def secrets(self) -> list[str]:
-        """Key values for the redactor; the addresses of notifications carry tokens."""
-        keys = (self.coder_api_key, self.evaluation_api_key, *self.notify)
-        return [k.get_secret_value() for k in keys if k is not None]
+        """Key values for the redactor, and what stands for a key; the addresses of notifications carry tokens. What a
+        command prints is told to the redactor when it has printed it."""
+        keys = (self.coder_api_key, self.evaluation_api_key, self.client_key_password, *self.notify)
+        headers = self._headers("coder") + self._headers("evaluation")
+        return [k.get_secret_value() for k in keys if k is not None] + secret_values(headers)
 
 
 def options() -> dict[str, Option]:
@@ -406,8 +472,12 @@ def options() -> dict[str, Option]:
     }
 
 
+def is_secret(field: str) -> bool:
+    """Whether its value may never be shown or kept."""
+    info = Settings.model_fields.get(field)
+    return info is not None and "SecretStr" in str(info.annotation)
+
+
 def secret_variables() -> frozenset[str]:
     """Names of the environment variables that carry keys."""
-    return frozenset(
-        name for field, opt in options().items() if field.endswith("_api_key") for name in opt.env
-    )
+    return frozenset(name for field, opt in options().items() if is_secret(field) for name in opt.env)

@@ -1,11 +1,14 @@
 """One endpoint: a base URL and a key, with its limits and learned capabilities, shared by all its clients."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 from urllib.parse import urlsplit
 
+from agentbatch.errors import UserError
+from agentbatch.model.access import Access
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
@@ -43,6 +46,7 @@ class Endpoint:
         counter: TokenCounter | None = None,
         forms: ToolForms | None = None,
         quota: QuotaGate | None = None,
+        access: Access = Access(),  # noqa: B008 (frozen)
     ) -> None:
         self.base_url = base_url
         self.identity = identity or base_url
@@ -55,6 +59,11 @@ class Endpoint:
         self.quota = quota or QuotaGate()
         self.rng = random.Random()
         self.api_key = api_key
+        """The one in use; empty until it is open where a command prints it."""
+        self.access = access
+        self._renewing = asyncio.Lock()
+        self._given_up = ""
+        """A refused key for which the command had no other."""
         self.request_timeout = request_timeout
         self._connect_timeout = connect_timeout
         self._pool = max(pool, limits.max_in_flight or 0)
@@ -71,8 +80,11 @@ class Endpoint:
         return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
 
     async def __aenter__(self) -> Self:
+        """Raises UserError for a proxy, certificates or a key's command that cannot be used."""
+        if self.access.renew is not None and not self.api_key:
+            self.api_key = await self.access.renew()
         self._transport = await Transport.open(
-            self.base_url, self.api_key, self.request_timeout, self._connect_timeout, self._pool
+            self.base_url, self.api_key, self.request_timeout, self._connect_timeout, self._pool, self.access
         )
         return self
 
@@ -83,10 +95,36 @@ class Endpoint:
             self._transport = None
 
     async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
-        """One request, one answer of any status, as `Transport.post`. Raises TransportError when none came."""
+        """One request, one answer of any status, as `Transport.post`; after a 401 once more where a command prints
+        another key. Raises TransportError when none came."""
         if self._transport is None:
             raise RuntimeError("the endpoint is not open: use `async with endpoint`")
-        return await self._transport.post(path, content, reader)
+        used = self.api_key
+        answer = await self._transport.post(path, content, reader)
+        if answer.status == 401 and await self.renewed(used):
+            return await self._transport.post(path, content, reader)
+        return answer
+
+    async def renewed(self, used: str) -> bool:
+        """Whether there is another key than the one that was refused: the command is run for all who wait, once."""
+        if self.access.renew is None:
+            return False
+        async with self._renewing:
+            if self.api_key != used:
+                return True
+            if self._given_up == used:
+                return False
+            try:
+                self.api_key = await self.access.renew()
+            except UserError as error:
+                if self._on_learned is not None:
+                    self._on_learned(self.redact(f"{self.host} refuses the key. {error}"))
+            if self.api_key == used:
+                self._given_up = used
+                return False
+            if self._transport is not None:
+                self._transport.use_key(self.api_key)
+            return True
 
     def capabilities(self, model: str) -> Capabilities:
         """What the model is believed to support here."""

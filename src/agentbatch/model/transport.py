@@ -4,13 +4,13 @@ import asyncio
 import base64
 import errno
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
+from agentbatch.model.access import Access
 from agentbatch.model.proxy import proxy_of
 
 if TYPE_CHECKING:
@@ -90,10 +90,13 @@ class Transport:
         headers: Mapping[str, str],
         request_timeout: float,
         proxy: str | None,
+        *,
+        takes_key: bool = True,
     ) -> None:
         self._session = session
         self._url = url
-        self._headers = headers
+        self._headers = dict(headers)
+        self._takes_key = takes_key
         self._request_timeout = request_timeout
         self._proxy = proxy
         self._answered = False
@@ -101,27 +104,43 @@ class Transport:
 
     @classmethod
     async def open(
-        cls, base_url: str, api_key: str, request_timeout: float, connect_timeout: float, pool: int
+        cls,
+        base_url: str,
+        api_key: str,
+        request_timeout: float,
+        connect_timeout: float,
+        pool: int,
+        access: Access = Access(),  # noqa: B008 (frozen)
     ) -> Self:
-        """Raises UserError for a proxy of the environment that cannot be used."""
+        """Raises UserError for certificates, and for a proxy of the environment, that cannot be used."""
         import aiohttp  # 0.2 s that a command without model calls does not need
 
         url, authorization = _without_user(base_url)
         proxy = proxy_of(url)
-        tls = ssl_context() if urlsplit(url).scheme == "https" else True
+        tls = access.certificates.context() if urlsplit(url).scheme == "https" else True
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=pool, keepalive_timeout=KEEPALIVE, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
         )
         headers = {
-            "authorization": authorization or f"Bearer {api_key or 'none'}",
             "content-type": "application/json",
             "accept": "application/json",
             "accept-encoding": "identity",
             "user-agent": f"agentbatch/{__version__}",
         }
-        return cls(session, url, headers, request_timeout, proxy)
+        if authorization:
+            headers["authorization"] = authorization
+        headers |= {name.lower(): value for name, value in access.headers.items()}
+        takes_key = not authorization and not access.has_key
+        made = cls(session, url, headers, request_timeout, proxy, takes_key=takes_key)
+        made.use_key(api_key)
+        return made
+
+    def use_key(self, api_key: str) -> None:
+        """From the next request on, unless a header or the address stands for the key."""
+        if self._takes_key:
+            self._headers["authorization"] = f"Bearer {api_key or 'none'}"
 
     async def close(self) -> None:
         await self._session.close()
@@ -205,13 +224,6 @@ def _joined(base_url: str, path: str) -> str:
     """The path below the base URL; a query of the base URL (some gateways' API version) stays behind it."""
     base, mark, query = base_url.partition("?")
     return base.rstrip("/") + path + mark + query
-
-
-def ssl_context() -> ssl.SSLContext:
-    """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
-    import httpx2  # it knows where systems keep them; 0.1 s, for https only
-
-    return httpx2.create_ssl_context()
 
 
 def _without_user(base_url: str) -> tuple[str, str]:

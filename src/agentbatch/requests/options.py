@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.errors import UserError
+from agentbatch.model.access import Access
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.report.progress import BatchProgress
@@ -63,6 +64,8 @@ class BatchOptions:
     """Empty: OPENAI_BASE_URL, else OpenAI's."""
     api_key: str = ""
     """Empty: OPENAI_API_KEY."""
+    access: Access = Access()  # noqa: RUF009 (frozen)
+    """Headers, certificates, and what renews the key."""
     rpm: int | None = None
     """Requests a minute."""
     tpm: int | None = None

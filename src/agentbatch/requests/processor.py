@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from agentbatch.config.headers import secret_values
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
@@ -246,7 +247,8 @@ def _endpoint(options: BatchOptions) -> Endpoint:
         request_timeout=options.request_timeout,
         quota=QuotaGate(options.wait_for_quota),
         stream=False,
-        redact=Redactor([key] if key else []),
+        redact=Redactor([*([key] if key else []), *secret_values(options.access.headers.items())]),
+        access=options.access,
     )
 
 

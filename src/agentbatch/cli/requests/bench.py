@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -115,6 +116,7 @@ async def _measure(args: argparse.Namespace) -> "tuple[list[Round], str]":
 
 @asynccontextmanager
 async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
+    from agentbatch.model.access import Access
     from agentbatch.requests.run.bench import Target
 
     if not args.spends:
@@ -129,8 +131,10 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
             "--yes-spend measures the coder's endpoint, and none is set: CODER_API_KEY or OPENAI_API_KEY, and "
             "CODER_ENDPOINT and CODER_MODEL where they are not the usual ones."
         )
-    key = given.coder.api_key.get_secret_value()
-    yield Target(given.coder.base_url, key, given.coder_model, Prices.of(given.prices, Path.cwd()))
+    role, folder = given.coder, Path.cwd()
+    access = Access.of(role, given, folder=folder, environ=os.environ, on_key=lambda key: None)
+    key = role.api_key.get_secret_value()
+    yield Target(role.base_url, key, role.model, Prices.of(given.prices, folder), access)
 
 
 def _where(args: argparse.Namespace, target: "Target") -> str:

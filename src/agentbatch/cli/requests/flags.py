@@ -19,12 +19,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         for field, (info, option) in table.items():
             if option.group != group or option.flag is None:
                 continue
-            if field == "notify":
-                section.add_argument(
-                    option.flag, dest=field, metavar=option.metavar, action="append", default=argparse.SUPPRESS,
-                    help=f"{info.description} ({option.env[0]})",
-                )  # fmt: skip
-            elif field == "display":
+            if field == "display":
                 section.add_argument(
                     "--json", dest=field, action="store_const", const="json", default=argparse.SUPPRESS,
                     help="a launch and a done record on stdout",

@@ -5,16 +5,17 @@ import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from agentbatch.cli.setup import local_checks
 from agentbatch.cli.setup.check import Check
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
+from agentbatch.model.access import Access
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.proxy import proxy_of
 from agentbatch.model.reply import ModelError
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
@@ -96,9 +97,16 @@ async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:
 async def _role(
     name: str, role: RoleSettings, settings: Settings, folder: Path, identity: str = ""
 ) -> AsyncIterator[Check]:
+    redact = Redactor([*settings.secrets, role.api_key.get_secret_value()])
+    try:
+        access = Access.of(role, settings, folder=folder, environ=os.environ, on_key=redact.add)
+    except UserError as error:
+        yield Check("fail", f"{name} endpoint", str(error))
+        return
     endpoint = Endpoint(
         role.base_url,
         role.api_key.get_secret_value(),
+        access=access,
         identity=identity,
         forms=TextForms(),
         limits=EndpointLimits(max_in_flight=1, rpm=settings.rpm, tpm=settings.tpm),
@@ -106,14 +114,14 @@ async def _role(
         request_timeout=settings.request_timeout,
         stream=not settings.no_stream,
         pool=1,
-        redact=Redactor([*settings.secrets, role.api_key.get_secret_value()]),
+        redact=redact,
     )
-    try:
-        proxy_of(role.base_url)
-    except UserError as error:
-        yield Check("fail", f"{name} endpoint", str(error))
-        return
-    async with endpoint:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(endpoint)
+        except UserError as error:
+            yield Check("fail", f"{name} endpoint", str(error))
+            return
         client = ModelClient(endpoint, role.model, max_output_tokens=ANSWER_TOKENS)
         answered = False
         async for check in _answers(name, client):

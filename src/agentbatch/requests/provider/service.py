@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure
-from agentbatch.model.proxy import is_loopback
+from agentbatch.model.proxy import proxy_of
 from agentbatch.model.server_error import MAX_MATCHED, tidy
 from agentbatch.model.transport import HttpAnswer
 from agentbatch.requests.options import WINDOW
@@ -70,14 +70,20 @@ class ProviderService:
 
         base, _, query = self._endpoint.base_url.partition("?")
         timeout = httpx2.Timeout(self._endpoint.request_timeout, connect=CONNECT_TIMEOUT)
+        tls = self._endpoint.access.certificates.context() if base.startswith("https") else True
         self._client = openai.AsyncOpenAI(
-            api_key=self._endpoint.api_key or "none",
+            api_key="none",  # `_authorize` knows the one in use
             base_url=base,
             default_query=dict(parse_qsl(query)),
             max_retries=0,
             timeout=timeout,
             http_client=openai.DefaultAioHttpClient(
-                timeout=timeout, follow_redirects=False, trust_env=not is_loopback(base)
+                timeout=timeout,
+                follow_redirects=False,
+                trust_env=False,
+                verify=tls,
+                proxy=proxy_of(base),
+                event_hooks={"request": [self._authorize]},
             ),
         )
         return self
@@ -85,6 +91,14 @@ class ProviderService:
     async def __aexit__(self, *exc: object) -> None:
         if self._client is not None:
             await self._client.close()
+
+    async def _authorize(self, request: Any) -> None:
+        """The key and the headers of plain calls, as they are now."""
+        access = self._endpoint.access
+        request.headers["authorization"] = f"Bearer {self._endpoint.api_key or 'none'}"
+        if access.has_key:
+            del request.headers["authorization"]
+        request.headers.update(access.headers)
 
     async def upload(self, path: Path) -> str:
         """The id of the file at the provider. Raises ServiceError, and OSError when the file cannot be read."""
@@ -184,9 +198,12 @@ class ProviderService:
         """With retries. `entry`: the collection that an endpoint with a batch service has; empty past it."""
         endpoint = self._endpoint
         for attempt in range(1, endpoint.retry.max_retries + 2):
+            used = endpoint.api_key
             try:
                 return await self._once(send)
             except ServiceError as error:
+                if error.status == 401 and attempt == 1 and await endpoint.renewed(used):
+                    continue
                 if entry and error.status in NO_SERVICE:
                     raise ServiceError(error.failure, self._no_service(entry, error.status)) from None
                 last = attempt > endpoint.retry.max_retries

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.model.access import Access
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
@@ -40,8 +41,12 @@ async def open_endpoint(prepared: PreparedRequests, store: Store, stack: AsyncEx
     """Ends with `stack`; in a rehearsal with a server of our own."""
     settings, options = prepared.settings, prepared.options
     role, identity = settings.coder, ""
-    base_url = role.base_url
-    if settings.rehearsal:
+    base_url, access = role.base_url, Access()
+    if not settings.rehearsal:
+        access = Access.of(
+            role, settings, folder=prepared.folder, environ=prepared.environ, on_key=store.redact.add
+        )
+    else:
         from agentbatch.rehearsal.server import RehearsalServer  # brings a server: only when it is needed
 
         server = RehearsalServer(plain=True, batch_service=True, latency=REHEARSAL_LATENCY, record=0)
@@ -50,6 +55,7 @@ async def open_endpoint(prepared: PreparedRequests, store: Store, stack: AsyncEx
         Endpoint(
             base_url,
             role.api_key.get_secret_value(),
+            access=access,
             identity=identity,
             limits=EndpointLimits(options.concurrency, settings.rpm, settings.tpm, settings.throttle_ms),
             retry=RetryPolicy(max_retries=settings.max_retries, delay=settings.retry_delay),

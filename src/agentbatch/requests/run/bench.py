@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from agentbatch.model.access import Access
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.stats import BatchStats
@@ -42,6 +43,7 @@ class Target:
     api_key: str
     model: str
     prices: Prices | None = None
+    access: Access = Access()  # noqa: RUF009 (frozen)
 
 
 def settings(ladder: Sequence[int]) -> list[tuple[int, int]]:
@@ -60,6 +62,7 @@ async def probe(target: Target) -> str:
     async with BatchProcessor(
         base_url=target.base_url,
         api_key=target.api_key,
+        access=target.access,
         model=target.model,
         retry=policy,
         prices=target.prices,
@@ -71,7 +74,8 @@ async def probe(target: Target) -> str:
 async def measure(target: Target, at_once: int, batch_size: int, count: int, place: int) -> Round:
     """`place` of the round, so that no two rounds ask the same: an endpoint may remember its answers."""
     async with BatchProcessor(
-        base_url=target.base_url, api_key=target.api_key, model=target.model, concurrency=at_once, adaptive=False,
+        base_url=target.base_url, api_key=target.api_key, access=target.access, model=target.model,
+        concurrency=at_once, adaptive=False,
         batch_size=batch_size, dedupe=False, prices=target.prices,
     ) as processor:  # fmt: skip
         await processor.run(_sums(1, place + 1_001))  # opens the first connection

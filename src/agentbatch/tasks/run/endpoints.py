@@ -6,6 +6,7 @@ from functools import partial
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
 from agentbatch.local.server import LocalServer
+from agentbatch.model.access import Access
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
@@ -56,14 +57,14 @@ async def open_endpoints(
             RoleSettings(model=REHEARSAL_CODER, base_url=rehearsal.base_url, api_key=roles[0].api_key),
             RoleSettings(model=REHEARSAL_EVALUATOR, base_url=rehearsal.base_url, api_key=roles[1].api_key),
         )
-    endpoints: dict[tuple[str, str], Endpoint] = {}
+    endpoints: dict[tuple[str, ...], Endpoint] = {}
     configs: list[RoleModelConfig] = []
     names: tuple[e.Role, e.Role] = ("coder", "evaluator")
     for name, role, is_local in zip(names, roles, local, strict=True):
-        key = (role.base_url, role.api_key.get_secret_value())
+        key = role.access
         if key not in endpoints:
             identity = server.identity if server is not None and is_local else role.base_url
-            endpoint = _endpoint(prepared, *key, store, modes, identity, is_local)
+            endpoint = _endpoint(prepared, role, store, modes, identity, is_local)
             endpoints[key] = await stack.enter_async_context(endpoint)
         pricing_url = None if settings.rehearsal else role.base_url
         config = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
@@ -77,8 +78,7 @@ async def open_endpoints(
 
 def _endpoint(
     prepared: PreparedRun,
-    base_url: str,
-    api_key: str,
+    role: RoleSettings,
     store: Store,
     modes: ToolModes,
     identity: str,
@@ -90,8 +90,11 @@ def _endpoint(
         timeout = LOCAL_REQUEST_TIMEOUT
     in_flight = settings.max_in_flight or prepared.max_concurrent
     endpoint = Endpoint(
-        base_url,
-        api_key,
+        role.base_url,
+        role.api_key.get_secret_value(),
+        access=Access.of(
+            role, settings, folder=prepared.folder, environ=prepared.environ, on_key=store.redact.add
+        ),
         identity=identity,
         forms=TextForms(),
         limits=EndpointLimits(

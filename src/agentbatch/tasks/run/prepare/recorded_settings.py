@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.config import Settings
+from agentbatch.config import Settings, is_secret
 from agentbatch.runs.events import RunStarted
 
 OF_ONE_SESSION = frozenset(
     {
-        "coder_api_key", "evaluation_api_key", "notify", "resume", "retry_failed", "force", "daemon", "dry_run",
-        "display", "verbose",
+        *filter(is_secret, Settings.model_fields), "resume", "retry_failed", "force", "daemon", "dry_run", "display",
+        "verbose",
     }
 )  # fmt: skip
 """Secrets, and what only one command means."""
