@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, fo
     `mode`: of a new file, less the umask. `follow`: a link stays one. Without it `path` was resolved before others
     could write there: a link that has come since is replaced where the file would be, and refused on the way to it."""
     place = resolved(path) if follow else path
-    with _open_folder(place.parent) as folder:
+    with open_folder(place.anchor, place.parent.parts[1:], make_missing) as folder:
         beside = f".{place.name[:40]}.{secrets.token_hex(8)}.tmp"
         try:
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
@@ -67,26 +67,33 @@ def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, fo
             raise
 
 
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""To open a folder that is only a step on a way, and is no link."""
 
 
 @contextmanager
-def _open_folder(path: Path) -> Iterator[int]:
-    """A handle of the folder, reached without following a link; what is missing of it is made. Raises OSError."""
-    at = os.open(path.anchor, _FOLDER)
+def open_folder(
+    start: str | Path, names: Iterable[str], make: Callable[[int, str], None] | None = None
+) -> Iterator[int]:
+    """A handle of the folder that one comes to from `start` by `names`, however many: no link is followed. `make` gets
+    each folder's parent and name before it is opened, to make it. Raises OSError."""
+    at = os.open(start, FOLDER)
     try:
-        for name in path.parts[1:]:
-            try:
-                inner = os.open(name, _FOLDER, dir_fd=at)
-            except FileNotFoundError:
-                with suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=at)
-                inner = os.open(name, _FOLDER, dir_fd=at)
+        for name in names:
+            if make is not None:
+                make(at, name)
+            inner = os.open(name, FOLDER, dir_fd=at)
             os.close(at)
             at = inner
         yield at
     finally:
         os.close(at)
+
+
+def make_missing(at: int, name: str) -> None:
+    """For `open_folder`: what is there stays, whatever it is."""
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=at)
 
 
 def as_json(document: Any) -> str:

@@ -41,8 +41,14 @@ class Attempt(NamedTuple):
 
     name: str
     command: str
-    """For bash, in the task's directory. `$NAME` is the attempt's name; `touch $PROOF/$NAME` shows that a program was
-    run outside the sandbox; `$HOME`, `$HOUSE` and `$PROJECT` are places of the house."""
+    """For bash, in the task's directory. `$NAME` is the attempt's name; `$RUN` is a command that
+    shows that it was run outside the sandbox; `$HOME`, `$HOUSE` and `$PROJECT` are places of the house."""
+
+
+def attempts(text: str) -> list[Attempt]:
+    """Each begins with a line `== name`."""
+    parts = (part.partition("\n") for part in f"\n{text}".split("\n== ")[1:])
+    return [Attempt(name.strip(), command) for name, _, command in parts]
 
 
 class Outcome(NamedTuple):
@@ -78,7 +84,7 @@ class House:
     def rules(self, choice: SandboxChoice) -> SandboxRules:
         return SandboxRules.of_run(
             choice,
-            network=False,
+            network=choice.name == "none",
             home=self.home,
             directories=(self.root, self.victim),
             runs=self.runs,
@@ -143,22 +149,21 @@ def hand_over(folder: Path, user: int) -> None:
         os.chown(place, user, user, follow_symlinks=False)
 
 
-def script_of(attempts: Iterable[Attempt], mark: str) -> str:
+def script_of(tried: Iterable[Attempt], mark: str) -> str:
     """One command of all attempts, with a line before each and its exit code after it."""
     parts = []
-    for number, attempt in enumerate(attempts):
+    for number, attempt in enumerate(tried):
         parts.append(f"printf '\\n%s %s\\n' {mark} {number}")
-        parts.append(
-            f"( export NAME={attempt.name}\n{attempt.command}\n) </dev/null 2>&1 | tail -c {MAX_OUTPUT}"
-        )
+        own = f"export NAME={attempt.name} RUN='touch '$PROOF/{attempt.name}"
+        parts.append(f"( {own}\n{attempt.command}\n) </dev/null 2>&1 | tail -c {MAX_OUTPUT}")
         parts.append(f"printf '\\n%s = %s\\n' {mark} ${{PIPESTATUS[0]}}")
     return "\n".join(parts)
 
 
-def outcomes(attempts: Iterable[Attempt], mark: str, output: str) -> dict[str, Outcome]:
+def outcomes(tried: Iterable[Attempt], mark: str, output: str) -> dict[str, Outcome]:
     """What each attempt printed; one that ended the whole command has no outcome."""
     found: dict[str, Outcome] = {}
-    names, last = [attempt.name for attempt in attempts], ""
+    names, last = [attempt.name for attempt in tried], ""
     for part in output.split(f"\n{mark} ")[1:]:
         head, _, text = part.partition("\n")
         if head.startswith("= "):
@@ -170,15 +175,15 @@ def outcomes(attempts: Iterable[Attempt], mark: str, output: str) -> dict[str, O
 
 
 async def turn(
-    house: House, attempts: Iterable[Attempt], choice: SandboxChoice, hidden: Iterable[Path] = ()
+    house: House, several: Iterable[Attempt], choice: SandboxChoice, guarded: Iterable[Path] = ()
 ) -> dict[str, Outcome]:
     """All attempts in one command in the task's directory, in the sandbox of a run."""
-    attempts, mark = list(attempts), token_hex(8)
+    several, mark = list(several), token_hex(8)
     env = shell_environment(house.environ(), house.environ(), ())
-    sandbox = house.rules(choice).sandbox(house.root, env, [], list(hidden))
+    sandbox = house.rules(choice).sandbox(house.root, env, [], (), list(guarded))
     shell = Shell(house.root, sandbox, env, house.folder / "outputs")
-    done = await shell.run(script_of(attempts, mark), 60.0)
-    return outcomes(attempts, mark, f"\n{done.output}\n")
+    done = await shell.run(script_of(several, mark), 60.0)
+    return outcomes(several, mark, f"\n{done.output}\n")
 
 
 def as_user(user: int | None, act: Callable[[], T]) -> T:
@@ -209,10 +214,14 @@ def as_user(user: int | None, act: Callable[[], T]) -> T:
 
 
 def tried(
-    house: House, attempts: Iterable[Attempt], choice: SandboxChoice, user: int | None = None
+    house: House,
+    several: Iterable[Attempt],
+    choice: SandboxChoice,
+    user: int | None = None,
+    guarded: Iterable[Path] = (),
 ) -> dict[str, Outcome]:
     """`turn`, also as another user."""
-    return as_user(user, lambda: asyncio.run(turn(house, attempts, choice)))
+    return as_user(user, lambda: asyncio.run(turn(house, several, choice, guarded)))
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

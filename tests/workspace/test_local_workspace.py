@@ -11,8 +11,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.inspection import remove_isolated_dirs
-from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import MAY_GO, SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice

@@ -14,6 +14,7 @@ from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
 from agentbatch.workspace.local_workspaces import SCRATCH
+from agentbatch.workspace.shell.environment import own_environment
 from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 __all__ = [
@@ -70,7 +71,7 @@ def remove_isolated_dirs(run_folder: Path, environ: Mapping[str, str]) -> list[s
 
     Returns what could not be removed, a sentence each. Slow: call it in a thread.
     """
-    git, problems = Git(environ), []
+    git, problems = Git(own_environment(environ, [run_folder.resolve().parents[2]])), []
     tasks = run_folder.resolve() / "tasks"
     for folder in sorted((*tasks.glob(f"*/{WORK}"), *tasks.glob(f"*/{SCRATCH}"))):
         if any(place.is_symlink() for place in (tasks, folder.parent, folder)):

@@ -13,9 +13,9 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.protect import protect, restore
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
-from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
@@ -58,10 +58,15 @@ class SandboxRules:
         return cls(choice, network, home, (*covering(directories), runs), tuple(env_files))
 
     def sandbox(
-        self, root: Path, env: Mapping[str, str], readable: Sequence[Path], hidden_files: Sequence[Path] = ()
+        self,
+        root: Path,
+        env: Mapping[str, str],
+        readable: Sequence[Path],
+        hidden_files: Sequence[Path] = (),
+        guarded: Sequence[Path] = (),
     ) -> Sandbox:
-        """That of the task in `root`. `readable`, `hidden_files`: what it alone may read, or must not. Raises
-        UserError."""
+        """That of the task in `root`. `readable`, `hidden_files`: what it alone may read, or must not; `guarded`: what
+        it must not change in `root`. Raises UserError."""
         return build_sandbox(
             self.choice,
             root=root,
@@ -71,6 +76,7 @@ class SandboxRules:
             hidden_files=(*self.hidden_files, *hidden_files),
             readable=readable,
             network=self.network,
+            guarded=guarded,
         )
 
 

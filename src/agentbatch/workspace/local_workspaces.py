@@ -12,6 +12,9 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.contents import Contents
+from agentbatch.workspace.files.git_control import read_only_in
+from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.isolation.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
@@ -22,9 +25,10 @@ from agentbatch.workspace.isolation.isolated_dir import (
 )
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
 from agentbatch.workspace.isolation.judged import Judged, WorkAltered
-from agentbatch.workspace.isolation.removal import remove_tree
+from agentbatch.workspace.isolation.watch import begin_watch, end_watch
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
-from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.sandbox.toolchains import programs_inside
+from agentbatch.workspace.shell.environment import own_environment, shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.workspace import Ending, Left, Order
 
@@ -51,9 +55,11 @@ class LocalWorkspaces:
         *,
         secret_names: Collection[str],
         redact: Redactor,
+        repositories: Mapping[Path, Path] | None = None,
     ) -> None:
         """`tasks`: the folder with a folder for each task of the run. `environ`: the process's variables;
-        `secret_names`: those that no command gets. `redact` masks keys in what commands print."""
+        `secret_names`: those that no command gets. `redact` masks keys in what commands print. `repositories`: the git
+        repository that each directory lies in, where that was settled before the run."""
         self._tasks = tasks
         self._environ = environ
         self.rules = rules
@@ -61,7 +67,8 @@ class LocalWorkspaces:
         self.redact = redact
         self.disk = DiskWork()
         self.contents = Contents()
-        self.isolation = Isolation(run_id, environ, self.disk, self.contents)
+        own = own_environment(environ, rules.hidden_dirs)
+        self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
 
     def make(self, order: Order) -> "LocalTaskWorkspace":
         return LocalTaskWorkspace(self, order, self._tasks / order.task_id)
@@ -95,16 +102,19 @@ class LocalTaskWorkspace:
         self._folder = folder
         self._isolated: IsolatedDir | None = None
         self._workspace: LocalWorkspace | None = None
+        self._programs: list[Path] = []
+        """Folders in the directory whose programs others run."""
         self._may_go = False
         """The isolated directory's files are of no use any more."""
 
     async def start(self) -> LocalWorkspace:
         run, order, folder = self._run, self._order, self._folder
+        check_unlinked(Path(order.directory))
         isolated = self._isolated = (
             None if order.isolation == "none" else await self._isolate(order.isolation)
         )
         root = Path(order.directory) if isolated is None else isolated.root
-        root.mkdir(parents=True, exist_ok=True)
+        make_unlinked(root)
         scratch, outputs = folder / SCRATCH, folder / "outputs"
         if scratch.exists():  # of an attempt that was killed
             await run.disk.run(partial(remove_tree, scratch))
@@ -115,10 +125,14 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
+        self._programs = programs_inside(root, env.get("PATH", ""))
+        if isolated is None:
+            await asyncio.to_thread(begin_watch, root, self._programs, folder, resume=order.resume)
+        guarded = [*self._programs, *await asyncio.to_thread(read_only_in, root)]
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
-            sandbox=run.rules.sandbox(root, env, readable, [root / ".env"]),
+            sandbox=run.rules.sandbox(root, env, readable, [root / ".env"], guarded),
             env=env,
             outputs=outputs,
             scratch=scratch,
@@ -159,8 +173,15 @@ class LocalTaskWorkspace:
 
     async def leave(self, ending: Ending) -> Left:
         task_id, isolation = self._order.task_id, self._run.isolation
-        if ending.resumable or self._order.isolation == "none":
+        if ending.resumable:
             return Left()
+        if self._order.isolation == "none":
+            try:
+                root = Path(self._order.directory)
+                seen = await asyncio.to_thread(end_watch, root, self._programs, self._folder)
+            except OSError as error:
+                seen = [f"What task {task_id} has left for git and PATH cannot be seen: {error}"]
+            return Left(notices=tuple(seen))
         # Cancelled in the middle of `start`, it is there all the same.
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
         if isolated is None:

@@ -6,10 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.isolation.repository import check_worktrees
+from agentbatch.workspace.isolation.repository import Checked, check_worktrees
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.shell.environment import own_environment
 
-__all__ = ["SandboxChoice", "check_directories", "check_worktrees", "choose_sandbox"]
+__all__ = [
+    "Checked",
+    "SandboxChoice",
+    "check_directories",
+    "check_worktrees",
+    "choose_sandbox",
+    "own_environment",
+]
 
 TRIED = 20
 """Directories that are written to before the run; of more, the permissions have to do."""

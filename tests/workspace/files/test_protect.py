@@ -150,7 +150,7 @@ def test_too_much_to_keep_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -
         ("[ab].txt", "a.txt", True),
         ("[!ab].txt", "a.txt", False),
         ("[a-c]x", "bx", True),
-        ("a[b", "a[b", True),
+        (r"a\[b", "a[b", True),
         ("a.c", "abc", False),
         ("test", "tests/a", False),
     ],

@@ -10,9 +10,9 @@ from threading import Event
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.copies import CopyStopped, copy_tree
-from agentbatch.workspace.isolation.removal import remove_tree
 
 
 @pytest.fixture

@@ -107,4 +107,5 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         rules,
         secret_names=secret_variables(),
         redact=store.redact,
+        repositories=prepared.repositories,
     )

@@ -8,6 +8,8 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 
+from agentbatch.workspace.files.globs import literal
+
 MIN_TYPO = 3
 """Shortest name that is checked for typos: `{i}` is not a misspelt `{n}`."""
 
@@ -66,7 +68,7 @@ def fill_command(command: str, values: Mapping[str, str]) -> str:
 
 def fill_pattern(pattern: str, values: Mapping[str, str]) -> str:
     """A glob pattern in which each value stands for itself. Raises BadPlaceholder."""
-    return fill(pattern, values, free=False, write=lambda value, _: re.sub(r"([*?\[])", r"[\1]", value))
+    return fill(pattern, values, free=False, write=lambda value, _: literal(value))
 
 
 def fill_id(text: str, values: Mapping[str, str]) -> str:

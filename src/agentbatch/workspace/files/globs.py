@@ -1,7 +1,10 @@
 """Glob patterns of a task file: one dialect, matched against a path or searched for on the disk.
 
-A pattern is relative and `/`-separated. `*` and `?` match within a name, `[abc]`, `[a-z]` and `[!a]` one character
-(a `[` without its `]` stands for itself), `**` as a whole name any folders, also none; at the end it matches all below.
+The dialect is git's (its wildmatch.c, as in .gitattributes): a pattern is relative and `/`-separated; `*` and `?` match
+within a name; `[abc]`, `[a-z]`, `[[:digit:]]`, and `[!a]` or `[^a]`, one character, of which a `]` that is first and
+what follows a backslash are just that; a backslash takes its meaning from the next sign; `**` as a whole name is any
+folders, also none, and at the end all that is below. What could match nothing is refused.
+
 What the fields of a task make of it:
 
 - `protected_paths` (`matcher`): a folder means all below it; hidden names match.
@@ -31,9 +34,9 @@ MAX_ASKED = 16
 def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Whether a relative path, `/`-separated, is meant by one of `patterns`. A folder means all below it.
 
-    Raises UserError for a pattern that means nothing, such as `[z-a]`.
+    Raises UserError for a pattern that can match nothing, such as `[z-a]`.
     """
-    expressions = [_compiled(_below(pattern), pattern) for pattern in patterns]
+    expressions = [re.compile(_below(pattern), re.DOTALL) for pattern in patterns]
     return lambda path: any(expression.fullmatch(path) for expression in expressions)
 
 
@@ -81,7 +84,7 @@ class FileSearch:
         """Times of change of the files that match, in ns; a folder stands for all files in it. None: there are none."""
         files: set[str] = set()
         for path, is_folder in self._found(pattern):
-            files.update(self.find(f"{_literally(path)}/**", "files") if is_folder else (path,))
+            files.update(self.find(f"{literal(path)}/**", "files") if is_folder else (path,))
         times = [time for path in files if (time := self._changed(path)) is not None]
         return (max(times), min(times)) if times else None
 
@@ -114,7 +117,7 @@ class FileSearch:
         """The members of a folder that one part of a pattern means, and whether they are folders."""
         if part == "**":
             yield from (member for member in self._members(where).items() if self._shown(member[0], ""))
-        elif re.search(r"[*?\[]", part):
+        elif re.search(r"[*?\[\\]", part):
             fits = _one_name(part).fullmatch
             members = self._members(where).items()
             yield from (member for member in members if self._shown(member[0], part) and fits(member[0]))
@@ -166,25 +169,32 @@ class FileSearch:
             return None
 
 
-def _literally(path: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", path)
+def literal(path: str) -> str:
+    """The pattern that means this path and no other."""
+    return re.sub(r"([*?\[])", r"[\1]", path.replace("\\", r"\\"))
 
 
 @lru_cache(maxsize=256)
 def _one_name(name: str) -> re.Pattern[str]:
     """For one name of a path. Raises UserError."""
-    return _compiled(_name(name), name)
-
-
-def _compiled(expression: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(expression, re.DOTALL)
-    except re.error as error:
-        raise UserError(f"The pattern {pattern!r} is not valid: {error.msg}.") from None
+    return re.compile(_name(name), re.DOTALL)
 
 
 def _parts(pattern: str) -> list[str]:
-    return [name for name in pattern.split("/") if name not in ("", ".")]
+    """Its names, split at each `/` that stands in no bracket. Raises UserError."""
+    names, at = [""], 0
+    while at < len(pattern):
+        end = at
+        if pattern[at] == "[":
+            _, end = _bracket(pattern, at)
+        elif pattern[at] == "\\":
+            end = at + (pattern[at + 1 : at + 2] not in ("", "/"))
+        if pattern[at] == "/":
+            names.append("")
+        else:
+            names[-1] += pattern[at : end + 1]
+        at = end + 1
+    return ["**" if len(name) > 1 and set(name) == {"*"} else name for name in names if name not in ("", ".")]
 
 
 def _name(name: str) -> str:
@@ -197,21 +207,69 @@ def _name(name: str) -> str:
 
 
 def _fixed(name: str) -> list[str]:
-    """The expressions for what stands between the `*`."""
+    """The expressions for what stands between the `*`. Raises UserError."""
     parts, at = [""], 0
     while at < len(name):
         character = name[at]
-        negated = name[at : at + 2] == "[!"
-        close = name.find("]", at + 2 + negated) if character == "[" else -1
         if character == "*":
             parts.append("")
         elif character == "?":
             parts[-1] += "[^/]"
-        elif close > 0:
-            inside = re.sub(r"([\\\[\]&~|^])", r"\\\1", name[at + 1 + negated : close])
-            parts[-1] += f"(?!/)[^{inside}]" if negated else f"[{inside}]"
-            at = close
+        elif character == "[":
+            expression, at = _bracket(name, at)
+            parts[-1] += expression
+        elif character == "\\":
+            at += 1
+            if at == len(name):
+                raise _never(name, "it ends in a backslash; write two for the sign itself")
+            parts[-1] += re.escape(name[at])
         else:
             parts[-1] += re.escape(character)
         at += 1
     return parts
+
+
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9",
+    "graph": "!-~", "lower": "a-z", "print": " -~", "punct": "!-/:-@\\[-`{-~", "space": " \\t-\\r", "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}  # fmt: skip
+"""Of ASCII, as git has them."""
+
+
+def _bracket(name: str, start: int) -> tuple[str, int]:
+    """The expression for the `[…]` that begins at `start`, and where its `]` is. Raises UserError."""
+    at = start + 1
+    negated = name[at : at + 1] in ("!", "^")
+    at += negated
+    members: list[str] = []
+    first = at
+    while name[at : at + 1] != "]" or at == first:
+        if name.startswith("[:", at) and (end := name.find(":]", at + 2)) > 0:
+            kind = name[at + 2 : end]
+            if kind not in _CLASSES:
+                raise _never(name, f"there is no class [:{kind}:]; there are {', '.join(_CLASSES)}")
+            members.append(_CLASSES[kind])
+            at = end + 2
+            continue
+        low, at = _member(name, at)
+        high = low
+        if name[at : at + 1] == "-" and name[at + 1 : at + 2] not in ("", "]"):
+            high, at = _member(name, at + 1)
+        if low > high:
+            raise _never(name, f"the range {low}-{high} is the wrong way round")
+        members.append(f"{re.escape(low)}-{re.escape(high)}")
+    inside = "".join(members)
+    return f"[^/{inside}]" if negated else f"(?!/)[{inside}]", at
+
+
+def _member(name: str, at: int) -> tuple[str, int]:
+    """The sign at `at` in a bracket, and where the next one is. Raises UserError."""
+    at += name[at : at + 1] == "\\"
+    if at >= len(name):
+        raise _never(name, "a [ is without its ]; write \\[ for the sign itself")
+    return name[at], at + 1
+
+
+def _never(name: str, why: str) -> UserError:
+    return UserError(f"The pattern {name!r} is not valid: {why}.")

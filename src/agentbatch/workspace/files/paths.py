@@ -3,10 +3,12 @@
 import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from agentbatch.files import resolved
+from agentbatch.errors import UserError
+from agentbatch.files import make_missing, open_folder, resolved
 
 MAX_NAME = 255
 """Bytes in one file name (NAME_MAX of Linux and macOS)."""
@@ -65,18 +67,76 @@ def open_parent(
     """A handle of the folder that holds `path`, reached without following a link, and the last name. `make` gets each
     folder's parent and name before it is opened, to make it."""
     *folders, base = path.split("/")
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    at = os.open(root, flags)
+    with open_folder(root, folders, make) as folder:
+        yield folder, base
+
+
+def make_unlinked(root: Path) -> None:
+    """Make the directory where it is missing. Raises UserError where a link has come into the way to it since its path
+    was resolved: another task has put it there, or the user. Raises OSError."""
+    with _named(root), open_folder(root.anchor, root.parts[1:], make_missing):
+        pass
+
+
+def check_unlinked(root: Path) -> None:
+    """The same of one that need not be there, and is not made."""
+    with suppress(FileNotFoundError), _named(root), open_folder(root.anchor, root.parts[1:]):
+        pass
+
+
+@contextmanager
+def _named(root: Path) -> Iterator[None]:
     try:
-        for folder in folders:
-            if make is not None:
-                make(at, folder)
-            inner = os.open(folder, flags, dir_fd=at)
-            os.close(at)
-            at = inner
-        yield at, base
-    finally:
-        os.close(at)
+        yield
+    except OSError as error:
+        link = next((place for place in (*reversed(root.parents), root) if place.is_symlink()), None)
+        if link is None:
+            raise OSError(error.errno, error.strerror, str(root)) from None
+        raise UserError(
+            f"{root} is not the directory that it was before the run: {link} is a link now, to {os.readlink(link)}. "
+            "Nothing is done there; put the directory back, and resume."
+        ) from error
+
+
+class Folder(NamedTuple):
+    """One folder of a directory."""
+
+    path: str
+    """Relative, `/`-separated; empty: the directory itself."""
+    folders: list[str]
+    """Names in it. What is taken out of the list is not looked into."""
+    others: list[str]
+    """Names of everything else, links to folders too."""
+
+
+def walk(root: Path) -> Iterator[Folder]:
+    """Every folder before what is in it, in order: no link is followed, and no depth is too much for it, as it is for
+    os.walk. What cannot be read is left out."""
+    waiting = [""]
+    while waiting:
+        path = waiting.pop()
+        try:
+            names = _listed(root, path)
+        except OSError:
+            continue
+        folder = Folder(path, [n for n, inside in names if inside], [n for n, inside in names if not inside])
+        yield folder
+        waiting += [f"{path}/{name}" if path else name for name in reversed(folder.folders)]
+
+
+def _listed(root: Path, path: str) -> list[tuple[str, bool]]:
+    """Names in the folder, and whether they are folders."""
+    place = os.path.join(root, path)
+    if len(os.fsencode(place)) < MAX_PATH - MAX_NAME:
+        with os.scandir(place) as found:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    with open_folder(root, path.split("/")) as way:
+        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way)
+        try:
+            with os.scandir(handle) as found:
+                return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+        finally:
+            os.close(handle)
 
 
 def _check_form(path: str) -> None:

@@ -1,7 +1,6 @@
 """Files that the coder must not change: kept at the start of a task, put back before each check."""
 
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +9,8 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored
-from agentbatch.workspace.files.paths import open_parent
+from agentbatch.workspace.files.paths import open_parent, walk
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.workspace import Protected, ProtectedFile
 
@@ -52,6 +52,7 @@ def restore(root: Path, protected: Protected) -> list[str]:
         with open_parent(root, name, _make_folder) as (folder, base):
             if _look(folder, base) != kept:
                 tampered.add(name)
+                _clear_folder(root, folder, base)
                 _put_back(folder, base, kept)
     tampered.update(name for name in _matching(root, protected.patterns) if name not in protected.files)
     return sorted(tampered)
@@ -63,11 +64,10 @@ def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
     matches = matcher(patterns)
     named = {part for pattern in patterns for part in pattern.split("/")}
     found = []
-    for folder, folders, names in os.walk(root):
-        inner = Path(folder)
-        folders[:] = sorted(name for name in folders if name in named or not is_ignored(inner / name))
-        links = [name for name in folders if (inner / name).is_symlink()]
-        found += [(inner / name).relative_to(root).as_posix() for name in (*names, *links)]
+    for folder in walk(root):
+        inner = root / folder.path
+        folder.folders[:] = [n for n in folder.folders if n in named or not is_ignored(inner / n)]
+        found += [f"{folder.path}/{name}" if folder.path else name for name in folder.others]
     return sorted(path for path in found if matches(path))
 
 
@@ -95,11 +95,17 @@ def _look(folder: int, name: str) -> ProtectedFile | None:
         return ProtectedFile(file.read(MAX_KEPT + 1), stat.S_IMODE(status.st_mode))
 
 
-def _put_back(folder: int, name: str, kept: ProtectedFile) -> None:
-    """By a new file beside it and a rename, so that a hard link to elsewhere keeps its content."""
+def _clear_folder(root: Path, folder: int, name: str) -> None:
+    """Away with a folder, however deep it is: from the top, where its path is short."""
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            shutil.rmtree(name, dir_fd=folder)
+            away = root / unfinished_name()
+            os.rename(name, away, src_dir_fd=folder)
+            remove_tree(away)
+
+
+def _put_back(folder: int, name: str, kept: ProtectedFile) -> None:
+    """By a new file beside it and a rename, so that a hard link to elsewhere keeps its content."""
     fresh = unfinished_name()
     try:
         if kept.mode is None:

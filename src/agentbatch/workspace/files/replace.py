@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.paths import open_parent, walk
 
 _UNFINISHED = re.compile(r"\.agentbatch-[0-9a-f]{16}")
 
@@ -47,12 +48,12 @@ def replace_file(path: Path, content: bytes) -> None:
 def remove_unfinished(root: Path) -> list[str]:
     """Remove them below `root`, without following a link; returns their paths, relative. Slow on large directories."""
     removed = []
-    for folder, folders, names in os.walk(root):
-        place = Path(folder)
-        folders[:] = [name for name in folders if not is_ignored(place / name)]
-        for name in names:
+    for folder in walk(root):
+        folder.folders[:] = [name for name in folder.folders if not is_ignored(root / folder.path / name)]
+        for name in folder.others:
             if _UNFINISHED.fullmatch(name):
-                with suppress(FileNotFoundError):
-                    (place / name).unlink()
-                    removed.append((place / name).relative_to(root).as_posix())
+                path = f"{folder.path}/{name}" if folder.path else name
+                with suppress(FileNotFoundError), open_parent(root, path) as (at, base):
+                    os.unlink(base, dir_fd=at)
+                    removed.append(path)
     return sorted(removed)

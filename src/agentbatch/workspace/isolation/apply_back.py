@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +13,9 @@ from pathlib import Path
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import Changes, changes, same
 from agentbatch.workspace.files.links import destination, is_outside
-from agentbatch.workspace.files.paths import open_parent
+from agentbatch.workspace.files.paths import open_parent, walk
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot import MAX_HASHED, take_snapshot
-from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 STAGE = ".agentbatch-apply-"
@@ -179,9 +179,14 @@ def _folders_in_the_way(source: Path, written: Sequence[str], deleted: Sequence[
             continue
         gone = {source / name for name in deleted if name.startswith(f"{path}/")}
         parents = {parent for name in gone for parent in name.parents}
-        if not all(inner in gone or inner in parents for inner in place.rglob("*")) or not gone:
+        if not all(inner in gone or inner in parents for inner in _below(place)) or not gone:
             found.append(f"{clip(path, 200)}: is a folder in the directory")
     return found
+
+
+def _below(place: Path) -> Iterator[Path]:
+    for folder in walk(place):
+        yield from (place / folder.path / name for name in (*folder.folders, *folder.others))
 
 
 def _put_on_stage(copy: Path, path: str, entry: FileEntry, place: Path) -> str:

@@ -1,10 +1,10 @@
 """The judged files get into the index as they were judged, whatever rules of git the coder has written beside them."""
 
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.judged import Judged
 from agentbatch.workspace.isolation.worktree import Worktree
@@ -47,7 +47,7 @@ def _add_ignored(
             cwd=folder, pinned=there, text="".join(f"{path}\0" for path in missing),
         )  # fmt: skip
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     before = {*_split(ignored)}
     lines = "".join(f"{path}\0" for path in missing if path not in before)
     if lines:

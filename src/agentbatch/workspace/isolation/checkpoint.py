@@ -12,9 +12,9 @@ from typing import BinaryIO
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.text import clip
+from agentbatch.workspace.files.removal import open_up, remove_tree
 from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.isolation.copies import CopyStopped, copy_file, copy_tree, entries
-from agentbatch.workspace.isolation.removal import open_up, remove_tree
 
 BLOCK = 1024 * 1024
 

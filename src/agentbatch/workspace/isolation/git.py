@@ -1,9 +1,13 @@
-"""Running git on a repository that is the user's, beside files that are the coder's: no hooks, no prompts."""
+"""Running git on a repository that is the user's, beside files that are the coder's: no hooks, no prompts, no program
+that the repository's own settings name, nothing fetched."""
 
 import os
+import re
+import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +31,33 @@ SETTINGS = (
     "maintenance.auto=false",
     "worktree.useRelativePaths=false",
     "i18n.commitEncoding=utf-8",
+    "status.submoduleSummary=false",
+    "core.askPass=true",
 )
 """Programs that git would start by itself are off: hooks, a file watcher, a signer, a garbage collection."""
+
+_RUNS = re.compile(
+    r"(?is)(?:filter\..*\.(?:clean|smudge|process)|diff\..*\.(?:command|textconv)|merge\..*\.driver|hook\..*\.command"
+    r"|gpg\..*program|diff\.external|core\.(?:sshcommand|gitproxy|alternaterefscommand|editor|pager)|credential\..*helper"
+    r"|submodule\..*\.update)"
+)
+"""Settings that name a program, and count only from the user's own files, never from a repository's."""
+_REQUIRED = re.compile(r"(?is)(filter\..*)\.(?:clean|smudge|process|required)")
 
 _PASSING = (".lock': File exists", "could not create directory of")
 """What git says when another one is just writing the same, or has just removed an empty folder of worktrees."""
 
 _ALSO_PASSED = ("XDG_CONFIG_HOME", "SSH_AUTH_SOCK")
 """What finds the user's settings of git, and a key agent where a partial clone has to fetch."""
-_UNATTENDED = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true"}
+_UNATTENDED = {
+    "LC_ALL": "C",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ASKPASS": "true",
+    "SSH_ASKPASS": "true",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_NO_LAZY_FETCH": "1",
+}
+"""The last two: an object that is not there stays missing. Fetching it would run what the repository says."""
 
 
 class GitError(UserError):
@@ -57,6 +79,8 @@ class Git:
         """`environ`: the process's; no GIT_* variable and no key of it reaches git."""
         passed = {name: environ[name] for name in _ALSO_PASSED if name in environ}
         self._env = {**shell_environment(environ, {**passed, **_UNATTENDED}, ())}
+        self._program = shutil.which("git", path=self._env.get("PATH", os.defpath)) or "git"
+        self._known: dict[Path, tuple[object, dict[str, str]]] = {}
 
     def run(
         self,
@@ -94,21 +118,73 @@ class Git:
     def _once(
         self, arguments: tuple[str, ...], cwd: Path, pinned: Pinned | None, text: str, env: Mapping[str, str]
     ) -> subprocess.CompletedProcess[bytes]:
-        command = ["git", "--no-pager", *(word for setting in SETTINGS for word in ("-c", setting))]
-        environment = {**self._env, **env}
+        where = next((word for word in arguments if word.startswith("--git-dir=")), "")
+        command = [self._program, "--no-pager", *(word for setting in SETTINGS for word in ("-c", setting))]
         if pinned is not None:
-            command += [f"--git-dir={pinned.git_dir}", f"--work-tree={pinned.work_tree}"]
-            if pinned.index is not None:
-                environment["GIT_INDEX_FILE"] = str(pinned.index)
-        command += arguments
+            where = f"--git-dir={pinned.git_dir}"
+            command += [where, f"--work-tree={pinned.work_tree}"]
         try:
+            environment = {**self._env, **self._neutral(where, cwd), **env}
+            if pinned is not None and pinned.index is not None:
+                environment["GIT_INDEX_FILE"] = str(pinned.index)
+            command += arguments
             return _finished(command, cwd, environment, os.fsencode(text))
         except FileNotFoundError as error:
-            if error.filename == "git":
+            if error.filename == self._program:
                 raise GitError(
                     "git is not installed, and isolation worktree needs it: apt install git."
                 ) from None
             raise
+
+    def _neutral(self, where: str, cwd: Path) -> dict[str, str]:
+        """Variables by which no program counts that a repository's settings name, or the files that they include.
+        `where`: the option that says which; empty: the one around `cwd`."""
+        signature = _settings_of(Path(where.removeprefix("--git-dir="))) if where else None
+        known = self._known.get(Path(where))
+        if known is not None and signature is not None and known[0] == signature:
+            return known[1]
+        listed = [
+            self._program,
+            *([where] if where else []),
+            "config",
+            "-z",
+            "--list",
+            "--name-only",
+            "--show-scope",
+        ]
+        done = _finished(listed, cwd, self._env, b"")
+        fields = os.fsdecode(done.stdout).split("\0")
+        found = overrides(list(zip(fields[::2], fields[1::2], strict=False)))
+        self._known[Path(where)] = (signature, found)
+        return found
+
+
+def overrides(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Variables that make a repository's own programs count for nothing. `settings`: scope and name of each."""
+    own = [name for scope, name in settings if scope in ("local", "worktree")]
+    empty = {name: "" for name in own if _RUNS.fullmatch(name)}
+    optional = {f"{found[1]}.required": "false" for name in own if (found := _REQUIRED.fullmatch(name))}
+    chosen = [*empty.items(), *optional.items()]
+    variables = {"GIT_CONFIG_COUNT": str(len(chosen))}
+    for number, (name, value) in enumerate(chosen):
+        variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables if chosen else {}
+
+
+def _settings_of(git_dir: Path) -> object:
+    """By which it is known that the settings have not changed; None: that cannot be known."""
+    try:
+        places = [git_dir / "config.worktree"]
+        with suppress(FileNotFoundError):
+            common = (git_dir / "commondir").read_bytes()[:4096]
+            git_dir = git_dir / os.fsdecode(common).strip()
+        if b"include" in (git_dir / "config").read_bytes().lower():
+            return None
+        places += [git_dir / "config.worktree", git_dir / "config"]
+        found = [place.stat() for place in places if place.exists()]
+    except OSError:
+        return None
+    return [(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino) for status in found]
 
 
 def _finished(

@@ -1,15 +1,19 @@
 """The directory of an isolated task, and the record by which a later process finds it again."""
 
 import json
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.files import write_atomic
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.isolation.worktree import BRANCHES, Worktree
 from agentbatch.workspace.workspace import Snapshot
 
 RECORD = "place.json"
+
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 Phase = Literal["making", "made", "away"]
 """`made` is written last, `away` before anything is removed: what lies there in between is no work of the task's."""
@@ -82,11 +86,42 @@ def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:
         return None, "making"
     except (ValueError, KeyError, TypeError):
         return None, "making"  # not ours, or of another version
-    # Of a run folder that was moved, or tampered with: nothing elsewhere is ever removed for it.
-    inside = (isolated.root, *([worktree.top] if worktree else []))
-    if not all(path.is_relative_to(folder) and ".." not in path.parts for path in inside):
+    # Of a run folder that was moved, or tampered with: nothing elsewhere is ever changed or removed for it.
+    if not _is_ours(isolated) or record["phase"] not in ("making", "made", "away"):
         return None, "making"
     return isolated, record["phase"]
+
+
+def _is_ours(isolated: IsolatedDir) -> bool:
+    """Whether a record says what we would have written: a task without a sandbox can write there, too."""
+    tree, folder = isolated.worktree, isolated.folder
+    if (tree is not None) != (isolated.kind == "worktree"):
+        return False
+    if tree is None:
+        return isolated.kind == "copy" and _lies_in(folder, isolated.root)
+    return (
+        _lies_in(folder / "trees", tree.top)
+        and (isolated.root == tree.top or _lies_in(tree.top, isolated.root))
+        and tree.branch.startswith(f"{BRANCHES}/")
+        and tree.branch.isprintable()
+        and _COMMIT.fullmatch(tree.base) is not None
+        and tree.common.is_absolute()
+        and (is_git_dir(tree.common) or not os.path.lexists(tree.common))
+        and (tree.admin == Path() or tree.admin.parent == tree.common / "worktrees")
+        and not tree.admin.is_symlink()
+    )
+
+
+def _lies_in(folder: Path, place: Path) -> bool:
+    """Below it, and not by a link."""
+    if folder == place or not place.is_relative_to(folder) or ".." in place.parts:
+        return False
+    way = (place, *place.parents)
+    return not any(step.is_symlink() for step in way[: way.index(folder) + 1])
+
+
+def is_git_dir(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
 
 
 def find_isolated_dir(folder: Path) -> IsolatedDir | None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
+from types import MappingProxyType
 from typing import Literal
 
 from agentbatch.errors import UserError
@@ -36,8 +37,11 @@ class Isolation:
         environ: Mapping[str, str],
         disk: DiskWork | None = None,
         contents: Contents | None = None,
+        settled: Mapping[Path, Path] = MappingProxyType({}),
     ) -> None:
+        """`settled`: the repository of each source, where that was found out before the run."""
         self._run_id = run_id
+        self._settled = settled
         self._git = Git(environ)
         self._disk = disk or DiskWork()
         self._contents = contents or Contents()
@@ -77,7 +81,7 @@ class Isolation:
         return replace(isolated, begun=begun, seen=after)
 
     def _worktree(self, source: Path, folder: Path, name: str) -> IsolatedDir:
-        isolated = make_worktree(self._git, source, folder, name, self._lock)
+        isolated = make_worktree(self._git, source, folder, name, self._lock, self._settled.get(source))
         if isolated.worktree is None or not isolated.fresh:
             return isolated
         try:

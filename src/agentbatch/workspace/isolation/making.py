@@ -8,6 +8,7 @@ from threading import Event, Lock
 from typing import Literal
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.copies import copy_tree
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import (
@@ -16,7 +17,6 @@ from agentbatch.workspace.isolation.isolated_dir import (
     read_isolated_dir,
     record_isolated_dir,
 )
-from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import find_repository
 from agentbatch.workspace.isolation.worktree import (
     Worktree,
@@ -31,9 +31,10 @@ from agentbatch.workspace.isolation.worktree import (
 
 
 def make_worktree(
-    git: Git, source: Path, folder: Path, name: str, lock: Callable[[Path], Lock]
+    git: Git, source: Path, folder: Path, name: str, lock: Callable[[Path], Lock], settled: Path | None = None
 ) -> IsolatedDir:
-    """A worktree on the branch `name`, or the one that is there. A repository's `lock` is held to register it."""
+    """A worktree on the branch `name`, or the one that is there. A repository's `lock` is held to register it.
+    `settled`: the repository that `source` had before the run; it must not have another one now."""
     earlier, phase = _earlier(git, "worktree", source, folder)
     old = earlier.worktree if earlier is not None else None
     if earlier is not None and old is not None and phase == "made":
@@ -41,6 +42,11 @@ def make_worktree(
             return replace(earlier, readable=_readable(earlier, old))
         _refuse_lost(old)
     repository = find_repository(git, source)
+    if settled is not None and repository.common != settled:
+        raise UserError(
+            f"The git repository of {source} was {settled} before the run and is {repository.common} now: "
+            "something has made one there meanwhile. Look at it before you use git there, and remove it."
+        )
     with lock(repository.common):
         if earlier is not None:
             # A git that was left behind by a killed run may still write there: this attempt has a folder of its own.

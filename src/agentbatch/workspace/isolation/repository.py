@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from agentbatch.errors import UserError
@@ -29,6 +30,8 @@ class Checked(NamedTuple):
     """Why there can be no worktree, as a sentence; empty: there can."""
     warnings: tuple[str, ...] = ()
     """What the user may not expect: one sentence a repository with changes that are not committed."""
+    settled: Mapping[Path, Path] = MappingProxyType({})
+    """The repository of each directory, by its folder of objects and branches: it has to be the same later."""
 
 
 def find_repository(git: Git, source: Path) -> Repository:
@@ -43,6 +46,11 @@ def find_repository(git: Git, source: Path) -> Repository:
         if "not a git repository" in str(error):
             error = GitError(f"{shown} lies in no git repository")
         raise UserError(f"isolation worktree: {str(error).rstrip('.')}. {REMEDY}") from None
+    if not source.is_relative_to(top.resolve()):
+        raise UserError(
+            f"isolation worktree: the git repository of {shown} says by core.worktree that its files are "
+            f"in {top}. {REMEDY}"
+        )
     head = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=at)
     if head is None:
         raise UserError(f"isolation worktree: the git repository of {shown} has no commit yet. {REMEDY}")
@@ -68,11 +76,19 @@ def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Chec
         if refusal:
             return Checked(refusal)
         warnings.append(_uncommitted(git, repository, members[place]))
-    return Checked("", tuple(warning for warning in warnings if warning))
+    settled = {source: found[place].common for place in found for source in members[place]}
+    return Checked("", tuple(warning for warning in warnings if warning), settled)
 
 
 def _refusal(git: Git, repository: Repository, sources: list[Path]) -> str:
     """What git ignores it would not commit either."""
+    included = _included_inside(git, repository, sources)
+    if included:
+        return (
+            f"isolation worktree: the settings of the git repository {clip(str(repository.top), 200)} include "
+            f"{clip(included, 200)}, which a task could change. Include a file outside of the repository, or use "
+            "isolation copy."
+        )
     names = [os.path.relpath(source, repository.top) for source in sources if source != repository.top]
     out, _ = git.try_run("check-ignore", "-z", "--stdin", cwd=repository.top, text="\0".join(names))
     ignored = [name for name in out.split("\0") if name]
@@ -82,6 +98,19 @@ def _refusal(git: Git, repository: Repository, sources: list[Path]) -> str:
         f"isolation worktree: git ignores {clip(ignored[0], 200)} in {clip(str(repository.top), 200)}, so nothing "
         f"done there would be committed. Take it out of .gitignore, or use isolation copy."
     )
+
+
+def _included_inside(git: Git, repository: Repository, sources: list[Path]) -> str:
+    """A file in the checkout that the repository's own settings include; empty: there is none."""
+    out, _ = git.try_run(
+        "config", "-z", "--local", "--get-regexp", r"^include(if\..*)?\.path$", cwd=repository.top
+    )
+    for line in out.split("\0"):
+        named = line.partition("\n")[2]
+        place = Path(os.path.normpath(repository.common / os.path.expanduser(named)))
+        if named and any(place.is_relative_to(folder) for folder in (repository.top, *sources)):
+            return named
+    return ""
 
 
 def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from secrets import token_hex
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.git import Git, GitError, Pinned
-from agentbatch.workspace.isolation.removal import remove_tree
 from agentbatch.workspace.isolation.repository import Repository
 
 BRANCHES = "agentbatch"

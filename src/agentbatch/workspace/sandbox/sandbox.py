@@ -84,8 +84,11 @@ def _machine() -> list[str]:
     ]
 
 
-def choose_sandbox(asked: Literal["auto", "bubblewrap", "none"]) -> SandboxChoice:
-    """Find a bubblewrap that works, by running it: the system's, then the wheel's.
+def choose_sandbox(
+    asked: Literal["auto", "bubblewrap", "none"], path_variable: str | None = None
+) -> SandboxChoice:
+    """Find a bubblewrap that works, by running it: the system's, then the wheel's. `path_variable`: where it is looked
+    for; None: on PATH.
 
     `auto` without one gives none and a warning; asked for by name it raises UserError instead.
     """
@@ -97,7 +100,7 @@ def choose_sandbox(asked: Literal["auto", "bubblewrap", "none"]) -> SandboxChoic
             f"the remedy is --sandbox auto, with {REMEDY}.",
         )
     problem = "bubblewrap is not installed" if sys.platform == "linux" else "bubblewrap works on Linux only"
-    for binary in _binaries():
+    for binary in _binaries(path_variable):
         problem = _probe(binary)
         if not problem:
             return SandboxChoice("bubblewrap", binary, "")
@@ -146,10 +149,10 @@ def build_sandbox(
     return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden), there)
 
 
-def _binaries() -> list[Path]:
+def _binaries(path_variable: str | None) -> list[Path]:
     if sys.platform != "linux":
         return []
-    found = shutil.which("bwrap")
+    found = shutil.which("bwrap", path=path_variable)
     return [binary for binary in (Path(found) if found else None, _bundled()) if binary is not None]
 
 

@@ -1,6 +1,7 @@
 """What PATH reaches inside hidden trees: the toolchains under HOME that a sandboxed command still needs."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -36,6 +37,15 @@ class Exposed:
     def outermost(self) -> list[Path]:
         """The trees that lie in no other one, in order."""
         return [tree for tree in sorted(self.trees) if not any(p in self.trees for p in tree.parents)]
+
+
+def programs_inside(root: Path, path_variable: str) -> list[Path]:
+    """Folders in the task's directory whose programs are run by others than the task: those on PATH, with the virtual
+    environment that such a one is the `bin` of, and the interpreter that we are run by; resolved."""
+    folders = [Path(entry) for entry in path_variable.split(os.pathsep) if entry.startswith("/")]
+    places = {folder.resolve() for folder in (*folders, Path(sys.prefix)) if folder.is_dir()}
+    whole = {folder.parent if (folder.parent / "pyvenv.cfg").is_file() else folder for folder in places}
+    return sorted(place for place in whole if place != root and place.is_relative_to(root))
 
 
 def exposed_toolchains(

@@ -1,6 +1,8 @@
 """The environment of a task's commands: an allow-list, so that a key is left out without being known."""
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentbatch.redaction import MIN_SECRET
@@ -76,6 +78,18 @@ def shell_environment(
     return {
         name: value for name, value in {**chosen, **UNATTENDED, **extra}.items() if name not in secrets_names
     }
+
+
+def own_environment(environ: Mapping[str, str], directories: Iterable[Path]) -> dict[str, str]:
+    """The variables for programs that we run ourselves: PATH is without folders that are relative or lie in one of
+    `directories`, where a task can put a `git` of its own."""
+    directories = list(directories)
+    outside = [
+        entry
+        for entry in environ.get("PATH", os.defpath).split(os.pathsep)
+        if os.path.isabs(entry) and not any(Path(entry).resolve().is_relative_to(d) for d in directories)
+    ]
+    return {**environ, "PATH": os.pathsep.join(outside)}
 
 
 def _may_pass(name: str, value: str) -> bool:

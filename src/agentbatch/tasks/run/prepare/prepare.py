@@ -24,7 +24,13 @@ from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.text import counted, list_names
-from agentbatch.workspace.preparation import check_directories, check_worktrees, choose_sandbox
+from agentbatch.workspace.preparation import (
+    Checked,
+    check_directories,
+    check_worktrees,
+    choose_sandbox,
+    own_environment,
+)
 
 
 def prepare(
@@ -65,7 +71,8 @@ def prepare(
         ),
     )
     check_directories((task.id, task.root) for task in plan.tasks)
-    uncommitted = _check_isolation(plan, settings, environ)
+    ours = own_environment(environ, [task.root for task in plan.tasks])
+    worktrees = _check_isolation(plan, settings, ours)
     if settings.judge == "none":
         _check_verified(plan)
     coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder).with_checks(settings.checks)
@@ -79,7 +86,7 @@ def prepare(
         evaluator=evaluator,
         prompts=Prompts(folder, coder.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
-        sandbox=choose_sandbox(settings.sandbox),
+        sandbox=choose_sandbox(settings.sandbox, ours["PATH"]),
         env_files=tuple(
             dict.fromkeys(
                 f.absolute()
@@ -89,7 +96,8 @@ def prepare(
         results_file=check_writable((folder / (settings.output or RESULTS_FILES[mode])).absolute()),
         flags=dict(flags or {}),
         resumed=resume,
-        uncommitted=uncommitted,
+        uncommitted=worktrees.warnings,
+        repositories=worktrees.settled,
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
@@ -131,17 +139,17 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
     return prices
 
 
-def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> Checked:
     """Whether every task with isolation `worktree` can have one; what the user may not expect of them."""
     if settings.apply and all(task.isolation != "copy" for task in plan.tasks):
         raise UserError("--apply brings changes back from copies, and no task has isolation copy.")
     sources = [task.root for task in plan.tasks if task.isolation == "worktree"]
     if not sources:
-        return ()
+        return Checked("")
     checked = check_worktrees(sources, environ)
     if checked.refusal:
         raise UserError(checked.refusal)
-    return checked.warnings
+    return checked
 
 
 def _check_verified(plan: Plan) -> None:

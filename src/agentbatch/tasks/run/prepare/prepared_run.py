@@ -57,6 +57,8 @@ class PreparedRun:
     """The run that is resumed; None: a new one."""
     uncommitted: tuple[str, ...] = ()
     """What tasks in git worktrees will not find there, a sentence each."""
+    repositories: Mapping[Path, Path] = field(default_factory=dict)
+    """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
 
     @property
     def judged(self) -> bool:

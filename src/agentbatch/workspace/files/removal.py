@@ -1,10 +1,14 @@
 """Removing a folder that a coder has filled: whatever its modes and however deep it is."""
 
 import os
+import shutil
 import stat
 import subprocess
 import time
 from pathlib import Path
+
+_SYSTEM = "/usr/bin:/bin"
+"""Where `rm` and `chmod` are looked for first: PATH may lead to a task's directory."""
 
 WAITS = (0.0, 0.0, 0.2, 1.0, 3.0)
 """Seconds before each try: what a killed run has left behind may be writing there still."""
@@ -34,8 +38,13 @@ def open_up(folder: Path) -> None:
 
 
 def _do(*command: str) -> str:
+    program = shutil.which(command[0], path=_SYSTEM) or command[0]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, check=False
+        [program, *command[1:]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        check=False,
     )
     lines = os.fsdecode(done.stderr).splitlines()
     return lines[0] if lines else f"exit code {done.returncode}"

@@ -1,0 +1,149 @@
+"""What git obeys in the repositories of a directory: their settings, hooks and attributes, by which it runs programs.
+
+A task may commit; what it leaves here would run as the user, outside of any sandbox, at the user's next `git status`.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.paths import walk
+
+OBEYED = ("config", "config.worktree", "commondir", "hooks", "info", "modules")
+"""In a repository's folder: looked at after every task."""
+READ_ONLY = (*OBEYED, "worktrees")
+"""And read-only for a task in the sandbox, where it is there. Tasks in worktrees of the repository change the last."""
+ADDED = ("commondir", "config.worktree")
+"""Names that change which settings hold, that a repository seldom has, and whose making no mount can prevent."""
+
+MAX_REPOSITORIES = 50
+MAX_FILES = 500
+"""Of one repository; of more the names are kept alone."""
+MAX_READ = 1024 * 1024
+"""Bytes of one file."""
+MAX_FOLDERS = 50_000
+
+_RUNS = re.compile(
+    rb"(?im)^\s*(?:\[\s*(?:include|filter|diff|merge|alias|gpg|credential|hook|difftool|mergetool|url|remote[^\n]*ext::)"
+    rb"|\w*(?:fsmonitor|hookspath|command|program|pager|editor|helper|askpass|proxy|uploadpack|receivepack|worktree"
+    rb"|attributesfile|partialclone)\s*=)"
+)
+"""Settings by which git runs a program, or takes others from elsewhere."""
+
+Control = Mapping[str, str]
+"""A digest by path, relative to the task's directory."""
+
+
+def repositories(root: Path) -> list[Path]:
+    """Every `.git` in the directory, the top one first; no link is followed."""
+    found = []
+    for folder in islice(walk(root), MAX_FOLDERS):
+        place = root / folder.path
+        found += [place / n for n in (*folder.folders, *folder.others) if n.casefold() == ".git"]
+        folder.folders[:] = [name for name in folder.folders if not is_ignored(place / name)]
+    return sorted(found, key=lambda place: (len(place.parts), place))[:MAX_REPOSITORIES]
+
+
+def read_only_in(root: Path) -> list[Path]:
+    """What there is of it now, for the sandbox. Of a `.git` that is a file, the file."""
+    found = []
+    for place in repositories(root):
+        if place.is_symlink():
+            continue
+        if place.is_dir():
+            named = (place / name for name in READ_ONLY)
+            found += [path for path in named if path.exists() and not path.is_symlink()]
+        else:
+            found.append(place)
+    return found
+
+
+def control(root: Path) -> Control:
+    """What git obeys in the directory now."""
+    found: dict[str, str] = {}
+    for place in repositories(root):
+        for path in _obeyed(place):
+            found[path.relative_to(root).as_posix()] = digest(path)
+    return found
+
+
+def told(root: Path, before: Control, now: Control) -> list[str]:
+    """What is new or different of it, by path. A new repository that can run nothing is no news."""
+    made = {path for path in now if path not in before}
+    fresh = {path for path in made if not any(known.startswith(f"{_top(path)}/") for known in before)}
+    changed = [path for path in now if path in before and now[path] != before[path]]
+    lost = [path for path in before if path not in now]
+    return sorted({*changed, *lost, *(p for p in made if p not in fresh or _can_run(root / p))})
+
+
+def set_aside(root: Path, paths: list[str], folder: Path) -> list[str]:
+    """Move what was added beside a repository's own settings into `folder`; returns the paths."""
+    moved: list[str] = []
+    for path in paths:
+        if path.rsplit("/", 1)[-1] in ADDED and _top(path) != path:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.replace(root / path, folder / f"{len(moved)}-{path.replace('/', '-')[-100:]}")
+            moved.append(path)
+    return moved
+
+
+def _top(path: str) -> str:
+    """Of a path in a repository's folder, that folder."""
+    parts = path.split("/")
+    at = next(number for number, part in enumerate(parts) if part.casefold() == ".git")
+    return "/".join(parts[: at + 1])
+
+
+def _obeyed(place: Path) -> Iterator[Path]:
+    if place.is_symlink() or not place.is_dir():
+        yield place
+        return
+    files = 0
+    for name in OBEYED:
+        for path in _files(place / name):
+            if path.suffix == ".sample" or (name == "modules" and path.name not in ("config", *ADDED) and
+                                            path.parent.name not in ("hooks", "info")):  # fmt: skip
+                continue
+            files += 1
+            if files > MAX_FILES:
+                return
+            yield path
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_symlink() or not place.is_dir():
+        if os.path.lexists(place):
+            yield place
+        return
+    for folder in walk(place):
+        yield from (place / folder.path / name for name in folder.others)
+
+
+def digest(path: Path) -> str:
+    """Of a file's beginning and whether it may be run, of a link's target."""
+    return hashlib.sha256(_read(path)).hexdigest()
+
+
+def _can_run(path: Path) -> bool:
+    if path.name in ("config", "config.worktree"):
+        return _RUNS.search(_read(path)) is not None
+    return path.name != "exclude"
+
+
+def _read(path: Path) -> bytes:
+    """The beginning of a file; of a link its target; of anything else nothing."""
+    try:
+        if path.is_symlink():
+            return b"link " + os.fsencode(os.readlink(path))
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:
+            status = os.fstat(handle)
+            mode = b"x" if status.st_mode & stat.S_IXUSR else b"-"
+            return mode + file.read(MAX_READ) if stat.S_ISREG(status.st_mode) else b""
+    except OSError:
+        return b""

@@ -1,0 +1,80 @@
+"""What a task that works in the user's own directory has made or changed there of what runs later: as the user, and
+outside of any sandbox."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentbatch.files import json_object, write_atomic
+from agentbatch.text import list_names
+from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
+from agentbatch.workspace.files.removal import remove_tree
+
+RECORD = "git-control.json"
+ASIDE = "git-control"
+"""Names in the task's folder."""
+MAX_PROGRAMS = 2_000
+MAX_NAMED = 8
+
+
+def begin_watch(root: Path, programs: Sequence[Path], folder: Path, *, resume: bool) -> None:
+    """Write down what there is in `root` when the task begins; a task that resumes is held against its beginning.
+    `programs`: folders in it whose programs others run. Raises OSError."""
+    record = folder / RECORD
+    if resume and record.is_file():
+        return
+    kept = {"git": dict(control(root)), "programs": _programs(root, programs)}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(record, json.dumps(kept) + "\n")
+
+
+def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
+    """What a person must know, a sentence each. Safe to repeat. Raises OSError."""
+    try:
+        kept = json_object((folder / RECORD).read_bytes()) or {}
+    except FileNotFoundError:
+        return []
+    notices = []
+    before = kept.get("git", {})
+    news = told(root, before, control(root))
+    if news:
+        aside = set_aside(root, news, folder / ASIDE)
+        notices.append(
+            f"The task has made or changed what git runs or obeys in {root}: {list_names(news, MAX_NAMED, 120)}. "
+            "Look at it before you use git there."
+            + (f" Moved to {folder / ASIDE}: {list_names(aside, MAX_NAMED, 120)}." if aside else "")
+        )
+    old, now = kept.get("programs", {}), _programs(root, programs)
+    changed = sorted(path for path in {*old, *now} if old.get(path) != now.get(path))
+    if changed:
+        notices.append(
+            f"The task has changed programs in {root} that your PATH or Python finds: "
+            f"{list_names(changed, MAX_NAMED, 120)}. Look at them before you run anything there."
+        )
+    return notices
+
+
+def forget_watch(folder: Path) -> None:
+    """A task begins again. Raises OSError."""
+    (folder / RECORD).unlink(missing_ok=True)
+    remove_tree(folder / ASIDE)
+
+
+def _programs(root: Path, folders: Sequence[Path]) -> Control:
+    """Of a virtual environment its programs, and what its Python runs at every start."""
+    paths: list[Path] = []
+    for folder in folders:
+        inner = folder / "bin" if (folder / "pyvenv.cfg").exists() else folder
+        paths += [inner / name for name in sorted(_names(inner))]
+        if inner != folder:
+            paths += [folder / "pyvenv.cfg", *sorted(folder.glob("lib/python*/site-packages/*.pth"))]
+            paths += sorted(folder.glob("lib/python*/site-packages/*customize.py"))
+    return {path.relative_to(root).as_posix(): digest(path) for path in paths[:MAX_PROGRAMS]}
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
