@@ -14,6 +14,7 @@ from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.git_control import read_only_in
 from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
+from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.isolation.apply_back import Applied
@@ -214,6 +215,8 @@ class LocalTaskWorkspace:
 
     async def close(self) -> tuple[str, ...]:
         problems = await self._workspace.close() if self._workspace is not None else ()
+        if self._isolated is not None and not self._may_go:
+            await asyncio.to_thread(take_privileges, self._isolated.folder, 0.0)
         if not self._may_go or self._isolated is None:
             return problems
         try:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
@@ -16,6 +15,7 @@ from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.requests.spec.make_values import Values, combinations, read_text
 from agentbatch.requests.spec.request import MAX_ID
 from agentbatch.requests.spec.structured import read_schema
+from agentbatch.templates import PromptEnvironment
 from agentbatch.text import clip
 
 MAX_REQUESTS = 1_000_000
@@ -24,10 +24,7 @@ MAX_REQUESTS = 1_000_000
 FENCE = "+++"
 """A template may begin with settings in TOML between two lines of this."""
 
-# Prompts are plain text: escaping for HTML would change them. A template may come from somebody else: sandboxed.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False
-)
+_ENVIRONMENT = PromptEnvironment()
 
 
 class PromptSettings(BaseModel):

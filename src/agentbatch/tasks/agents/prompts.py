@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import find_resource, read_resource
+from agentbatch.templates import PromptEnvironment
 from agentbatch.text import nearest
 
 CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "max_steps")
@@ -35,8 +36,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
 agents/*.toml give them."""
 
 
-_ENVIRONMENT = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-"""Prompts are plain text: escaping for HTML would change them."""
+_ENVIRONMENT = PromptEnvironment()
 
 
 class Prompts:
@@ -59,7 +59,11 @@ class Prompts:
         """sha256 over all templates; recorded with the run."""
 
     def render(self, name: str, **values: object) -> str:
-        return self._templates[name].render(**values).strip()
+        """Raises UserError for what a template may not do, and where it fails on its values."""
+        try:
+            return self._templates[name].render(**values).strip()
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"prompts/{name}: {error}.") from error
 
     def system(self, name: str, **values: object) -> str:
         """A system prompt: the safety rules, then the role's own text."""

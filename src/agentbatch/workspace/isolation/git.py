@@ -15,6 +15,9 @@ from agentbatch.errors import UserError
 from agentbatch.text import clip
 from agentbatch.workspace.shell.environment import shell_environment
 
+BRANCHES = "agentbatch"
+"""The branch of an isolated task is agentbatch/<run>/<task>, as git allows it."""
+
 TIMEOUT = 900.0
 """Seconds for one git command; the checkout of a very large repository on a slow disk takes minutes."""
 PATIENCE = 10.0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.files import write_atomic
-from agentbatch.workspace.isolation.worktree import BRANCHES, Worktree
+from agentbatch.workspace.isolation.git import BRANCHES
+from agentbatch.workspace.isolation.worktree import Worktree
 from agentbatch.workspace.workspace import Snapshot
 
 RECORD = "place.json"
@@ -108,6 +109,7 @@ def _is_ours(isolated: IsolatedDir) -> bool:
         and tree.common.is_absolute()
         and (is_git_dir(tree.common) or not os.path.lexists(tree.common))
         and (tree.admin == Path() or tree.admin.parent == tree.common / "worktrees")
+        and ".." not in (*tree.admin.parts, *tree.common.parts)
         and not tree.admin.is_symlink()
     )
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from agentbatch.errors import UserError
 from agentbatch.text import clip, counted
 from agentbatch.workspace.isolation.git import Git, GitError
+from agentbatch.workspace.isolation.refusals import refusal
 
 REMEDY = "Commit the directory to a git repository, or use isolation copy."
 
@@ -72,45 +73,12 @@ def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Chec
         members[place].append(source)
     warnings = []
     for place, repository in found.items():
-        refusal = _refusal(git, repository, members[place])
-        if refusal:
-            return Checked(refusal)
+        why = refusal(git, repository.top, repository.common, members[place], environ.get("PATH", os.defpath))
+        if why:
+            return Checked(why)
         warnings.append(_uncommitted(git, repository, members[place]))
     settled = {source: found[place].common for place in found for source in members[place]}
     return Checked("", tuple(warning for warning in warnings if warning), settled)
-
-
-def _refusal(git: Git, repository: Repository, sources: list[Path]) -> str:
-    """What git ignores it would not commit either."""
-    included = _included_inside(git, repository, sources)
-    if included:
-        return (
-            f"isolation worktree: the settings of the git repository {clip(str(repository.top), 200)} include "
-            f"{clip(included, 200)}, which a task could change. Include a file outside of the repository, or use "
-            "isolation copy."
-        )
-    names = [os.path.relpath(source, repository.top) for source in sources if source != repository.top]
-    out, _ = git.try_run("check-ignore", "-z", "--stdin", cwd=repository.top, text="\0".join(names))
-    ignored = [name for name in out.split("\0") if name]
-    if not ignored:
-        return ""
-    return (
-        f"isolation worktree: git ignores {clip(ignored[0], 200)} in {clip(str(repository.top), 200)}, so nothing "
-        f"done there would be committed. Take it out of .gitignore, or use isolation copy."
-    )
-
-
-def _included_inside(git: Git, repository: Repository, sources: list[Path]) -> str:
-    """A file in the checkout that the repository's own settings include; empty: there is none."""
-    out, _ = git.try_run(
-        "config", "-z", "--local", "--get-regexp", r"^include(if\..*)?\.path$", cwd=repository.top
-    )
-    for line in out.split("\0"):
-        named = line.partition("\n")[2]
-        place = Path(os.path.normpath(repository.common / os.path.expanduser(named)))
-        if named and any(place.is_relative_to(folder) for folder in (repository.top, *sources)):
-            return named
-    return ""
 
 
 def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from agentbatch.files import json_object, write_atomic
 from agentbatch.text import list_names
 from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
-from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.files.privileges import take_privileges
 
 RECORD = "git-control.json"
 ASIDE = "git-control"
@@ -33,9 +33,16 @@ def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
     """What a person must know, a sentence each. Safe to repeat. Raises OSError."""
     try:
         kept = json_object((folder / RECORD).read_bytes()) or {}
+        begun = (folder / RECORD).stat().st_mtime
     except FileNotFoundError:
         return []
     notices = []
+    taken = take_privileges(root, begun)
+    if taken:
+        notices.append(
+            f"The task left programs with the rights of their owner in {root}; these rights were taken from them: "
+            f"{list_names(taken, MAX_NAMED, 120)}."
+        )
     before = kept.get("git", {})
     news = told(root, before, control(root))
     if news:
@@ -53,12 +60,6 @@ def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
             f"{list_names(changed, MAX_NAMED, 120)}. Look at them before you run anything there."
         )
     return notices
-
-
-def forget_watch(folder: Path) -> None:
-    """A task begins again. Raises OSError."""
-    (folder / RECORD).unlink(missing_ok=True)
-    remove_tree(folder / ASIDE)
 
 
 def _programs(root: Path, folders: Sequence[Path]) -> Control:

@@ -1,0 +1,193 @@
+"""By links, deep folders and records: a place that is not what it was when the run was planned."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.privileges import take_privileges
+from agentbatch.workspace.files.protect import protect, restore
+from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.files.replace import remove_unfinished
+from agentbatch.workspace.inspection import remove_isolated_dirs, working_directory
+from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir
+from agentbatch.workspace.isolation.watch import begin_watch, end_watch
+from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.workspace import Order
+from tests.support.red_team import House, build_house, differences
+from tests.support.workspaces import UNSANDBOXED
+
+
+def swap_for_a_link(house: House) -> None:
+    house.victim.rename(house.project / "was-b")
+    house.victim.symlink_to(house.home / ".ssh")
+
+
+def swap_its_parent(house: House) -> None:
+    (house.project / "tasks").rename(house.project / "was-tasks")
+    (house.home / ".ssh/b").mkdir()
+    (house.project / "tasks").symlink_to(house.home / ".ssh")
+
+
+def swap_for_a_loop(house: House) -> None:
+    house.victim.rename(house.project / "was-b")
+    house.victim.symlink_to("b")
+
+
+def swap_for_a_link_to_nothing(house: House) -> None:
+    house.victim.rename(house.project / "was-b")
+    house.victim.symlink_to(house.home / "made-by-us")
+
+
+def swap_for_a_file(house: House) -> None:
+    house.victim.rename(house.project / "was-b")
+    house.victim.write_text("x")
+
+
+@pytest.mark.parametrize("isolation", ["none", "copy"])
+@pytest.mark.parametrize(
+    "swap", [swap_for_a_link, swap_its_parent, swap_for_a_loop, swap_for_a_link_to_nothing, swap_for_a_file]
+)
+async def test_a_directory_that_became_a_link_is_not_worked_in(
+    tmp_path: Path, swap: Callable[[House], None], isolation: str
+) -> None:
+    house = build_house(tmp_path, "home/project")
+    places = LocalWorkspaces(
+        "r1",
+        house.runs / "runs/r1/tasks",
+        house.environ(),
+        house.rules(UNSANDBOXED),
+        secret_names=(),
+        redact=Redactor([]),
+    )
+    order = Order("b", str(house.victim), isolation, {}, ("bash", "read_file"), 5.0)  # type: ignore[arg-type]
+    swap(house)
+    before = house.seal()
+    with pytest.raises((UserError, OSError)) as error:
+        await places.make(order).start()
+    assert str(house.victim) in str(error.value)
+    assert differences(before, house.seal()) == []
+
+
+def deep(root: Path, depth: int, name: str) -> None:
+    at = os.open(root, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=at)
+        inner = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(os.open("kept.txt", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=at))
+    os.close(at)
+
+
+@pytest.fixture
+def deep_place(tmp_path: Path) -> Iterator[Path]:
+    """pytest itself cannot remove what is so deep."""
+    yield tmp_path / "t"
+    remove_tree(tmp_path / "t")
+
+
+@pytest.mark.parametrize(("depth", "name"), [(30, "n" * 200), (1500, "d")])
+def test_depth_hides_nothing_from_protection(deep_place: Path, depth: int, name: str) -> None:
+    tmp_path = deep_place
+    tmp_path.mkdir()
+    (tmp_path / "top.txt").write_text("x")
+    deep(tmp_path, depth, name)
+    kept = protect(tmp_path, ["**/*.txt"])
+    assert len(kept.files) == 2
+    (tmp_path / "top.txt").unlink()
+    deep_down = tmp_path / "top.txt"
+    deep_down.mkdir()
+    deep(deep_down, depth, name)
+    assert "top.txt" in restore(tmp_path, kept)
+    assert (tmp_path / "top.txt").read_text() == "x"
+    assert remove_unfinished(tmp_path) == []
+
+
+RECORDS: Mapping[str, Mapping[str, object]] = {
+    "root outside": {"root": "/etc"},
+    "root above": {"root": "{folder}"},
+    "root by dots": {"root": "{folder}/trees/../../../../../.."},
+    "root by a link": {"root": "{folder}/trees/link", "top": "{folder}/trees/link"},
+    "top outside": {"top": "{home}"},
+    "common of folders": {"common": "{home}/dev"},
+    "common of the victim": {"common": "{home}"},
+    "admin elsewhere": {"admin": "{home}/.ssh"},
+    "admin above": {"admin": "{home}/project/.git/worktrees/.."},
+    "a base that is an option": {"base": "--output={home}/.ssh/id"},
+    "a base of words": {"base": "HEAD"},
+    "a branch of the user": {"branch": "main"},
+    "a branch with signs": {"branch": "agentbatch/x\n..\x1b"},
+    "no worktree": {"kind": "worktree", "worktree": None},
+    "another kind": {"kind": "nothing"},
+    "another phase": {"phase": "gone"},
+    "a list": {"root": ["x"]},
+    "nested too deeply": {"root": 5},
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_forged_record_of_an_isolated_directory_is_not_believed(tmp_path: Path, name: str) -> None:
+    """Neither by `prune` nor by a retry: nothing outside the run's folder changes."""
+    house = build_house(tmp_path, "home/project/.agentbatch/runs/r1/tasks/t/work/trees/1/p")
+    folder = house.runs / "runs/r1/tasks/t/work"
+    for git_dir in (house.project / ".git", house.home / "dev"):
+        for part in ("objects", "refs", "worktrees/mine"):
+            (git_dir / part).mkdir(parents=True)
+    (house.project / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (house.home / "dev/worktrees/mine/work.txt").write_text("years of work")
+    os.utime(house.home / "dev/worktrees/mine", (0, 0))
+    (folder / "trees/link").symlink_to(house.home)
+    tree: dict[str, object] = {
+        "top": "{folder}/trees/1/p",
+        "branch": "agentbatch/r1/t",
+        "base": "a" * 40,
+        "admin": "{home}/project/.git/worktrees/p",
+        "common": "{home}/project/.git",
+    }
+    record: dict[str, object] = {
+        "phase": "made",
+        "kind": "worktree",
+        "root": "{folder}/trees/1/p",
+        "source": "{home}",
+    }
+    for key, value in RECORDS[name].items():
+        (tree if key in tree else record)[key] = value
+    record.setdefault("worktree", tree)
+    text = json.dumps(record).replace("{folder}", str(folder)).replace("{home}", str(house.home))
+    (folder / RECORD).write_text(text)
+    before = {path: what for path, what in house.seal().items() if "/runs/r1/tasks/t" not in path}
+    assert read_isolated_dir(folder)[0] is None
+    assert working_directory(folder.parent, house.victim) == house.victim
+    remove_isolated_dirs(house.runs / "runs/r1", house.environ())
+    after = {path: what for path, what in house.seal().items() if "/runs/r1/tasks/t" not in path}
+    assert differences(before, after) == []
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6711, 0o4000])
+def test_a_program_keeps_no_rights_of_its_owner(tmp_path: Path, mode: int) -> None:
+    root = tmp_path / "task"
+    (root / "node_modules/deep").mkdir(parents=True)
+    begin_watch(root, [], tmp_path / "record", resume=False)
+    os.utime(tmp_path / "record/git-control.json", (0, 0))  # the clock of files ticks in hundredths
+    for place in (root / "left", root / "node_modules/deep/left"):
+        place.write_text("x")
+        place.chmod(mode)
+    (root / "shared").mkdir()
+    (root / "shared").chmod(0o2775)
+    (notice,) = end_watch(root, [], tmp_path / "record")
+    assert "left" in notice
+    assert "node_modules/deep/left" in notice
+    assert (root / "left").stat().st_mode & 0o7777 == mode & 0o777
+    assert (root / "shared").stat().st_mode & 0o7777 == 0o2775
+
+
+def test_a_program_that_was_there_before_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    (tmp_path / "mine").chmod(0o4755)
+    assert take_privileges(tmp_path, (tmp_path / "mine").stat().st_ctime + 1) == []
+    assert (tmp_path / "mine").stat().st_mode & 0o7777 == 0o4755

@@ -1,0 +1,126 @@
+"""By programs: what the coder puts where PATH or an interpreter finds it, to be run outside of the sandbox."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.watch import begin_watch, end_watch
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.sandbox.toolchains import programs_inside
+from agentbatch.workspace.shell.environment import own_environment
+from tests.support.red_team import (
+    Attempt,
+    BuildHouse,
+    House,
+    Outcome,
+    as_user,
+    attempts,
+    build_house,
+    tried,
+    turn,
+)
+
+PLANTED = attempts(r"""
+== program-of-the-venv
+printf '#!/bin/sh\n%s\n' "$RUN" > .venv/bin/git; chmod +x .venv/bin/git
+== interpreter
+printf '#!/bin/sh\n%s\n' "$RUN" > .venv/bin/python; cp .venv/bin/python .venv/bin/python3
+== start-file
+echo "import os; os.system('$RUN')" > .venv/lib/python3.11/site-packages/x.pth
+== customisation
+echo "import os; os.system('$RUN')" > .venv/lib/python3.11/site-packages/sitecustomize.py
+== installed-package
+echo "import os; os.system('$RUN')" > .venv/lib/python3.11/site-packages/yaml.py
+== settings-of-the-venv
+echo "home = $PWD/evil" > .venv/pyvenv.cfg
+== venv-renamed
+mv .venv .venv2; mkdir -p .venv/bin; printf '#!/bin/sh\n%s\n' "$RUN" > .venv/bin/git
+== bin-renamed
+mv .venv/bin .venv/b2; mkdir -p .venv/bin
+== link-into-the-venv
+ln -sfn ../../evil .venv/bin/pip; ln -sfn $PWD/evil .venv/lib
+== programs-of-the-project
+printf '#!/bin/sh\n%s\n' "$RUN" > scripts/bwrap; printf '#!/bin/sh\n%s\n' "$RUN" > scripts/rm; chmod +x scripts/*
+""")
+
+
+def with_programs(house: House) -> tuple[str, list[Path]]:
+    """A PATH with a virtual environment and a folder of the project on it."""
+    folders = [house.project / ".venv/bin", house.project / "scripts"]
+    for folder in (*folders, house.project / ".venv/lib/python3.11/site-packages"):
+        folder.mkdir(parents=True)
+    (house.project / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (house.project / ".venv/bin/python").symlink_to("/usr/bin/python3")
+    (house.project / "scripts/hello").write_text("#!/bin/sh\necho hello\n")
+    (house.project / "scripts/hello").chmod(0o755)
+    path = os.pathsep.join([*map(str, folders), "scripts", "", ".", "/usr/bin", "/bin"])
+    return path, programs_inside(house.project, path)
+
+
+@pytest.fixture(scope="module")
+def planted(
+    bubblewrap: SandboxChoice, build: BuildHouse, user: int | None
+) -> tuple[House, dict[str, Outcome], list[str]]:
+    house = build("home/project")
+    _, guarded = as_user(user, lambda: with_programs(house))
+    as_user(user, lambda: begin_watch(house.project, guarded, house.folder / "task", resume=False))
+    done = tried(house, [*PLANTED, Attempt("use", "scripts/hello")], bubblewrap, user, guarded)
+    told = as_user(user, lambda: end_watch(house.project, guarded, house.folder / "task"))
+    return house, done, told
+
+
+@pytest.mark.parametrize("attempt", PLANTED, ids=lambda a: a.name)
+def test_what_others_run_is_read_only(
+    attempt: Attempt, planted: tuple[House, dict[str, Outcome], list[str]]
+) -> None:
+    _, done, told = planted
+    said = done[attempt.name].output
+    assert "Read-only file system" in said or "Device or resource busy" in said or "cannot" in said
+    assert told == []
+
+
+def test_what_is_there_can_be_used(planted: tuple[House, dict[str, Outcome], list[str]]) -> None:
+    assert planted[1]["use"].output == "hello\n"
+
+
+async def test_without_a_sandbox_it_is_told_and_not_run_by_us(tmp_path: Path) -> None:
+    house = build_house(tmp_path, "home/project")
+    path, guarded = with_programs(house)
+    begin_watch(house.project, guarded, tmp_path / "task", resume=False)
+    await turn(house, PLANTED[:1] + PLANTED[2:4] + PLANTED[9:], choose_sandbox("none"))
+    (told,) = end_watch(house.project, guarded, tmp_path / "task")
+    for name in (".venv/bin/git", "site-packages/x.pth", "sitecustomize.py", "scripts/bwrap"):
+        assert name in told
+    environ = own_environment({**house.environ(), "PATH": path}, [house.project])
+    Git(environ).ask("--version", cwd=house.project)
+    choose_sandbox("auto", environ["PATH"])
+    (house.project / "x").mkdir()
+    await asyncio.to_thread(remove_tree, house.project / "x")
+    assert house.proofs() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/usr/bin:/bin", "/usr/bin:/bin"),
+        ("{root}/bin:/usr/bin", "/usr/bin"),
+        ("{root}:/usr/bin", "/usr/bin"),
+        (":/usr/bin:", "/usr/bin"),
+        (".:bin:../x:/usr/bin", "/usr/bin"),
+        ("{root}/../{name}/bin:/usr/bin", "/usr/bin"),
+        ("{link}/bin:/usr/bin", "/usr/bin"),
+        ("{root}-beside/bin:/usr/bin", "{root}-beside/bin:/usr/bin"),
+        ("{root}/bin", ""),
+    ],
+)
+def test_our_programs_come_from_no_task_s_directory(tmp_path: Path, path: str, kept: str) -> None:
+    root, link = tmp_path / "task", tmp_path / "link"
+    (root / "bin").mkdir(parents=True)
+    link.symlink_to(root)
+    places = {"root": str(root), "name": root.name, "link": str(link)}
+    found = own_environment({"PATH": path.format(**places)}, [tmp_path / "other", root])["PATH"]
+    assert found == kept.format(**places)
