@@ -12,7 +12,9 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.limits.quota import UsedUp
+from agentbatch.model.refusals.excess import NO_EXCESS
 from agentbatch.model.refusals.lessons import learn
+from agentbatch.model.refusals.overflow import excess
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
@@ -204,7 +206,15 @@ class _Call:
         used_up = None
         if failure.kind == "quota":
             used_up = UsedUp(self._endpoint.host, time.time() + (failure.wait or 0.0), text)
-        return ModelError(failure.kind, text, status=status, attempts=self.attempts, used_up=used_up)
+        over = failure.kind == "overflow" and failure.error is not None
+        return ModelError(
+            failure.kind,
+            text,
+            status=status,
+            attempts=self.attempts,
+            used_up=used_up,
+            excess=excess(failure.error.words) if over and failure.error is not None else NO_EXCESS,
+        )
 
     def _on_wait(self, seconds: float, reason: str) -> None:
         self._notify("waiting", seconds, reason)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.limits.quota import UsedUp
+from agentbatch.model.refusals.excess import NO_EXCESS, Excess
 from agentbatch.model.refusals.meanings import Kind
 from agentbatch.usage import Usage
 
@@ -96,6 +97,7 @@ class ModelError(Exception):
         status: int | None = None,
         attempts: int = 1,
         used_up: UsedUp | None = None,
+        excess: Excess = NO_EXCESS,
     ) -> None:
         super().__init__(message)
         self.kind: ErrorKind = kind
@@ -103,3 +105,5 @@ class ModelError(Exception):
         self.attempts = attempts
         self.used_up = used_up
         """Of the kind `quota`: until when."""
+        self.excess = excess
+        """Of the kind `overflow`: by how much, as far as the endpoint says."""

@@ -1,8 +1,10 @@
-"""Recognises that a request was longer than the model's context window: there are a few codes and many
-wordings."""
+"""Recognises that a request was longer than the model's context window, and by how much: a few codes, and a table of
+wordings with where each was seen."""
 
 import re
+from typing import NamedTuple
 
+from agentbatch.model.refusals.excess import Excess
 from agentbatch.model.server_error import ServerError
 
 CODES = frozenset(
@@ -10,29 +12,128 @@ CODES = frozenset(
 )
 """OpenAI's (also Groq's, xAI's), llama.cpp's and Anthropic's."""
 
-STATUSES = frozenset({200, 400, 413, 422, 429, 500})
-"""200: the error came inside a 200; 500: llama.cpp's answer when its slots overflow."""
+STATUSES = frozenset({200, 400, 413, 422, 429, 500, 503})
+"""200: the error came inside a 200; 500: llama.cpp's answer when its slots overflow; 503: tabbyAPI's."""
 
-_WORDINGS = re.compile(
-    r"maximum context length"  # OpenAI, vLLM, DeepSeek, Mistral, Ollama
-    r"|context[ _](length|size|window)[^.]{0,40}exceed"  # llama.cpp, Ollama, MiniMax
-    r"|exceed[a-z]*[^.]{0,60}context[ _](length|size|window|limit)"  # llama.cpp, Anthropic, OpenAI
-    r"|longer than the (maximum )?(model|context) length"  # vLLM, Ollama
-    r"|max_tokens must be at least 1, got -"  # vLLM: nothing is left for the answer
-    r"|prompt (is|was) too long|prompt exceeds max|prompt too long"  # Anthropic, Z.ai, Ollama
-    r"|input is too long|input length should be|range of input length"  # Bedrock, DashScope
-    r"|exceeds the maximum number of (input )?tokens|input token count[^.]{0,60}exceed"  # Google, xAI
-    r"|maximum (prompt|input) length"  # xAI
-    r"|exceeded model token limit|token count[^.]{0,60}exceeds the limit"  # Moonshot, Copilot
-    r"|request too large for"  # OpenAI, Groq: one request above the tokens a minute: waiting does not help
-    r"|reduce the length of the (messages|prompt|input)"  # OpenAI, Groq, vLLM
-    r"|context length of only|context the overflows"  # LM Studio
+MIN_TOKENS, MAX_TOKENS = 128, 100_000_000
+"""What a window or a request may have; another number in the words is something else."""
+
+
+class Wording(NamedTuple):
+    pattern: str
+    """Of words in lower case. Groups, where it has them: `limit`, the most tokens, and `sent`, those of the request."""
+    source: str
+
+
+_N = r"[\d,_]{1,12}"
+
+WORDINGS: tuple[Wording, ...] = (
+    Wording(
+        rf"maximum context length is (?P<limit>{_N})[^.]*\.[^.]{{0,80}}?(requested|resulted "
+        rf"in|has)\D{{0,20}}(?P<sent>{_N})",
+        "OpenAI, vLLM, DeepSeek: THUDM/LongBench#104, bytedance/deer-flow#310",
+    ),
+    Wording(rf"maximum context length(?: is| of)?(?: (?P<limit>{_N}))?", "OpenAI, Mistral, Ollama"),
+    Wording(
+        rf"\((?P<sent>{_N}) tokens?\) is longer than the model's context length \((?P<limit>{_N})",
+        "SGLang: QwenLM/Qwen3#1321",
+    ),
+    Wording(
+        rf"input length \((?P<sent>{_N}) tokens?\) exceeds the maximum allowed length \((?P<limit>{_N})",
+        "SGLang: sgl-project/sglang#4048",
+    ),
+    Wording(
+        rf"max_new_tokens` must be <= (?P<limit>{_N})\. given: (?P<sent>{_N})",
+        "TGI: huggingface/text-generation-inference#628",
+    ),
+    Wording(
+        rf"`inputs` must have less than (?P<limit>{_N}) tokens\. given: (?P<sent>{_N})",
+        "TGI: huggingface/text-generation-inference#695",
+    ),
+    Wording(
+        rf"(?:prompt|request|context) length (?P<sent>{_N})[^.]{{0,40}} (?:is greater "
+        rf"than|exceeds) max_seq_len (?P<limit>{_N})",
+        "tabbyAPI: SillyTavern/SillyTavern#3543",
+    ),
+    Wording(r"is greater than max_seq_len|greater than cache_size", "tabbyAPI: SillyTavern/SillyTavern#3543"),
+    Wording(r"too many tokens: (total number of tokens|size limit exceeded)", "Cohere's chat"),
+    Wording(
+        r"total tokens of (?:image and )?text exceed max message tokens|exceed max message "
+        r"tokens|input length \d+ exceeds the "
+        r"maximum length",
+        "Volcengine Ark",
+    ),
+    Wording(
+        rf"input token count[^.]{{0,30}}\((?P<sent>{_N})\) exceeds the maximum number of tokens "
+        rf"allowed \((?P<limit>{_N})",
+        "Google: google-gemini/gemini-cli#6678",
+    ),
+    Wording(
+        rf"input token count is (?P<sent>{_N}) but model only supports up to (?P<limit>{_N})",
+        "Vertex: 'Unable to submit request'",
+    ),
+    Wording(
+        rf"\((?P<sent>{_N}) tokens?\) exceeds the available context size \((?P<limit>{_N})",
+        "llama.cpp's server",
+    ),
+    Wording(
+        rf"requested tokens \((?P<sent>{_N})\) exceed context window of (?P<limit>{_N})",
+        "llama-cpp-python: abetlen#120",
+    ),
+    Wording(rf"prompt is too long: (?P<sent>{_N}) tokens? > (?P<limit>{_N})", "Anthropic"),
+    Wording(
+        rf"exceed context limit: (?P<sent>{_N}) \+ {_N} > (?P<limit>{_N})", "Anthropic, with its max_tokens"
+    ),
+    Wording(
+        rf"\(length (?P<sent>{_N})\) is longer than the maximum model length of (?P<limit>{_N})",
+        "vLLM: Gabesarch/grounded-rl#16",
+    ),
+    Wording(rf"maximum prompt length is (?P<limit>{_N}) but the request contains (?P<sent>{_N})", "xAI"),
+    Wording(rf"range of input length should be \[\d+, (?P<limit>{_N})\]", "DashScope"),
+    Wording(rf"exceeded model token limit: (?P<limit>{_N})", "Moonshot"),
+    Wording(
+        rf"request too large for[^:]*[^.]{{0,120}}limit (?P<limit>{_N}), requested (?P<sent>{_N})",
+        "OpenAI and Groq: above the tokens a minute",
+    ),
+    Wording(r"context[ _](length|size|window)[^.]{0,40}exceed", "llama.cpp, Ollama, MiniMax"),
+    Wording(r"exceed[a-z]*[^.]{0,60}context[ _](length|size|window|limit)", "llama.cpp, Anthropic, OpenAI"),
+    Wording(r"longer than the (maximum )?(model|context|model's context) length", "vLLM, Ollama"),
+    Wording(r"max_tokens must be at least 1, got -", "vLLM: nothing is left for the answer"),
+    Wording(r"prompt (is|was) too long|prompt exceeds max|prompt too long", "Anthropic, Z.ai, Ollama"),
+    Wording(r"input is too long|input length should be|range of input length", "Bedrock, DashScope"),
+    Wording(
+        r"exceeds the maximum number of (input )?tokens|input token count[^.]{0,60}exceed", "Google, xAI"
+    ),
+    Wording(r"maximum (prompt|input) length", "xAI"),
+    Wording(r"exceeded model token limit|token count[^.]{0,60}exceeds the limit", "Moonshot, Copilot"),
+    Wording(
+        r"request too large for", "OpenAI, Groq: one request above the tokens a minute: waiting does not help"
+    ),
+    Wording(r"reduce the length of the (messages|prompt|input)", "OpenAI, Groq, vLLM"),
+    Wording(r"context length of only|context the overflows", "LM Studio"),
 )
+"""In this order: what has numbers first."""
 
 
 def is_overflow(error: ServerError) -> bool:
     """True when a shorter request would be accepted."""
     if error.status not in STATUSES:
         return False
-    has_code = error.code in CODES or error.type in CODES
-    return error.status == 413 or has_code or _WORDINGS.search(error.words) is not None
+    return error.status == 413 or not error.codes.isdisjoint(CODES) or _found(error.words) is not None
+
+
+def excess(words: str) -> Excess:
+    """The numbers in the words of an overflow."""
+    found = _found(words.lower())
+    named = found.groupdict() if found is not None else {}
+    return Excess(_tokens(named.get("limit")), _tokens(named.get("sent")))
+
+
+def _found(words: str) -> re.Match[str] | None:
+    return next((found for one in WORDINGS if (found := re.search(one.pattern, words))), None)
+
+
+def _tokens(text: str | None) -> int | None:
+    digits = (text or "").replace(",", "").replace("_", "")
+    number = int(digits) if digits.isdigit() else 0
+    return number if MIN_TOKENS <= number <= MAX_TOKENS else None

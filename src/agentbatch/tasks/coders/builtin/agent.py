@@ -103,7 +103,7 @@ class Agent:
             if error.kind != "overflow":
                 raise
             # The endpoint knows its window better than the price list.
-            self.context_window = min(self.context_window, int(self._size()))
+            self.context_window = min(self.context_window, error.excess.window(int(self._size())))
             await self._compact()
             self.flush()
             reply = await self._ask(temperature)
