@@ -175,7 +175,7 @@ class _Call:
         endpoint = self._endpoint
         wait = endpoint.retry.backoff(self.retries + 1, endpoint.rng, outcome.wait)
         if outcome.kind == "rate":
-            slot.refused(wait)
+            slot.refused(wait, asked=outcome.wait is not None)
         elif outcome.kind == "quota":
             slot.refused(0.0)  # when it is back, one call goes first
         elif outcome.kind not in RETRIED:

@@ -233,7 +233,8 @@ class BatchProcessor:
     def _progress(self) -> BatchProgress:
         if isinstance(self._batch, ProviderPass):
             return self._batch.progress()
-        return progress_of(self.stats, self.endpoint.limits.active)
+        limits = self.endpoint.limits
+        return progress_of(self.stats, limits.active, limits.held)
 
 
 def _endpoint(options: BatchOptions) -> Endpoint:

@@ -407,3 +407,17 @@ async def test_a_crowd_that_generates_for_long_still_comes_back_by_patience(cloc
         await clock.advance(ACCEPTED_AFTER)
         seen.append(limits.active)
     assert seen == [1, 3, 7, 15, 17], "nothing was answered yet, but nothing was refused either"
+
+
+async def test_what_holds_the_next_call_is_told(clock: HandClock) -> None:
+    limits = EndpointLimits(max_in_flight=2, rpm=2, clock=clock)
+    first = await callers(limits, clock, 2)
+    assert limits.held is None
+    waiting = await callers(limits, clock, 1)
+    assert limits.held is None  # for another call's end: that is no limit of the endpoint's
+    for caller in first:
+        await caller.answered()
+    assert limits.held is not None
+    assert (round(limits.held[0]), limits.held[1]) == (60, "requests/min")
+    await waiting[0].cancel()
+    assert limits.held is None

@@ -61,6 +61,15 @@ def test_a_reset_only_shortens() -> None:
     assert 2 < window.free_at(1, 2.2) <= 2.2 + 61
 
 
+def test_what_an_endpoint_asks_for_itself_rules_over_its_count() -> None:
+    window = ServerRateWindow()
+    window.update_from_headers(RateLimitInfo(5, 0, 55.0), 0, 0, 0.1, 1)
+    assert window.free_at(1, 0.2) == pytest.approx(55.1)
+    window.free_from(1.2, 0.2)  # a 429 with Retry-After 1
+    assert window.free_at(1, 0.3) == pytest.approx(1.2)
+    assert window.free_at(5, 1.2) == -math.inf
+
+
 class Endpoint:
     """Counts as endpoints do: a sliding window, windows one after the other, or a bucket that refills."""
 

@@ -56,10 +56,11 @@ class Slot:
         self._limits._settle(self, actual)
         self._limits._mark_accepted(self, answered=True)
 
-    def refused(self, seconds: float) -> None:
-        """The endpoint answered 429: a cooldown for all its clients; this request cost no tokens."""
+    def refused(self, seconds: float, *, asked: bool = False) -> None:
+        """The endpoint answered 429: a cooldown for all its clients; this request cost no tokens. `asked`: it named the
+        seconds itself, and they count for more than what its headers say of its limits."""
         self._limits._settle(self, 0)
-        self._limits._refused(self, seconds)
+        self._limits._refused(self, seconds, asked)
 
     def update_from_headers(self, requests: RateLimitInfo | None, tokens: RateLimitInfo | None) -> None:
         """Apply the limits in the headers of this request's answer where none are configured. Call after `settle`."""
@@ -119,6 +120,15 @@ class EndpointLimits:
     @property
     def waiting(self) -> int:
         return sum(not slot.granted.done() for slot in self._queue)
+
+    @property
+    def held(self) -> tuple[float, str] | None:
+        """What the next call waits for that is no other call's end: seconds and the reason. None: it waits for nothing
+        of the kind."""
+        now = self._clock.now()
+        head = next((slot for slot in self._queue if not slot.granted.done()), None)
+        until, reason = self._obstacle(head, now) if head is not None else (-math.inf, "")
+        return (until - now, reason) if now < until < math.inf else None
 
     def ticket(self) -> int:
         """A place in the queue, for a call that may need several slots one after another."""
@@ -188,7 +198,12 @@ class EndpointLimits:
             if info is not None and isinstance(window, ServerRateWindow):
                 window.update_from_headers(info, since, slot.started_at, now, slot.number)
 
-    def _refused(self, slot: Slot, seconds: float) -> None:
+    def _refused(self, slot: Slot, seconds: float, asked: bool) -> None:
+        if asked:
+            now = self._clock.now()
+            for window in (self._requests, self._tokens):
+                if isinstance(window, ServerRateWindow):
+                    window.free_from(now + seconds, now)
         self._cooldown.refused(slot, self._clock.now(), seconds, self._in_flight)
         self._in_flight.discard(slot)
         now = self._clock.now()

@@ -65,6 +65,11 @@ class ServerRateWindow(RateWindow):
         self._reset_at = math.inf if info.reset is None else now + max(0.0, info.reset)
         self._reset_through = started_at
 
+    def free_from(self, moment: float, now: float) -> None:
+        """The endpoint said itself when it takes the next request: what was spent until `now` counts no longer."""
+        self._reset_at = min(self._reset_at, moment)
+        self._reset_through = now
+
     def free_at(self, amount: float, now: float) -> float:
         if now >= self._reset_at:
             self._reset_at = math.inf

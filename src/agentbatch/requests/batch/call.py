@@ -102,8 +102,8 @@ class Caller:
                     answer, outcome = await self._send(url, content)
                     latency = time.monotonic() - sent
                 wait = self._settle(slot, outcome, retries, tokens)
-                if answer is not None:
-                    slot.update_from_headers(*read_rates(answer.headers))
+                if answer is not None and (isinstance(outcome, Document) or outcome.wait is None):
+                    slot.update_from_headers(*read_rates(answer.headers, time.time()))
             if isinstance(outcome, Document):
                 return CallOutcome(
                     outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
@@ -151,7 +151,7 @@ class Caller:
         if outcome.kind == "rate":
             if self._adaptive is not None and self._adaptive.refused(time.monotonic(), outcome.wait):
                 self._adapt()
-            slot.refused(wait)
+            slot.refused(wait, asked=outcome.wait is not None)
         elif outcome.kind == "quota":
             slot.refused(0.0)  # when it is back, one call goes first
         elif outcome.kind not in RETRIED:

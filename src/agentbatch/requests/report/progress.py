@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.text import UNKNOWN, duration, money
 
+SHOWN_WAIT = 1.0
+"""Seconds. Shorter waits are not worth a word."""
+
 Log = Callable[[str], None]
 
 
@@ -33,6 +36,8 @@ class BatchProgress:
     in_flight: int = 0
     skipped: int = 0
     """Of the completed ones, those that ended in an earlier session."""
+    held: str = ""
+    """What the next request waits for, and how long, about: `tokens/min 0:12`; empty: nothing holds it back."""
     ended: bool = False
     """Nothing more comes: it is done, or was stopped."""
 
@@ -53,7 +58,10 @@ class BatchProgress:
         return "█" * full + "░" * (cells - full)
 
 
-def progress_of(stats: BatchStats, in_flight: int = 0) -> BatchProgress:
+def progress_of(
+    stats: BatchStats, in_flight: int = 0, held: tuple[float, str] | None = None
+) -> BatchProgress:
+    """`held`: seconds that a limit holds the next request back, and which."""
     return BatchProgress(
         total=stats.total,
         completed=stats.done,
@@ -65,6 +73,7 @@ def progress_of(stats: BatchStats, in_flight: int = 0) -> BatchProgress:
         cost=stats.cost,
         in_flight=in_flight,
         skipped=stats.skipped,
+        held=f"{held[1]} {duration(held[0])}" if held is not None and held[0] >= SHOWN_WAIT else "",
         ended=stats.ended_at is not None,
     )
 
@@ -80,6 +89,8 @@ def progress_line(progress: BatchProgress, *, detailed: bool = False) -> str:
     ]
     if not progress.ended:
         parts.append(f"{UNKNOWN if progress.eta is None else duration(progress.eta)} left")
+    if progress.held:
+        parts.append(f"waiting for {progress.held}")
     if detailed:
         parts += [f"{progress.tokens:,} tokens", money(progress.cost), f"{progress.in_flight} in flight"]
     return " · ".join(parts)
