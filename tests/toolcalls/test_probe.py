@@ -144,12 +144,29 @@ async def test_the_best_mode_in_which_the_file_comes_whole(
     assert probe.usage.total == 110 * answered
 
 
-async def test_a_file_that_comes_whole_in_no_way(open_endpoint: OpenEndpoint, serve: Serve) -> None:
-    model = Model(native(arguments(CHANGED)), as_json(arguments(CHANGED)), as_block(CHANGED))
+@pytest.mark.parametrize(
+    ("model", "mode", "works"),
+    [
+        # It writes the file its own way in all of them: a native call that is well formed is native.
+        (Model(native(arguments(CHANGED)), as_json(arguments(CHANGED)), as_block(CHANGED)), "native", True),
+        (
+            Model(native({"command": "cat > probe.py"}, "bash"), as_json(arguments(CHANGED)), None),
+            "native",
+            True,
+        ),
+        (Model(native("{"), as_json(arguments(CHANGED)), as_block(CHANGED)), "schema", True),
+        (Model({"content": "I cannot."}, None, as_block(CHANGED)), "text", True),
+        (Model(native("{"), None, {"content": "I cannot."}), "text", False),
+        (Model(native("{}", "no_such_tool"), None, {"content": "I cannot."}), "text", False),
+    ],
+)
+async def test_a_file_that_comes_whole_in_no_way(
+    open_endpoint: OpenEndpoint, serve: Serve, model: Model, mode: str, works: bool
+) -> None:
     endpoint = await open_endpoint(await serve(model.answer), stream=False)
     probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
-    assert (probe.mode, probe.works) == ("text", False)
-    assert endpoint.capabilities("m").tool_mode == "text"
+    assert (probe.mode, probe.works) == (mode, works)
+    assert endpoint.capabilities("m").tool_mode == mode
 
 
 async def test_refusals_that_teach_nothing_are_refusals_of_the_mode(
@@ -166,7 +183,7 @@ async def test_refusals_that_teach_nothing_are_refusals_of_the_mode(
     endpoint = await open_endpoint(await serve(handle), stream=False)
     probe = await probe_tools(ModelClient(endpoint, "m"), TOOLS)
     assert "(native: refused; schema: refused; text: content changed)" in probe.summary
-    assert not probe.works
+    assert (probe.mode, probe.works) == ("text", True)
 
 
 async def test_a_reply_without_room_is_told_as_such(open_endpoint: OpenEndpoint, serve: Serve) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from agentbatch.files import json_object
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import Message, ModelError, Reply, ToolSpec
@@ -26,11 +27,12 @@ MESSAGES: tuple[Message, ...] = (
 
 class Probe(NamedTuple):
     mode: ToolMode
-    """The best mode in which the file arrived unchanged; the last one if it did in none."""
+    """The best mode in which the file arrived unchanged; if it did in none, the best in which a call came that is well
+    formed: a model may write the file its own way. The last one if none did."""
     summary: str
     """The result as a sentence without a full stop."""
     works: bool
-    """False: the file did not arrive unchanged in any mode."""
+    """False: no call that is well formed came in any mode."""
     usage: Usage
 
 
@@ -43,6 +45,7 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
     endpoint, model = client.endpoint, client.model
     usage = Usage()
     seen: list[str] = []
+    formed: ToolMode | None = None
     refusal: ModelError | None = None
     mode: ToolMode | None = endpoint.capabilities(model).tool_mode
     while mode is not None:
@@ -60,9 +63,13 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
             mode = _after_refusals(mode, endpoint.capabilities(model).tool_mode, seen)
             problem = _problem(reply)
             seen.append(f"{mode}: {problem or 'intact'}")
+            formed = formed or (mode if _is_formed(reply, tools) else None)
             if not problem:
                 return Probe(mode, f"a file with quotes arrived intact ({'; '.join(seen)})", True, usage)
         mode = _next(mode, endpoint.capabilities(model))
+    if formed is not None:
+        endpoint.use_tool_mode(model, formed)
+        return Probe(formed, f"calls arrived well formed ({'; '.join(seen)})", True, usage)
     if refusal is not None:
         raise refusal  # also in the simplest mode: it is not about tools
     return Probe("text", f"a file with quotes did not arrive intact ({'; '.join(seen)})", False, usage)
@@ -79,6 +86,13 @@ def _next(mode: ToolMode, capabilities: Capabilities) -> ToolMode | None:
     """The mode to try after this one."""
     lower = stepped_down(replace(capabilities, tool_mode=mode)).tool_mode
     return lower if lower != mode else None
+
+
+def _is_formed(reply: Reply, tools: Sequence[ToolSpec]) -> bool:
+    """It calls tools that there are, with arguments that are JSON objects."""
+    names = {tool["function"]["name"] for tool in tools}
+    calls = [call for call in reply.tool_calls if call.name in names]
+    return bool(calls) and all(json_object(call.arguments) for call in calls)
 
 
 def _problem(reply: Reply) -> str:
