@@ -23,6 +23,9 @@ from agentbatch.model.transport import HttpAnswer, TransportError
 
 PATH = "/chat/completions"
 
+FAILED_GENERATION = "failedgeneration"
+"""The field of an error in which Groq sends what its model wrote."""
+
 PROGRESS_AFTER = 1.0
 """Seconds before a call reports that it is generating; most are answered by then."""
 
@@ -122,9 +125,13 @@ class _Call:
                 return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
             if self._learned(outcome, capabilities, body):
                 continue
+            if outcome.kind == "malformed" and self.retries >= self._endpoint.retry.max_retries:
+                return _as_written(outcome, self._error(outcome))
             if outcome.kind not in RETRIED or self.retries >= self._endpoint.retry.max_retries:
                 raise self._error(outcome)
             self.retries += 1
+            if outcome.kind == "malformed":
+                wait = 0.0  # nothing is wrong with the endpoint
             self._notify("retrying", wait, self._sentence(outcome))
             if outcome.kind != "rate":
                 await asyncio.sleep(wait)
@@ -191,6 +198,8 @@ class _Call:
             return False
         self.lessons += 1
         self._endpoint.learn(self._client.model, lesson)
+        if self._endpoint.capabilities(self._client.model) == capabilities:
+            return False  # the user has chosen the form that is refused
         self._notify(
             "retrying", 0.0, f"continuing without {capabilities.lost(lesson)}: {self._sentence(failure)}"
         )
@@ -230,6 +239,16 @@ class _Call:
         if self._observer is not None:
             attempt = self.attempts + 1 if kind == "waiting" else self.attempts
             self._observer(CallUpdate(kind, attempt, seconds, reason))
+
+
+def _as_written(failure: Failure, error: ModelError) -> Answer:
+    """What the model wrote instead of a call that could be read, as its answer: whoever asked makes of it what can be
+    made. Raises the error where the endpoint kept it to itself."""
+    fields = failure.error.fields if failure.error is not None else ()
+    written = next((one.value for one in fields if one.name == FAILED_GENERATION and one.value.strip()), "")
+    if not written:
+        raise error
+    return Answer(content=written, tool_calls=(), reasoning="", finish_reason="stop", usage=None)
 
 
 def _outcome(answer: HttpAnswer, reader: StreamedAnswer | None) -> Answer | Failure:

@@ -134,7 +134,7 @@ class Endpoint:
 
     def use_tool_mode(self, model: str, mode: ToolMode, *, fixed: bool = False) -> None:
         """How this model's tools are called from now on: found by a probe, remembered, or (`fixed`) chosen by the user,
-        which only a refusal changes."""
+        which nothing changes."""
         if fixed:
             self._fixed_modes.add(model)
         self._capabilities[model] = replace(self.capabilities(model), tool_mode=mode)
@@ -157,6 +157,8 @@ class Endpoint:
         """Remember it, for all clients on this endpoint."""
         before = self.capabilities(model)
         after = before.merged(lesson)
+        if model in self._fixed_modes:
+            after = replace(after, tool_mode=before.tool_mode)
         self._capabilities[model] = after
         if after.tool_mode != before.tool_mode:
             self._notify_tool_mode(model, after.tool_mode, f"{before.tool_mode} tool calls were refused")

@@ -53,10 +53,7 @@ def _walk(name: str, value: Any, depth: int) -> Iterator[Field]:
         for inner in value:
             yield from _walk(name, inner, depth + 1)
     elif isinstance(value, str):
-        inside = inner_document(value)
-        if inside is None:
-            yield Field(name, value[:MAX_TEXT])
-        else:
-            yield from _walk(name, inside, depth + 1)
+        yield Field(name, value[:MAX_TEXT])
+        yield from _walk(name, inner_document(value), depth + 1)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield Field(name, str(value)[:400])
