@@ -24,6 +24,8 @@ LATE: dict[tuple[str, str], str] = {
     ): "brings pydantic: not for --version, nor for a command's own words",
     ("cli/main.py", "agentbatch.cli.tasks.run"): "the same",
     ("cli/requests/bench.py", "agentbatch.model.access"): REQUESTS,
+    ("cli/requests/answers.py", "agentbatch.display.requests.answers"): REQUESTS,
+    ("cli/requests/answers.py", "agentbatch.requests.spec.make_values"): REQUESTS,
     ("cli/requests/bench.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("cli/requests/bench.py", "agentbatch.requests.run.bench"): REQUESTS,
     ("cli/requests/cache.py", "agentbatch.requests.journal.cache"): REQUESTS,

@@ -146,6 +146,10 @@ def check_writable(path: Path, what: str = "results", flag: str = "--output") ->
 
     Raises UserError saying why not.
     """
+    if path.name == "-":
+        raise UserError(
+            f"{flag} -: the {what} file is read again to resume, so it cannot be standard output; name one."
+        )
     if path.is_dir():
         raise UserError(f"The {what} file {path} is a folder; name a file with {flag} FILE.")
     if path.exists() and not path.is_file():

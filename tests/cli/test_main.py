@@ -93,7 +93,7 @@ def test_words_that_people_try(
         ("requests run in.jsonl --concurency 4", "requests run", "did you mean --concurrency?"),
         ("requests rnu", "requests", "did you mean run?"),
         ("status a b", "status", "too many arguments: b."),
-        ("cancel", "cancel", "the following arguments are required: TASK."),
+        ("cancel", "cancel", "TASK is missing."),
         ("logs -n many", "logs", "-n/--lines: must be a whole number of 0 or more, not 'many'."),
         ("set concurrency 0", "set", "N: must be a whole number from 1 to "),
     ],

@@ -27,8 +27,12 @@ def test_init_makes_what_a_run_needs_and_overwrites_nothing(agentbatch: Any, fol
     assert (folder / "prompts" / "safety.md").read_text(encoding="utf-8") == "Mine."
     assert (folder / ".env").stat().st_mode & 0o777 == 0o600
     assert ".env" in (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert sorted(path.name for path in folder.iterdir()) == [".env", ".gitignore", "prompts", "task.json"]
     again = agentbatch("init")
     assert "created" not in again.stdout
+    assert agentbatch("init", "--prompts").returncode == 0
+    assert (folder / "agents" / "coder.toml").is_file()
+    assert (folder / "prompts" / "safety.md").read_text(encoding="utf-8") == "Mine."
     assert agentbatch("--test", "--filter", "^web-page$", "--display", "none").returncode == 0
 
 

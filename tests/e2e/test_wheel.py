@@ -46,7 +46,7 @@ def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, st
 
     where = run("-c", "import agentbatch, os; print(os.path.dirname(agentbatch.__file__))").strip()
     assert where == os.fspath(place / "agentbatch")
-    run("-m", "agentbatch", "init")
+    run("-m", "agentbatch", "init", "--prompts")
     assert (folder / "task.json").read_bytes() == (CHECKOUT / "task.json").read_bytes()
     # Without the user's own copies the wheel's are found.
     for kind in ("agents", "prompts"):

@@ -19,9 +19,10 @@ class Command(NamedTuple):
 
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "coding tasks": {
-        "init": Command("setup.init", "put task.json, .env, agents/ and prompts/ into a folder"),
+        "init": Command("setup.init", "put task.json and .env into a folder"),
         "resume": Command("tasks.resume", "resume an interrupted run"),
         "results": Command("tasks.results", "browse, export and compare results"),
+        "show": Command("tasks.show", "show one task of a run, or its diff"),
         "cost": Command("tasks.cost", "compare what tokens cost on many models"),
     },
     "runs": {

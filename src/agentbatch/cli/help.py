@@ -18,12 +18,13 @@ or says what is missing.
   agentbatch --test        run the first three tasks only
   agentbatch --dry-run     show the plan and its minimum cost, and run nothing
   agentbatch src/api       run only the tasks in this folder
-  agentbatch init          put task.json, .env, agents/ and prompts/ here
+  agentbatch init          put task.json and .env here
   agentbatch doctor        check keys, endpoints, models, sandbox and disk
   agentbatch status        show how a run is doing (logs, watch: follow it)
   agentbatch stop          stop a run (pause, unpause, cancel, retry: steer it)
   agentbatch resume        resume an interrupted run
   agentbatch results       browse, export and compare results
+  agentbatch show TASK     show one task and why; --diff: what it changed
   agentbatch requests run  send a file of plain requests to a model
 
 agentbatch --help-all lists every option; agentbatch help COMMAND, a command's.

@@ -26,7 +26,7 @@ TEST_MODE_TASKS = 3
 """Test mode runs the first three tasks (the original's)."""
 
 SERIAL_REST_MS = 2000
-"""Rest between task starts in serial mode, ms (the original's)."""
+"""Rest between two tasks in serial mode, ms (the original's)."""
 
 MOST = 1_000_000_000.0
 """Of a time in seconds, and of a sum in dollars: beyond it is a slip of the finger, or `inf`."""
@@ -142,7 +142,10 @@ class Settings(BaseModel):
         description="copy back what a completed task changed in its copy, unless it was changed outside too",
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
-        None, ge=0, le=3_600_000, description="pause between task starts; 2000 in serial mode, else 0"
+        None,
+        ge=0,
+        le=3_600_000,
+        description="pause between tasks; 2000 in serial mode (from an end to the next start), else 0",
     )
     dry_run: Annotated[bool, option("--dry-run", "AGENTBATCH_DRY_RUN")] = Field(
         False, description="show the plan, the prompts' tokens and the minimum cost; run nothing"

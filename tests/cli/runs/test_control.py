@@ -143,7 +143,7 @@ def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Flee
         (["set", "concurrency", "many"], "N: must be a whole number from 1 to 10000, not 'many'."),
         (["set", "concurrency", "0"], "N: must be a whole number from 1 to 10000, not '0'."),
         (["set", "concurrency", "1001"], "a number from 1 to 1000"),
-        (["set", "colour", "5"], "invalid choice"),
+        (["set", "colour", "5"], "must be concurrency, not 'colour'"),
         (["stop", "20270101"], "There is no run '20270101' here."),
     ],
 )

@@ -97,6 +97,7 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "Results      parallel_batch_results.json",
         "Transcripts  .agentbatch/runs/r1/tasks",
         "Log          .agentbatch/runs/r1/run.log",
+        "Review       agentbatch show 2   (--diff: what it changed)",
         "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
     ]
 
@@ -217,7 +218,7 @@ def test_hostile_text_stays_inside_the_summary(story: Callable[..., Any], column
     run.finish(bad, 1, status="error", reason="model_error", error=bad)
     lines = render_text(summary_of(run.state, comparison=[ComparisonRow(bad, 1, 2, 3)]), columns)
     assert all(text.isprintable() for text in lines)
-    copied = ("Results", "Trans", "Log", "Resume", "Retry")  # somebody will copy them: never cut
+    copied = ("Results", "Trans", "Log", "Review", "Resume", "Retry")  # somebody will copy them: never cut
     assert max(width(text) for text in lines if not text.startswith(copied)) <= columns
     assert lines.count("Tasks") == 1
     assert "[bold]" in "".join(lines)

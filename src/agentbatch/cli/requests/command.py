@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from agentbatch.cli.requests.answers import add_answers
 from agentbatch.cli.requests.flags import add_run_flags
 from agentbatch.cli.requests.make import add_make
 
@@ -37,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
     add_run_flags(run_parser)
     run_parser.set_defaults(command=_run)
     add_make(commands)
+    add_answers(commands)
 
 
 def _run(args: argparse.Namespace) -> int:

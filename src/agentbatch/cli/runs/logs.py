@@ -80,7 +80,7 @@ def _open(folder: RunFolder) -> BinaryIO:
 
 def _lines_of(folder: RunFolder, task: str) -> re.Pattern[str]:
     """What a line of the task begins with. Raises UserError."""
-    return re.compile(rf"\[\d\d:\d\d:\d\d\] task {chosen_task(folder, task)[1] + 1}/")
+    return re.compile(rf"\[\d\d:\d\d:\d\d\] task {chosen_task(folder, task)[1] + 1}[/:]")
 
 
 def _chosen(lines: Iterable[str], wanted: re.Pattern[str] | None) -> Iterator[str]:

@@ -61,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
     )
     # Named so that they are no settings' of the root command.
     parser.add_argument(
-        "-o", "--output", dest="export_to", metavar="PATH", help="the file to export to [standard output]"
+        "-o", "--output", dest="export_to", metavar="PATH", help="the file to export to [-: standard output]"
     )
     parser.add_argument(
         "--force", dest="overwrite", action="store_true", help="with -o: replace an existing file"
@@ -110,7 +110,7 @@ def _export(args: argparse.Namespace) -> int:
     now = time.time() if found.condition == "running" else found.last
     comparison = [] if args.export == "csv" else _comparison(found.state)
     text = export(args.export, found.state, now, found.source.name, comparison)
-    if args.export_to:
+    if args.export_to and args.export_to != "-":
         write_export(Path(args.export_to), text, overwrite=args.overwrite)
         sys.stderr.write(f"Written: {harmless(args.export_to)}\n")
         return 0
@@ -181,4 +181,6 @@ def _summary(found: Results) -> Summary:
         name=found.source.name,
         now=time.time() if running else found.last,
         can_resume=folder is not None and not running,
+        newest=folder is not None
+        and folder.run_id == next((run.run_id for run in list_runs(Path.cwd())), ""),
     )

@@ -1,14 +1,16 @@
 """`agentbatch --dry-run`: the plan and the least it takes, as text."""
 
 import textwrap
+from pathlib import Path
 
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.text import UNKNOWN, clip, counted, first_line, money, pad, width
+from agentbatch.text import UNKNOWN, clip, clip_words, counted, first_line, money, pad, width
 
 WIDTH = 79
+ID_CELLS = 46
 MAX_TASKS = 50
 """Rows; a longer plan is cut with a line that says so."""
 
@@ -38,13 +40,12 @@ def render_dry_run(dry: DryRun) -> list[str]:
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
-    lines += ["", "  #  task                           checks  least tokens  prompt"]
+    lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]
     for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
-        head = (
-            f"{planned.index + 1:>3}  {pad(planned.id, 24)}  {_checks(planned, least):>11}"
-            f"  {'≈' + format(least.coder + least.evaluator, ','):>12}  "
-        )
-        lines.append(head + clip(first_line(planned.task.first_prompt), WIDTH - width(head)))
+        needs = f"{_checks(planned, least):>11}  {'≈' + format(least.coder + least.evaluator, ','):>12}"
+        lines.append(f"{planned.index + 1:>3}  {pad(planned.id, ID_CELLS)}  {needs}")
+        place = f"     {clip(_directory(planned, prepared.folder), WIDTH // 2)}: "
+        lines.append(place + clip_words(first_line(planned.task.first_prompt), WIDTH - width(place)))
     if len(plan.tasks) > MAX_TASKS:
         lines.append(f"     … and {len(plan.tasks) - MAX_TASKS} more")
     coder = sum(least.coder for least in dry.least)
@@ -59,6 +60,12 @@ def render_dry_run(dry: DryRun) -> list[str]:
         *(f"           {line}" for line in _calls(dry)),
         "Nothing was run.",
     ]
+
+
+def _directory(planned: PlannedTask, folder: Path) -> str:
+    """Below the folder as it is written, elsewhere whole."""
+    root = planned.root
+    return f"{root.relative_to(folder)}/" if root.is_relative_to(folder) else f"{root}/"
 
 
 def _checks(planned: PlannedTask, least: LeastTokens) -> str:

@@ -42,6 +42,8 @@ class Summary:
     """Epoch second, for a run that has not ended."""
     can_resume: bool = True
     """False: the run is under way, or its folder is not here."""
+    newest: bool = True
+    """Commands mean it without naming it."""
 
     @property
     def run_id(self) -> str:
@@ -272,6 +274,16 @@ def _tampering(tasks: Sequence[TaskState], width: int) -> list[str]:
     return _titled("Changed tests and protected files", lines)
 
 
+def _review(summary: Summary) -> str:
+    """How to see what a task did: the first that is not completed, else the first; empty: none has begun."""
+    begun = [task for task in summary.tasks if task.iteration]
+    if summary.run_folder is None or not begun:
+        return ""
+    first = next((task for task in begun if task.status != "completed"), begun[0])
+    run = "" if summary.newest else f" --run {clip(summary.run_id, 60)}"
+    return f"agentbatch show {first.index + 1}{run}   (--diff: what it changed)"
+
+
 def _places(summary: Summary) -> list[str]:
     """Paths and commands are never cut: somebody will copy them."""
     lines = [f"Results      {summary.results_file}"]
@@ -280,6 +292,8 @@ def _places(summary: Summary) -> list[str]:
             f"Transcripts  {summary.run_folder / 'tasks'}",
             f"Log          {summary.run_folder / 'run.log'}",
         ]
+    if review := _review(summary):
+        lines.append(f"Review       {review}")
     branches = sum(bool(task.branch) for task in summary.state.tasks.values())
     if branches:
         pattern = f"agentbatch/{clip(summary.run_id, 60)}/*"

@@ -1,10 +1,11 @@
-"""The files to start from: task.json, .env, agents/ and prompts/ in a folder. Nothing that is there is overwritten."""
+"""The files to start from: task.json and .env in a folder, and agents/ and prompts/ for who wants to change them.
+Nothing that is there is overwritten."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.resources import PACKAGE, resource_folders
+from agentbatch.tasks.agents.resources import PACKAGE, Kind, resource_folders
 
 
 class Placed(NamedTuple):
@@ -15,8 +16,9 @@ class Placed(NamedTuple):
     """Its path; for `added` also what was added to it."""
 
 
-def place_starting_files(target: Path) -> list[Placed]:
-    """Put them into `target`. Raises UserError when they cannot be written."""
+def place_starting_files(target: Path, *, prompts: bool = False) -> list[Placed]:
+    """Put them into `target`. `prompts`: also agents/ and prompts/, which from then on win over those of newer
+    versions. Raises UserError when they cannot be written."""
     checkout = PACKAGE.parent.parent
     single = {
         "task.json": (checkout / "task.json", PACKAGE / "defaults" / "task.json"),
@@ -24,7 +26,8 @@ def place_starting_files(target: Path) -> list[Placed]:
     }
     sources = {name: next(p for p in places if p.is_file()) for name, places in single.items()}
     # The folder itself may hold agents/ already: the originals are those of the checkout or the wheel.
-    for kind in ("agents", "prompts"):
+    kinds: tuple[Kind, ...] = ("agents", "prompts") if prompts else ()
+    for kind in kinds:
         origin = next(f for f in resource_folders(kind, PACKAGE) if f.is_dir())
         sources |= {f"{kind}/{path.name}": path for path in sorted(origin.iterdir()) if path.is_file()}
     try:

@@ -13,6 +13,7 @@ from agentbatch.errors import UserError
 from agentbatch.tasks.run.prepare.prepare import prepare
 from tests.local.gguf_bytes import gguf
 from tests.support.keys import KEY
+from tests.support.paths import CHECKOUT
 
 PRICES = '[models."one"]\ninput = 1.0\noutput = 0.0\n[models."ten"]\ninput = 10.0\noutput = 0.0\n'
 KEYS = {"OPENAI_API_KEY": KEY}
@@ -63,7 +64,8 @@ def test_a_dry_run_tells_of_the_call_that_writes_checks(
 ) -> None:
     dry = prepared(tmp_path, task, environ=KEYS, **ONE, **flags).dry_run()
     told = render_dry_run(dry)
-    assert any(f"  {column}  " in line and line.endswith("  x") for line in told)
+    assert any(f"  {column}  " in line for line in told)
+    assert "     d/: x" in told
     assert any(line.strip().endswith(words) for line in told)
     assert any(
         line.endswith("an evaluation: usually 1 call, up to 9 where the judge looks itself") for line in told
@@ -83,7 +85,7 @@ def test_a_small_evaluator_looks_at_nothing_itself_and_checks_functions(
     (tmp_path / "agents/evaluator.toml").write_text("[model]\ncontext_window = 8192\n", encoding="utf-8")
     dry = prepared(tmp_path, {"first_prompt": prompt}, environ=KEYS, **ONE).dry_run()
     told = render_dry_run(dry)
-    assert any(f"  {column}  " in line and prompt[:10] in line for line in told)
+    assert any(f"  {column}  " in line for line in told)
     assert not any("an evaluation:" in line for line in told)
     assert 0 < dry.least[0].evaluator < 700
 
@@ -157,3 +159,30 @@ def test_a_dry_run_names_the_local_model_and_its_price(tmp_path: Path) -> None:
 def test_checks_that_nobody_will_write_are_told(tmp_path: Path, checks: str, judge: str, told: bool) -> None:
     run = prepared(tmp_path, {"verify": "true"}, environ=KEYS, judge=judge, checks=checks, **ONE)
     assert any("--checks has no effect" in warning for warning in run.warnings) is told
+
+
+def test_a_directory_elsewhere_is_shown_and_warned_of(tmp_path: Path) -> None:
+    plan = prepared(tmp_path, {"id": "far", "dir": "/etc"}, {"dir": "src"}, environ=KEYS, **ONE)
+    assert "1 task works outside this folder: far in /etc." in plan.warnings
+    lines = render_dry_run(plan.dry_run())
+    assert [line for line in lines if "/etc/: x" in line and len(line) < 80]
+    assert "     src/: x" in lines
+
+
+@pytest.mark.parametrize(
+    ("prompts", "key", "played"),
+    [
+        (["sample"], "", True),
+        (["sample", "Write x."], "", False),
+        (["Write x."], KEY, True),
+        (["Write x."], "", False),
+    ],
+)
+def test_without_a_key_only_the_samples_can_be_played(
+    tmp_path: Path, prompts: list[str], key: str, played: bool
+) -> None:
+    sample = json.loads((CHECKOUT / "task.json").read_text(encoding="utf-8"))["tasks"][0]["first_prompt"]
+    tasks = [{"first_prompt": sample if one == "sample" else one} for one in prompts]
+    plan = prepared(tmp_path, *tasks, environ={"OPENAI_API_KEY": key})
+    assert (plan.unplayable == "") == played
+    assert played or plan.unplayable.startswith("No key is set, and without one only the sample tasks run")

@@ -101,3 +101,19 @@ async def test_a_rest_lies_between_two_starts() -> None:
     made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
     await Scheduler(made, note, max_concurrent=3, rest=0.05).run()
     assert all(b - a >= 0.05 for a, b in itertools.pairwise(times))
+
+
+async def test_one_by_one_the_rest_lies_between_an_end_and_a_start() -> None:
+    clock = asyncio.get_running_loop().time
+    begun: list[float] = []
+    over: list[float] = []
+
+    async def work(_: PlannedTask) -> Outcome:
+        begun.append(clock())
+        await asyncio.sleep(0.05)  # longer than the rest
+        over.append(clock())
+        return "completed"
+
+    made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
+    await Scheduler(made, work, max_concurrent=1, rest=0.03).run()
+    assert all(start - end >= 0.03 for end, start in zip(over, begun[1:], strict=False))

@@ -163,6 +163,7 @@ def plain_course(case: Case, concurrent: int, rest: float) -> Course:
         for task_id in [task_id for task_id, end in running.items() if end == now]:
             del running[task_id]
             course.end = now
+            next_start = now + rest if concurrent == 1 else next_start
             (lost if task_id in case.fails else completed).add(task_id)
         while hopeless := {task.id for task in waiting if not lost.isdisjoint(task.depends_on)}:
             waiting = [task for task in waiting if task.id not in hopeless]
@@ -218,7 +219,7 @@ def test_with_copies_and_rests(
     shape: Shape, seed: int, failures: float, isolated: float, rest: float, count: int
 ) -> None:
     case = make_case(shape, count, seed, failures, isolated)
-    for concurrent in (2, 8):
+    for concurrent in (1, 2, 8):
         assert real_course(case, concurrent, rest) == plain_course(case, concurrent, rest)
 
 

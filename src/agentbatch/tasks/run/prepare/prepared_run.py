@@ -16,7 +16,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
-from agentbatch.text import list_names
+from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
 from agentbatch.workspace.preparation import SandboxChoice
 
@@ -89,7 +89,7 @@ class PreparedRun:
 
     @property
     def rest(self) -> float:
-        """Seconds between two task starts."""
+        """Seconds between two task starts; one by one, between an end and the next start."""
         default = SERIAL_REST_MS if self.mode == "serial" else 0
         return (self.settings.rest_ms if self.settings.rest_ms is not None else default) / 1000
 
@@ -114,6 +114,7 @@ class PreparedRun:
             w
             for w in (
                 *self.plan.warnings(),
+                self._outside(),
                 exposed,
                 *self.uncommitted,
                 self.sandbox.warning,
@@ -123,6 +124,17 @@ class PreparedRun:
             )
             if w
         ]
+
+    def _outside(self) -> str:
+        """Tasks that work neither below the task file's folder nor below this one."""
+        homes = (self.folder, (self.folder / self.settings.tasks).resolve().parent)
+        away = [
+            f"{task.id} in {task.root}"
+            for task in self.plan.tasks
+            if task.isolation == "none" and not any(task.root.is_relative_to(home) for home in homes)
+        ]
+        verb = "works" if len(away) == 1 else "work"
+        return f"{counted(len(away), 'task')} {verb} outside this folder: {list_names(away)}." if away else ""
 
     def _no_checks(self) -> str:
         """Checks that were asked for, and that nobody writes."""

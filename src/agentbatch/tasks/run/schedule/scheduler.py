@@ -27,9 +27,9 @@ class Scheduler:
         skip: Callable[[PlannedTask, str], None] | None = None,
         ended: Mapping[str, bool] | None = None,
     ) -> None:
-        """`rest`: seconds between two starts. `skip` is called for each task that never starts, and with the id of the
-        dependency that failed or was skipped itself. `ended`: tasks of the plan that are over already, and whether
-        they were completed.
+        """`rest`: seconds between two starts; one by one, between an end and the next start. `skip` is called for each
+        task that never starts, and with the id of the dependency that failed or was skipped itself. `ended`: tasks of
+        the plan that are over already, and whether they were completed.
         """
         self._run_task = run_task
         self._max_concurrent = max_concurrent
@@ -49,6 +49,8 @@ class Scheduler:
         self._running: dict[str, asyncio.Future[Outcome]] = {}
         self._begun: set[str] = set()
         """Running tasks that have taken their first step: one that is cancelled before it never knows."""
+        self._next_start = 0.0
+        """Not before; in the loop's time."""
         self._broken: BaseException | None = None
         self._wake = asyncio.Event()
         self._paused = False
@@ -120,7 +122,6 @@ class Scheduler:
 
     async def run(self) -> None:
         """Returns when no task runs and none can start any more, or after `drain` when the running ones have ended."""
-        next_start = 0.0
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -133,10 +134,10 @@ class Scheduler:
                     return
                 pause: float | None = None
                 if task is not None and not self._paused and len(self._running) < self._max_concurrent:
-                    pause = max(0.0, next_start - clock())
+                    pause = max(0.0, self._next_start - clock())
                     if pause == 0.0:
                         self._start(task)
-                        next_start = clock() + self._rest
+                        self._next_start = clock() + self._rest
                         # Let its first request go out before the next task takes the loop's time.
                         await asyncio.sleep(0)
                         continue
@@ -176,6 +177,8 @@ class Scheduler:
         del self._running[task.id]
         self._queue.end(task)
         self._wake.set()
+        if self._max_concurrent == 1:  # a rest that lies within the task is none
+            self._next_start = asyncio.get_running_loop().time() + self._rest
         begun = task.id in self._begun
         self._begun.discard(task.id)
         if done.cancelled():

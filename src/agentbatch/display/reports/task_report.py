@@ -1,0 +1,82 @@
+"""One task as text: what was asked, what came of it, why, what was changed. Pure."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from agentbatch.display.signs import SIGNS
+from agentbatch.runs.acceptance import accepted_words
+from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
+from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.verdict_words import required
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
+from agentbatch.workspace.files.file_diff import FileChange
+
+MAX_LINES = 40
+"""Of a prompt or an answer."""
+
+MAX_FILES = 200
+
+
+def render_task(
+    task: TaskState, changes: Sequence[FileChange], folder: Path | None, now: float, columns: int
+) -> list[str]:
+    """Lines of at most `columns` where paths allow it. `folder`: the task's in the run's; None: it is not here."""
+    sections = (
+        _head(task, now, columns),
+        ["Prompt", *_text(task.first_prompt, columns)],
+        [line for record in task.verdicts for line in _verdict(record, columns)],
+        _changes(changes, columns),
+        ["Last answer", *_text(task.last_response, columns)] if task.last_response.strip() else [],
+        _places(task, folder),
+    )
+    return [line for section in sections if section for line in [*section, ""]][:-1]
+
+
+def _head(task: TaskState, now: float, columns: int) -> list[str]:
+    why = failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
+    used = f"{tokens(task.usage.total, estimated=task.usage.estimated)} tokens, {money(task.cost)}"
+    return [
+        clip(f"{SIGNS[task.status]} {task.status} · {task.id}", columns),
+        *(fold(f"  {clip(why, 2_000)}", columns, 2) if why and task.status != "completed" else []),
+        f"  in {clip(task.dir or '.', columns - 5)}",
+        f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "
+        f"{duration(task.duration(now))}, {used}",
+    ]
+
+
+def _verdict(record: VerdictRecord, columns: int) -> Iterator[str]:
+    outcome = accepted_words(record.verdict, record.checks) if record.accepted else "not accepted"
+    yield f"Iteration {record.iteration}: {outcome}"
+    if record.checks:
+        yield from fold(f"  checks: {counted_checks(record.checks)}", columns, 4)
+    for check in worth_a_line(record.checks):
+        yield from fold(f"  {end_word(check)} {clip(check_text(check), 400)}", columns, 4)
+        if check.said:
+            yield from fold(f"    it printed: {clip(check.said, 400)}", columns, 6)
+    if not record.accepted:
+        for text in dict.fromkeys(one for one in record.refusals if not said_by(one, record.checks)):
+            yield from fold(f"  - {clip(text, 1_000)}", columns, 4)
+    for one in required(record.verdict):
+        shown = "; ".join(proof.text for proof in one.proofs)
+        word = "met" if one.met else "not met"
+        yield from fold(f"  {word}: {clip(f'{one.text}: {shown}' if shown else one.text, 600)}", columns, 4)
+
+
+def _changes(changes: Sequence[FileChange], columns: int) -> list[str]:
+    lines = [f"  {change.kind:<8} {clip(change.path, columns - 11)}" for change in changes[:MAX_FILES]]
+    if len(changes) > MAX_FILES:
+        lines.append(f"  … and {len(changes) - MAX_FILES:,} more")
+    return [f"Changed: {counted(len(changes), 'file')}", *lines] if changes else []
+
+
+def _places(task: TaskState, folder: Path | None) -> list[str]:
+    """Never cut: somebody will copy them."""
+    lines = [f"Branch      {task.branch}"] if task.branch else []
+    return lines + ([f"Transcript  {folder / 'coder.traj.json'}"] if folder is not None else [])
+
+
+def _text(text: str, columns: int) -> list[str]:
+    given = text.strip("\n").splitlines()
+    lines = [part for line in given[:MAX_LINES] for part in fold(f"  {harmless(line)}", columns, 2)]
+    return lines + ([f"  … {len(given) - MAX_LINES:,} more lines"] if len(given) > MAX_LINES else [])
