@@ -13,6 +13,7 @@ from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, Run
 from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.makers import MakeEvaluators
+from agentbatch.tasks.run.beginnings import Beginnings
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -50,6 +51,7 @@ def make_engine(
     )
     context = RunContext(
         store=store,
+        beginnings=Beginnings(store.folder, store.redact),
         workspaces=workspaces,
         coders=make_coders(parts),
         evaluators=make_evaluators(parts),

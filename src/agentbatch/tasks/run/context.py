@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.evaluator import Evaluators
+from agentbatch.tasks.run.beginnings import Beginnings
 from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Order, TaskWorkspace, Workspaces
@@ -13,6 +14,7 @@ from agentbatch.workspace.workspace import Order, TaskWorkspace, Workspaces
 @dataclass(frozen=True)
 class RunContext:
     store: Store
+    beginnings: Beginnings
     workspaces: Workspaces
     coders: Coders
     evaluators: Evaluators

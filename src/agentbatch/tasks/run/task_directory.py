@@ -1,6 +1,5 @@
 """A task's directory as the loop sees it: its workspace, how it was when the task began, how it was seen last."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from agentbatch.errors import UserError
@@ -34,13 +33,12 @@ class TaskDirectory:
         self.before = self.after = await self.workspace.snapshot()
         if planned.task.protected_paths:
             self.protected = await self.workspace.protect(planned.task.protected_paths)
-        baseline = Baseline(self.before, self.protected)
-        baseline.save(context.store.folder.task(planned.id), context.store.redact)
+        await context.beginnings.save(planned.id, Baseline(self.before, self.protected))
 
     async def resume(self, context: RunContext, planned: PlannedTask) -> None:
         """The task is resumed: it is judged against the same beginning. Raises UserError."""
         try:
-            baseline = await asyncio.to_thread(Baseline.load, context.store.folder.task(planned.id))
+            baseline = await context.beginnings.load(planned.id)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"It cannot be resumed: the record of its directory at the beginning is lost: {error} "

@@ -54,9 +54,14 @@ def _action(planned: PlannedTask, state: TaskState, retry_failed: bool, force: b
 
 def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
     """It was ended by a budget of its own, which has been raised."""
-    if state.status != "timeout" or state.reason != "budget":
+    if not continues_with_more(state):
         return False
     return _is_higher(planned.max_cost, state.max_cost) or _is_higher(planned.max_tokens, state.max_tokens)
+
+
+def continues_with_more(state: TaskState) -> bool:
+    """It is over, and continues where it was once its own budget is raised."""
+    return state.status == "timeout" and state.reason == "budget"
 
 
 def _is_higher(limit: float | None, before: float | None) -> bool:
