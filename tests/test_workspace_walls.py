@@ -22,6 +22,7 @@ ALLOWED = {
     "tasks/results/reading.py": "results files",
     "tasks/results/sources.py": "results files and runs' folders",
     "tasks/run/baseline.py": "the baseline document in the run's folder",
+    "tasks/run/beginnings.py": "what baselines have in common, in the run's folder",
     "tasks/run/resume/recovery.py": "documents of the run's folder",
     "tasks/spec/task_file.py": "the task file",
 }

@@ -8,7 +8,7 @@ from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs import events as e
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.resume.resume_plan import ResumePlan, continues_with_more
+from agentbatch.tasks.run.resume.resume_plan import ResumePlan, may_continue
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
 from agentbatch.tasks.run.task_end import in_words
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
@@ -112,10 +112,9 @@ class TasksEngine:
     async def _remove_leftovers(self) -> None:
         if self.queue.actions:
             known = self.context.store.state.tasks.values()
-            ended = [task for task in known if task.finished and not task.resumable]
-            await self.context.workspaces.remove_leftovers([task.id for task in ended])
-            over = [task.id for task in ended if not continues_with_more(task)]
-            await self.context.beginnings.drop(*over)
+            ended = [task.id for task in known if task.finished and not task.resumable]
+            await self.context.workspaces.remove_leftovers(ended)
+            await self.context.beginnings.drop(*(task.id for task in known if not may_continue(task)))
 
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""

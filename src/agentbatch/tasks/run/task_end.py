@@ -14,7 +14,7 @@ from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.resume.resume_plan import continues_with_more
+from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
@@ -79,7 +79,7 @@ class TaskEnd:
             )
         )
         store.flush()
-        if not resumable and not continues_with_more(store.state.tasks[task_id]):
+        if not may_continue(store.state.tasks[task_id]):
             await self.context.beginnings.drop(task_id)
         if self.place is not None:
             problems = await self._attempt("Its workspace could not be closed", self.place.close)

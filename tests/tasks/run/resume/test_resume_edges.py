@@ -103,6 +103,7 @@ async def test_a_beginning_that_cannot_be_read_ends_the_task_with_advice_and_wor
     assert list(second.task_folder("a").glob("work/**/made.txt"))
     third = await run_tasks(tasks, [a], resume_run=first.outcome.run_folder, retry_failed=True)
     assert third.task.status == "completed"
+    assert not (third.task_folder("a") / "beginning.json").exists()  # nobody needs it any more
 
 
 async def test_a_copy_that_is_gone_is_not_silently_begun_again(run_tasks: Any, tmp_path: Path) -> None:
