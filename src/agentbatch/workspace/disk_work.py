@@ -1,13 +1,14 @@
 """Slow work on the disk: in threads, a few at a time, and to its end."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
 from agentbatch.cancellation import to_the_end
 
-AT_ONCE = 3
+AT_ONCE = min(8, max(3, os.cpu_count() or 1))
 """Directories of a run that are copied, committed or removed at the same time: the disk is the limit, and other work
 needs threads too."""
 

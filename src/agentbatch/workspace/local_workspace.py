@@ -132,7 +132,9 @@ class LocalWorkspace:
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         begun, self._begun = self._begun, None
-        return await snapshot(self._root, begun if since is None else since, self._contents)
+        if since is None and begun is not None:
+            return begun  # nobody has been there since
+        return await snapshot(self._root, since, self._contents)
 
     async def protect(self, patterns: Sequence[str]) -> Protected:
         return await asyncio.to_thread(protect, self._root, patterns)

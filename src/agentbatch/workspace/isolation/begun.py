@@ -31,7 +31,7 @@ def look_at_worktree(git: Git, isolated: IsolatedDir, worktree: Worktree, conten
         if entry is not None:
             given[name] = entry
     _let_it_settle()
-    found = take_snapshot(isolated.root, contents=contents, given=given)
+    found = take_snapshot(isolated.root, left_out=True, contents=contents, given=given)
     for name, (mode, blob) in blobs.items():
         entry = found.files.get(name)
         if name in given or entry is None or entry.kind != "file" or not mode.startswith("100"):
@@ -44,7 +44,8 @@ def look_at_worktree(git: Git, isolated: IsolatedDir, worktree: Worktree, conten
 def look_at_copy(isolated: IsolatedDir, before: Snapshot, after: Snapshot, contents: Contents) -> Snapshot:
     """`before`, `after`: the directory that was copied, at some time before and at some time after."""
     _let_it_settle()
-    return take_snapshot(isolated.root, contents=contents, given=_untouched(before, after))
+    given = _untouched(before, after)
+    return take_snapshot(isolated.root, left_out=True, contents=contents, given=given)
 
 
 def _untouched(before: Snapshot, after: Snapshot) -> Mapping[str, FileEntry]:

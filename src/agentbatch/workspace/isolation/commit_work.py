@@ -15,6 +15,7 @@ from agentbatch.workspace.isolation.as_judged import keep_as_judged
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.judged import Judged, take_back_unjudged
 from agentbatch.workspace.isolation.worktree import (
+    MADE_INDEX,
     NOTHING,
     Worktree,
     checked_out_elsewhere,
@@ -59,7 +60,7 @@ def commit_work(
             f"{counted(aside, 'git repository', 'git repositories')} inside the worktree "
             f"{'was' if aside == 1 else 'were'} committed as plain files, without the history."
         )
-    index = _own_index(worktree, folder)
+    index = _own_index(git, worktree, folder)
     pinned, top = worktree.pinned(index), worktree.top
     _, problem = git.try_run("add", "-A", "--ignore-errors", "--", ".", cwd=top, pinned=pinned)
     if problem:
@@ -127,17 +128,40 @@ def _repositories(top: Path) -> Iterator[Path]:
                 folders.append(entry.path)
 
 
-def _own_index(worktree: Worktree, folder: Path) -> Path:
-    """A copy, so that a lock file which a killed git has left beside the worktree's own is no obstacle.
+def _own_index(git: Git, worktree: Worktree, folder: Path) -> Path:
+    """The index as it was made, with what was added to the worktree's own since, by a `git add` of the coder's.
 
-    With its time: only by that does git know that a file changed in the second of its checkout needs a second look.
+    The worktree's own may say anything by now: that a file is to be taken as unchanged, or has the times that it has.
+    With its time: only by that does git know that a file changed in the second of its checkout needs a second look. A
+    lock file that a killed git has left beside the worktree's own is no obstacle to a copy.
     """
-    index = folder / "index"
+    index, made, own = folder / "index", folder / MADE_INDEX, worktree.admin / "index"
     for left in (index, folder / "index.lock"):
         left.unlink(missing_ok=True)
+    if not made.is_file():  # of a run of an earlier version
+        with suppress(FileNotFoundError):
+            shutil.copy2(own, index)
+        return index
+    shutil.copy2(made, index)
     with suppress(FileNotFoundError):
-        shutil.copy2(worktree.admin / "index", index)
+        if own.read_bytes() != made.read_bytes():
+            _add_what_was_added(git, worktree, index)
     return index
+
+
+def _add_what_was_added(git: Git, worktree: Worktree, index: Path) -> None:
+    top, listing = worktree.top, ("ls-files", "-z", "--stage")
+    listed, problem = git.try_run(*listing, cwd=top, pinned=worktree.pinned())
+    if problem:
+        return  # it is no index any more
+    known = {
+        line.partition("\t")[2]
+        for line in git.run(*listing, cwd=top, pinned=worktree.pinned(index)).split("\0")
+    }
+    added = [line for line in listed.split("\0")[:-1] if line.partition("\t")[2] not in known]
+    if added:
+        lines = "".join(f"{line}\0" for line in added)
+        git.try_run("update-index", "-z", "--index-info", cwd=top, pinned=worktree.pinned(index), text=lines)
 
 
 def _changed_submodules(git: Git, worktree: Worktree, index: Path) -> list[str]:

@@ -17,6 +17,8 @@ BLOCK = 8 * 1024 * 1024
 MAX_GITFILE = 8192
 _NO_RANGES = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 """What copy_file_range says where the disk cannot: then bytes go through us."""
+_NO_ATTRIBUTES = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENODATA, errno.EINVAL, errno.EACCES})
+"""What a disk says that does not keep one."""
 
 
 class CopyStopped(Exception):
@@ -38,7 +40,7 @@ def copy_tree(source: Path, target: Path, leave_out: Collection[Path], stop: Eve
         for entry in entries(source, unwanted):
             if stop.is_set():
                 raise CopyStopped
-            place = os.path.join(target, os.path.relpath(entry.path, source))
+            place = f"{target}{entry.path[len(str(source)) :]}"
             if entry.is_dir(follow_symlinks=False):
                 os.mkdir(place)
                 made.append((entry.path, place))
@@ -59,12 +61,13 @@ def copy_tree(source: Path, target: Path, leave_out: Collection[Path], stop: Eve
 def entries(source: Path, unwanted: Collection[Path]) -> Iterator[os.DirEntry[str]]:
     """What is copied, every folder before what is in it."""
     folders = [str(source)] if source.is_dir() else []
+    left_out = {str(path) for path in unwanted}
     while folders:
         with os.scandir(folders.pop()) as found:
             entries = list(found)
         for entry in entries:
             is_folder = entry.is_dir(follow_symlinks=False)
-            if (is_folder and entry.name == STATE_FOLDER) or Path(entry.path) in unwanted:
+            if (is_folder and entry.name == STATE_FOLDER) or entry.path in left_out:
                 continue
             if not (is_folder or entry.is_symlink() or entry.is_file(follow_symlinks=False)):
                 continue
@@ -87,10 +90,30 @@ def _leads_out(pointer: Path, source: Path) -> bool:
 def copy_file(origin: str, place: str, stop: Event) -> None:
     # What was a file a moment ago may be a link or a fifo now: follow neither, wait for neither.
     reading = os.open(origin, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(reading, "rb", buffering=0) as old, open(place, "xb", buffering=0) as new:
-        if stat.S_ISREG(os.fstat(reading).st_mode):
-            _pour(old.fileno(), new.fileno(), stop)
-    shutil.copystat(origin, place, follow_symlinks=False)
+    try:
+        status = os.fstat(reading)
+        writing = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            if stat.S_ISREG(status.st_mode):
+                _pour(reading, writing, stop)
+            _keep_facts(reading, writing, status)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def _keep_facts(reading: int, writing: int, status: os.stat_result) -> None:
+    """Times, extended attributes where the disk takes them, and mode, as `shutil.copystat` does by the names."""
+    os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if hasattr(os, "listxattr"):
+        try:
+            for name in os.listxattr(reading):
+                os.setxattr(writing, name, os.getxattr(reading, name))
+        except OSError as error:
+            if error.errno not in _NO_ATTRIBUTES:
+                raise
+    os.fchmod(writing, stat.S_IMODE(status.st_mode))
 
 
 def _pour(reading: int, writing: int, stop: Event) -> None:

@@ -36,8 +36,14 @@ SETTINGS = (
     "i18n.commitEncoding=utf-8",
     "status.submoduleSummary=false",
     "core.askPass=true",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "core.ignoreStat=false",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
 )
-"""Programs that git would start by itself are off: hooks, a file watcher, a signer, a garbage collection."""
+"""Programs that git would start by itself are off: hooks, a file watcher, a signer, a garbage collection. What it takes
+for unchanged is so by its ctime, which nobody can set."""
 
 _RUNS = re.compile(
     r"(?is)(?:filter\..*\.(?:clean|smudge|process)|diff\..*\.(?:command|textconv)|merge\..*\.driver|hook\..*\.command"

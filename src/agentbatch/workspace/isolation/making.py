@@ -1,5 +1,6 @@
 """Making the directory of an isolated task, finding it again, removing it. All of it blocks: call it in a thread."""
 
+import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from agentbatch.workspace.isolation.isolated_dir import (
 )
 from agentbatch.workspace.isolation.repository import find_repository
 from agentbatch.workspace.isolation.worktree import (
+    MADE_INDEX,
     Worktree,
     add_worktree,
     branch_tip,
@@ -79,6 +81,7 @@ def make_worktree(
     isolated = replace(isolated, worktree=worktree, fresh=start == base)
     try:
         fill_worktree(git, worktree)
+        shutil.copy2(worktree.admin / "index", folder / MADE_INDEX)
         root.mkdir(parents=True, exist_ok=True)
         record_isolated_dir(isolated, "made")
     except (OSError, UserError):
@@ -156,4 +159,5 @@ def _clear(git: Git, isolated: IsolatedDir) -> None:
     # The user may have removed the whole repository meanwhile.
     if isolated.worktree.common.is_dir():
         unregister(git, isolated.worktree, isolated.folder)
+    (isolated.folder / MADE_INDEX).unlink(missing_ok=True)
     remove_tree(isolated.folder / "trees")

@@ -19,6 +19,9 @@ from agentbatch.workspace.isolation.repository import Repository
 MAX_BRANCH_PART = 200
 """Bytes of one part of a branch's name: a file is named after it, with `.lock` at its end while git writes it."""
 
+MADE_INDEX = "index-made"
+"""In our folder of a worktree: its index as git made it, which the coder cannot write to."""
+
 NOTHING = ""
 """For `git update-ref`: the branch must not exist yet."""
 
