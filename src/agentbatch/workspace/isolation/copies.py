@@ -14,6 +14,8 @@ from agentbatch.text import clip
 
 BLOCK = 8 * 1024 * 1024
 """Bytes copied between two looks at whether the copy is still wanted."""
+READ = 64 * 1024
+"""Bytes read at once where the disk does not copy by itself; a larger buffer is mapped and unmapped for each file."""
 MAX_GITFILE = 8192
 _NO_RANGES = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 """What copy_file_range says where the disk cannot: then bytes go through us."""
@@ -130,7 +132,7 @@ def _pour(reading: int, writing: int, stop: Event) -> None:
             if copied:
                 continue
             # Files of /proc and some network disks say 0 at once: only reading shows the end for certain.
-        block = os.read(reading, BLOCK)
+        block = os.read(reading, READ)
         if not block:
             return
         while block:
