@@ -44,7 +44,7 @@ ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a
     ],
 )
 def test_what_is_sound(form: str, text: str, line: Any) -> None:
-    found = look(form, "file", text)
+    found: Any = look(form, "file", text)
     if line is ...:  # By what this Python has.
         assert found in (None, False) or isinstance(found[0], int)
     elif line is None or line is False or line == UNREAD:
@@ -62,7 +62,8 @@ def test_a_file_that_is_not_there_is_not_judged() -> None:
 def test_a_shell_script_is_read_and_not_run() -> None:
     assert look("shell", "a.sh", "echo hello; exit 3\n") is None
     assert look("shell", "a.sh", "shopt -s extglob\nrm -f !(a)\n") is None
-    assert look("shell", "a.sh", "if true\nthen echo\n")[0] in (2, 3)
+    found: Any = look("shell", "a.sh", "if true\nthen echo\n")
+    assert found[0] in (2, 3)
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="no node")
@@ -79,5 +80,5 @@ def test_a_shell_script_is_read_and_not_run() -> None:
     ],
 )
 def test_javascript_may_be_a_script_or_a_module(path: str, text: str, line: Any) -> None:
-    found = look("JavaScript", path, text)
+    found: Any = look("JavaScript", path, text)
     assert (found[0] if found else found) == line

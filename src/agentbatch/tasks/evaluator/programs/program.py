@@ -1,7 +1,9 @@
 """Programs of ours that run in a workspace: with its own python3 or node, from its command line, with what it has."""
 
 import json
+import os
 import secrets
+import sys
 from importlib.resources import files
 from shlex import quote
 from typing import Any, Literal
@@ -10,6 +12,8 @@ MAX_COMMAND = 100_000
 """Bytes of a command line, program and argument: bash gets it as one argument, and Linux takes 128 KiB in one."""
 
 Program = Literal["sound_forms.py", "call_examples.py", "call_examples.js", "load_file.py", "run_script.py"]
+
+OURS = os.path.realpath(sys.executable or "python3")
 
 _RUNS: dict[Program, str] = {
     "sound_forms.py": "python3 -I -S -B -c",  # installed packages take long, and it needs at most one
@@ -20,10 +24,16 @@ _RUNS: dict[Program, str] = {
 }
 
 
-def command(program: Program, *arguments: str) -> str:
-    """The command line that runs the program with these arguments."""
+def command(program: Program, *arguments: str, quick: bool = False) -> str:
+    """The command line that runs the program with these arguments. `quick`: by the Python that runs us, where it is
+    there too: what a version manager puts in the place of `python3` takes a multiple of the time to start one."""
     source = files(__package__).joinpath(program).read_text(encoding="utf-8")
-    return " ".join((_RUNS[program], *map(quote, (source, *arguments))))
+    line = " ".join((_RUNS[program], *map(quote, (source, *arguments))))
+    if not quick:
+        return line
+    return (
+        f'python={quote(OURS)}; [ -x "$python" ] || python=python3; "$python"{line.removeprefix("python3")}'
+    )
 
 
 def as_json(value: Any) -> str:
@@ -39,7 +49,7 @@ def length(argument: str) -> int:
 
 def room(program: Program) -> int:
     """Characters that arguments may take at most."""
-    return MAX_COMMAND - len(command(program))
+    return MAX_COMMAND - len(command(program, quick=True))
 
 
 def answer(output: str) -> Any:

@@ -5,7 +5,8 @@ list with an answer for each: null (sound), false (nothing here can tell), "unre
 what is wrong], line 0: unknown.
 Nothing of a file is executed. From Python 3.7 on, the standard library alone, PyYAML where it is there.
 
-It runs after every turn: what takes long to import is imported where a form needs it, installed packages (`-S`) too.
+It runs after every turn: what takes long to import (typing as well) is imported where a form needs it, installed
+packages (`-S`) too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import os
 import re
 import sys
 import warnings
-from typing import Any
 
 MAX_FILE = 2_000_000
 MAX_SLOW = 200_000
@@ -31,16 +31,14 @@ MAX_DOTS = 1000
 UNKNOWN = False
 UNREAD = "unread"
 
-Answer = Any
-"""None, False, "unread", or [line, words]."""
-
 
 def main(argument: str) -> None:
     answers = [look(form, path, text) for form, path, text in json.loads(argument)]
     sys.stdout.write(json.dumps(answers) + "\n")
 
 
-def look(form: str, path: str, text: str | None = None) -> Answer:
+def look(form: str, path: str, text: str | None = None) -> object:
+    """None, False, "unread", or [line, words]."""
     try:
         raw = read(path) if text is None else text.encode("utf-8", "surrogatepass")
         return UNKNOWN if raw is None or len(raw) > MAX_FILE else LOOKS[form](raw, path)
@@ -56,7 +54,7 @@ def read(path: str) -> bytes | None:
         return file.read(MAX_FILE + 1)
 
 
-def python(raw: bytes, path: str) -> Answer:
+def python(raw: bytes, path: str) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -68,7 +66,7 @@ def python(raw: bytes, path: str) -> Answer:
     return None
 
 
-def as_json(raw: bytes, path: str) -> Answer:
+def as_json(raw: bytes, path: str) -> object:
     try:
         json.loads(raw)
     except json.JSONDecodeError as error:
@@ -86,7 +84,7 @@ def is_json_lines(raw: bytes) -> bool:
         return False
 
 
-def toml(raw: bytes, path: str) -> Answer:
+def toml(raw: bytes, path: str) -> object:
     # Of a key with many dots every part is looked up anew.
     if len(raw) > MAX_TOML or any(line.count(b".") > MAX_DOTS for line in raw.split(b"\n")):
         return UNREAD
@@ -104,7 +102,7 @@ class DeclaresEntity(Exception):
     """What entities stand for may be without end, and is not looked at."""
 
 
-def xml(raw: bytes, path: str) -> Answer:
+def xml(raw: bytes, path: str) -> object:
     from xml.parsers import expat
 
     def declared(*_: object) -> None:
@@ -121,7 +119,7 @@ def xml(raw: bytes, path: str) -> Answer:
     return None
 
 
-def yaml(raw: bytes, path: str) -> Answer:
+def yaml(raw: bytes, path: str) -> object:
     import site
 
     site.main()
@@ -138,7 +136,7 @@ def yaml(raw: bytes, path: str) -> Answer:
     return None
 
 
-def shell(raw: bytes, path: str) -> Answer:
+def shell(raw: bytes, path: str) -> object:
     code, said = tool(["bash", "-n"], raw, ".sh")
     if code and b"extglob" in raw:  # It is switched on while the script runs.
         code, said = tool(["bash", "-O", "extglob", "-n"], raw, ".sh")
@@ -148,7 +146,7 @@ def shell(raw: bytes, path: str) -> Answer:
     return wrong(int(found.group(1)), found.group(2))
 
 
-def javascript(raw: bytes, path: str) -> Answer:
+def javascript(raw: bytes, path: str) -> object:
     """A file that is no script may be a module; what is written for a compiler (JSX, decorators) is not looked at."""
     ending = os.path.splitext(path)[1]
     code, said = tool(["node", "--check"], raw, ending if ending in (".cjs", ".mjs") else ".cjs")
@@ -192,7 +190,7 @@ def tool(command: list[str], raw: bytes, ending: str) -> tuple[int | None, str]:
     return done.returncode, done.stdout[:20_000].decode("utf-8", "replace")
 
 
-def plain(raw: bytes, path: str) -> Answer:
+def plain(raw: bytes, path: str) -> object:
     """UTF-16 and UTF-32 are text too, every second character of which has a NUL."""
     place = raw.find(b"\0")
     if place < 0 or raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw.count(b"\0") * 5 > len(raw):

@@ -76,9 +76,29 @@ async def test_a_file_that_cannot_be_read_in_time_says_nothing_of_the_others(tmp
 class Falling(SoundFiles):
     """The program that looks at files does not come to its end with one of them."""
 
-    async def _answers(self, work: Work, files: Sequence[Any], timeout: float) -> list[Any] | None:
+    async def _answers(
+        self, work: Work, files: Sequence[Any], timeout: float, quick: bool
+    ) -> list[Any] | None:
         hangs = any(path == "c.json" for _, path, _ in files)
-        return None if hangs else await super()._answers(work, files, timeout)
+        return None if hangs else await super()._answers(work, files, timeout, quick)
+
+
+class Newer(SoundFiles):
+    """The work's own Python takes what ours does not."""
+
+    async def _answers(
+        self, work: Work, files: Sequence[Any], timeout: float, quick: bool
+    ) -> list[Any] | None:
+        found = await super()._answers(work, files, timeout, quick)
+        return found if quick or found is None else [None for _ in found]
+
+
+async def test_what_our_python_does_not_take_the_works_own_is_asked(tmp_path: Path) -> None:
+    (found,), _ = await checked(tmp_path, {"prog.py": "def f(:\n", "ok.py": "x = 1\n"}, kind=Newer)
+    assert (found.passed, found.tail) == (
+        True,
+        "2 files are sound in their form: ok.py (Python), prog.py (Python)",
+    )
 
 
 async def test_after_a_fall_each_file_is_looked_at_alone(tmp_path: Path) -> None:

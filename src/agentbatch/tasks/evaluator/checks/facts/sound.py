@@ -66,7 +66,7 @@ class SoundFiles:
         wanted = [
             (path, form) for path in changed if (form := form_of(path, work.after.files[path], self._task))
         ]
-        answers = await self._look(work, [(form, path, None) for path, form in wanted[:MAX_FILES]])
+        answers = await self._found(work, [(form, path, None) for path, form in wanted[:MAX_FILES]])
         sound: Looked = []
         for (path, form), found in zip(wanted, answers, strict=False):
             if found is None and form != "text":
@@ -89,24 +89,43 @@ class SoundFiles:
         work.runner.finished(result)
         return (result,)
 
-    async def _look(self, work: Work, files: Sequence["File"]) -> list[Any]:
+    async def _found(self, work: Work, files: Sequence["File"]) -> list[Any]:
+        """An answer for each. What another Python does not take may be right for the work's own, which is asked then;
+        YAML needs an installed package, and is asked of that alone."""
+        if any(form == "YAML" for form, _, _ in files):
+            return await self._look(work, files)
+        answers = await self._look(work, files, quick=True)
+        doubted = [
+            place
+            for place, found in enumerate(answers)
+            if files[place][0] == "Python" and isinstance(found, list)
+        ]
+        again = await self._look(work, [files[place] for place in doubted])
+        for place, found in zip(doubted, again, strict=True):
+            answers[place] = found
+        return answers
+
+    async def _look(self, work: Work, files: Sequence["File"], *, quick: bool = False) -> list[Any]:
         """An answer for each, as the program has it; UNREAD where there is none. One file that cannot be read in time
         says nothing of the others."""
         answers: list[Any] = []
         for chunk in chunks(files, room("sound_forms.py")):
-            found = await self._answers(work, chunk, self._timeout)
+            found = await self._answers(work, chunk, self._timeout, quick)
             if found is None:
                 end = monotonic() + self._timeout
                 found = []
                 for file in chunk if len(chunk) > 1 else ():
-                    alone = await self._answers(work, [file], ALONE) if monotonic() < end else None
+                    alone = await self._answers(work, [file], ALONE, quick) if monotonic() < end else None
                     found += alone or [UNREAD]
             answers += found or [UNREAD] * len(chunk)
         return answers
 
-    async def _answers(self, work: Work, files: Sequence["File"], timeout: float) -> list[Any] | None:
+    async def _answers(
+        self, work: Work, files: Sequence["File"], timeout: float, quick: bool
+    ) -> list[Any] | None:
         """By one command; None: it did not come to its end."""
-        done = await work.workspace.run(command("sound_forms.py", as_json(files)), timeout)
+        line = command("sound_forms.py", as_json(files), quick=quick)
+        done = await work.workspace.run(line, timeout)
         found = answer(done.output) if done.exit_code == 0 else None
         return found if isinstance(found, list) and len(found) == len(files) else None
 
