@@ -22,27 +22,30 @@ def is_untouched(before: Snapshot, after: Snapshot) -> bool:
 class Copies:
     """One copy serves for check after check until one has changed it: no check sees what another has done."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, checks: int = 1) -> None:
+        """`checks`: how many are to run; after the last of them nobody asks what it has changed."""
         self._workspace = workspace
+        self._left = checks
         self._copy: Workspace | None = None
-        self._untouched: Snapshot | None = None
+        self._made = Snapshot({})
         self._listing = ""
+        """Of the copy as it was made; empty: nobody asks, or it cannot be told."""
 
     async def take(self) -> Workspace:
         """A copy of the directory as it is. Raises what `copy_of` raises."""
-        if self._copy is not None:
-            now = await self._copy.snapshot(self._untouched)
-            same = self._untouched is not None and is_untouched(self._untouched, now)
-            if same and self._listing and await self._listed(self._copy) == self._listing:
+        self._left -= 1
+        if self._copy is not None and self._listing:
+            now = await self._copy.snapshot(self._made)
+            if is_untouched(self._made, now) and await self._listed(self._copy) == self._listing:
                 return self._copy
-            await self._drop()
+        await self._drop()
         self._copy = await copy_of(self._workspace)
-        self._untouched = await self._copy.snapshot()
-        self._listing = await self._listed(self._copy)
+        if self._left > 0:
+            self._made = await self._copy.snapshot()
+            self._listing = await self._listed(self._copy)
         return self._copy
 
     async def _listed(self, copy: Workspace) -> str:
-        """Empty: it cannot be told."""
         done = await copy.run(_LISTING, LISTING_TIMEOUT)
         return done.output if done.exit_code == 0 else ""
 
@@ -55,6 +58,6 @@ class Copies:
         await self._drop()
 
     async def _drop(self) -> None:
-        copy, self._copy, self._untouched = self._copy, None, None
+        copy, self._copy, self._listing = self._copy, None, ""
         if copy is not None:
             await copy.close()

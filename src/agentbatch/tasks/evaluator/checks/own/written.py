@@ -77,7 +77,7 @@ class WrittenChecks:
         if not live:
             return []
         try:
-            async with Copies(work.workspace) as copies:
+            async with Copies(work.workspace, len(live)) as copies:
                 results = [await self._checked(check, work.runner, copies) for check in live]
             self.lost = ""
             return results
@@ -145,7 +145,7 @@ class WrittenChecks:
         """Which of the checks can run, after a run of each before any work; what is wrong with the others."""
         usable: list[OwnCheck] = []
         problems: list[str] = []
-        async with Copies(runner.workspace) as copies:
+        async with Copies(runner.workspace, len(asked)) as copies:
             for check in asked:
                 nonce = new_nonce()
                 done = await runner.execute(check.command(nonce), self.timeout, await copies.take())

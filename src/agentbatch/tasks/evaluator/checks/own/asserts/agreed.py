@@ -104,7 +104,7 @@ class AgreedChecks:
         found: list[Outcome] = []
         notes: list[str] = []
         try:
-            async with Copies(work.workspace) as copies:
+            async with Copies(work.workspace, len(there)) as copies:
                 for path, those in there.items():
                     ran = await run_calls(path, those, self.timeout, work.runner, await copies.take())
                     notes += self._vote(work, ran)
