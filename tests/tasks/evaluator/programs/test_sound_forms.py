@@ -24,6 +24,8 @@ ENTITIES = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a
         ("Python", "(" * 5000 + ")" * 5000, ...),
         ("JSON", '{"a": [1, 2.5, null, NaN]}', None),
         ("JSON", '{"a": 1,}', 1),
+        ("JSON", "1" * 5000, None),
+        ("JSON", "[1]\n[" + "1" * 5000 + "]\n", None),
         ("JSON", '{\n"a": 1\n', 3),
         ("JSON", '\ufeff{"a": 1}', None),
         ("JSON", '{"a": 1}\n{"a": 2}\n', None),

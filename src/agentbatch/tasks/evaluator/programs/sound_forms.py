@@ -68,7 +68,7 @@ def python(raw: bytes, path: str) -> object:
 
 def as_json(raw: bytes, path: str) -> object:
     try:
-        json.loads(raw)
+        json.loads(raw, parse_int=len)  # a number of any length is right
     except json.JSONDecodeError as error:
         return None if is_json_lines(raw) else wrong(error.lineno, error.msg)
     except ValueError as error:  # bytes that are no text
@@ -79,7 +79,9 @@ def as_json(raw: bytes, path: str) -> object:
 def is_json_lines(raw: bytes) -> bool:
     lines = [line for line in raw.splitlines() if line.strip()]
     try:
-        return len(lines) > 1 and all(isinstance(json.loads(line), (dict, list)) for line in lines)
+        return len(lines) > 1 and all(
+            isinstance(json.loads(line, parse_int=len), (dict, list)) for line in lines
+        )
     except ValueError:
         return False
 
