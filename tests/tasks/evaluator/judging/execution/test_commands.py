@@ -97,6 +97,8 @@ def test_what_ran_well() -> None:
     assert not ran_well(ran("python3 prog.py", 1))
     assert not ran_well(ran("python3 prog.py", None))
     assert not ran_well(ran("cat prog.py"))
+    assert not ran_well(ran("python3 prog.py | tail -3", 0, "Traceback (most recent call last):\n  ..."))
+    assert not ran_well(ran("python3 prog.py; echo 0", 0, "0"))
     assert ran_well(ran('python3 prog.py; echo "exit: $?"', 0, "8\nexit: 0"))
     assert not ran_well(ran("python3 prog.py; echo exit $?", 0, "8\nexit 10"))
     assert not ran_well(ran("python3 prog.py || true; echo $?", 0, "0"))
@@ -145,6 +147,7 @@ LOOK = ran("grep -n TODO prog.py", 1)
         ([FAILED], 0, [CheckResult("make test", 0, "", 1.0, "tests")], [], 0),
         ([FAILED], 0, [CheckResult(" python3  prog.py", 0, "", 1.0, "tests")], [], None),
         ([FAILED], 0, [CheckResult("python3 prog.py", 0, "", 1.0, "sound", ran=False)], [], 0),
+        ([FAILED], 0, [CheckResult("python3 prog.py", 1, "", 1.0, "tests")], [], 0),
         ([FAILED], 0, [], [GOOD], None),
         ([FAILED], 0, [], [FAILED], 0),
         ([], 0, [], [], None),
@@ -173,6 +176,7 @@ def test_the_last_command_after_the_last_change(
         ("grep 'a > b' prog.py", 0),
         ("python3 prog.py > out.txt", 0),
         ("echo x > notes.md", 0),
+        ("sed -i s/a/b/ notes.md", 0),
         ("ls", 0),
     ],
 )
@@ -190,6 +194,7 @@ def test_a_change_that_a_command_made(command: str, until: int) -> None:
         (["python3 prog.py", "python3 prog.py"], 5.0, 0),
         (["python3 prog.py", "cd . && chmod +x prog.py"], 15.5, 0),
         (["python3 prog.py", "chmod +x prog.py > $f"], 15.5, 1),
+        (["python3 prog.py", "ls", "f=other; echo > $f.py"], 15.5, 0),
         (["python3 prog.py"], 15.5, 0),
         (["python3 prog.py 2>&1"], 9.5, 1),
         (["python3 gen.py"], 9.5, 0),

@@ -26,10 +26,8 @@ _EDITS = re.compile(
     r"\b(?:tee|mv|cp|patch|dd|install)\b|\b(?:sed|perl|awk)\b[^|;&\n]*[ \t]-i|"
     r"\bgit[ \t]+(?:apply|checkout|restore|am)\b"
 )
-_HARMLESS = re.compile(
-    r"[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*"
-    r"(?:&&[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*)*"
-)
+_PLAIN = r"[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*"
+_HARMLESS = re.compile(rf"{_PLAIN}(?:&&{_PLAIN})*")
 _QUIET = re.compile(r"^[ \t]*cd[ \t]+[^;&|<>\s]+[ \t]*&&|\d?>&\d|[\d&]?>[ \t]*/dev/null")
 _HIDES = re.compile(r"\|\|[ \t]*(?:true|:|echo|printf|exit[ \t]+0)(?![\w.-])")
 _LOOKS = re.compile(
@@ -55,7 +53,7 @@ def hides_failure(command: str) -> bool:
     """It ends well whatever became of the program in it: `|| true`, `; echo done`."""
     text = _bare(command).strip("(){}; \t\n")
     last = re.split(r"[;\n]", text)[-1].strip("(){ \t")
-    looks = last != text and not _EXECUTES.search(last) and _LOOKS.match(last) is not None
+    looks = not _EXECUTES.search(last) and _LOOKS.match(last) is not None
     return looks or _HIDES.search(text) is not None
 
 
@@ -82,7 +80,7 @@ def changed_until(commands: Sequence[CommandRecord], tried_from: int, changed: M
         # What only sets a mode changes the file's time as well.
         if (latest > record.ended and not harmless) or _changes_itself(record, times):
             return place + 1
-        harmless = harmless and _HARMLESS.fullmatch(text) is not None
+        harmless = _HARMLESS.fullmatch(text) is not None
     return tried_from
 
 
