@@ -54,7 +54,7 @@ LATE: dict[tuple[str, str], str] = {
     (f"{PROGRAMS}/call_examples.py", "asyncio"): "runs in a workspace: slow, and seldom needed",
     **{
         (f"{PROGRAMS}/sound_forms.py", name): "runs in a workspace after every turn, and has to be quick"
-        for name in ("site", "subprocess", "tempfile", "xml")
+        for name in ("binascii", "json", "re", "site", "subprocess", "tempfile", "xml", "zlib")
     },
     (f"{PROGRAMS}/sound_forms.py", "tomllib"): "runs in a workspace, whose Python may be older",
     (f"{PROGRAMS}/sound_forms.py", "yaml"): "runs in a workspace, which may have it",

@@ -42,24 +42,14 @@ def as_json(value: Any) -> str:
     return json.dumps(value)
 
 
-def length(argument: str) -> int:
-    """Characters that it takes in a command line."""
-    return len(quote(argument)) + 1
+def length(*arguments: str) -> int:
+    """Characters that they take in a command line."""
+    return sum(len(quote(argument)) + 1 for argument in arguments)
 
 
 def room(program: Program) -> int:
     """Characters that arguments may take at most."""
     return MAX_COMMAND - len(command(program, quick=True))
-
-
-def answer(output: str) -> Any:
-    """What the program said, on the last line of its output; None: nothing of the kind. The line holds text of files as
-    JSON strings, so that these cannot end it."""
-    lines = output.rstrip().rsplit("\n", 1)
-    try:
-        return json.loads(lines[-1])
-    except (ValueError, RecursionError):
-        return None
 
 
 def new_nonce() -> str:

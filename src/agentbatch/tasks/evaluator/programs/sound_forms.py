@@ -1,19 +1,18 @@
 """Runs in the workspace, by `python3 -I -c`: which files are not sound in their own form.
 
-Its one argument is JSON: a list of [form, path, text]; `text` null: the file itself is read. It prints one line, a JSON
-list with an answer for each: null (sound), false (nothing here can tell), "unread" (it would take too long), or [line,
-what is wrong], line 0: unknown.
+Its arguments are three for each file: its form, its path in hexadecimal digits, and its text, deflated in base64, or
+`-`: the file itself is read. It prints a line for each, in their order: `sound`, `unknown` (nothing here can tell),
+`unread` (it would take too long), or `wrong`, the number of the line (0: unknown) and in hexadecimal digits what is
+wrong.
 Nothing of a file is executed. From Python 3.7 on, the standard library alone, PyYAML where it is there.
 
-It runs after every turn: what takes long to import (typing as well) is imported where a form needs it, installed
-packages (`-S`) too.
+It runs after every turn: what takes long to import (typing and json are half of its time) is imported where a form
+needs it, installed packages (`-S`) too.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 import warnings
 
@@ -32,15 +31,30 @@ UNKNOWN = False
 UNREAD = "unread"
 
 
-def main(argument: str) -> None:
-    answers = [look(form, path, text) for form, path, text in json.loads(argument)]
-    sys.stdout.write(json.dumps(answers) + "\n")
+def main(arguments: list[str]) -> None:
+    for form, path, text in zip(arguments[::3], arguments[1::3], arguments[2::3]):  # noqa: B905
+        found = look(form, os.fsdecode(bytes.fromhex(path)), None if text == "-" else inflated(text))
+        sys.stdout.write(told(found) + "\n")
 
 
-def look(form: str, path: str, text: str | None = None) -> object:
+def inflated(text: str) -> bytes:
+    import binascii
+    import zlib
+
+    return zlib.decompress(binascii.a2b_base64(text))
+
+
+def told(found: object) -> str:
+    if isinstance(found, list):
+        line, words = found
+        return "wrong %d %s" % (line, words.encode("utf-8", "replace").hex())  # noqa: UP031
+    return "sound" if found is None else "unread" if found == UNREAD else "unknown"
+
+
+def look(form: str, path: str, text: bytes | None = None) -> object:
     """None, False, "unread", or [line, words]."""
     try:
-        raw = read(path) if text is None else text.encode("utf-8", "surrogatepass")
+        raw = read(path) if text is None else text
         return UNKNOWN if raw is None or len(raw) > MAX_FILE else LOOKS[form](raw, path)
     except (OSError, RecursionError, MemoryError, ImportError, LookupError):
         return UNKNOWN
@@ -67,6 +81,8 @@ def python(raw: bytes, path: str) -> object:
 
 
 def as_json(raw: bytes, path: str) -> object:
+    import json
+
     try:
         json.loads(raw, parse_int=len)  # a number of any length is right
     except json.JSONDecodeError as error:
@@ -77,6 +93,8 @@ def as_json(raw: bytes, path: str) -> object:
 
 
 def is_json_lines(raw: bytes) -> bool:
+    import json
+
     lines = [line for line in raw.splitlines() if line.strip()]
     try:
         return len(lines) > 1 and all(
@@ -90,6 +108,7 @@ def toml(raw: bytes, path: str) -> object:
     # Of a key with many dots every part is looked up anew.
     if len(raw) > MAX_TOML or any(line.count(b".") > MAX_DOTS for line in raw.split(b"\n")):
         return UNREAD
+    import re
     import tomllib
 
     try:
@@ -139,6 +158,8 @@ def yaml(raw: bytes, path: str) -> object:
 
 
 def shell(raw: bytes, path: str) -> object:
+    import re
+
     code, said = tool(["bash", "-n"], raw, ".sh")
     if code and b"extglob" in raw:  # It is switched on while the script runs.
         code, said = tool(["bash", "-O", "extglob", "-n"], raw, ".sh")
@@ -150,6 +171,8 @@ def shell(raw: bytes, path: str) -> object:
 
 def javascript(raw: bytes, path: str) -> object:
     """A file that is no script may be a module; what is written for a compiler (JSX, decorators) is not looked at."""
+    import re
+
     ending = os.path.splitext(path)[1]
     code, said = tool(["node", "--check"], raw, ending if ending in (".cjs", ".mjs") else ".cjs")
     if code not in (0, None) and ending == ".js":
@@ -216,4 +239,4 @@ LOOKS = {
 }
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
-from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles, chunks
+from agentbatch.tasks.evaluator.checks.facts.sound import SoundFiles, answers_in, chunks
 from tests.support.workspaces import local_workspace
 
 TASK = "Write prog.py and data.json."
@@ -114,9 +116,25 @@ async def test_where_there_is_nothing_to_look_at_nothing_runs(tmp_path: Path) ->
     assert await checked(tmp_path, {"notes.txt": "-"}, {"a.py": "("}) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("sound\nwrong 3 c3a420\n", [None, [3, "ä "]]),
+        ("bash: a warning\nunknown\nunread\n", [False, "unread"]),
+        ("sound\n", None),
+        ("", None),
+        ("sound\nwrong 3 xy\n", None),
+        ("sound\nwrong 9999999999 61\n", None),
+        ("sound\nsound\nmore\n", None),
+    ],
+)
+def test_what_the_program_says(output: str, found: list[Any] | None) -> None:
+    assert answers_in(output, 2) == found
+
+
 def test_long_lists_go_in_pieces() -> None:
-    files = [("Python" if n else "JSON", f"{n}.py", "x" * 50) for n in range(10)]
-    pieces = list(chunks(files, 200))  # type: ignore[arg-type]
+    files = [("Python" if n else "JSON", f"{n}.py", f"{n}") for n in range(10)]
+    pieces = list(chunks(files, 70))  # type: ignore[arg-type]
     assert [file for piece in pieces for file in piece] == files
     assert len(pieces) == 5
     assert len(list(chunks(files, 1))) == 10  # type: ignore[arg-type]

@@ -1,15 +1,17 @@
 """Whether the files that a task has added or changed are sound in their own form."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from zlib import compress
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.tasks.evaluator.programs.program import answer, as_json, command, length, room
+from agentbatch.tasks.evaluator.programs.program import command, length, room
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
@@ -23,6 +25,7 @@ UNREAD = "unread"
 """In place of an answer: there is none, or the file is of a kind that is not read."""
 MAX_TASK = 200_000
 """Characters of a task that are looked at."""
+_ANSWER = re.compile(r"(sound|unknown|unread)|wrong (\d{1,9}) ((?:[0-9a-f]{2})*)", re.ASCII)
 MAX_TOLD = 8
 """Unsound files, and sound ones, that are named."""
 
@@ -106,7 +109,7 @@ class SoundFiles:
         return answers
 
     async def _look(self, work: Work, files: Sequence["File"], *, quick: bool = False) -> list[Any]:
-        """An answer for each, as the program has it; UNREAD where there is none. One file that cannot be read in time
+        """An answer for each, as `answers_in` has it; UNREAD where there is none. One file that cannot be read in time
         says nothing of the others."""
         answers: list[Any] = []
         for chunk in chunks(files, room("sound_forms.py")):
@@ -124,10 +127,9 @@ class SoundFiles:
         self, work: Work, files: Sequence["File"], timeout: float, quick: bool
     ) -> list[Any] | None:
         """By one command; None: it did not come to its end."""
-        line = command("sound_forms.py", as_json(files), quick=quick)
-        done = await work.workspace.run(line, timeout)
-        found = answer(done.output) if done.exit_code == 0 else None
-        return found if isinstance(found, list) and len(found) == len(files) else None
+        told = [word for file in files for word in arguments(file)]
+        done = await work.workspace.run(command("sound_forms.py", *told, quick=quick), timeout)
+        return answers_in(done.output, len(files)) if done.exit_code == 0 else None
 
     async def _was_so(self, work: Work, form: Form, path: str, found: list[Any]) -> bool:
         """The file was unsound in the same way when the task began, or may have been."""
@@ -135,7 +137,7 @@ class SoundFiles:
         if entry is None:
             return False
         old = (form, path, entry.text)
-        if entry.text is None or length(as_json([old])) > room("sound_forms.py"):
+        if entry.text is None or length(*arguments(old)) > room("sound_forms.py"):
             return True
         (before,) = await self._look(work, [old])
         return isinstance(before, list) and _kind(before) == _kind(found)
@@ -160,12 +162,33 @@ File = tuple[Form, str, str | None]
 """Form, path, text; None: the file itself is looked at."""
 
 
+def arguments(file: File) -> tuple[str, str, str]:
+    """As the program takes them: in ASCII, whatever a name or a text holds."""
+    form, path, text = file
+    named = path.encode("utf-8", "surrogateescape").hex()
+    return form, named, "-" if text is None else b64encode(compress(text.encode())).decode()
+
+
+def answers_in(output: str, files: int) -> list[Any] | None:
+    """What the program says of so many files on its last lines: None sound, False unknown, UNREAD, or [line, what is
+    wrong]; None: nothing of the kind."""
+    lines = [_ANSWER.fullmatch(line) for line in output.rstrip().split("\n")[-files:]]
+    found = [line for line in lines if line is not None]
+    if len(found) != files:
+        return None
+    simple = {"sound": None, "unknown": False, UNREAD: UNREAD}
+    return [
+        [int(line[2]), bytes.fromhex(line[3]).decode("utf-8", "replace")] if line[2] else simple[line[1]]
+        for line in found
+    ]
+
+
 def chunks(files: Sequence[File], size: int) -> Iterator[list[File]]:
     """In pieces that fit into a command line. What does not fit alone is a piece of its own."""
     chunk: list[File] = []
     used = 0
     for file in files:
-        need = length(as_json(file))
+        need = length(*arguments(file))
         if chunk and used + need > size:
             yield chunk
             chunk, used = [], 0
