@@ -23,6 +23,8 @@ ALLOWED = {
     "tasks/results/sources.py": "results files and runs' folders",
     "tasks/run/baseline.py": "the baseline document in the run's folder",
     "tasks/run/beginnings.py": "what baselines have in common, in the run's folder",
+    "tasks/run/prepare/own_files.py": "agents/, prompts/, .env, prices and task file of the project",
+    "tasks/run/prepare/results_file.py": "the way to the results file",
     "tasks/run/resume/recovery.py": "documents of the run's folder",
     "tasks/spec/task_file.py": "the task file",
 }

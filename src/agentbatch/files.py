@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import secrets
 import stat
@@ -67,6 +68,39 @@ def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, fo
             raise
 
 
+PRIVATE = 0o600
+"""Mode of the files of a run, which hold what was asked and answered."""
+
+
+def open_own(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """A handle of a file of ours, for its owner alone where it is made; an `opener` of `open`. Raises OSError, also for
+    a link, a fifo or a device of that name: tasks may have put one there, and it is neither followed nor waited
+    for."""
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def read_given(path: Path, most: int) -> bytes:
+    """What a file holds that the user gives: of at most `most` bytes, no folder, and no fifo or device that could be
+    waited for without end; a pipe of the shell's (`<(...)`) is read. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = os.fstat(handle).st_mode
+    if stat.S_ISFIFO(kind) and path.is_relative_to("/dev"):
+        os.set_blocking(handle, True)
+    elif not stat.S_ISREG(kind):
+        os.close(handle)
+        what = "a folder" if stat.S_ISDIR(kind) else "a fifo, socket or device"
+        raise OSError(errno.EINVAL, f"it is {what}", str(path))
+    with open(handle, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MB", str(path))
+    return data
+
+
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """To open a folder that is only a step on a way, and is no link."""
 
@@ -100,9 +134,31 @@ def as_json(document: Any) -> str:
     """Indented JSON. pydantic's encoder is twenty times faster at it than the standard library's, but takes no lone
     surrogates."""
     try:
-        return to_json(document, indent=2).decode("utf-8")
+        return to_json(document, indent=2, inf_nan_mode="null").decode("utf-8")
     except PydanticSerializationError:
-        return json.dumps(document, ensure_ascii=False, indent=2)
+        return json.dumps(_finite(document), ensure_ascii=False, indent=2)
+
+
+_LINE_ENDS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"})
+"""What some readers take for the end of a line, besides those that JSON escapes."""
+
+
+def json_line(document: Any) -> str:
+    """As one line of JSON that every parser takes, in real characters: null for what is no number, an escape for half a
+    surrogate pair."""
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(document), ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() else text.translate(_LINE_ENDS).encode("utf-8", "backslashreplace").decode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def parse_json(data: bytes) -> Any:
@@ -132,12 +188,12 @@ SMALL = 64 * 1024
 loop's queue takes longer than the disk."""
 
 
-async def write_document(path: Path, text: str, *, follow: bool = True) -> None:
+async def write_document(path: Path, text: str, *, mode: int = 0o666, follow: bool = True) -> None:
     """`write_atomic`, a large one off the event loop."""
     if len(text) <= SMALL:
-        write_atomic(path, text, follow=follow)
+        write_atomic(path, text, mode=mode, follow=follow)
     else:
-        await _write_in_thread(path, text, follow=follow)
+        await _write_in_thread(path, text, mode=mode, follow=follow)
 
 
 def check_writable(path: Path, what: str = "results", flag: str = "--output") -> Path:

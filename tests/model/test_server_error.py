@@ -5,6 +5,7 @@ import pytest
 from agentbatch.model.failure import http_failure, sentence, unanswered
 from agentbatch.model.server_error import MAX_WORDS, ServerError, error_in, read_error, tidy
 from agentbatch.model.transport import HttpAnswer
+from agentbatch.redaction import Redactor
 
 
 @pytest.mark.parametrize(
@@ -65,8 +66,8 @@ def test_tidy_keeps_one_clean_line() -> None:
 
 def test_the_sentence_names_host_model_status_and_words_without_the_key() -> None:
     answer = HttpAnswer(401, {}, b'{"error": {"message": "Bad key sk-secret-\\u0000key given.\\nGo away."}}')
-    text = sentence(http_failure(answer, 0.0), "host:1", "m", lambda t: t.replace("sk-secret- key", "***"))
-    assert text == "host:1 answered 401 for model m: Bad key *** given. Go away."
+    text = sentence(http_failure(answer, 0.0), "host:1", "m", Redactor(["sk-secret-key"]))
+    assert text == "host:1 answered 401 for model m: Bad key [redacted] given. Go away."
 
 
 def test_a_key_at_the_place_where_words_are_shortened_is_still_redacted() -> None:

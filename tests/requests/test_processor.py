@@ -54,6 +54,18 @@ async def test_every_request_is_answered_once_in_input_order() -> None:
     assert line["error"] is None
 
 
+async def test_a_key_that_an_answer_repeats_is_not_kept(tmp_path: Path) -> None:
+    said = f"It is {KEY}, or {KEY[:9]}\0{KEY[9:]}, or {KEY[::-1]}."
+    document = {"model": KEY, "choices": [{"message": {"role": "assistant", "content": said}}]}
+    fault = Fault(kind="garbage", body=json.dumps(document))
+    async with served([fault], journal=tmp_path / "requests.db") as (processor, _):
+        run = await processor.run(asks(1))
+    assert run.results[0].text == "It is [redacted], or [redacted], or [redacted]."
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"[redacted]" in kept
+    assert KEY[9:].encode() not in kept
+
+
 async def test_a_request_that_is_refused_fails_alone() -> None:
     async with served([Fault(status=400, message="too odd")], concurrency=1) as (processor, _):
         run = await processor.run(asks(5))

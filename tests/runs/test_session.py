@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -35,6 +37,42 @@ async def session_of(base: Path, resumed: RunFolder | None, notice: str = "") ->
         return session.folder.path
 
 
+def test_of_two_runs_that_begin_in_one_moment_in_one_directory_one_is_refused(tmp_path: Path) -> None:
+    """Each in a process of its own, as engines are: both look, and both lock, at the same time."""
+    code = """
+import asyncio, sys
+from pathlib import Path
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.runs.session import open_session
+base = Path(sys.argv[1])
+async def begin():
+    async with open_session(base, None, Redactor([]), roots=[base / "work"], results=base / "r.json"):
+        print("begun", flush=True)
+        sys.stdin.readline()
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    asyncio.run(begin())
+except UserError as error:
+    print(error, flush=True)
+"""
+    engines = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=-1, stdout=-1, text=True) for _ in "ab"
+    ]
+    for word in ("ready\n", None):
+        said = [engine.stdout.readline() for engine in engines if engine.stdout]
+        assert word is None or said == [word, word]
+        for engine in engines:
+            if engine.stdin:
+                engine.stdin.write("\n")
+                engine.stdin.flush()
+    for engine in engines:
+        engine.communicate()
+    assert sorted(line == "begun\n" for line in said) == [False, True]
+    assert any("is working in" in line for line in said)
+
+
 def spoil_index(folder: RunFolder) -> None:
     """What is written can be read, and the index that is wanted today cannot be made."""
     with closing(sqlite3.connect(folder.database)) as connection:
@@ -55,8 +93,8 @@ def spoil_roots(folder: RunFolder) -> None:
     ("spoil", "error"),
     [
         (spoil_index, "The run's files cannot be written"),
-        (spoil_log, "The run's files cannot be written"),
-        (spoil_roots, "cannot be written to: Is a directory"),
+        (spoil_log, "is a link, or no file"),
+        (spoil_roots, "is a link, or no file"),
     ],
 )
 async def test_a_run_that_cannot_be_written_is_a_sentence_and_stays_as_it_is(

@@ -11,6 +11,7 @@ from agentbatch.config.env_file import EnvFile, doubts, load_env_file
 from agentbatch.config.settings import DEFAULT_MODEL, Settings, is_secret, options
 from agentbatch.errors import UserError
 from agentbatch.problems import all_problems, in_one
+from agentbatch.redaction import shown_url
 from agentbatch.text import clip
 
 USUAL_MODELS: Mapping[str, str] = {
@@ -100,7 +101,18 @@ def load(
         raise UserError(explain(error, sources)) from None
     _check_keys(settings, sources)
     settings, usual = _with_usual_models(settings, sources)
-    return Loaded(settings, sources, (*notes, *usual))
+    return Loaded(settings.with_named_by_file(_named_by_file(values, sources)), sources, (*notes, *usual))
+
+
+def _named_by_file(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """As `Settings.named_by_file`."""
+    found = {}
+    for endpoint, role in (("coder_endpoint", "coder"), ("evaluation_base_url", "evaluation")):
+        keys = (f"{role}_api_key", f"{role}_api_key_command", f"{role}_headers", "header")
+        elsewhere = any(key in sources and " in " not in sources[key] for key in keys)
+        if elsewhere and " in " in sources.get(endpoint, ""):
+            found[endpoint] = (sources[endpoint], values[endpoint])
+    return found
 
 
 def _settle_doubts(
@@ -174,7 +186,9 @@ def explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     for problem in all_problems(error):
         field = str(problem.location[0])
         secret = is_secret(field)
-        told = problem.message if secret else problem.told(lambda given: repr(clip(str(given), 100)))
+        told = (
+            problem.message if secret else problem.told(lambda given: repr(clip(shown_url(str(given)), 100)))
+        )
         sentences.append(f"{sources.get(field, field)}: {told}.")
     return sentences[0] if len(sentences) == 1 else in_one("The settings", sentences)
 

@@ -1,13 +1,15 @@
 """The settings of a run: one pydantic model, whose fields are the single table of flags, variables and checks."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values, split_headers
+from agentbatch.redaction import MASK, secrets_in
 
 Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
@@ -140,6 +142,11 @@ class Settings(BaseModel):
     apply: Annotated[bool, option("--apply", "AGENTBATCH_APPLY")] = Field(
         False,
         description="copy back what a completed task changed in its copy, unless it was changed outside too",
+    )
+    trust_changes: Annotated[bool, option("--trust-changes", ())] = Field(
+        False,
+        description="take what tasks changed in agents/, prompts/, .env, prices and task file: --apply copies it back, "
+        "and a key of the environment goes to an endpoint that .env names anew",
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None,
@@ -392,6 +399,8 @@ class Settings(BaseModel):
             raise ValueError(
                 "a URL with a user or password in it is not taken; put the key into its variable"
             )
+        if MASK in value:
+            raise ValueError("the key in this address was not kept; give the whole address again")
         if not valid or re.search(r"\s", value):
             raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
         return value.rstrip("/")
@@ -416,6 +425,19 @@ class Settings(BaseModel):
         if not key.isascii() or not key.isprintable() or " " in key:
             raise ValueError("is not a key: that is one word of plain ASCII characters")
         return SecretStr(key)
+
+    _named_by_file: Mapping[str, tuple[str, str]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def named_by_file(self) -> Mapping[str, tuple[str, str]]:
+        """Endpoints that only the env file names, while their key comes from elsewhere: by field, the variable and the
+        address."""
+        return self._named_by_file
+
+    def with_named_by_file(self, named: Mapping[str, tuple[str, str]]) -> "Settings":
+        copy = self.model_copy()
+        copy._named_by_file = named
+        return copy
 
     @property
     def rehearsal(self) -> bool:
@@ -464,7 +486,9 @@ class Settings(BaseModel):
         command prints is told to the redactor when it has printed it."""
         keys = (self.coder_api_key, self.evaluation_api_key, self.client_key_password, *self.notify)
         headers = self._headers("coder") + self._headers("evaluation")
-        return [k.get_secret_value() for k in keys if k is not None] + secret_values(headers)
+        addresses = (self.coder_endpoint, self.evaluation_base_url)
+        in_addresses = [secret for url in addresses for secret in secrets_in(url)]
+        return [k.get_secret_value() for k in keys if k is not None] + secret_values(headers) + in_addresses
 
 
 def options() -> dict[str, Option]:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from agentbatch.config import RoleSettings, secret_variables
 from agentbatch.errors import UserError
+from agentbatch.files import open_own
 from agentbatch.local.child import ServerOrder
 from agentbatch.local.server_plan import ServerPlan
 
@@ -79,7 +80,7 @@ class LocalServer:
     async def _start(self) -> None:
         started = time.monotonic()
         self._notify(self.plan.describe())
-        with self._log.open("ab") as log:
+        with os.fdopen(open_own(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "agentbatch.local.child",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,

@@ -7,7 +7,7 @@ from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify
-from agentbatch.model.server_error import MAX_MATCHED, ServerError, read_error, tidy
+from agentbatch.model.server_error import ServerError, read_error, tidy
 from agentbatch.model.stream.sse import unwrapped
 from agentbatch.model.transport import HttpAnswer
 
@@ -60,6 +60,6 @@ def sentence(
     """One sentence for a person: endpoint, model, status, the server's own words; the attempts if several."""
     status = failure.error.status if failure.error is not None else None
     outcome = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
-    words = tidy(redact(tidy(failure.words, MAX_MATCHED))).rstrip(".")
+    words = tidy(redact(failure.words)).rstrip(".")
     tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
     return f"{host} {outcome} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."

@@ -14,7 +14,7 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.retry import RetryPolicy
-from agentbatch.redaction import Redactor
+from agentbatch.redaction import Redactor, secrets_in
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.admission import Requests, each
 from agentbatch.requests.batch.batch_pass import BatchPass
@@ -204,7 +204,9 @@ class BatchProcessor:
     def _new_batch(self, journal: Journal, replay: bool) -> BatchPass | ProviderPass:
         endpoint, options = self.endpoint, replace(self.options, on_notice=self.on_notice)
         caller = Caller(endpoint, self._adaptive)
-        executor = RequestExecutor(caller, endpoint.base_url, endpoint.identity, options.prices)
+        executor = RequestExecutor(
+            caller, endpoint.base_url, endpoint.identity, options.prices, endpoint.redact
+        )
         if options.provider is not None:
             return ProviderPass(endpoint, executor, journal, options, options.provider, self.stats, replay)
         return BatchPass(executor, journal, options, self.stats, replay)
@@ -240,15 +242,16 @@ class BatchProcessor:
 def _endpoint(options: BatchOptions) -> Endpoint:
     key = options.api_key or os.environ.get("OPENAI_API_KEY", "")
     limits = EndpointLimits(options.concurrency, options.rpm, options.tpm, options.throttle_ms)
+    url = options.base_url or os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
     return Endpoint(
-        options.base_url or os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        url,
         key,
         limits=limits,
         retry=options.retry or RetryPolicy(),
         request_timeout=options.request_timeout,
         quota=QuotaGate(options.wait_for_quota),
         stream=False,
-        redact=Redactor([*([key] if key else []), *secret_values(options.access.headers.items())]),
+        redact=Redactor([key, *secrets_in(url), *secret_values(options.access.headers.items())]),
         access=options.access,
     )
 

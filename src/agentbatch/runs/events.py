@@ -114,6 +114,10 @@ class RunStarted(Event):
     """Resolved. Of plain requests: their input file."""
     output: str = ""
     """Resolved: where the answers of plain requests go."""
+    own_files: dict[str, str] = {}
+    """Of a run whose tasks could write there: digests of agents/, prompts/, .env, prices and task file, by path."""
+    results: str = ""
+    """Resolved: the results file of tasks; earlier runs do not say it."""
     version: str
     """agentbatch's version."""
     mode: Literal["serial", "parallel", "test", ""] = ""

@@ -4,16 +4,20 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from agentbatch.errors import UserError
-from agentbatch.files import STATE_FOLDER
+from agentbatch.files import PRIVATE, STATE_FOLDER, open_own, resolved, write_atomic
 
+OWN_FILES = ("lock", "run.db", "run.db-wal", "run.db-shm", "requests.db", "run.log", "roots", "results.json")
 LOCK_ATTEMPTS = 10
+START_ATTEMPTS = 1000
 LOCK_PAUSE = 0.02
 """Seconds. A process that asks for a run's `holder` has its lock for a moment, and keeps no engine out by that."""
 
@@ -25,6 +29,12 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self._lock: TextIO | None = None
+        self._place: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """Where it is written: of a locked run, every link on the way as it was followed then. Nobody can turn it."""
+        return self._place or self.path
 
     @property
     def database(self) -> Path:
@@ -41,16 +51,18 @@ class RunFolder:
 
     def task(self, task_id: str) -> Path:
         """Folder of a task's transcript, patch and long outputs; made by its first writer."""
-        return self.path / "tasks" / task_id
+        return self.place / "tasks" / task_id
 
     def write_roots(self, roots: Collection[Path]) -> None:
         """The directories that the run works in, for `refuse_overlap` of another. Raises OSError."""
         names = "\0".join(str(root) for root in roots)
-        (self.path / "roots").write_text(names, encoding="utf-8", errors="surrogateescape")
+        write_atomic(resolved(self.path) / "roots", names, mode=PRIVATE, follow=False)
 
     def lock(self) -> None:
-        """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder."""
-        handle = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until unlock
+        """Keep other engines out until `unlock` or the end of the process. Raises UserError naming the holder, and for
+        a folder in which a file of ours is a link or no file; OSError."""
+        self._refuse_planted()
+        handle = os.fdopen(open_own(self.path / "lock", os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8")
         if not _locked(handle):
             handle.seek(0)
             other = handle.read().strip() or "another process"
@@ -62,6 +74,17 @@ class RunFolder:
         handle.write(f"process {os.getpid()} on {socket.gethostname()}")
         handle.flush()
         self._lock = handle
+        self._place = resolved(self.path)
+
+    def _refuse_planted(self) -> None:
+        """A task that works without a sandbox can put anything in here."""
+        for name in OWN_FILES:
+            with suppress(FileNotFoundError):
+                place = self.path / name
+                if not stat.S_ISREG(place.lstat().st_mode):
+                    raise UserError(
+                        f"{place} is a link, or no file: a task may have put it there. Remove it to go on."
+                    )
 
     def unlock(self) -> None:
         if self._lock is not None:
@@ -80,6 +103,27 @@ def _locked(handle: TextIO) -> bool:
     return False
 
 
+@contextmanager
+def one_at_a_time(base: Path) -> Iterator[None]:
+    """No other engine of this folder begins meanwhile. Raises UserError where that cannot be had."""
+    try:
+        (base / STATE_FOLDER).mkdir(exist_ok=True)
+        handle = open_own(base / STATE_FOLDER / "starting", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise UserError(f"{base / STATE_FOLDER} cannot be used: {error.strerror or error}.") from None
+    try:
+        for _ in range(START_ATTEMPTS):
+            with suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(LOCK_PAUSE)
+        else:
+            raise UserError(f"Another run of {base} is beginning, and does not come to its end. Try again.")
+        yield
+    finally:
+        os.close(handle)
+
+
 def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = None) -> None:
     """Two runs must not work in the same directories either. Raises UserError naming a living run below `base`, not
     `but`, that works in one of `roots`, or above or below one."""
@@ -91,7 +135,7 @@ def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = 
             continue
         mine = mine or set(roots)
         above = above or {parent for root in mine for parent in root.parents}
-        for line in folder.read_text(encoding="utf-8", errors="surrogateescape").split("\0"):
+        for line in _read_roots(folder):
             theirs = Path(line)
             if line and (theirs in mine or theirs in above or mine.intersection(theirs.parents)):
                 raise UserError(
@@ -100,10 +144,15 @@ def refuse_overlap(base: Path, roots: Collection[Path], but: RunFolder | None = 
                 )
 
 
+def _read_roots(path: Path) -> list[str]:
+    with open(path, encoding="utf-8", errors="surrogateescape", opener=open_own) as file:
+        return file.read().split("\0")
+
+
 def holder(folder: RunFolder) -> str:
     """Who works on the run, like `process 4711 on host`; empty: no engine does."""
     try:
-        with open(folder.path / "lock", encoding="utf-8", errors="replace") as handle:
+        with open(folder.path / "lock", encoding="utf-8", errors="replace", opener=open_own) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
@@ -140,7 +189,8 @@ def _new_folder(runs: Path, now: datetime) -> RunFolder:
     while True:
         path = runs / f"{now:%Y%m%d-%H%M%S}-{part:04x}"
         try:
-            path.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
         except FileExistsError:
             if not path.is_dir():  # not a run of the same moment: a file stands where a folder should
                 raise

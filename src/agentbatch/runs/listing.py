@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs import events as e
@@ -16,6 +14,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.database import load_state, open_database
+from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.text import clip, list_names, nearest
 
 RunCondition = Literal["running", "finished", "interrupted", "died"]
@@ -144,8 +143,8 @@ def _read(folder: RunFolder, outline: bool) -> tuple[RunState, float, float]:
             state = load_state(connection, outline=outline)
             (begun,) = connection.execute(times.format("ASC")).fetchone()
             (last,) = connection.execute(times.format("DESC")).fetchone()
-    except (sqlite3.Error, ValidationError) as error:
-        cause = "it is damaged" if isinstance(error, ValidationError) else str(error)
+    except DAMAGE as error:
+        cause = str(error) if isinstance(error, sqlite3.Error) else "it is damaged"
         raise UserError(f"{folder.database} cannot be read: {cause}.") from None
     return state, begun, last
 

@@ -17,7 +17,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.control.control import Controllable, serve_commands
-from agentbatch.runs.folder import RunFolder, create_run_folder, refuse_overlap
+from agentbatch.runs.folder import RunFolder, create_run_folder, one_at_a_time, refuse_overlap
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
@@ -99,13 +99,16 @@ async def open_session(
     """A new run below `base`, or the one that is `resumed`. `roots`: the directories that it works in; `results`: the
     file that notifications name. A run that is refused before anything happened in it leaves no trace. Raises
     UserError."""
-    if roots:
-        refuse_overlap(base, roots, resumed)
     async with AsyncExitStack() as stack:
-        store = _open_store(base, resumed, redact, roots)
-        stack.push_async_callback(_close, store, is_new=resumed is None)
-        if resumed is not None:
-            _write_roots(resumed, roots)
+        with one_at_a_time(
+            base
+        ):  # what the other has locked is seen, also where both start in the same moment
+            if roots:
+                refuse_overlap(base, roots, resumed)
+            store = _open_store(base, resumed, redact, roots)
+            stack.push_async_callback(_close, store, is_new=resumed is None)
+            if resumed is not None:
+                _write_roots(resumed, roots)
         for listener in listeners:
             store.listen(listener)
         notifier = Notifier(notify, store, results)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.errors import UserError
+from agentbatch.files import read_given
 
 MAX_PRICE = 1e12
 """US dollars per million tokens; what is above it is no price."""
@@ -30,11 +31,15 @@ class OwnPrice:
     """Of input that is written into the provider's cache; None: the same."""
 
 
+MAX_PRICES = 16 * 1024 * 1024
+"""Bytes."""
+
+
 def read_prices(path: Path) -> dict[str, OwnPrice]:
     """The prices in the file, by model name in lower case. Raises UserError naming the file and the line or
     field."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_given(path, MAX_PRICES).decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from None
     except UnicodeDecodeError as error:

@@ -42,6 +42,8 @@ class SandboxRules:
     """The directories of all tasks and the folder of the runs: no task sees another's."""
     hidden_files: tuple[Path, ...]
     """Env files with keys."""
+    own_files: tuple[Path, ...] = ()
+    """What the next run reads its settings from, files and folders: never brought back from a copy."""
 
     @classmethod
     def of_run(
@@ -53,9 +55,10 @@ class SandboxRules:
         directories: Iterable[Path],
         runs: Path,
         env_files: Sequence[Path],
+        own_files: Sequence[Path] = (),
     ) -> "SandboxRules":
         """`directories`: of all tasks; `runs`: the folder of the runs; `env_files`: files with keys."""
-        return cls(choice, network, home, (*covering(directories), runs), tuple(env_files))
+        return cls(choice, network, home, (*covering(directories), runs), tuple(env_files), tuple(own_files))
 
     def sandbox(
         self,

@@ -12,6 +12,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.contents import Contents
+from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.files.git_control import read_only_in
 from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
 from agentbatch.workspace.files.privileges import take_privileges
@@ -130,10 +131,13 @@ class LocalTaskWorkspace:
         if isolated is None:
             await asyncio.to_thread(begin_watch, root, self._programs, folder, resume=order.resume)
         guarded = [*self._programs, *await asyncio.to_thread(read_only_in, root)]
+        # A copy has none but the task's own.
+        looked_at = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
+        hidden = [] if order.isolation == "copy" else await asyncio.to_thread(env_files_in, looked_at)
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
-            sandbox=run.rules.sandbox(root, env, readable, [root / ".env"], guarded),
+            sandbox=run.rules.sandbox(root, env, readable, hidden, guarded),
             env=env,
             outputs=outputs,
             scratch=scratch,
@@ -163,7 +167,10 @@ class LocalTaskWorkspace:
             Path(order.directory),
             folder,
             task_id=order.task_id,
-            leave_out=self._run.rules.hidden_files,
+            leave_out=(
+                *self._run.rules.hidden_files,
+                *await asyncio.to_thread(env_files_in, Path(order.directory)),
+            ),
         )
         if isolated.fresh and order.resume:
             await isolation.remove(isolated)
@@ -193,7 +200,9 @@ class LocalTaskWorkspace:
             kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
             if self._order.apply and ending.completed and isolated.kind == "copy":
-                applied = await isolation.apply_back(isolated, ending.before, ending.after)
+                applied = await isolation.apply_back(
+                    isolated, ending.before, ending.after, self._run.rules.own_files
+                )
                 if not applied.done:
                     notices.append(_not_applied(task_id, applied, ending.patch))
             self._may_go = is_disposable(

@@ -1,6 +1,8 @@
 """One request on its way: attempts, what an error says, timeouts, 429s."""
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,6 +74,16 @@ async def test_what_a_refusal_says_is_kept_without_the_key() -> None:
     assert came.refusal["error"]["code"] == "odd_one"
     assert "too odd" in came.error.text
     assert KEY not in str(came)
+
+
+async def test_a_key_that_comes_back_is_nowhere_in_what_is_kept() -> None:
+    """In a code that is cut, in the number of the request, and in an answer."""
+    error = {"message": f"no {KEY.upper()}", "code": "c" * 50 + KEY, "type": "invalid_request_error"}
+    body = json.dumps({"error": error, "key": f"{KEY[:9]}\x07{KEY[9:]}"})
+    came = await outcome(Fault(status=400, body=body, headers={"x-request-id": "r" * 190 + KEY}))
+    assert came.error is not None
+    assert not re.search("test-01|T-01|0123456|abcdef", str(came))
+    assert came.error.code.startswith("ccc")
 
 
 @pytest.mark.parametrize(

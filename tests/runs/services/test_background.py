@@ -16,7 +16,14 @@ import pytest
 
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import list_runs, open_run
-from agentbatch.runs.services.background import Background, CalledOff, EndedEarly, Starting, start_background
+from agentbatch.runs.services.background import (
+    Background,
+    CalledOff,
+    EndedEarly,
+    Starting,
+    in_the_background,
+    start_background,
+)
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_until
 
@@ -96,6 +103,22 @@ def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
     assert background.log.read_text() == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "kept", "variable"),
+    [
+        (["--daemon", "-p", "3"], ["-p", "3"], None),
+        (["--notify", "json://t1", "--daemon", "--notify=tgram://t2/x"], [], "json://t1 tgram://t2/x"),
+        (["resume", "--notify", "a://b", "--", "--notify", "--daemon"], ["resume", "--", "--notify", "--daemon"], "a://b"),
+        (["--notify"], [], ""),
+    ],
+)  # fmt: skip
+def test_a_token_of_a_notification_stands_in_no_command_line(
+    words: list[str], kept: list[str], variable: str | None
+) -> None:
+    expected = {} if variable is None else {"AGENTBATCH_NOTIFY": variable}
+    assert in_the_background(words) == (kept, expected)
+
+
 def test_words_that_start_no_run_are_told(project: Project) -> None:
     with pytest.raises(EndedEarly, match=r"^There is no task file .*none\.json") as told:
         project.start("-t", "none.json")
@@ -129,7 +152,7 @@ def test_stop_now_does_not_wait_for_what_is_under_way(project: Project) -> None:
 STARTER = """
 import os, sys
 from pathlib import Path
-from agentbatch.runs.services.background import start_background
+from agentbatch.runs.services.background import in_the_background, start_background
 background = start_background(sys.argv[3:], Path.cwd(), os.environ, lifeline=sys.argv[1] == "held")
 if sys.argv[2] == "detach":
     background.detach()

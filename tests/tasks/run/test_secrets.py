@@ -57,6 +57,9 @@ async def test_it_is_in_no_file_of_the_run(run_tasks: Any, tmp_path: Any) -> Non
     assert "[redacted]" in ran.results["results"][0]["result"]["lastResponse"]
     files = [ran.outcome.results_file, *ran.outcome.run_folder.rglob("*")]
     assert [path for path in files if path.is_file() and KEY.encode() in path.read_bytes()] == []
+    assert ran.outcome.run_folder.stat().st_mode & 0o777 == 0o700
+    kept = [path for path in files[1:] if path.is_file()]
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in kept} == {p.name: "0o600" for p in kept}
 
 
 @pytest.mark.parametrize("where", [{}, {"isolation": "copy"}])

@@ -1,21 +1,24 @@
 """Snapshots: what is in them, that changes show, and that nothing in a directory can hang or break them."""
 
+import asyncio
 import os
 import pickle
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from agentbatch.workspace.files import signatures
 from agentbatch.workspace.files import snapshot as module
 from agentbatch.workspace.files.contents import Contents
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.snapshot import snapshot, take_snapshot
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 OLD = 1_600_000_000
+MB = 1024 * 1024
 
 
 def write(path: Path, content: str | bytes, age: bool = True) -> Path:
@@ -308,3 +311,43 @@ def test_what_is_given_is_not_read_where_it_can_be_that(tmp_path: Path) -> None:
     files = take_snapshot(tmp_path, given=given).files
     texts = {path: entry.text for path, entry in files.items()}
     assert texts == {"known": "?", "longer": "xx", "program": "x", "link": "x"}
+
+
+def test_bytes_are_bounded_in_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sparse files are made for nothing; of those that come late both ends are looked at."""
+    monkeypatch.setattr(module, "MAX_HASHED_TOTAL", 20 * MB)
+    for number in range(4):
+        with open(write(tmp_path / str(number), b""), "wb") as file:
+            file.truncate(12 * MB)
+            file.write(b"x")
+        os.utime(tmp_path / str(number), (OLD, OLD))
+    write(tmp_path / "small", "y")
+    before = take_snapshot(tmp_path)
+    for number in range(4):
+        with open(tmp_path / str(number), "r+b") as file:
+            file.seek(6 * MB)
+            file.write(b"z")
+        os.utime(tmp_path / str(number), (OLD, OLD))
+    after = take_snapshot(tmp_path)
+    assert [before.files[path] == after.files[path] for path in "0123"] == [False, True, True, True]
+    assert after.files["small"].text == "y"
+
+
+def test_a_snapshot_that_is_not_wanted_any_more_reads_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a", "x")
+    stop = Event()
+    stop.set()
+    assert take_snapshot(tmp_path, stop=stop).files == {}
+
+
+@pytest.mark.slow
+async def test_a_snapshot_of_very_much_can_be_called_off(tmp_path: Path) -> None:
+    """Otherwise the end of this test would be waited for until 700 GB are hashed."""
+    for number in range(3000):
+        with open(tmp_path / str(number), "wb") as file:
+            file.truncate(256 * MB)
+    looking = asyncio.ensure_future(snapshot(tmp_path))
+    await asyncio.sleep(0.1)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking

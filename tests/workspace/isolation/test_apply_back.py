@@ -113,7 +113,7 @@ def test_what_was_half_done_by_a_killed_process_is_finished(work: Work) -> None:
 
 
 def put(path: Path) -> None:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("x")
 
 
@@ -267,3 +267,30 @@ def test_too_many_files_to_compare_are_not_brought_back() -> None:
     assert obstacles(empty, Snapshot({}, truncated=True), empty) == [
         "the directory has too many files to compare them all"
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "own", "refused"),
+    [
+        ("prompts/coder.md", "prompts", True),
+        ("prompts", "prompts", True),
+        (".env", ".env", True),
+        ("conf/task.json", "conf/task.json", True),
+        ("conf", "conf/task.json", True),
+        ("pkg/prompts/coder.md", "prompts", False),
+        (".env.example", ".env", False),
+        ("prompts.md", "prompts", False),
+    ],
+)
+def test_what_the_next_run_reads_its_settings_from_comes_back_only_when_it_is_trusted(
+    work: Work, path: str, own: str, refused: bool
+) -> None:
+    put(work.copy / path)
+    before = everything(work.source)
+    after = take_snapshot(work.copy)
+    applied = apply_back(work.copy, work.source, work.before, after, [work.source / own])
+    assert applied.done is not refused
+    if refused:
+        assert f"{path}: the next run reads its settings from it" in applied.in_the_way[0]
+        assert everything(work.source) == before
+        assert apply_back(work.copy, work.source, work.before, after).done

@@ -82,3 +82,11 @@ async def test_read_only_files_are_respected(call: Call, directory: ToolDirector
     assert not result.ok
     assert "read-only" in result.text
     assert (directory.root / "file").read_text() == "x"
+
+
+async def test_a_huge_old_file_is_not_read_to_be_replaced(call: Call, directory: ToolDirectory) -> None:
+    with open(directory.root / "huge", "wb") as file:
+        file.truncate(3 * 2**40)
+    result = await call("write_file", path="huge", content="x\n")
+    assert result.text == "Wrote huge: 1 line, 2 bytes (replaced, had 3,298,534,883,328 bytes)."
+    assert (directory.root / "huge").read_text() == "x\n"

@@ -19,7 +19,7 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import ModelError
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
-from agentbatch.redaction import Redactor
+from agentbatch.redaction import Redactor, shown_url
 from agentbatch.tasks.agents.tool_modes import PROBE_TOKENS, keep
 from agentbatch.tasks.coders.builtin.definition import load_coder
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
@@ -142,7 +142,7 @@ async def _answers(name: str, client: ModelClient) -> AsyncIterator[Check]:
             yield Check("warn", f"{name} endpoint", f"reached, answered {error.status}")
         yield Check("fail", f"{name} model", str(error))
         return
-    yield Check("ok", f"{name} endpoint", client.endpoint.base_url)
+    yield Check("ok", f"{name} endpoint", shown_url(client.endpoint.base_url))
     detail = f"{client.model} answered in {reply.latency:.1f} s"
     if not reply.content.strip():
         yield Check("warn", f"{name} model", detail + ", with an empty reply")

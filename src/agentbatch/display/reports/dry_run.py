@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+from agentbatch.redaction import shown_url
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
@@ -27,8 +28,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
-        worker = f"{settings.coder_model}  {settings.coder_endpoint}"
-        judge = f"{settings.evaluation_model}  {settings.evaluation_base_url}"
+        worker = f"{settings.coder_model}  {shown_url(settings.coder_endpoint)}"
+        judge = f"{settings.evaluation_model}  {shown_url(settings.evaluation_base_url)}"
         if prepared.local is not None:
             server = f"local      {prepared.local.describe()}"
             lines += textwrap.wrap(server, WIDTH, subsequent_indent=" " * 11)

@@ -1,5 +1,6 @@
 """`agentbatch requests run --dry-run`: what a batch of plain requests would take, as text."""
 
+from agentbatch.redaction import shown_url
 from agentbatch.requests.batch.executor import EXPECTED_OUTPUT
 from agentbatch.requests.report.advice import wanted_batch_size
 from agentbatch.requests.run.plan import RequestsPlan
@@ -16,7 +17,7 @@ def render_plan(plan: RequestsPlan) -> list[str]:
     settings, options = prepared.settings, prepared.options
     lines = [
         f"{counted(total.requests, 'request')}, about {total.input:,} tokens in and at most {total.most:,} out",
-        REHEARSAL if settings.rehearsal else f"to {settings.coder_endpoint}",
+        REHEARSAL if settings.rehearsal else f"to {shown_url(settings.coder_endpoint)}",
         "through the provider's batch service, at half price, within a day"
         if options.provider_batch
         else f"at most {options.concurrency} at a time",

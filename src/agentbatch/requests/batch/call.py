@@ -15,6 +15,7 @@ from agentbatch.model.limits.limits import Slot
 from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.reply import RETRIED, ErrorKind
 from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
+from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
 from agentbatch.requests.spec.answers import Document, document_or_failure
@@ -106,7 +107,7 @@ class Caller:
                     slot.update_from_headers(*read_rates(answer.headers, time.time()))
             if isinstance(outcome, Document):
                 return CallOutcome(
-                    outcome, None, _request_id(answer), attempts, refused, first_sent - began, latency
+                    outcome, None, self._request_id(answer), attempts, refused, first_sent - began, latency
                 )
             refused += outcome.kind in ("rate", "quota")
             used_up = self._used_up(outcome, model, attempts)
@@ -119,7 +120,7 @@ class Caller:
                     error = replace(error, kind="endpoint", text=endpoint.quota.refusal(used_up))
                 wait = first_sent - began
                 return CallOutcome(
-                    None, error, _request_id(answer), attempts, refused, wait, latency, refusal
+                    None, error, self._request_id(answer), attempts, refused, wait, latency, refusal
                 )
             retries += 1
             if outcome.kind != "rate":
@@ -175,13 +176,15 @@ class Caller:
         text = sentence(failure, endpoint.host, model, endpoint.redact, attempts)
         if error is None:
             return CallError(failure.kind, text, None, "timeout" if failure.silent else "no_answer")
-        return CallError(failure.kind, text, error.status, (error.code or failure.kind)[:64])
+        return CallError(failure.kind, text, error.status, endpoint.redact(error.code or failure.kind)[:64])
 
     def _refusal(self, answer: HttpAnswer | None) -> dict[str, Any] | None:
         if answer is None or answer.status == 200 or len(answer.body) > MAX_REFUSAL_BYTES:
             return None
-        return json_object(self._endpoint.redact(answer.body.decode("utf-8", "replace")))
+        document = json_object(answer.body.decode("utf-8", "replace"))
+        return None if document is None else redact_strings(document, self._endpoint.redact)
 
-
-def _request_id(answer: HttpAnswer | None) -> str:
-    return str(answer.headers.get("x-request-id", ""))[:200] if answer is not None else ""
+    def _request_id(self, answer: HttpAnswer | None) -> str:
+        return (
+            self._endpoint.redact(answer.headers.get("x-request-id", ""))[:200] if answer is not None else ""
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentbatch.model.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN, estimate
+from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.call import Attempt, Caller, CallOutcome
 from agentbatch.requests.options import TOKEN_LIMITS
 from agentbatch.requests.spec.answers import text_of
@@ -45,6 +46,8 @@ class RequestExecutor:
     identity: str
     """Of the endpoint, for the keys of requests: its address, or what stands for it."""
     prices: Prices | None
+    redact: Callable[[str], str]
+    """A key that an answer repeats is not kept."""
 
     async def execute(
         self, item: Item, attempt: Attempt, stopped: Callable[[], bool], charge: Charge
@@ -86,7 +89,7 @@ class RequestExecutor:
             url=request.url,
             status_code=200 if document is not None else error.status if error is not None else None,
             request_id=outcome.request_id,
-            body=document.body if document is not None else outcome.refusal,
+            body=redact_strings(document.body if document is not None else outcome.refusal, self.redact),
             error=BatchError(error.code, error.text, error.kind) if error is not None else None,
             usage=usage,
             cost=self.cost(model, usage),

@@ -5,11 +5,13 @@ commit, so that a thousand requests a second cost a few hundred commits.
 """
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.files import open_own
 from agentbatch.requests.journal.reading import FAILED, OK, STATES, JournalReading, State
 from agentbatch.runs.store.database import run_script
 from agentbatch.text import clip
@@ -257,6 +259,7 @@ class Journal(JournalReading):
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    os.close(open_own(path, os.O_RDWR | os.O_CREAT))  # the files that SQLite makes beside it have its mode
     connection = sqlite3.connect(path, timeout=10.0)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -2,10 +2,12 @@
 again or stays open."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from agentbatch.files import open_own
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.reply import ErrorKind
@@ -116,7 +118,9 @@ class Reading:
             self.problem = self.problem or error.text
             return None
         refusal = answer.body if error is not None and isinstance(answer.body, dict) else None
-        called = CallOutcome(document, error, answer.request_id, 1, 0, 0.0, 0.0, refusal)
+        called = CallOutcome(
+            document, error, self.endpoint.redact(answer.request_id)[:200], 1, 0, 0.0, 0.0, refusal
+        )
         result = self.sender.executor.result(item, item.request, called, model)
         return replace(result, cost=None if result.cost is None else result.cost * BATCH_DISCOUNT)
 
@@ -125,7 +129,7 @@ class Reading:
         code = answer.code or (failure.error.code if failure.error is not None else "") or failure.kind
         # Not "transient": the service has made its own attempts.
         kind: ErrorKind = "endpoint" if failure.kind == "endpoint" else "request"
-        return CallError(kind, text, answer.status or None, code[:64])
+        return CallError(kind, text, answer.status or None, self.endpoint.redact(code)[:64])
 
     def _once_more(self, wanted: Wanted, result: BatchResult, problem: str) -> None:
         again = Again(result.usage, result.cost, result.text, problem)
@@ -173,7 +177,7 @@ class ProviderCollector:
         except ServiceError as error:
             if error.status != 404:
                 raise
-            path.write_bytes(b"")
+            os.close(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
             self.sender.notify(f"{error} The file {file_id} is gone.")
 
     def _why(self, part: Part, state: ProviderState) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from agentbatch.files import parse_json
 from agentbatch.model import failure as failures
 from agentbatch.model.failure import Failure
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.server_error import MAX_MATCHED, ServerError
 from agentbatch.model.transport import MAX_BODY, HttpAnswer
 from agentbatch.requests.spec.answers import Document, document_or_failure
 from agentbatch.requests.spec.request import Url
@@ -160,10 +160,10 @@ def answer_of(line: bytes) -> Answer | None:
         n=int(found[1]),
         key_start=found[2],
         status=status if isinstance(status, int) and 100 <= status < 600 else 0,
-        request_id=request_id[:200] if isinstance(request_id, str) else "",
+        request_id=request_id[:MAX_MATCHED] if isinstance(request_id, str) else "",
         body=response.get("body"),
-        code=str(error.get("code") or "")[:64],
-        message=str(error.get("message") or "")[:2_000],
+        code=str(error.get("code") or "")[:MAX_MATCHED],
+        message=str(error.get("message") or "")[:MAX_MATCHED],
     )
 
 

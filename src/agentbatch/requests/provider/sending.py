@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from agentbatch.files import json_object
+from agentbatch.files import json_object, open_own
 from agentbatch.model.request import encode_body
 from agentbatch.requests.batch.executor import RequestExecutor, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
@@ -174,7 +174,8 @@ class ProviderPacker:
     def _begin(self, group: _Group) -> _Filling:
         filling = _Filling(self._ledger.begin(group.url, group.model))
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.path(filling.b).write_bytes(b"")
+        with open(self.path(filling.b), "wb", opener=open_own):
+            pass
         return filling
 
     def _close(self, group: _Group) -> Part:
@@ -186,7 +187,7 @@ class ProviderPacker:
         """One file is open at a time: a batch may ask a thousand models."""
         if self._file is None or self._writes != b:
             self.close()
-            self._file, self._writes = open(self.path(b), "ab"), b  # noqa: SIM115 - open until `close`
+            self._file, self._writes = open(self.path(b), "ab", opener=open_own), b  # noqa: SIM115 - open until `close`
         return self._file
 
 

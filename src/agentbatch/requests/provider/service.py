@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
 
+from agentbatch.files import open_own
 from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure
 from agentbatch.model.proxy import proxy_of
-from agentbatch.model.server_error import MAX_MATCHED, tidy
+from agentbatch.model.server_error import tidy
 from agentbatch.model.transport import HttpAnswer
 from agentbatch.requests.options import WINDOW
 from agentbatch.requests.provider.documents import ProviderState, name_in, read_state
@@ -232,7 +233,7 @@ class ProviderService:
     def _failed(self, failure: Failure) -> ServiceError:
         status = failure.error.status if failure.error is not None else None
         said = f"answered {status}" if status is not None else "gave no usable answer"
-        words = tidy(self._endpoint.redact(tidy(failure.words, MAX_MATCHED))).rstrip(".")
+        words = tidy(self._endpoint.redact(failure.words)).rstrip(".")
         text = f"The batch service of {self._endpoint.host} {said}{': ' + words if words else ''}."
         return ServiceError(failure, text)
 
@@ -248,7 +249,7 @@ def _reading(path: Path) -> BinaryIO:
 
 
 def _writing(path: Path) -> BinaryIO:
-    return open(path, "wb")
+    return open(path, "wb", opener=open_own)
 
 
 class _GarbageDocument(Exception):

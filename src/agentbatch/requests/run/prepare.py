@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from agentbatch.config import Settings
 from agentbatch.config.requests_settings import RequestsSettings
 from agentbatch.errors import UserError
-from agentbatch.files import check_writable
+from agentbatch.files import check_writable, open_own
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.provider.ledger import check_none_at_provider
 from agentbatch.requests.spec.input_file import check_requests
@@ -18,6 +18,7 @@ from agentbatch.requests.spec.make_values import read_text
 from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.structured import read_schema
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.spending.pricing import Prices, require_prices
 
@@ -94,6 +95,10 @@ def prepare_requests(
         )
     if resumed is not None and not options.provider_batch:
         check_none_at_provider(resumed.journal)
+    if not settings.trust_changes:
+        refuse_named_anew(
+            folder, {name: to for name, to in settings.named_by_file.items() if name == "coder_endpoint"}
+        )
     batch = _batch(settings, options, folder)
     source, spooled = _source(options.input, folder, stdin, resumed)
     models: set[str] = set()
@@ -167,7 +172,7 @@ def _source(name: str, folder: Path, stdin: BinaryIO | None, resumed: RunFolder 
         raise UserError("There is no standard input here: name a file.")
     copy = Path(tempfile.mkdtemp(prefix="agentbatch-")) / SPOOLED
     try:
-        with open(copy, "wb") as writing:
+        with open(copy, "wb", opener=open_own) as writing:
             if name == STDIN and stdin is not None:
                 shutil.copyfileobj(stdin, writing)
             else:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.redaction import Redactor
+from agentbatch.redaction import Redactor, shown_url
 from agentbatch.requests.journal.output_file import OutputFile
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
@@ -207,7 +207,7 @@ def _started(
         max_concurrent=prepared.options.concurrency,
         total_tasks=prepared.total,
         coder_model=processor.options.model,
-        coder_endpoint=processor.endpoint.base_url,
+        coder_endpoint=shown_url(processor.endpoint.base_url),
         judged=False,
         provider_batch=processor.provider is not None,
         rehearsal=prepared.settings.rehearsal,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentbatch.files import json_line
 from agentbatch.requests.spec.answers import text_of
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage
@@ -86,8 +87,7 @@ class BatchResult:
             "response": response,
             "error": None if self.error is None else {"code": self.error.code, "message": self.error.message},
         }
-        # Escaped: half a surrogate pair of a model stays what it is, and the line is one line everywhere.
-        return json.dumps(document, separators=(",", ":"))
+        return json_line(document)
 
 
 def renamed(line: str, request_id: str) -> str:
@@ -95,7 +95,7 @@ def renamed(line: str, request_id: str) -> str:
     document = json.loads(line)
     document["custom_id"] = request_id
     document["id"] = f"batch_req_{secrets.token_hex(12)}"
-    return json.dumps(document, separators=(",", ":"))
+    return json_line(document)
 
 
 def result_of(line: str, index: int, url: Url = CHAT) -> BatchResult:

@@ -21,6 +21,8 @@ from agentbatch.runs.services.parent_watch import ENGINE_LOG, LIFELINE_FD, OUTPU
 NEVER_DAEMON = "--daemon"
 """Is left out of the words: the background process must not start another one."""
 
+NOTIFY = "--notify"
+
 PATIENCE = 10.0
 """Seconds that a process has to end when its start is called off; then it is killed."""
 
@@ -96,6 +98,7 @@ class Starting:
 
         Raises UserError when its output file cannot be made.
         """
+        words, secret = in_the_background(words)
         self._output = _new_file(folder / STATE_FOLDER)
         self._settling = threading.Lock()
         self._cancelled = self._settled = False
@@ -117,11 +120,17 @@ class Starting:
                         "-P",
                         "-m",
                         "agentbatch",
-                        *_in_the_foreground(words),
+                        *words,
                     ],
                     cwd=folder,
                     # No second background process, and no screen; flags that ask for one still win.
-                    env={**environ, **told, "AGENTBATCH_DAEMON": "false", "AGENTBATCH_DISPLAY": "none"},
+                    env={
+                        **environ,
+                        **told,
+                        **secret,
+                        "AGENTBATCH_DAEMON": "false",
+                        "AGENTBATCH_DISPLAY": "none",
+                    },
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT,
@@ -201,10 +210,19 @@ def _why(code: int, output: str) -> str:
     )
 
 
-def _in_the_foreground(words: Sequence[str]) -> list[str]:
-    """The words without NEVER_DAEMON; behind `--` it is a path."""
+def in_the_background(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The words without NEVER_DAEMON (behind `--` it is a path), and the variable for the addresses of NOTIFY, which
+    hold tokens: a command line can be read by everybody on the machine for as long as the process lives."""
     end = words.index("--") if "--" in words else len(words)
-    return [*(word for word in words[:end] if word != NEVER_DAEMON), *words[end:]]
+    kept, addresses, rest = list[str](), list[str](), iter(words[:end])
+    for word in rest:
+        flag, given, value = word.partition("=")
+        if flag == NOTIFY:
+            addresses.append(value if given else next(rest, ""))
+        elif word != NEVER_DAEMON:
+            kept.append(word)
+    secret = {"AGENTBATCH_NOTIFY": " ".join(addresses)} if addresses else {}
+    return [*kept, *words[end:]], secret
 
 
 def _new_file(folder: Path) -> Path:

@@ -15,10 +15,11 @@ from operator import attrgetter
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.files import open_own
 from agentbatch.runs.bills import merge_bills
 from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
 from agentbatch.runs.state import RunState, TaskState
-from agentbatch.runs.store.stored_json import gc_paused, read_event, read_model
+from agentbatch.runs.store.stored_json import DAMAGE, gc_paused, read_event, read_model
 from agentbatch.text import clip
 
 SCHEMA_VERSION = 2
@@ -76,6 +77,9 @@ def prepare_for_writing(connection: sqlite3.Connection) -> None:
 
 def create_database(path: Path) -> None:
     """Make an empty run database. WAL, so that viewers read while the engine writes."""
+    os.close(
+        open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    )  # the files that SQLite makes beside it have its mode
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -120,7 +124,7 @@ def reading(path: Path, problem: str = "cannot be read") -> Iterator[sqlite3.Con
     with closing(open_database(path)) as connection:
         try:
             yield connection
-        except (sqlite3.Error, ValueError) as error:  # ValidationError is one
+        except DAMAGE as error:
             raise UserError(f"{path} {problem}: {clip(str(error), 200)}.") from None
 
 

@@ -47,8 +47,16 @@ def load_histories(connection: sqlite3.Connection, tasks: Sequence[TaskState]) -
             "SELECT body FROM messages WHERE task_id = ? AND generation = ? ORDER BY position",
             (task_id, history.generation),
         )
-        history.messages = [json.loads(body) for (body,) in rows]
+        history.messages = [_message(body, task_id) for (body,) in rows]
     return found
+
+
+def _message(body: str, task_id: str) -> Message:
+    """Raises ValueError."""
+    message = json.loads(body)
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise ValueError(f"a message of task {task_id} is none")
+    return message
 
 
 def latest_generation(connection: sqlite3.Connection, task_id: str) -> int:

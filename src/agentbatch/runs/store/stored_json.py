@@ -2,6 +2,7 @@
 
 import gc
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -9,6 +10,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agentbatch.runs.events import EVENT_TYPES, Event
+
+DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError, RecursionError, ArithmeticError)
+"""What reading a run that is damaged raises: no database, no JSON (ValidationError is a ValueError), values that do not
+fit together."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +36,7 @@ def _loaded(text: str, error: ValidationError) -> object:
     standard library takes."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):  # TypeError: no text at all
         raise error from None
 
 

@@ -4,14 +4,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import RunCondition, condition
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.database import load_events, load_progress, load_state, load_task, open_database
+from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.runs.store.viewers import MARK_EVERY, mark_watched
 from agentbatch.text import clip
 
@@ -38,7 +37,7 @@ class RunTail:
             self.state: RunState = load_state(self._connection, outline=True)
             row = self._connection.execute("SELECT ts FROM events ORDER BY seq LIMIT 1").fetchone()
             last = self._connection.execute("SELECT ts FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-        except (sqlite3.Error, ValidationError) as error:
+        except DAMAGE as error:
             self._connection.close()
             raise _unreadable(folder, error) from None
         self.begun: float = row[0] if row else 0.0
@@ -69,11 +68,14 @@ class RunTail:
             streaming = load_progress(self._connection) if held else []
         except sqlite3.OperationalError:
             return []  # busy: the next look finds it
-        except (sqlite3.Error, ValidationError) as error:
+        except DAMAGE as error:
             raise _unreadable(self.folder, error) from None
         self._mark()
-        for event in events:
-            self.state.apply(event)
+        try:
+            for event in events:
+                self.state.apply(event)
+        except DAMAGE as error:
+            raise _unreadable(self.folder, error) from None
         if events:
             self.last = events[-1].ts
             self.begun = self.begun or events[0].ts
@@ -85,7 +87,7 @@ class RunTail:
         """One task with all that was said in it; at most 0.2 s old. Raises UserError."""
         try:
             return load_task(self._connection, task_id)
-        except (sqlite3.Error, ValidationError) as error:
+        except DAMAGE as error:
             raise _unreadable(self.folder, error) from None
 
     def close(self) -> None:

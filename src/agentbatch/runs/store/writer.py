@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
+from agentbatch.files import open_own
 from agentbatch.redaction import Redactor
 from agentbatch.runs.events import Event, MessageAdded, ModelCallProgressed
 from agentbatch.runs.state import TaskState
@@ -38,7 +39,7 @@ class Writer:
         """Raises OSError, sqlite3.Error."""
         self._path = path
         self._redact = redact
-        self._log = open(log, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - until close
+        self._log = open(log, "a", encoding="utf-8", errors="backslashreplace", opener=open_own)  # noqa: SIM115
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
         try:
             self._connection.execute("PRAGMA synchronous=NORMAL")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from agentbatch.errors import UserError
+from agentbatch.files import read_given
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -45,9 +46,13 @@ def find_resource(kind: Kind, name: str, folder: Path) -> Path:
     raise UserError(f"There is no {kind}/{name} (looked in {looked}).")
 
 
+MAX_RESOURCE = 1024 * 1024
+"""Bytes of an agent's file, or a prompt."""
+
+
 def read_resource(path: Path) -> str:
     """Its text. Raises UserError when it cannot be read as UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_given(path, MAX_RESOURCE).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as UTF-8 text: {error}.") from None

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from agentbatch.files import as_json, write_document
+from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.workspace.files.diff import render_patch
 from agentbatch.workspace.files.file_diff import FileChange, changes_document, changes_of
 
@@ -18,8 +18,10 @@ MAX_READ = 32 * 1024 * 1024
 async def write_changes(folder: Path, files: Iterable[FileChange], redact: Callable[[str], str]) -> None:
     """Both files, without keys. Raises OSError."""
     cleaned = [file.cleaned(redact) for file in files]
-    await write_document(folder / PATCH, render_patch(cleaned))
-    await write_document(folder / CHANGES, as_json(changes_document(cleaned)) + "\n")
+    await write_document(folder / PATCH, render_patch(cleaned), mode=PRIVATE, follow=False)
+    await write_document(
+        folder / CHANGES, as_json(changes_document(cleaned)) + "\n", mode=PRIVATE, follow=False
+    )
 
 
 def read_changes(folder: Path) -> tuple[list[FileChange], str]:

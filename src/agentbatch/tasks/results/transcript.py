@@ -1,10 +1,10 @@
 """tasks/<id>/coder.traj.json: the coder's conversation, in the form that trajectory viewers open."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch import __version__
+from agentbatch.files import json_line
 from agentbatch.runs.state import TaskState
 
 TRANSCRIPT = "coder.traj.json"
@@ -16,9 +16,9 @@ TRAJECTORY_FORMAT = "mini-swe-agent-1.1"
 
 def trajectory(task: TaskState, messages: Sequence[Mapping[str, Any]]) -> str:
     """The document as JSON, a message a line. `messages` are as sent to the model."""
-    lines = ",\n".join(json.dumps(message, ensure_ascii=False) for message in messages)
+    lines = ",\n".join(json_line(message) for message in messages)
     rest = {"info": _info(task), "trajectory_format": TRAJECTORY_FORMAT}
-    return f'{{"messages": [\n{lines}\n],\n{json.dumps(rest, ensure_ascii=False)[1:]}\n'
+    return f'{{"messages": [\n{lines}\n],\n{json_line(rest)[1:]}\n'
 
 
 def _info(task: TaskState) -> dict[str, Any]:

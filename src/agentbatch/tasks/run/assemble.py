@@ -19,6 +19,7 @@ from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.signals import RunSignals
+from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.workspace import Workspaces
@@ -100,7 +101,8 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         home=Path(environ.get("HOME") or Path.home()),
         directories=(task.root for task in prepared.plan.tasks),
         runs=prepared.folder / STATE_FOLDER,
-        env_files=prepared.env_files,
+        env_files=(*prepared.env_files, *env_files_in(prepared.folder)),
+        own_files=() if prepared.settings.trust_changes else prepared.own_files,
     )
     return LocalWorkspaces(
         folder.run_id,

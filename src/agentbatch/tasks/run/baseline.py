@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentbatch.files import write_atomic
+from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import FileEntry, Protected, ProtectedFile, Snapshot
 
@@ -40,7 +40,7 @@ class Baseline:
             "left_out_whole": self.snapshot.left_out_whole,
             "protected": _protected(self.protected),
         }
-        write_atomic(folder / NAME, json.dumps(document))
+        write_atomic(folder / NAME, json.dumps(document), mode=PRIVATE, follow=False)
 
     @classmethod
     def load(cls, folder: Path, ground: "Ground | None" = None) -> "Baseline":

@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from agentbatch.errors import UserError
-from agentbatch.files import as_json, resolved, write_document
+from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.local.server import LocalServer
-from agentbatch.redaction import Redactor
+from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine, RunSession, open_session
 from agentbatch.runs.state import RunState
@@ -28,6 +29,7 @@ from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
+from agentbatch.tasks.run.prepare.results_file import refuse_turned_link
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
@@ -68,7 +70,7 @@ async def run_batch(
     """
     if make_coders is None and prepared.unplayable:
         raise UserError(prepared.unplayable)
-    local_key = secrets.token_urlsafe(24)
+    local_key = secrets.token_urlsafe(24) if prepared.local is not None else ""
     redact = Redactor([*prepared.settings.secrets, local_key])
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(
@@ -83,7 +85,10 @@ async def run_batch(
             )
         )
         store, before = session.store, session.before
-        documents = (resolved(store.folder.path) / "results.json", prepared.results_file)
+        documents = ((store.folder.place / "results.json", PRIVATE), (prepared.results_file, 0o666))
+        settings = {**recorded_settings(prepared.settings), "mode": prepared.mode}
+        if before is not None:
+            refuse_turned_link(before, settings, prepared.results_file)
         resume_plan = load_resume_plan(prepared, store)
         if session.was_killed:
             tasks = list(store.state.tasks.values())
@@ -108,7 +113,7 @@ async def run_batch(
             make_coders or prepared.coder.coders,
             make_evaluators,
         )
-        started = _run_started(prepared, session, coder, evaluator, base_urls)
+        started = _run_started(prepared, session, settings, coder, evaluator, base_urls)
         store.emit(started)
         if before is not None and (changed := differences(before, started.settings, started.prompts_digest)):
             text = f"Settings differ from those of the run so far; the new ones hold: {', '.join(changed)}."
@@ -150,22 +155,25 @@ async def _watching(server: LocalServer | None, engine: TasksEngine) -> AsyncIte
 def _run_started(
     prepared: PreparedRun,
     session: RunSession,
+    settings: dict[str, Any],
     coder: RoleModelConfig,
     evaluator: RoleModelConfig,
     base_urls: tuple[str, str],
 ) -> e.RunStarted:
     return e.RunStarted(
         **session.identity(),
-        settings={**recorded_settings(prepared.settings), "mode": prepared.mode},
+        settings=settings,
         flags=recorded_flags(prepared.flags),
         task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
+        results=str(prepared.results_file),
+        own_files=prepared.own_digests if prepared.exposed else {},
         mode=prepared.mode,
         max_concurrent=prepared.max_concurrent,
         total_tasks=len({*session.store.state.tasks, *(task.id for task in prepared.plan.tasks)}),
         coder_model=coder.model,
         evaluator_model=evaluator.model if prepared.judged else "none",
-        coder_endpoint=base_urls[0],
-        evaluator_endpoint=base_urls[1] if prepared.judged else "",
+        coder_endpoint=shown_url(base_urls[0]),
+        evaluator_endpoint=shown_url(base_urls[1]) if prepared.judged else "",
         judged=prepared.judged,
         rehearsal=prepared.settings.rehearsal,
         sandbox=prepared.sandbox.name,
@@ -174,16 +182,18 @@ def _run_started(
     )
 
 
-async def _write_results(prepared: PreparedRun, store: Store, documents: Sequence[Path]) -> RunOutcome:
+async def _write_results(
+    prepared: PreparedRun, store: Store, documents: Sequence[tuple[Path, int]]
+) -> RunOutcome:
     state = store.state
     now = store.clock()
     comparison = compare(prepared.prices, state.usage, prepared.settings.compare_models, datetime.now(UTC))
     document = results_document(state, comparison, now)
     text = store.redact(as_json(document)) + "\n"
     problem = ""
-    for path in documents:
+    for path, mode in documents:
         try:
-            await write_document(path, text, follow=False)
+            await write_document(path, text, mode=mode, follow=False)
         except OSError as error:
             problem = f"The results could not be written to {path}: {error.strerror or error}."
     interrupted = bool(state.finished and state.finished.interrupted)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from agentbatch.errors import UserError
-from agentbatch.files import write_atomic
+from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import Coder
 from agentbatch.tasks.evaluator.evaluator import Done
@@ -160,7 +160,7 @@ class TaskEnd:
         except (TypeError, ValueError, RecursionError) as error:  # of another coder: no JSON
             note = f"The conversation cannot be written down: {in_words(error)}"
             text = trajectory(task, [{"role": "system", "content": note}])
-        write_atomic(store.folder.task(task.id) / TRANSCRIPT, store.redact(text))
+        write_atomic(store.folder.task(task.id) / TRANSCRIPT, store.redact(text), mode=PRIVATE, follow=False)
 
 
 def in_words(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.files import read_given
 from agentbatch.problems import Problem, all_problems, hint, in_one, path_name
 from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
@@ -125,9 +126,7 @@ def _read(path: Path) -> str:
             raise UserError(
                 f"{path} is a folder; name the task file in it, for example {path / 'task.json'}."
             )
-        if path.stat().st_size > MAX_TASK_FILE:
-            raise UserError(f"{path} is larger than 64 MB: this cannot be a task file.")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_given(path, MAX_TASK_FILE).decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(
             f"There is no task file {path}. Make one with `agentbatch init`, or name yours with -t FILE."
@@ -135,7 +134,7 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}).") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from None
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if not text.strip():
         raise UserError(f'{path} is empty. A task file looks like {{"tasks": [{{"first_prompt": "..."}}]}}.')
     return text

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from threading import Event
 from types import MappingProxyType
 
 from agentbatch.workspace.files.contents import Contents
@@ -25,6 +26,8 @@ from agentbatch.workspace.files.signatures import (
 )
 from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
+NEVER = Event()
+"""Is not set."""
 MAX_FILES = 20_000
 """Files in a snapshot; a directory with more is no project, and its snapshot says so."""
 MAX_TEXT_FILE = 64 * 1024
@@ -39,6 +42,9 @@ FIRST_SHARE = 0.75
 """Of both, for a task's first snapshot."""
 MAX_HASHED = 256 * 1024 * 1024
 """Bytes of the largest file that is hashed whole; of larger ones size, times, and both ends are."""
+MAX_HASHED_TOTAL = 4 * 1024 * 1024 * 1024
+"""Bytes read for one snapshot; what comes after them is hashed as larger files are, but for small ones. Sparse files
+cost nothing to make, and three thousand of them would take minutes."""
 MACHINE_CODE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 """First bytes of programs for Linux, Windows and macOS."""
 
@@ -59,6 +65,7 @@ def take_snapshot(
     left_out: bool = False,
     contents: Contents | None = None,
     given: Mapping[str, FileEntry] = NOTHING_GIVEN,
+    stop: Event = NEVER,
 ) -> Snapshot:
     """Read the directory; slow on large ones, so call it in a thread.
 
@@ -66,19 +73,20 @@ def take_snapshot(
     the absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes
     or cannot be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the
     outside. `contents`: what is equal in other snapshots is kept once. `given`: files of a place that nobody has worked
-    in yet, whose contents are known without reading.
+    in yet, whose contents are known without reading. `stop`: once it is set, the snapshot is not wanted any more, and
+    what is returned soon after is worth nothing.
     """
     ignored: list[str] = []
     known = previous.files if previous else {}
     signatures = by_path(previous) if previous else {}
     found: list[tuple[str, FileEntry, Signature]] = []
-    truncated = False
+    truncated, to_hash = False, MAX_HASHED_TOTAL
     settled = settled_now(root)
     # What is there at the beginning leaves room for what comes later, which is what has to be seen.
     share = FIRST_SHARE if previous is None else 1.0
     budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
     for name, path, status in _walk(str(root), frozenset(map(str, exclude)), ignored):
-        if len(found) >= MAX_FILES:
+        if len(found) >= MAX_FILES or stop.is_set():
             truncated = True
             break
         old, signature, before = known.get(name), signature_of(status), signatures.get(name)
@@ -87,7 +95,8 @@ def take_snapshot(
         elif name in given and _fits(given[name], status):
             entry, signature = given[name], settled.keep(status, signature)
         else:
-            entry, signature = _read(path, status, settled)
+            entry, signature = _read(path, status, settled, hashed_whole(to_hash), stop)
+            to_hash -= min(entry.size, MAX_HASHED)
             if old is not None:
                 entry = _beside(old, before, entry, signature)
         if entry.text is not None and entry.size > budget:
@@ -114,8 +123,12 @@ async def snapshot(
     A small directory is read at once: when a hundred tasks are at work, the way to a thread and back through the
     loop's queue takes fifty times longer than reading it.
     """
-    take = partial(take_snapshot, root, previous, left_out=True, contents=contents)
-    return take() if _is_small(root) else await asyncio.to_thread(take)
+    stop = Event()
+    take = partial(take_snapshot, root, previous, left_out=True, contents=contents, stop=stop)
+    try:
+        return take() if _is_small(root) else await asyncio.to_thread(take)
+    finally:
+        stop.set()
 
 
 def _is_small(root: Path) -> bool:
@@ -178,7 +191,7 @@ def _beside(old: FileEntry, before: Signature | None, entry: FileEntry, now: Sig
         return entry
     if before is None:  # of an earlier session, which had no room for its text
         return _without_text(entry) if old.text is None and entry.text is not None else entry
-    if entry.size > MAX_HASHED and before[3] != now[3]:
+    if entry.size > hashed_whole(0) and before[3] != now[3]:
         # Of one too large to be hashed, only the time of its change tells for certain: its mtime can be set.
         return replace(entry, sha256=hashlib.sha256(f"{old.sha256} {now[3]}".encode()).hexdigest())
     return entry
@@ -189,7 +202,15 @@ def _without_text(entry: FileEntry) -> FileEntry:
     return replace(entry, text=None, excerpt=excerpt)
 
 
-def _read(path: str, status: os.stat_result, settled: Settled) -> tuple[FileEntry, Signature]:
+def hashed_whole(left: int) -> int:
+    """Bytes of the largest file that is hashed whole when so many may still be read; no less than the two ends have,
+    which are read in any case."""
+    return min(MAX_HASHED, max(left, 2 * _BLOCK))
+
+
+def _read(
+    path: str, status: os.stat_result, settled: Settled, most: int, stop: Event
+) -> tuple[FileEntry, Signature]:
     unknown = again(signature_of(status))
     try:
         if stat.S_ISLNK(status.st_mode):
@@ -198,13 +219,14 @@ def _read(path: str, status: os.stat_result, settled: Settled) -> tuple[FileEntr
             return FileEntry(hashlib.sha256(raw).hexdigest(), len(raw), _text(raw), False, "symlink"), unknown
         if not stat.S_ISREG(status.st_mode):
             return FileEntry("", 0, None, False, "special"), unknown
-        return _read_file(path, settled)
+        return _read_file(path, settled, most, stop)
     except OSError:
         executable = bool(status.st_mode & stat.S_IXUSR)
         return FileEntry("", status.st_size, None, executable, "unreadable"), unknown
 
 
-def _read_file(path: str, settled: Settled) -> tuple[FileEntry, Signature]:
+def _read_file(path: str, settled: Settled, most: int, stop: Event) -> tuple[FileEntry, Signature]:
+    """`most`: bytes of a file that is hashed whole."""
     # Between the stat and here it may have become a link or a fifo: follow neither, wait for neither.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
@@ -213,7 +235,7 @@ def _read_file(path: str, settled: Settled) -> tuple[FileEntry, Signature]:
         if not stat.S_ISREG(status.st_mode):
             return FileEntry("", 0, None, False, "special"), again(signature)
         digest, size, ends = hashlib.sha256(), status.st_size, _Ends()
-        if size > MAX_HASHED:
+        if size > most:
             digest.update(f"{size} {status.st_mtime_ns}".encode())
             for offset in (0, size - _BLOCK):
                 file.seek(offset)
@@ -222,7 +244,7 @@ def _read_file(path: str, settled: Settled) -> tuple[FileEntry, Signature]:
                 ends.feed(block)
         else:
             size = 0
-            while block := file.read(_BLOCK):
+            while not stop.is_set() and (block := file.read(_BLOCK)):
                 size += len(block)
                 digest.update(block)
                 ends.feed(block)

@@ -21,6 +21,7 @@ from agentbatch.workspace.workspace import FileEntry, Snapshot
 STAGE = ".agentbatch-apply-"
 """Begins the name of the folder in the task's directory where new files wait until all of them are there."""
 BLOCK = 1024 * 1024
+OWN = "the next run reads its settings from it; --trust-changes brings it back"
 LEADS_OUT = "a symlink that leads out of the directory"
 
 
@@ -34,18 +35,22 @@ class Applied:
     """Why not: a path and what is wrong with it, a line each."""
 
 
-def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> Applied:
+def apply_back(
+    copy: Path, source: Path, before: Snapshot, after: Snapshot, own_files: Sequence[Path] = ()
+) -> Applied:
     """Bring the changes between `before` and `after`, snapshots of `copy`, into `source`.
 
     Only when every file that they touch is in `source` still as it was in `before`, or as it is in `after` already, so
-    that it can be repeated after a crash. Nothing is read or written through a link, nothing outside. Slow on
-    large directories, so call it in a thread; two at once in one directory are the caller's to prevent. Raises OSError.
+    that it can be repeated after a crash, and when they touch none of `own_files`, files and folders that the next run
+    reads its settings from. Nothing is read or written through a link, nothing outside. Slow on large directories, so
+    call it in a thread; two at once in one directory are the caller's to prevent. Raises OSError.
     """
     stage = source / f"{STAGE}{hashlib.sha256(os.fsencode(copy)).hexdigest()[:12]}"
     remove_tree(stage)  # of a process that was killed
     touched = changes(before, after)
     here = take_snapshot(source)
-    hindrances = obstacles(before, after, here, partial(_target_in, source))
+    hindrances = [f"{clip(path, 200)}: {OWN}" for path in _own(source, touched, own_files)]
+    hindrances += obstacles(before, after, here, partial(_target_in, source))
     hindrances += _folders_in_the_way(source, [*touched.added, *touched.modified], touched.deleted)
     if hindrances:
         return Applied(False, in_the_way=tuple(hindrances))
@@ -72,6 +77,16 @@ def apply_back(copy: Path, source: Path, before: Snapshot, after: Snapshot) -> A
     finally:
         remove_tree(stage)
     return Applied(True, touched.total)
+
+
+def _own(source: Path, touched: Changes, own_files: Sequence[Path]) -> list[str]:
+    """Changes of these; also a file or a link that would stand where the way to one of them leads."""
+    found = []
+    for path in sorted((*touched.added, *touched.modified, *touched.deleted)):
+        place = source / path
+        if any(place.is_relative_to(own) or own.is_relative_to(place) for own in own_files):
+            found.append(path)
+    return found
 
 
 def obstacles(

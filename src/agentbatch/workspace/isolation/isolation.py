@@ -1,7 +1,7 @@
 """Where an isolated task works: a copy of its directory, or a git worktree on a branch of its own."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
@@ -104,10 +104,15 @@ class Isolation:
             lambda: commit_work(self._git, worktree, message, isolated.folder, judged)
         )
 
-    async def apply_back(self, isolated: IsolatedDir, before: Snapshot, after: Snapshot) -> Applied:
-        """Bring a copy's changes back into the task's directory, all or nothing; one task after another."""
+    async def apply_back(
+        self, isolated: IsolatedDir, before: Snapshot, after: Snapshot, own_files: Sequence[Path] = ()
+    ) -> Applied:
+        """Bring a copy's changes back into the task's directory, all or nothing; one task after another. `own_files`:
+        files and folders of the user's, from which the next run reads its settings: they do not come back."""
         async with self._applying:
-            return await self._disk.run(lambda: apply_back(isolated.root, isolated.source, before, after))
+            return await self._disk.run(
+                lambda: apply_back(isolated.root, isolated.source, before, after, own_files)
+            )
 
     async def remove(self, isolated: IsolatedDir) -> None:
         """Remove the files of one whose work is kept. `make` starts from a worktree's branch then; safe to repeat."""

@@ -8,11 +8,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from agentbatch.files import SMALL
+from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.files.replace import replace_file
 from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import FileRecord, ToolResult
 
 NEWLINE = b"\n"
+MAX_COUNTED = 10 * 1024 * 1024
+"""Bytes of an old file whose lines are counted."""
 
 
 class WriteFileArguments(Arguments):
@@ -29,9 +32,17 @@ class WriteFile:
         return f"{arguments.path} ({_lines(arguments.content)})"
 
     async def run(self, arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
-        if len(arguments.content) <= SMALL:
+        if len(arguments.content) <= SMALL and _is_quick(arguments.path, directory):
             return _write(arguments, directory)
         return await asyncio.to_thread(_write, arguments, directory)
+
+
+def _is_quick(path: str, directory: ToolDirectory) -> bool:
+    """There is no large file in its place, which would hold up every other task while it is read."""
+    try:
+        return directory.to_write(path).stat().st_size <= SMALL
+    except (OSError, PathError):
+        return True
 
 
 def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
@@ -48,7 +59,9 @@ def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResul
             "Nothing was written; send it again without that.",
             ok=False,
         )
-    before = path.read_bytes() if path.exists() else None
+    old = path.stat().st_size if path.exists() else None
+    # What is much larger than a text is not read to be counted.
+    before = path.read_bytes() if old is not None and old <= max(MAX_COUNTED, len(content)) else None
     file = FileRecord(name, hashlib.sha256(content).hexdigest(), unchanged=before == content)
     if file.unchanged:
         return ToolResult(
@@ -59,7 +72,10 @@ def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResul
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, content)
-    was = "new file" if before is None else f"replaced, had {_count(before.count(NEWLINE), before)}"
+    was = "new file"
+    if old is not None:
+        had = f"{old:,} bytes" if before is None else _count(before.count(NEWLINE), before)
+        was = f"replaced, had {had}"
     return ToolResult(
         f"Wrote {name}: {_lines(arguments.content)}, {len(content):,} bytes ({was}).",
         file=file,

@@ -38,6 +38,16 @@ def test_no_key_and_nothing_that_only_one_command_means(tmp_path: Path) -> None:
     assert {"parallel", "max_cost", "paths", "stale", "coder_endpoint"} <= found.keys()
 
 
+def test_a_key_in_an_address_is_kept_out_and_known_to_the_redactor(tmp_path: Path) -> None:
+    url = "https://gateway.example/v1?api-version=2024-10-21&api-key=gw-0123456789"
+    shown = "https://gateway.example/v1?api-version=2024-10-21&api-key=[redacted]"
+    flags = {"coder_endpoint": url, "evaluation_base_url": url, "parallel": 2}
+    assert "gw-0123456789" not in json.dumps([settings(tmp_path, **flags), recorded_flags(flags)])
+    assert recorded_flags(flags) == {"coder_endpoint": shown, "evaluation_base_url": shown, "parallel": 2}
+    made = load_settings(flags, {"OPENAI_API_KEY": KEY}, folder=tmp_path)
+    assert set(made.secrets) == {KEY, "gw-0123456789"}
+
+
 def test_the_same_settings_are_no_difference(tmp_path: Path) -> None:
     """Paths, tuples and numbers come back from JSON in another form."""
     given = {

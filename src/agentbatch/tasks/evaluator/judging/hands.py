@@ -73,7 +73,7 @@ class Hands:
                 self._copy = await copy_of(self._runner.workspace)
             except NoCopy as error:
                 return self._runner.redact(f"Not run: the directory cannot be copied: {error.why}.")
-        named = self._runner.redact(shortened(_named(call), MAX_COMMAND))
+        named = shortened(self._runner.redact(_named(call)), MAX_COMMAND)
         self._runner.started("look", named)
         begun = monotonic()
         result = await self._copy.call(call.name, call.arguments)
@@ -88,7 +88,7 @@ class Hands:
         return f"[R{len(self.runs)}] run by the evaluator, {end}: {record.command}\n{record.tail}"
 
     def _record(self, named: str, result: ToolResult, seconds: float) -> CommandRecord:
-        text = self._runner.redact(shortened(result.text, MAX_SHOWN))
+        text = shortened(self._runner.redact(result.text), MAX_SHOWN)
         if result.command is None:
             return CommandRecord(named, 0 if result.ok else 1, text, seconds)
         return CommandRecord(named, result.command.exit_code, text, result.command.seconds)

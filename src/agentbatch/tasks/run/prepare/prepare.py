@@ -8,10 +8,10 @@ from typing import Any
 
 from agentbatch.config import Mode, Settings
 from agentbatch.errors import UserError
-from agentbatch.files import check_writable
 from agentbatch.local.models_folder import find_model
 from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.runs.store.database import read_state
 from agentbatch.spending.pricing import Prices, require_prices
@@ -19,6 +19,7 @@ from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
+from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
@@ -48,6 +49,8 @@ def prepare(
     """
     folder = (folder or Path.cwd()).resolve()
     environ = dict(os.environ if environ is None else environ)
+    if not settings.trust_changes:
+        refuse_named_anew(folder, settings.named_by_file)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
     plan = make_plan(
@@ -93,7 +96,10 @@ def prepare(
                 for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
             )
         ),
-        results_file=check_writable((folder / (settings.output or RESULTS_FILES[mode])).absolute()),
+        results_file=choose_results_file(
+            (folder / (settings.output or RESULTS_FILES[mode])).absolute(),
+            (task.root for task in plan.tasks if task.isolation == "none"),
+        ),
         flags=dict(flags or {}),
         resumed=resume,
         uncommitted=worktrees.warnings,

@@ -15,6 +15,7 @@ from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, Evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
+from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
@@ -101,8 +102,17 @@ class PreparedRun:
         return (*(self.folder / name for name in names), *self.env_files, task_file)
 
     @property
+    def exposed(self) -> list[str]:
+        """Tasks whose directory holds `own_files`."""
+        return [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
+
+    @cached_property
+    def own_digests(self) -> dict[str, str]:
+        return digests(self.own_files, self.folder)
+
+    @cached_property
     def warnings(self) -> list[str]:
-        above = [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
+        above = self.exposed
         exposed = (
             f"The directory of {', '.join(above[:5])} holds this folder: the coder can change agents/, prompts/, .env "
             "and the task file, and with them the next run. Changes are reported; a dir of its own is safer."
@@ -116,6 +126,7 @@ class PreparedRun:
                 *self.plan.warnings(),
                 self._outside(),
                 exposed,
+                changed_since_last_run(self.folder, self.own_digests),
                 *self.uncommitted,
                 self.sandbox.warning,
                 local,

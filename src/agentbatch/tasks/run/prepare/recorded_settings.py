@@ -4,27 +4,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.config import Settings, is_secret
+from agentbatch.redaction import shown_url
 from agentbatch.runs.events import RunStarted
 
 OF_ONE_SESSION = frozenset(
     {
         *filter(is_secret, Settings.model_fields), "resume", "retry_failed", "force", "daemon", "dry_run", "display",
-        "verbose",
+        "verbose", "trust_changes",
     }
 )  # fmt: skip
 """Secrets, and what only one command means."""
+
+ADDRESSES = frozenset({"coder_endpoint", "evaluation_base_url"})
+"""May have a key in their query, which is not kept."""
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:
     """All settings as JSON has them."""
     dumped: dict[str, Any] = settings.model_dump(mode="json", exclude=set(OF_ONE_SESSION))
-    return dumped
+    return {name: shown_url(value) if name in ADDRESSES else value for name, value in dumped.items()}
 
 
 def recorded_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The command line's part, as JSON has it."""
     return {
-        name: value if isinstance(value, bool | int | float | list | tuple) else str(value)
+        name: value
+        if isinstance(value, bool | int | float | list | tuple)
+        else shown_url(str(value))
+        if name in ADDRESSES
+        else str(value)
         for name, value in flags.items()
         if name not in OF_ONE_SESSION and value is not None
     }

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from agentbatch.files import write_atomic
+from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state import TaskState
-from agentbatch.runs.store.database import load_messages, open_database
+from agentbatch.runs.store.database import load_messages, reading
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
@@ -19,16 +19,17 @@ TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
 def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, results_file: Path) -> None:
     """Remove documents that were never finished, and write the transcripts of tasks that ended just before the kill.
 
-    Slow: call it in a thread. Raises OSError.
+    Slow: call it in a thread. Raises OSError, UserError.
     """
     for place in (folder.path, *_task_folders(folder)):
         remove_temporary(place)
     remove_temporary(results_file.parent, results_file.name)
-    with closing(open_database(folder.database)) as connection:
+    with reading(folder.database, "is damaged") as connection:
         for task in tasks:
             path = folder.task(task.id) / TRANSCRIPT
             if task.finished and not task.resumable and task.started_at is not None and not path.exists():
-                write_atomic(path, redact(trajectory(task, load_messages(connection, task.id))))
+                text = redact(trajectory(task, load_messages(connection, task.id)))
+                write_atomic(path, text, mode=PRIVATE, follow=False)
 
 
 def remove_temporary(folder: Path, name: str = "") -> None:

@@ -1,9 +1,8 @@
 """Going on with a run: what its database says of each task."""
 
-from contextlib import closing
 from dataclasses import replace
 
-from agentbatch.runs.store.database import open_database, read_state
+from agentbatch.runs.store.database import read_state, reading
 from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -20,7 +19,7 @@ def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
         prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force
     )
     under_way = [known[task_id] for task_id, action in found.items() if action == "continue"]
-    with closing(open_database(store.folder.database)) as connection:
+    with reading(store.folder.database, "is damaged, so that the run cannot be resumed") as connection:
         return ResumePlan(found, load_histories(connection, under_way))
 
 

@@ -135,7 +135,7 @@ class WrittenChecks:
                 _say(len(asked) - len(usable), problems, runner)
                 return usable
             messages = [*messages, *_once_more(reply.content, problems)]
-        self.lost = self.redact(harmless(problems[0])[:MAX_WHY].rstrip("."))
+        self.lost = harmless(self.redact(problems[0]))[:MAX_WHY].rstrip(".")
         runner.notice(f"The evaluator has no checks of its own for this task: {self.lost}.")
         return []
 

@@ -84,7 +84,7 @@ class AgreedChecks:
             self.lost = str(error)
         except UserError as error:
             self.lost = str(error)
-        self.lost = self.redact(self.lost[:MAX_DETAILS].rstrip("."))
+        self.lost = self.redact(self.lost)[:MAX_DETAILS].rstrip(".")
         if self.lost:
             runner.notice(f"The evaluator has no checks of its own for this task: {self.lost}.")
         expected = [asdict(one) for one in self.expected]

@@ -1,0 +1,59 @@
+"""What a run reads its settings from, and which of it has changed since tasks could write there."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.files import read_given
+from agentbatch.runs.listing import list_runs
+from agentbatch.runs.store.database import load_info, reading
+from agentbatch.text import list_names
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_FILES = 1_000
+
+
+def digests(paths: Iterable[Path], folder: Path) -> dict[str, str]:
+    """By path relative to `folder`, of each file that is one of `paths` or below one; no link is followed below them.
+    What cannot be read, or is very large, has an empty one."""
+    found: dict[str, str] = {}
+    for path in paths:
+        inside = (Path(where, name) for where, _, names in os.walk(path) for name in sorted(names))
+        for file in inside if path.is_dir() else [path] if path.is_file() else []:
+            if len(found) < MOST_FILES:
+                found[os.path.relpath(file, folder)] = _digest(file)
+    return found
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(read_given(file, MOST_BYTES)).hexdigest()[:16]
+    except OSError:
+        return ""
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Paths that came, went or are others. Pure."""
+    return sorted(path for path in {*before, *now} if before.get(path) != now.get(path))
+
+
+def changed_since_last_run(folder: Path, now: Mapping[str, str]) -> str:
+    """A sentence; empty where nothing has, or where the tasks of the latest run could not write there."""
+    for latest in list_runs(folder):
+        try:
+            with reading(latest.database) as connection:
+                info = load_info(connection)
+        except UserError:
+            continue
+        if info is None or info.kind != "tasks":
+            continue
+        paths = changed(info.own_files, now) if info.own_files else []
+        if not paths:
+            return ""
+        return (
+            f"Changed since run {latest.run_id} began, whose tasks could write here: {list_names(paths, 5, 80)}. "
+            "They hold for this run; look at them."
+        )
+    return ""

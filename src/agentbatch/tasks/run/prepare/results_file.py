@@ -1,0 +1,35 @@
+"""Where the results go: through the user's links, and none that a task may have made."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agentbatch.errors import UserError
+from agentbatch.files import check_writable
+from agentbatch.runs.events import RunStarted
+from agentbatch.text import clip
+
+
+def choose_results_file(named: Path, roots: Iterable[Path]) -> Path:
+    """`named` (absolute) with every link followed. `roots`: the directories in which tasks work; a link that lies in
+    one was made by the user or by a task, and nobody can tell. Raises UserError."""
+    place = check_writable(named)
+    inside = tuple(roots)
+    for step in (named, *named.parents):
+        if step.is_symlink() and any(step.parent.resolve().is_relative_to(root) for root in inside):
+            raise UserError(
+                f"The results file would be written through {step}, a link to {clip(str(place), 300)} in a directory "
+                "that tasks work in: a task may have made it. Remove it, or name another file with --output."
+            )
+    return place
+
+
+def refuse_turned_link(before: RunStarted, settings: Mapping[str, Any], results: Path) -> None:
+    """A session that was killed may have left a link: where the same name led when the run began counts. Raises
+    UserError."""
+    same = all(before.settings.get(name) == settings.get(name) for name in ("output", "mode"))
+    if same and before.results and str(results) != before.results:
+        raise UserError(
+            f"The results file was {clip(before.results, 300)} when the run began, and its name leads to "
+            f"{clip(str(results), 300)} now: a task may have made a link. Remove it, or name another file by --output."
+        )

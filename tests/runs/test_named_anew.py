@@ -1,0 +1,84 @@
+"""A key of the environment goes to no address that an env file names anew."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.config import load_settings
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.runs.folder import create_run_folder
+from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.store.store import Store
+from tests.support.keys import KEY
+
+OPENAI = "https://api.openai.com/v1"
+OWN = "https://gateway.example/v1"
+EVIL = "https://evil.example/v1"
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "flags", "named"),
+    [
+        ({"OPENAI_API_KEY": KEY}, f"CODER_ENDPOINT={EVIL}", {}, {"coder_endpoint"}),
+        ({"OPENAI_API_KEY": KEY}, f"OPENAI_BASE_URL={EVIL}", {}, {"coder_endpoint", "evaluation_base_url"}),
+        ({"OPENAI_API_KEY": KEY}, f"CODER_ENDPOINT={EVIL}\nCODER_API_KEY=sk-theirs-0123", {}, set()),
+        ({"OPENAI_API_KEY": KEY}, f"CODER_ENDPOINT={EVIL}", {"coder_endpoint": OWN}, set()),
+        ({"OPENAI_API_KEY": KEY, "CODER_ENDPOINT": OWN}, f"CODER_ENDPOINT={EVIL}", {}, set()),
+        ({}, f"OPENAI_API_KEY={KEY}\nCODER_ENDPOINT={EVIL}", {}, set()),
+        ({"OPENAI_API_KEY": KEY}, "", {}, set()),
+    ],
+)
+def test_which_addresses_only_the_file_names(
+    tmp_path: Path, environ: dict[str, str], file: str, flags: dict[str, Any], named: set[str]
+) -> None:
+    (tmp_path / ".env").write_text(file)
+    settings = load_settings(flags, environ, folder=tmp_path)
+    assert settings.named_by_file.keys() == named
+    assert settings.model_copy(update={"parallel": 2}).named_by_file.keys() == named
+    assert all(to[1] == EVIL and "in .env" in to[0] for to in settings.named_by_file.values())
+
+
+async def ran(base: Path, hour: int, coder: str, **fields: Any) -> None:
+    store = Store(create_run_folder(base, datetime(2026, 1, 2, hour)), Redactor([]))
+    started = e.RunStarted(
+        run_id="r",
+        version="0",
+        max_concurrent=1,
+        total_tasks=1,
+        coder_model="m",
+        coder_endpoint=coder,
+        **fields,
+    )
+    store.emit(started)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "refused"),
+    [
+        ([], False),
+        ([(OPENAI, {})], True),
+        ([(OWN, {})], True),
+        ([(EVIL, {})], False),
+        ([(EVIL, {}), (OWN, {})], False),
+        ([("http://127.0.0.1:9/v1", {"rehearsal": True})], False),
+        ([("http://127.0.0.1:9/v1", {"settings": {"local": "x.gguf"}})], False),
+        ([(OPENAI, {}), ("http://127.0.0.1:9/v1", {"rehearsal": True})], True),
+        ([(OPENAI, {"kind": "requests"})], True),
+    ],
+)
+async def test_an_address_that_no_run_of_the_folder_has_called(
+    tmp_path: Path, earlier: list[tuple[str, dict[str, Any]]], refused: bool
+) -> None:
+    for hour, (url, fields) in enumerate(earlier):
+        await ran(tmp_path, hour, url, **fields)
+    named = {"coder_endpoint": ("CODER_ENDPOINT in .env", EVIL)}
+    if refused:
+        with pytest.raises(UserError, match="a task may have changed the file"):
+            refuse_named_anew(tmp_path, named)
+    else:
+        refuse_named_anew(tmp_path, named)

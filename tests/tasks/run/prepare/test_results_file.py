@@ -1,0 +1,72 @@
+"""Which links on the way to the results file are followed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.runs.events import RunStarted
+from agentbatch.tasks.run.prepare.results_file import choose_results_file, refuse_turned_link
+
+
+@pytest.mark.parametrize(
+    ("name", "roots", "refused"),
+    [
+        ("results.json", [""], False),
+        ("link.json", [""], True),
+        ("link.json", ["task"], False),
+        ("dangling.json", [""], True),
+        ("folder/results.json", [""], True),
+        ("folder/results.json", ["task"], False),
+        ("task/own/results.json", ["task"], True),
+        ("task/own/results.json", ["other"], False),
+        ("../project/link.json", ["."], True),
+    ],
+)
+def test_a_link_in_a_task_s_own_directory_may_be_the_task_s(
+    tmp_path: Path, name: str, roots: list[str], refused: bool
+) -> None:
+    project = tmp_path / "project"
+    (project / "task").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (project / "link.json").symlink_to("../elsewhere/precious")
+    (tmp_path / "elsewhere/precious").touch()
+    (project / "dangling.json").symlink_to("../elsewhere/new")
+    (project / "folder").symlink_to("../elsewhere")
+    (project / "task/own").symlink_to("../../elsewhere")
+    places = [(project / root).resolve() for root in roots]
+    if refused:
+        with pytest.raises(UserError, match="a task may have made it"):
+            choose_results_file(project / name, places)
+    else:
+        assert choose_results_file(project / name, places) == (project / name).resolve()
+
+
+def started(results: str, **settings: Any) -> RunStarted:
+    return RunStarted(
+        run_id="r", version="0", max_concurrent=1, total_tasks=1, coder_model="m", coder_endpoint="u",
+        results=results, settings=settings,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "now", "refused"),
+    [
+        ("/p/r.json", {"output": None, "mode": "serial"}, "/p/r.json", False),
+        ("/p/r.json", {"output": None, "mode": "serial"}, "/home/me/.bashrc", True),
+        ("/p/r.json", {"output": "other.json", "mode": "serial"}, "/p/other.json", False),
+        ("/p/r.json", {"output": None, "mode": "parallel"}, "/p/parallel.json", False),
+        ("", {"output": None, "mode": "serial"}, "/home/me/.bashrc", False),
+    ],
+    ids=["the same", "turned", "another name", "another mode", "of an earlier version"],
+)
+def test_a_name_that_leads_elsewhere_than_when_the_run_began(
+    before: str, settings: dict[str, Any], now: str, refused: bool
+) -> None:
+    begun = started(before, output=None, mode="serial")
+    if refused:
+        with pytest.raises(UserError, match="leads to /home/me/.bashrc now"):
+            refuse_turned_link(begun, settings, Path(now))
+    else:
+        refuse_turned_link(begun, settings, Path(now))
