@@ -27,7 +27,12 @@ ESCAPES = 8
 
 _UNSEEN = "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 _SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]{0,500}(?:\x07|\x1b\\))"
-_CODES = (r"%[0-9A-Fa-f]{2}", r"\\u00[0-9A-Fa-f]{2}", r"\\x[0-9A-Fa-f]{2}", r"&#[xX]?0*[0-9A-Fa-f]{2,3};")
+_CODES = (
+    r"%[0-9A-Fa-f]{2}",
+    r"\\{1,9}u00[0-9A-Fa-f]{2}",
+    r"\\{1,9}x[0-9A-Fa-f]{2}",
+    r"&#[xX]?0*[0-9A-Fa-f]{2,3};",
+)
 """Escapes that name a character by its number; keys have none but those of ASCII."""
 _SHORT = r"\\[nrtbf\"'\\/]|&(?:amp|quot|lt|gt|apos);"
 _SIGN = re.compile(f"[{_UNSEEN}]")
@@ -171,13 +176,13 @@ def redact_strings(value: Any, redact: Callable[[str], str]) -> Any:
 def _read(small: bytes) -> bytes:
     """With escapes as what they stand for; the same where there are none."""
     read = small
+    for start, code in _CODED:
+        if start in read:
+            read = code.sub(_byte, read)
     if b"\\" in read:
         read = read.replace(b"\\\\", b"\0")
         for short in (b"\\n", b"\\t", b"\\r", b"\\b", b"\\f"):
             read = read.replace(short, b"")
-    for start, code in _CODED:
-        if start in read:
-            read = code.sub(_byte, read)
     return read
 
 
@@ -193,6 +198,8 @@ def _meaning(written: str) -> str:
 
 def _number(written: str) -> int | None:
     """Of the character that an escape names."""
+    if written[0] == "\\":  # several where it stands in JSON within JSON
+        written = "\\" + written.lstrip("\\")
     kind, digits = written[:2].lower(), written[2:].rstrip(";")
     if kind[0] == "%":
         return int(written[1:], 16)

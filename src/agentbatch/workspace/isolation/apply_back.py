@@ -216,11 +216,11 @@ def _put_on_stage(copy: Path, path: str, entry: FileEntry, place: Path) -> str:
             handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return changed
-    digest = hashlib.sha256()
+    digest, status = hashlib.sha256(), os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        return changed
     with open(handle, "rb") as old, open(place, "xb") as new:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            return changed
         while block := old.read(BLOCK):
             digest.update(block)
             new.write(block)
