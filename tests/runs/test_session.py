@@ -3,8 +3,6 @@
 import asyncio
 import fcntl
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +14,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.folder import RunFolder, create_run_folder, holder
+from agentbatch.runs.folder import RunFolder, create_run_folder, holder, one_at_a_time
 from agentbatch.runs.session import open_session
 from agentbatch.runs.store.store import Store
 
@@ -38,39 +36,30 @@ async def session_of(base: Path, resumed: RunFolder | None, notice: str = "") ->
 
 
 def test_of_two_runs_that_begin_in_one_moment_in_one_directory_one_is_refused(tmp_path: Path) -> None:
-    """Each in a process of its own, as engines are: both look, and both lock, at the same time."""
-    code = """
-import asyncio, sys
-from pathlib import Path
-from agentbatch.errors import UserError
-from agentbatch.redaction import Redactor
-from agentbatch.runs.session import open_session
-base = Path(sys.argv[1])
-async def begin():
-    async with open_session(base, None, Redactor([]), roots=[base / "work"], results=base / "r.json"):
-        print("begun", flush=True)
-        sys.stdin.readline()
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    asyncio.run(begin())
-except UserError as error:
-    print(error, flush=True)
-"""
-    engines = [
-        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=-1, stdout=-1, text=True) for _ in "ab"
-    ]
-    for word in ("ready\n", None):
-        said = [engine.stdout.readline() for engine in engines if engine.stdout]
-        assert word is None or said == [word, word]
-        for engine in engines:
-            if engine.stdin:
-                engine.stdin.write("\n")
-                engine.stdin.flush()
-    for engine in engines:
-        engine.communicate()
-    assert sorted(line == "begun\n" for line in said) == [False, True]
-    assert any("is working in" in line for line in said)
+    """While one looks for others and is about to lock, the other waits for it, and then sees it."""
+    refused: list[str] = []
+
+    async def begin() -> None:
+        async with open_session(
+            tmp_path, None, Redactor([]), roots=[tmp_path / "work"], results=tmp_path / "r"
+        ):
+            refused.append("begun")
+
+    def other() -> None:
+        try:
+            asyncio.run(begin())
+        except UserError as error:
+            refused.append(str(error))
+
+    second = threading.Thread(target=other)
+    with one_at_a_time(tmp_path):
+        second.start()
+        second.join(0.3)
+        first = create_run_folder(tmp_path, datetime(2026, 1, 2), [tmp_path / "work"])
+        first.lock()
+    second.join()
+    first.unlock()
+    assert ["is working in" in said for said in refused] == [True]
 
 
 def spoil_index(folder: RunFolder) -> None:

@@ -100,9 +100,8 @@ async def open_session(
     file that notifications name. A run that is refused before anything happened in it leaves no trace. Raises
     UserError."""
     async with AsyncExitStack() as stack:
-        with one_at_a_time(
-            base
-        ):  # what the other has locked is seen, also where both start in the same moment
+        # What the other has locked is seen, also where both start in the same moment.
+        with one_at_a_time(base):
             if roots:
                 refuse_overlap(base, roots, resumed)
             store = _open_store(base, resumed, redact, roots)
