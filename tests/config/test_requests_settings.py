@@ -51,6 +51,10 @@ def test_a_batch_can_be_said_again() -> None:
 
 def test_nothing_of_one_session_and_no_address_is_kept() -> None:
     once = {"resume": True, "retry_failed": True, "force": True, "daemon": True, "notify": ["json://a"]}
+    once |= {"trust_changes": True}
+    assert lasting({"coder_endpoint": "https://h/v1?key=k1"}) == {
+        "coder_endpoint": "https://h/v1?key=[redacted]"
+    }
     assert lasting({"input": "in", "rpm": "60", "cache": True, **once}) == {
         "input": "in", "rpm": "60", "cache": True,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from agentbatch.config.headers import read_header
 from agentbatch.config.loading import explain
 from agentbatch.config.settings import Option, Settings, option
 from agentbatch.errors import UserError
+from agentbatch.redaction import shown_url
 
 GROUPS: Mapping[str, str] = {
     "files": "files",
@@ -22,7 +23,9 @@ GROUPS: Mapping[str, str] = {
     "output": "output",
 }
 
-ONCE = frozenset({"resume", "retry_failed", "force", "daemon", "dry_run", "notify", "header"})
+ONCE = frozenset(
+    {"resume", "retry_failed", "force", "daemon", "dry_run", "notify", "header", "trust_changes"}
+)
 """Settings of one session, not of the batch. `notify` and `header` have secrets besides: they are not
 stored."""
 
@@ -215,4 +218,5 @@ def command_words(flags: Mapping[str, Any]) -> list[str]:
 def lasting(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the flags that is for all sessions of a batch, as JSON."""
     kept = {field: value for field, value in flags.items() if field not in ONCE}
+    kept |= {"coder_endpoint": shown_url(str(kept["coder_endpoint"]))} if "coder_endpoint" in kept else {}
     return {field: value if isinstance(value, bool) else str(value) for field, value in kept.items()}

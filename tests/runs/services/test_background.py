@@ -104,19 +104,20 @@ def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "kept", "variable"),
+    ("words", "kept", "told"),
     [
-        (["--daemon", "-p", "3"], ["-p", "3"], None),
-        (["--notify", "json://t1", "--daemon", "--notify=tgram://t2/x"], [], "json://t1 tgram://t2/x"),
-        (["resume", "--notify", "a://b", "--", "--notify", "--daemon"], ["resume", "--", "--notify", "--daemon"], "a://b"),
-        (["--notify"], [], ""),
+        (["--daemon", "-p", "3"], ["-p", "3"], {}),
+        (["--notify", "json://t1", "--daemon", "--notify=tgram://t2/x"], [], {"NOTIFY": "json://t1 tgram://t2/x"}),
+        (["resume", "--notify", "a://b", "--", "--notify", "--daemon"], ["resume", "--", "--notify", "--daemon"],
+         {"NOTIFY": "a://b"}),
+        (["--header", "api-key=k", "--header=x-a=b"], [], {"HEADERS": "api-key=k\nx-a=b"}),
+        (["--header", "x=a, b=c", "--header", "y=d"], ["--header=x=a, b=c", "--header=y=d"], {}),
+        (["--notify", "mailto://h?to=a,b"], [], {"NOTIFY": "mailto://h?to=a,b"}),
+        (["--notify"], [], {"NOTIFY": ""}),
     ],
 )  # fmt: skip
-def test_a_token_of_a_notification_stands_in_no_command_line(
-    words: list[str], kept: list[str], variable: str | None
-) -> None:
-    expected = {} if variable is None else {"AGENTBATCH_NOTIFY": variable}
-    assert in_the_background(words) == (kept, expected)
+def test_a_token_stands_in_no_command_line(words: list[str], kept: list[str], told: dict[str, str]) -> None:
+    assert in_the_background(words) == (kept, {f"AGENTBATCH_{name}": value for name, value in told.items()})
 
 
 def test_words_that_start_no_run_are_told(project: Project) -> None:

@@ -21,7 +21,8 @@ from agentbatch.runs.services.parent_watch import ENGINE_LOG, LIFELINE_FD, OUTPU
 NEVER_DAEMON = "--daemon"
 """Is left out of the words: the background process must not start another one."""
 
-NOTIFY = "--notify"
+TOLD_BY_VARIABLE = {"--notify": ("AGENTBATCH_NOTIFY", " "), "--header": ("AGENTBATCH_HEADERS", "\n,")}
+"""Flags with secrets: the variable that says the same, and the signs that part its values."""
 
 PATIENCE = 10.0
 """Seconds that a process has to end when its start is called off; then it is killed."""
@@ -211,18 +212,25 @@ def _why(code: int, output: str) -> str:
 
 
 def in_the_background(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The words without NEVER_DAEMON (behind `--` it is a path), and the variable for the addresses of NOTIFY, which
+    """The words without NEVER_DAEMON (behind `--` it is a path), and variables for those of TOLD_BY_VARIABLE, which
     hold tokens: a command line can be read by everybody on the machine for as long as the process lives."""
     end = words.index("--") if "--" in words else len(words)
-    kept, addresses, rest = list[str](), list[str](), iter(words[:end])
+    kept, rest = list[str](), iter(words[:end])
+    values: dict[str, list[str]] = {}
     for word in rest:
         flag, given, value = word.partition("=")
-        if flag == NOTIFY:
-            addresses.append(value if given else next(rest, ""))
+        if flag in TOLD_BY_VARIABLE:
+            values.setdefault(flag, []).append(value if given else next(rest, ""))
         elif word != NEVER_DAEMON:
             kept.append(word)
-    secret = {"AGENTBATCH_NOTIFY": " ".join(addresses)} if addresses else {}
-    return [*kept, *words[end:]], secret
+    told = {}
+    for flag, given_values in values.items():
+        variable, signs = TOLD_BY_VARIABLE[flag]
+        if any(sign in value for value in given_values for sign in signs):
+            kept += [f"{flag}={value}" for value in given_values]  # a variable would say it otherwise
+        else:
+            told[variable] = signs[0].join(given_values)
+    return [*kept, *words[end:]], told
 
 
 def _new_file(folder: Path) -> Path:

@@ -180,7 +180,9 @@ class TaskLoop:
     ) -> tuple[TaskDirectory, Coder]:
         context = self._context
         workspace = await place.start()
-        planned = self._planned = replace(self._planned, root=Path(workspace.info.directory))
+        planned = self._planned = replace(
+            self._planned, root=Path(workspace.info.directory), source=self._planned.root
+        )
         directory = self._directory = TaskDirectory(workspace)
         if resumed is None:
             await directory.begin(context, planned)

@@ -33,6 +33,8 @@ class PlannedTask:
     """US dollars; None: no limit of its own."""
     max_tokens: int | None = None
     """Input and output; None: no limit of its own."""
+    source: Path | None = None
+    """The user's directory, where `root` is one made of it: a copy, a worktree."""
 
     @property
     def shown_dir(self) -> str:

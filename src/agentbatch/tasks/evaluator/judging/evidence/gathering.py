@@ -25,7 +25,8 @@ def gathered(
     before, after, work = turn.before, checked.after, turn.work
     difference = changes(before, after)
     touched = (*difference.added, *difference.modified, *difference.deleted)
-    ours = [path for path in touched if any((planned.root / path).is_relative_to(own) for own in own_files)]
+    root = planned.source or planned.root  # from a copy or a branch it gets there
+    ours = [path for path in touched if any((root / path).is_relative_to(own) for own in own_files)]
     # Before the checks: what these change, the coder's commands cannot know.
     times = turn.after.changed(runnable(before, after))
     return Evidence(
