@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from agentbatch.files import write_atomic
+from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tasks.run.baseline import (
@@ -66,7 +66,7 @@ class Beginnings:
             text = json.dumps(entries(files, self._redact))
             found = Ground(hashlib.sha256(text.encode()).hexdigest(), files)
             if not ground_path(folder, found.name).exists():
-                write_atomic(ground_path(folder, found.name), text)
+                write_atomic(ground_path(folder, found.name), text, mode=PRIVATE, follow=False)
         self._release(task_id, but=found.name)
         self._hold(task_id, found)
         baseline.save(folder, self._redact, found)
