@@ -113,7 +113,7 @@ class BatchOptions:
     on_error: Callable[[BatchResult], None] | None = None
     """Gets each failed request."""
     on_notice: Callable[[str], None] | None = None
-    """Gets a sentence when something happens to a batch at the provider."""
+    """Gets a sentence when something happens to a batch at the provider, or to the endpoint's quota."""
     fallback: Callable[[BatchRequest, BatchError], Any] | None = None
     """Gives what stands for an answer that did not come."""
 

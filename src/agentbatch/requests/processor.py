@@ -3,16 +3,18 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from agentbatch.config.headers import secret_values
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.limits.quota import QuotaGate
+from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor, secrets_in
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
@@ -249,11 +251,17 @@ def _endpoint(options: BatchOptions) -> Endpoint:
         limits=limits,
         retry=options.retry or RetryPolicy(),
         request_timeout=options.request_timeout,
-        quota=QuotaGate(options.wait_for_quota),
+        quota=QuotaGate(options.wait_for_quota, partial(_tell_quota, options.on_notice)),
         stream=False,
         redact=Redactor([key, *secrets_in(url), *secret_values(options.access.headers.items())]),
         access=options.access,
     )
+
+
+def _tell_quota(on_notice: Callable[[str], None] | None, quota: UsedUp, *, back: bool) -> None:
+    if on_notice is not None:
+        state = "should be back" if back else f"is used up until {quota.when(time.time())}"
+        on_notice(f"The quota of {quota.host} {state}.")
 
 
 def _whole_run(

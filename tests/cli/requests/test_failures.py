@@ -58,6 +58,15 @@ def test_only_silence_in_a_row_is_an_outage() -> None:
     assert watch.cause == "The endpoint does not answer: 20 requests in a row failed, each after its retries."
 
 
+@pytest.mark.parametrize("kind", ["denied", "model"])
+def test_what_every_request_is_refused_stops_the_batch_and_one_alone_does_not(kind: str) -> None:
+    watch = FailureWatch(None)
+    answered = BatchResult("a", 0)
+    results = [_failed(kind), answered] * OUTAGE + [_failed(kind)] * OUTAGE
+    assert [watch.add(result) for result in results] == [False] * (len(results) - 1) + [True]
+    assert watch.cause.startswith("The endpoint refuses: 20 requests in a row were refused")
+
+
 async def test_a_number_of_failures_ends_it_and_what_failed_is_asked_again(tmp_path: Path) -> None:
     write_input(tmp_path, 60)
     words = (*WORDS, "--max-failures", "3")

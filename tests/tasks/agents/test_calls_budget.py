@@ -189,6 +189,19 @@ async def test_the_gate_is_passed_before_anything_is_held(tmp_path: Path) -> Non
         assert (await asyncio.wait_for(call, 30)).content == "Hi."
 
 
+NO_MODEL = Fault(status=404, code="model_not_found", message="The model does not exist.")
+
+
+@pytest.mark.parametrize(("own_choice", "kind"), [(False, "endpoint"), (True, "request")])
+async def test_a_model_that_does_not_exist_is_the_fault_of_who_named_it(
+    tmp_path: Path, own_choice: bool, kind: str
+) -> None:
+    async with a_desk(tmp_path, NO_MODEL) as desk:
+        with pytest.raises(ModelError) as raised:
+            await desk.coder(None, own_choice=own_choice).complete(MESSAGES, purpose="code")
+        assert (raised.value.kind, raised.value.attempts) == (kind, 1)
+
+
 async def test_without_a_budget_a_call_is_just_made(tmp_path: Path) -> None:
     async with a_desk(tmp_path, Say(content="Hi.")) as desk:
         assert (await desk.coder(None).complete(MESSAGES, purpose="code")).content == "Hi."

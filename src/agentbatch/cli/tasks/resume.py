@@ -30,7 +30,17 @@ examples:
   agentbatch resume --max-cost 5 --daemon
 """
 
-SHOWN = ("retry_failed", "force", "daemon", "max_cost", "max_tokens", "max_time", "display", "verbose")
+SHOWN = (
+    "retry_failed",
+    "force",
+    "daemon",
+    "max_cost",
+    "max_tokens",
+    "max_time",
+    "wait_for_quota",
+    "display",
+    "verbose",
+)
 """The options that people resume with."""
 
 
