@@ -137,6 +137,9 @@ def test_a_fine_tuned_model_costs_more_than_its_base(prices: Prices) -> None:
         ("Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8", "https://api.together.xyz/v1"),
         ("qwen-3-coder-480b", "https://api.cerebras.ai/v1"),
         ("llama-3.3-70b-versatile", "https://api.openai.com/v1"),
+        ("Qwen/Qwen3-Coder-30B-A3B-Instruct", "https://api-inference.modelscope.cn/v1"),
+        ("qwen3-coder-plus", "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        ("qwen3-coder", GATEWAY),
         ("whisper-1", None),
     ],
 )

@@ -17,6 +17,8 @@ SandboxName = Literal["auto", "bubblewrap", "none"]
 JudgeName = Literal["model", "none"]
 Isolation = Literal["none", "copy", "worktree"]
 """Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""
+PromptCacheChoice = Literal["auto", "on", "1h", "off"]
+"""cache_control marks: where they are known to be wanted; always; always, kept for an hour; never."""
 ToolModeChoice = Literal["auto", "native", "schema", "text"]
 
 DEFAULT_MODEL = "gpt-5-mini"
@@ -315,6 +317,11 @@ class Settings(BaseModel):
     )
     no_stream: Annotated[bool, option("--no-stream", "AGENTBATCH_NO_STREAM", "", "calls")] = Field(
         False, description="request whole answers instead of streams"
+    )
+    prompt_cache: Annotated[
+        PromptCacheChoice, option("--prompt-cache", "AGENTBATCH_PROMPT_CACHE", "", "calls")
+    ] = Field(
+        "auto", description="mark what the provider is to cache; auto: for Claude models behind gateways"
     )
     rpm: Annotated[int | None, option("--rpm", "AGENTBATCH_RPM", "N", "calls")] = Field(
         None, ge=1, description="requests a minute, per endpoint"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agentbatch.model.cache_marks import CACHE_MARKS, CacheMarks
 from agentbatch.model.history import EMPTY_CONTENTS, EmptyContent, HistoryRule
 
 OutputForm = Literal["json_schema", "json_object", "prompt"]
@@ -47,6 +48,8 @@ class Capabilities:
     """The endpoint also answers without streaming."""
     stream_usage: bool = True
     """The endpoint accepts `stream_options`, which adds usage to a stream."""
+    cache_marks: CacheMarks = ""
+    """The marks that have the endpoint keep what it has read."""
 
     @property
     def streams(self) -> bool:
@@ -69,6 +72,7 @@ class Capabilities:
             stream=self.stream and other.stream,
             whole=self.whole and other.whole,
             stream_usage=self.stream_usage and other.stream_usage,
+            cache_marks=max(self.cache_marks, other.cache_marks, key=CACHE_MARKS.index),
         )
 
     def lost(self, after: "Capabilities") -> str:
@@ -90,6 +94,7 @@ class Capabilities:
             (self.stream != after.stream, "streaming"),
             (self.whole != after.whole, "answers without streaming"),
             (self.stream_usage != after.stream_usage, "stream_options"),
+            (self.cache_marks != after.cache_marks, "cache_control"),
         ]
         return ", ".join(word for changed, word in words if changed)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.errors import UserError
 from agentbatch.model.access import Access
+from agentbatch.model.cache_marks import PromptCache, marks_for
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
@@ -40,6 +41,7 @@ class Endpoint:
         connect_timeout: float = 10.0,
         pool: int = MIN_POOL,
         stream: bool = True,
+        prompt_cache: PromptCache = "auto",
         redact: Callable[[str], str],
         on_learned: Callable[[str], None] | None = None,
         on_tool_mode: Callable[[str, ToolMode, str], None] | None = None,
@@ -68,6 +70,7 @@ class Endpoint:
         self._connect_timeout = connect_timeout
         self._pool = max(pool, limits.max_in_flight or 0)
         self._stream = stream
+        self._prompt_cache: PromptCache = prompt_cache
         self._on_learned = on_learned
         self._on_tool_mode = on_tool_mode
         self._capabilities: dict[str, Capabilities] = {}
@@ -129,7 +132,10 @@ class Endpoint:
     def capabilities(self, model: str) -> Capabilities:
         """What the model is believed to support here."""
         if model not in self._capabilities:
-            self._capabilities[model] = replace(initial_capabilities(self.base_url), stream=self._stream)
+            marks = marks_for(self._prompt_cache, model, self.base_url)
+            self._capabilities[model] = replace(
+                initial_capabilities(self.base_url), stream=self._stream, cache_marks=marks
+            )
         return self._capabilities[model]
 
     def use_tool_mode(self, model: str, mode: ToolMode, *, fixed: bool = False) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from agentbatch.model.answer import Answer
+from agentbatch.model.cache_marks import marked
 from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.history import has_calls, shaped, with_empty_content, without_fields
 from agentbatch.model.reply import Message, ToolSpec
@@ -99,7 +100,8 @@ def build_body(
             body["response_format"] = form
     if schema is not None and capabilities.output_form != "json_schema":
         history = _asking_for(schema, history)
-    body["messages"] = accepted(history, capabilities)
+    shaped = accepted(history, capabilities)
+    body["messages"] = marked(shaped, capabilities.cache_marks, grows=bool(tools))
     if tools and capabilities.tool_mode == "native":
         body["tools"] = list(tools)
         if capabilities.parallel_tool_calls:

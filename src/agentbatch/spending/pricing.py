@@ -130,7 +130,9 @@ class Prices:
         try:
             provider = self._book.find_provider(None, None, base_url)
         except LookupError:
-            return self._by_name(name, at)  # a gateway in front of a provider: the name says which
+            found = self._by_name(name, at)  # a gateway in front of a provider: the name says which
+            standing_in = found is not None and found[0].id == MARKET and not name.startswith(f"{MARKET}/")
+            return None if standing_in else found
         alias = alias_of(name, at)
         if alias is not None and alias.provider == provider.id:
             return self._at(alias.provider, alias.model, at)

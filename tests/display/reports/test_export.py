@@ -66,6 +66,8 @@ def test_the_whole_report() -> None:
         "| coder | m-big | ≈500 | ≈0 | ≈20 | ≈0 | 1 | – |",
         "| **total** |  | ≈37,400 | ≈27,000 | ≈1,900 | ≈300 | 5 | **–** |",
         "",
+        "72% of the input came from the prompt cache.",
+        "",
         "≈ some figures are estimates: calls were cut short, or the endpoint reported none.",
         "",
         "## What these tokens would cost elsewhere",

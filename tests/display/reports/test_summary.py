@@ -69,6 +69,7 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "  coder model: m-coder",
         "  evaluator model: m-judge",
         "  average 9,467 tokens a call over 6 calls",
+        "  67% of the input came from the prompt cache",
         "",
         "Tasks",
         "  ✓   1 parser                      completed     1/10    0:10   15.8k  $0.0350",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
+from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.bills import total_cost, total_usage
@@ -207,6 +208,11 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
         average = usage.total / usage.calls
         mark = "≈" if usage.estimated else ""
         lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(usage.calls, 'call')}")
+    if words := cache_words(usage):
+        lines += fold(f"  {words}", width, 4)
+    advice = cache_advice(total_usage(state.bills, "coder"))
+    if advice and not (state.info is not None and state.info.rehearsal):
+        lines += fold(f"  {advice}", width, 4)
     if usage.estimated:
         lines += fold(
             "  ≈ some figures are our estimates: calls were cut short, or the endpoint reported none",

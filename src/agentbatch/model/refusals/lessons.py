@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from agentbatch.model.cache_marks import has_marks
 from agentbatch.model.capabilities import LADDER, Capabilities, stepped_down
 from agentbatch.model.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
 from agentbatch.model.refusals.overflow import is_overflow
@@ -119,6 +120,16 @@ object is blank" (vercel/ai #13523), "The content field in the Message object is
 Anthropic "text content blocks must be non-empty" (anthropics/claude-code #59812)."""
 
 
+_MARKS = re.compile(
+    r"cache_?control|cache_?point|prompt caching|extraneous key|content['\"`]? ?(must|should) be (a |of type )?string"
+    r"|valid string|expected a? ?string|array into .{0,80}string|concatenate str"
+)
+"""Names of the mark (Anthropic "cache_control.ephemeral.ttl: Extra inputs are not permitted", Bedrock "extraneous key
+[cachePoint] is not permitted"), and what refuses the parts that carry it: pydantic "Input should be a valid string",
+serde "invalid type: sequence, expected a string", Go "cannot unmarshal array into Go struct field", Jinja "can only
+concatenate str"."""
+
+
 def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any]) -> Capabilities | None:
     """The capabilities after this refusal of `body`, which was built for `capabilities`; None: nothing to
     learn.
@@ -127,6 +138,9 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
     """
     if error.status not in LEARNING_STATUSES:
         return None
+    if capabilities.cache_marks and _MARKS.search(error.words) and has_marks(messages_of(body)):
+        shorter = capabilities.cache_marks == "1h" and "ttl" in error.words
+        return replace(capabilities, cache_marks="5m" if shorter else "")
     about_history = _learn_history(capabilities, error, body)
     if about_history is not None:
         return about_history

@@ -109,6 +109,7 @@ def token_document(bills: Sequence[Bill]) -> dict[str, Any]:
     return {
         **usage.document(),
         "averageTokensPerCall": round(usage.total / usage.calls, 1) if usage.calls else 0,
+        "cachedShare": round(usage.cached / usage.input, 4) if usage.input else 0,
         "byRole": {role: total_usage(tuple(bills), role).document() for role in _roles(bills)},
     }
 

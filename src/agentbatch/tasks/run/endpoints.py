@@ -104,6 +104,7 @@ def _endpoint(
         quota=QuotaGate(settings.wait_for_quota, partial(tell_quota, store.emit)),
         request_timeout=timeout,
         stream=not settings.no_stream,
+        prompt_cache=settings.prompt_cache,
         redact=store.redact,
         on_learned=lambda sentence: store.emit(e.Notice(text=sentence)),
         on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),

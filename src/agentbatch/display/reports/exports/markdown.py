@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.runs.acceptance import WORDS, accepted_words, tasks_accepted
 from agentbatch.runs.bills import Bill
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
@@ -179,6 +180,8 @@ def _cost(state: RunState) -> list[str]:
         role, model = _spender(bill)
         lines.append(_row(role, model, *_figures(bill.usage), money(bill.cost)))
     lines.append(_row("**total**", "", *_figures(state.usage), f"**{money(state.cost)}**"))
+    if words := cache_words(state.usage):
+        lines += ["", f"{words}."]
     if state.usage.estimated:
         lines += [
             "",
