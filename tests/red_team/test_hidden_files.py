@@ -6,8 +6,20 @@ from pathlib import Path
 import pytest
 
 from agentbatch.workspace.files.env_files import env_files_in
-from agentbatch.workspace.sandbox.sandbox import SandboxChoice
-from tests.support.red_team import Attempt, BuildHouse, House, as_user, differences, hand_over, turn
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
+from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.tools.base import ToolDirectory
+from agentbatch.workspace.tools.toolbox import choose_hands, dispatch
+from tests.support.red_team import (
+    Attempt,
+    BuildHouse,
+    House,
+    as_user,
+    build_house,
+    differences,
+    hand_over,
+    turn,
+)
 
 ENV_FILES = (
     ".env.local", ".env.production.local", ".ENV", ".envrc", "services/api/.env", "services/api/.env.test",
@@ -59,8 +71,36 @@ def test_no_env_file_is_read_by_a_command(
         hand_over(house.folder, user)
     assert {path.relative_to(house.root).as_posix() for path in hidden} >= set(ENV_FILES)
     before = house.seal()
-    done = as_user(user, lambda: asyncio.run(turn(house, ATTEMPTS, bubblewrap, hidden)))
+    done = as_user(user, lambda: asyncio.run(turn(house, ATTEMPTS, bubblewrap, hidden=hidden)))
     assert [name for name, outcome in done.items() if KEY in outcome.output] == []
     assert len(done) == len(ATTEMPTS)
     assert differences(before, house.seal()) == []
+    assert [path for path in hidden if "sk-" not in path.read_text()] == []
+
+
+REACHED = (*ENV_FILES, "./services/../services/api/.env", "link", "folder/.env", "services/api//.env")
+
+
+@pytest.mark.parametrize("place", REACHED)
+async def test_no_env_file_is_read_or_written_by_a_file_tool(tmp_path: Path, place: str) -> None:
+    """Also where there is no sandbox."""
+    house = build_house(tmp_path.resolve(), "home/project")
+    hidden = with_env_files(house)
+    (house.root / "link").symlink_to("services/api/.env")
+    (house.root / "folder").symlink_to("services/api")
+    sandbox = build_sandbox(
+        SandboxChoice("none", None, ""), root=house.root, home=house.home, path_variable="", hidden_dirs=(),
+        hidden_files=hidden, readable=(), network=True,
+    )  # fmt: skip
+    outputs = house.folder / "outputs"
+    directory = ToolDirectory(house.root, Shell(house.root, sandbox, {}, outputs), outputs)
+    hands = choose_hands(("read_file", "write_file", "edit_file"), 10.0)
+    for tool, arguments in (
+        ("read_file", {}),
+        ("write_file", {"content": "TOKEN=evil"}),
+        ("edit_file", {"old_string": "TOKEN", "new_string": "EVIL"}),
+    ):
+        result = await dispatch(hands, tool, {"path": place, **arguments}, directory)
+        assert not result.ok
+        assert KEY not in result.text
     assert [path for path in hidden if "sk-" not in path.read_text()] == []

@@ -175,12 +175,17 @@ def outcomes(tried: Iterable[Attempt], mark: str, output: str) -> dict[str, Outc
 
 
 async def turn(
-    house: House, several: Iterable[Attempt], choice: SandboxChoice, guarded: Iterable[Path] = ()
+    house: House,
+    several: Iterable[Attempt],
+    choice: SandboxChoice,
+    guarded: Iterable[Path] = (),
+    hidden: Iterable[Path] = (),
 ) -> dict[str, Outcome]:
-    """All attempts in one command in the task's directory, in the sandbox of a run."""
+    """All attempts in one command in the task's directory, in the sandbox of a run. `guarded` can only be read there,
+    `hidden` not even that."""
     several, mark = list(several), token_hex(8)
     env = shell_environment(house.environ(), house.environ(), ())
-    sandbox = house.rules(choice).sandbox(house.root, env, [], (), list(guarded))
+    sandbox = house.rules(choice).sandbox(house.root, env, [], list(hidden), list(guarded))
     shell = Shell(house.root, sandbox, env, house.folder / "outputs")
     done = await shell.run(script_of(several, mark), 60.0)
     return outcomes(several, mark, f"\n{done.output}\n")
