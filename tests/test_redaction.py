@@ -147,3 +147,12 @@ ADDRESSES = {
 @pytest.mark.parametrize("url", ADDRESSES)
 def test_what_of_an_address_is_secret(url: str) -> None:
     assert (shown_url(url), secrets_in(url)) == ADDRESSES[url]
+
+
+def test_a_key_that_a_command_prints_later_is_masked_from_then_on() -> None:
+    redact = Redactor(["sk-first-key-1111"])
+    assert redact("sk-second-key-2222") == "sk-second-key-2222"
+    redact.add("sk-second-key-2222")
+    redact.add("sk-second-key-2222")
+    assert redact("sk-first-key-1111 sk-second-key-2222") == f"{MASK} {MASK}"
+    assert redact.mask_bytes(b"sk-second-key-2222") == MASK.encode()
