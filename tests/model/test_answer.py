@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MAX_CALLS, GarbageError, RefusedError, read_answer
+from agentbatch.model.answer import MAX_CALLS, CutError, GarbageError, RefusedError, read_answer
+from agentbatch.requests.spec.answers import read_document, was_refused
+from agentbatch.requests.spec.request import CHAT
 from agentbatch.usage import Usage
 
 
@@ -90,6 +92,18 @@ def test_the_old_function_call_is_a_tool_call() -> None:
     [
         ("length", [], "length"),
         ("content_filter", [], "content_filter"),
+        # Others' words (finish_reasons.py)
+        ("MAX_TOKENS", [], "length"),
+        ("model_length", [], "length"),
+        ("SAFETY", [], "content_filter"),
+        ("content_filter: PROHIBITED_CONTENT", [], "content_filter"),
+        ("sensitive", [], "content_filter"),
+        ("end_turn", [], "stop"),
+        ("eos_token", [], "stop"),
+        ("COMPLETE", [], "stop"),
+        ("tool_use", [], "tool_calls"),
+        ("of_its_own", [], "of_its_own"),
+        ("x" * 1_000, [], "x" * 64),
         (None, [], "stop"),
         (7, [], "stop"),
         (None, [{"function": {"name": "bash"}}], "tool_calls"),
@@ -134,6 +148,11 @@ def test_a_200_without_an_answer_is_garbage(body: bytes) -> None:
         ({"error": {"message": "slow down", "code": 429}}, 429, "slow down"),
         ({"error": {"message": "odd", "code": 999}}, 200, "odd"),
         ({"error": "broken"}, 200, "broken"),
+        ({"error": {"message": "filtered", "code": "content_filter", "status": 400}}, 400, "filtered"),
+        ({"error": {"message": "busy", "status": "RESOURCE_EXHAUSTED"}}, 429, "busy"),
+        ({"error": {"message": "busy", "type": "ThrottlingException"}}, 429, "busy"),
+        ({"error": {"message": "down", "metadata": {"status_code": 503}}}, 503, "down"),
+        ({"error": {"message": "a line", "line": 404}}, 200, "a line"),
         ({"choices": [{"error": {"message": "upstream", "code": 502}}]}, 502, "upstream"),
     ],
 )
@@ -141,6 +160,33 @@ def test_an_error_inside_a_200_is_an_error(document: object, status: int, messag
     with pytest.raises(RefusedError) as raised:
         read_answer(json.dumps(document).encode())
     assert (raised.value.error.status, raised.value.error.message) == (status, message)
+
+
+def test_an_answer_that_was_filtered_may_have_no_message() -> None:
+    """Azure's filter leaves it out; what was used is paid all the same."""
+    choice = {"index": 0, "finish_reason": "content_filter", "content_filter_results": {}}
+    usage = {"prompt_tokens": 12, "completion_tokens": 14, "total_tokens": 26}
+    body = json.dumps({"choices": [choice], "usage": usage}).encode()
+    answer = read_answer(body)
+    assert (answer.content, answer.finish_reason) == ("", "content_filter")
+    assert answer.usage == Usage(input=12, output=14, calls=1)
+    document = read_document(CHAT, body)
+    assert document.usage == answer.usage
+    assert was_refused(document.body)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"finish_reason": "error", "message": {"content": "Half an"}},
+        {"finish_reason": "stop", "native_finish_reason": "network_error", "message": {"content": ""}},
+    ],
+)
+def test_an_endpoint_that_gave_up_has_not_answered(choice: dict[str, Any]) -> None:
+    with pytest.raises(CutError, match="gave up"):
+        read_answer(json.dumps({"choices": [choice]}).encode())
+    with pytest.raises(CutError, match="gave up"):
+        read_document(CHAT, json.dumps({"choices": [choice]}).encode())
 
 
 def test_a_reply_out_of_its_mind_keeps_its_first_calls() -> None:

@@ -10,6 +10,7 @@ from agentbatch.model.carried import MAX_CARRIED, OUTPUT, READ, Pieces, carried,
 from agentbatch.model.reply import Reply
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.tasks.agents.messages import assistant_message
+from agentbatch.tasks.coders.builtin.compaction import elide_tool_results, middle, summarised
 
 SIGNED = {"google": {"thought_signature": "c2lnbmVk"}}
 CALL = {"id": "f1", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
@@ -125,6 +126,19 @@ def test_a_history_has_what_came(
     expected = message if expected is None else expected
     assert {name: sent_back[name] for name in expected} == expected
     assert set(sent_back) <= {"role", "content", *message} - OUTPUT - {"refusal", "function_call", "x"}
+
+
+def test_compaction_leaves_what_a_kept_reply_carries() -> None:
+    message = as_history(
+        whole(content=None, tool_calls=[{**CALL, "extra_content": SIGNED}], reasoning_details=[SEALED])
+    )
+    answer = {"role": "tool", "tool_call_id": "f1", "content": "x" * 5_000}
+    start: list[dict[str, Any]] = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+    history = [*start, message, answer, message, answer]
+    assert [m for m in elide_tool_results(history, 1) if m["role"] == "assistant"] == [message, message]
+    cut = middle(history, [10] * len(history), 20)
+    assert cut is not None
+    assert summarised(history, cut, "so far")[-2:] == [message, answer]
 
 
 def test_what_is_too_long_is_dropped() -> None:

@@ -4,15 +4,18 @@ import json
 import socketserver
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Self
 
 import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.reply import ModelError
+from agentbatch.model.reply import CallUpdate, ModelError
 from agentbatch.model.retry import RetryPolicy
+from agentbatch.requests.batch.call import Caller
+from agentbatch.requests.spec.request import CHAT
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 
@@ -25,14 +28,16 @@ ANSWER = (
 
 
 class HangingUp(socketserver.ThreadingTCPServer):
-    """Counts the requests; leaves the first `silent` of them without an answer. In threads of its own, since the
-    client's event loop has to be kept from seeing the end of a connection."""
+    """Counts the requests; leaves the first `silent` of them without an answer. `reads`: it reads the next request on a
+    kept connection before it hangs up. In threads of its own, since the client's event loop has to be kept from seeing
+    the end of a connection."""
 
     daemon_threads = True
 
-    def __init__(self, silent: int = 0) -> None:
+    def __init__(self, silent: int = 0, *, reads: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.silent = silent
+        self.reads = reads
         self.requests = 0
 
     def __enter__(self) -> Self:
@@ -52,24 +57,70 @@ class Answering(socketserver.StreamRequestHandler):
     server: HangingUp
 
     def handle(self) -> None:
+        if self._read() and self.server.requests > self.server.silent:
+            self.wfile.write(ANSWER)
+            if self.server.reads:
+                self._read()
+
+    def _read(self) -> bool:
+        """One request; false at the connection's end."""
         length = 0
-        while (line := self.rfile.readline()) not in (b"\r\n", b""):
+        line = self.rfile.readline()
+        while line not in (b"\r\n", b""):
             name, _, value = line.partition(b":")
             length = int(value) if name.lower() == b"content-length" else length
+            line = self.rfile.readline()
         self.rfile.read(length)
-        self.server.requests += 1
-        if self.server.requests > self.server.silent:
-            self.wfile.write(ANSWER)
+        self.server.requests += bool(line)
+        return bool(line)
 
 
-async def test_a_connection_that_is_gone_costs_no_attempt(open_endpoint: OpenEndpoint) -> None:
+async def test_a_connection_that_is_gone_costs_no_time_and_is_told(open_endpoint: OpenEndpoint) -> None:
+    """Sent again at once, also where nothing is retried; counted and shown like any other attempt."""
+    updates: list[CallUpdate] = []
+    attempts = []
     with HangingUp() as server:
-        client = ModelClient(await open_endpoint(server.url), "m")
+        client = ModelClient(await open_endpoint(server.url, retry=RetryPolicy(max_retries=0)), "m")
         for _ in range(6):
-            reply = await client.complete([{"role": "user", "content": "Hi"}])
-            assert (reply.content, reply.attempts) == ("Hello", 1)
+            reply = await client.complete([{"role": "user", "content": "Hi"}], observer=updates.append)
+            attempts.append(reply.attempts)
+            assert reply.content == "Hello"
             time.sleep(0.05)  # noqa: ASYNC251 - as a tool that writes a file does
     assert server.requests == 6
+    assert attempts[0] == 1
+    assert max(attempts) <= 2
+    told = [update for update in updates if update.kind == "retrying"]
+    assert len(told) == sum(attempts) - 6
+    assert all(update.seconds == 0 and update.reason for update in told)
+
+
+async def test_what_a_server_read_before_it_hung_up_is_counted(open_endpoint: OpenEndpoint) -> None:
+    """Each second request is read and left without an answer: both sides count the same."""
+    with HangingUp(reads=True) as server:
+        client = ModelClient(await open_endpoint(server.url), "m")
+        attempts = [(await client.complete([{"role": "user", "content": "Hi"}])).attempts for _ in range(6)]
+        assert attempts == [1, 2, 1, 2, 1, 2] or attempts == [1, 2, 2, 2, 2, 2]
+        assert server.requests in (sum(attempts), sum(attempts) + 1)
+
+
+async def test_plain_requests_count_it_too(open_endpoint: OpenEndpoint) -> None:
+    with HangingUp(reads=True) as server:
+        caller = Caller(await open_endpoint(server.url, retry=RetryPolicy(max_retries=0)))
+        body = {"model": "m", "messages": []}
+        tried = 0
+
+        @asynccontextmanager
+        async def attempt() -> AsyncIterator[None]:
+            nonlocal tried
+            tried += 1
+            yield
+
+        for _ in range(4):
+            outcome = await caller.call(CHAT, body, b"{}", 1, model="m", attempt=attempt)
+            assert outcome.error is not None  # its answer is a stream
+            tried -= outcome.attempts
+        assert tried == 0
+        assert outcome.attempts == 2
 
 
 async def test_a_server_that_never_answers_is_not_asked_twice(open_endpoint: OpenEndpoint) -> None:

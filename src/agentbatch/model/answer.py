@@ -9,15 +9,14 @@ from typing import Any
 
 from agentbatch.files import json_object, parse_json
 from agentbatch.model.carried import carried, carried_by_call
+from agentbatch.model.finish_reasons import GAVE_UP, finish_reason
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.reported_usage import read_usage
 from agentbatch.model.server_error import ServerError, error_in
 from agentbatch.usage import Usage
 
-GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
-"""Finish reasons of incomplete answers: `error` (OpenRouter, vLLM), `abort` (vLLM, SGLang), and DeepSeek's."""
-
 STATUS_OF: Mapping[str, int] = {
+    # OpenAI, and Anthropic's types
     "invalid_api_key": 401,
     "authentication_error": 401,
     "permission_error": 403,
@@ -25,9 +24,41 @@ STATUS_OF: Mapping[str, int] = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
     "invalid_request_error": 400,
+    "content_policy_violation": 400,
+    "content_filter": 400,
+    "context_length_exceeded": 400,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "request_too_large": 413,
+    "api_error": 500,
+    "server_error": 500,
     "overloaded_error": 503,
+    # Google's (google.rpc.Code)
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+    # Bedrock's exceptions, vLLM's and FastAPI's classes
+    "ValidationException": 400,
+    "AccessDeniedException": 403,
+    "ThrottlingException": 429,
+    "ServiceUnavailableException": 503,
+    "BadRequestError": 400,
+    "AuthenticationError": 401,
+    "NotFoundError": 404,
+    "RateLimitError": 429,
+    "InternalServerError": 500,
 }
-"""The HTTP status that goes with an error's code or type: OpenAI's and Anthropic's names."""
+"""The HTTP status that goes with an error's code or type."""
+
+STATUS_FIELDS = ("code", "status", "statuscode", "httpstatus", "httpstatuscode", "httpcode", "errorcode")
+"""Names of fields, as `Field` has them, in which gateways put the status of the provider behind them: Azure's `status`,
+OpenRouter's `code`, LiteLLM's `status_code`."""
 
 
 class GarbageError(ValueError):
@@ -71,24 +102,41 @@ def read_answer(body: bytes) -> Answer:
         raise_error(document)
         raise GarbageError("a document without choices")
     raise_error({"error": choice.get("error")})
-    message = choice.get("message")
+    message, reason = choice.get("message"), reason_of(choice)
     if not isinstance(message, dict):
-        raise GarbageError("a choice without a message")
-    return answer_of(message, _string(choice.get("finish_reason")), read_usage(document.get("usage")))
+        if reason not in WITHOUT_MESSAGE:
+            raise GarbageError("a choice without a message")
+        message = {}
+    return answer_of(message, reason, read_usage(document.get("usage")))
 
 
-def answer_of(message: dict[str, Any], finish_reason: str, usage: Usage | None) -> Answer:
-    """The answer in an assistant message. `finish_reason`: empty where the server sent none. Raises CutError
-    when the finish reason says that the server gave up."""
-    if finish_reason in GAVE_UP:
-        raise CutError(f"the endpoint gave up in the middle of its answer ({finish_reason})")
+WITHOUT_MESSAGE = frozenset({"content_filter", "length"})
+"""Ends of answers that may have nothing in them: Azure's filter leaves the message out."""
+
+
+def reason_of(choice: Mapping[str, Any]) -> str:
+    """Why a choice ended, in OpenAI's words; empty where it does not say. OpenRouter puts a benign word over the
+    provider's own when that has broken down (OleksandrChekhovskyi/hax #15)."""
+    native = choice.get("native_finish_reason")
+    return (
+        native
+        if isinstance(native, str) and native in GAVE_UP
+        else finish_reason(choice.get("finish_reason"))
+    )
+
+
+def answer_of(message: dict[str, Any], reason: str, usage: Usage | None) -> Answer:
+    """The answer in an assistant message. `reason`: why it ended, empty where the server sent none. Raises CutError
+    when it says that the server gave up."""
+    if reason in GAVE_UP:
+        raise CutError(f"the endpoint gave up in the middle of its answer ({reason})")
     calls = _tool_calls(message)
     content, thoughts = split_content(message.get("content"))
     return Answer(
         content=content or _string(message.get("refusal")),
         tool_calls=calls,
         reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thoughts,
-        finish_reason=finish_reason[:64] or ("tool_calls" if calls else "stop"),
+        finish_reason=reason or ("tool_calls" if calls else "stop"),
         usage=usage,
         carried=carried(message),
     )
@@ -167,10 +215,11 @@ def split_content(raw: Any) -> tuple[str, str]:
 def with_own_status(error: ServerError) -> ServerError:
     """The error with the status of the provider behind the 200: aggregators put it into the code, others send a code
     or type that always goes with the same status."""
-    status = int(error.code) if error.code.isdecimal() and len(error.code) == 3 else 0
-    if not 400 <= status <= 599:
-        status = STATUS_OF.get(error.code) or STATUS_OF.get(error.type) or error.status
-    return replace(error, status=status)
+    given = [error.code, error.type, *(one.value for one in error.fields if one.name in STATUS_FIELDS)]
+    numbers = (int(one) for one in given if one.isascii() and one.isdecimal() and len(one) == 3)
+    status = next((number for number in numbers if 400 <= number <= 599), 0)
+    named = STATUS_OF.get(error.code) or STATUS_OF.get(error.type)
+    return replace(error, status=status or named or error.status)
 
 
 def _string(value: Any) -> str:

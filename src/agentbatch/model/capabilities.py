@@ -56,6 +56,13 @@ class Capabilities:
         """Request a stream. If both ways were refused, the refusal of whole answers came second, and counts."""
         return self.stream or not self.whole
 
+    @property
+    def shapes_history(self) -> bool:
+        """The endpoint wants histories in a form of its own."""
+        return bool(
+            self.history_rules or self.refused_fields or not self.system or self.empty_contents[0] != "null"
+        )
+
     def merged(self, other: "Capabilities") -> "Capabilities":
         """What both allow. Two calls that learned different things at the same time lose neither lesson."""
         return Capabilities(
@@ -107,6 +114,7 @@ _MODE_NAMES: Mapping[ToolMode, str] = {
 
 
 _RULE_NAMES: Mapping[HistoryRule, str] = {
+    "no_developer": "the developer role",
     "alternate": "a history in which user and assistant do not take turns",
     "one_system": "a second system message",
     "short_ids": "ids of calls as they are",

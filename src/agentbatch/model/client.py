@@ -7,19 +7,19 @@ from typing import Any
 
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
-from agentbatch.model.capabilities import MAX_LESSONS, Capabilities, ToolMode
+from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.learning import Lessons
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.refusals.excess import NO_EXCESS
-from agentbatch.model.refusals.lessons import learn
 from agentbatch.model.refusals.overflow import excess
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
-from agentbatch.model.transport import HttpAnswer, TransportError
+from agentbatch.model.transport import DisconnectedError, HttpAnswer, TransportError
 
 PATH = "/chat/completions"
 
@@ -93,7 +93,6 @@ class _Call:
     ) -> None:
         self.attempts = 0
         self.retries = 0
-        self.lessons = 0
         self.latency = 0.0
         self.tool_mode: ToolMode = "native"
         """Of the latest attempt."""
@@ -104,6 +103,8 @@ class _Call:
         self._schema = schema
         self._temperature = client.temperature if temperature is None else temperature
         self._observer = observer
+        self._lessons = Lessons(client.endpoint, client.model, self._body)
+        self._resent = False
         self._ticket = client.endpoint.limits.ticket()
         self._reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
         self._first_sent: float | None = None
@@ -123,7 +124,7 @@ class _Call:
                 wait = self._after(outcome, slot)
             if isinstance(outcome, Answer):
                 return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
-            if self._learned(outcome, capabilities, body):
+            if self._learned(outcome, capabilities, body) or self._lost(outcome):
                 continue
             if outcome.kind == "malformed" and self.retries >= self._endpoint.retry.max_retries:
                 return _as_written(outcome, self._error(outcome))
@@ -166,6 +167,8 @@ class _Call:
             answer = await self._endpoint.post(PATH, content, reader)
             self.latency = time.monotonic() - self._first_sent
             return _outcome(answer, reader)
+        except DisconnectedError as error:
+            return failures.unanswered(str(error), stale=error.stale)
         except (TransportError, CutError) as error:
             return failures.unanswered(str(error))
         except RefusedError as error:
@@ -191,18 +194,18 @@ class _Call:
 
     def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
         """True when the refusal taught something, so that the same call is worth sending in another form."""
-        if failure.error is None or failure.kind in ("endpoint", "malformed"):
+        lost = self._lessons.learn(failure, body, capabilities)
+        if lost:
+            self._notify("retrying", 0.0, f"continuing without {lost}: {self._sentence(failure)}")
+        return bool(lost)
+
+    def _lost(self, failure: Failure) -> bool:
+        """True when the request went into a connection that the server had closed, most likely: it is sent again at
+        once, the first time."""
+        if not failure.stale or self._resent:
             return False
-        lesson = learn(capabilities, failure.error, body)
-        if lesson is None or self.lessons >= MAX_LESSONS:
-            return False
-        self.lessons += 1
-        self._endpoint.learn(self._client.model, lesson)
-        if self._endpoint.capabilities(self._client.model) == capabilities:
-            return False  # the user has chosen the form that is refused
-        self._notify(
-            "retrying", 0.0, f"continuing without {capabilities.lost(lesson)}: {self._sentence(failure)}"
-        )
+        self._resent = True
+        self._notify("retrying", 0.0, self._sentence(failure))
         return True
 
     def _sentence(self, failure: Failure, attempts: int | None = None) -> str:

@@ -71,7 +71,7 @@ class Endpoint:
         self._pool = max(pool, limits.max_in_flight or 0)
         self._stream = stream
         self._prompt_cache: PromptCache = prompt_cache
-        self._on_learned = on_learned
+        self.on_learned = on_learned
         self._on_tool_mode = on_tool_mode
         self._capabilities: dict[str, Capabilities] = {}
         self._fixed_modes: set[str] = set()
@@ -120,8 +120,8 @@ class Endpoint:
             try:
                 self.api_key = await self.access.renew()
             except UserError as error:
-                if self._on_learned is not None:
-                    self._on_learned(self.redact(f"{self.host} refuses the key. {error}"))
+                if self.on_learned is not None:
+                    self.on_learned(self.redact(f"{self.host} refuses the key. {error}"))
             if self.api_key == used:
                 self._given_up = used
                 return False
@@ -169,10 +169,8 @@ class Endpoint:
         if after.tool_mode != before.tool_mode:
             self._notify_tool_mode(model, after.tool_mode, f"{before.tool_mode} tool calls were refused")
         lost = before.lost(after)
-        if lost and self._on_learned is not None:
-            self._on_learned(
-                self.redact(f"{self.host} refuses {lost} for model {model}: continuing without.")
-            )
+        if lost and self.on_learned is not None:
+            self.on_learned(self.redact(f"{self.host} refuses {lost} for model {model}: continuing without."))
 
     def _notify_tool_mode(self, model: str, mode: ToolMode, why: str) -> None:
         if self._on_tool_mode is not None:

@@ -23,6 +23,8 @@ class Failure:
     """Seconds that the server asks us to wait; None: it does not say."""
     silent: bool = False
     """It timed out before an answer arrived."""
+    stale: bool = False
+    """A connection that was kept broke at once: the request most likely never arrived."""
 
 
 def http_failure(answer: HttpAnswer, now: float) -> Failure:
@@ -49,9 +51,9 @@ def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Fail
     return Failure(kind, error.message or error.code, error, wait)
 
 
-def unanswered(words: str, *, silent: bool = False) -> Failure:
-    """No connection, no answer in time (`silent`), or an unusable answer."""
-    return Failure("transient", words, silent=silent)
+def unanswered(words: str, *, silent: bool = False, stale: bool = False) -> Failure:
+    """No connection, no answer in time (`silent`), a connection that was gone (`stale`), or an unusable answer."""
+    return Failure("transient", words, silent=silent, stale=stale)
 
 
 def sentence(

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 Message = dict[str, Any]
 
-HistoryRule = Literal["alternate", "one_system", "short_ids", "reasoning", "signed", "tools_with_calls"]
-"""`alternate`: user and assistant take turns, an assistant stands between a tool and a user; `one_system`: one system
-message, first; `short_ids`: ids of calls have nine letters and digits; `reasoning`: each assistant message has
-`reasoning_content`; `signed`: calls have Gemini's thought signature; `tools_with_calls`: no calls in the history of a
-request that offers no tools."""
+HistoryRule = Literal[
+    "no_developer", "one_system", "alternate", "short_ids", "reasoning", "signed", "tools_with_calls"
+]
+"""`no_developer`: the developer's role is called system; `one_system`: one system message, first; `alternate`: user and
+assistant take turns, an assistant stands between a tool and a user; `short_ids`: ids of calls have nine letters and
+digits; `reasoning`: each assistant message has `reasoning_content`; `signed`: calls have Gemini's thought signature;
+`tools_with_calls`: no calls in the history of a request that offers no tools."""
 
 EmptyContent = Literal["null", "empty", "word"]
 """What stands for the text of a message that has calls and no words."""
@@ -78,6 +80,13 @@ def extra_fields(messages: Iterable[Message]) -> set[str]:
 
 def has_calls(messages: Iterable[Message]) -> bool:
     return any(_calls(message) for message in messages)
+
+
+def _without_developer(messages: list[Message]) -> list[Message]:
+    return [
+        {**message, "role": "system"} if message.get("role") == "developer" else message
+        for message in messages
+    ]
 
 
 def _alternating(messages: list[Message]) -> list[Message]:
@@ -150,6 +159,7 @@ def _sign(call: Message) -> Message:
 
 
 _SHAPES: Mapping[HistoryRule, Callable[[list[Message]], list[Message]]] = {
+    "no_developer": _without_developer,
     "one_system": _with_one_system,
     "alternate": _alternating,
     "short_ids": _with_short_ids,

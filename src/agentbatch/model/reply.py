@@ -53,6 +53,11 @@ class Reply:
         """The endpoint stopped at its output limit: content or the last tool call may be incomplete."""
         return self.finish_reason == "length"
 
+    @property
+    def filtered(self) -> bool:
+        """The endpoint's content filter withheld it, or the rest of it."""
+        return self.finish_reason == "content_filter"
+
 
 @dataclass(frozen=True)
 class CallUpdate:

@@ -99,7 +99,7 @@ def build_body(
         if form is not None:
             body["response_format"] = form
     if schema is not None and capabilities.output_form != "json_schema":
-        history = _asking_for(schema, history)
+        history = asking_for(schema, history)
     shaped = accepted(history, capabilities)
     body["messages"] = marked(shaped, capabilities.cache_marks, grows=bool(tools))
     if tools and capabilities.tool_mode == "native":
@@ -146,7 +146,10 @@ def accepted(messages: Sequence[Message], capabilities: Capabilities) -> list[Me
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:
     """The system messages' text in front of the first user message, for models without a system role."""
-    system = "\n\n".join(m["content"] for m in messages if m.get("role") == "system" and m.get("content"))
+    texts = [m.get("content") for m in messages if m.get("role") == "system" and m.get("content")]
+    if not all(isinstance(text, str) for text in texts):
+        return list(messages)  # somebody else's, in parts
+    system = "\n\n".join(str(text) for text in texts)
     rest = [m for m in messages if m.get("role") != "system"]
     if not system:
         return rest
@@ -166,7 +169,7 @@ def _in_text(
     return forms.render(history, tools, capabilities.tool_mode)
 
 
-def _asking_for(schema: Schema, messages: list[Message]) -> list[Message]:
+def asking_for(schema: Schema, messages: list[Message]) -> list[Message]:
     """The schema at the end of the last user message. Some servers insist on the word JSON there."""
     instruction = (
         "Answer with one JSON object and nothing else. It must match this JSON schema:\n"

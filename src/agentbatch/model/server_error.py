@@ -14,6 +14,9 @@ MAX_WORDS = 300
 MAX_MATCHED = 4_000
 """Characters of an error text that patterns are matched against. An endpoint may send megabytes."""
 
+MESSAGES = ("message", "detail", "error_msg", "error_message", "status_msg")
+"""Names of the fields with an error's words: OpenAI's, FastAPI's, Baidu's, gateways' (hermes-agent #65738), MiniMax."""
+
 CODE_FIELDS = frozenset({"code", "type", "status", "reason", "errorcode", "errortype", "statuscode", "error"})
 """Names of the fields in which providers say by a word or a number what went wrong, as `Field` has them."""
 
@@ -51,7 +54,8 @@ class ServerError:
 
 def read_error(status: int, body: bytes) -> ServerError:
     """The error in an answer's body: OpenAI's {"error": {…}}, Ollama's {"error": "…"}, vLLM's and Cerebras's
-    flat {"message": …}, FastAPI's {"detail": …}, Google's [{"error": …}], or plain text and HTML."""
+    flat {"message": …}, FastAPI's {"detail": …}, Google's [{"error": …}], ModelScope's {"errors": {…}}, or plain text
+    and HTML."""
     text = body[: 4 * MAX_MATCHED].decode("utf-8", "replace")
     try:
         document = parse_json(body)
@@ -67,22 +71,28 @@ def error_in(status: int, document: Any) -> ServerError | None:
         document = document[0]
     if not isinstance(document, dict):
         return None
-    error = document.get("error")
+    error = document.get("error") or document.get("errors") or _minimax(document)
     if not error:
-        if not any(document.get(key) for key in ("message", "detail", "error_msg")) or "choices" in document:
+        if document.get("choices") is not None or not any(document.get(key) for key in MESSAGES):
             return None
         error = document
     if not isinstance(error, dict):
         return ServerError(status, message=_text(error), fields=fields_of(fields_from))
-    message = next((error[key] for key in ("message", "detail", "error_msg", "error") if error.get(key)), "")
+    message = next((error[key] for key in (*MESSAGES, "error") if error.get(key)), "")
     return ServerError(
         status,
         message=_readable(_text(message)) + _upstream(error),
-        code=_text(error.get("code")),
-        type=_text(error.get("type") or error.get("status")),
+        code=_text(error.get("code") or error.get("status_code")),
+        type=_text(error.get("type") or error.get("error_type") or error.get("status")),
         param=_text(error.get("param")),
         fields=fields_of(fields_from),
     )
+
+
+def _minimax(document: dict[str, Any]) -> Any:
+    """MiniMax answers 200 whatever happens, and says in `base_resp` how it went."""
+    base = document.get("base_resp")
+    return base if isinstance(base, dict) and base.get("status_code") not in (0, None) else None
 
 
 def tidy(words: str, limit: int = MAX_WORDS) -> str:

@@ -57,7 +57,11 @@ class RequestTimeoutError(TransportError):
 
 
 class DisconnectedError(TransportError):
-    """The server closed the connection before it began to answer."""
+    """The server closed the connection before it began to answer. `stale`: one that had been kept, and at once: servers
+    close connections just before they are reused (llama.cpp does so after streams of more than five seconds), and such
+    a request most likely never arrived. Whoever owns the call sends it again, once, and counts it."""
+
+    stale = False
 
 
 Received = Literal["nothing", "data", "trailer", "end"]
@@ -150,17 +154,13 @@ class Transport:
 
         With a reader the body of a 200 goes to it, and the answer's own body is empty. The request timeout then limits
         the time before the first data and between data.
-
-        A server may close a connection just before it is reused (llama.cpp does so after streams of more than five
-        seconds). Such a request never arrived, and is sent once more.
         """
         sent = time.monotonic()
         try:
             answer = await self._post(path, content, reader)
-        except DisconnectedError:
-            if not self._answered or time.monotonic() - sent > STALE_WITHIN:
-                raise
-            answer = await self._post(path, content, reader)
+        except DisconnectedError as error:
+            error.stale = self._answered and time.monotonic() - sent <= STALE_WITHIN
+            raise
         self._answered = True
         return answer
 

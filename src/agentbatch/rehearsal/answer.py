@@ -59,6 +59,7 @@ def _message(say: Say, *, step: int, native: bool, first_call: int) -> dict[str,
                 "id": f"call_step{step}_{place}",
                 "type": "function",
                 "function": {"name": call.name, "arguments": _arguments(call)},
+                **({"extra_content": _signed(call)} if call.signature else {}),
             }
             for place, call in enumerate(say.calls, first_call)
         ]
@@ -67,6 +68,10 @@ def _message(say: Say, *, step: int, native: bool, first_call: int) -> dict[str,
     if say.reasoning:
         message["reasoning_content"] = say.reasoning
     return message
+
+
+def _signed(call: ScriptedCall) -> dict[str, Any]:
+    return {"google": {"thought_signature": call.signature}}
 
 
 def _arguments(call: ScriptedCall) -> str:

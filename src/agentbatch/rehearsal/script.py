@@ -15,6 +15,8 @@ class ScriptedCall(_Part):
     name: str
     arguments: dict[str, Any] | str = {}
     """A dict is sent as JSON; a str is sent unchanged, to play malformed or cut-off arguments."""
+    signature: str = ""
+    """Sent as Gemini sends it, in the call's `extra_content`; empty: the call has none."""
 
 
 class Say(_Part):

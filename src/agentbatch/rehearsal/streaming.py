@@ -97,7 +97,10 @@ def _deltas(message: Mapping[str, Any], size: int) -> Iterator[dict[str, Any]]:
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
         head = {"name": function["name"], "arguments": ""}
-        yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head}]}
+        extra = {"extra_content": call["extra_content"]} if "extra_content" in call else {}
+        yield {
+            "tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head, **extra}]
+        }
         for chunk in _chunks(function["arguments"], size):
             yield {"tool_calls": [{"index": index, "function": {"arguments": chunk}}]}
 

@@ -205,6 +205,7 @@ class BatchProcessor:
 
     def _new_batch(self, journal: Journal, replay: bool) -> BatchPass | ProviderPass:
         endpoint, options = self.endpoint, replace(self.options, on_notice=self.on_notice)
+        endpoint.on_learned = endpoint.on_learned or self._told
         caller = Caller(endpoint, self._adaptive)
         executor = RequestExecutor(
             caller, endpoint.base_url, endpoint.identity, options.prices, endpoint.redact
@@ -212,6 +213,10 @@ class BatchProcessor:
         if options.provider is not None:
             return ProviderPass(endpoint, executor, journal, options, options.provider, self.stats, replay)
         return BatchPass(executor, journal, options, self.stats, replay)
+
+    def _told(self, sentence: str) -> None:
+        if self.on_notice is not None:
+            self.on_notice(sentence)
 
     async def _prepared(self, requests: Requests) -> AsyncGenerator[BatchRequest, None]:
         async with aclosing(each(requests)) as given:

@@ -103,7 +103,8 @@ def test_what_earlier_sessions_did_stands_apart() -> None:
 
 
 def test_odd_figures_are_told_and_none_divides_by_zero() -> None:
-    text = text_of(outcome(stats=stats(reasked=2, cached=3, cost=None)))
+    text = text_of(outcome(stats=stats(reasked=2, cached=3, withheld=4, cost=None)))
+    assert "4 of them refused by the model or filtered" in text
     assert "3 without a call" in text
     assert "2 asked again for their schema" in text
     assert "cost –" in text

@@ -64,6 +64,10 @@ CAT = ("b", "read_file", '{"path": "x"}')
         ([part(0, "a", "bash", {"command": "ls"})], [LS]),
         # The name after the id, the arguments before both.
         ([part(0, None, None, '{"command": "ls"}'), part(0, "a"), part(0, None, "bash")], [LS]),
+        # The name in pieces (continue #5849), repeated, and longer each time.
+        ([part(0, "a", "ba"), part(0, None, "sh"), part(0, None, None, LS[2])], [LS]),
+        ([part(0, "a", "ba", ""), part(0, "a", "sh", ""), part(0, None, "", LS[2])], [LS]),
+        ([part(0, "a", "ba"), part(0, None, "bash"), part(0, None, "bash", LS[2])], [LS]),
         # Numbers that begin at 1, or anywhere.
         ([part(1, *LS), part(-3, *CAT)], [LS, CAT]),
         ([part("0", *LS), part(True, *CAT)], [LS, CAT]),

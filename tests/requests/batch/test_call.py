@@ -45,8 +45,8 @@ async def endpoint_of(
 
 
 async def call(caller: Caller, text: str = "Hi", **options: Any) -> CallOutcome:
-    content = encode_body(BatchRequest.ask("a", text, model="m").body)
-    return await caller.call(CHAT, content, 20, model="m", **options)
+    body = BatchRequest.ask("a", text, model="m").body
+    return await caller.call(CHAT, body, encode_body(body), 20, model="m", **options)
 
 
 async def outcome(*faults: Fault, **options: Any) -> CallOutcome:

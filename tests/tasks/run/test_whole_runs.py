@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
+from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs import events as e
 from tests.support.keys import KEY
 
@@ -238,6 +239,62 @@ async def test_empty_and_malformed_replies_end_the_turn_after_three(run_tasks: A
     assert ran.task.status == "timeout"
     assert len(ran.coder_requests()) == 3
     assert "empty or malformed" in ran.task.verdicts[0].refusals[0]
+
+
+async def test_a_reply_that_was_filtered_is_told_and_asked_for_in_other_words(run_tasks: Any) -> None:
+    filtered = Say(content="I will", finish_reason="content_filter")
+    ran = await run_tasks([task()], [script([filtered, made("a"), calls(FINISH)], [say(COMPLETE)])])
+    assert ran.task.status == "completed"
+    assert "content filter" in ran.coder_requests()[1]["messages"][-1]["content"]
+    assert any("content filter" in notice.text for notice in ran.of_type(e.Notice))
+    assert all(call.attempts == 1 for call in ran.of_type(e.ModelCallFinished))
+
+
+async def test_an_endpoint_with_its_own_order_of_messages_is_learnt_once(run_tasks: Any) -> None:
+    """Each prompt after `finish` follows a tool's answer; the ids are the server's own."""
+    turns = [made("a"), calls(FINISH), made("b"), calls(FINISH), made("c"), calls(FINISH)]
+    verdicts = [say(INCOMPLETE), say(INCOMPLETE), say(COMPLETE)]
+    refuse = ("user_after_tool", "empty_content", "long_ids")
+    ran = await run_tasks([task()], [script(turns, verdicts)], server={"refuse": refuse})
+    assert ran.task.status == "completed"
+    roles = [message["role"] for message in ran.coder_requests()[-1]["messages"]]
+    assert ("tool", "user") not in itertools.pairwise(roles)
+    learnt = [notice.text for notice in ran.of_type(e.Notice) if "continuing without" in notice.text]
+    assert len(learnt) == 2
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["streamed", "whole"])
+async def test_signatures_of_calls_come_back_also_after_a_resumption(run_tasks: Any, ignored: bool) -> None:
+    """Gemini 3 refuses a history without them."""
+
+    def signed(call: ScriptedCall) -> ScriptedCall:
+        return call.model_copy(update={"signature": f"seal of {call.name}"})
+
+    steps = [
+        calls(signed(write("a")), signed(bash("cat a"))),
+        calls(signed(bash("cat a a"))),
+        calls(signed(FINISH)),
+    ]
+    server = {"refuse": ("unsigned_calls",), "streaming": Streaming(ignored=ignored)}
+    scripts = [script(steps, [say(COMPLETE)])]
+
+    engine: list[Any] = []
+
+    def stop(event: e.Event, _: Any) -> None:
+        if isinstance(event, e.ToolFinished) and event.tool == "bash":
+            engine[0].stop_now()
+
+    first = await run_tasks([task()], scripts, server=server, on_start=engine.append, on_event=stop)
+    assert first.task.status != "completed"
+    ran = await run_tasks([task()], scripts, server=server, resume_run=first.outcome.run_folder)
+    assert ran.task.status == "completed"
+    seals = [
+        call["extra_content"]["google"]["thought_signature"]
+        for message in ran.coder_requests()[-1]["messages"]
+        for call in message.get("tool_calls", ())
+    ]
+    assert seals == ["seal of write_file", "seal of bash", "seal of bash"]
+    assert not [notice for notice in ran.of_type(e.Notice) if "continuing without" in notice.text]
 
 
 async def test_going_in_circles_is_nudged_and_then_ended(run_tasks: Any) -> None:

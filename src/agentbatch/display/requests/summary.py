@@ -41,6 +41,7 @@ def _counts(outcome: RequestsOutcome) -> str:
     before = max(0, figures.ok - stats.ok)
     parts = [
         f"{figures.ok:,} ok",
+        f"{stats.withheld:,} of them refused by the model or filtered" if stats.withheld else "",
         f"{figures.failed:,} failed",
         f"{left:,} not asked" if left else "",
         f"{before:,} answered before" if before else "",
@@ -128,6 +129,7 @@ def summary_document(
         "retries": stats.retries,
         "refused": stats.refused,
         "reasked": stats.reasked,
+        "withheld": stats.withheld,
         "refusalRate": round(stats.refusal_rate, 4),
         "errorRate": round(stats.failure_rate, 4),
         "seconds": round(stats.elapsed, 3),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from agentbatch.model.cache_marks import has_marks
-from agentbatch.model.capabilities import LADDER, Capabilities, stepped_down
+from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, stepped_down
 from agentbatch.model.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
 from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.server_error import ServerError
@@ -54,6 +54,15 @@ class HistoryWording(NamedTuple):
 
 
 WORDINGS = (
+    HistoryWording(
+        "no_developer",
+        re.compile(
+            r"\bdeveloper\b.{0,60}(not one of|expected one of|not supported|unsupported|invalid|unknown|not allowed)"
+            r"|(role|unknown|unexpected|unsupported|invalid|got)\b.{0,40}\bdeveloper\b"
+        ),
+        "DeepSeek 'unknown variant `developer`, expected one of `system`, `user`, `assistant`, `tool`'; chat templates "
+        "'Unexpected message role.'; llama.cpp, Ollama and gateways 'developer is not one of'",
+    ),
     HistoryWording(
         "alternate",
         re.compile(
@@ -153,11 +162,18 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
     refusal = _REFUSAL.search(words) is not None
     if "response_format" in body and (error.param.startswith("response_format") or _SCHEMA.search(words)):
         if error.status < 500 or refusal:
-            lower = LADDER[LADDER.index(capabilities.output_form) + 1]
+            lower = _below(body["response_format"], capabilities)
             lesson = replace(capabilities, output_form=lower)
             return stepped_down(lesson) if lesson.tool_mode == "schema" else lesson
         return None
     return _learn_field(capabilities, error, body) if refusal else None
+
+
+def _below(wanted: Any, capabilities: Capabilities) -> OutputForm:
+    """The form below the one that was asked for: somebody else's body has its own."""
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    form = kind if kind in LADDER else capabilities.output_form
+    return LADDER[min(LADDER.index(form) + 1, len(LADDER) - 1)]
 
 
 def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -213,7 +229,7 @@ def _learn_field(
 ) -> Capabilities | None:
     words = error.words
     for limit in capabilities.output_limits:
-        if limit in body and re.search(rf"\b{limit}\b", words):
+        if limit in body and "messages" in body and re.search(rf"\b{limit}\b", words):
             left = tuple(name for name in capabilities.output_limits if name != limit)
             return replace(capabilities, output_limits=left)
     if "parallel_tool_calls" in body and "parallel_tool_calls" in words:

@@ -11,6 +11,7 @@ from agentbatch.model.answer import (
     answer_of,
     raise_error,
     read_answer,
+    reason_of,
     split_content,
 )
 from agentbatch.model.carried import OUTPUT, READ, Pieces
@@ -162,9 +163,9 @@ class StreamedAnswer:
         if isinstance(delta, dict):
             self._delta(delta)
         self._take_usage(choice.get("usage"))  # Moonshot
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str) and finish:
-            self._finish_reason, self.whole = finish, True
+        reason = reason_of(choice)
+        if reason:
+            self._finish_reason, self.whole = reason, True
 
     def _delta(self, delta: dict[str, Any]) -> None:
         raw = delta.get("content")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from agentbatch.rehearsal.faults.refusals import Problem, error_body
+from agentbatch.rehearsal.faults.refusals import Problem, Refusal, error_body, find_refused
 from agentbatch.rehearsal.plain.answers import plain_document
 
 PATHS = ("/v1/files", "/v1/batches")
@@ -31,6 +31,8 @@ class BatchServiceOptions:
     """From a batch's start to its end."""
     errors: float = 0.0
     """Share of the requests, 0 to 1, that get a 400, in the error file."""
+    refuse: tuple[Refusal, ...] = ()
+    """Parameters that get a request a 400, in the error file."""
     expires_after: float | None = None
     """Share of the requests after which the batch expires."""
     refuses: str = ""
@@ -160,9 +162,8 @@ class BatchService:
             if place >= answered:
                 error = {"code": code, "message": "This request was not reached."}
                 errors.append({"custom_id": line["custom_id"], "response": None, "error": error})
-            elif self._fails(place):
-                problem = error_body(Problem(400, f"Request {place} fails by option."))
-                errors.append(_line(line, 400, problem))
+            elif problem := self._problem(line["body"], place):
+                errors.append(_line(line, problem.status, error_body(problem)))
             else:
                 output.append(_line(line, 200, self._answer(batch, line, place)))
         files: dict[str, Any] = {}
@@ -175,9 +176,11 @@ class BatchService:
         batch.ended = self._document(batch, status, len(output), failed=len(errors), **files)
         return batch.ended
 
-    def _fails(self, place: int) -> bool:
+    def _problem(self, body: Mapping[str, Any], place: int) -> Problem | None:
         share = self.options.errors
-        return int((place + 1) * share) > int(place * share)
+        if int((place + 1) * share) > int(place * share):
+            return Problem(400, f"Request {place} fails by option.")
+        return find_refused(body, self.options.refuse)
 
     def _answer(self, batch: _Batch, line: Mapping[str, Any], place: int) -> dict[str, Any]:
         body = line["body"]

@@ -1,5 +1,6 @@
 """The 400s of endpoints that do not support a parameter, with OpenAI's messages."""
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +14,11 @@ Refusal = Literal[
     "max_completion_tokens",
     "reasoning_content",
     "system",
+    "user_after_tool",
+    "empty_content",
+    "long_ids",
+    "calls_without_tools",
+    "unsigned_calls",
     "seed",
     "stop",
     "stream",
@@ -133,6 +139,53 @@ def _system(body: Body) -> Problem | None:
     return None
 
 
+def _user_after_tool(body: Body) -> Problem | None:
+    """Mistral's order (zed #37021)."""
+    roles = [message.get("role") for message in body["messages"]]
+    if ("tool", "user") not in itertools.pairwise(roles):
+        return None
+    message = "Unexpected role 'user' after role 'tool'"
+    return Problem(400, message, "invalid_request_message_order", code="3230")
+
+
+def _empty_content(body: Body) -> Problem | None:
+    """Bedrock's gateways (vercel/ai #13523)."""
+    for place, message in enumerate(body["messages"]):
+        if isinstance(message.get("content"), str) and not message["content"].strip():
+            text = f"The text field in the ContentBlock object at messages.{place}.content.0 is blank."
+            return Problem(400, f"{text} Add text to the text field, and try again.")
+    return None
+
+
+def _long_ids(body: Body) -> Problem | None:
+    """Mistral's ids (eca #233)."""
+    for message in body["messages"]:
+        for call in message.get("tool_calls") or ():
+            if len(call["id"]) != 9 or not call["id"].isalnum():
+                text = f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9."
+                return Problem(400, text, "invalid_function_call", code="3280")
+    return None
+
+
+def _calls_without_tools(body: Body) -> Problem | None:
+    """LiteLLM in front of Anthropic and Bedrock (anomalyco/opencode #2915)."""
+    if body.get("tools") or not any(message.get("tool_calls") for message in body["messages"]):
+        return None
+    text = "litellm.UnsupportedParamsError: Bedrock doesn't support tool calling without `tools=` param specified."
+    return Problem(400, text)
+
+
+def _unsigned_calls(body: Body) -> Problem | None:
+    """Gemini 3 (openai-python #2758)."""
+    for place, message in enumerate(body["messages"]):
+        calls = message.get("tool_calls") or ()
+        if calls and "thought_signature" not in str(calls[0].get("extra_content")):
+            name = calls[0]["function"]["name"]
+            text = "Function call is missing a thought_signature in functionCall parts. Additional data, function call "
+            return Problem(400, f"{text}`default_api:{name}` , position {place}.")
+    return None
+
+
 def _stream(body: Body) -> Problem | None:
     if not body.get("stream"):
         return None
@@ -158,6 +211,11 @@ _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
     "max_completion_tokens": _parameter("max_completion_tokens", " Use 'max_tokens' instead."),
     "reasoning_content": _reasoning,
     "system": _system,
+    "user_after_tool": _user_after_tool,
+    "empty_content": _empty_content,
+    "long_ids": _long_ids,
+    "calls_without_tools": _calls_without_tools,
+    "unsigned_calls": _unsigned_calls,
     "seed": _parameter("seed"),
     "stop": _parameter("stop"),
     "stream": _stream,

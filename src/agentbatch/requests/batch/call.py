@@ -5,20 +5,26 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model import failure as failures
+from agentbatch.model.answer import GarbageError, RefusedError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.given_body import fitted
+from agentbatch.model.learning import Lessons
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.reply import RETRIED, ErrorKind
-from agentbatch.model.transport import HttpAnswer, RequestTimeoutError, TransportError
+from agentbatch.model.request import encode_body
+from agentbatch.model.stream.stream import StreamedAnswer
+from agentbatch.model.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
-from agentbatch.requests.spec.answers import Document, document_or_failure
+from agentbatch.requests.spec.answers import Document, document_or_failure, streamed_or_failure
 from agentbatch.requests.spec.request import Url
 
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -77,6 +83,7 @@ class Caller:
     async def call(
         self,
         url: Url,
+        body: dict[str, Any],
         content: bytes,
         tokens: int,
         *,
@@ -84,23 +91,30 @@ class Caller:
         attempt: Attempt = nullcontext,
         stopped: Callable[[], bool] = lambda: False,
     ) -> CallOutcome:
-        """`content` is the body, `tokens` what it may take in all (an estimate, for a limit of tokens). `attempt`
-        surrounds each sending: what records it. Where `stopped`, a failure is not retried."""
+        """`content` is the body as it was given, `tokens` what it may take in all (an estimate, for a limit of tokens).
+        It is sent in the form that the endpoint takes. `attempt` surrounds each sending: what records it. Where
+        `stopped`, a failure is not retried."""
         endpoint = self._endpoint
         ticket = endpoint.limits.ticket()
         began, first_sent = time.monotonic(), 0.0
         attempts = refused = retries = 0
+        resent = False
+        lessons = Lessons(endpoint, model, partial(fitted, body))
         while True:
             await endpoint.quota.wait()
             async with endpoint.limits.slot(tokens, None, ticket) as slot:
                 if endpoint.quota.used_up is not None:
                     slot.settle(0)
                     continue  # another call has just heard it
+                capabilities = endpoint.capabilities(model)
+                sending = fitted(body, capabilities)
+                if sending is not body:
+                    content = encode_body(sending)
                 async with attempt():
                     attempts += 1
                     sent = time.monotonic()
                     first_sent = first_sent or sent
-                    answer, outcome = await self._send(url, content)
+                    answer, outcome = await self._send(url, content, bool(sending.get("stream")))
                     latency = time.monotonic() - sent
                 wait = self._settle(slot, outcome, retries, tokens)
                 if answer is not None and (isinstance(outcome, Document) or outcome.wait is None):
@@ -112,6 +126,11 @@ class Caller:
             refused += outcome.kind in ("rate", "quota")
             used_up = self._used_up(outcome, model, attempts)
             if used_up is not None and not stopped() and endpoint.quota.reached(used_up):
+                continue
+            if not stopped() and lessons.learn(outcome, sending, capabilities):
+                continue
+            if outcome.stale and not resent and not stopped():
+                resent = True
                 continue
             spent = retries >= endpoint.retry.max_retries
             if outcome.kind not in RETRIED or spent or stopped():
@@ -126,17 +145,26 @@ class Caller:
             if outcome.kind != "rate":
                 await asyncio.sleep(wait)
 
-    async def _send(self, url: Url, content: bytes) -> tuple[HttpAnswer | None, Document | Failure]:
+    async def _send(
+        self, url: Url, content: bytes, streams: bool
+    ) -> tuple[HttpAnswer | None, Document | Failure]:
         answer = None
+        reader = StreamedAnswer() if streams else None
         try:
-            answer = await self._endpoint.post(url.removeprefix("/v1"), content)
+            answer = await self._endpoint.post(url.removeprefix("/v1"), content, reader)
             if answer.status != 200:
                 return answer, failures.http_failure(answer, time.time())
+            if reader is not None:
+                return answer, streamed_or_failure(reader)
             return answer, document_or_failure(url, answer.body)
         except RequestTimeoutError as error:
             return answer, failures.unanswered(str(error), silent=True)
-        except TransportError as error:
+        except DisconnectedError as error:
+            return answer, failures.unanswered(str(error), stale=error.stale)
+        except (GarbageError, TransportError) as error:
             return answer, failures.unanswered(str(error))
+        except RefusedError as error:
+            return answer, failures.refused(error.error, time.time())
 
     def _settle(self, slot: Slot, outcome: Document | Failure, retries: int, tokens: int) -> float:
         """Tell the limits how it went; seconds to wait before a retry."""

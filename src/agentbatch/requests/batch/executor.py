@@ -69,7 +69,7 @@ class RequestExecutor:
         content = encode_body(request.body)
         model = str(request.body.get("model", ""))
         outcome = await self.caller.call(
-            request.url, content, expected_usage(request.body, len(content)).total, model=model,
+            request.url, request.body, content, expected_usage(request.body, len(content)).total, model=model,
             attempt=attempt, stopped=stopped,
         )  # fmt: skip
         return self.result(item, request, outcome, model)

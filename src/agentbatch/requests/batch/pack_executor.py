@@ -63,6 +63,7 @@ class PackedExecutor:
         content, model = encode_body(body), str(body.get("model", ""))
         outcome = await self.executor.caller.call(
             CHAT,
+            body,
             content,
             expected_usage(body, len(content)).total,
             model=model,

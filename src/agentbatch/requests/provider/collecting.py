@@ -3,13 +3,16 @@ again or stays open."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.files import open_own
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.given_body import fitted
+from agentbatch.model.learning import Lessons
 from agentbatch.model.reply import ErrorKind
 from agentbatch.requests.batch.call import CallError, CallOutcome
 from agentbatch.requests.batch.executor import Item, asked_again, checked, joined, schema_problem
@@ -40,6 +43,8 @@ class Reading:
     sink: ResultSink
     on_again: Callable[[Wanted], None]
     """A request goes out once more: its answer did not keep to its schema."""
+    on_taught: Callable[[Wanted], None]
+    """A request goes out in another form: the endpoint refused this one."""
     strange: int = 0
     """Lines that were no answer to anything that was asked, or a second one."""
     problem: str = ""
@@ -83,7 +88,11 @@ class Reading:
         again = self.sender.ledger.again(wanted.n, wanted.key, self.part)
         sent = BatchRequest.model_construct(id=target.id, body=body, url=self.part.url)
         item = Item(target.place, target.n, sent, wanted.key)
-        result = self._result(item, answer)
+        outcome = outcome_of(answer, sent.url)
+        if isinstance(outcome, Failure) and self._taught(outcome, sent):
+            self.on_taught(wanted)
+            return
+        result = self._result(item, answer, outcome)
         if result is None:
             return  # it stays wanted, as if it had not been asked
         if again is None:
@@ -108,10 +117,18 @@ class Reading:
         else:  # its line is gone from the input: it is paid, and nobody asks for it
             await self.journal.finish(item.n, done_of(result, result.line()))
 
-    def _result(self, item: Item, answer: Answer) -> BatchResult | None:
+    def _taught(self, failure: Failure, sent: BatchRequest) -> bool:
+        """Whether the endpoint takes the request in another form, as this refusal or an earlier one says."""
+        model = str(sent.body.get("model", ""))
+        again = partial(fitted, sent.body, in_batch=True)
+        known = self.endpoint.capabilities(model)
+        if failure.kind == "request" and again(known) != sent.body:
+            return True
+        return bool(Lessons(self.endpoint, model, again).learn(failure, sent.body, known))
+
+    def _result(self, item: Item, answer: Answer, outcome: Document | Failure) -> BatchResult | None:
         """None for what was no fault of the request's."""
         model = str(item.request.body.get("model", ""))
-        outcome = outcome_of(answer, item.request.url)
         document = outcome if isinstance(outcome, Document) else None
         error = None if isinstance(outcome, Document) else self._error(outcome, answer, model)
         if error is not None and error.kind == "endpoint":
@@ -153,7 +170,8 @@ class ProviderCollector:
     async def collect(self, part: Part, state: ProviderState, sink: ResultSink) -> None:
         """Raises ServiceError and LeftError when files cannot be had (nothing is lost by it), and OSError."""
         again: list[Wanted] = []
-        reading = Reading(part, self.sender, self.endpoint, self.journal, sink, again.append)
+        taught: list[Wanted] = []
+        reading = Reading(part, self.sender, self.endpoint, self.journal, sink, again.append, taught.append)
         fetched = []
         for kind, file_id in (("output", state.output_file), ("errors", state.error_file)):
             if file_id:
@@ -167,7 +185,7 @@ class ProviderCollector:
                 f"{part.batch_id}: {counted(reading.strange, 'line')} of its files answered nothing that was asked"
             )
         why = reading.problem or self._why(part, state)
-        await self.end(part, again, why)
+        await self.end(part, again, why, taught)
         for path in fetched:
             path.unlink(missing_ok=True)
 
@@ -188,19 +206,19 @@ class ProviderCollector:
         what = "was cancelled" if state.status == "cancelled" else state.status
         return f"it {what}" + (f": {'; '.join(reasons)}" if reasons else "")
 
-    async def end(self, part: Part, again: list[Wanted], why: str) -> None:
-        """What did not keep to its schema goes out once more; what has no answer is open again. A batch of an earlier
-        pass is resumed by this one: its open requests go out now."""
-        asked = {wanted.n for wanted in again}
+    async def end(self, part: Part, again: list[Wanted], why: str, taught: Sequence[Wanted] = ()) -> None:
+        """What did not keep to its schema goes out once more, and what was refused in its form, in another one; what
+        has no answer is open again. A batch of an earlier pass is resumed by this one: its open requests go out now."""
+        asked = {wanted.n for wanted in (*again, *taught)}
         missing = [wanted for wanted in self.sender.ledger.all_wanted(part) if wanted.n not in asked]
         resumed = part.session < self.journal.session
-        for wanted in again + (missing if resumed else []):
+        for wanted in (*again, *taught, *(missing if resumed else [])):
             body = self.sender.packer.request_of(part, wanted)
             target = self.sender.ledger.target(wanted.n, wanted.key)
             if body is None or target is None or not target.current or self.sender.stop.cause:
                 continue
             request = BatchRequest.model_construct(id=target.id, body=body, url=part.url)
-            first = self.sender.ledger.again(wanted.n, wanted.key) if wanted.n in asked else None
+            first = self.sender.ledger.again(wanted.n, wanted.key) if wanted in again else None
             await self.sender.pack(
                 wanted.n, wanted.key, request if first is None else second_request(request, first)
             )

@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.given_body import fitted
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.executor import RequestExecutor
 from agentbatch.requests.batch.result_sink import Results, ResultSink, stream_results
@@ -62,9 +63,15 @@ class ProviderPass:
             self.stats,
             self._stop,
             self._notify,
+            self._fitted,
             self.options.max_cost,
         )
         self._collector = ProviderCollector(self.endpoint, self.journal, self._sender)
+
+    def _fitted(self, request: BatchRequest) -> BatchRequest:
+        known = self.endpoint.capabilities(str(request.body.get("model", "")))
+        body = fitted(request.body, known, in_batch=True)
+        return request if body is request.body else request.model_copy(update={"body": body})
 
     def pause(self) -> None:
         """Upload nothing, and look at nothing, until `go_on`; the provider keeps working."""

@@ -220,10 +220,13 @@ class ProviderSender:
     stats: BatchStats
     stop: ProviderStop
     notify: Callable[[str], None]
+    fit: Callable[[BatchRequest], BatchRequest]
+    """The request in the form that the endpoint takes, as far as that is known."""
     max_cost: float | None = None
     """US dollars that this pass may take, with what is at the provider already."""
 
     async def pack(self, n: int, key: str, request: BatchRequest) -> None:
+        request = self.fit(request)
         full = self.packer.add(n, key, request, self._estimate(request))
         if full is not None:
             await self._send(full)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentbatch.requests.report.latency import Durations
+from agentbatch.requests.spec.answers import was_refused
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.text import clip, counted, money
 from agentbatch.usage import Usage
@@ -28,6 +29,8 @@ class BatchStats:
     """Not asked: they ended in an earlier session, with an answer or as failed."""
     cached: int = 0
     """Answered without a call, of those that are ok."""
+    withheld: int = 0
+    """Answered, of those that are ok, by a refusal of the model's or by nothing that the endpoint's filter let pass."""
     attempts: int = 0
     refused: int = 0
     """Attempts that were answered 429."""
@@ -54,6 +57,7 @@ class BatchStats:
         if result.error is None:
             self.ok += 1
             self.cached += result.cached
+            self.withheld += result.body is not None and was_refused(result.body)
         else:
             self.failed += 1
             if len(self.failures) < MAX_FAILED:

@@ -1,22 +1,26 @@
 """What came back for a request: the whole document, and the little of it that we read. Untrusted throughout."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agentbatch.files import parse_json
 from agentbatch.model import failure as failures
 from agentbatch.model.answer import (
-    GAVE_UP,
+    WITHOUT_MESSAGE,
+    Answer,
     CutError,
     GarbageError,
     RefusedError,
     raise_error,
+    reason_of,
     split_content,
 )
 from agentbatch.model.failure import Failure
+from agentbatch.model.finish_reasons import GAVE_UP, finish_reason
 from agentbatch.model.reported_usage import read_usage
+from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage
 
@@ -50,25 +54,58 @@ def read_document(url: Url, body: bytes) -> Document:
     if not isinstance(answers, list) or not answers:
         raise_error(document)
         raise GarbageError(f"a document without {LISTS[url]}")
-    finish = _finish_reason(answers[0])
-    if finish in GAVE_UP:
-        raise CutError(f"the endpoint gave up in the middle of its answer ({finish})")
-    if url == CHAT and not (isinstance(answers[0], dict) and isinstance(answers[0].get("message"), dict)):
-        raise_error({"error": answers[0].get("error")} if isinstance(answers[0], dict) else None)
-        raise GarbageError("a choice without a message")
+    first = answers[0] if isinstance(answers[0], dict) else {}
+    reason = reason_of(first)
+    if reason in GAVE_UP:
+        raise CutError(f"the endpoint gave up in the middle of its answer ({reason})")
+    if url == CHAT and not isinstance(first.get("message"), dict):
+        raise_error({"error": first.get("error")})
+        if reason not in WITHOUT_MESSAGE:
+            raise GarbageError("a choice without a message")
     return Document(document, usage_of(document.get("usage")))
 
 
 def document_or_failure(url: Url, body: bytes) -> Document | Failure:
     """Of a 200."""
+    return _or_failure(lambda: read_document(url, body))
+
+
+def streamed_or_failure(reader: StreamedAnswer) -> Document | Failure:
+    """Of a 200 that streamed to its end."""
+    return _or_failure(lambda: streamed_document(reader.answer()))
+
+
+def _or_failure(read: Callable[[], Document]) -> Document | Failure:
     try:
-        return read_document(url, body)
+        return read()
     except CutError as error:
         return failures.unanswered(str(error))
     except RefusedError as error:
         return failures.refused(error.error, time.time())
     except GarbageError as error:
         return failures.unanswered(f"a 200 that is {error}")
+
+
+def streamed_document(answer: Answer) -> Document:
+    """A streamed answer as the document that a whole one is."""
+    message: dict[str, Any] = {"role": "assistant", "content": answer.content or None, **answer.carried}
+    if answer.tool_calls:
+        message["tool_calls"] = [
+            {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
+            for one in answer.tool_calls
+        ]
+    choice = {"index": 0, "finish_reason": answer.finish_reason, "message": message}
+    body: dict[str, Any] = {"object": "chat.completion", "choices": [choice]}
+    usage = answer.usage
+    if usage is not None:
+        body["usage"] = {
+            "prompt_tokens": usage.input,
+            "completion_tokens": usage.output,
+            "total_tokens": usage.total,
+            "prompt_tokens_details": {"cached_tokens": usage.cached},
+            "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        }
+    return Document(body, usage)
 
 
 def usage_of(counts: Any) -> Usage | None:
@@ -84,11 +121,6 @@ def usage_of(counts: Any) -> Usage | None:
             "completion_tokens_details": counts.get("output_tokens_details"),
         }
     return read_usage({"completion_tokens": 0, **counts})
-
-
-def _finish_reason(answer: Any) -> str:
-    reason = answer.get("finish_reason") if isinstance(answer, dict) else None
-    return reason if isinstance(reason, str) else ""
 
 
 def text_of(url: Url, body: Mapping[str, Any]) -> str:
@@ -128,7 +160,7 @@ def _declined(answer: Mapping[str, Any]) -> bool:
     message, content = answer.get("message"), answer.get("content")
     parts = content if isinstance(content, list) else []
     return (
-        answer.get("finish_reason") == "content_filter"
+        finish_reason(answer.get("finish_reason")) == "content_filter"
         or (isinstance(message, dict) and bool(message.get("refusal")))
         or any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
     )

@@ -197,6 +197,10 @@ class Agent:
         }
         return self.redact(self.prompts.render("nudge.md", kind=kind, **given))
 
+    def tell(self, text: str) -> None:
+        """A warning for whoever watches the run."""
+        self.emit(e.Notice(task_id=self.task_id, text=text))
+
     def seconds(self) -> float:
         """What the task has been at work."""
         return self._seconds_before + time.monotonic() - self._began

@@ -8,13 +8,16 @@ from typing import Literal
 from agentbatch.model.answer import new_call_id
 from agentbatch.model.reply import Reply, ToolCall
 
-Kind = Literal["calls", "text", "cut_off", "reasoning", "empty"]
+Kind = Literal["calls", "text", "cut_off", "filtered", "reasoning", "empty"]
 
 
 def classify(reply: Reply) -> Kind:
-    """`cut_off` is text that hit the output limit; calls that did are sorted out one by one, by their JSON."""
+    """`cut_off` is text that hit the output limit; calls that did are sorted out one by one, by their JSON. `filtered`
+    is what the endpoint withheld, or the beginning of it."""
     if reply.tool_calls:
         return "calls"
+    if reply.filtered:
+        return "filtered"
     if reply.content.strip():
         return "cut_off" if reply.cut_off else "text"
     if reply.cut_off:

@@ -119,6 +119,9 @@ class _Turn:
                 return self._text(reply)
             case "cut_off":
                 return self._format_error("cut_off")
+            case "filtered":
+                self.agent.tell("The endpoint's content filter withheld a reply of the Coder's model.")
+                return self._format_error("filtered")
             case _:
                 return self._format_error("empty", self.agent.misformed())
 
