@@ -128,21 +128,26 @@ class LocalWorkspace:
         )
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
+        self._check()
         return await dispatch(self._hands, tool, arguments, self._directory)
 
     async def run(self, command: str, timeout: float) -> CommandResult:
+        self._check()
         return await self._shell.run(command, timeout)
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
+        self._check()
         begun, self._begun = self._begun, None
         if since is None and begun is not None:
             return begun  # nobody has been there since
         return await snapshot(self._root, since, self._contents)
 
     async def protect(self, patterns: Sequence[str]) -> Protected:
+        self._check()
         return await asyncio.to_thread(protect, self._root, patterns)
 
     async def restore(self, protected: Protected) -> list[str]:
+        self._check()
         return await asyncio.to_thread(restore, self._root, protected)
 
     async def checkpoint(self) -> Checkpoint:
@@ -186,6 +191,16 @@ class LocalWorkspace:
             return (str(error),)
         return ()
 
+    def _check(self) -> None:
+        """Raises UserError where a link has come into the place of the directory, and where something hidden in it has
+        gone."""
+        if self._root.is_symlink():
+            raise UserError(
+                f"{self._root} became a link while the task worked in it; nothing more is done there."
+            )
+        self._sandbox.check()
+
     async def _copy(self, target: Path) -> None:
+        self._check()
         hidden, stop = self._sandbox.out_of_reach, Event()
         await self._disk.run(lambda: copy_or_nothing(self._root, target, hidden, stop), stop)
