@@ -141,7 +141,14 @@ def test_the_summary_for_programs() -> None:
     assert (document["ok"], document["failed"], document["open"], document["exit_code"]) == (3, 1, 8, 1)
     assert document["failedList"] == [{"id": "q7", "reason": "no"}]
     assert (document["refusalRate"], document["errorRate"], document["stopped"]) == (0.2, 0.25, "No quota.")
-    assert document["tokens"] == {"input": 1_000, "output": 200, "perRequest": 300.0, "estimated": False}
+    assert document["tokens"] == {
+        "input": 1_000,
+        "output": 200,
+        "fromPromptCache": 0,
+        "intoPromptCache": 0,
+        "perRequest": 300.0,
+        "estimated": False,
+    }
     assert document["latency"]["p95"] == 1.5
     assert document["advice"] is None
 

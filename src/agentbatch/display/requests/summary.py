@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.requests.failed import failed_list
 from agentbatch.requests.report.advice import Figures, advice_for
 from agentbatch.requests.report.latency import Durations
@@ -90,6 +91,8 @@ def _spent(outcome: RequestsOutcome) -> list[str]:
             f"{tokens(usage.output, estimated=usage.estimated)} out, {stats.tokens_each:,.0f} a request, "
             f"cost {money(stats.cost)}"
         )
+    if words := cache_words(usage):
+        lines.append(words)
     if figures.usage.total != usage.total:
         lines.append(f"all sessions: {tokens(figures.usage.total)} tokens, cost {money(figures.cost)}")
     return lines
@@ -139,6 +142,8 @@ def summary_document(
         "tokens": {
             "input": stats.usage.input,
             "output": stats.usage.output,
+            "fromPromptCache": stats.usage.cached,
+            "intoPromptCache": stats.usage.written,
             "perRequest": round(stats.tokens_each, 1),
             "estimated": stats.usage.estimated,
         },
