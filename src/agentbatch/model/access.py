@@ -81,7 +81,13 @@ class Access:
         password = settings.client_key_password
         return cls(
             dict(read_header(header.get_secret_value()) for header in role.headers),
-            KeyCommand(command, "The key's command", folder=folder, environ=environ, on_key=on_key)
+            KeyCommand(
+                command,
+                "The key's command (..._API_KEY_COMMAND)",
+                folder=folder,
+                environ=environ,
+                on_key=on_key,
+            )
             if command
             else None,
             Certificates(
