@@ -48,7 +48,7 @@ ATTACKS: dict[str, Attack] = {
     "a link behind a name in other letters": lambda c: link(c, **{"A\u200b": "..//secret"}),
     "a repository in capitals": lambda c: write(c, "sub/.GIT/hooks/post-checkout"),
     "a repository behind a sign without width": lambda c: write(c, ".g\u200bit/config"),
-    "a pointer to a repository": lambda c: write(c, "sub/.git", "gitdir: /tmp/evil\n"),
+    "a pointer to a repository": lambda c: write(c, "sub/.git", "gitdir: /var/evil\n"),
     "a fifo": lambda c: os.mkfifo(c / "pipe"),
     "the settings' folder": lambda c: write(c, "prompts/evaluator.md"),
     "an agent": lambda c: write(c, "agents/coder.toml"),

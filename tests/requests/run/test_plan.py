@@ -134,4 +134,7 @@ def test_the_output_cannot_be_the_input_by_any_name(tmp_path: Path) -> None:
     (tmp_path / "link.jsonl").symlink_to("in.jsonl")
     with pytest.raises(UserError, match="cannot be the input"):
         check_output(tmp_path / "link.jsonl", tmp_path / "in.jsonl")
+    (tmp_path / "nowhere.jsonl").symlink_to("new.jsonl")
+    with pytest.raises(UserError, match="a file that is not there"):
+        check_output(tmp_path / "nowhere.jsonl", tmp_path / "in.jsonl")
     check_output(tmp_path / "out.jsonl", tmp_path / "in.jsonl")

@@ -151,6 +151,11 @@ def check_flags(flags: Mapping[str, Any]) -> None:
 def check_output(output: Path, source: Path) -> None:
     """Raises UserError when answers cannot be written there."""
     check_writable(output, "output", "-o")
+    if output.is_symlink() and not output.exists():
+        raise UserError(
+            f"The output {output} is a link to a file that is not there: a task may have made it. Remove it, or name "
+            "another file with -o."
+        )
     try:
         same = output.samefile(source)
     except OSError:
