@@ -84,6 +84,7 @@ QUOTA = "You exceeded your current quota, please check your plan and billing det
         (404, {"detail": "Not Found"}, "denied"),
         (404, said("404 page not found"), "denied"),
         # No such model.
+        (404, said("no", code="model_not_found"), "model"),
         (404, said("The model `x` does not exist or you do not have access to it.", code="model_not_found"), "model"),
         (404, {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404},
          "model"),

@@ -266,3 +266,15 @@ async def test_no_quota_is_waited_for_where_the_batch_has_stopped() -> None:
         came = await call(Caller(endpoint), stopped=lambda: True)
     assert came.error is not None
     assert quota.used_up is None
+
+
+async def test_a_wait_that_is_named_rules_over_the_limits_headers() -> None:
+    """It says when it takes the next request; that nothing remains until a later reset is of its count."""
+    headers = {
+        "retry-after-ms": "20",
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "3600",
+    }
+    came = await asyncio.wait_for(outcome(Fault(status=429, headers=headers)), 30)
+    assert (came.error, came.attempts) == (None, 2)
