@@ -9,6 +9,8 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.pruning import remove, size
 from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
@@ -191,3 +193,13 @@ def test_a_program_that_was_there_before_keeps_its_rights(tmp_path: Path) -> Non
     (tmp_path / "mine").chmod(0o4755)
     assert take_privileges(tmp_path, (tmp_path / "mine").stat().st_ctime + 1) == []
     assert (tmp_path / "mine").stat().st_mode & 0o7777 == 0o4755
+
+
+@pytest.mark.parametrize(("depth", "name"), [(30, "n" * 200), (1500, "d")])
+def test_depth_stops_no_pruning(tmp_path: Path, depth: int, name: str) -> None:
+    folder = RunFolder(tmp_path / ".agentbatch/runs/20250101-000000-ab")
+    (folder.path / "tasks/t/outputs").mkdir(parents=True)
+    deep(folder.path / "tasks/t/outputs", depth, name)
+    assert size(folder.path) >= 0
+    remove(folder)
+    assert os.listdir(tmp_path / ".agentbatch/runs") == []

@@ -1,9 +1,8 @@
 """Removing run folders: which ones may go, how much room they take, and the removal itself."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, list_runs, open_run, runs_folder
 from agentbatch.text import clip
+from agentbatch.workspace.files.paths import walk
+from agentbatch.workspace.files.removal import remove_tree
 
 KEPT = 10
 """The newest runs that stay when nothing else is said."""
@@ -60,12 +61,12 @@ def choose(
 def size(folder: Path) -> int:
     """Bytes on the disk. Links are counted as links."""
     total = 0
-    for place, _, files in os.walk(folder, followlinks=False):
-        for name in files:
+    for inner in walk(folder):
+        for name in inner.others:
             try:
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+                total += os.lstat(os.path.join(folder, inner.path, name)).st_blocks * 512
             except OSError:
-                continue  # gone meanwhile
+                continue  # gone meanwhile, or deeper than a path can say
     return total
 
 
@@ -93,11 +94,12 @@ def remove(folder: RunFolder) -> None:
     """Remove the folder of a claimed run, at once for viewers. Follows no links. Raises OSError."""
     going = folder.path.with_name(GOING + folder.path.name)
     folder.path.rename(going)
-    shutil.rmtree(going)
+    remove_tree(going)
 
 
 def sweep(base: Path) -> None:
     """Remove what an earlier prune was killed over. What another prune is removing just now may go under our hands."""
     for place in runs_folder(base).glob(f"{GOING}*"):
         if not place.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(place)
