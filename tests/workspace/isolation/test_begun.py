@@ -8,10 +8,12 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.signatures import Signature, again
 from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.isolation.begun import untouched
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir, find_isolated_dir
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.workspace import Snapshot
+from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git
 
 pytestmark = needs_git
@@ -95,6 +97,26 @@ async def test_no_time_that_can_be_set_hides_a_change(places: Isolation, reposit
     assert begun.files["a.txt"] is before.files["a.txt"]
     found = changes(begun, take_snapshot(place.root, begun))
     assert found.modified == ("a.txt", "sub/b.txt")
+
+
+def test_only_what_nobody_touched_while_it_was_copied_is_known() -> None:
+    """Another signature with the same content: it was something else in between, and may have been copied then."""
+    entry = FileEntry("1", 1, "x", False)
+    signatures = {
+        "same": (1, 2, 3, 4),
+        "back": (1, 2, 3, 4),
+        "racy": again((1, 2, 3, 4)),
+        "gone": (1, 2, 3, 4),
+    }
+
+    def seen(given: dict[str, Signature]) -> Snapshot:
+        packed = b"".join(SIGNATURE.pack(*signature) for signature in given.values())
+        return Snapshot(dict.fromkeys(given, entry), signatures=packed)
+
+    later = {**signatures, "back": (1, 2, 3, 5), "new": (1, 2, 3, 4)}
+    del later["gone"]
+    assert untouched(seen(signatures), seen(later)) == {"same": entry}
+    assert untouched(Snapshot({"same": entry}), seen(later)) == {}
 
 
 async def test_a_copy_of_what_has_changed_meanwhile_has_the_change(

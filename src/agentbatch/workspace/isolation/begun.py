@@ -44,11 +44,11 @@ def look_at_worktree(git: Git, isolated: IsolatedDir, worktree: Worktree, conten
 def look_at_copy(isolated: IsolatedDir, before: Snapshot, after: Snapshot, contents: Contents) -> Snapshot:
     """`before`, `after`: the directory that was copied, at some time before and at some time after."""
     _let_it_settle()
-    given = _untouched(before, after)
+    given = untouched(before, after)
     return take_snapshot(isolated.root, left_out=True, contents=contents, given=given)
 
 
-def _untouched(before: Snapshot, after: Snapshot) -> Mapping[str, FileEntry]:
+def untouched(before: Snapshot, after: Snapshot) -> Mapping[str, FileEntry]:
     """By signatures: a file that changed and changed back was copied as it was in between."""
     old, new = by_path(before), by_path(after)
     return {
