@@ -85,10 +85,13 @@ async def test_it_goes_with_the_last_task_that_needs_it_also_of_an_earlier_sessi
         "a", Baseline(repository(f1="1"))
     )  # which nothing in memory tells that it is like the others
     await second.drop("b", "b", "unknown")
+    await second.close()
     assert len(grounds(folder)) == 2
     await second.drop("c")
+    await second.close()
     assert len(grounds(folder)) == 1
     await second.save("a", Baseline(Snapshot({})))  # it begins again, in another directory
+    await second.close()
     assert grounds(folder) == []
     assert (await second.load("a")).snapshot == Snapshot({})
 
@@ -129,3 +132,31 @@ async def test_a_damaged_one_is_told(folder: RunFolder, damage: str) -> None:
         beginning.write_text(beginning.read_text().replace(ground.stem, "../../secret"))
     with pytest.raises((OSError, ValueError), match="json"):
         await opened(folder).load("a")
+
+
+async def test_the_latest_waits_for_the_next_task_and_only_that(folder: RunFolder) -> None:
+    beginnings = opened(folder)
+    await beginnings.save("a", Baseline(repository()))
+    await beginnings.drop("a")
+    (ground,) = grounds(folder)
+    written = ground.stat().st_ino
+    await beginnings.save("b", Baseline(repository(f1="1")))
+    assert [path.stat().st_ino for path in grounds(folder)] == [written]
+    await beginnings.drop("b")
+    await beginnings.save("c", Baseline(repository(**{f"f{number}": "new\n" for number in range(200)})))
+    await beginnings.drop("c")
+    assert [path != ground for path in grounds(folder)] == [True]
+    await beginnings.save("d", Baseline(repository()))
+    await beginnings.close()
+    assert grounds(folder) == [ground]
+
+
+async def test_what_a_killed_session_left_goes(folder: RunFolder) -> None:
+    first = opened(folder)
+    await first.save("a", Baseline(repository()))
+    await first.save("b", Baseline(repository(**{f"f{number}": "new\n" for number in range(200)})))
+    (folder.task("b") / NAME).unlink()
+    (folder.path / GROUNDS / ".half.tmp").write_text("{")
+    await opened(folder).drop()
+    assert len(grounds(folder)) == 1
+    assert (await opened(folder).load("a")).snapshot.files

@@ -1,5 +1,6 @@
 """The beginnings of a run's tasks on disk: what those in one repository have in common is written once, kept in memory
-once, and removed when no task needs it any more."""
+once, and removed when no task needs it any more: the latest not before another comes in its place, or the run is over,
+since the next task is likely to lie on it too."""
 
 import asyncio
 import hashlib
@@ -42,12 +43,15 @@ class Beginnings:
         """In memory; not all that are on disk."""
         self._needed: dict[str, set[str]] = {}
         """Tasks by the name of the ground that their beginning lies on."""
+        self._idle: Ground | None = None
+        """The latest that no task needs."""
         self._scanned = False
 
     async def save(self, task_id: str, baseline: Baseline) -> None:
         """Raises OSError."""
         folder = self._folder.task(task_id)
         async with self._one:
+            self._scan()
             if _is_small(baseline.snapshot):
                 self._release(task_id)
                 baseline.save(folder, self._redact)
@@ -74,6 +78,7 @@ class Beginnings:
     async def load(self, task_id: str) -> Baseline:
         """Raises OSError, ValueError."""
         async with self._one:
+            self._scan()
             return await asyncio.to_thread(self._load, task_id)
 
     def _load(self, task_id: str) -> Baseline:
@@ -88,35 +93,53 @@ class Beginnings:
     async def drop(self, *task_ids: str) -> None:
         """These tasks have ended and never continue from there; safe to repeat. What cannot be removed stays."""
         async with self._one:
+            self._scan()
             for task_id in task_ids:
                 with suppress(OSError):
                     self._release(task_id)
                     (self._folder.task(task_id) / NAME).unlink(missing_ok=True)
 
+    async def close(self) -> None:
+        """The run is over: what no task needs goes."""
+        async with self._one:
+            self._set_idle(None)
+
     def _hold(self, task_id: str, ground: Ground) -> None:
+        if self._idle is not None and self._idle.name == ground.name:
+            self._idle = None
         self._grounds[ground.name] = ground
         self._needed.setdefault(ground.name, set()).add(task_id)
 
     def _release(self, task_id: str, but: str = "") -> None:
-        self._scan()
         for name in [name for name, tasks in self._needed.items() if task_id in tasks and name != but]:
             self._needed[name].discard(task_id)
             if not self._needed[name]:
                 del self._needed[name]
-                self._grounds.pop(name, None)
-                ground_path(self._folder.task(task_id), name).unlink(missing_ok=True)
+                self._set_idle(self._grounds.get(name) or Ground(name, {}))
+
+    def _set_idle(self, ground: Ground | None) -> None:
+        old, self._idle = self._idle, ground
+        if old is not None:
+            self._grounds.pop(old.name, None)
+            with suppress(OSError):
+                (self._folder.path / GROUNDS / f"{old.name}.json").unlink(missing_ok=True)
 
     def _scan(self) -> None:
-        """Once: what tasks of earlier sessions need."""
+        """Once: what tasks of earlier sessions need; what a killed one has left goes."""
         if self._scanned:
             return
         self._scanned = True
-        if not (self._folder.path / GROUNDS).is_dir():
+        folder = self._folder.path / GROUNDS
+        if not folder.is_dir():
             return
         for place in (self._folder.path / "tasks").glob(f"*/{NAME}"):
             name = _ground_of(place.parent)
             if name:
                 self._needed.setdefault(name, set()).add(place.parent.name)
+        for path in folder.iterdir():
+            if path.stem not in self._needed:
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _is_small(snapshot: Snapshot) -> bool:

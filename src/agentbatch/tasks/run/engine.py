@@ -107,6 +107,7 @@ class TasksEngine:
             begun = store.state.tasks[task.id].begun
             text = f"{'' if begun else 'Not begun. '}{self.signals.stop_cause}"
             self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
+        await self.context.beginnings.close()
         store.emit(e.RunFinished(interrupted=self.signals.stops > 0, error=self.signals.error))
 
     async def _remove_leftovers(self) -> None:

@@ -46,6 +46,8 @@ class Isolation:
         self._disk = disk or DiskWork()
         self._contents = contents or Contents()
         self._sources: Sources = Sources()
+        self._latest: Snapshot | None = None
+        """A fresh directory: the next one is likely to hold the same."""
         self._applying = asyncio.Lock()
         self._repositories: dict[Path, Lock] = {}
 
@@ -77,7 +79,7 @@ class Isolation:
         if not isolated.fresh:
             return isolated
         after = self._sources[source] = take_snapshot(source, before, contents=self._contents)
-        begun = look_at_copy(isolated, before, after, self._contents)
+        self._latest = begun = look_at_copy(isolated, before, after, self._contents)
         return replace(isolated, begun=begun, seen=after)
 
     def _worktree(self, source: Path, folder: Path, name: str) -> IsolatedDir:
@@ -85,7 +87,7 @@ class Isolation:
         if isolated.worktree is None or not isolated.fresh:
             return isolated
         try:
-            begun = look_at_worktree(self._git, isolated, isolated.worktree, self._contents)
+            self._latest = begun = look_at_worktree(self._git, isolated, isolated.worktree, self._contents)
         except (OSError, UserError):
             remove_unmade(self._git, isolated)
             raise
