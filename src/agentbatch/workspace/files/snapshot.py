@@ -28,12 +28,12 @@ from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
 NEVER = Event()
 """Is not set."""
-MAX_FILES = 20_000
+MAX_FILES = 50_000
 """Files in a snapshot; a directory with more is no project, and its snapshot says so."""
 MAX_TEXT_FILE = 64 * 1024
 """Bytes of the largest file whose text is kept."""
 MAX_TEXT_TOTAL = 8 * 1024 * 1024
-"""Bytes of text kept in one snapshot: a hundred tasks hold two each in memory."""
+"""Bytes of text kept in one snapshot; what a run's snapshots have in common is in memory once."""
 MAX_EXCERPT = 8 * 1024
 """Bytes kept of a text that is not kept whole: half of them are its beginning, half its end."""
 MAX_EXCERPT_TOTAL = 2 * 1024 * 1024
