@@ -351,3 +351,12 @@ async def test_a_snapshot_of_very_much_can_be_called_off(tmp_path: Path) -> None
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await looking
+
+
+@pytest.mark.usefixtures("no_race")
+def test_a_large_file_that_is_written_again_as_it_was_has_not_changed(tmp_path: Path) -> None:
+    write(tmp_path / "large", b"x" * 5_000_000)
+    first = take_snapshot(tmp_path)
+    time.sleep(0.05)
+    write(tmp_path / "large", b"x" * 5_000_000)
+    assert take_snapshot(tmp_path, first).digest == first.digest

@@ -95,10 +95,11 @@ def take_snapshot(
         elif name in given and _fits(given[name], status):
             entry, signature = given[name], settled.keep(status, signature)
         else:
-            entry, signature = _read(path, status, settled, hashed_whole(to_hash), stop)
+            most = hashed_whole(to_hash)
+            entry, signature = _read(path, status, settled, most, stop)
             to_hash -= min(entry.size, MAX_HASHED)
             if old is not None:
-                entry = _beside(old, before, entry, signature)
+                entry = _beside(old, before, entry, signature, most)
         if entry.text is not None and entry.size > budget:
             entry = _without_text(entry)
             signature = again(signature) if previous is not None else signature  # read when there is room
@@ -185,13 +186,15 @@ def _fits(entry: FileEntry, status: os.stat_result) -> bool:
     )
 
 
-def _beside(old: FileEntry, before: Signature | None, entry: FileEntry, now: Signature) -> FileEntry:
-    """A file that was read, beside what it was."""
+def _beside(
+    old: FileEntry, before: Signature | None, entry: FileEntry, now: Signature, most: int
+) -> FileEntry:
+    """A file that was read, beside what it was. `most`: up to this size it was hashed whole."""
     if entry.sha256 != old.sha256:
         return entry
     if before is None:  # of an earlier session, which had no room for its text
         return _without_text(entry) if old.text is None and entry.text is not None else entry
-    if entry.size > hashed_whole(0) and before[3] != now[3]:
+    if entry.size > most and before[3] != now[3]:
         # Of one too large to be hashed, only the time of its change tells for certain: its mtime can be set.
         return replace(entry, sha256=hashlib.sha256(f"{old.sha256} {now[3]}".encode()).hexdigest())
     return entry
