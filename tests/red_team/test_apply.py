@@ -27,6 +27,11 @@ def link(copy: Path, **targets: str) -> None:
         place.symlink_to(target)
 
 
+def instead(place: Path, make: Callable[[Path], None]) -> None:
+    place.unlink()
+    make(place)
+
+
 def write(copy: Path, name: str, text: str = "evil\n") -> None:
     place = copy / name
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +125,8 @@ def test_what_is_no_part_of_the_work_stays_away(source: Path, tmp_path: Path, na
 AFTERWARDS: dict[str, Attack] = {
     "the file": lambda c: write(c, "a.txt", "after the verdict\n"),
     "a link for the file": lambda c: link(c, **{"a.txt": "../../secret"}),
-    "a fifo for the file": lambda c: ((c / "a.txt").unlink(), os.mkfifo(c / "a.txt")),
-    "a folder for the file": lambda c: ((c / "a.txt").unlink(), (c / "a.txt").mkdir()),
+    "a fifo for the file": lambda c: instead(c / "a.txt", os.mkfifo),
+    "a folder for the file": lambda c: instead(c / "a.txt", Path.mkdir),
     "a link for its folder": lambda c: link(c, pkg="../../project"),
     "nothing": lambda c: (c / "a.txt").unlink(),
 }
@@ -146,7 +151,7 @@ def test_what_was_changed_after_the_verdict_does_not_come_back(
 MEANWHILE: dict[str, Attack] = {
     "a link for the file": lambda s: link(s, **{"a.txt": "../secret"}),
     "a link for its folder": lambda s: link(s, pkg=".."),
-    "a folder for the file": lambda s: ((s / "a.txt").unlink(), (s / "a.txt").mkdir()),
+    "a folder for the file": lambda s: instead(s / "a.txt", Path.mkdir),
     "another text": lambda s: write(s, "a.txt", "the user's\n"),
 }
 
