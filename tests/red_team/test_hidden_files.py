@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,6 +11,7 @@ from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.tools.base import ToolDirectory
 from agentbatch.workspace.tools.toolbox import choose_hands, dispatch
+from agentbatch.workspace.workspace import Order
 from tests.support.red_team import (
     Attempt,
     BuildHouse,
@@ -20,6 +22,7 @@ from tests.support.red_team import (
     hand_over,
     turn,
 )
+from tests.support.workspaces import local_workspaces
 
 ENV_FILES = (
     ".env.local", ".env.production.local", ".ENV", ".envrc", "services/api/.env", "services/api/.env.test",
@@ -104,3 +107,19 @@ async def test_no_env_file_is_read_or_written_by_a_file_tool(tmp_path: Path, pla
         assert not result.ok
         assert KEY not in result.text
     assert [path for path in hidden if "sk-" not in path.read_text()] == []
+
+
+@pytest.mark.parametrize("isolation", ["none", "copy"])
+async def test_a_task_s_workspace_hides_or_leaves_out_what_lies_in_its_directory(
+    tmp_path: Path, isolation: Literal["none", "copy"]
+) -> None:
+    """Also where that is no part of the project."""
+    root = tmp_path.resolve() / "elsewhere"
+    (root / "services").mkdir(parents=True)
+    (root / "services/.env.local").write_text(KEY)
+    made = local_workspaces(tmp_path / "tasks", {"PATH": ""})
+    order = Order("t", str(root), isolation, {}, ("read_file",), 10.0)
+    workspace = await made.make(order).start()
+    result = await workspace.call("read_file", {"path": "services/.env.local"})
+    assert ("out of your reach" if isolation == "none" else "There is no file") in result.text
+    await workspace.close()

@@ -51,11 +51,16 @@ async def test_other_tasks_runs_and_env_files_are_out_of_reach(run_tasks: Any, t
         (tmp_path / place / "note").write_text(f"note-of-{place}", encoding="utf-8")
     (tmp_path / "t" / ".env").write_text("TOKEN=in-the-dir", encoding="utf-8")
     (tmp_path / ".env").write_text("TOKEN=in-the-folder", encoding="utf-8")
-    look = bash("cat note ../u/note .env ../.env; ls ../.agentbatch/runs; touch a")
+    for place in ("t/services/.env.local", "services/.env"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_text("TOKEN=in-services", encoding="utf-8")
+    look = bash(
+        "cat note ../u/note .env ../.env services/.env.* ../services/.env; ls ../.agentbatch/runs; touch a"
+    )
     ran = await run_tasks([task("t"), task("u")], [script(look, FINISH)], parallel="1")
     seen = ran.coder_requests()[1]["messages"][-1]["content"]
     assert "note-of-t" in seen
-    for hidden in ("note-of-u", "in-the-dir", "in-the-folder", ran.outcome.run_folder.name):
+    for hidden in ("note-of-u", "in-the-dir", "in-the-folder", "in-services", ran.outcome.run_folder.name):
         assert hidden not in seen
 
 
@@ -141,7 +146,11 @@ async def test_a_coder_that_changes_what_the_next_run_reads_is_reported(
         prompt="Do it.", coder=[Say(calls=calls), Say(calls=[done])], evaluator=[Say(verdict=verdict)]
     )
     task = {"id": "t", "dir": "", "first_prompt": "Do it.", "isolation": isolation}
-    ran = await run_tasks([task], [script])
+    flags = {"apply": True} if isolation == "copy" else {}
+    ran = await run_tasks([task], [script], **flags)
+    if isolation == "copy":
+        assert not (ran.folder / "prompts").exists()
+        assert any("--trust-changes brings it back" in text for text in ran.results["run"]["notices"])
     tampering = ran.results["results"][0]["result"]["tampering"]
     assert "prompts/evaluator.md" in tampering
     assert ".env" in tampering
