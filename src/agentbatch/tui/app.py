@@ -135,7 +135,13 @@ class AgentbatchApp(App[int]):
         except UserError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self.push_screen(self.run_screen(view, control=True, engine=self.engine))
+        launch, run = self.screen, self.run_screen(view, control=True, engine=self.engine)
+
+        def back(_: None) -> None:
+            if isinstance(launch, LaunchScreen):
+                launch.exit_code = run.exit_code
+
+        self.push_screen(run, back)
 
     @on(LaunchScreen.Results)
     def _on_results(self) -> None:

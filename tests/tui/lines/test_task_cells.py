@@ -11,7 +11,7 @@ from agentbatch.text import width
 from agentbatch.tui.lines.filter import parse_filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import HEADS, Cells, cells, column_widths, joined
-from agentbatch.tui.lines.task_rows import TaskRows
+from agentbatch.tui.lines.task_rows import SORTS, Sort, TaskRows
 from tests.display.conftest import NOON, Story
 
 
@@ -144,3 +144,28 @@ def test_the_nearest_row() -> None:
     assert nearest == ["t1", "t1", "t3", "t3", "t3", "t1", "t1"]
     assert not rows.update(["unknown"])
     assert TaskRows(RunState(), lambda task: task.status).nearest("t1") is None
+
+
+def test_rows_are_sorted_and_failed_ones_found_around_the_ends() -> None:
+    run = Story(["a", "b", "c", "d"])
+    run.begin()
+    run.start("a", 1)
+    run.call("a", 2, cost=0.5)
+    run.finish("a", 10)
+    run.start("b", 1)
+    run.finish("b", 60, status="error", reason="stalled")
+    run.start("c", 1)
+    run.call("c", 2, cost=0.1)
+
+    def rows(sort: Sort) -> TaskRows:
+        return TaskRows(run.state, lambda task: task.status, sort=sort, now=NOON + 20)
+
+    assert {sort: [rows(sort)[n] for n in range(4)] for sort in SORTS} == {
+        "by task": ["a", "b", "c", "d"],
+        "failed first": ["b", "c", "d", "a"],
+        "dearest first": ["a", "c", "b", "d"],
+        "longest first": ["b", "c", "a", "d"],
+    }
+    assert [rows("by task").failed(task, 1) for task in ("a", "b", "d")] == [1, 1, 1]
+    assert rows("by task").failed("a", -1) == 1
+    assert TaskRows(Story(["x"]).state, lambda task: task.status).failed("x", 1) is None

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection
+from typing import Literal, get_args
 
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.state import RunState, TaskState
@@ -10,15 +11,59 @@ from agentbatch.tui.lines.filter import Filter
 StatusOf = Callable[[TaskState], ShownStatus]
 
 
-class TaskRows:
-    """Rows in task order. Tasks come and go one by one: what changes in a run of ten thousand is a few at a time."""
+Sort = Literal["by task", "failed first", "dearest first", "longest first"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
-    def __init__(self, state: RunState, status: StatusOf, chosen: Filter | None = None) -> None:
+FAILED: frozenset[ShownStatus] = frozenset({"error", "timeout", "cancelled", "skipped", "interrupted"})
+_FIRST: tuple[frozenset[ShownStatus], ...] = (
+    frozenset({"error", "timeout"}),
+    frozenset({"cancelled", "skipped", "interrupted"}),
+    frozenset({"coding", "evaluating", "paused"}),
+    frozenset({"queued"}),
+)
+"""Those that somebody has to look at, those that were left, those under way, those to come; then the completed ones."""
+
+
+class TaskRows:
+    """Rows in task order, or sorted by what the tasks were when it was made. Tasks come and go one by one: what changes
+    in a run of ten thousand is a few at a time."""
+
+    def __init__(
+        self,
+        state: RunState,
+        status: StatusOf,
+        chosen: Filter | None = None,
+        sort: Sort = "by task",
+        now: float = 0.0,
+    ) -> None:
         self.state = state
         self.status = status
         self.filter = chosen
-        self._order = {task_id: place for place, task_id in enumerate(state.tasks)}
-        self._ids = [task_id for task_id in state.tasks if self._shows(task_id)]
+        self.sort = sort
+        ids = list(state.tasks) if sort == "by task" else self._sorted(sort, now)
+        self._order = {task_id: place for place, task_id in enumerate(ids)}
+        self._ids = [task_id for task_id in ids if self._shows(task_id)]
+
+    def _sorted(self, sort: Sort, now: float) -> list[str]:
+        """Equal ones stay in task order."""
+
+        def key(task: TaskState) -> float:
+            if sort == "failed first":
+                status = self.status(task)
+                return next((place for place, group in enumerate(_FIRST) if status in group), len(_FIRST))
+            return -(task.cost or 0.0) if sort == "dearest first" else -task.duration(now)
+
+        return [task.id for task in sorted(self.state.tasks.values(), key=key)]
+
+    def failed(self, task_id: str | None, step: int) -> int | None:
+        """The row of the next failed task behind this one (`step` 1) or before it (-1), around the ends; None: none has
+        failed."""
+        here = self.row(task_id) or 0
+        for distance in range(1, len(self._ids) + 1):
+            row = (here + step * distance) % len(self._ids)
+            if self.status(self.state.tasks[self._ids[row]]) in FAILED:
+                return row
+        return None
 
     def __len__(self) -> int:
         return len(self._ids)

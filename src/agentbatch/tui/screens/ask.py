@@ -19,26 +19,37 @@ class Choice(NamedTuple):
     value: str
 
 
+NO = ("escape", "n")
+"""Of every question: what a person presses who wants nothing of it."""
+
+
 class AskScreen(ModalScreen[str]):
-    """Asks, and returns the chosen value; empty for esc."""
+    """Asks, and returns the chosen value; empty for `NO`, whose keys are no choice's."""
 
     CSS_PATH = "ask.tcss"
 
     def __init__(self, question: str, choices: Sequence[Choice], stay: str = "Stay") -> None:
         """`question` and the choices' texts are harmless; `stay` says what esc does."""
         super().__init__()
+        if any(choice.key in NO for choice in choices):
+            raise ValueError("n is no")
         self._question = question
-        self._choices = [*choices, Choice("escape", stay, "")]
+        self._choices = choices
+        self._stay = stay
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(self._question, markup=False, id="question")
-            for choice in self._choices:
-                key = "esc" if choice.key == "escape" else choice.key
-                yield Static(Content.assemble((f" {key} ", "bold $text-primary"), " ", choice.text))
+            for key, text in [
+                *((choice.key, choice.text) for choice in self._choices),
+                ("n", f"{self._stay} (esc)"),
+            ]:
+                yield Static(Content.assemble((f" {key} ", "bold $text-primary"), " ", text))
 
     def on_key(self, event: Key) -> None:
         event.stop()
+        if event.key in NO:
+            self.dismiss("")
         for choice in self._choices:
             if event.key == choice.key:
                 self.dismiss(choice.value)

@@ -22,7 +22,7 @@ from agentbatch.tasks.agents.starting_files import place_starting_files
 from agentbatch.text import clip, counted, harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.launch import Earlier, task_rows
+from agentbatch.tui.lines.launch import Earlier, earlier_line, task_rows
 from agentbatch.tui.lines.launch_words import launch_words
 from agentbatch.tui.reading.launch_check import Findings, Place, check, earlier_run, estimate
 from agentbatch.tui.reading.launch_choices import (
@@ -32,6 +32,7 @@ from agentbatch.tui.reading.launch_choices import (
     to_remember,
     write_choices,
 )
+from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 from agentbatch.tui.widgets.launch.launch_actions import LaunchActions
 from agentbatch.tui.widgets.launch.launch_findings import LaunchFindings
@@ -93,6 +94,10 @@ class LaunchScreen(SizedScreen[None]):
         self._starting: Starting | None = None
         self._waiting = at_once
         """Start was pressed before the check was over."""
+        self._at_once = at_once
+        """The command line has said what starts."""
+        self.exit_code = 0
+        """Of the run that was here last."""
 
     def compose(self) -> ComposeResult:
         yield TooSmall()
@@ -194,8 +199,28 @@ class LaunchScreen(SizedScreen[None]):
         if self._findings is None:
             self._waiting = True
             self._check()
-        elif self._can_start:
-            self._start(launch_words(self._words, self._chosen), remember=True)
+        elif not self._can_start:
+            return
+        elif self._earlier is not None and self._earlier.can_resume and not self._at_once:
+            self._ask_which(self._earlier)
+        else:
+            self._start_new()
+
+    def _start_new(self) -> None:
+        self._at_once = False
+        self._start(launch_words(self._words, self._chosen), remember=True)
+
+    @work(exclusive=True, group="ask")
+    async def _ask_which(self, earlier: Earlier) -> None:
+        choices = [
+            Choice("r", f"Resume it: {earlier.left:,} of {counted(earlier.total, 'task')} left", "resume"),
+            Choice("s", "Start a new run: all tasks from their beginning", "new"),
+        ]
+        answer = await self.app.push_screen_wait(AskScreen(earlier_line(earlier), choices, "Neither"))
+        if answer == "resume":
+            self._resume()
+        elif answer:
+            self._start_new()
 
     @on(Button.Pressed, "#resume")
     def _resume(self) -> None:
@@ -256,7 +281,7 @@ class LaunchScreen(SizedScreen[None]):
 
     def action_leave(self) -> None:
         self.action_call_off()
-        self.app.exit(0)
+        self.app.exit(self.exit_code)
 
     def action_results(self) -> None:
         self.post_message(self.Results())

@@ -53,6 +53,14 @@ class LeavingRun(SteeringKeys):
         else:
             self._ask_before_leaving(self.engine)
 
+    def action_back(self) -> None:
+        """To the screen below; a run of ours that is under way asks first."""
+        below = len(self.app.screen_stack) > 2
+        if self.engine is not None and self.view.condition == "running":
+            self._ask_before_leaving(self.engine)
+        elif below:
+            self.dismiss(None)
+
     @work(exclusive=True, group="leave")
     async def _ask_before_leaving(self, engine: OwnEngine) -> None:
         choices = [

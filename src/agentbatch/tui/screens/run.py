@@ -6,7 +6,6 @@ from typing import Protocol
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Footer, Static, TabbedContent, TabPane
@@ -50,10 +49,7 @@ class RunScreen(LeavingRun):
 
     place = "run"
     CSS_PATH = "run.tcss"
-    BINDINGS = [  # noqa: RUF012 - as Textual has it
-        *bindings(keys_of("run")),
-        Binding("escape", "close_input", "Back", show=False),
-    ]
+    BINDINGS = bindings(keys_of("run"))
 
     def __init__(
         self,
@@ -163,7 +159,8 @@ class RunScreen(LeavingRun):
             log = self.view.folder.path / "engine.log"
             self.inform(f"The engine has died. What it said last: {log}", "error")
         elif before == "running":
-            self.inform(f"The run is over: {self._condition}.")
+            back = " Esc goes back." if len(self.app.screen_stack) > 2 else ""
+            self.inform(f"The run is over: {self._condition}.{back}")
 
     def _tick(self) -> None:
         self._standing = standing(self.view.state, self._condition, self._now())
@@ -242,6 +239,13 @@ class RunScreen(LeavingRun):
     async def action_export(self) -> None:
         await ask_and_export(self.app, source_of(self.view), Path.cwd(), self._now())
 
+    def action_sort(self) -> None:
+        self.inform(f"Sorted {self._table.sort_next()}, as it is now.")
+
+    def action_failed(self, step: int) -> None:
+        if not self._table.go_to_failed(step):
+            self.inform("No task that is shown has failed.", "warning")
+
     def action_filter(self) -> None:
         self._entry.open("filter")
 
@@ -276,10 +280,9 @@ class RunScreen(LeavingRun):
             self._table.focus()
         elif self.has_class("zoomed"):
             self.action_zoom()
-        elif len(self.app.screen_stack) > 2:
-            self.action_leave()
         else:
             self._table.focus()
+            self.action_back()
 
     def action_search_next(self) -> None:
         self._transcript.search_next(1)

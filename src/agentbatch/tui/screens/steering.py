@@ -1,15 +1,19 @@
 """The keys of the run screen that send commands to the engine."""
 
 from textual import work
+from textual.events import Key
 
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, send_command
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state import TaskState
 from agentbatch.text import clip
+from agentbatch.tui.keys import keys_of
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.sized import SizedScreen
+
+STEERING = frozenset(name for key in keys_of("run") if key.steers for name in key.keys.split(","))
 
 SHOWN_ID = 40
 """Cells of a task's id in a question."""
@@ -24,6 +28,13 @@ class SteeringKeys(SizedScreen[None]):
     def chosen(self) -> TaskState | None:
         """The task that the cursor is on."""
         raise NotImplementedError
+
+    def on_key(self, event: Key) -> None:
+        """A key that steers, of somebody who only looks on."""
+        if not self.control and {event.key, event.character} & STEERING and self._lives():
+            self.inform(
+                "You are only looking on: `agentbatch attach --control` opens the run to steer it.", "warning"
+            )
 
     def action_pause_task(self) -> None:
         task = self.chosen
@@ -61,7 +72,7 @@ class SteeringKeys(SizedScreen[None]):
             return
         choices = [
             Choice("s", "Stop: nothing new starts, running iterations end first", "stop"),
-            Choice("n", "Stop now: calls and commands under way are cut off", "now"),
+            Choice("x", "Stop now: calls and commands under way are cut off", "now"),
         ]
         answer = await self.app.push_screen_wait(
             AskScreen("Stop the whole run? It can be resumed later.", choices, "No")

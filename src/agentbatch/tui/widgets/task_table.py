@@ -18,7 +18,7 @@ from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tui.lines.filter import Filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS, HEADS, Cells, cells, column_widths, joined, outgrown
-from agentbatch.tui.lines.task_rows import StatusOf, TaskRows
+from agentbatch.tui.lines.task_rows import SORTS, Sort, StatusOf, TaskRows
 
 SETTLED = 0.1
 """Seconds that the cursor has to stand before the chosen task is shown."""
@@ -73,14 +73,31 @@ class TaskTable(ScrollView, can_focus=True):
 
     def set_state(self, state: RunState, status: StatusOf) -> None:
         """Show this run's tasks, in task order; also when there are more or fewer."""
-        self._rows = TaskRows(state, status, self._rows.filter)
+        self._rows = TaskRows(state, status, self._rows.filter, self._rows.sort, self._now())
         self._rearranged()
 
     def set_filter(self, chosen: Filter | None) -> None:
         """None: all tasks. The cursor stays in sight."""
-        self._rows = TaskRows(self._rows.state, self._rows.status, chosen)
+        rows = self._rows
+        self._rows = TaskRows(rows.state, rows.status, chosen, rows.sort, self._now())
         self._rearranged()
         self._scroll_to_cursor()
+
+    def sort_next(self) -> Sort:
+        """In another order, which is returned. The cursor stays on its task, in sight."""
+        rows = self._rows
+        sort = SORTS[(SORTS.index(rows.sort) + 1) % len(SORTS)]
+        self._rows = TaskRows(rows.state, rows.status, rows.filter, sort, self._now())
+        self._rearranged()
+        self._scroll_to_cursor()
+        return sort
+
+    def go_to_failed(self, step: int) -> bool:
+        """Put the cursor on the next failed task (1), or the one before (-1). False: none is shown."""
+        row = self._rows.failed(self._selected, step)
+        if row is not None:
+            self._go(row)
+        return row is not None
 
     def update_tasks(self, ids: Collection[str]) -> None:
         """These tasks have changed."""

@@ -1,0 +1,23 @@
+"""Questions: n and esc are no, whatever is asked."""
+
+import pytest
+from textual.app import App
+
+from agentbatch.tui.screens.ask import AskScreen, Choice
+
+
+@pytest.mark.parametrize(("key", "answer"), [("n", ""), ("escape", ""), ("y", "yes")])
+async def test_n_and_esc_are_no(key: str, answer: str) -> None:
+    answers: list[str | None] = []
+    app: App[None] = App()
+    async with app.run_test() as pilot:
+        app.push_screen(AskScreen("Really?", [Choice("y", "Yes", "yes")], "No"), answers.append)
+        await pilot.pause()
+        await pilot.press("x", key)
+        await pilot.pause()
+    assert answers == [answer]
+
+
+def test_no_choice_takes_the_key_of_no() -> None:
+    with pytest.raises(ValueError, match="n is no"):
+        AskScreen("Stop?", [Choice("n", "Stop now", "now")])
