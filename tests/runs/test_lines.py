@@ -417,3 +417,16 @@ def test_tokens_that_come_have_a_line_in_the_verbose_form_only() -> None:
     event = e.ModelCallProgressed(task_id="t1", role="coder", tokens=1212, seconds=18.0)
     assert Log(verbose=True).at(18, event) == ["[12:00:18] task 1/2: coder: generating ≈1,212 tokens, 0:18"]
     assert Log(verbose=False).at(18, event) == []
+
+
+def test_a_task_that_never_began_has_no_figures() -> None:
+    log = Log(tasks=3)
+    log.at(1, e.TaskStarted(task_id="t1"))
+    end = {"status": "cancelled", "reason": "interrupted", "resumable": True}
+    assert log.at(2, e.TaskFinished.model_validate({"task_id": "t2", **end})) == []
+    assert [text[11:38] for text in log.at(2, e.TaskFinished.model_validate({"task_id": "t1", **end}))] == [
+        "task 1/3: cancelled: the ru",
+        "task 1/3: cancelled in 1.0s",
+    ]
+    skipped = {"task_id": "t3", "status": "skipped", "reason": "dependency_failed", "error": "It needs t1."}
+    assert log.at(3, e.TaskFinished.model_validate(skipped)) == ["[12:00:03] task 3/3: skipped: It needs t1."]

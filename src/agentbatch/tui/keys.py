@@ -45,7 +45,7 @@ KEYS: tuple[Key, ...] = (
     Key("search", "ctrl+f,s", "s", "Search", "Search in the transcript (n next, N previous)", "run"),
     Key("search_next", "n", "n", "Next", "The next place that the search found", "run"),
     Key("search_previous", "N", "N", "Previous", "The place before", "run"),
-    Key("sort", "S", "S", "Sort", "Sort: by task, failed first, dearest first, longest first", "run"),
+    Key("sort", "S", "S", "Sort", "Sort: by task, failed, dearest or longest first", "run"),
     Key("failed(1)", "right_square_bracket", "]", "Next failed", "The next task that has failed", "run"),
     Key("failed(-1)", "left_square_bracket", "[", "Failed before", "The failed task before", "run"),
     Key("close_input", "escape", "esc", "Back", "Back: close what is open, then to the screen before", "run"),

@@ -110,6 +110,7 @@ def test_an_interrupted_run_tells_the_command_that_goes_on(story: Callable[..., 
     run.at(3, e.RunFinished(interrupted=True))
     lines = render_text(summary_of(run.state), 80)
     assert lines[-1] == "Resume with  agentbatch resume 20270115-120000-ab12"
+    assert [cause.numbers for cause in group_causes(list(run.state.tasks.values()))] == [(2,)]
 
 
 def test_causes_keep_different_errors_apart(story: Callable[..., Any]) -> None:

@@ -5,11 +5,14 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from agentbatch.cli.flags import add_setting_flags, given_settings
-from agentbatch.config import Settings, load_settings
+from agentbatch.cli.setup.check import Check
+from agentbatch.cli.setup.origins import origins
+from agentbatch.config import Loaded, load
 from agentbatch.text import fold, harmless
 
 DESCRIPTION = """\
@@ -52,16 +55,16 @@ def run(args: argparse.Namespace) -> int:
     machine = "local" in given
     if given.get("local") == "":
         del given["local"]
-    settings = load_settings(given, os.environ, getattr(args, "env_file", None))
-    return asyncio.run(_run(settings, machine))
+    loaded = load(given, os.environ, getattr(args, "env_file", None))
+    return asyncio.run(_run(loaded, machine))
 
 
-async def _run(settings: Settings, machine: bool) -> int:
+async def _run(loaded: Loaded, machine: bool) -> int:
     from agentbatch.cli.setup.checks import checks  # heavy: the model client
 
     results: list[str] = []
     width = shutil.get_terminal_size().columns
-    async for check in checks(settings, Path.cwd(), machine=machine):
+    async for check in _all(loaded, checks(loaded.settings, Path.cwd(), machine=machine)):
         head = f"{check.result:<5} {check.name:<22} "
         lines = fold(harmless(check.detail), max(20, width - len(head)))
         sys.stdout.write(head + ("\n" + " " * len(head)).join(lines) + "\n")
@@ -70,3 +73,11 @@ async def _run(settings: Settings, machine: bool) -> int:
     failed, warned = results.count("fail"), results.count("warn")
     sys.stdout.write(f"\n{failed} failed, {warned} warnings, {results.count('ok')} ok.\n")
     return 1 if failed else 0
+
+
+async def _all(loaded: Loaded, tried: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    """Where the settings come from, and then what was tried with them."""
+    for check in origins(loaded):
+        yield check
+    async for check in tried:
+        yield check

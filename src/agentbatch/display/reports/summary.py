@@ -121,8 +121,8 @@ def group_causes(tasks: Sequence[TaskState]) -> list[Cause]:
     texts: dict[tuple[str, str], str] = {}
     numbers: dict[tuple[str, str], list[int]] = {}
     for task in tasks:
-        if not task.finished or task.status == "completed":
-            continue
+        if not task.finished or task.status == "completed" or task.reason == "interrupted":
+            continue  # an interruption is no cause: the headline says that the run ended before
         reason = task.reason or ""
         detail = first_line(task.error) if reason in _TOLD_APART_BY_ERROR else ""
         key = (reason or task.status, _VARYING.sub("#", detail))
