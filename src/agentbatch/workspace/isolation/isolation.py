@@ -74,11 +74,11 @@ class Isolation:
         return await self._disk.run(lambda: self._worktree(source, folder, name))
 
     def _copy(self, source: Path, folder: Path, leave_out: Collection[Path], stop: Event) -> IsolatedDir:
-        before = self._sources.get(source) or take_snapshot(source, contents=self._contents)
+        before = self._sources.get(source) or take_snapshot(source, contents=self._contents, stop=stop)
         isolated = make_copy(self._git, source, folder, leave_out, stop)
         if not isolated.fresh:
             return isolated
-        after = self._sources[source] = take_snapshot(source, before, contents=self._contents)
+        after = self._sources[source] = take_snapshot(source, before, contents=self._contents, stop=stop)
         self._latest = begun = look_at_copy(isolated, before, after, self._contents)
         return replace(isolated, begun=begun, seen=after)
 
