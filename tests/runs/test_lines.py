@@ -74,8 +74,8 @@ def call(task: str = "t1", **changes: object) -> e.ModelCallFinished:
 def test_header_names_models_and_hosts_but_no_password() -> None:
     assert Log().lines == [
         "[12:00:00] agentbatch 0.1.0, run r1: 2 tasks, parallel, 3 at a time",
-        "[12:00:00] coder m-coder at api.example.com",
-        "[12:00:00] evaluator m-judge at 127.0.0.1",
+        "[12:00:00] coder m-coder at api.example.com/v1",
+        "[12:00:00] evaluator m-judge at 127.0.0.1:80/v1",
         "[12:00:00] sandbox none",
         "[12:00:00] warning: no sandbox: install bubblewrap",
     ]

@@ -216,7 +216,9 @@ def retry_command(state: RunState) -> str:
 
 
 def _host(endpoint: str, rehearsal: bool) -> str:
-    """Only the host: an endpoint's URL may carry a password."""
+    """Host, port and path: what of an endpoint is wrong most often. The rest of a URL may carry a password."""
     if rehearsal:
         return ""
-    return f" at {clip(urlsplit(endpoint).hostname or 'an unnamed host', 60)}"
+    parts = urlsplit(endpoint)
+    place = parts.netloc.rpartition("@")[2] + parts.path
+    return f" at {clip(place if parts.hostname else 'an unnamed host', 60)}"

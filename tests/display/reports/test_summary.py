@@ -103,6 +103,13 @@ def test_the_whole_summary(mixed: RunState) -> None:
     ]
 
 
+def test_a_resumption_of_what_was_over_does_not_tell_all_again(mixed: RunState) -> None:
+    lines = render_text(summary_of(mixed, nothing_ran=True), 80)
+    assert lines[0] == "Summary of run 20270115-120000-ab12"
+    assert lines[-1].startswith("Retry with   agentbatch resume")
+    assert not {"Tasks", "Causes of errors", "What these tokens would cost elsewhere"} & set(lines)
+
+
 def test_an_interrupted_run_tells_the_command_that_goes_on(story: Callable[..., Any]) -> None:
     run = story(["a", "b"])
     run.finish("a", 1, status="cancelled", reason="interrupted", resumable=True)

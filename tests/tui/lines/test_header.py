@@ -1,5 +1,7 @@
 """The head of the run screen."""
 
+import pytest
+
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import RunCondition
 from agentbatch.text import width
@@ -146,3 +148,15 @@ def test_in_ascii() -> None:
     lines = told(story, "running", 2, plain=True)
     assert all(line.isascii() for line in lines), lines
     assert lines[1].startswith("+ 0 done  * 1 running  . 3 queued ")
+
+
+@pytest.mark.parametrize(("failed", "tone"), [(False, "$text-success"), (True, "$text-warning")])
+def test_a_finished_run_is_green_where_all_is_completed(failed: bool, tone: str) -> None:
+    story = begun(1)
+    (task,) = story.state.tasks
+    story.start(task)
+    story.finish(task, 5, **({"status": "error", "reason": "stalled"} if failed else {}))
+    line = header_lines(
+        story.state, "r1", "finished", standing(story.state, "finished", NOON), 5, 80, Glyphs(), control=True
+    )[0]
+    assert tone in str(line.spans)

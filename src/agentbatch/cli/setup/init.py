@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"  {placed.done:<7}  {placed.what}\n")
     sys.stdout.write(
         "\nNext: put your tasks into task.json and your key into .env, then run\n"
-        "`agentbatch doctor` and `agentbatch --parallel 3`. Without a key the sample tasks\n"
-        "run on the rehearsal model (scripted replies, no AI).\n"
+        "`agentbatch doctor` and `agentbatch --parallel 3`. Without a key the sample\n"
+        "tasks run on the rehearsal model (scripted replies, no AI).\n"
     )
     return 0

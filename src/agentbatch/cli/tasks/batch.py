@@ -13,9 +13,11 @@ from agentbatch.config import TEST_MODE_TASKS, Settings
 from agentbatch.display.display import Display, make_display
 from agentbatch.display.reports.dry_run import render_dry_run
 from agentbatch.display.reports.summary import Summary
+from agentbatch.runs.events import Event, TaskResumed, TaskStarted
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.runs.session import Engine
+from agentbatch.runs.state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.resume.resume import what_runs
 from agentbatch.tasks.spec.plan import Plan
@@ -56,14 +58,25 @@ async def _run(prepared: PreparedRun, display: Display) -> int:
         stopper.attach(engine)
         tell_ready(engine.run_folder)
 
+    worked = False
+
+    def note(event: Event, _: RunState) -> None:
+        nonlocal worked
+        worked = worked or isinstance(event, TaskStarted | TaskResumed)
+
     outcome: RunOutcome | None = None
     display.open()
     try:
-        outcome = await run_batch(prepared, listeners=[display.on_event], on_start=begun)
+        outcome = await run_batch(prepared, listeners=[note, display.on_event], on_start=begun)
     finally:
         display.close(
             Summary(
-                outcome.state, outcome.comparison, outcome.results_file, outcome.run_folder, outcome.exit_code
+                outcome.state,
+                outcome.comparison,
+                outcome.results_file,
+                outcome.run_folder,
+                outcome.exit_code,
+                nothing_ran=prepared.resumed is not None and not worked,
             )
             if outcome is not None
             else None

@@ -45,6 +45,8 @@ class Summary:
     """False: the run is under way, or its folder is not here."""
     newest: bool = True
     """Commands mean it without naming it."""
+    nothing_ran: bool = False
+    """A resumption of what was over: all has been told at its end."""
 
     @property
     def run_id(self) -> str:
@@ -137,7 +139,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
     """The whole summary, no line wider than `width` (but at least 40). Section titles stand at the margin."""
     width = max(40, width)
     state, tasks = summary.state, summary.tasks
-    sections = [
+    whole = [
         _headline(summary, width),
         _token_table(state, width, judged=summary.judged),
         _task_list(tasks, width),
@@ -157,6 +159,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
         ),
         _places(summary),
     ]
+    sections = [whole[0], whole[-1]] if summary.nothing_ran else whole
     return [line for section in sections if section for line in [*section, ""]][:-1]
 
 

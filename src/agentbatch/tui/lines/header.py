@@ -89,12 +89,18 @@ def header_lines(
     )
 
 
+_TONES = {"running": "$text-primary", "finished": "$text-success"}
+
+
 def _first(state: RunState, title: str, condition: RunCondition, columns: int, control: bool) -> Content:
     info = state.info
     word: str = condition
     if condition == "running":
         word = "paused" if state.paused else "asleep" if state.asleep is not None else word
-    tone = {"running": "$text-primary", "finished": "$text-success"}.get(word, "$text-warning")
+    if word == "finished" and state.count("completed") < state.total:
+        tone = "$text-warning"  # green is for all of them
+    else:
+        tone = _TONES.get(word, "$text-warning")
     words = [clip(title, 40), *([_mode(state, info), _models(info)] if info else [])]
     lead, end = "agentbatch ", "" if control else " · read-only"
     room = max(0, columns - len(lead) - len(word) - 3 - len(end))
