@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from agentbatch.files import write_atomic
+from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.workspace.isolation.git import BRANCHES
 from agentbatch.workspace.isolation.worktree import Worktree
 from agentbatch.workspace.workspace import Snapshot
@@ -71,7 +71,7 @@ def record_isolated_dir(isolated: IsolatedDir, phase: Phase) -> None:
         },
     }
     # ASCII, since a path may hold bytes that are no UTF-8.
-    write_atomic(isolated.folder / RECORD, json.dumps(record, indent=2) + "\n")
+    write_atomic(isolated.folder / RECORD, json.dumps(record, indent=2) + "\n", mode=PRIVATE)
 
 
 def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentbatch.files import json_object, write_atomic
+from agentbatch.files import PRIVATE, json_object, write_atomic
 from agentbatch.text import list_names
 from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
 from agentbatch.workspace.files.privileges import take_privileges
@@ -26,7 +26,7 @@ def begin_watch(root: Path, programs: Sequence[Path], folder: Path, *, resume: b
         return
     kept = {"git": dict(control(root)), "programs": _programs(root, programs)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(record, json.dumps(kept) + "\n")
+    write_atomic(record, json.dumps(kept) + "\n", mode=PRIVATE, follow=False)
 
 
 def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
