@@ -18,9 +18,9 @@ from agentbatch.cli.main import main
 from agentbatch.tasks.evaluator import builtin
 from agentbatch.tasks.evaluator.checks.check import CheckSource
 from agentbatch.tasks.evaluator.checks.sources import Checks
-from agentbatch.tasks.evaluator.judging import judge
+from agentbatch.tasks.evaluator.judging import judgement, unrun
 from agentbatch.tasks.evaluator.judging.grounding import Grounded
-from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.tasks.results.shape import Verdict
 
@@ -49,9 +49,9 @@ def without_grounding() -> None:
     def proven(facts: Facts, judgement: Judgement, *_: object, **__: object) -> Facts:
         return replace(facts, unjudged=judgement.failure)
 
-    put(judge, "ground", ground)
+    put(judgement, "ground", ground)
     put(builtin, "proven", proven)
-    put(builtin, "to_be_run", lambda *_: ())
+    put(unrun, "to_be_run", lambda *_: ())
 
 
 def put(module: ModuleType, name: str, value: Any) -> None:

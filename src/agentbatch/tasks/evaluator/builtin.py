@@ -34,9 +34,10 @@ from agentbatch.tasks.evaluator.evaluator import (
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.gathering import gathered
 from agentbatch.tasks.evaluator.judging.hands import Hands, look_line
-from agentbatch.tasks.evaluator.judging.judge import Judge, Judgement
+from agentbatch.tasks.evaluator.judging.judge import Judge
+from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.proof import known, own_failure, proven
-from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
+from agentbatch.tasks.evaluator.judging.standing_in import vouched_for
 from agentbatch.tasks.evaluator.judging.unrun import Unrun
 from agentbatch.tasks.evaluator.judging.verdict import (
     Facts,
@@ -171,9 +172,7 @@ class BuiltinEvaluator:
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:
         """A judgement, and the evidence with what the judge has run itself."""
         steps = self._parts.evaluator.limits.steps
-        if judge.weak_model:
-            return standing_in(await judge.judge(evidence), evidence), evidence
-        if not steps or judge.model.tool_mode != "native":
+        if judge.weak_model or not steps or judge.model.tool_mode != "native":
             return await judge.judge(evidence), evidence
         hands = Hands(self._running(), steps, evidence.runs)
         try:

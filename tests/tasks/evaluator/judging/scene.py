@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.evaluator import TurnEvidence
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.reached import to_be_run
-from agentbatch.tasks.evaluator.judging.judge import judged
+from agentbatch.tasks.evaluator.judging.judgement import judged
 from agentbatch.tasks.evaluator.judging.proof import proven
 from agentbatch.tasks.evaluator.judging.reply import NoVerdict
 from agentbatch.tasks.evaluator.judging.verdict import Facts, refusals

@@ -182,6 +182,8 @@ def test_that_a_file_is_sound_shows_nothing_and_is_the_judges_to_mend() -> None:
         ("1\\\\8", "1\\8"),
         ("1\\n8", "1 8"),
         ("'\\d+'", "'d+'"),
+        (r"r'\bx\f'", "r'bxf'"),
+        ("r'\bx\f'", "r'bxf'"),
         ("a\\8", "a8"),
         ("\\", ""),
     ],

@@ -1,7 +1,7 @@
 """What speaks for a verdict beside its quotes."""
 
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.proof import proven
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from tests.tasks.evaluator.judging.scene import snapshot

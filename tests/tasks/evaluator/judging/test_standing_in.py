@@ -8,7 +8,7 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.judge import judged
+from agentbatch.tasks.evaluator.judging.judgement import judged
 from agentbatch.tasks.evaluator.judging.proof import proven
 from agentbatch.tasks.evaluator.judging.standing_in import standing_in, vouched_for
 from agentbatch.tasks.evaluator.judging.verdict import Facts, refusals

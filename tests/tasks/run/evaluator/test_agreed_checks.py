@@ -181,3 +181,19 @@ async def test_without_either_the_coder_is_told_to_run_its_work_first(run_tasks:
     assert ran.task.status == "completed"
     assert len(ran.coder_requests()) == 2
     assert len(ran.evaluator_requests()) == 1
+
+
+async def test_a_small_judge_that_quotes_badly_is_not_asked_again_where_a_check_has_run_the_work(
+    run_tasks: Any,
+) -> None:
+    """Asked to quote better, it rather gives up what was right."""
+    prompt = f"{TASK}\n\n    double(2) == 4"
+    requirement = {"text": "it doubles", "met": True, "evidence": [{"ref": "F1", "quote": "return n ** 9"}]}
+    judge = Say(verdict={**COMPLETE, "requirements": [requirement]}, times=1)
+    gives_up = Say(verdict={**COMPLETE, "complete": False})
+    script = Script(prompt=prompt, coder=[write(RIGHT)], evaluator=[judge, gives_up], checks=[Say()])
+    ran = await run_tasks([task(prompt)], [script])
+    assert (ran.task.status, ran.task.iteration) == ("completed", 1)
+    assert len(ran.evaluator_requests()) == 1
+    (verdict,) = ran.task.verdicts
+    assert verdict.verdict["requirements"][0]["evidence"][0]["where"].startswith("its own quotes do not hold")

@@ -13,11 +13,11 @@ from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.role_models import ANSWER_ROOM
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.evidence.evidence import WEIGHTS, Evidence, Shown
-from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
 from agentbatch.tasks.evaluator.judging.hands import Hands
-from agentbatch.tasks.evaluator.judging.reply import NoVerdict, parse_verdict
-from agentbatch.tasks.evaluator.judging.verdict import redacted, verdict_schema
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.evaluator.judging.judgement import Judgement, accepts, judged
+from agentbatch.tasks.evaluator.judging.reply import NoVerdict
+from agentbatch.tasks.evaluator.judging.standing_in import standing_in
+from agentbatch.tasks.evaluator.judging.verdict import verdict_schema
 
 UNFINISHED = frozenset(("length", "content_filter"))
 """Finish reasons of replies that are not the judge's whole answer, however whole they look."""
@@ -36,42 +36,6 @@ MAX_QUOTED = 600
 
 MIN_EVIDENCE = 200
 """Tokens; with less than this beside the task there is nothing to judge by."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and what holds of it, or the sentence that says why there is none."""
-
-    verdict: Verdict | None
-    """Grounded: what its quotes do not hold is not met."""
-    failure: str = ""
-    ungrounded: tuple[str, ...] = ()
-    """What does not hold, a sentence each."""
-    misquoted: bool = False
-    """All of that is the judge's own fault."""
-    unshown: tuple[str, ...] = ()
-    """Requirements that it calls met, and that nothing shows."""
-    quotes_run: bool = False
-    """It quotes something that ran with exit code 0 after the last change."""
-    unquoted: str = ""
-    """A sentence for the judge, where it should, and does not."""
-    expected: frozenset[str] = frozenset()
-    """Refs of what failed as it had to, by the verdict."""
-    unseen: tuple[str, ...] = ()
-    """Changed sources that could not be shown."""
-
-    @classmethod
-    def of(cls, grounded: Grounded, shown: Shown) -> "Judgement":
-        return cls(
-            grounded.verdict,
-            ungrounded=grounded.problems,
-            misquoted=grounded.misquoted,
-            unshown=grounded.unshown,
-            quotes_run=grounded.quotes_run,
-            unquoted=grounded.unquoted,
-            expected=grounded.expected,
-            unseen=shown.unseen,
-        )
 
 
 @dataclass
@@ -129,6 +93,8 @@ class Judge:
             answer = self.redact(reply.content)
             try:
                 judgement = judged(_content(reply), evidence, question.shown, self.redact)
+                if self.weak_model:  # asked to quote better, a small one rather gives up what was right
+                    judgement = standing_in(judgement, evidence)
             except NoVerdict as error:
                 problem = str(error)
                 again = _again(reply, problem)
@@ -215,11 +181,6 @@ class _Question:
     shown: Shown
 
 
-def accepts(verdict: Verdict | None) -> bool:
-    """It says that the work is done."""
-    return verdict is not None and verdict.complete and not verdict.blocked
-
-
 def _ground_it(problems: Sequence[str]) -> str:
     """What the judge is asked after a verdict whose quotes do not hold."""
     shown = " ".join([problem for problem in problems if problem][:MAX_PROBLEMS])
@@ -227,13 +188,6 @@ def _ground_it(problems: Sequence[str]) -> str:
         f"{shown} Quote word for word what stands under that ref; what no evidence shows is not met, and complete is "
         "then false. Answer with the JSON object only."
     )
-
-
-def judged(content: str, evidence: Evidence, shown: Shown, redact: Redactor) -> Judgement:
-    """What a reply says, as far as it holds. Pure. Raises NoVerdict."""
-    verdict = redacted(parse_verdict(content), redact)
-    grounded = ground(verdict, shown.pieces, redact, can_run=evidence.can_run, must_run=evidence.must_run)
-    return Judgement.of(grounded, shown)
 
 
 def _content(reply: Reply) -> str:

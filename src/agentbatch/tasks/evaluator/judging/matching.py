@@ -7,7 +7,16 @@ MAX_PLACES = 50
 ASIDE = " \t\r\n\"'`.,;:!?"
 """What a judge puts around a quote."""
 _TYPED = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u00a0": " "}
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2026": "...",
+        "\u00a0": " ",
+        "\b": "b",
+        "\f": "f",
+    }
 )
 _ESCAPES = re.compile(r"(\d?)\\+(?=(\d?))")
 _FAR_EAST = "\u2e80"
@@ -38,7 +47,7 @@ def stands_in(words: str, text: str) -> bool:
 
 def folded(text: str) -> str:
     """White space as one space, typographic signs as they are typed, and no escapes: a judge that copies a program into
-    JSON loses some."""
+    JSON loses some, or makes others of them."""
     plain = text.translate(_TYPED).replace("\\n", " ").replace("\\t", " ")
     return " ".join(_ESCAPES.sub(_unescaped, plain).split())
 

@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.evaluator import TurnEvidence
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
-from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff import changes

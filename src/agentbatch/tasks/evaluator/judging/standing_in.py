@@ -8,7 +8,7 @@ from agentbatch.tasks.agents.named_files import named_files
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
-from agentbatch.tasks.evaluator.judging.judge import Judgement
+from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.results.shape import Quote, Requirement
 from agentbatch.workspace.files.diff import changes
 

@@ -8,7 +8,7 @@ from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
 from agentbatch.tasks.evaluator.judging.execution.reached import loadable, to_be_loaded, to_be_run
-from agentbatch.tasks.evaluator.judging.judge import Judgement, accepts
+from agentbatch.tasks.evaluator.judging.judgement import Judgement, accepts
 
 
 @dataclass
