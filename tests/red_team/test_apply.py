@@ -122,11 +122,6 @@ def test_what_is_no_part_of_the_work_stays_away(source: Path, tmp_path: Path, na
     assert everything(source) == expected
 
 
-def instead(path: Path, make: Callable[[Path], object]) -> None:
-    path.unlink()
-    make(path)
-
-
 AFTERWARDS: dict[str, Attack] = {
     "the file": lambda c: write(c, "a.txt", "after the verdict\n"),
     "a link for the file": lambda c: link(c, **{"a.txt": "../../secret"}),
