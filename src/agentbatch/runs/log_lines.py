@@ -166,9 +166,8 @@ def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
         lines.append(VERIFIED_ALONE)
     elif event.status != "completed" and event.status != event.reason:
         lines.append(f"{event.status}: {reason_text(event.reason)}")
-    if (
-        not task.begun
-    ):  # it has no figures; of ten thousand that an interruption left the run's end says the number
+    if not task.begun:
+        # It has no figures; of ten thousand that an interruption left the run's end says the number.
         return [] if event.reason == "interrupted" else lines
     return [*lines, _finish_line(task, state)]
 
