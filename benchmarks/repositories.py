@@ -75,7 +75,10 @@ def make_repository(folder: Path, files: int) -> None:
         ["-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "--quiet", "--message", "All of it"],
         ["gc", "--quiet"],
     ):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+        # Else git would pack by itself, in the background, and refuse to at the end.
+        subprocess.run(
+            ["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", *words], cwd=folder, check=True
+        )
 
 
 def megabytes(folder: Path) -> float:
