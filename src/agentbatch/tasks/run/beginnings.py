@@ -56,7 +56,9 @@ class Beginnings:
                 self._release(task_id)
                 baseline.save(folder, self._redact)
             else:
-                await asyncio.to_thread(self._save, task_id, baseline)
+                # At once: a thread would be had only after the directories of all tasks that start now were read, and
+                # until then none of them would begin.
+                self._save(task_id, baseline)
 
     def _save(self, task_id: str, baseline: Baseline) -> None:
         files, folder = baseline.snapshot.files, self._folder.task(task_id)
