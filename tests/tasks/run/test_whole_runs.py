@@ -435,7 +435,7 @@ async def test_long_conversations_are_compacted(run_tasks: Any, tmp_path: Path) 
 async def test_what_an_endpoint_cannot_do_is_learnt_and_told(run_tasks: Any) -> None:
     refuse = {"tools", "json_schema", "json_object", "temperature", "max_tokens", "parallel_tool_calls"}
     coder = [calls(write("a")), calls(bash("cat a")), calls(FINISH)]
-    ran = await run_tasks([task()], [script(coder)], server={"refuse": refuse})
+    ran = await run_tasks([task()], [script(coder)], server={"refuse": refuse}, tool_mode="auto")
     assert ran.task.status == "completed", ran.task.error
     told = " ".join(n.text for n in ran.of_type(e.Notice))
     assert "tool calls" in told
