@@ -1,6 +1,6 @@
 """agentbatch's own overhead: wall time against the ideal, CPU, memory, cached input tokens.
 
-    python -m benchmarks.overhead [--tasks 200] [--at-once 100] [--latency 1.0] [--repeat 1]
+    python -m benchmarks.overhead [--tasks 200] [--at-once 100] [--latency 1.0] [--calls 4] [--repeat 1]
 
 Each measurement runs in a separate process against a rehearsal server in another one; figures are printed, nothing is
 asserted. Ideal wall time = tasks / at once x calls a task x latency. Wall and CPU count from the start of
@@ -23,13 +23,19 @@ from typing import Any
 
 from agentbatch.api import run_batch
 from agentbatch.config import load_settings
-from agentbatch.rehearsal.faults.benchmark import LONG_PROMPT, LONG_STEPS, SHORT_PROMPT
+from agentbatch.rehearsal.faults.benchmark import (
+    LONG_PROMPT,
+    LONG_STEPS,
+    MOST_STEPS,
+    SHORT_PROMPT,
+    stepped_prompt,
+)
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
 
-CALLS_A_TASK = 3
-"""Two coder steps and one evaluation."""
+EVALUATOR_CALLS = 2
+"""Of a task: the checks that it writes beforehand, and its verdict."""
 
 
 @contextlib.contextmanager
@@ -94,13 +100,16 @@ def inside(folder: Path, url: str, mode: str, at_once: int) -> dict[str, Any]:
     }
 
 
-def overhead(tasks: int, at_once: int, latency: float) -> None:
+def overhead(tasks: int, at_once: int, latency: float, calls: int) -> None:
     with server(latency) as url:
-        got = measure(url, SHORT_PROMPT, tasks, "parallel", at_once)
-    ideal = tasks / at_once * CALLS_A_TASK * latency
-    print(f"{tasks} tasks x {CALLS_A_TASK} calls, {latency:g} s each, {at_once} at once")
+        got = measure(url, stepped_prompt(calls - EVALUATOR_CALLS), tasks, "parallel", at_once)
+    if got["calls"] != tasks * calls:
+        raise SystemExit(f"{got['calls']} calls instead of {tasks * calls}: what is called ideal is wrong")
+    ideal = tasks / at_once * calls * latency
+    print(f"{tasks} tasks x {calls} calls, {latency:g} s each, {at_once} at once")
     print(f"  completed           {got['completed']} of {tasks}")
     print(f"  wall time           {got['wall']:.2f} s, ideal {ideal:.2f} s: {got['wall'] / ideal - 1:+.1%}")
+    print(f"  ideal of all        {ideal / (got['start_up'] + got['wall']):.0%} with start-up")
     print(f"  start-up            {got['start_up']:.2f} s before that (imports, opening the endpoint)")
     print(f"  CPU a model call    {1000 * got['cpu'] / got['calls']:.2f} ms ({got['calls']} calls)")
     print(f"  events              {got['events']}, {got['events'] / got['wall']:.0f}/s")
@@ -127,6 +136,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=100)
     parser.add_argument("--latency", type=float, default=1.0, help="seconds a model call takes")
+    parser.add_argument(
+        "--calls", type=int, default=4, choices=range(3, MOST_STEPS + 3), help="model calls a task [4]"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="times to run the first measurement")
     parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -136,7 +148,7 @@ def main() -> None:
         return
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
     for _ in range(options.repeat):
-        overhead(options.tasks, options.at_once, options.latency)
+        overhead(options.tasks, options.at_once, options.latency, options.calls)
         print()
     speed_up()
     print()

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -62,13 +63,23 @@ class ComparisonRow:
 
 
 class Prices:
-    """The price book. Built by `load`, which takes a third of a second: call it once, where a cost is
-    needed."""
+    """The price book. It takes a third of a second to read, when the first price is asked for."""
 
-    def __init__(self, book: "DataSnapshot", own: dict[str, OwnPrice]) -> None:
-        self._book = book
+    def __init__(self, own: dict[str, OwnPrice]) -> None:
         self._own = own
-        self._market = _by_last_part(book)
+        self._found: dict[tuple[str, str | None], Found | None] = {}
+        self._found_at: datetime | None = None
+        """The minute for which `_found` holds: prices have days and hours at which they begin."""
+
+    @cached_property
+    def _book(self) -> "DataSnapshot":
+        from genai_prices.data_snapshot import get_snapshot  # lazy: 0.3 s
+
+        return get_snapshot()
+
+    @cached_property
+    def _market(self) -> "dict[str, Found]":
+        return _by_last_part(self._book)
 
     @classmethod
     def of(cls, named: str | Path | None, folder: Path) -> Self:
@@ -82,10 +93,7 @@ class Prices:
         """The built-in prices and the user's. Raises UserError when the file is missing or wrong."""
         if user_file is not None and not user_file.is_file():
             raise UserError(f"There is no price file {user_file}; --prices FILE names another.")
-        own = read_prices(user_file) if user_file is not None else {}
-        from genai_prices.data_snapshot import get_snapshot  # lazy: 0.3 s
-
-        return cls(get_snapshot(), own)
+        return cls(read_prices(user_file) if user_file is not None else {})
 
     def price(self, model: str, usage: Usage, at: datetime, base_url: str | None = None) -> Cost | None:
         """The cost of these tokens at that time, on that endpoint; None when the price is unknown.
@@ -122,6 +130,15 @@ class Prices:
         return (market[1].context_window or None) if market is not None else None
 
     def _find(self, model: str, base_url: str | None, at: datetime) -> "Found | None":
+        """Looked for once a minute: every call has a price, and the book is searched by patterns."""
+        minute = at.replace(second=0, microsecond=0)
+        if minute != self._found_at:
+            self._found, self._found_at = {}, minute
+        if (model, base_url) not in self._found:
+            self._found[model, base_url] = self._look_up(model, base_url, at)
+        return self._found[model, base_url]
+
+    def _look_up(self, model: str, base_url: str | None, at: datetime) -> "Found | None":
         name = model.lower().strip()
         if not name or (base_url is not None and _is_own_server(base_url)):
             return None

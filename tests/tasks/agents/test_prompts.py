@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.definition import load_evaluator
-from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.prompts import VARIABLES, Prompts
 from agentbatch.tasks.agents.resources import find_resource, resource_folders
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.definition import load_coder
@@ -30,6 +30,16 @@ def test_safety_stands_in_front_of_every_system_prompt(tmp_path: Path) -> None:
     for system in (prompts.system("coder.md", **VALUES), prompts.system("evaluator.md")):
         assert system.startswith("Rules above everything")
     assert "You have 7 steps" in prompts.system("coder.md", **VALUES)
+
+
+def test_the_shipped_templates_hold_what_a_users_own_must(tmp_path: Path) -> None:
+    """Those are checked at each start; the shipped ones here."""
+    shipped = {path.name: path for path in resource_folders("prompts", tmp_path)[0].glob("*.md")}
+    for name, path in shipped.items():
+        own(tmp_path, f"prompts/{name}", path.read_text(encoding="utf-8"))
+    coder, evaluator = load_coder(tmp_path).prompts, load_evaluator(tmp_path).prompts
+    assert set(shipped) == {*VARIABLES, *coder, *evaluator}
+    Prompts(tmp_path, coder, evaluator)
 
 
 def test_the_users_own_files_win_one_by_one(tmp_path: Path) -> None:

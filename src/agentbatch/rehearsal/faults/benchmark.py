@@ -3,7 +3,10 @@
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 
 SHORT_PROMPT = "bench task "
-"""Prefix of a short benchmark task's prompt: two coder steps and one evaluation."""
+"""Prefix of a short benchmark task's prompt: two coder steps, and what the evaluator asks."""
+
+MOST_STEPS = 12
+"""Coder steps that `stepped_prompt` can ask for."""
 
 LONG_PROMPT = "long bench task "
 """Prefix of a long one's prompt: twenty coder steps and one evaluation."""
@@ -17,13 +20,28 @@ FILE_LINES = 40
 """Lines that each writing step of the long script writes, about 2 kB: the size of a small module."""
 
 
+def stepped_prompt(steps: int) -> str:
+    """Prefix of the prompt of a task of so many coder steps, each but the last of which writes a file."""
+    return f"bench task of {steps} steps "
+
+
 def benchmark_scripts() -> list[Script]:
-    """One for all prompts that begin with SHORT_PROMPT, LONG_PROMPT, REPOSITORY_PROMPT."""
+    """One for all prompts that begin with SHORT_PROMPT, LONG_PROMPT, REPOSITORY_PROMPT, or as `stepped_prompt` says."""
     finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "The files are written."})])
     short = [_write("note.txt", "Written by the benchmark.\n"), finish]
     long = [step for number in range(1, LONG_STEPS // 2 + 1) for step in _write_and_read(number)]
     verdict = Say(verdict=_accept())
+    stepped = [
+        Script(
+            prompt=stepped_prompt(steps),
+            match="prefix",
+            coder=[*(_write(f"note_{n}.txt", "Written.\n") for n in range(1, steps)), finish],
+            evaluator=[verdict],
+        )
+        for steps in range(1, MOST_STEPS + 1)
+    ]
     return [
+        *stepped,
         Script(prompt=SHORT_PROMPT, match="prefix", coder=short, evaluator=[verdict]),
         Script(
             prompt=LONG_PROMPT, match="prefix", coder=[*long[: LONG_STEPS - 1], finish], evaluator=[verdict]

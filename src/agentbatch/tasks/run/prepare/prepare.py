@@ -137,8 +137,9 @@ def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
 
 def _load_prices(settings: Settings, folder: Path) -> Prices:
     prices = Prices.of(settings.prices, folder)
+    ours = Settings.model_fields["compare_models"].default
     for name in settings.compare_models:
-        if not prices.known(name):
+        if name not in ours and not prices.known(name):  # reading the price book can wait
             near = prices.nearest(name)
             hint = f"did you mean {near!r}?" if near else "add it to prices.toml."
             raise UserError(f"--compare-models: no price is known for {name!r}; {hint}")
