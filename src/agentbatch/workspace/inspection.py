@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.signatures import RACY, signature_of
+from agentbatch.workspace.files.signatures import RACY, settled_now, signature_of
 from agentbatch.workspace.files.snapshot import MAX_FILES, take_snapshot
 from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
@@ -48,6 +48,7 @@ def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
     """The entries of files that were not touched since `before` was written down (epoch ns): `take_snapshot` need not
     read them to know that they are the same."""
     files, signatures = {}, []
+    unstamped = settled_now(root).unstamped
     for path, entry in before.files.items():
         try:
             status = os.lstat(root / path)
@@ -56,6 +57,7 @@ def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
         untouched = max(status.st_ctime_ns, status.st_mtime_ns) < written - RACY
         if (
             untouched
+            and status.st_dev not in unstamped
             and entry.kind == "file"
             and stat.S_ISREG(status.st_mode)
             and status.st_size == entry.size

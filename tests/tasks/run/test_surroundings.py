@@ -65,6 +65,20 @@ async def test_other_tasks_runs_and_env_files_are_out_of_reach(run_tasks: Any, t
 
 
 @walled
+async def test_the_key_of_a_client_certificate_is_out_of_reach(run_tasks: Any, tmp_path: Path) -> None:
+    for place in ("t/client.key", "tls/client.pem"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_text("it-opens-doors", encoding="utf-8")
+    files = {"client_key": str(tmp_path / "t/client.key"), "client_cert": str(tmp_path / "tls/client.pem")}
+    ran = await run_tasks(
+        [task()], [script(bash("cat client.key ../tls/client.pem; touch a"), FINISH)], **files
+    )
+    seen = ran.coder_requests()[1]["messages"][-1]["content"]
+    assert "exit" in seen
+    assert "it-opens-doors" not in seen
+
+
+@walled
 @pytest.mark.parametrize(("flags", "devices"), [({}, False), ({"no_network": "1"}, True)])
 async def test_the_network_can_be_cut_off(run_tasks: Any, flags: dict[str, str], devices: bool) -> None:
     here = bash("readlink /proc/self/ns/net; touch a")

@@ -95,13 +95,15 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
 def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
     """Those of this machine, with the sandbox that was chosen for the run."""
     environ, folder = prepared.environ, store.folder
+    tls = (prepared.settings.client_key, prepared.settings.client_cert)
+    keys = (path.absolute() for path in tls if path is not None)
     rules = SandboxRules.of_run(
         prepared.sandbox,
         network=not prepared.settings.no_network,
         home=Path(environ.get("HOME") or Path.home()),
         directories=(task.root for task in prepared.plan.tasks),
         runs=prepared.folder / STATE_FOLDER,
-        env_files=(*prepared.env_files, *env_files_in(prepared.folder)),
+        env_files=(*prepared.env_files, *env_files_in(prepared.folder), *keys),
         own_files=() if prepared.settings.trust_changes else prepared.own_files,
     )
     return LocalWorkspaces(
