@@ -82,3 +82,42 @@ async def test_an_address_that_no_run_of_the_folder_has_called(
             refuse_named_anew(tmp_path, named)
     else:
         refuse_named_anew(tmp_path, named)
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "flags", "named"),
+    [
+        ({}, "AGENTBATCH_SANDBOX=none", {}, True),
+        ({}, "AGENTBATCH_SANDBOX=bubblewrap", {}, False),
+        ({}, "AGENTBATCH_SANDBOX=none", {"sandbox": "none"}, False),
+        ({"AGENTBATCH_SANDBOX": "none"}, "AGENTBATCH_SANDBOX=none", {}, False),
+    ],
+)
+def test_who_says_that_there_is_no_sandbox(
+    tmp_path: Path, environ: dict[str, str], file: str, flags: dict[str, Any], named: bool
+) -> None:
+    (tmp_path / ".env").write_text(file)
+    assert ("sandbox" in load_settings(flags, environ, folder=tmp_path).named_by_file) is named
+
+
+@pytest.mark.parametrize(
+    ("earlier", "refused"),
+    [
+        ([], False),
+        ([{"sandbox": "bubblewrap"}], True),
+        ([{"sandbox": "none"}], False),
+        ([{"sandbox": "none"}, {"sandbox": "bubblewrap"}], False),
+        ([{"sandbox": "bubblewrap", "rehearsal": True}, {"kind": "requests"}], True),
+    ],
+)
+async def test_a_file_that_takes_the_sandbox_away(
+    tmp_path: Path, earlier: list[dict[str, Any]], refused: bool
+) -> None:
+    for hour, fields in enumerate(earlier):
+        await ran(tmp_path, hour, OWN, **fields)
+    named = {"sandbox": ("AGENTBATCH_SANDBOX in .env", "none")}
+    if refused:
+        with pytest.raises(UserError, match="--sandbox none"):
+            refuse_named_anew(tmp_path, named)
+    else:
+        refuse_named_anew(tmp_path, named)

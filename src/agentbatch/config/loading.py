@@ -112,6 +112,8 @@ def _named_by_file(values: Mapping[str, Any], sources: Mapping[str, str]) -> dic
         elsewhere = any(key in sources and " in " not in sources[key] for key in keys)
         if elsewhere and " in " in sources.get(endpoint, ""):
             found[endpoint] = (sources[endpoint], values[endpoint])
+    if " in " in sources.get("sandbox", "") and values["sandbox"] == "none":
+        found["sandbox"] = (sources["sandbox"], "none")
     return found
 
 

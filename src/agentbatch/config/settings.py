@@ -437,8 +437,8 @@ class Settings(BaseModel):
 
     @property
     def named_by_file(self) -> Mapping[str, tuple[str, str]]:
-        """Endpoints that only the env file names, while their key comes from elsewhere: by field, the variable and the
-        address."""
+        """What the env file alone says, and a task could have written there to its own good: endpoints whose key comes
+        from elsewhere, and that there is no sandbox. By field, the variable and its value."""
         return self._named_by_file
 
     def with_named_by_file(self, named: Mapping[str, tuple[str, str]]) -> "Settings":

@@ -1,6 +1,7 @@
-"""A key of the environment, and an endpoint that an env file names: tasks may have written that file."""
+"""What an env file says anew, which tasks may have written: where a key of the environment goes, and that there is no
+sandbox."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.errors import UserError
@@ -16,9 +17,12 @@ MOST = 20
 
 def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     """`named`: as `Settings.named_by_file`. In the latest runs of this folder the key of a role always went to other
-    addresses: whoever changed the file has to be known. Raises UserError."""
+    addresses, or commands always ran in a sandbox: whoever changed the file has to be known. Raises UserError."""
     infos = [_info(folder.database) for folder in list_runs(base)[:MOST]] if named else []
     for field, (variable, url) in named.items():
+        if field == "sandbox":
+            _refuse_without_sandbox(variable, infos)
+            continue
         before = [address for info in infos if (address := _address(info, field))]
         if before and shown_url(url) not in before:
             raise UserError(
@@ -26,6 +30,15 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
                 "Its key comes from the environment, and a task may have changed the file. Look at it: "
                 "--trust-changes sends the key there, and so does a key in the same file."
             )
+
+
+def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -> None:
+    before = {info.sandbox for info in infos if info is not None and info.kind == "tasks"}
+    if before and "none" not in before:
+        raise UserError(
+            f"{variable} is none; until now commands ran in {before.pop()} in this folder, and a task may have changed "
+            "the file. Look at it: --sandbox none runs them without."
+        )
 
 
 def _info(database: Path) -> RunStarted | None:

@@ -70,3 +70,27 @@ def test_a_name_that_leads_elsewhere_than_when_the_run_began(
             refuse_turned_link(begun, settings, Path(now))
     else:
         refuse_turned_link(begun, settings, Path(now))
+
+
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [
+        (None, False),
+        ("", False),
+        ("\n", False),
+        ('{\n  "summary": {\n', False),
+        ('{"summary":{}}', False),
+        ("alias x=y\n", True),
+        ('{"tasks": []}', True),
+        ("[1]", True),
+    ],
+)
+def test_what_is_no_results_file_is_not_overwritten(tmp_path: Path, there: str | None, refused: bool) -> None:
+    place = tmp_path / "results.json"
+    if there is not None:
+        place.write_text(there)
+    if refused:
+        with pytest.raises(UserError, match="holds no results"):
+            choose_results_file(place, [])
+    else:
+        assert choose_results_file(place, []) == place

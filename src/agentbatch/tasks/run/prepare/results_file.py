@@ -1,5 +1,6 @@
 """Where the results go: through the user's links, and none that a task may have made."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ from agentbatch.errors import UserError
 from agentbatch.files import check_writable
 from agentbatch.runs.events import RunStarted
 from agentbatch.text import clip
+
+HEAD = 1_000
+"""Bytes by which a file is known for results."""
+_OURS = re.compile(rb'\s*\{\s*"summary"\s*:')
 
 
 def choose_results_file(named: Path, roots: Iterable[Path]) -> Path:
@@ -21,7 +26,23 @@ def choose_results_file(named: Path, roots: Iterable[Path]) -> Path:
                 f"The results file would be written through {step}, a link to {clip(str(place), 300)} in a directory "
                 "that tasks work in: a task may have made it. Remove it, or name another file with --output."
             )
+    _refuse_to_lose(place)
     return place
+
+
+def _refuse_to_lose(place: Path) -> None:
+    """What is there and is no results file is somebody's: a slip, or an AGENTBATCH_OUTPUT that a task wrote into an
+    env file."""
+    try:
+        with open(place, "rb") as file:
+            start = file.read(HEAD)
+    except OSError:
+        return  # nothing is there, or it is said elsewhere
+    if start.strip() and not _OURS.match(start):
+        raise UserError(
+            f"{place} is there and holds no results of agentbatch, so it is not overwritten: remove it, or name "
+            "another file with --output."
+        )
 
 
 def refuse_turned_link(before: RunStarted, settings: Mapping[str, Any], results: Path) -> None:
