@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -203,3 +204,23 @@ def test_depth_stops_no_pruning(tmp_path: Path, depth: int, name: str) -> None:
     assert size(folder.path) >= 0
     remove(folder)
     assert os.listdir(tmp_path / ".agentbatch/runs") == []
+
+
+def test_what_is_changed_elsewhere_by_a_hard_link_is_told(tmp_path: Path) -> None:
+    """Installed packages are often the store's own files."""
+    root, store = tmp_path / "task", tmp_path / "store"
+    (root / "node_modules/x").mkdir(parents=True)
+    store.mkdir()
+    for name in ("index.js", "kept.js"):
+        (store / name).write_text("ours")
+        (root / "node_modules/x" / name).hardlink_to(store / name)
+    (root / "own").write_text("x")
+    time.sleep(0.05)
+    begin_watch(root, [], tmp_path / "record", resume=False)
+    (root / "own-again").hardlink_to(root / "own")
+    (root / "node_modules/x/index.js").write_text("evil")
+    assert (store / "index.js").read_text() == "evil"
+    (notice,) = end_watch(root, [], tmp_path / "record")
+    assert "node_modules/x/index.js" in notice
+    assert "kept.js" not in notice
+    assert "own" not in notice.partition("what lies there: ")[2]

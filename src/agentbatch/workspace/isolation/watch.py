@@ -10,6 +10,7 @@ from agentbatch.files import PRIVATE, json_object, write_atomic
 from agentbatch.text import list_names
 from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
 from agentbatch.workspace.files.privileges import take_privileges
+from agentbatch.workspace.files.shared_files import changed_elsewhere
 
 RECORD = "git-control.json"
 ASIDE = "git-control"
@@ -42,6 +43,13 @@ def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
         notices.append(
             f"The task left programs with the rights of their owner in {root}; these rights were taken from them: "
             f"{list_names(taken, MAX_NAMED, 120)}."
+        )
+    elsewhere = changed_elsewhere(root, begun)
+    if elsewhere:
+        notices.append(
+            f"Files in {root} that lie elsewhere too (hard links, as uv and pnpm make to their stores) were changed "
+            f"while the task worked, and with them what lies there: {list_names(elsewhere, MAX_NAMED, 120)}. "
+            "Look at them before you run what uses them; --isolation copy keeps such files apart."
         )
     before = kept.get("git", {})
     news = told(root, before, control(root))
