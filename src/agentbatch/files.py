@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import aiofiles.os
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from agentbatch.errors import UserError
@@ -181,8 +180,6 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-_write_in_thread = aiofiles.os.wrap(write_atomic)
-
 SMALL = 64 * 1024
 """Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
 loop's queue takes longer than the disk."""
@@ -193,7 +190,9 @@ async def write_document(path: Path, text: str, *, mode: int = 0o666, follow: bo
     if len(text) <= SMALL:
         write_atomic(path, text, mode=mode, follow=follow)
     else:
-        await _write_in_thread(path, text, mode=mode, follow=follow)
+        from aiofiles.os import wrap  # brings asyncio, without which many commands do
+
+        await wrap(write_atomic)(path, text, mode=mode, follow=follow)
 
 
 def check_writable(path: Path, what: str = "results", flag: str = "--output") -> Path:

@@ -1,6 +1,7 @@
 """Tokens of one or more model calls, and sums of what they cost."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -73,22 +74,22 @@ RARE = frozenset({"written", "written_hour", "audio_input", "audio_output"})
 COUNTS = tuple(name for name in Usage.model_fields if name != "estimated")
 """The fields that are summed."""
 
+_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*COUNTS)
+
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
     """All of them, summed field by field: a run has as many as calls."""
     all_of_them = list(usages)
-    counts = {name: sum(getattr(usage, name) for usage in all_of_them) for name in COUNTS}
+    sums = map(sum, zip(*map(_counts, all_of_them), strict=True))
+    counts = dict(zip(COUNTS, sums, strict=False))  # none at all: no sums
     return Usage(**counts, estimated=any(usage.estimated for usage in all_of_them))
 
 
 def sum_or_none(costs: Iterable[float | None]) -> float | None:
     """US dollars; None as soon as one of them is unknown."""
-    total = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
+    every = list(costs)
+    known = [cost for cost in every if cost is not None]
+    return sum(known, 0.0) if len(known) == len(every) else None
 
 
 def less(cost: float | None, before: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """What was spent: a bill a role and model, summed call by call."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -42,8 +43,9 @@ class Costs(NamedTuple):
 
 def total_costs(bills: Iterable[Bill]) -> Costs:
     """Of all bills together."""
-    costs = [(bill.cost_input, bill.cost_output, bill.cost) for bill in bills]
-    return Costs(*(sum_or_none(cost[part] for cost in costs) for part in range(3)))
+    every = list(bills)
+    parts = ("cost_input", "cost_output", "cost")
+    return Costs(*(sum_or_none(map(attrgetter(part), every)) for part in parts))
 
 
 def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:

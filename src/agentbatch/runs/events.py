@@ -64,7 +64,7 @@ class Event(BaseModel):
     only a newer version knows is read as this class.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)  # few commands meet events of every class
 
     stored: ClassVar[bool] = True
     """False: only for viewers; it has the number of the event before it and is not written to `events`."""

@@ -12,9 +12,8 @@ from agentbatch.cli.arguments import RUN_HELP
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.reports.status import render_status, status_document
 from agentbatch.display.writer import Writer
-from agentbatch.requests.journal.reading import read_failed
 from agentbatch.runs.kind import kind_of
-from agentbatch.runs.listing import find_run, open_run
+from agentbatch.runs.listing import Run, find_run, open_run
 
 DESCRIPTION = """\
 Show how a run is doing, while it runs or afterwards: its tasks, which failed
@@ -47,7 +46,7 @@ def status(args: argparse.Namespace) -> int:
     run = open_run(find_run(base, args.run))
     # Nothing of it is garbage before we end: looking through ten thousand tasks for some takes as long as reading them.
     gc.freeze()
-    failed = [] if kind_of(run.state.info).has_tasks else read_failed(run.folder.journal)
+    failed = [] if kind_of(run.state.info).has_tasks else _failed_requests(run)
     report = RunReport(run, time.time(), base, failed)
     out = Writer(sys.stdout)
     if args.as_json:
@@ -55,3 +54,9 @@ def status(args: argparse.Namespace) -> int:
     else:
         out.line("\n".join(render_status(report, out.columns)))
     return 0
+
+
+def _failed_requests(run: Run) -> list[tuple[str, str]]:
+    from agentbatch.requests.journal.reading import read_failed  # brings the product with it
+
+    return read_failed(run.folder.journal)

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.text import UNKNOWN, clip, money, pad, width
+
+if TYPE_CHECKING:
+    from agentbatch.spending.pricing import ComparisonRow
 
 NAME_WIDTH = 28
 """Most cells of a model's name."""
@@ -14,7 +17,7 @@ BAR_WIDTH = 20
 
 
 def render_comparison(
-    rows: Sequence[ComparisonRow], columns: int = 80, actual: float | None = None
+    rows: "Sequence[ComparisonRow]", columns: int = 80, actual: float | None = None
 ) -> list[str]:
     """A line a model, the cheapest first, unknown prices last.
 
