@@ -132,7 +132,8 @@ def out_of_reach(
     Other tasks' directories below it are not: such tasks never run at the same time, and the outer one may
     see the inner one's.
     """
-    runs = [p for p in hidden_dirs if p.is_relative_to(root) and STATE_FOLDER in p.relative_to(root).parts]
+    states = [p for p in hidden_dirs if STATE_FOLDER in p.parts]
+    runs = [p for p in states if p.is_relative_to(root) and STATE_FOLDER in p.relative_to(root).parts]
     files = [path.resolve() for path in hidden_files if path.is_file()]
     found = {place for place in (*runs, *files, *credential_places(home)) if place.is_relative_to(root)}
     return sorted(found - {root})

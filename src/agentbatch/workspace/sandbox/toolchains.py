@@ -42,10 +42,12 @@ class Exposed:
 def programs_inside(root: Path, path_variable: str) -> list[Path]:
     """Folders in the task's directory whose programs are run by others than the task: those on PATH, with the virtual
     environment that such a one is the `bin` of, and the interpreter that we are run by; resolved."""
-    folders = [Path(entry) for entry in path_variable.split(os.pathsep) if entry.startswith("/")]
-    places = {folder.resolve() for folder in (*folders, Path(sys.prefix)) if folder.is_dir()}
-    whole = {folder.parent if (folder.parent / "pyvenv.cfg").is_file() else folder for folder in places}
-    return sorted(place for place in whole if place != root and place.is_relative_to(root))
+    folders = [entry for entry in path_variable.split(os.pathsep) if entry.startswith("/")]
+    places = {os.path.realpath(folder) for folder in (*folders, sys.prefix) if os.path.isdir(folder)}
+    within = os.path.join(root, "")  # texts: each task asks, and most of what is on PATH is elsewhere
+    inside = [Path(place) for place in places if place.startswith(within)]
+    whole = {folder.parent if (folder.parent / "pyvenv.cfg").is_file() else folder for folder in inside}
+    return sorted(whole - {root})
 
 
 def exposed_toolchains(

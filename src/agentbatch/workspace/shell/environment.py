@@ -83,13 +83,17 @@ def shell_environment(
 def own_environment(environ: Mapping[str, str], directories: Iterable[Path]) -> dict[str, str]:
     """The variables for programs that we run ourselves: PATH is without folders that are relative or lie in one of
     `directories`, where a task can put a `git` of its own."""
-    directories = list(directories)
+    places = set(directories)  # of ten thousand tasks, perhaps
     outside = [
         entry
         for entry in environ.get("PATH", os.defpath).split(os.pathsep)
-        if os.path.isabs(entry) and not any(Path(entry).resolve().is_relative_to(d) for d in directories)
+        if os.path.isabs(entry) and places.isdisjoint(_with_parents(Path(entry).resolve()))
     ]
     return {**environ, "PATH": os.pathsep.join(outside)}
+
+
+def _with_parents(path: Path) -> tuple[Path, ...]:
+    return (path, *path.parents)
 
 
 def _may_pass(name: str, value: str) -> bool:
