@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -247,3 +248,18 @@ def test_a_task_may_commit_and_what_it_left_for_git_is_told(
     ):
         assert path in told[0]
     assert not (house.project / ".git/commondir").exists()
+
+
+def test_what_mercurial_obeys_is_read_only_and_told(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    (root / ".hg").mkdir(parents=True)
+    (root / ".hg/hgrc").write_text("[paths]\n")
+    assert read_only_in(root) == [root / ".hg/hgrc"]
+    begin_watch(root, [], tmp_path / "record", resume=False)
+    assert end_watch(root, [], tmp_path / "record") == []
+    (root / ".hg/hgrc").write_text("[hooks]\npre-status = touch proof\n")
+    (root / ".jj/repo").mkdir(parents=True)
+    (root / ".jj/repo/config.toml").write_text("")
+    (notice,) = end_watch(root, [], tmp_path / "record")
+    assert ".hg/hgrc" in notice
+    assert ".jj/repo/config.toml" in notice

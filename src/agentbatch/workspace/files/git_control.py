@@ -21,6 +21,15 @@ READ_ONLY = (*OBEYED, "worktrees")
 ADDED = ("commondir", "config.worktree")
 """Names that change which settings hold, that a repository seldom has, and whose making no mount can prevent."""
 
+OTHERS = (
+    ".hg/hgrc",
+    ".hg/hgrc-not-shared",
+    ".hg/sharedpath",
+    ".jj/repo/config.toml",
+    ".jj/workspace-config.toml",
+)
+"""What Mercurial and Jujutsu obey in a repository at the top of the directory: the same for them."""
+
 MAX_REPOSITORIES = 50
 MAX_FILES = 500
 """Of one repository; of more the names are kept alone."""
@@ -60,7 +69,9 @@ def read_only_in(root: Path) -> list[Path]:
             found += [path for path in named if path.exists() and not path.is_symlink()]
         else:
             found.append(place)
-    return found
+    return found + [
+        root / name for name in OTHERS if (root / name).is_file() and not (root / name).is_symlink()
+    ]
 
 
 def control(root: Path) -> Control:
@@ -69,7 +80,7 @@ def control(root: Path) -> Control:
     for place in repositories(root):
         for path in _obeyed(place):
             found[path.relative_to(root).as_posix()] = digest(path)
-    return found
+    return found | {name: digest(root / name) for name in OTHERS if os.path.lexists(root / name)}
 
 
 def told(root: Path, before: Control, now: Control) -> list[str]:
@@ -93,9 +104,9 @@ def set_aside(root: Path, paths: list[str], folder: Path) -> list[str]:
 
 
 def _top(path: str) -> str:
-    """Of a path in a repository's folder, that folder."""
+    """Of a path in a repository's folder, that folder; those of OTHERS lie at the top."""
     parts = path.split("/")
-    at = next(number for number, part in enumerate(parts) if part.casefold() == ".git")
+    at = next((number for number, part in enumerate(parts) if part.casefold() == ".git"), 0)
     return "/".join(parts[: at + 1])
 
 

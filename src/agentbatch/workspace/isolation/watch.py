@@ -56,8 +56,8 @@ def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
     if news:
         aside = set_aside(root, news, folder / ASIDE)
         notices.append(
-            f"The task has made or changed what git runs or obeys in {root}: {list_names(news, MAX_NAMED, 120)}. "
-            "Look at it before you use git there."
+            f"The task has made or changed what git or another version control runs or obeys in {root}: "
+            f"{list_names(news, MAX_NAMED, 120)}. Look at it before you use git there."
             + (f" Moved to {folder / ASIDE}: {list_names(aside, MAX_NAMED, 120)}." if aside else "")
         )
     old, now = kept.get("programs", {}), _programs(root, programs)
