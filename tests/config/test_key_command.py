@@ -73,7 +73,20 @@ def test_a_command_that_cannot_be_run_is_refused_before_the_run(
 
 @pytest.mark.parametrize(
     "text",
-    ["{folder}/get-key", "sh {folder}/get-key", "python3 --file={folder}/get-key", "get-key", "sh get-key"],
+    [
+        *(
+            "{folder}/get-key",
+            "sh {folder}/get-key",
+            "python3 --file={folder}/get-key",
+            "get-key",
+            "sh get-key",
+        ),
+        *(
+            "sh -c 'sh {folder}/get-key'",
+            "sh -c '. {folder}/get-key; echo $KEY'",
+            "sh -c 'cat<{folder}/get-key|sh'",
+        ),
+    ],
 )
 def test_nothing_that_a_task_could_change_is_run(tmp_path: Path, text: str) -> None:
     program = tmp_path / "get-key"

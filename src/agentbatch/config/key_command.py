@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -108,7 +109,9 @@ def _checked(words: list[str], name: str, folder: Path, environ: Mapping[str, st
     if program is None or not os.access(program, os.X_OK) or os.path.isdir(program):
         raise UserError(f"{name}: there is no program {clip(words[0], 80)}.")
     whole = [os.path.abspath(program), *words[1:]]
-    for named in (part for word in whole for part in (word, word.partition("=")[2]) if part):
+    # Of sh -c '...': what has a name like a path.
+    inner = [part for word in words[1:] for part in re.split(r"[\s;|&<>()'\"`]+", word) if "/" in part]
+    for named in (part for word in (*whole, *inner) for part in (word, word.partition("=")[2]) if part):
         if _lies_in(named, folder):
             raise UserError(
                 f"{name}: {clip(named, 120)} lies in {folder}, where a task could change it; keep it elsewhere."
