@@ -20,6 +20,7 @@ from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.model.transport import DisconnectedError, HttpAnswer, TransportError
+from agentbatch.usage import Usage
 
 PATH = "/chat/completions"
 
@@ -122,6 +123,8 @@ class _Call:
                 self.attempts += 1
                 outcome = await self._send(encode_body(body), bool(body.get("stream")))
                 wait = self._after(outcome, slot)
+            if isinstance(outcome, Failure):
+                self._tell_lost()
             if isinstance(outcome, Answer):
                 return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
             if self._learned(outcome, capabilities, body) or self._lost(outcome):
@@ -191,6 +194,14 @@ class _Call:
         elif outcome.kind not in RETRIED:
             slot.settle(0)
         return wait
+
+    def _tell_lost(self) -> None:
+        """The attempt failed; the provider bills what it has read and written of an answer that broke off."""
+        used = self._reader.used() if self._reader is not None else None
+        if used is not None and self._observer is not None:
+            if used.estimated:
+                used += Usage(input=estimate_messages(self._messages, self._tools))
+            self._observer(CallUpdate("lost", self.attempts, usage=used))
 
     def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
         """True when the refusal taught something, so that the same call is worth sending in another form."""

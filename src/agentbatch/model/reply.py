@@ -10,6 +10,8 @@ from agentbatch.model.refusals.excess import NO_EXCESS, Excess
 from agentbatch.model.refusals.meanings import Kind
 from agentbatch.usage import Usage
 
+NO_USAGE = Usage()
+
 Message = dict[str, Any]
 """One chat message in the OpenAI form: role, content, and tool_calls or tool_call_id where they apply."""
 
@@ -64,11 +66,12 @@ class CallUpdate:
     """What an unanswered call is doing; feeds `generating 212 tokens, 0:41 (2 retries)`.
 
     `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request was sent.
+    `lost`: an attempt failed after parts of its answer had arrived, and is billed as `usage`.
     `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`. `generating`: `tokens`
     of output have arrived in the `seconds` since the request was sent.
     """
 
-    kind: Literal["waiting", "sent", "retrying", "generating"]
+    kind: Literal["waiting", "sent", "lost", "retrying", "generating"]
     attempt: int
     seconds: float = 0.0
     reason: str = ""
@@ -76,6 +79,7 @@ class CallUpdate:
     """An estimate."""
     text: str = ""
     """The end of the answer so far, at most MAX_TAIL characters, for display."""
+    usage: Usage = NO_USAGE
 
 
 Observer = Callable[[CallUpdate], None]

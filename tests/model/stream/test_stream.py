@@ -10,6 +10,7 @@ from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError
 from agentbatch.model.failure import refused
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.stream.stream import StreamedAnswer
+from agentbatch.usage import Usage
 
 DONE = b"data: [DONE]\n\n"
 STOP: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -142,6 +143,30 @@ def test_whole_answers(body: bytes, content: str, finish_reason: str) -> None:
 def test_a_cut_stream_is_no_answer(body: bytes) -> None:
     with pytest.raises(CutError):
         read(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "used"),
+    [
+        (b"", None),
+        (b'{"choices": [{"mess', None),
+        (sse(delta(role="assistant", content="")), None),
+        (sse(delta(content="Hi")), Usage(output=1, estimated=True)),
+        (sse(delta(content="a word " * 40)), Usage(output=70, estimated=True)),
+        (
+            sse(delta(tool_calls=[call(0, "a", "bash", "{")]), delta(reasoning="so")),
+            Usage(output=2, estimated=True),
+        ),
+        (
+            sse({**delta("error", content="Hi"), "usage": {"prompt_tokens": 7, "completion_tokens": 3}}),
+            Usage(input=7, output=3),
+        ),
+    ],
+)
+def test_what_a_cut_stream_has_used(body: bytes, used: Usage | None) -> None:
+    stream = StreamedAnswer()
+    stream.feed(body)
+    assert stream.used() == used
 
 
 @pytest.mark.parametrize(

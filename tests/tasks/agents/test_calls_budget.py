@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -25,6 +25,8 @@ from agentbatch.tasks.agents.role_model import EXPECTED_OUTPUT, RoleModel
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
 from tests.support.waiting import until
+
+FaultKind = Literal["cut", "short", "error", "disconnect", "status"]
 
 PROMPT = "Write hello.py"
 MESSAGES: list[Message] = [{"role": "system", "content": "You code."}, {"role": "user", "content": PROMPT}]
@@ -171,6 +173,33 @@ async def test_an_interrupted_call_is_billed_as_the_event_says(tmp_path: Path) -
             await call
         (finished,) = desk.of_type(e.ModelCallFinished)
     assert finished.usage.total >= INPUT
+    assert (task.allowance.spent_tokens, task.allowance.held_tokens) == (finished.usage.total, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "paid"), [("cut", 2), ("short", 2), ("error", 2), ("disconnect", 0), ("status", 0)]
+)
+async def test_attempts_whose_answers_broke_off_are_billed(
+    tmp_path: Path, kind: FaultKind, paid: int
+) -> None:
+    """The provider has read the prompt and written a part of the answer each time."""
+    async with a_desk(tmp_path, Fault(kind=kind, times=2), Say(content="Hi.")) as desk:
+        task = of_run(RunBudget(max_tokens=10**6))
+        reply = await desk.coder(task).complete(MESSAGES, purpose="code")
+        (finished,) = desk.of_type(e.ModelCallFinished)
+    assert (reply.usage.calls, finished.usage.calls, finished.attempts) == (1, 1, 3)
+    assert finished.usage.input == reply.usage.input + paid * INPUT
+    assert (finished.usage.output > reply.usage.output, finished.usage.estimated) == (paid > 0, paid > 0)
+    assert (task.allowance.spent_tokens, task.allowance.held_tokens) == (finished.usage.total, 0)
+
+
+async def test_a_call_that_fails_for_good_is_billed_for_what_broke_off(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, Fault(kind="cut", times=9)) as desk:
+        task = of_run(RunBudget(max_tokens=10**6))
+        with pytest.raises(ModelError, match="after 4 attempts"):
+            await desk.coder(task).complete(MESSAGES, purpose="code")
+        (finished,) = desk.of_type(e.ModelCallFinished)
+    assert (finished.usage.calls, finished.usage.input) == (0, 4 * INPUT)
     assert (task.allowance.spent_tokens, task.allowance.held_tokens) == (finished.usage.total, 0)
 
 

@@ -170,8 +170,7 @@ MEANINGS: tuple[Meaning, ...] = (
     # The key.
     Meaning(
         "endpoint",
-        "the key, the project or its country: OpenAI, Google API_KEY_INVALID, Anthropic permission_error, "
-        "DashScope InvalidApiKey",
+        "the key, the project or its country: OpenAI, Google API_KEY_INVALID, DashScope InvalidApiKey",
         frozenset({200, 400, 403}),
         _of(
             "invalid_api_key",
@@ -180,7 +179,6 @@ MEANINGS: tuple[Meaning, ...] = (
             "incorrect_api_key",
             "api_key_service_blocked",
             "authentication_error",
-            "permission_error",
             "access_terminated_error",
             "account_deactivated",
             "account_suspended",
@@ -196,6 +194,13 @@ MEANINGS: tuple[Meaning, ...] = (
         frozenset({400, 403}),
         words=r"api key not valid|incorrect api key|invalid api[ _-]key|api key (has )?expired"
         r"|(invalid|missing) (auth|token|credential)",
+    ),
+    Meaning(
+        "denied",
+        "Anthropic's permission_error: the key may not use 'the specified resource', which one request may have named "
+        "(docs.anthropic.com: errors)",
+        frozenset({200, 400, 403}),
+        _of("permission_error"),
     ),
     # The model.
     Meaning(

@@ -108,6 +108,17 @@ class StreamedAnswer:
         """The end of what has arrived so far: the answer, else the tool calls' arguments, else the reasoning."""
         return ending(self._content) or self._calls.tail() or ending(self._reasoning)
 
+    def used(self) -> Usage | None:
+        """What a stream that broke off has used: as reported, else an estimate of its output, without any input. None:
+        nothing of an answer has arrived. It is no call: those are answered."""
+        if self._usage is not None:
+            return self._usage.model_copy(update={"calls": 0})
+        return Usage(output=self._tokens(), estimated=True) if self._deltas else None
+
+    def _tokens(self) -> int:
+        # Many servers send one token per chunk, others several.
+        return max(self._deltas, self._size // CHARACTERS_PER_TOKEN)
+
     def _read(self, events: list[Event]) -> Received:
         received = False
         for event in events:
@@ -118,8 +129,7 @@ class StreamedAnswer:
         if not received:
             return "nothing"
         if self._on_tokens is not None:
-            # Many servers send one token per chunk, others several.
-            self._on_tokens(max(self._deltas, self._size // CHARACTERS_PER_TOKEN))
+            self._on_tokens(self._tokens())
         return "trailer" if self.whole else "data"
 
     def _read_end(self, events: EventReader) -> None:

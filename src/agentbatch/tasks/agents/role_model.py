@@ -107,17 +107,20 @@ class RoleModel:
         except ModelError as error:
             if error.kind == "model":
                 error.kind = "request" if self.own_choice else "endpoint"
-            self._finished(purpose, error=str(error), attempts=error.attempts)
+            billed = watch.lost
+            self._finished(purpose, usage=billed, error=str(error), attempts=error.attempts)
             raise
         except asyncio.CancelledError:
+            billed = watch.lost
             if watch.under_way:  # The endpoint bills what it has read and written so far.
-                billed = Usage(
+                billed += Usage(
                     input=estimate_messages(messages, tools), output=watch.tokens, calls=1, estimated=True
                 )
+            if billed.total:
                 self._finished(purpose, usage=billed, error="Interrupted.")
             raise
         else:
-            billed = reply.usage
+            billed = reply.usage + watch.lost
             self.used_mode = reply.tool_mode
             self._finished(
                 purpose,
@@ -214,10 +217,15 @@ class _Watch:
         """A request is out and its answer is not whole."""
         self.tokens = 0
         """Tokens that its answer has so far, about."""
+        self.lost = Usage()
+        """Of attempts whose answers broke off."""
 
     def __call__(self, update: CallUpdate) -> None:
         self.under_way = update.kind in ("sent", "generating")
         self.tokens = update.tokens if update.kind == "generating" else 0
+        if update.kind == "lost":
+            self.lost += update.usage
+            return
         if update.kind == "waiting":
             if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: unknown how long
                 self._held = True
