@@ -165,8 +165,9 @@ def test_the_output_ladder_ends_at_the_prompt() -> None:
     error = ServerError(400, "response_format is not supported")
     known, forms = FULL, [FULL.output_form]
     while known.output_form != "prompt":
-        learnt = learn(known, error, WITH_SCHEMA)
+        learnt = learn(known, error, {**BODY, "response_format": {"type": known.output_form}})
         assert learnt is not None
+        assert learnt.output_form not in forms
         known = learnt
         forms.append(known.output_form)
     assert tuple(forms) == LADDER

@@ -260,13 +260,17 @@ async def test_cancelling_a_call_that_waits_for_a_retry_ends_it(open_endpoint: O
     [
         ({"Retry-After": "1"}, 1.0),
         ({"retry-after-ms": "700"}, 0.7),
-        ({"Retry-After": formatdate(time.time() + 250, usegmt=True)}, 100),
+        ({"Retry-After": "in 250"}, 100),
         ({"Retry-After": "200"}, 200),
     ],
 )
 async def test_a_429_waits_as_long_as_the_server_asks(
     open_endpoint: OpenEndpoint, headers: dict[str, str], least: float
 ) -> None:
+    if (
+        headers.get("Retry-After") == "in 250"
+    ):  # by this test's clock: it may begin long after it was collected
+        headers = {"Retry-After": formatdate(time.time() + 250, usegmt=True)}
     async with server_with(Fault(status=429, headers=headers), Say(content="ok")) as server:
         endpoint = await open_endpoint(server.base_url)
         updates: list[CallUpdate] = []

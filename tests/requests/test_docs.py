@@ -201,5 +201,6 @@ def test_every_flag_is_named_where_its_command_is(words: str) -> None:
 
 
 def test_every_flag_that_is_named_exists() -> None:
-    known = set[str]().union(*(flags_of(*words.split()) for words in ("requests run", *APART)))
+    commands = ("requests run", "requests answers", *APART)
+    known = set[str]().union(*(flags_of(*words.split()) for words in commands))
     assert named(PAGE) - known - FLAGS_OF_OTHERS == set()

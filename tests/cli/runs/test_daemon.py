@@ -16,6 +16,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
 from tests.support import commands
 from tests.support.paths import CHECKOUT
+from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
@@ -104,7 +105,11 @@ def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(proj
     links = {n: os.readlink(f"/proc/{engine}/fd/{n}") for n in (0, 1, 2)}
     log = str(project.run.path / ENGINE_LOG)
     assert links == {0: "/dev/null", 1: log, 2: log}
-    assert sorted(p.name for p in (project.folder / ".agentbatch").iterdir()) == [".gitignore", "runs"]
+    assert sorted(p.name for p in (project.folder / ".agentbatch").iterdir()) == [
+        ".gitignore",
+        "runs",
+        "starting",
+    ]
     project.let_go()
     assert (project.folder / "parallel_batch_results.json").is_file()
     assert not re.search(
@@ -164,11 +169,10 @@ def test_modules_that_lie_in_the_folder_are_not_imported(project: Project) -> No
 
 
 def test_ctrl_c_while_it_starts_ends_what_was_started(project: Project) -> None:
-    task_file = project.folder / "never.json"
-    os.mkfifo(task_file)
-    starting = commands.start("--daemon", "-t", task_file.name, cwd=project.folder, env=project.environ)
+    waiting, environ = waiting_at_start(project.folder.parent, project.environ)
+    starting = commands.start("--daemon", cwd=project.folder, env=environ)
     writers: list[int] = []
-    wait_until(lambda: _opened(task_file, writers))  # it is reading, which lasts until we close our end
+    wait_until(lambda: _opened(waiting, writers))  # it is reading, which lasts until we close our end
     (engine,) = _children(starting.pid)
     starting.send_signal(signal.SIGINT)
     assert starting.result().returncode == 130

@@ -25,6 +25,7 @@ from agentbatch.runs.services.background import (
     start_background,
 )
 from tests.support.paths import CHECKOUT
+from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
@@ -191,8 +192,8 @@ def test_an_engine_outlives_a_killed_starter_only_when_it_was_asked_to(
 
 
 def test_a_start_can_be_called_off(project: Project) -> None:
-    os.mkfifo(project.folder / "never.json")  # reading it lasts until somebody writes
-    starting = Starting(["-t", "never.json"], project.folder, project.environ, lifeline=True)
+    _, environ = waiting_at_start(project.folder.parent, project.environ)
+    starting = Starting([], project.folder, environ, lifeline=True)
     threading.Timer(0.5, starting.cancel).start()
     with pytest.raises(CalledOff):
         starting.wait()
