@@ -85,11 +85,11 @@ class BuiltinEvaluator:
         self._planned = start.task
         self._runner = CheckRunner(start.task.id, store.emit, store.redact, start.workspace, start.protected)
         record = await self._checks.prepare(start, self._runner)
-        return Prepared(self._checks.run_work, record)
+        return Prepared(self._checks.runs_work, record)
 
     def opening(self, style: PromptStyle) -> str:
         prompts, task, redact = self._parts.prompts, self._planned.task, self._parts.store.redact
-        return opening_prompt(prompts, task, redact, style, checked=self._checks.run_work)
+        return opening_prompt(prompts, task, redact, style, checked=self._checks.runs_work)
 
     def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
         follows: FollowUpKind | Done = "follow_up"
@@ -232,7 +232,7 @@ class BuiltinEvaluator:
                 failed,
                 root,
                 verdict,
-                checked=self._checks.run_work,
+                checked=self._checks.runs_work,
             )
             self._conversations += 1
             return Continue(text, fresh=True)

@@ -10,6 +10,8 @@ from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.workspace.files.diff import Changes, changes
 from agentbatch.workspace.workspace import CommandResult, Protected, Snapshot, Workspace
 
+MAX_TASK = 200_000
+"""Characters of a task that checks look at."""
 TAIL_LINES = 60
 """Lines of a check's output that are kept, from its end."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, CheckSource, Work
+from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, CheckRunner, CheckSource, Work
 from agentbatch.tasks.evaluator.checks.round import Round, too_many
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
@@ -26,8 +26,6 @@ done"""
 _CLEAR = r"find . \( {skipped} \) -prune -o -name __pycache__ -prune -exec bash -c {remove} bash {{}} + "
 _NOT_OURS = ("node_modules", ".git")
 _INSTALLED = (".venv", "venv", ".tox", ".nox")
-MAX_TASK = 200_000
-"""Characters of a task that are looked at."""
 MAX_BESIDE = 20
 """Changes beside the work that are told."""
 MAX_NAMES = 50_000
@@ -47,7 +45,7 @@ class Checks:
         """What coders' turns have changed beside the work: in installed packages, caches, hooks."""
 
     @property
-    def run_work(self) -> bool:
+    def runs_work(self) -> bool:
         """See CheckSource.runs_work."""
         return any(source.runs_work for source in self._sources.values())
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
+from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
 from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, absent, of_answers, of_command
@@ -19,8 +19,6 @@ NAME = "the examples that the task states"
 COPIED = "copied"
 LEAST = 5.0
 """Seconds that a process gets though others have taken long."""
-MAX_TASK = 200_000
-"""Characters of a task that are looked at."""
 MAX_TOLD = 6
 """Failed examples that the coder is told of."""
 
