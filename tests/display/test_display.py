@@ -89,7 +89,7 @@ def test_plain_prints_the_lines_and_the_summary(story: Callable[..., Any]) -> No
     ]
     assert lines[-3:] == [
         "Log          runs/r1/run.log",
-        "Review       agentbatch show 2   (--diff: what it changed)",
+        "Review       agentbatch show 2 --run 20270115-120000-ab12  (--diff: changes)",
         "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
     ]
     assert err.getvalue() == ""

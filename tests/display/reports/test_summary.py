@@ -98,7 +98,7 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "Results      parallel_batch_results.json",
         "Transcripts  .agentbatch/runs/r1/tasks",
         "Log          .agentbatch/runs/r1/run.log",
-        "Review       agentbatch show 2   (--diff: what it changed)",
+        "Review       agentbatch show 2 --run 20270115-120000-ab12  (--diff: changes)",
         "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
     ]
 
@@ -156,6 +156,12 @@ def test_a_stopped_run_says_why(story: Callable[..., Any]) -> None:
     run = story(["a"])
     run.at(2, e.RunFinished(error="the endpoint refused the key"))
     assert "  the run was stopped: the endpoint refused the key" in render_text(summary_of(run.state), 80)
+
+
+def test_a_run_without_tokens_is_not_compared(story: Callable[..., Any]) -> None:
+    run = story(["a"])
+    run.finish("a", 1, status="error", reason="model_error")
+    assert not any("cost elsewhere" in line for line in render_text(summary_of(run.state), 80))
 
 
 def test_no_tasks_and_no_events_make_a_summary_too() -> None:

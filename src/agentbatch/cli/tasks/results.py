@@ -181,6 +181,4 @@ def _summary(found: Results) -> Summary:
         name=found.source.name,
         now=time.time() if running else found.last,
         can_resume=folder is not None and not running,
-        newest=folder is not None
-        and folder.run_id == next((run.run_id for run in list_runs(Path.cwd())), ""),
     )

@@ -43,8 +43,6 @@ class Summary:
     """Epoch second, for a run that has not ended."""
     can_resume: bool = True
     """False: the run is under way, or its folder is not here."""
-    newest: bool = True
-    """Commands mean it without naming it."""
     nothing_ran: bool = False
     """A resumption of what was over: all has been told at its end."""
 
@@ -155,7 +153,9 @@ def render_text(summary: Summary, width: int) -> list[str]:
         ),
         _titled(
             "What these tokens would cost elsewhere",
-            ["  " + line for line in render_comparison(summary.comparison, width - 2, state.cost)],
+            ["  " + line for line in render_comparison(summary.comparison, width - 2, state.cost)]
+            if state.usage.total
+            else [],
         ),
         _places(summary),
     ]
@@ -289,8 +289,7 @@ def _review(summary: Summary) -> str:
     if summary.run_folder is None or not begun:
         return ""
     first = next((task for task in begun if task.status != "completed"), begun[0])
-    run = "" if summary.newest else f" --run {clip(summary.run_id, 60)}"
-    return f"agentbatch show {first.index + 1}{run}   (--diff: what it changed)"
+    return f"agentbatch show {first.index + 1} --run {clip(summary.run_id, 60)}  (--diff: changes)"
 
 
 def _places(summary: Summary) -> list[str]:

@@ -43,7 +43,7 @@ def export_markdown(
         _task_table(tasks, now),
         _verdicts(tasks),
         _cost(state),
-        _comparison(comparison),
+        _comparison(comparison if state.usage.total else ()),
     )
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
