@@ -103,6 +103,11 @@ def harmless(text: str) -> str:
     return " ".join(text.split())
 
 
+def harmless_line(line: str) -> str:
+    """As `harmless`, with the spaces at its beginning."""
+    return line[: len(line) - len(line.lstrip(" "))] + harmless(line)
+
+
 @lru_cache(maxsize=4096)
 def _visible(character: str) -> str:
     if character.isspace():

@@ -3,18 +3,13 @@
 import shutil
 import sys
 
-from agentbatch.text import fold, harmless
+from agentbatch.text import fold, harmless_line
 
 
 def complain(text: str) -> None:
     """`agentbatch: ...`; on a terminal folded between words, elsewhere as it is."""
-    lines = f"agentbatch: {text}".splitlines()
+    lines = [harmless_line(line) for line in f"agentbatch: {text}".splitlines()]
     if sys.stderr.isatty():
         width = max(20, shutil.get_terminal_size().columns - 1)
-        lines = [part for line in lines for part in fold(_safe(line), width, 2)]
-    sys.stderr.write("\n".join(map(_safe, lines)) + "\n")
-
-
-def _safe(line: str) -> str:
-    """As `harmless`, with the spaces at its beginning."""
-    return line[: len(line) - len(line.lstrip(" "))] + harmless(line)
+        lines = [part for line in lines for part in fold(line, width, 2)]
+    sys.stderr.write("\n".join(lines) + "\n")

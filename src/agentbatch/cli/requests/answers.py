@@ -35,12 +35,12 @@ def add_answers(commands: Any) -> None:
 def answers(args: argparse.Namespace) -> int:
     """Raises UserError for a file that is no output of a batch."""
     from agentbatch.display.requests.answers import Answer, answers_csv, answers_markdown
-    from agentbatch.requests.spec.make_values import read_rows, with_answers
+    from agentbatch.requests.spec.make_values import answered, is_output, read_rows
 
     rows = read_rows(args.answers)
-    if not all({"custom_id", "response", "error"} <= row.keys() for row in rows):
+    if not all(map(is_output, rows)):
         raise UserError(f"{args.answers} is not what `agentbatch requests run -o` has written.")
-    found = [Answer.of(next(iter(with_answers([row])[0]), row)) for row in rows]
+    found = [Answer.of(answered(row) or row) for row in rows]
     out = Writer(sys.stdout)
     for text in (answers_csv if args.csv else answers_markdown)(found):
         out.write(text)

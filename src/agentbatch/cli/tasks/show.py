@@ -47,15 +47,13 @@ def show(args: argparse.Namespace) -> int:
         run_source(find_run(base, None)) if args.run is None else find_source(base, args.run)
     )
     tasks = found.state.tasks
-    task_id = matching_task({one.id: one.index for one in tasks.values()}, args.task_id)
-    task, folder = next(one for one in tasks.values() if one.id == task_id), _folder(found, task_id)
+    task_id = matching_task({name: task.index for name, task in tasks.items()}, args.task_id)
+    task, folder = tasks[task_id], _folder(found, task_id)
     out = Writer(sys.stdout)
     if args.diff:
         out.write(_patch(folder, task_id, safe=out.isatty()))
     else:
-        changes: list[FileChange] = []
-        if folder is not None and any((folder / name).is_file() for name in (PATCH, "changes.json")):
-            changes, _ = read_changes(folder)
+        changes = _changes(folder)
         now = time.time() if found.condition == "running" else found.last
         out.line("\n".join(render_task(task, changes, folder, now, out.columns)))
     out.flush()
@@ -68,6 +66,16 @@ def _folder(found: Results, task_id: str) -> Path | None:
     return folder.task(task_id) if folder is not None else None
 
 
+def _changes(folder: Path | None) -> list[FileChange]:
+    """None are kept of a task that has ended no iteration."""
+    if folder is None:
+        return []
+    try:
+        return read_changes(folder)[0]
+    except FileNotFoundError:
+        return []
+
+
 def _patch(folder: Path | None, task_id: str, *, safe: bool) -> str:
     """What the task changed; `safe`: for a terminal, on which foreign text must not act. Raises UserError."""
     if folder is None:
@@ -76,9 +84,7 @@ def _patch(folder: Path | None, task_id: str, *, safe: bool) -> str:
         with open(folder / PATCH, encoding="utf-8", errors="surrogateescape", newline="") as file:
             text = file.read(MAX_READ)
     except FileNotFoundError:
-        raise UserError(
-            f"Nothing is kept of what {task_id} changed: it has not ended an iteration yet."
-        ) from None
+        raise UserError(f"Nothing is kept of what {task_id} changed: no iteration of it has ended.") from None
     except OSError as error:
         raise UserError(f"{folder / PATCH} cannot be read: {error.strerror or error}.") from None
     if not text:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.display.reports.exports.csv import text_cell
 from agentbatch.display.reports.exports.markdown import plain
-from agentbatch.text import harmless
+from agentbatch.text import harmless_line
 
 COLUMNS = ("id", "ok", "answer", "error", "input_tokens", "output_tokens")
 
@@ -69,9 +69,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cell(text: str) -> str:
     """As `text_cell`, whole and with its lines."""
-    lines = "\n".join(
-        line[: len(line) - len(line.lstrip(" "))] + harmless(line) for line in text.splitlines()
-    )
+    lines = "\n".join(map(harmless_line, text.splitlines()))
     return f"'{lines}" if lines and text_cell(lines[:1] + "x").startswith("'") else lines
 
 

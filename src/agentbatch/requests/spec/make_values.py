@@ -167,17 +167,21 @@ def with_answers(rows: Sequence[Values]) -> tuple[list[Values], int]:
     A row in the form of our output lines also gets `id` (its custom_id), `answer` (the text) and `ok`; one that failed
     is left out. Other rows stay as they are.
     """
-    kept: list[Values] = []
-    failed = 0
-    for row in rows:
-        if not {"custom_id", "response", "error"} <= row.keys():
-            kept.append(row)
-        elif _succeeded(row):
-            body = row["response"]["body"]
-            kept.append({**row, "id": row["custom_id"], "answer": text_of(_url(body), body), "ok": True})
-        else:
-            failed += 1
-    return kept, failed
+    kept = [row if not is_output(row) else answered(row) for row in rows]
+    return [row for row in kept if row is not None], kept.count(None)
+
+
+def is_output(row: Values) -> bool:
+    """Whether it has the form of our output lines."""
+    return {"custom_id", "response", "error"} <= row.keys()
+
+
+def answered(row: Values) -> Values | None:
+    """A row of our output with `id`, `answer` and `ok`; None: it failed."""
+    if not _succeeded(row):
+        return None
+    body = row["response"]["body"]
+    return {**row, "id": row["custom_id"], "answer": text_of(_url(body), body), "ok": True}
 
 
 def _succeeded(row: Values) -> bool:

@@ -10,11 +10,9 @@ from agentbatch.tui.lines.filter import Filter
 
 StatusOf = Callable[[TaskState], ShownStatus]
 
-
 Sort = Literal["by task", "failed first", "dearest first", "longest first"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
-FAILED: frozenset[ShownStatus] = frozenset({"error", "timeout", "cancelled", "skipped", "interrupted"})
 _FIRST: tuple[frozenset[ShownStatus], ...] = (
     frozenset({"error", "timeout"}),
     frozenset({"cancelled", "skipped", "interrupted"}),
@@ -22,6 +20,7 @@ _FIRST: tuple[frozenset[ShownStatus], ...] = (
     frozenset({"queued"}),
 )
 """Those that somebody has to look at, those that were left, those under way, those to come; then the completed ones."""
+_FAILED = _FIRST[0] | _FIRST[1]
 
 
 class TaskRows:
@@ -61,7 +60,7 @@ class TaskRows:
         here = self.row(task_id) or 0
         for distance in range(1, len(self._ids) + 1):
             row = (here + step * distance) % len(self._ids)
-            if self.status(self.state.tasks[self._ids[row]]) in FAILED:
+            if self.status(self.state.tasks[self._ids[row]]) in _FAILED:
                 return row
         return None
 

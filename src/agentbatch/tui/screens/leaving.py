@@ -55,10 +55,9 @@ class LeavingRun(SteeringKeys):
 
     def action_back(self) -> None:
         """To the screen below; a run of ours that is under way asks first."""
-        below = len(self.app.screen_stack) > 2
         if self.engine is not None and self.view.condition == "running":
             self._ask_before_leaving(self.engine)
-        elif below:
+        elif len(self.app.screen_stack) > 2:
             self.dismiss(None)
 
     @work(exclusive=True, group="leave")
