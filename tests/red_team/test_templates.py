@@ -7,6 +7,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.templates import PromptEnvironment
 
 TEMPLATES = {
     "builtins of a function": "{{ lipsum.__globals__['os'].system(RUN) }}",
@@ -34,6 +35,40 @@ TEMPLATES = {
     "a text that fills the memory": "{{ 'x' * 10000000000 }}",
     "a number that never ends": "{{ 9 ** 9 ** 9 ** 9 }}",
     "a loop that never ends": "{% for a in range(9999999999) %}x{% endfor %}",
+    "loops in loops": "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+    "a filter's width": "{{ 'a'|center(1000000000) }}",
+    "a filter's width by a map": "{{ ['a']|map('center', 1000000000)|join }}",
+    "a filter's block": "{% filter center(1000000000) %}a{% endfilter %}",
+    "an indent": "{{ 'a'|indent(1000000000, true) }}",
+    "many indents": "{{ ('\n' * 1000000)|indent(90000, true) }}",
+    "a batch": "{{ ['a']|batch(1000000000, 'x')|list }}",
+    "slices": "{{ ['a']|slice(100000000)|list }}",
+    "a precision": "{{ 5|round(-1000000000) }}",
+    "replacements": "{{ ('a' * 1000000)|replace('a', 'b' * 1000000) }}",
+    "a join": "{{ (['a'] * 1000000)|join('b' * 1000000) }}",
+    "a join of what is made meanwhile": "{{ (['a'] * 1000000)|map('center', 90000)|join }}",
+    "a format's width": "{{ '{:1000000000}'.format(1) }}",
+    "a format's width behind a bracket": "{{ '{a[}]:1000000000}'.format(a={'}': 1}) }}",
+    "a format's given width": "{{ '{:{}}'.format(1, 1000000000) }}",
+    "a percent's width": "{{ '%1000000000d' % 1 }}",
+    "a percent's given width": "{{ '%*d' % (1000000000, 1) }}",
+    "a percent's width by a name": "{{ '%((a)b)1000000000d'|format(**{'(a)b': 1}) }}",
+    "a percent's width beside a brace": "{{ '{%1000000000d'|format(1) }}",
+    "zeros": "{{ 'a'.zfill(1000000000) }}",
+    "blanks": "{{ 'a'.ljust(width) if width else 'a'.ljust(1000000000) }}",
+    "tabs": "{{ '\t'.expandtabs(1000000000) }}",
+    "a text's own join": "{{ ('b' * 1000000).join(['a'] * 1000000) }}",
+    "a text's own replacements": "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+    "a number's bytes": "{{ (1).to_bytes(1000000000, 'big') }}",
+    "a text without sense": "{{ lipsum(n=1000000000) }}",
+    "a text twice and twice": "{% set a = 'x' * 1000000 %}" + "{% set a = a ~ a %}" * 30,
+    "a sum of texts": "{% set a = 'x' * 1000000 %}" + "{% set a = a + a %}" * 30,
+    "a product of numbers": "{% set a = 9 ** 999 %}" + "{% set a = a * a %}" * 30,
+    "lists of one list": "{% set a = ['x' * 1000] %}" + "{% set a = [a, a] %}" * 40 + "{{ a }}",
+    "lists of one list as a text": "{% set a = ['x' * 1000] %}"
+    + "{% set a = [a, a] %}" * 40
+    + "{{ a|string }}",
+    "blocks of one block": "{% set a %}aaaaaaaaaa{% endset %}" + "{% set a %}{{ a }}{{ a }}{% endset %}" * 40,
 }
 
 
@@ -57,3 +92,24 @@ def test_a_planted_prompt_runs_nothing_and_is_refused(tmp_path: Path, name: str)
         )
         assert said == "", "it said something, and was not refused"
     assert os.listdir(tmp_path) == ["prompts"]
+
+
+USUAL = {
+    "{{ tools|join(', ') }}": "bash, find",
+    "{{ task|indent(4) }}|{{ task|upper }}|{{ task|truncate(3, true, '') }}": "t\n    u|T\nU|t\nu",
+    "{{ task.replace('t', 'x') }}{{ task.center(5) }}.": "x\nu t\nu .",
+    "{{ '%s of %d'|format(task, 2000000) }} {{ '{:>3}: {}'.format(7, 2000000) }}": "t\nu of 2000000   7: 2000000",
+    "{{ '%d%%' % 2024 }}{{ 'in 2024: %s' % 5 }}{{ '{:,}'.format(2024) }}": "2024%in 2024: 52,024",
+    "{% for t in tools %}{{ loop.index ~ t }}{{ loop.cycle('a', 'b') }}{% endfor %}": "1basha2findb",
+    "{% for n in range(2000000, 2000002) %}{{ n * 2 }} {% endfor %}": "4000000 4000002",
+    "{{ [5, 2000001]|select('gt', 2000000)|first }} {{ 5.25|round(1) }} {{ [1, 2]|sum }}": "2000001 5.2 3",
+    "{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m('x') }}{{ {'a': 1}|tojson }}": '<x>{"a": 1}',
+}
+
+
+@pytest.mark.parametrize("text", USUAL)
+def test_what_templates_do_is_done(text: str) -> None:
+    assert (
+        PromptEnvironment().from_string(text).render(tools=["bash", "find"], task="t\nu").strip()
+        == USUAL[text]
+    )
