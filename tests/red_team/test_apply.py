@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
 
@@ -11,6 +11,7 @@ import pytest
 from agentbatch.workspace.files.snapshot import take_snapshot
 from agentbatch.workspace.isolation.apply_back import apply_back
 from agentbatch.workspace.isolation.copies import copy_tree
+from agentbatch.workspace.workspace import Snapshot
 from tests.support.red_team import KEY
 
 Attack = Callable[[Path], object]
@@ -85,12 +86,19 @@ def everything(folder: Path) -> dict[str, bytes | str]:
     }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_nothing_of_it_comes_back(source: Path, tmp_path: Path, name: str) -> None:
-    copy = tmp_path / "run/copy"
+def worked_in(source: Path, folder: Path, work: Mapping[str, str]) -> tuple[Path, Snapshot]:
+    """A copy in which a task has worked, and how it was before that."""
+    copy = folder / "run/copy"
     copy_tree(source, copy, (), Event())
     before = take_snapshot(copy)
-    write(copy, "a.txt", "the task's own work\n")
+    for name, text in work.items():
+        write(copy, name, text)
+    return copy, before
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_nothing_of_it_comes_back(source: Path, tmp_path: Path, name: str) -> None:
+    copy, before = worked_in(source, tmp_path, {"a.txt": "the task's own work\n"})
     ATTACKS[name](copy)
     untouched = everything(tmp_path / "project")
     own = [source / place for place in ("agents", "prompts", ".env", "task.json", "prices.toml")]
@@ -112,10 +120,7 @@ LEFT_OUT: dict[str, Attack] = {
 
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_what_is_no_part_of_the_work_stays_away(source: Path, tmp_path: Path, name: str) -> None:
-    copy = tmp_path / "run/copy"
-    copy_tree(source, copy, (), Event())
-    before = take_snapshot(copy)
-    write(copy, "a.txt", "the task's own work\n")
+    copy, before = worked_in(source, tmp_path, {"a.txt": "the task's own work\n"})
     LEFT_OUT[name](copy)
     expected = {**everything(source), "a.txt": b"the task's own work\n"}
     assert apply_back(copy, source, before, take_snapshot(copy)).done
@@ -136,11 +141,7 @@ AFTERWARDS: dict[str, Attack] = {
 def test_what_was_changed_after_the_verdict_does_not_come_back(
     source: Path, tmp_path: Path, name: str
 ) -> None:
-    copy = tmp_path / "run/copy"
-    copy_tree(source, copy, (), Event())
-    before = take_snapshot(copy)
-    write(copy, "a.txt", "judged\n")
-    write(copy, "pkg/b.txt", "judged\n")
+    copy, before = worked_in(source, tmp_path, {"a.txt": "judged\n", "pkg/b.txt": "judged\n"})
     after = take_snapshot(copy)
     AFTERWARDS[name](copy)
     untouched = everything(source)
@@ -161,11 +162,7 @@ def test_a_directory_that_was_turned_meanwhile_is_not_written_through(
     source: Path, tmp_path: Path, name: str
 ) -> None:
     """By another task, say, that works in the directory itself."""
-    copy = tmp_path / "run/copy"
-    copy_tree(source, copy, (), Event())
-    before = take_snapshot(copy)
-    write(copy, "a.txt", "judged\n")
-    write(copy, "pkg/b.txt", "judged\n")
+    copy, before = worked_in(source, tmp_path, {"a.txt": "judged\n", "pkg/b.txt": "judged\n"})
     MEANWHILE[name](source)
     assert not apply_back(copy, source, before, take_snapshot(copy)).done
     assert (tmp_path / "secret").read_text() == KEY
