@@ -5,9 +5,9 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from agentbatch.files import PRIVATE, write_atomic
+from agentbatch.files import PRIVATE, json_object, open_own, write_atomic
 from agentbatch.workspace.isolation.git import BRANCHES
 from agentbatch.workspace.isolation.worktree import Worktree
 from agentbatch.workspace.workspace import Snapshot
@@ -75,22 +75,22 @@ def record_isolated_dir(isolated: IsolatedDir, phase: Phase) -> None:
 
 
 def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:
-    """What is recorded in `folder`; None: nothing."""
+    """What is recorded in `folder`; None: nothing. Raises OSError, also for a link or fifo in the record's place."""
     try:
-        record: Any = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        with open(folder / RECORD, "rb", opener=open_own) as file:
+            record = json_object(file.read()) or {}
         tree = record["worktree"]
         worktree = tree and Worktree(
             Path(tree["top"]), tree["branch"], tree["base"], Path(tree["admin"]), Path(tree["common"])
         )
         isolated = IsolatedDir(Path(record["root"]), Path(record["source"]), record["kind"], folder, worktree)
+        # Of a run folder that was moved, or tampered with: nothing elsewhere is ever changed or removed for it.
+        ours = _is_ours(isolated) and record["phase"] in ("making", "made", "away")
     except FileNotFoundError:
         return None, "making"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None, "making"  # not ours, or of another version
-    # Of a run folder that was moved, or tampered with: nothing elsewhere is ever changed or removed for it.
-    if not _is_ours(isolated) or record["phase"] not in ("making", "made", "away"):
-        return None, "making"
-    return isolated, record["phase"]
+    return (isolated, record["phase"]) if ours else (None, "making")
 
 
 def _is_ours(isolated: IsolatedDir) -> bool:
