@@ -12,12 +12,14 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.pruning import remove, size
+from agentbatch.workspace.files.changed_since import changed_since
 from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.inspection import remove_isolated_dirs, working_directory
 from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir
+from agentbatch.workspace.isolation.watch import RECORD as WATCHED
 from agentbatch.workspace.isolation.watch import begin_watch, end_watch
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.workspace import Order
@@ -129,7 +131,9 @@ RECORDS: Mapping[str, Mapping[str, object]] = {
     "another kind": {"kind": "nothing"},
     "another phase": {"phase": "gone"},
     "a list": {"root": ["x"]},
-    "nested too deeply": {"root": 5},
+    "a number": {"root": 5},
+    "a branch that is a number": {"branch": 5},
+    "a base that is a number": {"base": 5},
 }
 
 
@@ -171,6 +175,25 @@ def test_a_forged_record_of_an_isolated_directory_is_not_believed(tmp_path: Path
     assert differences(before, after) == []
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "{", "\udc80", '{"git": 5, "programs": ["x"]}'])
+def test_a_record_that_is_none_of_ours_is_as_none(tmp_path: Path, text: str) -> None:
+    for name in (RECORD, WATCHED):
+        (tmp_path / name).write_text(text, errors="surrogateescape")
+    assert read_isolated_dir(tmp_path)[0] is None
+    (tmp_path / "task/bin").mkdir(parents=True)
+    (tmp_path / "task/bin/mine").write_text("x")
+    (notice,) = end_watch(tmp_path / "task", [tmp_path / "task/bin"], tmp_path)
+    assert "bin/mine" in notice
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda place: place.symlink_to("/dev/zero")])
+def test_a_record_that_is_no_file_is_not_waited_for(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    for name, read in ((RECORD, read_isolated_dir), (WATCHED, lambda folder: end_watch(folder, [], folder))):
+        plant(tmp_path / name)
+        with pytest.raises(OSError, match=name):
+            read(tmp_path)
+
+
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6711, 0o4000])
 def test_a_program_keeps_no_rights_of_its_owner(tmp_path: Path, mode: int) -> None:
     root = tmp_path / "task"
@@ -192,7 +215,8 @@ def test_a_program_keeps_no_rights_of_its_owner(tmp_path: Path, mode: int) -> No
 def test_a_program_that_was_there_before_keeps_its_rights(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     (tmp_path / "mine").chmod(0o4755)
-    assert take_privileges(tmp_path, (tmp_path / "mine").stat().st_ctime + 1) == []
+    later = (tmp_path / "mine").stat().st_ctime + 1
+    assert take_privileges(tmp_path, changed_since(tmp_path, later)) == []
     assert (tmp_path / "mine").stat().st_mode & 0o7777 == 0o4755
 
 

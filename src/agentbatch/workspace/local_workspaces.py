@@ -11,6 +11,7 @@ from typing import Literal
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
+from agentbatch.workspace.files.changed_since import changed_since
 from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.files.git_control import read_only_in
@@ -225,7 +226,8 @@ class LocalTaskWorkspace:
     async def close(self) -> tuple[str, ...]:
         problems = await self._workspace.close() if self._workspace is not None else ()
         if self._isolated is not None and not self._may_go:
-            await asyncio.to_thread(take_privileges, self._isolated.folder, 0.0)
+            folder = self._isolated.folder
+            await asyncio.to_thread(take_privileges, folder, changed_since(folder, 0.0))
         if not self._may_go or self._isolated is None:
             return problems
         try:

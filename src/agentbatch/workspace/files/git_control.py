@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from agentbatch.files import open_own
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.paths import walk
 
@@ -151,10 +152,8 @@ def _read(path: Path) -> bytes:
     try:
         if path.is_symlink():
             return b"link " + os.fsencode(os.readlink(path))
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            status = os.fstat(handle)
-            mode = b"x" if status.st_mode & stat.S_IXUSR else b"-"
-            return mode + file.read(MAX_READ) if stat.S_ISREG(status.st_mode) else b""
+        with open(path, "rb", opener=open_own) as file:
+            mode = b"x" if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else b"-"
+            return mode + file.read(MAX_READ)
     except OSError:
         return b""

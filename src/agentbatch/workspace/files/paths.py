@@ -108,6 +108,10 @@ class Folder(NamedTuple):
     others: list[str]
     """Names of everything else, links to folders too."""
 
+    def place(self, name: str) -> str:
+        """The path of one of them, relative as `path` is."""
+        return f"{self.path}/{name}" if self.path else name
+
 
 def walk(root: Path) -> Iterator[Folder]:
     """Every folder before what is in it, in order: no link is followed, and no depth is too much for it, as it is for
@@ -121,7 +125,7 @@ def walk(root: Path) -> Iterator[Folder]:
             continue
         folder = Folder(path, [n for n, inside in names if inside], [n for n, inside in names if not inside])
         yield folder
-        waiting += [f"{path}/{name}" if path else name for name in reversed(folder.folders)]
+        waiting += [folder.place(name) for name in reversed(folder.folders)]
 
 
 def _listed(root: Path, path: str) -> list[tuple[str, bool]]:

@@ -2,35 +2,32 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from agentbatch.workspace.files.paths import open_parent, walk
+from agentbatch.workspace.files.changed_since import Changed
+from agentbatch.workspace.files.paths import open_parent
 
 _PRIVILEGES = stat.S_ISUID | stat.S_ISGID
 
 
-def take_privileges(root: Path, since: float) -> list[str]:
-    """Take set-user-id and set-group-id from every file below `root` that was changed after `since` (epoch seconds, by
-    its ctime, which no program can set); returns the paths. Folders keep theirs, which only hand a group on."""
+def take_privileges(root: Path, changed: Iterable[Changed]) -> list[str]:
+    """Take set-user-id and set-group-id from every one of the files below `root`; returns the paths. Folders keep
+    theirs, which only hand a group on."""
     found = []
-    for folder in walk(root):
-        for name in folder.others:
-            path = f"{folder.path}/{name}" if folder.path else name
+    for path, status in changed:
+        if status.st_mode & _PRIVILEGES:
             with suppress(OSError):
-                if _has_privileges(os.lstat(os.path.join(root, path)), since) and _taken(root, path, since):
+                if _taken(root, path):
                     found.append(path)
     return found
 
 
-def _has_privileges(status: os.stat_result, since: float) -> bool:
-    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & _PRIVILEGES) and status.st_ctime >= since
-
-
-def _taken(root: Path, path: str, since: float) -> bool:
+def _taken(root: Path, path: str) -> bool:
     with open_parent(root, path) as (at, base):
         status = os.stat(base, dir_fd=at, follow_symlinks=False)
-        if not _has_privileges(status, since):
+        if not (stat.S_ISREG(status.st_mode) and status.st_mode & _PRIVILEGES):
             return False
         # By its name, since we need not be able to read it; nothing of the task's runs any more.
         os.chmod(base, stat.S_IMODE(status.st_mode) & ~_PRIVILEGES, dir_fd=at)

@@ -63,11 +63,11 @@ def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
         return []
     matches = matcher(patterns)
     named = {part for pattern in patterns for part in pattern.split("/")}
-    found = []
+    found: list[str] = []
     for folder in walk(root):
         inner = root / folder.path
         folder.folders[:] = [n for n in folder.folders if n in named or not is_ignored(inner / n)]
-        found += [f"{folder.path}/{name}" if folder.path else name for name in folder.others]
+        found += map(folder.place, folder.others)
     return sorted(path for path in found if matches(path))
 
 

@@ -52,7 +52,7 @@ def remove_unfinished(root: Path) -> list[str]:
         folder.folders[:] = [name for name in folder.folders if not is_ignored(root / folder.path / name)]
         for name in folder.others:
             if _UNFINISHED.fullmatch(name):
-                path = f"{folder.path}/{name}" if folder.path else name
+                path = folder.place(name)
                 with suppress(FileNotFoundError), open_parent(root, path) as (at, base):
                     os.unlink(base, dir_fd=at)
                     removed.append(path)

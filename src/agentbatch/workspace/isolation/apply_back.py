@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from agentbatch.files import make_missing
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff import Changes, changes, same
 from agentbatch.workspace.files.links import destination, is_outside
@@ -81,12 +82,11 @@ def apply_back(
 
 def _own(source: Path, touched: Changes, own_files: Sequence[Path]) -> list[str]:
     """Changes of these; also a file or a link that would stand where the way to one of them leads."""
-    found = []
-    for path in sorted((*touched.added, *touched.modified, *touched.deleted)):
-        place = source / path
-        if any(place.is_relative_to(own) or own.is_relative_to(place) for own in own_files):
-            found.append(path)
-    return found
+    return [
+        path
+        for path in sorted((*touched.added, *touched.modified, *touched.deleted))
+        if any((source / path).is_relative_to(own) or own.is_relative_to(source / path) for own in own_files)
+    ]
 
 
 def obstacles(
@@ -246,7 +246,7 @@ def _put_in_place(
         _remove_empty(copy, source, path)
     for number, path in enumerate(fresh):
         old, new = before.files.get(path), after.files[path]
-        with open_parent(source, path, _make_folder) as (folder, name):
+        with open_parent(source, path, make_missing) as (folder, name):
             if old is not None and old.kind == new.kind == "file":
                 _keep_owner_and_mode(stage / str(number), folder, name, old.executable == new.executable)
             os.replace(stage / str(number), name, dst_dir_fd=folder)
@@ -272,8 +272,3 @@ def _remove_empty(copy: Path, source: Path, path: str) -> None:
                 os.rmdir(name, dir_fd=folder)
             except OSError:
                 return  # there are other files in it
-
-
-def _make_folder(at: int, name: str) -> None:
-    with suppress(FileExistsError):
-        os.mkdir(name, dir_fd=at)

@@ -3,11 +3,12 @@ outside of any sandbox."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agentbatch.files import PRIVATE, json_object, write_atomic
+from agentbatch.files import PRIVATE, json_object, open_own, write_atomic
 from agentbatch.text import list_names
+from agentbatch.workspace.files.changed_since import changed_since
 from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
 from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.shared_files import changed_elsewhere
@@ -33,25 +34,26 @@ def begin_watch(root: Path, programs: Sequence[Path], folder: Path, *, resume: b
 def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
     """What a person must know, a sentence each. Safe to repeat. Raises OSError."""
     try:
-        kept = json_object((folder / RECORD).read_bytes()) or {}
-        begun = (folder / RECORD).stat().st_mtime
+        with open(folder / RECORD, "rb", opener=open_own) as file:
+            kept, begun = json_object(file.read()) or {}, os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
         return []
     notices = []
-    taken = take_privileges(root, begun)
+    changed = list(changed_since(root, begun))
+    taken = take_privileges(root, changed)
     if taken:
         notices.append(
             f"The task left programs with the rights of their owner in {root}; these rights were taken from them: "
             f"{list_names(taken, MAX_NAMED, 120)}."
         )
-    elsewhere = changed_elsewhere(root, begun)
+    elsewhere = changed_elsewhere(changed)
     if elsewhere:
         notices.append(
             f"Files in {root} that lie elsewhere too (hard links, as uv and pnpm make to their stores) were changed "
             f"while the task worked, and with them what lies there: {list_names(elsewhere, MAX_NAMED, 120)}. "
             "Look at them before you run what uses them; --isolation copy keeps such files apart."
         )
-    before = kept.get("git", {})
+    before = _kept(kept, "git")
     news = told(root, before, control(root))
     if news:
         aside = set_aside(root, news, folder / ASIDE)
@@ -60,14 +62,20 @@ def end_watch(root: Path, programs: Sequence[Path], folder: Path) -> list[str]:
             f"{list_names(news, MAX_NAMED, 120)}. Look at it before you use git there."
             + (f" Moved to {folder / ASIDE}: {list_names(aside, MAX_NAMED, 120)}." if aside else "")
         )
-    old, now = kept.get("programs", {}), _programs(root, programs)
-    changed = sorted(path for path in {*old, *now} if old.get(path) != now.get(path))
-    if changed:
+    old, now = _kept(kept, "programs"), _programs(root, programs)
+    others = sorted(path for path in {*old, *now} if old.get(path) != now.get(path))
+    if others:
         notices.append(
             f"The task has changed programs in {root} that your PATH or Python finds: "
-            f"{list_names(changed, MAX_NAMED, 120)}. Look at them before you run anything there."
+            f"{list_names(others, MAX_NAMED, 120)}. Look at them before you run anything there."
         )
     return notices
+
+
+def _kept(record: Mapping[str, object], name: str) -> Control:
+    """A task without a sandbox can write there, too: what is not as we write it was not kept."""
+    found = record.get(name)
+    return found if isinstance(found, dict) and all(isinstance(one, str) for one in found.values()) else {}
 
 
 def _programs(root: Path, folders: Sequence[Path]) -> Control:
