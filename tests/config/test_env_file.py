@@ -109,9 +109,9 @@ def test_what_changes_nothing_that_matters_is_a_note(
 def test_the_env_file_of_the_original_asks_deepseek_for_its_own_model(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(KEY + "EVALUATION_BASE_URL=https://api.deepseek.com\n", encoding="utf-8")
     loaded = load({}, {}, folder=tmp_path)
-    assert loaded.settings.evaluation_model == "deepseek-chat"
+    assert loaded.settings.evaluation_model == "deepseek-v4-flash"
     assert loaded.settings.coder_model == "gpt-5-mini"
-    assert loaded.notes == ("EVALUATION_MODEL is not set: deepseek-chat is asked at api.deepseek.com.",)
+    assert loaded.notes == ("EVALUATION_MODEL is not set: deepseek-v4-flash is asked at api.deepseek.com.",)
     assert loaded.sources["evaluation_base_url"] == "EVALUATION_BASE_URL in .env"
 
 

@@ -15,7 +15,7 @@ from agentbatch.redaction import shown_url
 from agentbatch.text import clip
 
 USUAL_MODELS: Mapping[str, str] = {
-    "api.deepseek.com": "deepseek-chat",  # the original's: its .env has no model
+    "api.deepseek.com": "deepseek-v4-flash",  # as deepseek-chat of the original, whose .env has no model
     **dict.fromkeys(
         (
             "api.anthropic.com",

@@ -36,7 +36,7 @@ MOST = 1_000_000_000.0
 """Of a time in seconds, and of a sum in dollars: beyond it is a slip of the finger, or `inf`."""
 
 DEFAULT_COMPARISON = (
-    "deepseek-chat",
+    "deepseek-v4-flash",
     "gpt-4o",
     "gpt-5",
     "gpt-3.5-turbo",

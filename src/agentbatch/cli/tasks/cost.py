@@ -166,7 +166,7 @@ def _models(args: argparse.Namespace, variables: dict[str, str], prices: Prices)
         return list(DEFAULT_COMPARISON)
     models = list(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
     if not models:
-        raise UserError("--models: name at least one model, like --models gpt-5,deepseek-chat.")
+        raise UserError("--models: name at least one model, like --models gpt-5,deepseek-v4-flash.")
     for model in models:
         if not prices.known(model):
             near = prices.nearest(model)
