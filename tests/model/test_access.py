@@ -10,12 +10,19 @@ from aiohttp import web
 
 from agentbatch.errors import UserError
 from agentbatch.model.access import Access, Certificates
+from agentbatch.model.client import ModelClient
+from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.reply import CallUpdate, ModelError
+from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.transport import TransportError
+from agentbatch.requests.batch.call import Caller
+from agentbatch.requests.spec.request import CHAT
 from tests.support.endpoints import OpenEndpoint, Serve
 
 TLS = Path(__file__).parent.parent / "support" / "tls"
 OURS = Certificates(ca_bundle=TLS / "ca.pem")
 BODY = b'{"model": "m"}'
+MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
 class Door:
@@ -29,8 +36,19 @@ class Door:
         await request.read()
         await asyncio.sleep(0)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        good = request.headers.get("authorization") == f"Bearer {self.key}"
-        return web.json_response({}, status=200 if good else 401)
+        if request.headers.get("authorization") != f"Bearer {self.key}":
+            return web.json_response({}, status=401)
+        return web.json_response({"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
+
+
+async def attempts(endpoint: Endpoint, updates: list[CallUpdate] | None = None) -> int:
+    """Of one call; negative where its key was refused."""
+    told = [] if updates is None else updates
+    try:
+        reply = await ModelClient(endpoint, "m").complete(MESSAGES, observer=told.append)
+    except ModelError as error:
+        return -error.attempts if (error.kind, error.status) == ("endpoint", 401) else 0
+    return reply.attempts
 
 
 def printed(*keys: str) -> tuple[Callable[[], Awaitable[str]], list[str]]:
@@ -51,20 +69,45 @@ async def test_a_key_that_has_expired_is_printed_anew_once_for_all(
     door = Door("sk-two")
     renew, given = printed("sk-two")
     endpoint = await open_endpoint(await serve(door.answer), access=Access(renew=renew))
-    answers = await asyncio.gather(*(endpoint.post("/chat/completions", BODY) for _ in range(5)))
-    assert [answer.status for answer in answers] == [200] * 5
+    updates: list[CallUpdate] = []
+    assert await asyncio.gather(*(attempts(endpoint, updates) for _ in range(5))) == [2] * 5
     assert given == ["sk-two"]
     assert len(door.headers) == 10, "five refusals, five more tries"
-    assert (await endpoint.post("/chat/completions", BODY)).status == 200
+    told = [update.reason for update in updates if update.kind == "retrying"]
+    assert len(told) == 5
+    assert told[0].startswith("continuing with another key: ")
+    assert await attempts(endpoint) == 1
     assert len(door.headers) == 11
+
+
+async def test_plain_requests_count_it_too_where_nothing_is_retried(
+    serve: Serve, open_endpoint: OpenEndpoint
+) -> None:
+    renew, _ = printed("sk-two")
+    endpoint = await open_endpoint(
+        await serve(Door("sk-two").answer),
+        access=Access(renew=renew),
+        retry=RetryPolicy(max_retries=0),
+        stream=False,
+    )
+    outcome = await Caller(endpoint).call(CHAT, {"model": "m"}, BODY, 1, model="m")
+    assert (outcome.error, outcome.attempts) == (None, 2)
+
+
+async def test_a_command_with_a_new_key_each_time_is_asked_once_for_each_call(
+    serve: Serve, open_endpoint: OpenEndpoint
+) -> None:
+    renew, given = printed("sk-1", "sk-2", "sk-3")
+    endpoint = await open_endpoint(await serve(Door("never").answer), access=Access(renew=renew))
+    assert [await attempts(endpoint), await attempts(endpoint)] == [-2, -2]
+    assert given == ["sk-1", "sk-2"]
 
 
 async def test_a_key_that_stays_refused_is_asked_for_once(serve: Serve, open_endpoint: OpenEndpoint) -> None:
     door = Door("never")
     renew, given = printed("sk-new")
     endpoint = await open_endpoint(await serve(door.answer), access=Access(renew=renew))
-    for _ in range(3):
-        assert (await endpoint.post("/chat/completions", BODY)).status == 401
+    assert [await attempts(endpoint) for _ in range(3)] == [-2, -1, -1]
     assert given == ["sk-new", "sk-new"], "once for the key at the beginning, once for its successor"
     assert len(door.headers) == 4
 
@@ -80,7 +123,7 @@ async def test_a_command_that_fails_in_the_middle_is_told_and_the_refusal_stands
     endpoint = await open_endpoint(
         await serve(door.answer), access=Access(renew=renew), on_learned=told.append
     )
-    assert (await endpoint.post("/chat/completions", BODY)).status == 401
+    assert await attempts(endpoint) == -1
     assert [text.partition(" refuses ")[2] for text in told] == [
         "the key. CODER_API_KEY_COMMAND: the command ended with exit code 1."
     ]

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from agentbatch.files import json_object, parse_json
 from agentbatch.model.carried import carried, carried_by_call
 from agentbatch.model.finish_reasons import GAVE_UP, finish_reason
+from agentbatch.model.history import ID_LENGTH, LETTERS
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.reported_usage import read_usage
 from agentbatch.model.server_error import ServerError, error_in
@@ -175,12 +175,9 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
     return tuple(calls)
 
 
-_LETTERS = string.ascii_letters + string.digits
-
-
 def new_call_id() -> str:
-    """Nine letters and digits: Mistral takes no others (langchain #21319), and nobody refuses them."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(9))
+    """In the form that all endpoints take."""
+    return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
 
 
 def _arguments(raw: Any) -> str:

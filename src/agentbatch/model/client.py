@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentbatch.model import failure as failures
+from agentbatch.model.again import AtOnce
 from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
 from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
-from agentbatch.model.learning import Lessons
 from agentbatch.model.limits.limits import Slot
-from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.refusals.excess import NO_EXCESS
 from agentbatch.model.refusals.overflow import excess
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
-from agentbatch.model.transport import DisconnectedError, HttpAnswer, TransportError
+from agentbatch.model.transport import HttpAnswer, TransportError
 from agentbatch.usage import Usage
 
 PATH = "/chat/completions"
@@ -104,8 +103,7 @@ class _Call:
         self._schema = schema
         self._temperature = client.temperature if temperature is None else temperature
         self._observer = observer
-        self._lessons = Lessons(client.endpoint, client.model, self._body)
-        self._resent = False
+        self._at_once = AtOnce(client.endpoint, client.model, self._body)
         self._ticket = client.endpoint.limits.ticket()
         self._reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
         self._first_sent: float | None = None
@@ -121,13 +119,19 @@ class _Call:
             async with self._endpoint.limits.slot(self._reserved, self._on_wait, self._ticket) as slot:
                 self._refuse_used_up()
                 self.attempts += 1
+                key = self._endpoint.api_key
                 outcome = await self._send(encode_body(body), bool(body.get("stream")))
-                wait = self._after(outcome, slot)
-            if isinstance(outcome, Failure):
+                if isinstance(outcome, Answer):
+                    self._answered(outcome, slot)
+                    return self._endpoint.forms.read(
+                        outcome, self._tools, capabilities.tool_mode, self._messages
+                    )
+                wait = self._endpoint.failed(slot, outcome, self.retries + 1)
                 self._tell_lost()
-            if isinstance(outcome, Answer):
-                return self._endpoint.forms.read(outcome, self._tools, capabilities.tool_mode, self._messages)
-            if self._learned(outcome, capabilities, body) or self._lost(outcome):
+                # In its slot: who comes next has the new key.
+                again = await self._at_once.reason(outcome, body, capabilities, key)
+            if again:
+                self._notify("retrying", 0.0, f"{again}: {self._sentence(outcome)}")
                 continue
             if outcome.kind == "malformed" and self.retries >= self._endpoint.retry.max_retries:
                 return _as_written(outcome, self._error(outcome))
@@ -170,30 +174,12 @@ class _Call:
             answer = await self._endpoint.post(PATH, content, reader)
             self.latency = time.monotonic() - self._first_sent
             return _outcome(answer, reader)
-        except DisconnectedError as error:
-            return failures.unanswered(str(error), stale=error.stale)
-        except (TransportError, CutError) as error:
-            return failures.unanswered(str(error))
-        except RefusedError as error:
-            return failures.refused(error.error, time.time())
-        except GarbageError as error:
-            return failures.unanswered(f"a 200 that is {error}")
+        except (TransportError, CutError, GarbageError, RefusedError) as error:
+            return failures.failure_of(error, time.time())
 
-    def _after(self, outcome: Answer | Failure, slot: Slot) -> float:
-        """Update the limits with the outcome; seconds to wait before a retry."""
-        if isinstance(outcome, Answer):
-            slot.settle(outcome.usage.total if outcome.usage is not None else self._reserved)
-            self._endpoint.quota.answered()
-            return 0.0
-        endpoint = self._endpoint
-        wait = endpoint.retry.backoff(self.retries + 1, endpoint.rng, outcome.wait)
-        if outcome.kind == "rate":
-            slot.refused(wait, asked=outcome.wait is not None)
-        elif outcome.kind == "quota":
-            slot.refused(0.0)  # when it is back, one call goes first
-        elif outcome.kind not in RETRIED:
-            slot.settle(0)
-        return wait
+    def _answered(self, answer: Answer, slot: Slot) -> None:
+        slot.settle(answer.usage.total if answer.usage is not None else self._reserved)
+        self._endpoint.quota.answered()
 
     def _tell_lost(self) -> None:
         """The attempt failed; the provider bills what it has read and written of an answer that broke off."""
@@ -203,39 +189,19 @@ class _Call:
                 used += Usage(input=estimate_messages(self._messages, self._tools))
             self._observer(CallUpdate("lost", self.attempts, usage=used))
 
-    def _learned(self, failure: Failure, capabilities: Capabilities, body: dict[str, Any]) -> bool:
-        """True when the refusal taught something, so that the same call is worth sending in another form."""
-        lost = self._lessons.learn(failure, body, capabilities)
-        if lost:
-            self._notify("retrying", 0.0, f"continuing without {lost}: {self._sentence(failure)}")
-        return bool(lost)
-
-    def _lost(self, failure: Failure) -> bool:
-        """True when the request went into a connection that the server had closed, most likely: it is sent again at
-        once, the first time."""
-        if not failure.stale or self._resent:
-            return False
-        self._resent = True
-        self._notify("retrying", 0.0, self._sentence(failure))
-        return True
-
     def _sentence(self, failure: Failure, attempts: int | None = None) -> str:
         endpoint = self._endpoint
         return sentence(failure, endpoint.host, self._client.model, endpoint.redact, attempts)
 
     def _error(self, failure: Failure) -> ModelError:
-        status = failure.error.status if failure.error is not None else None
         text = self._sentence(failure, self.attempts)
-        used_up = None
-        if failure.kind == "quota":
-            used_up = UsedUp(self._endpoint.host, time.time() + (failure.wait or 0.0), text)
         over = failure.kind == "overflow" and failure.error is not None
         return ModelError(
             failure.kind,
             text,
-            status=status,
+            status=failure.status,
             attempts=self.attempts,
-            used_up=used_up,
+            used_up=self._endpoint.used_up(failure, text),
             excess=excess(failure.error.words) if over and failure.error is not None else NO_EXCESS,
         )
 

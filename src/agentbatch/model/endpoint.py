@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
@@ -11,9 +12,11 @@ from agentbatch.errors import UserError
 from agentbatch.model.access import Access
 from agentbatch.model.cache_marks import PromptCache, marks_for
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
-from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.limits.quota import QuotaGate
+from agentbatch.model.failure import Failure
+from agentbatch.model.limits.limits import EndpointLimits, Slot
+from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.model.refusals.hosts import initial_capabilities
+from agentbatch.model.reply import RETRIED
 from agentbatch.model.request import NativeOnly, ToolForms
 from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
@@ -98,15 +101,28 @@ class Endpoint:
             self._transport = None
 
     async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
-        """One request, one answer of any status, as `Transport.post`; after a 401 once more where a command prints
-        another key. Raises TransportError when none came."""
+        """One request, one answer of any status, as `Transport.post`. Raises TransportError when none came."""
         if self._transport is None:
             raise RuntimeError("the endpoint is not open: use `async with endpoint`")
-        used = self.api_key
-        answer = await self._transport.post(path, content, reader)
-        if answer.status == 401 and await self.renewed(used):
-            return await self._transport.post(path, content, reader)
-        return answer
+        return await self._transport.post(path, content, reader)
+
+    def failed(self, slot: Slot, failure: Failure, attempt: int) -> float:
+        """Tell the limits of an attempt that failed; seconds to wait before a retry. `attempt`: how many were made but
+        for those that were sent again at once."""
+        wait = self.retry.backoff(attempt, self.rng, failure.wait)
+        if failure.kind == "rate":
+            slot.refused(wait, asked=failure.wait is not None)
+        elif failure.kind == "quota":
+            slot.refused(0.0)  # when it is back, one call goes first
+        elif failure.kind not in RETRIED:
+            slot.settle(0)
+        return wait
+
+    def used_up(self, failure: Failure, text: str) -> UsedUp | None:
+        """Until when the quota is, where the failure is one. `text`: the failure as a sentence."""
+        if failure.kind != "quota":
+            return None
+        return UsedUp(self.host, time.time() + (failure.wait or 0.0), text)
 
     async def renewed(self, used: str) -> bool:
         """Whether there is another key than the one that was refused: the command is run for all who wait, once."""

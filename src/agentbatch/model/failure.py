@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.retry import classify
 from agentbatch.model.server_error import ServerError, read_error, tidy
 from agentbatch.model.stream.sse import unwrapped
-from agentbatch.model.transport import HttpAnswer
+from agentbatch.model.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,25 @@ class Failure:
     """It timed out before an answer arrived."""
     stale: bool = False
     """A connection that was kept broke at once: the request most likely never arrived."""
+
+    @property
+    def status(self) -> int | None:
+        """None: no answer came, or none that could be read."""
+        return self.error.status if self.error is not None else None
+
+
+NoAnswer = TransportError | CutError | GarbageError | RefusedError
+"""What sending a request and reading its answer raise."""
+
+
+def failure_of(error: NoAnswer, now: float) -> Failure:
+    """Of a request that got no answer, or a 200 that is none. `now`: seconds since the epoch."""
+    if isinstance(error, RefusedError):
+        return _failure(error.error, {}, now)
+    if isinstance(error, GarbageError):
+        return unanswered(f"a 200 that is {error}")
+    stale = isinstance(error, DisconnectedError) and error.stale
+    return unanswered(str(error), silent=isinstance(error, RequestTimeoutError), stale=stale)
 
 
 def http_failure(answer: HttpAnswer, now: float) -> Failure:
@@ -60,7 +80,7 @@ def sentence(
     failure: Failure, host: str, model: str, redact: Callable[[str], str], attempts: int | None = None
 ) -> str:
     """One sentence for a person: endpoint, model, status, the server's own words; the attempts if several."""
-    status = failure.error.status if failure.error is not None else None
+    status = failure.status
     outcome = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
     words = tidy(redact(failure.words)).rstrip(".")
     tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""

@@ -19,13 +19,13 @@ def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool =
     left_out: set[str] = set()
     if "temperature" in body and not capabilities.temperature:
         left_out.add("temperature")
-    if isinstance(body.get("messages"), list):
+    if _has_messages(body):
         if "parallel_tool_calls" in body and not capabilities.parallel_tool_calls:
             left_out.add("parallel_tool_calls")
         for name in LIMITS:
             if name in body:
                 _rename_limit(name, body, capabilities, changes, left_out)
-        if capabilities.shapes_history and all(isinstance(message, dict) for message in body["messages"]):
+        if capabilities.shapes_history:
             changes["messages"] = accepted(body["messages"], capabilities)
         if "response_format" in body and not in_batch:
             _step_down_format(body, capabilities, changes, left_out)
@@ -36,6 +36,12 @@ def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool =
     if not changes and not left_out:
         return body
     return {name: value for name, value in body.items() if name not in left_out} | changes
+
+
+def _has_messages(body: dict[str, Any]) -> bool:
+    """What is in the list has not been checked by anybody."""
+    messages = body.get("messages")
+    return isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
 
 
 def _rename_limit(

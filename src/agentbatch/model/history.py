@@ -31,7 +31,8 @@ UNSIGNED = "skip_thought_signature_validator"
 """Google's placeholder for calls that another model made (ai.google.dev/gemini-api/docs/thought-signatures)."""
 
 ID_LENGTH = 9
-_LETTERS = string.ascii_letters + string.digits
+LETTERS = string.ascii_letters + string.digits
+"""What ids of calls are made of: Mistral takes no others (langchain #21319), and nobody refuses them."""
 
 
 def shaped(messages: Sequence[Message], rules: Collection[HistoryRule]) -> list[Message]:
@@ -131,7 +132,7 @@ def short_id(call_id: str) -> str:
     if len(call_id) == ID_LENGTH and call_id.isascii() and call_id.isalnum():
         return call_id
     digest = hashlib.sha256(call_id.encode("utf-8", "backslashreplace")).digest()
-    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:ID_LENGTH])
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:ID_LENGTH])
 
 
 def _with_reasoning(messages: list[Message]) -> list[Message]:

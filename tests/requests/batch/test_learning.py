@@ -171,3 +171,9 @@ async def test_provider_batches_learn_it_too(tmp_path: Path) -> None:
     assert all(body["max_completion_tokens"] == 50 and "temperature" not in body for body in paid)
     assert all(body["response_format"]["type"] == "json_schema" for body in paid)
     assert "max_tokens" in told(notices)
+
+
+def test_what_is_no_message_is_left_for_the_endpoint_to_refuse() -> None:
+    format_ = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    body = {"model": "m", "messages": ["Hi"], "response_format": format_}
+    assert fitted(body, Capabilities(output_form="prompt", system=False)) is body

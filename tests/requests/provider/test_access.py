@@ -18,11 +18,16 @@ class Files:
     def __init__(self, key: str) -> None:
         self.key = key
         self.seen: list[tuple[str, str]] = []
+        self.used_up = False
 
     async def upload(self, request: web.Request) -> web.Response:
         await request.read()
         header = request.headers.get("authorization", "")
         self.seen.append((header, request.headers.get("x-team", "")))
+        if self.used_up:
+            return web.json_response(
+                {"error": {"message": "Later"}}, status=429, headers={"Retry-After": "7200"}
+            )
         if header != self.key:
             return web.json_response({"error": {"message": "expired", "code": "invalid_api_key"}}, status=401)
         return web.json_response({"id": "file-1", "object": "file"})
@@ -55,6 +60,17 @@ async def test_a_key_that_has_expired_is_printed_anew(tmp_path: Path) -> None:
         await upload(tmp_path, Files("Bearer never"), Access(renew=renew))
 
 
+async def test_a_quota_that_is_used_up_says_until_when_and_is_no_loss(tmp_path: Path) -> None:
+    files = Files("Bearer sk-one")
+    files.used_up = True
+    with pytest.raises(
+        ServiceError, match=r"answered 429: Later\. The quota is back at .* resume it then"
+    ) as raised:
+        await upload(tmp_path, files, Access())
+    assert raised.value.passes
+    assert len(files.seen) == 1
+
+
 async def upload(folder: Path, files: Files, access: Access) -> list[tuple[str, str]]:
     """What the service was sent while a file went up."""
     file = folder / "batch.jsonl"
@@ -68,7 +84,7 @@ async def upload(folder: Path, files: Files, access: Access) -> list[tuple[str, 
         f"http://127.0.0.1:{runner.addresses[0][1]}/v1",
         "sk-one",
         limits=EndpointLimits(),
-        retry=RetryPolicy(max_retries=1, delay=0.005),
+        retry=RetryPolicy(max_retries=0),
         redact=str,
         access=access,
     )

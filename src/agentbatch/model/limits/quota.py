@@ -33,7 +33,7 @@ class UsedUp:
     """The refusal as a sentence, without keys."""
 
     def when(self, now: float) -> str:
-        """`at 03:00, in 4:12:03`; with its day where that is another one."""
+        """`03:00, in 4:12:03`; with its day where that is another one."""
         return f"{clock_text(self.until, now)}, in {duration(self.until - now)}"
 
 

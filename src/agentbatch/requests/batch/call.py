@@ -10,17 +10,16 @@ from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model import failure as failures
-from agentbatch.model.answer import GarbageError, RefusedError
+from agentbatch.model.again import AtOnce
+from agentbatch.model.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failure import Failure, sentence
 from agentbatch.model.given_body import fitted
-from agentbatch.model.learning import Lessons
 from agentbatch.model.limits.limits import Slot
-from agentbatch.model.limits.quota import UsedUp
 from agentbatch.model.reply import RETRIED, ErrorKind
 from agentbatch.model.request import encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
-from agentbatch.model.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
+from agentbatch.model.transport import HttpAnswer, TransportError
 from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates
@@ -98,8 +97,7 @@ class Caller:
         ticket = endpoint.limits.ticket()
         began, first_sent = time.monotonic(), 0.0
         attempts = refused = retries = 0
-        resent = False
-        lessons = Lessons(endpoint, model, partial(fitted, body))
+        at_once = AtOnce(endpoint, model, partial(fitted, body))
         while True:
             await endpoint.quota.wait()
             async with endpoint.limits.slot(tokens, None, ticket) as slot:
@@ -114,23 +112,25 @@ class Caller:
                     attempts += 1
                     sent = time.monotonic()
                     first_sent = first_sent or sent
+                    key = endpoint.api_key
                     answer, outcome = await self._send(url, content, bool(sending.get("stream")))
                     latency = time.monotonic() - sent
                 wait = self._settle(slot, outcome, retries, tokens)
                 if answer is not None and (isinstance(outcome, Document) or outcome.wait is None):
                     slot.update_from_headers(*read_rates(answer.headers, time.time()))
+                again = ""
+                if isinstance(outcome, Failure) and not stopped():
+                    # In its slot: who comes next has the new key.
+                    again = await at_once.reason(outcome, sending, capabilities, key)
             if isinstance(outcome, Document):
                 return CallOutcome(
                     outcome, None, self._request_id(answer), attempts, refused, first_sent - began, latency
                 )
             refused += outcome.kind in ("rate", "quota")
-            used_up = self._used_up(outcome, model, attempts)
+            if again:
+                continue
+            used_up = endpoint.used_up(outcome, self._sentence(outcome, model, attempts))
             if used_up is not None and not stopped() and endpoint.quota.reached(used_up):
-                continue
-            if not stopped() and lessons.learn(outcome, sending, capabilities):
-                continue
-            if outcome.stale and not resent and not stopped():
-                resent = True
                 continue
             spent = retries >= endpoint.retry.max_retries
             if outcome.kind not in RETRIED or spent or stopped():
@@ -157,14 +157,8 @@ class Caller:
             if reader is not None:
                 return answer, streamed_or_failure(reader)
             return answer, document_or_failure(url, answer.body)
-        except RequestTimeoutError as error:
-            return answer, failures.unanswered(str(error), silent=True)
-        except DisconnectedError as error:
-            return answer, failures.unanswered(str(error), stale=error.stale)
-        except (GarbageError, TransportError) as error:
-            return answer, failures.unanswered(str(error))
-        except RefusedError as error:
-            return answer, failures.refused(error.error, time.time())
+        except (TransportError, CutError, GarbageError, RefusedError) as error:
+            return answer, failures.failure_of(error, time.time())
 
     def _settle(self, slot: Slot, outcome: Document | Failure, retries: int, tokens: int) -> float:
         """Tell the limits how it went; seconds to wait before a retry."""
@@ -176,32 +170,22 @@ class Caller:
                 self._adapt()
             slot.settle(outcome.usage.total if outcome.usage is not None else tokens)
             return 0.0
-        wait = endpoint.retry.backoff(retries + 1, endpoint.rng, outcome.wait)
-        if outcome.kind == "rate":
-            if self._adaptive is not None and self._adaptive.refused(time.monotonic(), outcome.wait):
-                self._adapt()
-            slot.refused(wait, asked=outcome.wait is not None)
-        elif outcome.kind == "quota":
-            slot.refused(0.0)  # when it is back, one call goes first
-        elif outcome.kind not in RETRIED:
-            slot.settle(0)
-        return wait
+        adaptive = self._adaptive if outcome.kind == "rate" else None
+        if adaptive is not None and adaptive.refused(time.monotonic(), outcome.wait):
+            self._adapt()
+        return endpoint.failed(slot, outcome, retries + 1)
 
     def _adapt(self) -> None:
         limits = self._endpoint.limits
         if self._adaptive is not None and self._adaptive.value != limits.max_in_flight:
             limits.set_max_in_flight(self._adaptive.value)
 
-    def _used_up(self, failure: Failure, model: str, attempts: int) -> UsedUp | None:
-        """Until when the quota is, where it is one."""
-        if failure.kind != "quota":
-            return None
-        text = sentence(failure, self._endpoint.host, model, self._endpoint.redact, attempts)
-        return UsedUp(self._endpoint.host, time.time() + (failure.wait or 0.0), text)
+    def _sentence(self, failure: Failure, model: str, attempts: int) -> str:
+        return sentence(failure, self._endpoint.host, model, self._endpoint.redact, attempts)
 
     def _error(self, failure: Failure, model: str, attempts: int) -> CallError:
         endpoint, error = self._endpoint, failure.error
-        text = sentence(failure, endpoint.host, model, endpoint.redact, attempts)
+        text = self._sentence(failure, model, attempts)
         if error is None:
             return CallError(failure.kind, text, None, "timeout" if failure.silent else "no_answer")
         return CallError(failure.kind, text, error.status, endpoint.redact(error.code or failure.kind)[:64])

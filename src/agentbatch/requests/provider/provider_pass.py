@@ -191,7 +191,7 @@ class ProviderPass:
                 silent = 0
             except ServiceError as error:
                 silent += 1
-                if error.failure.kind not in ("rate", "transient") or silent >= self.provider.patience:
+                if not error.passes or silent >= self.provider.patience:
                     self.stop(str(error))
                 elif silent == 1:
                     self._notify(f"{error} Looking again.")
@@ -202,7 +202,7 @@ class ProviderPass:
         except LeftError:
             return
         except ServiceError as error:
-            if error.failure.kind in ("rate", "transient"):
+            if error.passes:
                 raise
             self._lost(part, error)
             if self.provider.forgets:

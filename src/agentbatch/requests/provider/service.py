@@ -54,7 +54,12 @@ class ServiceError(Exception):
 
     @property
     def status(self) -> int | None:
-        return self.failure.error.status if self.failure.error is not None else None
+        return self.failure.status
+
+    @property
+    def passes(self) -> bool:
+        """It says nothing of what was asked for: later the answer may be another one."""
+        return self.failure.kind in ("rate", "quota", "transient")
 
 
 class ProviderService:
@@ -198,20 +203,21 @@ class ProviderService:
     async def _asked(self, entry: str, send: Callable[[], Awaitable[T]]) -> T:
         """With retries. `entry`: the collection that an endpoint with a batch service has; empty past it."""
         endpoint = self._endpoint
-        for attempt in range(1, endpoint.retry.max_retries + 2):
+        failed, has_new_key = 0, False
+        while True:
             used = endpoint.api_key
             try:
                 return await self._once(send)
             except ServiceError as error:
-                if error.status == 401 and attempt == 1 and await endpoint.renewed(used):
+                has_new_key = error.status == 401 and not has_new_key and await endpoint.renewed(used)
+                if has_new_key:
                     continue
                 if entry and error.status in NO_SERVICE:
                     raise ServiceError(error.failure, self._no_service(entry, error.status)) from None
-                last = attempt > endpoint.retry.max_retries
-                if last or error.failure.kind not in ("rate", "transient"):
+                failed += 1
+                if failed > endpoint.retry.max_retries or error.failure.kind not in ("rate", "transient"):
                     raise
-                await asyncio.sleep(endpoint.retry.backoff(attempt, endpoint.rng, error.failure.wait))
-        raise AssertionError  # the last attempt returns or raises
+                await asyncio.sleep(endpoint.retry.backoff(failed, endpoint.rng, error.failure.wait))
 
     async def _once(self, send: Callable[[], Awaitable[T]]) -> T:
         import httpx2
@@ -231,10 +237,15 @@ class ProviderService:
             raise self._failed(failures.unanswered(str(cause or error) or "the connection broke")) from None
 
     def _failed(self, failure: Failure) -> ServiceError:
-        status = failure.error.status if failure.error is not None else None
-        said = f"answered {status}" if status is not None else "gave no usable answer"
+        said = f"answered {failure.status}" if failure.status is not None else "gave no usable answer"
         words = tidy(self._endpoint.redact(failure.words)).rstrip(".")
         text = f"The batch service of {self._endpoint.host} {said}{': ' + words if words else ''}."
+        used_up = self._endpoint.used_up(failure, text)
+        if used_up is not None:
+            text += (
+                f" The quota is back at {used_up.when(time.time())}: --wait-for-quota does not wait for a batch "
+                "service, so resume it then."
+            )
         return ServiceError(failure, text)
 
     def _no_service(self, entry: str, status: int | None) -> str:

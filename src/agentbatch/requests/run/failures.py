@@ -47,13 +47,11 @@ class FailureWatch:
         """A request has ended; whether the batch has to stop from here on."""
         self._ended += 1
         self._failed += not result.ok
-        unanswered = result.error is not None and result.error.kind in UNANSWERED
-        self._answered += not unanswered
-        gone = (
-            self._outage.unanswered(self._answered, refused=result.error.kind != "transient")
-            if unanswered and result.error is not None
-            else ""
-        )
+        gone = ""
+        if result.error is not None and result.error.kind in UNANSWERED:
+            gone = self._outage.unanswered(self._answered, refused=result.error.kind != "transient")
+        else:
+            self._answered += 1
         if self.cause:
             return False
         self.cause = gone or too_many_failed(self._limit, self._failed, self._ended)

@@ -78,12 +78,8 @@ def streamed_or_failure(reader: StreamedAnswer) -> Document | Failure:
 def _or_failure(read: Callable[[], Document]) -> Document | Failure:
     try:
         return read()
-    except CutError as error:
-        return failures.unanswered(str(error))
-    except RefusedError as error:
-        return failures.refused(error.error, time.time())
-    except GarbageError as error:
-        return failures.unanswered(f"a 200 that is {error}")
+    except (CutError, GarbageError, RefusedError) as error:
+        return failures.failure_of(error, time.time())
 
 
 def streamed_document(answer: Answer) -> Document:
