@@ -104,15 +104,20 @@ def load(
     return Loaded(settings.with_named_by_file(_named_by_file(values, sources)), sources, (*notes, *usual))
 
 
+def _in_file(source: str) -> bool:
+    """Whether a setting comes from the env file, by what `Loaded.sources` says of it."""
+    return " in " in source
+
+
 def _named_by_file(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """As `Settings.named_by_file`."""
     found = {}
     for endpoint, role in (("coder_endpoint", "coder"), ("evaluation_base_url", "evaluation")):
         keys = (f"{role}_api_key", f"{role}_api_key_command", f"{role}_headers", "header")
-        elsewhere = any(key in sources and " in " not in sources[key] for key in keys)
-        if elsewhere and " in " in sources.get(endpoint, ""):
+        elsewhere = any(key in sources and not _in_file(sources[key]) for key in keys)
+        if elsewhere and _in_file(sources.get(endpoint, "")):
             found[endpoint] = (sources[endpoint], values[endpoint])
-    if " in " in sources.get("sandbox", "") and values["sandbox"] == "none":
+    if _in_file(sources.get("sandbox", "")) and values["sandbox"] == "none":
         found["sandbox"] = (sources["sandbox"], "none")
     return found
 
@@ -165,7 +170,7 @@ def _one_key_a_role(values: dict[str, Any], sources: dict[str, str], *, named: b
         key, command = f"{role}_api_key", f"{role}_api_key_command"
         if command not in sources:
             continue
-        if " in " in sources[command] and not named:
+        if _in_file(sources[command]) and not named:
             raise UserError(
                 f"{sources[command]} is not run, since a task's coder could have written that file: set it in the "
                 "environment, or name the file with --env-file."
@@ -173,7 +178,7 @@ def _one_key_a_role(values: dict[str, Any], sources: dict[str, str], *, named: b
         if key not in sources:
             continue
         ranks = {
-            field: (not sources[field].startswith("OPENAI_"), " in " not in sources[field])
+            field: (not sources[field].startswith("OPENAI_"), not _in_file(sources[field]))
             for field in (key, command)
         }
         if ranks[key] == ranks[command]:
