@@ -23,7 +23,7 @@ LATE: dict[tuple[str, str], str] = {
         "agentbatch.cli.flags",
     ): "brings pydantic: not for --version, nor for a command's own words",
     ("cli/main.py", "agentbatch.cli.tasks.run"): "the same",
-    ("cli/requests/bench.py", "agentbatch.model.access"): REQUESTS,
+    ("cli/requests/bench.py", "agentbatch.model.http.access"): REQUESTS,
     ("cli/requests/answers.py", "agentbatch.display.requests.answers"): REQUESTS,
     ("cli/requests/answers.py", "agentbatch.requests.spec.make_values"): REQUESTS,
     ("cli/requests/bench.py", "agentbatch.rehearsal.server"): REHEARSAL,
@@ -47,8 +47,8 @@ LATE: dict[tuple[str, str], str] = {
     ("local/download.py", "httpx2"): "comes with huggingface_hub, " + EXTRA,
     ("local/download.py", "huggingface_hub"): EXTRA,
     ("model/tokens.py", "tiktoken"): "only where an endpoint counts nothing",
-    ("model/access.py", "httpx2"): "0.1 s, for https only",
-    ("model/transport.py", "aiohttp"): "a third of a second: not for what sends nothing",
+    ("model/http/access.py", "httpx2"): "0.1 s, for https only",
+    ("model/http/transport.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("requests/provider/service.py", "httpx2"): "comes with openai",
     ("requests/provider/service.py", "openai"): "half a second: only for the provider's batch service",
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,
@@ -67,7 +67,7 @@ LATE: dict[tuple[str, str], str] = {
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""
 
-PENDING = ("model/transport.py",)
+PENDING = ("model/http/transport.py",)
 """Still to be done: what is late there is not looked at."""
 
 

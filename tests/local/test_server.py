@@ -18,9 +18,9 @@ from agentbatch.local.server import LocalServer
 from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import ModelError
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.toolcalls.forms import TextForms
 from tests.local.gguf_bytes import gguf
 from tests.local.llama_processes import processes, session, until

@@ -11,7 +11,7 @@ from agentbatch.model.capabilities import (
 )
 from agentbatch.model.refusals.hosts import initial_capabilities
 from agentbatch.model.refusals.lessons import learn
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
 
 FULL = Capabilities()
 SCHEMA_MODE = Capabilities(tool_mode="schema")

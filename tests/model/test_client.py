@@ -11,9 +11,9 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import COOLDOWN, IN_FLIGHT, EndpointLimits
 from agentbatch.model.reply import CallUpdate, ErrorKind, Message, ModelError
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.faults.refusals import Dialect, Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step

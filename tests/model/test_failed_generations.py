@@ -6,8 +6,8 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.reply import CallUpdate, Message, ModelError, Reply
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.keys import KEY

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.transport import MAX_BODY
 from agentbatch.model.reply import Message, ModelError
-from agentbatch.model.retry import RetryPolicy
-from agentbatch.model.transport import MAX_BODY
 from tests.support.keys import KEY
 
 """The fixture's."""

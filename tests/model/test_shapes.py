@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from agentbatch.model import failure as failures
-from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
+from agentbatch.model.answer.answer import Answer, CutError, GarbageError, RefusedError, read_answer
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure, http_failure
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.failure import Failure, http_failure
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.reply import Message, ModelError, ToolCall
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.stream.stream import StreamedAnswer
-from agentbatch.model.transport import HttpAnswer
 from agentbatch.requests.spec.answers import Document, document_or_failure, text_of
 from agentbatch.requests.spec.request import CHAT
 from agentbatch.spending.pricing import Prices

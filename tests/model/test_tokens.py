@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import Answer
+from agentbatch.model.answer.answer import Answer
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.tokens import PER_MESSAGE, TokenCounter, estimate, estimate_messages
 
@@ -91,7 +91,7 @@ def test_a_hanging_load_does_not_keep_the_process_alive() -> None:
     script = (
         "import asyncio, time\n"
         "from agentbatch.model.tokens import TokenCounter\n"
-        "from agentbatch.model.answer import Answer\n"
+        "from agentbatch.model.answer.answer import Answer\n"
         "counter = TokenCounter(lambda: time.sleep(600), load_timeout=0.05)\n"
         "asyncio.run(counter.usage([], None, Answer('x', (), '', 'stop', None)))\n"
     )

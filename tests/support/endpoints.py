@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
 from agentbatch.toolcalls.forms import TextForms
 from tests.support.keys import KEY

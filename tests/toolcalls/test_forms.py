@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.files import json_object
-from agentbatch.model.answer import Answer
+from agentbatch.model.answer.answer import Answer
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
 from agentbatch.model.reply import ToolCall
 from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX

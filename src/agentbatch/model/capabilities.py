@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agentbatch.model.cache_marks import CACHE_MARKS, CacheMarks
-from agentbatch.model.history import EMPTY_CONTENTS, EmptyContent, HistoryRule
+from agentbatch.model.request.cache_marks import CACHE_MARKS, CacheMarks
+from agentbatch.model.request.history import EMPTY_CONTENTS, EmptyContent, HistoryRule
 
 OutputForm = Literal["json_schema", "json_object", "prompt"]
 """How JSON answers are requested, best first: a schema that the endpoint enforces, JSON mode, instructions in the

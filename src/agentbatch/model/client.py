@@ -5,20 +5,20 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from agentbatch.model import failure as failures
-from agentbatch.model.again import AtOnce
-from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError, read_answer
+from agentbatch.model.answer.answer import Answer, CutError, GarbageError, RefusedError, read_answer
 from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure, sentence
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.again import AtOnce
+from agentbatch.model.failures.failure import Failure, sentence
+from agentbatch.model.http.transport import HttpAnswer, TransportError
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.refusals.excess import NO_EXCESS
 from agentbatch.model.refusals.overflow import excess
 from agentbatch.model.reply import RETRIED, CallUpdate, Message, ModelError, Observer, Reply, ToolSpec
-from agentbatch.model.request import Schema, build_body, encode_body
+from agentbatch.model.request.request import Schema, build_body, encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.model.tokens import estimate_messages
-from agentbatch.model.transport import HttpAnswer, TransportError
 from agentbatch.usage import Usage
 
 PATH = "/chat/completions"

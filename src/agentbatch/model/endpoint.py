@@ -9,18 +9,18 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from agentbatch.errors import UserError
-from agentbatch.model.access import Access
-from agentbatch.model.cache_marks import PromptCache, marks_for
 from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
-from agentbatch.model.failure import Failure
+from agentbatch.model.failures.failure import Failure
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
+from agentbatch.model.http.transport import BodyReader, HttpAnswer, Transport
 from agentbatch.model.limits.limits import EndpointLimits, Slot
 from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.model.refusals.hosts import initial_capabilities
 from agentbatch.model.reply import RETRIED
-from agentbatch.model.request import NativeOnly, ToolForms
-from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.request.cache_marks import PromptCache, marks_for
+from agentbatch.model.request.request import NativeOnly, ToolForms
 from agentbatch.model.tokens import TokenCounter
-from agentbatch.model.transport import BodyReader, HttpAnswer, Transport
 
 MIN_POOL = 1_000
 """Connections in the pool: concurrency may be raised later."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agentbatch.model.answer import Answer
+from agentbatch.model.answer.answer import Answer
 from agentbatch.model.reply import Message, ToolSpec
 from agentbatch.usage import Usage
 

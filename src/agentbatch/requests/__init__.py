@@ -1,7 +1,7 @@
 """Batches of plain model requests: one prompt, one answer, thousands of them."""
 
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits as RateLimiter
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.options import BatchOptions, ProviderOptions

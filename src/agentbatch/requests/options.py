@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.errors import UserError
-from agentbatch.model.access import Access
-from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
 from agentbatch.requests.journal.cache import ResponseCache
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.spec.request import BatchRequest, response_format

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Self
 
 from agentbatch.config.headers import secret_values
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate, UsedUp
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor, secrets_in
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.admission import Requests, each

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agentbatch.model.answer import Answer, new_call_id
+from agentbatch.model.answer.answer import Answer, new_call_id
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.reply import Message, ToolCall, ToolSpec
-from agentbatch.model.request import Schema
+from agentbatch.model.request.request import Schema
 from agentbatch.toolcalls import json_actions
 from agentbatch.toolcalls.blocks import rendering as blocks
 from agentbatch.toolcalls.blocks.calls import find_blocks

@@ -8,8 +8,8 @@ import pytest
 
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.refusals.lessons import learn
-from agentbatch.model.request import accepted
-from agentbatch.model.server_error import read_error
+from agentbatch.model.refusals.server_error import read_error
+from agentbatch.model.request.request import accepted
 
 CALL = {"id": "call_1234567890", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
 SEALED = {**CALL, "extra_content": {"google": {}}}

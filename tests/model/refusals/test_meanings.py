@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import with_own_status
-from agentbatch.model.failure import http_failure, refused
+from agentbatch.model.answer.answer import with_own_status
+from agentbatch.model.failures.failure import http_failure, refused
+from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.refusals.meanings import MEANINGS
+from agentbatch.model.refusals.server_error import error_in
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.server_error import error_in
-from agentbatch.model.transport import HttpAnswer
 
 
 def kind(status: int, document: Any) -> ErrorKind:

@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.model.refusals.excess import Excess
 from agentbatch.model.refusals.overflow import WORDINGS, excess, is_overflow
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.failure import Failure, http_failure
+from agentbatch.model.failures.failure import Failure, http_failure
+from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.refusals.waits import wait_in_words
-from agentbatch.model.transport import HttpAnswer
 
 NOW = 1_800_000_000.0
 """Friday, 15 January 2027, 08:00:00 GMT."""

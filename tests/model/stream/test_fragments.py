@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MAX_CALLS
+from agentbatch.model.answer.answer import MAX_CALLS
 from agentbatch.model.stream.fragments import Fragments, joined
 
 

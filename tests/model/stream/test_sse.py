@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from agentbatch.model.answer import GarbageError
+from agentbatch.model.answer.answer import GarbageError
 from agentbatch.model.stream.sse import Event, EventReader
 
 MB = 1024 * 1024

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import Answer, CutError, GarbageError, RefusedError
-from agentbatch.model.failure import refused
+from agentbatch.model.answer.answer import Answer, CutError, GarbageError, RefusedError
+from agentbatch.model.failures.failure import refused
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.usage import Usage

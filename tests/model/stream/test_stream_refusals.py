@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.refusals.lessons import learn
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
 
 FULL = Capabilities()
 STREAM: dict[str, Any] = {

@@ -13,8 +13,8 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.reply import CallUpdate, ErrorKind, Message, ModelError
-from agentbatch.model.retry import RetryPolicy
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
-from agentbatch.model.request import encode_body
-from agentbatch.model.retry import RetryPolicy
+from agentbatch.model.request.request import encode_body
 from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.script import Fault

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from agentbatch.model.capabilities import Capabilities
-from agentbatch.model.given_body import fitted
-from agentbatch.model.history import BRIDGE
+from agentbatch.model.request.given_body import fitted
+from agentbatch.model.request.history import BRIDGE
 from agentbatch.rehearsal.faults.batch_service import BatchServiceOptions
 from agentbatch.rehearsal.faults.refusals import Refusal
 from agentbatch.rehearsal.server import RehearsalServer

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from agentbatch.model.access import Access
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
 from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.provider.service import ProviderService, ServiceError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.failure import Failure
+from agentbatch.model.failures.failure import Failure
 from agentbatch.requests.provider.documents import MAX_LINE, answer_of, outcome_of, read_answers, read_state
 from agentbatch.requests.spec.answers import Document
 

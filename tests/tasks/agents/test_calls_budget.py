@@ -11,10 +11,10 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.reply import Message, ModelError
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.script import Fault, Say, Script, Step
 from agentbatch.rehearsal.server import RehearsalServer

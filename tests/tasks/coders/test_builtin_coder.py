@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.script import Say, Script
 from agentbatch.rehearsal.server import RehearsalServer

@@ -8,9 +8,9 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import Message, ToolCall
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.spending.pricing import Prices

@@ -116,7 +116,7 @@ async def _measure(args: argparse.Namespace) -> "tuple[list[Round], str]":
 
 @asynccontextmanager
 async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
-    from agentbatch.model.access import Access
+    from agentbatch.model.http.access import Access
     from agentbatch.requests.run.bench import Target
 
     if not args.spends:

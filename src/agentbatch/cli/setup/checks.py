@@ -12,12 +12,12 @@ from agentbatch.cli.setup import local_checks
 from agentbatch.cli.setup.check import Check
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
-from agentbatch.model.access import Access
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import ModelError
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.model.tokens import TokenCounter
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.tasks.agents.tool_modes import PROBE_TOKENS, keep

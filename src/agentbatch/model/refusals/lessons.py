@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from agentbatch.model.cache_marks import has_marks
 from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, stepped_down
-from agentbatch.model.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
 from agentbatch.model.refusals.overflow import is_overflow
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
+from agentbatch.model.request.cache_marks import has_marks
+from agentbatch.model.request.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
 
 LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
 """404: OpenRouter ("No endpoints found that support tool use"); 500 and 501: llama.cpp."""

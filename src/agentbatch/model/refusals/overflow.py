@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from agentbatch.model.refusals.excess import Excess
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
 
 CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large", "string_above_max_length"}

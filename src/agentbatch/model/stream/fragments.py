@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentbatch.files import json_object
-from agentbatch.model.answer import MAX_CALLS
-from agentbatch.model.carried import READ_OF_CALL, READ_OF_FUNCTION, Pieces
+from agentbatch.model.answer.answer import MAX_CALLS
+from agentbatch.model.answer.carried import READ_OF_CALL, READ_OF_FUNCTION, Pieces
 
 MAX_TAIL = 2_000
 """Characters of a partial answer that are shown."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from agentbatch.model.answer import GarbageError
+from agentbatch.model.answer.answer import GarbageError
 
 BOM = b"\xef\xbb\xbf"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentbatch.files import parse_json
-from agentbatch.model.answer import (
+from agentbatch.model.answer.answer import (
     Answer,
     CutError,
     GarbageError,
@@ -14,11 +14,11 @@ from agentbatch.model.answer import (
     reason_of,
     split_content,
 )
-from agentbatch.model.carried import OUTPUT, READ, Pieces
-from agentbatch.model.reported_usage import read_usage
+from agentbatch.model.answer.carried import OUTPUT, READ, Pieces
+from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import Fragments, ending, joined
 from agentbatch.model.stream.sse import BOM, Event, EventReader
-from agentbatch.model.transport import MAX_BODY, Received
 from agentbatch.usage import Usage
 
 REASONING = ("reasoning_content", "reasoning")

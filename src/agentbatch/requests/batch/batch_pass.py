@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.request import encode_body
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.call import Attempt
 from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_usage

@@ -9,17 +9,17 @@ from functools import partial
 from typing import Any
 
 from agentbatch.files import json_object
-from agentbatch.model import failure as failures
-from agentbatch.model.again import AtOnce
-from agentbatch.model.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure, sentence
-from agentbatch.model.given_body import fitted
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.again import AtOnce
+from agentbatch.model.failures.failure import Failure, sentence
+from agentbatch.model.http.transport import HttpAnswer, TransportError
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.reply import RETRIED, ErrorKind
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.given_body import fitted
+from agentbatch.model.request.request import encode_body
 from agentbatch.model.stream.stream import StreamedAnswer
-from agentbatch.model.transport import HttpAnswer, TransportError
 from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.rate_headers import read_rates

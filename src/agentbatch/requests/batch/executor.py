@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN, estimate
 from agentbatch.redaction import redact_strings
 from agentbatch.requests.batch.call import Attempt, Caller, CallOutcome

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.request import encode_body
 from agentbatch.requests.batch.call import Attempt
 from agentbatch.requests.batch.executor import Charge, Item, RequestExecutor, expected_usage, joined
 from agentbatch.requests.batch.packing import pack_body, read_pack, shares, text_of_item

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from agentbatch.files import open_own
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure, sentence
-from agentbatch.model.given_body import fitted
-from agentbatch.model.learning import Lessons
+from agentbatch.model.failures.failure import Failure, sentence
+from agentbatch.model.failures.learning import Lessons
 from agentbatch.model.reply import ErrorKind
+from agentbatch.model.request.given_body import fitted
 from agentbatch.requests.batch.call import CallError, CallOutcome
 from agentbatch.requests.batch.executor import Item, asked_again, checked, joined, schema_problem
 from agentbatch.requests.batch.result_sink import ResultSink, done_of

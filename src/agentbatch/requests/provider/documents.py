@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.files import parse_json
-from agentbatch.model import failure as failures
-from agentbatch.model.failure import Failure
-from agentbatch.model.server_error import MAX_MATCHED, ServerError
-from agentbatch.model.transport import MAX_BODY, HttpAnswer
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.failure import Failure
+from agentbatch.model.http.transport import MAX_BODY, HttpAnswer
+from agentbatch.model.refusals.server_error import MAX_MATCHED, ServerError
 from agentbatch.requests.spec.answers import Document, document_or_failure
 from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip

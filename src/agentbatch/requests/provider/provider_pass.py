@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.given_body import fitted
+from agentbatch.model.request.given_body import fitted
 from agentbatch.requests.batch.admission import ADMITTED_AT_ONCE, Requests, admit, each
 from agentbatch.requests.batch.executor import RequestExecutor
 from agentbatch.requests.batch.result_sink import Results, ResultSink, stream_results

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from agentbatch.files import json_object, open_own
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.request import encode_body
 from agentbatch.requests.batch.executor import RequestExecutor, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
 from agentbatch.requests.provider.ledger import Part, ProviderLedger, Wanted

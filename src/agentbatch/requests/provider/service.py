@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 from pydantic_core import from_json
 
 from agentbatch.files import open_own
-from agentbatch.model import failure as failures
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure
-from agentbatch.model.proxy import proxy_of
-from agentbatch.model.server_error import tidy
-from agentbatch.model.transport import HttpAnswer
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.failure import Failure
+from agentbatch.model.http.proxy import proxy_of
+from agentbatch.model.http.transport import HttpAnswer
+from agentbatch.model.refusals.server_error import tidy
 from agentbatch.requests.options import WINDOW
 from agentbatch.requests.provider.documents import ProviderState, name_in, read_state
 from agentbatch.requests.spec.request import Url

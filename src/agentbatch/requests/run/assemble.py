@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.model.access import Access
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.journal.cache import ResponseCache, cache_file
 from agentbatch.requests.options import ProviderOptions
 from agentbatch.requests.processor import BatchProcessor

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from agentbatch.model.request import encode_body
+from agentbatch.model.request.request import encode_body
 from agentbatch.requests.batch.executor import cost_of, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, TOKEN_LIMITS
 from agentbatch.requests.run.prepare import PreparedRequests

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentbatch.files import parse_json
-from agentbatch.model import failure as failures
-from agentbatch.model.answer import (
+from agentbatch.model.answer.answer import (
     WITHOUT_MESSAGE,
     Answer,
     CutError,
@@ -17,9 +16,10 @@ from agentbatch.model.answer import (
     reason_of,
     split_content,
 )
-from agentbatch.model.failure import Failure
-from agentbatch.model.finish_reasons import GAVE_UP, finish_reason
-from agentbatch.model.reported_usage import read_usage
+from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
+from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.failure import Failure
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage

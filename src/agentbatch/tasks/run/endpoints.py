@@ -6,11 +6,11 @@ from functools import partial
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
 from agentbatch.local.server import LocalServer
-from agentbatch.model.access import Access
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.runs import events as e
 from agentbatch.runs.quota_events import tell_quota
 from agentbatch.runs.store.store import Store

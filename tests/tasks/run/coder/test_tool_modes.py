@@ -14,8 +14,8 @@ import pytest
 from agentbatch.config import ToolModeChoice
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.limits.limits import EndpointLimits
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.rehearsal.faults.refusals import Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
-from agentbatch.model.answer import new_call_id
+from agentbatch.model.answer.answer import new_call_id
 from agentbatch.model.reply import Reply, ToolCall
 
 Kind = Literal["calls", "text", "cut_off", "filtered", "reasoning", "empty"]

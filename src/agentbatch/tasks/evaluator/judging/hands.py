@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from agentbatch.model.answer import new_call_id
+from agentbatch.model.answer.answer import new_call_id
 from agentbatch.model.reply import Message, Reply, ToolCall, ToolSpec
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.agents.messages import assistant_message, tool_message

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
-from agentbatch.model.access import Access
-from agentbatch.model.proxy import proxy_of
+from agentbatch.model.http.access import Access
+from agentbatch.model.http.proxy import proxy_of
 
 if TYPE_CHECKING:
     import aiohttp

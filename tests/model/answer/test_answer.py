@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import MAX_CALLS, CutError, GarbageError, RefusedError, read_answer
+from agentbatch.model.answer.answer import MAX_CALLS, CutError, GarbageError, RefusedError, read_answer
 from agentbatch.requests.spec.answers import read_document, was_refused
 from agentbatch.requests.spec.request import CHAT
 from agentbatch.usage import Usage

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from agentbatch.model.failure import http_failure, sentence, unanswered
-from agentbatch.model.server_error import MAX_WORDS, ServerError, error_in, read_error, tidy
-from agentbatch.model.transport import HttpAnswer
+from agentbatch.model.failures.failure import http_failure, sentence, unanswered
+from agentbatch.model.http.transport import HttpAnswer
+from agentbatch.model.refusals.server_error import MAX_WORDS, ServerError, error_in, read_error, tidy
 from agentbatch.redaction import Redactor
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.capabilities import Capabilities
-from agentbatch.model.history import (
+from agentbatch.model.request.history import (
     BRIDGE,
     UNSIGNED,
     HistoryRule,
@@ -18,7 +18,7 @@ from agentbatch.model.history import (
     with_empty_content,
     without_fields,
 )
-from agentbatch.model.request import accepted, build_body
+from agentbatch.model.request.request import accepted, build_body
 from agentbatch.toolcalls.forms import TextForms
 
 S: Message = {"role": "system", "content": "s"}

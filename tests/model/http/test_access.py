@@ -9,17 +9,17 @@ import pytest
 from aiohttp import web
 
 from agentbatch.errors import UserError
-from agentbatch.model.access import Access, Certificates
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.access import Access, Certificates
+from agentbatch.model.http.transport import TransportError
 from agentbatch.model.reply import CallUpdate, ModelError
-from agentbatch.model.retry import RetryPolicy
-from agentbatch.model.transport import TransportError
 from agentbatch.requests.batch.call import Caller
 from agentbatch.requests.spec.request import CHAT
 from tests.support.endpoints import OpenEndpoint, Serve
 
-TLS = Path(__file__).parent.parent / "support" / "tls"
+TLS = Path(__file__).parents[2] / "support" / "tls"
 OURS = Certificates(ca_bundle=TLS / "ca.pem")
 BODY = b'{"model": "m"}'
 MESSAGES = [{"role": "user", "content": "Hi"}]

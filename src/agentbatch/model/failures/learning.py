@@ -5,7 +5,7 @@ from typing import Any
 
 from agentbatch.model.capabilities import MAX_LESSONS, Capabilities
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure
+from agentbatch.model.failures.failure import Failure
 from agentbatch.model.refusals.lessons import learn
 
 Body = dict[str, Any]

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agentbatch.model.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.failures.retry import classify
+from agentbatch.model.http.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
 from agentbatch.model.limits.quota import QUOTA_FROM
+from agentbatch.model.refusals.server_error import ServerError, read_error, tidy
 from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.retry import classify
-from agentbatch.model.server_error import ServerError, read_error, tidy
 from agentbatch.model.stream.sse import unwrapped
-from agentbatch.model.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
 
 
 @dataclass(frozen=True)

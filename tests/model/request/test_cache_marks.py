@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from agentbatch.model.cache_marks import MAX_MARKS, has_marks, marked, marks_for
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.client import ModelClient
 from agentbatch.model.refusals.lessons import learn
-from agentbatch.model.request import build_body
-from agentbatch.model.server_error import ServerError
+from agentbatch.model.refusals.server_error import ServerError
+from agentbatch.model.request.cache_marks import MAX_MARKS, has_marks, marked, marks_for
+from agentbatch.model.request.request import build_body
 from tests.support.endpoints import OpenEndpoint, Serve
 
 EPHEMERAL = {"type": "ephemeral"}

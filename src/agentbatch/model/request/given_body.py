@@ -7,7 +7,7 @@ What would change the answer's meaning (tools, `stop`) stays, and its refusal is
 from typing import Any
 
 from agentbatch.model.capabilities import LADDER, Capabilities
-from agentbatch.model.request import Schema, accepted, asking_for
+from agentbatch.model.request.request import Schema, accepted, asking_for
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 

@@ -5,8 +5,8 @@ from random import Random
 
 from agentbatch.model.refusals.meanings import meaning_of
 from agentbatch.model.refusals.overflow import is_overflow
+from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.server_error import ServerError
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425})
 """With all of 5xx: what may succeed a moment later."""

@@ -2,10 +2,10 @@ import json
 from functools import partial
 from typing import Any
 
-from agentbatch.model import request
 from agentbatch.model.capabilities import TOOL_MODES, Capabilities, ToolMode
 from agentbatch.model.reply import Message
-from agentbatch.model.request import encode_body
+from agentbatch.model.request import request
+from agentbatch.model.request.request import encode_body
 from agentbatch.toolcalls.blocks.rendering import REMINDER, STOP, instructions
 from agentbatch.toolcalls.forms import TextForms
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from agentbatch.model.answer import Answer
-from agentbatch.model.cache_marks import marked
+from agentbatch.model.answer.answer import Answer
 from agentbatch.model.capabilities import Capabilities, ToolMode
-from agentbatch.model.history import has_calls, shaped, with_empty_content, without_fields
 from agentbatch.model.reply import Message, ToolSpec
+from agentbatch.model.request.cache_marks import marked
+from agentbatch.model.request.history import has_calls, shaped, with_empty_content, without_fields
 
 Schema = tuple[str, dict[str, Any]]
 """A name and a JSON schema for the answer."""

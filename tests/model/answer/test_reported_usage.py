@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.reported_usage import read_usage
+from agentbatch.model.answer.reported_usage import read_usage
 from agentbatch.usage import Usage
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentbatch.files import json_object, parse_json
-from agentbatch.model.carried import carried, carried_by_call
-from agentbatch.model.finish_reasons import GAVE_UP, finish_reason
-from agentbatch.model.history import ID_LENGTH, LETTERS
+from agentbatch.model.answer.carried import carried, carried_by_call
+from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
+from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.refusals.server_error import ServerError, error_in
 from agentbatch.model.reply import ToolCall
-from agentbatch.model.reported_usage import read_usage
-from agentbatch.model.server_error import ServerError, error_in
+from agentbatch.model.request.history import ID_LENGTH, LETTERS
 from agentbatch.usage import Usage
 
 STATUS_OF: Mapping[str, int] = {

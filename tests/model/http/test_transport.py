@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from agentbatch.errors import UserError
-from agentbatch.model.proxy import is_excepted, proxy_of
-from agentbatch.model.transport import HttpAnswer, Transport, TransportError
+from agentbatch.model.http.proxy import is_excepted, proxy_of
+from agentbatch.model.http.transport import HttpAnswer, Transport, TransportError
 
 
 class Seen:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failure import Failure
-from agentbatch.model.learning import Body, Lessons
+from agentbatch.model.failures.failure import Failure
+from agentbatch.model.failures.learning import Body, Lessons
 
 
 class AtOnce:

@@ -12,8 +12,8 @@ import pytest
 
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
+from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.reply import CallUpdate, ModelError
-from agentbatch.model.retry import RetryPolicy
 from agentbatch.requests.batch.call import Caller
 from agentbatch.requests.spec.request import CHAT
 

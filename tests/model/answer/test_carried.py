@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer import Answer, read_answer
-from agentbatch.model.carried import MAX_CARRIED, OUTPUT, READ, Pieces, carried, carried_by_call
+from agentbatch.model.answer.answer import Answer, read_answer
+from agentbatch.model.answer.carried import MAX_CARRIED, OUTPUT, READ, Pieces, carried, carried_by_call
 from agentbatch.model.reply import Reply
 from agentbatch.model.stream.stream import StreamedAnswer
 from agentbatch.tasks.agents.messages import assistant_message

@@ -2,9 +2,9 @@ from random import Random
 
 import pytest
 
+from agentbatch.model.failures.retry import RetryPolicy, classify
+from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.reply import ErrorKind
-from agentbatch.model.retry import RetryPolicy, classify
-from agentbatch.model.server_error import ServerError
 
 
 @pytest.mark.parametrize(
