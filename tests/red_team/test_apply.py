@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.apply_back import apply_back
-from agentbatch.workspace.isolation.copies import copy_tree
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
+from agentbatch.workspace.isolation.copy.apply_back import apply_back
+from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.workspace import Snapshot
 from tests.support.red_team import KEY
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.git_control import read_only_in
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.repository import check_worktrees
-from agentbatch.workspace.isolation.watch import begin_watch, end_watch
+from agentbatch.workspace.isolation.worktree.repository import check_worktrees
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.watch.git_control import read_only_in
+from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from tests.support.red_team import Attempt, BuildHouse, House, Outcome, as_user, attempts, build_house, tried
 
 UNSANDBOXED = attempts(r"""

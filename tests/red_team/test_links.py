@@ -12,16 +12,16 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.pruning import remove, size
-from agentbatch.workspace.files.changed_since import changed_since
-from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.inspection import remove_isolated_dirs, working_directory
 from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir
-from agentbatch.workspace.isolation.watch import RECORD as WATCHED
-from agentbatch.workspace.isolation.watch import begin_watch, end_watch
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.watch.changed_since import changed_since
+from agentbatch.workspace.watch.privileges import take_privileges
+from agentbatch.workspace.watch.watch import RECORD as WATCHED
+from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from agentbatch.workspace.workspace import Order
 from tests.support.red_team import House, build_house, differences
 from tests.support.workspaces import UNSANDBOXED

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.watch import begin_watch, end_watch
+from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.sandbox.toolchains import programs_inside
 from agentbatch.workspace.shell.environment import own_environment
+from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from tests.support.red_team import (
     Attempt,
     BuildHouse,

@@ -9,8 +9,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.protect import protect, restore
+from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 from agentbatch.workspace.tools.toolbox import HANDS, choose_hands

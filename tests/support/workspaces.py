@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.contents import Contents
+from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice

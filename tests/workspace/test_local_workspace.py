@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.inspection import remove_isolated_dirs
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules

@@ -11,10 +11,10 @@ from threading import Event
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.files.snapshot import snapshot
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox

@@ -11,15 +11,12 @@ from typing import Literal
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.changed_since import changed_since
-from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.env_files import env_files_in
-from agentbatch.workspace.files.git_control import read_only_in
 from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
-from agentbatch.workspace.files.privileges import take_privileges
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
-from agentbatch.workspace.isolation.apply_back import Applied
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.isolation.copy.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
     IsolatedDir,
@@ -27,12 +24,15 @@ from agentbatch.workspace.isolation.isolated_dir import (
     read_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
-from agentbatch.workspace.isolation.judged import Judged, WorkAltered
-from agentbatch.workspace.isolation.watch import begin_watch, end_watch
+from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.sandbox.toolchains import programs_inside
 from agentbatch.workspace.shell.environment import own_environment, shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
+from agentbatch.workspace.watch.changed_since import changed_since
+from agentbatch.workspace.watch.git_control import read_only_in
+from agentbatch.workspace.watch.privileges import take_privileges
+from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from agentbatch.workspace.workspace import Ending, Left, Order
 
 MAY_GO = "may-go"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.isolation.repository import Checked, check_worktrees
+from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.shell.environment import own_environment
 

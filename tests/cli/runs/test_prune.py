@@ -14,8 +14,8 @@ from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, list_runs, runs_folder
 from agentbatch.runs.pruning import Candidate, choose, size
-from agentbatch.workspace.isolation.git import Git
 from agentbatch.workspace.isolation.isolation import Isolation
+from agentbatch.workspace.isolation.worktree.git import Git
 from tests.runs.stored_runs import begin, finished, interrupted, left_behind
 from tests.support.subcommand import run_command
 

@@ -8,9 +8,9 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.results import changes
 from agentbatch.tasks.results.changes import CHANGES, PATCH, read_changes, write_changes
-from agentbatch.workspace.files.diff import file_changes, render_patch
-from agentbatch.workspace.files.file_diff import SYMLINK, FileChange, changes_document
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.diff import file_changes, render_patch
+from agentbatch.workspace.files.diff.file_diff import SYMLINK, FileChange, changes_document
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 
 NAMES = (

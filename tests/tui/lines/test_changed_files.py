@@ -14,7 +14,7 @@ from agentbatch.tui.lines.changed_files import (
     tree_of,
 )
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.workspace.files.file_diff import SYMLINK, FileChange
+from agentbatch.workspace.files.diff.file_diff import SYMLINK, FileChange
 
 FILE = "100644"
 HOSTILE = [

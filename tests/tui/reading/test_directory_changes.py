@@ -20,8 +20,8 @@ from agentbatch.tui.reading.changes_source import (
     files_source,
 )
 from agentbatch.tui.reading.directory_changes import NOT_YET, DirectoryChanges
-from agentbatch.workspace.files.file_diff import FileChange
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.file_diff import FileChange
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.inspection import working_directory
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir, record_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK

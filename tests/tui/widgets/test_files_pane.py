@@ -19,8 +19,8 @@ from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
 from agentbatch.tui.widgets.files.files_pane import FilesPane
-from agentbatch.workspace.files.diff import file_changes, render_patch
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.diff import file_changes, render_patch
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run

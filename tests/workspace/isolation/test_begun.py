@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.contents import Contents
-from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.signatures import Signature, again
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.diff import changes
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.signatures import Signature, again
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.begun import untouched
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir, find_isolated_dir
 from agentbatch.workspace.isolation.isolation import Isolation

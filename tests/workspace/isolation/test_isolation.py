@@ -10,8 +10,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.inspection import remove_isolated_dirs
-from agentbatch.workspace.isolation.apply_back import Applied
-from agentbatch.workspace.isolation.commit_work import KeptWork
+from agentbatch.workspace.isolation.copy.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
     IsolatedDir,
@@ -19,7 +18,8 @@ from agentbatch.workspace.isolation.isolated_dir import (
     record_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import Isolation, is_disposable
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
+from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 from tests.workspace.repositories import branches, environment, make_repository, needs_git, state
 

@@ -14,7 +14,7 @@ from agentbatch.runs.listing import find_run
 from agentbatch.tasks.results.changes import MAX_READ, PATCH, read_changes
 from agentbatch.tasks.results.sources import Results, find_source, read_results, run_source
 from agentbatch.text import harmless
-from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.files.diff.file_diff import FileChange
 
 DESCRIPTION = """\
 Show one task of a run: its prompt, how it ended and why, every verdict, the

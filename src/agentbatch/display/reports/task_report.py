@@ -10,7 +10,7 @@ from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
-from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.files.diff.file_diff import FileChange
 
 MAX_LINES = 40
 """Of a prompt or an answer."""

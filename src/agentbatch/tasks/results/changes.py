@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agentbatch.files import PRIVATE, as_json, write_document
-from agentbatch.workspace.files.diff import render_patch
-from agentbatch.workspace.files.file_diff import FileChange, changes_document, changes_of
+from agentbatch.workspace.files.diff.diff import render_patch
+from agentbatch.workspace.files.diff.file_diff import FileChange, changes_document, changes_of
 
 PATCH, CHANGES = "changes.patch", "changes.json"
 

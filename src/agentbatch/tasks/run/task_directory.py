@@ -7,7 +7,7 @@ from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff import changes, file_changes
+from agentbatch.workspace.files.diff.diff import changes, file_changes
 from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
 
 

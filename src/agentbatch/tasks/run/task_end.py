@@ -18,7 +18,7 @@ from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
-from agentbatch.workspace.files.diff import altered_work, changed_since, changes
+from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes
 from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from textual.content import Content
 from agentbatch.text import counted, harmless, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import MAX_LINE, clipped, plain_lines
-from agentbatch.workspace.files.file_diff import SYMLINK, ChangeKind, FileChange
+from agentbatch.workspace.files.diff.file_diff import SYMLINK, ChangeKind, FileChange
 
 SIGNS: dict[ChangeKind, str] = {"added": "+", "changed": "~", "deleted": "-"}
 """Beside its word; ASCII, as in every diff."""

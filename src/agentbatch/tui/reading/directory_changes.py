@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentbatch.tasks.run.baseline import NAME, Baseline
-from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.file_diff import FileChange, file_change
+from agentbatch.workspace.files.diff.diff import changes
+from agentbatch.workspace.files.diff.file_diff import FileChange, file_change
 from agentbatch.workspace.inspection import MAX_FILES, has_path, look, unchanged_since
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 

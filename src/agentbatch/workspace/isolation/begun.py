@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from agentbatch.workspace.files.contents import Contents
-from agentbatch.workspace.files.signatures import RACY_HERE, by_path, is_kept
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.signatures import RACY_HERE, by_path, is_kept
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 MAX_LEARNT = 16 * 1024 * 1024

@@ -14,7 +14,7 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.text import clip
 from agentbatch.workspace.files.removal import open_up, remove_tree
 from agentbatch.workspace.files.replace import unfinished_name
-from agentbatch.workspace.isolation.copies import CopyStopped, copy_file, copy_tree, entries
+from agentbatch.workspace.isolation.copy.copies import CopyStopped, copy_file, copy_tree, entries
 
 BLOCK = 1024 * 1024
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from agentbatch.files import PRIVATE, json_object, open_own, write_atomic
-from agentbatch.workspace.isolation.git import BRANCHES
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.isolation.worktree.git import BRANCHES
+from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import Snapshot
 
 RECORD = "place.json"

@@ -10,18 +10,18 @@ from typing import Literal
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.disk_work import DiskWork
-from agentbatch.workspace.files.contents import Contents
-from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.file_diff import describable
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.apply_back import Applied, apply_back
+from agentbatch.workspace.files.diff.diff import changes
+from agentbatch.workspace.files.diff.file_diff import describable
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.begun import Sources, look_at_copy, look_at_worktree
-from agentbatch.workspace.isolation.commit_work import KeptWork, commit_work
-from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.copy.apply_back import Applied, apply_back
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
-from agentbatch.workspace.isolation.judged import Judged
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
-from agentbatch.workspace.isolation.worktree import branch_name
+from agentbatch.workspace.isolation.worktree.commit_work import KeptWork, commit_work
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.judged import Judged
+from agentbatch.workspace.isolation.worktree.worktree import branch_name
 from agentbatch.workspace.workspace import Snapshot
 
 WORK = "work"

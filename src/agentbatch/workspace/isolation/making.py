@@ -10,16 +10,16 @@ from typing import Literal
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.isolation.copies import copy_tree
-from agentbatch.workspace.isolation.git import Git
+from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.isolation.isolated_dir import (
     IsolatedDir,
     Phase,
     read_isolated_dir,
     record_isolated_dir,
 )
-from agentbatch.workspace.isolation.repository import find_repository
-from agentbatch.workspace.isolation.worktree import (
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.repository import find_repository
+from agentbatch.workspace.isolation.worktree.worktree import (
     MADE_INDEX,
     Worktree,
     add_worktree,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.evaluator.evaluator import Start
-from agentbatch.workspace.files.diff import Changes, changes
+from agentbatch.workspace.files.diff.diff import Changes, changes
 from agentbatch.workspace.workspace import CommandResult, Protected, Snapshot, Workspace
 
 MAX_TASK = 200_000

@@ -6,7 +6,7 @@ import re
 from agentbatch.errors import UserError
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.text import clip
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import Workspace
 
 NAME = "the directory can be copied"

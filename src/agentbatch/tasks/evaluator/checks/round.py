@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.text import counted, list_names
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
 
 MAX_NAMED = 3

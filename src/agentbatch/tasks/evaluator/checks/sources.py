@@ -11,7 +11,7 @@ from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, remove
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.text import list_names
-from agentbatch.workspace.files.left_out_diff import (
+from agentbatch.workspace.files.diff.left_out_diff import (
     changed_by_checks,
     changed_bytecode,
     changed_left_out,

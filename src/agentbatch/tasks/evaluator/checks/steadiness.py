@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agentbatch.tasks.evaluator.checks.tampering import named_in
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 MAX_OUTPUTS = 1_000

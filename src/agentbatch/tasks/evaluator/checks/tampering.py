@@ -6,7 +6,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})

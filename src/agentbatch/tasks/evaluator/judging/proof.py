@@ -12,8 +12,8 @@ from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
 from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.text import list_names
-from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.diff import changes
+from agentbatch.workspace.files.diff.file_diff import quoted
 
 MAX_NAMED = 5
 MAX_NAME = 100

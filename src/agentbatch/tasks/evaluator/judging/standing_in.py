@@ -10,7 +10,7 @@ from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
 from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.results.shape import Quote, Requirement
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 
 MAX_QUOTE = 200
 """Characters of a check's output that stand for a quote."""

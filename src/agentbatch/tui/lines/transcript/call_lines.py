@@ -12,7 +12,7 @@ from agentbatch.toolcalls.json_actions import parsed_arguments
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines
 from agentbatch.tui.lines.transcript.blocks import Call, Key
-from agentbatch.workspace.files.line_diff import hunks
+from agentbatch.workspace.files.diff.line_diff import hunks
 
 INDENT = 4
 MAX_LINES = 200

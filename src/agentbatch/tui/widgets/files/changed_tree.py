@@ -13,7 +13,7 @@ from textual.message import Message
 from agentbatch.tui.lines.changed_files import tree_line, tree_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.widgets.line_view import LineView
-from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.files.diff.file_diff import FileChange
 
 
 class ChangedTree(LineView):

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from agentbatch.tui.lines.changed_files import diff_columns, diff_length, diff_line
 from agentbatch.tui.widgets.line_view import LineView
-from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.files.diff.file_diff import FileChange
 
 
 class DiffView(LineView):

@@ -29,7 +29,7 @@ from agentbatch.tui.reading.directory_changes import DirectoryChanges, Look
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree
 from agentbatch.tui.widgets.files.diff_view import DiffView
-from agentbatch.workspace.files.file_diff import FileChange
+from agentbatch.workspace.files.diff.file_diff import FileChange
 from agentbatch.workspace.inspection import working_directory
 
 BESIDE = 110

@@ -15,7 +15,7 @@ from agentbatch.tasks.evaluator.judging.evidence.evidence import (
     SHOWN_COMMANDS,
     Evidence,
 )
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 EMPTY = Snapshot({}, False)

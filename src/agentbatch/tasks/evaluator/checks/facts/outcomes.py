@@ -8,7 +8,7 @@ from typing import Any
 
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
 from agentbatch.tasks.evaluator.programs.call_examples import is_literal, literal, same
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import CommandResult
 
 NO_FAULT = frozenset({"OSError", "ImportError", "TclError"})

@@ -13,7 +13,7 @@ from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, e
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.tasks.evaluator.programs.program import command, length, room
 from agentbatch.text import counted, list_names
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
 
 NAME = "the form of the changed files"

@@ -8,7 +8,7 @@ from agentbatch.tasks.evaluator.checks.facts.scripts import given, is_script
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import parts
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
 from agentbatch.tasks.evaluator.checks.tampering import is_test, named_in
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import Snapshot
 
 _DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)

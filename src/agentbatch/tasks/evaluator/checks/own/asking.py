@@ -20,8 +20,8 @@ from agentbatch.tasks.evaluator.checks.own.script import (
     language_of,
 )
 from agentbatch.text import harmless
-from agentbatch.workspace.files.diff import tree
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.diff import tree
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import Snapshot
 
 MAX_TREE_LINES = 100

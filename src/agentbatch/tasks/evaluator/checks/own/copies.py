@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from agentbatch.tasks.evaluator.checks.copying import copy_of
-from agentbatch.workspace.files.left_out_diff import changed_left_out
+from agentbatch.workspace.files.diff.left_out_diff import changed_left_out
 from agentbatch.workspace.workspace import Snapshot, Workspace
 
 _LISTING = "find . -name __pycache__ -prune -o -type d -print -o -exec stat -c '%n %s %z' {} + | cksum"

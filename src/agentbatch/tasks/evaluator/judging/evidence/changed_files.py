@@ -7,8 +7,8 @@ from posixpath import dirname, join, normpath
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.runnable import RUNNABLE
-from agentbatch.workspace.files.diff import changes
-from agentbatch.workspace.files.file_diff import described, file_change, quoted
+from agentbatch.workspace.files.diff.diff import changes
+from agentbatch.workspace.files.diff.file_diff import described, file_change, quoted
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 MAX_COMPARED = 300

@@ -16,8 +16,8 @@ from agentbatch.tasks.evaluator.judging.execution.commands import CRASH
 from agentbatch.tasks.evaluator.judging.execution.loading import OURS
 from agentbatch.tasks.evaluator.judging.execution.reached import MAX_PROGRAMS, runs_work
 from agentbatch.tasks.evaluator.judging.execution.runnable import runnable
-from agentbatch.workspace.files.diff import changes, tree
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.diff import changes, tree
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import CommandRecord, Snapshot
 
 SHOWN_COMMANDS = 30

@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.commands import changed_until
 from agentbatch.tasks.evaluator.judging.execution.runnable import runnable
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 
 
 def gathered(

@@ -11,7 +11,7 @@ from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, Che
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 from agentbatch.tasks.evaluator.programs.program import command
-from agentbatch.workspace.files.file_diff import quoted
+from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import CommandResult
 
 MOST = 10

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from agentbatch.workspace.files.diff import changes
+from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 RUNNABLE = frozenset({".py", ".pyw", ".sh", ".bash", ".js", ".mjs", ".cjs"})

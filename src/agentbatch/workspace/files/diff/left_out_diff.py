@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from agentbatch.workspace.files.left_out import BYTECODE, PACKAGES
+from agentbatch.workspace.files.snapshot.left_out import BYTECODE, PACKAGES
 from agentbatch.workspace.workspace import Snapshot
 
 MAX_NAMED = 12

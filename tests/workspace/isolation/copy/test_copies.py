@@ -11,8 +11,8 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.copies import CopyStopped, copy_tree
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
+from agentbatch.workspace.isolation.copy.copies import CopyStopped, copy_tree
 
 
 @pytest.fixture

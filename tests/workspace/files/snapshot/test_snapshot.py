@@ -11,10 +11,10 @@ from threading import Event
 
 import pytest
 
-from agentbatch.workspace.files import signatures
-from agentbatch.workspace.files import snapshot as module
-from agentbatch.workspace.files.contents import Contents
-from agentbatch.workspace.files.snapshot import snapshot, take_snapshot
+from agentbatch.workspace.files.snapshot import signatures
+from agentbatch.workspace.files.snapshot import snapshot as module
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.snapshot import snapshot, take_snapshot
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 OLD = 1_600_000_000

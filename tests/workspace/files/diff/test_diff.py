@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.diff import Changes, changes, file_changes, render_patch, tree
-from agentbatch.workspace.files.file_diff import quoted
-from agentbatch.workspace.files.line_diff import MAX_PAIRS, hunks, split_lines
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.diff import Changes, changes, file_changes, render_patch, tree
+from agentbatch.workspace.files.diff.file_diff import quoted
+from agentbatch.workspace.files.diff.line_diff import MAX_PAIRS, hunks, split_lines
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 Files = dict[str, str | bytes]

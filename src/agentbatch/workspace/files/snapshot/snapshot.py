@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Event
 from types import MappingProxyType
 
-from agentbatch.workspace.files.contents import Contents
 from agentbatch.workspace.files.ignored import is_ignored_name
-from agentbatch.workspace.files.left_out import has_packages, look_at_left_out
-from agentbatch.workspace.files.signatures import (
+from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.left_out import has_packages, look_at_left_out
+from agentbatch.workspace.files.snapshot.signatures import (
     Settled,
     Signature,
     again,

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from agentbatch.text import list_names
-from agentbatch.workspace.files.file_diff import FileChange, described, file_change, file_diff, named, quoted
+from agentbatch.workspace.files.diff.file_diff import (
+    FileChange,
+    described,
+    file_change,
+    file_diff,
+    named,
+    quoted,
+)
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 

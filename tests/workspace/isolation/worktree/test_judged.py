@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.isolation import Isolation
-from agentbatch.workspace.isolation.judged import Judged, WorkAltered
+from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.workspace import Snapshot
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git
 

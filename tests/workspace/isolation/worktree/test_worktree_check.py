@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.isolation.repository import check_worktrees
-from agentbatch.workspace.isolation.worktree import branch_name, free_name
+from agentbatch.workspace.isolation.worktree.repository import check_worktrees
+from agentbatch.workspace.isolation.worktree.worktree import branch_name, free_name
 from tests.workspace.repositories import environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.diff import altered_work, changed_since, changes
+from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes
 from agentbatch.workspace.files.ignored import is_ignored
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 

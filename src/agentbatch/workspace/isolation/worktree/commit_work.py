@@ -11,10 +11,10 @@ from pathlib import Path
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
 from agentbatch.workspace.files.removal import open_up
-from agentbatch.workspace.isolation.as_judged import keep_as_judged
-from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.judged import Judged, take_back_unjudged
-from agentbatch.workspace.isolation.worktree import (
+from agentbatch.workspace.isolation.worktree.as_judged import keep_as_judged
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.judged import Judged, take_back_unjudged
+from agentbatch.workspace.isolation.worktree.worktree import (
     MADE_INDEX,
     NOTHING,
     Worktree,

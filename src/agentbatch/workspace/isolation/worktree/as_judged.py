@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.isolation.git import Git
-from agentbatch.workspace.isolation.judged import Judged
-from agentbatch.workspace.isolation.worktree import Worktree
+from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.judged import Judged
+from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry
 
 MAX_RULES = 1000

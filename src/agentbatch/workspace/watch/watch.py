@@ -8,10 +8,9 @@ from pathlib import Path
 
 from agentbatch.files import PRIVATE, json_object, open_own, write_atomic
 from agentbatch.text import list_names
-from agentbatch.workspace.files.changed_since import changed_since
-from agentbatch.workspace.files.git_control import Control, control, digest, set_aside, told
-from agentbatch.workspace.files.privileges import take_privileges
-from agentbatch.workspace.files.shared_files import changed_elsewhere
+from agentbatch.workspace.watch.changed_since import changed_elsewhere, changed_since
+from agentbatch.workspace.watch.git_control import Control, control, digest, set_aside, told
+from agentbatch.workspace.watch.privileges import take_privileges
 
 RECORD = "git-control.json"
 ASIDE = "git-control"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files import signatures
-from agentbatch.workspace.files.signatures import (
+from agentbatch.workspace.files.snapshot import signatures
+from agentbatch.workspace.files.snapshot.signatures import (
     Settled,
     again,
     is_kept,
@@ -20,7 +20,7 @@ from agentbatch.workspace.files.signatures import (
     unstamped_in,
     written_to,
 )
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND

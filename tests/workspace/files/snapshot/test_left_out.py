@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files import left_out as module
-from agentbatch.workspace.files.left_out_diff import changed_bytecode, changed_left_out, has_bytecode
-from agentbatch.workspace.files.snapshot import take_snapshot
+from agentbatch.workspace.files.diff.left_out_diff import changed_bytecode, changed_left_out, has_bytecode
+from agentbatch.workspace.files.snapshot import left_out as module
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot
 
 

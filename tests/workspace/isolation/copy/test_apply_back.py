@@ -10,9 +10,9 @@ from threading import Event
 
 import pytest
 
-from agentbatch.workspace.files.snapshot import take_snapshot
-from agentbatch.workspace.isolation.apply_back import STAGE, Applied, apply_back, obstacles
-from agentbatch.workspace.isolation.copies import copy_tree
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
+from agentbatch.workspace.isolation.copy.apply_back import STAGE, Applied, apply_back, obstacles
+from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.workspace import Snapshot
 
 

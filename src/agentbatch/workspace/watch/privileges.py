@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from agentbatch.workspace.files.changed_since import Changed
 from agentbatch.workspace.files.paths import open_parent
+from agentbatch.workspace.watch.changed_since import Changed
 
 _PRIVILEGES = stat.S_ISUID | stat.S_ISGID
 

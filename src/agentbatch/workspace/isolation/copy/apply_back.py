@@ -12,11 +12,11 @@ from pathlib import Path
 
 from agentbatch.files import make_missing
 from agentbatch.text import clip
-from agentbatch.workspace.files.diff import Changes, changes, same
-from agentbatch.workspace.files.links import destination, is_outside
+from agentbatch.workspace.files.diff.diff import Changes, changes, same
 from agentbatch.workspace.files.paths import open_parent, walk
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.files.snapshot import MAX_HASHED, take_snapshot
+from agentbatch.workspace.files.snapshot.snapshot import MAX_HASHED, take_snapshot
+from agentbatch.workspace.isolation.copy.links import destination, is_outside
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 STAGE = ".agentbatch-apply-"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from agentbatch.workspace.files.line_diff import hunks
+from agentbatch.workspace.files.diff.line_diff import hunks
 from agentbatch.workspace.workspace import FileEntry
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.isolation.repository import check_worktrees
+from agentbatch.workspace.isolation.worktree.repository import check_worktrees
 from tests.workspace.repositories import environment, git, make_repository, needs_git
 
 pytestmark = needs_git

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.links import destination, is_outside
+from agentbatch.workspace.isolation.copy.links import destination, is_outside
 
 LINKS = {
     "plain": "a/file",

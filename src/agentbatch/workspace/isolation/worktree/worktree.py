@@ -13,8 +13,8 @@ from secrets import token_hex
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.isolation.git import BRANCHES, Git, GitError, Pinned
-from agentbatch.workspace.isolation.repository import Repository
+from agentbatch.workspace.isolation.worktree.git import BRANCHES, Git, GitError, Pinned
+from agentbatch.workspace.isolation.worktree.repository import Repository
 
 MAX_BRANCH_PART = 200
 """Bytes of one part of a branch's name: a file is named after it, with `.lock` at its end while git writes it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentbatch.text import clip
-from agentbatch.workspace.isolation.git import BRANCHES, Git
+from agentbatch.workspace.isolation.worktree.git import BRANCHES, Git
 
 START = "isolation worktree: "
 END = ", or use isolation copy."

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.text import clip, counted
-from agentbatch.workspace.isolation.git import Git, GitError
-from agentbatch.workspace.isolation.refusals import refusal
+from agentbatch.workspace.isolation.worktree.git import Git, GitError
+from agentbatch.workspace.isolation.worktree.refusals import refusal
 
 REMEDY = "Commit the directory to a git repository, or use isolation copy."
 
