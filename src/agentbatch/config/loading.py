@@ -101,7 +101,7 @@ def load(
         raise UserError(explain(error, sources)) from None
     _check_keys(settings, sources)
     settings, usual = _with_usual_models(settings, sources)
-    return Loaded(settings.with_named_by_file(_named_by_file(values, sources)), sources, (*notes, *usual))
+    return Loaded(settings.from_sources(sources, _named_by_file(values, sources)), sources, (*notes, *usual))
 
 
 def _in_file(source: str) -> bool:

@@ -91,6 +91,8 @@ class RoleSettings(BaseModel):
     """Prints the key; empty: there is none."""
     headers: tuple[SecretStr, ...] = ()
     """Of every request, as `read_header` takes them."""
+    named_by: str = ""
+    """What names the address, or would, as the end of a sentence: `OPENAI_BASE_URL in .env sets it`."""
 
     @property
     def access(self) -> tuple[str, ...]:
@@ -441,9 +443,13 @@ class Settings(BaseModel):
         from elsewhere, and that there is no sandbox. By field, the variable and its value."""
         return self._named_by_file
 
-    def with_named_by_file(self, named: Mapping[str, tuple[str, str]]) -> "Settings":
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """As `Loaded.sources`."""
+
+    def from_sources(self, sources: Mapping[str, str], by_file: Mapping[str, tuple[str, str]]) -> "Settings":
+        """`by_file`: see `named_by_file`."""
         copy = self.model_copy()
-        copy._named_by_file = named
+        copy._sources, copy._named_by_file = sources, by_file
         return copy
 
     @property
@@ -468,7 +474,15 @@ class Settings(BaseModel):
             api_key=key or SecretStr(""),
             key_command=command or SecretStr(""),
             headers=tuple(SecretStr(f"{name}={value}") for name, value in self._headers(role)),
+            named_by=self._named_by("coder_endpoint" if role == "coder" else "evaluation_base_url"),
         )
+
+    def _named_by(self, field: str) -> str:
+        if field in self._sources:
+            return f"{self._sources[field]} sets it"
+        if field in self.model_fields_set:
+            return ""
+        return f"it is the default, and {options()[field].env[-1]} sets another"
 
     @property
     def coder_is_local(self) -> bool:

@@ -21,6 +21,7 @@ from agentbatch.model.reply import RETRIED
 from agentbatch.model.request.cache_marks import PromptCache, marks_for
 from agentbatch.model.request.request import NativeOnly, ToolForms
 from agentbatch.model.tokens import TokenCounter
+from agentbatch.redaction import shown_url
 
 MIN_POOL = 1_000
 """Connections in the pool: concurrency may be raised later."""
@@ -29,6 +30,7 @@ MIN_POOL = 1_000
 class Endpoint:
     """`async with` it around the calls. `redact` is applied to every text that leaves; `on_learned` gets a sentence
     when the endpoint turns out not to support something, `on_tool_mode` a model, its new tool mode and why.
+    `named_by`: the setting that the base URL comes from, told once when there is no connection.
     `stream`: False requests whole answers. `forms`: how tools are called where the endpoint has no native
     tool calls; without it, tools are native only. `quota`: what waits for its quota; without it, up to an hour."""
 
@@ -52,6 +54,7 @@ class Endpoint:
         forms: ToolForms | None = None,
         quota: QuotaGate | None = None,
         access: Access = Access(),  # noqa: B008 (frozen)
+        named_by: str = "",
     ) -> None:
         self.base_url = base_url
         self.identity = identity or base_url
@@ -67,6 +70,7 @@ class Endpoint:
         """The one in use; empty until it is open where a command prints it."""
         self.access = access
         self._renewing = asyncio.Lock()
+        self._named_by = named_by
         self._given_up = ""
         """A refused key for which the command had no other."""
         self.request_timeout = request_timeout
@@ -109,6 +113,8 @@ class Endpoint:
     def failed(self, slot: Slot, failure: Failure, attempt: int) -> float:
         """Tell the limits of an attempt that failed; seconds to wait before a retry. `attempt`: how many were made but
         for those that were sent again at once."""
+        if failure.unreached == "endpoint":
+            self._tell_setting()
         wait = self.retry.backoff(attempt, self.rng, failure.wait)
         if failure.kind == "rate":
             slot.refused(wait, asked=failure.wait is not None)
@@ -117,6 +123,11 @@ class Endpoint:
         elif failure.kind not in RETRIED:
             slot.settle(0)
         return wait
+
+    def _tell_setting(self) -> None:
+        named_by, self._named_by = self._named_by, ""
+        if named_by and self.on_learned is not None:
+            self.on_learned(f"The endpoint {shown_url(self.base_url)} cannot be reached; {named_by}.")
 
     def used_up(self, failure: Failure, text: str) -> UsedUp | None:
         """Until when the quota is, where the failure is one. `text`: the failure as a sentence."""

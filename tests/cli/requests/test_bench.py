@@ -62,7 +62,9 @@ async def test_an_endpoint_that_is_not_there_is_one_sentence(tmp_path: Path) -> 
     )
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("agentbatch: Nothing was measured. 127.0.0.1:9 gave no usable answer")
+    assert line.startswith(
+        "agentbatch: Nothing was measured. Nothing answers at 127.0.0.1:9 (connection refused)"
+    )
 
 
 async def test_an_endpoint_that_refuses_is_asked_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from agentbatch.errors import UserError
 from agentbatch.model.http.proxy import is_excepted, proxy_of
-from agentbatch.model.http.transport import HttpAnswer, Transport, TransportError
+from agentbatch.model.http.transport import HttpAnswer, Transport, TransportError, UnreachedError
 
 
 class Seen:
@@ -129,7 +129,19 @@ async def test_the_password_of_a_proxy_stands_in_no_error(
             await post("https://api.example.invalid/v1")
     assert "secret" not in str(failed.value)
     if b"407" in answer:
-        assert str(failed.value) == "the proxy answered 407 Proxy Authentication Required"
+        assert str(failed.value) == (
+            f"the proxy 127.0.0.1:{port} of HTTPS_PROXY answered 407 Proxy Authentication Required"
+        )
+
+
+async def test_a_proxy_that_is_not_there_is_named_by_its_variable(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://user:secret@127.0.0.1:9")
+    with pytest.raises(UnreachedError) as failed:
+        await post("https://api.example.invalid/v1")
+    assert str(failed.value) == "nothing answers at the proxy 127.0.0.1:9 of ALL_PROXY (connection refused)"
+    assert failed.value.proxy, "the endpoint's own setting has nothing to do with it"
 
 
 async def test_an_answer_that_is_no_http_gets_no_status(seen: Seen) -> None:

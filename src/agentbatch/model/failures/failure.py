@@ -2,10 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.failures.retry import classify
-from agentbatch.model.http.transport import DisconnectedError, HttpAnswer, RequestTimeoutError, TransportError
+from agentbatch.model.http.transport import (
+    DisconnectedError,
+    HttpAnswer,
+    RequestTimeoutError,
+    TransportError,
+    UnreachedError,
+)
 from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.server_error import ServerError, read_error, tidy
 from agentbatch.model.refusals.waits import asked_wait
@@ -26,6 +33,8 @@ class Failure:
     """It timed out before an answer arrived."""
     stale: bool = False
     """A connection that was kept broke at once: the request most likely never arrived."""
+    unreached: Literal["", "endpoint", "proxy"] = ""
+    """What there was no connection to."""
 
     @property
     def status(self) -> int | None:
@@ -43,6 +52,8 @@ def failure_of(error: NoAnswer, now: float) -> Failure:
         return _failure(error.error, {}, now)
     if isinstance(error, GarbageError):
         return unanswered(f"a 200 that is {error}")
+    if isinstance(error, UnreachedError):
+        return Failure("transient", str(error), unreached="proxy" if error.proxy else "endpoint")
     stale = isinstance(error, DisconnectedError) and error.stale
     return unanswered(str(error), silent=isinstance(error, RequestTimeoutError), stale=stale)
 
@@ -72,7 +83,7 @@ def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Fail
 
 
 def unanswered(words: str, *, silent: bool = False, stale: bool = False) -> Failure:
-    """No connection, no answer in time (`silent`), a connection that was gone (`stale`), or an unusable answer."""
+    """No answer in time (`silent`), a connection that was gone (`stale`), or an unusable answer."""
     return Failure("transient", words, silent=silent, stale=stale)
 
 
@@ -81,7 +92,9 @@ def sentence(
 ) -> str:
     """One sentence for a person: endpoint, model, status, the server's own words; the attempts if several."""
     status = failure.status
+    tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
     outcome = f"answered {status}" if status is not None and status != 200 else "gave no usable answer"
     words = tidy(redact(failure.words)).rstrip(".")
-    tried = f" (after {attempts} attempts)" if attempts is not None and attempts > 1 else ""
+    if failure.unreached:
+        return f"{words[:1].upper()}{words[1:]}{tried}."
     return f"{host} {outcome} for model {tidy(redact(model), 100)}{tried}{': ' + words if words else ''}."

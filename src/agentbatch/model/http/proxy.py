@@ -28,8 +28,7 @@ def proxy_of(url: str) -> str | None:
     proxies = urllib.request.getproxies()
     if is_loopback(url) or is_excepted(parts, proxies.get("no", "")):
         return None
-    kind = parts.scheme if proxies.get(parts.scheme) else "all"
-    proxy = proxies.get(kind)
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy:
         return None
     address = proxy if "://" in proxy else f"http://{proxy}"
@@ -37,15 +36,17 @@ def proxy_of(url: str) -> str | None:
         shown = address.partition("://")[0] + "://" + address.partition("://")[2].rpartition("@")[2]
         host = parts.netloc.rpartition("@")[2]
         raise UserError(
-            f"{_variable(kind)} names {shown} as the proxy for {host}, and model calls go through HTTP proxies alone: "
-            f"set {parts.scheme.upper()}_PROXY to one (http://proxy:3128), or NO_PROXY={parts.hostname} to go without."
+            f"{naming_variable(url)} names {shown} as the proxy for {host}, and model calls go through HTTP proxies "
+            f"alone: set {parts.scheme.upper()}_PROXY to one (http://proxy:3128), or NO_PROXY={parts.hostname} to go "
+            "without."
         )
     return address
 
 
-def _variable(kind: str) -> str:
-    """The variable that the proxy comes from, as it is written."""
-    lower = f"{kind}_proxy"
+def naming_variable(url: str) -> str:
+    """The variable that the proxy for this URL comes from, as it is written."""
+    scheme = urlsplit(url).scheme
+    lower = f"{scheme if urllib.request.getproxies().get(scheme) else 'all'}_proxy"
     return lower if os.environ.get(lower) else lower.upper()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import errno
-import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
@@ -11,7 +10,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
 from agentbatch.model.http.access import Access
-from agentbatch.model.http.proxy import proxy_of
+from agentbatch.model.http.proxy import naming_variable, proxy_of
+from agentbatch.model.http.unreached import broke_off, deepest, no_connection, without_user
 
 if TYPE_CHECKING:
     import aiohttp
@@ -49,7 +49,15 @@ class HttpAnswer(NamedTuple):
 
 
 class TransportError(Exception):
-    """No answer arrived. The text says why, without the address."""
+    """No answer arrived. The text says why."""
+
+
+class UnreachedError(TransportError):
+    """There was no connection. `proxy`: to the proxy, which is not the endpoint's fault."""
+
+    def __init__(self, words: str, *, proxy: bool = False) -> None:
+        super().__init__(words)
+        self.proxy = proxy
 
 
 class RequestTimeoutError(TransportError):
@@ -184,15 +192,34 @@ class Transport:
                     return HttpAnswer(response.status, headers, await _read(response))
                 streams = True
                 await self._follow(response, reader, timeout)
-        except aiohttp.ConnectionTimeoutError:
-            raise TransportError("no connection in time") from None
+        except aiohttp.ConnectionTimeoutError as error:
+            words = no_connection(error, self._place(proxied=self._proxy is not None))
+            raise UnreachedError(words, proxy=self._proxy is not None) from None
         except TimeoutError:
             if reader is None or not reader.whole:
                 raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            raise self._unreached(error) from None
         except (aiohttp.ClientError, OSError) as error:
             if reader is None or not reader.whole:
                 raise _failed(error, self._request_timeout, streams) from None
         return HttpAnswer(200, headers, b"")
+
+    def _unreached(self, error: Exception) -> UnreachedError:
+        import aiohttp
+
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            answered = f"{self._place(proxied=True)} answered {error.status} {error.message}"
+            return UnreachedError(answered.rstrip(), proxy=True)
+        proxied = self._proxy is not None and not isinstance(error, aiohttp.ClientSSLError)
+        return UnreachedError(no_connection(deepest(error), self._place(proxied=proxied)), proxy=proxied)
+
+    def _place(self, *, proxied: bool) -> str:
+        """What there is no connection to: host and port, without a user or password."""
+        if proxied and self._proxy is not None:
+            host = urlsplit(self._proxy).netloc.rpartition("@")[2]
+            return f"the proxy {host} of {naming_variable(self._url)}"
+        return urlsplit(self._url).netloc
 
     async def _follow(
         self, response: "aiohttp.ClientResponse", reader: BodyReader, timeout: asyncio.Timeout
@@ -278,24 +305,14 @@ def _timed_out(streams: bool, seconds: float) -> str:
     return f"no data for {seconds:g} s" if streams else f"no answer within {seconds:g} s"
 
 
-_USER = re.compile(r"//[^\s/]*@")
-"""What stands before the host of an address: it may be a password, also that of a proxy."""
-
-
 def _cause(error: BaseException, seconds: float) -> str:
-    """Why there was no connection: the words of the deepest cause, since the packages in between rename it; without
-    user and password."""
     import aiohttp
 
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status} {error.message}".rstrip()
     if isinstance(error, aiohttp.ClientResponseError):  # with a status of aiohttp's own
-        return _USER.sub("//", f"the answer is not valid HTTP: {' '.join(error.message.split())}").rstrip(
-            ": "
-        )
-    deepest = error
-    while deepest.__cause__ is not None:
-        deepest = deepest.__cause__
-    if isinstance(deepest, TimeoutError):
-        return f"{str(deepest) or f'no answer within {seconds:g} s'}"
-    return _USER.sub("//", str(deepest)) or type(deepest).__name__
+        return f"the answer is not valid HTTP: {without_user(' '.join(error.message.split()))}".rstrip(": ")
+    cause = deepest(error)
+    if isinstance(cause, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
+    if isinstance(cause, TimeoutError):
+        return str(cause) or f"no answer within {seconds:g} s"
+    return broke_off(cause)

@@ -62,6 +62,7 @@ async def open_endpoint(prepared: PreparedRequests, store: Store, stack: AsyncEx
             request_timeout=settings.request_timeout,
             stream=False,
             redact=store.redact,
+            named_by="" if settings.rehearsal else role.named_by,
             quota=QuotaGate(settings.wait_for_quota, partial(tell_quota, store.emit)),
         )
     )

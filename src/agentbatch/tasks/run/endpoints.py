@@ -64,6 +64,8 @@ async def open_endpoints(
         key = role.access
         if key not in endpoints:
             identity = server.identity if server is not None and is_local else role.base_url
+            named_by = ", ".join(dict.fromkeys(one.named_by for one in roles if one.access == key))
+            role = role.model_copy(update={"named_by": named_by})
             endpoint = _endpoint(prepared, role, store, modes, identity, is_local)
             endpoints[key] = await stack.enter_async_context(endpoint)
         pricing_url = None if settings.rehearsal else role.base_url
@@ -106,6 +108,7 @@ def _endpoint(
         stream=not settings.no_stream,
         prompt_cache=settings.prompt_cache,
         redact=store.redact,
+        named_by=role.named_by,
         on_learned=lambda sentence: store.emit(e.Notice(text=sentence)),
         on_tool_mode=lambda model, mode, why: modes.changed(endpoint, model, mode, why),
     )
