@@ -1,33 +1,28 @@
 """Settings of a run: flags > environment > .env > defaults, in one pydantic model."""
 
 from agentbatch.config.loading import Loaded, load, load_settings, read_env_file
+from agentbatch.config.option import Option
 from agentbatch.config.settings import (
     DEFAULT_COMPARISON,
-    MOST,
     REHEARSAL_CODER,
     REHEARSAL_EVALUATOR,
     SERIAL_REST_MS,
     TEST_MODE_TASKS,
-    DisplayName,
-    Isolation,
-    Mode,
-    Option,
     RoleSettings,
-    SandboxName,
     Settings,
-    ToolModeChoice,
     is_secret,
     options,
     secret_variables,
 )
+from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, SandboxName, ToolModeChoice
 
 __all__ = [
     "DEFAULT_COMPARISON",
-    "MOST",
     "REHEARSAL_CODER",
     "REHEARSAL_EVALUATOR",
     "SERIAL_REST_MS",
     "TEST_MODE_TASKS",
+    "Amount",
     "DisplayName",
     "Isolation",
     "Loaded",

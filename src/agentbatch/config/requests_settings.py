@@ -10,7 +10,9 @@ from pydantic.fields import FieldInfo
 
 from agentbatch.config.headers import read_header
 from agentbatch.config.loading import explain
-from agentbatch.config.settings import Option, Settings, option
+from agentbatch.config.option import Option, option
+from agentbatch.config.settings import Settings
+from agentbatch.config.values import Amount
 from agentbatch.errors import UserError
 from agentbatch.redaction import shown_url
 
@@ -67,11 +69,11 @@ class RequestsSettings(BaseModel):
     batch_size: Annotated[int, option("--batch-size", (), "N", "pace")] = Field(
         1, ge=1, le=10, description="short requests that share a call, 1 to 10"
     )
-    timeout: Annotated[float | None, option("--timeout", (), "SECONDS", "pace")] = Field(
-        None, gt=0, lt=1e9, description="time for the whole batch"
+    timeout: Annotated[Amount | None, option("--timeout", (), "SECONDS", "pace")] = Field(
+        None, description="time for the whole batch"
     )
-    max_cost: Annotated[float | None, option("--max-cost", (), "USD", "cost")] = Field(
-        None, gt=0, lt=1e9, description="US dollars for this session"
+    max_cost: Annotated[Amount | None, option("--max-cost", (), "USD", "cost")] = Field(
+        None, description="US dollars for this session"
     )
     no_dedupe: Annotated[bool, option("--no-dedupe", (), "", "cost")] = Field(
         False, description="pay for each of several requests that ask the same"

@@ -1,25 +1,34 @@
 """The settings of a run: one pydantic model, whose fields are the single table of flags, variables and checks."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values, split_headers
-from agentbatch.redaction import MASK, secrets_in
-
-Mode = Literal["serial", "parallel", "test"]
-DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
-SandboxName = Literal["auto", "bubblewrap", "none"]
-JudgeName = Literal["model", "none"]
-Isolation = Literal["none", "copy", "worktree"]
-"""Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""
-PromptCacheChoice = Literal["auto", "on", "1h", "off"]
-"""cache_control marks: where they are known to be wanted; always; always, kept for an hour; never."""
-ToolModeChoice = Literal["auto", "native", "schema", "text"]
+from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values
+from agentbatch.config.option import Option, option
+from agentbatch.config.values import (
+    Addresses,
+    Amount,
+    DisplayName,
+    Headers,
+    Isolation,
+    JudgeName,
+    Key,
+    MaxFailures,
+    Mode,
+    Models,
+    Pattern,
+    PromptCacheChoice,
+    QuotaWait,
+    SandboxName,
+    Slice,
+    ToolModeChoice,
+    Url,
+    Words,
+)
+from agentbatch.redaction import secrets_in
 
 DEFAULT_MODEL = "gpt-5-mini"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -31,9 +40,6 @@ TEST_MODE_TASKS = 3
 
 SERIAL_REST_MS = 2000
 """Rest between two tasks in serial mode, ms (the original's)."""
-
-MOST = 1_000_000_000.0
-"""Of a time in seconds, and of a sum in dollars: beyond it is a slip of the finger, or `inf`."""
 
 DEFAULT_COMPARISON = (
     "deepseek-v4-flash",
@@ -47,36 +53,6 @@ DEFAULT_COMPARISON = (
     "gemini-2.5-pro",
     "qwen3-coder",
 )
-
-
-LONGEST_QUOTA = 8 * 86_400.0
-"""Seconds: a quota of a week, and a day."""
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-
-
-class Option(NamedTuple):
-    """How a setting is reached besides its field name."""
-
-    flag: str | None
-    """The command-line flag; None for settings that only have variables."""
-    env: tuple[str, ...]
-    """Environment variables, the first one that is set wins."""
-    metavar: str = ""
-    group: str = "run"
-    alone: str = ""
-    """The value that the flag stands for where it has none; empty: it needs one."""
-
-    def words(self, value: str) -> list[str]:
-        """How a command line says it; a value that looks like a flag only the long name can take."""
-        short, _, long = (self.flag or "").partition("/")
-        return [f"{long or short}={value}"] if value.startswith("-") else [short, value]
-
-
-def option(
-    flag: str | None, env: str | tuple[str, ...], metavar: str = "", group: str = "run", alone: str = ""
-) -> Option:
-    return Option(flag, (env,) if isinstance(env, str) else env, metavar, group, alone)
 
 
 class RoleSettings(BaseModel):
@@ -118,13 +94,13 @@ class Settings(BaseModel):
     max_iterations: Annotated[int, option("--max-iterations", "AGENTBATCH_MAX_ITERATIONS", "N")] = Field(
         10, ge=1, le=1000, description="coder turns a task may take"
     )
-    timeout: Annotated[float | None, option("--timeout", "AGENTBATCH_TIMEOUT", "SECONDS")] = Field(
-        None, gt=0, lt=MOST, description="seconds a task may take; no limit by default"
+    timeout: Annotated[Amount | None, option("--timeout", "AGENTBATCH_TIMEOUT", "SECONDS")] = Field(
+        None, description="seconds a task may take; no limit by default"
     )
-    filter: Annotated[str | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
+    filter: Annotated[Pattern | None, option("--filter", "AGENTBATCH_FILTER", "REGEX")] = Field(
         None, description="only tasks whose id, dir or prompt matches"
     )
-    slice: Annotated[str | None, option("--slice", "AGENTBATCH_SLICE", "A:B")] = Field(
+    slice: Annotated[Slice | None, option("--slice", "AGENTBATCH_SLICE", "A:B")] = Field(
         None,
         description="only tasks A to B-1 of those chosen, counted from 0",
     )
@@ -137,7 +113,7 @@ class Settings(BaseModel):
     missing: Annotated[bool, option("--missing", "AGENTBATCH_MISSING")] = Field(
         False, description="only tasks that lack an output"
     )
-    paths: Annotated[tuple[str, ...], option(None, "AGENTBATCH_PATHS")] = Field(
+    paths: Annotated[Words, option(None, "AGENTBATCH_PATHS")] = Field(
         (), description="only tasks whose directory or generated path lies in one of these"
     )
     isolation: Annotated[Isolation, option("--isolation", "AGENTBATCH_ISOLATION")] = Field(
@@ -175,18 +151,18 @@ class Settings(BaseModel):
         False, description="run in the background; return once the run can be watched"
     )
 
-    max_cost: Annotated[float | None, option("--max-cost", "AGENTBATCH_MAX_COST", "USD", "budget")] = Field(
-        None, gt=0, lt=MOST, description="US dollars the run may spend"
+    max_cost: Annotated[Amount | None, option("--max-cost", "AGENTBATCH_MAX_COST", "USD", "budget")] = Field(
+        None, description="US dollars the run may spend"
     )
     max_tokens: Annotated[int | None, option("--max-tokens", "AGENTBATCH_MAX_TOKENS", "N", "budget")] = Field(
         None, ge=1, description="tokens the run may use, in and out"
     )
-    max_time: Annotated[float | None, option("--max-time", "AGENTBATCH_MAX_TIME", "SECONDS", "budget")] = (
-        Field(None, gt=0, lt=MOST, description="seconds after which the run makes no more model calls")
+    max_time: Annotated[Amount | None, option("--max-time", "AGENTBATCH_MAX_TIME", "SECONDS", "budget")] = (
+        Field(None, description="seconds after which the run makes no more model calls")
     )
     task_max_cost: Annotated[
-        float | None, option("--task-max-cost", "AGENTBATCH_TASK_MAX_COST", "USD", "budget")
-    ] = Field(None, gt=0, lt=MOST, description="US dollars for each task without a max_cost of its own")
+        Amount | None, option("--task-max-cost", "AGENTBATCH_TASK_MAX_COST", "USD", "budget")
+    ] = Field(None, description="US dollars for each task without a max_cost of its own")
     task_max_tokens: Annotated[
         int | None, option("--task-max-tokens", "AGENTBATCH_TASK_MAX_TOKENS", "N", "budget")
     ] = Field(None, ge=1, description="tokens for each task without a max_tokens of its own")
@@ -194,14 +170,12 @@ class Settings(BaseModel):
         False, description="stop after the first task that fails (as --max-failures 1)"
     )
     max_failures: Annotated[
-        str | None, option("--max-failures", "AGENTBATCH_MAX_FAILURES", "N|P%", "budget")
+        MaxFailures | None, option("--max-failures", "AGENTBATCH_MAX_FAILURES", "N|P%", "budget")
     ] = Field(None, description="stop after N failed tasks, or P percent of all")
 
-    notify: Annotated[tuple[SecretStr, ...], option("--notify", "AGENTBATCH_NOTIFY", "URL", "output")] = (
-        Field(
-            (),
-            description="notify this apprise URL at the first failure and at the end; several: separated by spaces",
-        )
+    notify: Annotated[Addresses, option("--notify", "AGENTBATCH_NOTIFY", "URL", "output")] = Field(
+        (),
+        description="notify this apprise URL at the first failure and at the end; several: separated by spaces",
     )
 
     output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
@@ -217,7 +191,7 @@ class Settings(BaseModel):
         False, description="also show every step: model calls, tools, verdicts"
     )
     compare_models: Annotated[
-        tuple[str, ...], option("--compare-models", "AGENTBATCH_COMPARE_MODELS", "A,B", "output")
+        Models, option("--compare-models", "AGENTBATCH_COMPARE_MODELS", "A,B", "output")
     ] = Field(DEFAULT_COMPARISON, description="models in the cost comparison, comma-separated")
     prices: Annotated[Path | None, option("--prices", "AGENTBATCH_PRICES", "FILE", "output")] = Field(
         None, description="your own prices; ./prices.toml if it exists"
@@ -227,20 +201,18 @@ class Settings(BaseModel):
         str, option("--coder-model", ("CODER_MODEL", "OPENAI_MODEL"), "NAME", "models")
     ] = Field(DEFAULT_MODEL, min_length=1, description="the coder's model")
     coder_endpoint: Annotated[
-        str,
+        Url,
         option("--coder-endpoint", ("CODER_ENDPOINT", "CODER_BASE_URL", "OPENAI_BASE_URL"), "URL", "models"),
     ] = Field(DEFAULT_BASE_URL, description="the coder's OpenAI-compatible endpoint")
-    coder_api_key: Annotated[SecretStr | None, option(None, ("CODER_API_KEY", "OPENAI_API_KEY"))] = None
+    coder_api_key: Annotated[Key, option(None, ("CODER_API_KEY", "OPENAI_API_KEY"))] = None
     evaluation_model: Annotated[
         str,
         option("--evaluator-model", ("EVALUATION_MODEL", "OPENAI_MODEL"), "NAME", "models"),
     ] = Field(DEFAULT_MODEL, min_length=1, description="the evaluator's model")
     evaluation_base_url: Annotated[
-        str, option("--evaluator-endpoint", ("EVALUATION_BASE_URL", "OPENAI_BASE_URL"), "URL", "models")
+        Url, option("--evaluator-endpoint", ("EVALUATION_BASE_URL", "OPENAI_BASE_URL"), "URL", "models")
     ] = Field(DEFAULT_BASE_URL, description="the evaluator's OpenAI-compatible endpoint")
-    evaluation_api_key: Annotated[
-        SecretStr | None, option(None, ("EVALUATION_API_KEY", "OPENAI_API_KEY"))
-    ] = None
+    evaluation_api_key: Annotated[Key, option(None, ("EVALUATION_API_KEY", "OPENAI_API_KEY"))] = None
 
     coder_api_key_command: Annotated[
         SecretStr | None, option(None, ("CODER_API_KEY_COMMAND", "OPENAI_API_KEY_COMMAND"))
@@ -248,11 +220,11 @@ class Settings(BaseModel):
     evaluation_api_key_command: Annotated[
         SecretStr | None, option(None, ("EVALUATION_API_KEY_COMMAND", "OPENAI_API_KEY_COMMAND"))
     ] = None
-    header: Annotated[
-        tuple[SecretStr, ...], option("--header", "AGENTBATCH_HEADERS", "NAME=VALUE", "models")
-    ] = Field((), description="a header of every request to both roles' endpoints; again for more")
-    coder_headers: Annotated[tuple[SecretStr, ...], option(None, "CODER_HEADERS")] = ()
-    evaluation_headers: Annotated[tuple[SecretStr, ...], option(None, "EVALUATION_HEADERS")] = ()
+    header: Annotated[Headers, option("--header", "AGENTBATCH_HEADERS", "NAME=VALUE", "models")] = Field(
+        (), description="a header of every request to both roles' endpoints; again for more"
+    )
+    coder_headers: Annotated[Headers, option(None, "CODER_HEADERS")] = ()
+    evaluation_headers: Annotated[Headers, option(None, "EVALUATION_HEADERS")] = ()
     ca_bundle: Annotated[
         Path | None,
         option(
@@ -306,15 +278,13 @@ class Settings(BaseModel):
         Field(5.0, ge=0, le=3600, description="first wait before a retry; doubles each time")
     )
     request_timeout: Annotated[
-        float, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
-    ] = Field(120.0, gt=0, lt=MOST, description="seconds without any data of an answer")
+        Amount, option("--request-timeout", "AGENTBATCH_REQUEST_TIMEOUT", "SECONDS", "calls")
+    ] = Field(120.0, description="seconds without any data of an answer")
     wait_for_quota: Annotated[
-        float | None,
+        QuotaWait | None,
         option("--wait-for-quota", "AGENTBATCH_WAIT_FOR_QUOTA", "MAX", "calls", alone="max"),
     ] = Field(
         None,
-        ge=0,
-        le=LONGEST_QUOTA,
         description="sleep until a used-up quota is back, at most so long (6h, 2d); alone: 8d; without it: 1h",
     )
     no_stream: Annotated[bool, option("--no-stream", "AGENTBATCH_NO_STREAM", "", "calls")] = Field(
@@ -344,96 +314,6 @@ class Settings(BaseModel):
     no_network: Annotated[bool, option("--no-network", "AGENTBATCH_NO_NETWORK", "", "shell")] = Field(
         False, description="run commands without network access"
     )
-
-    @field_validator("compare_models", mode="before")
-    @classmethod
-    def _split_models(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
-
-    @field_validator("paths", "notify", mode="before")
-    @classmethod
-    def _split_words(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
-
-    @field_validator("wait_for_quota", mode="before")
-    @classmethod
-    def _read_duration(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value == "max":
-            return LONGEST_QUOTA
-        parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", value)
-        if not parts or "".join(number + unit for number, unit in parts) != value:
-            raise ValueError("must be a time like 90m, 6h or 2d, or max")
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-    @field_validator("max_failures")
-    @classmethod
-    def _check_failures(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(
-            r"[1-9]\d{0,6}|(100|[1-9]\d?(\.\d+)?|0\.0*[1-9]\d*)%", value
-        ):
-            raise ValueError("must be a number from 1 on, or a part of all like 10%")
-        return value
-
-    @field_validator("slice")
-    @classmethod
-    def _check_slice(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"([0-9]{1,9})?:([0-9]{1,9})?", value):
-            raise ValueError("must be A:B, A: or :B, with numbers counted from 0")
-        return value
-
-    @field_validator("filter")
-    @classmethod
-    def _check_filter(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"{value[:60]!r} is not a regular expression: {error}") from None
-        return value
-
-    @field_validator("coder_endpoint", "evaluation_base_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-            (parts.hostname or "").encode("idna")  # as it is looked up: UnicodeError for `a..b`
-        except ValueError:
-            valid = False
-        if valid and (parts.username or parts.password):
-            raise ValueError(
-                "a URL with a user or password in it is not taken; put the key into its variable"
-            )
-        if MASK in value:
-            raise ValueError("the key in this address was not kept; give the whole address again")
-        if not valid or re.search(r"\s", value):
-            raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
-        return value.rstrip("/")
-
-    @field_validator("header", "coder_headers", "evaluation_headers", mode="before")
-    @classmethod
-    def _check_headers(cls, value: object) -> object:
-        given = split_headers(value) if isinstance(value, str) else value
-        if isinstance(given, list | tuple):
-            for header in given:
-                read_header(header.get_secret_value() if isinstance(header, SecretStr) else str(header))
-        return given
-
-    @field_validator("coder_api_key", "evaluation_api_key")
-    @classmethod
-    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        key = value.get_secret_value().strip()
-        if not key:
-            return None
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("is not a key: that is one word of plain ASCII characters")
-        return SecretStr(key)
 
     _named_by_file: Mapping[str, tuple[str, str]] = PrivateAttr(default_factory=dict)
 

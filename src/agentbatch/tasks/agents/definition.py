@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from agentbatch.config import MOST
+from agentbatch.config import Amount
 from agentbatch.errors import UserError
 from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.tasks.agents.resources import find_resource, read_resource
@@ -28,7 +28,7 @@ class ModelParameters(Part):
 class EvaluatorLimits(Part):
     attempts: int = Field(3, ge=1, le=10)
     """Answers that are no valid verdict before an evaluation counts as failed."""
-    verify_timeout: float = Field(600.0, gt=0, lt=MOST)
+    verify_timeout: Amount = 600.0
     diff_characters: int = Field(30_000, ge=1000)
     unjudged_failed_checks: int = Field(2, ge=0)
     """Failures of a check in a row that go back to the coder without the judge."""
@@ -43,7 +43,7 @@ class CheckSettings(Part):
 
     discover: bool = True
     """Files are looked at for their form, examples in the task and tests that the project has are run."""
-    timeout: float = Field(60.0, gt=0, lt=MOST)
+    timeout: Amount = 60.0
     """Seconds for one of them."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agentbatch.config import MOST, Isolation
+from agentbatch.config import Amount, Isolation
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 
@@ -46,9 +46,9 @@ class Task(BaseModel):
     priority: int = 0
     """Higher starts earlier."""
     max_iterations: int | None = Field(None, ge=1, le=1000)
-    timeout: float | None = Field(None, gt=0, lt=MOST)
+    timeout: Amount | None = None
     """Seconds of wall clock."""
-    max_cost: float | None = Field(None, gt=0, lt=MOST)
+    max_cost: Amount | None = None
     """US dollars, both roles."""
     max_tokens: int | None = Field(None, ge=1)
     """Input and output, both roles."""

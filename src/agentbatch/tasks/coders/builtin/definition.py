@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from agentbatch.config import MOST
+from agentbatch.config import Amount
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.definition import ModelParameters, Part, load_definition
 from agentbatch.tasks.agents.resources import find_resource
@@ -19,7 +19,7 @@ class CoderLimits(Part):
 
     steps: int = Field(100, ge=1)
     tokens: int | None = Field(None, ge=1)
-    cost: float | None = Field(None, gt=0, lt=MOST)
+    cost: Amount | None = None
     """US dollars; holds only where the price is known."""
     format_errors: int = Field(3, ge=1)
     command_timeout: int = Field(120, ge=1, le=3600)

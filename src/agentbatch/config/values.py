@@ -1,0 +1,134 @@
+"""What settings are made of: their types, each with the check and the sentence for what is none of it. Pure."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from agentbatch.config.headers import read_header, split_headers
+from agentbatch.redaction import MASK
+
+Mode = Literal["serial", "parallel", "test"]
+DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
+SandboxName = Literal["auto", "bubblewrap", "none"]
+JudgeName = Literal["model", "none"]
+Isolation = Literal["none", "copy", "worktree"]
+"""Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""
+PromptCacheChoice = Literal["auto", "on", "1h", "off"]
+"""cache_control marks: where they are known to be wanted; always; always, kept for an hour; never."""
+ToolModeChoice = Literal["auto", "native", "schema", "text"]
+
+Amount = Annotated[float, Field(gt=0, lt=1_000_000_000.0)]
+"""A time in seconds, or a sum in dollars: a billion is a slip of the finger, or `inf`."""
+
+MAX_QUOTA = 8 * 86_400.0
+"""Seconds: a quota of a week, and a day."""
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def _split(separator: str | None) -> Callable[[object], object]:
+    """Into words, None: at white space. What is no text is left to the type."""
+
+    def words(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(word.strip() for word in value.split(separator) if word.strip())
+
+    return words
+
+
+def _read_duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value == "max":
+        return MAX_QUOTA
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError("must be a time like 90m, 6h or 2d, or max")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _check_failures(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,6}|(100|[1-9]\d?(\.\d+)?|0\.0*[1-9]\d*)%", value):
+        raise ValueError("must be a number from 1 on, or a part of all like 10%")
+    return value
+
+
+def _check_slice(value: str) -> str:
+    if not re.fullmatch(r"([0-9]{1,9})?:([0-9]{1,9})?", value):
+        raise ValueError("must be A:B, A: or :B, with numbers counted from 0")
+    return value
+
+
+def _check_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value[:60]!r} is not a regular expression: {error}") from None
+    return value
+
+
+def _check_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        (parts.hostname or "").encode("idna")  # as it is looked up: UnicodeError for `a..b`
+    except ValueError:
+        valid = False
+    if valid and (parts.username or parts.password):
+        raise ValueError("a URL with a user or password in it is not taken; put the key into its variable")
+    if MASK in value:
+        raise ValueError("the key in this address was not kept; give the whole address again")
+    if not valid or re.search(r"\s", value):
+        raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
+    return value.rstrip("/")
+
+
+def _check_headers(value: object) -> object:
+    given = split_headers(value) if isinstance(value, str) else value
+    if isinstance(given, list | tuple):
+        for header in given:
+            read_header(header.get_secret_value() if isinstance(header, SecretStr) else str(header))
+    return given
+
+
+def _check_key(value: SecretStr | None) -> SecretStr | None:
+    key = value.get_secret_value().strip() if value is not None else ""
+    if not key:
+        return None
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("is not a key: that is one word of plain ASCII characters")
+    return SecretStr(key)
+
+
+Models = Annotated[tuple[str, ...], BeforeValidator(_split(","))]
+"""`A,B`."""
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split(None))]
+
+Addresses = Annotated[tuple[SecretStr, ...], BeforeValidator(_split(None))]
+"""Of notifications: they carry tokens."""
+
+QuotaWait = Annotated[float, Field(ge=0, le=MAX_QUOTA), BeforeValidator(_read_duration)]
+"""Seconds; as text a time like `6h`, or `max`."""
+
+MaxFailures = Annotated[str, AfterValidator(_check_failures)]
+"""`N` or `P%`."""
+
+Slice = Annotated[str, AfterValidator(_check_slice)]
+"""`A:B`, either of them or none."""
+
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+"""A regular expression."""
+
+Url = Annotated[str, AfterValidator(_check_url)]
+"""Of an endpoint; without a slash at its end."""
+
+Headers = Annotated[tuple[SecretStr, ...], BeforeValidator(_check_headers)]
+"""As `read_header` takes them."""
+
+Key = Annotated[SecretStr | None, AfterValidator(_check_key)]
+"""One word; None: there is none, or it is empty."""
