@@ -126,7 +126,8 @@ def mini(task: Task, folder: Path, conditions: Conditions, python: Path) -> Outc
     installed = [python.parent.parent.resolve(), python.resolve().parent.parent]
     sandbox = sandbox_for(conditions.sandbox, folder.resolve(), network=True, readable=installed)
     began = time.monotonic()
-    code = run(sandbox.wrap(command), folder, conditions, variables, folder / "mini.log")
+    command, variables = sandbox.wrap(command, variables)
+    code = run(command, folder, conditions, variables, folder / "mini.log")
     seconds = time.monotonic() - began
     if not trajectory.is_file():
         return Outcome("crashed", end_of(folder / "mini.log", code), seconds=seconds)

@@ -80,12 +80,14 @@ class Checker:
     def _run(self, source: str, root: Path, output: Path) -> str:
         passed = secrets.token_hex(16)
         program = f"{source}\nprint()\nprint({passed!r})\n"
-        command = sandbox_for(self._choice, root, network=False).wrap([sys.executable, "-B", "-c", program])
+        env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+        sandbox = sandbox_for(self._choice, root, network=False)
+        command, env = sandbox.wrap([sys.executable, "-B", "-c", program], env)
         with output.open("wb") as out:
             process = subprocess.Popen(
                 command,
                 cwd=root,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -71,29 +71,70 @@ def test_a_command_that_cannot_be_run_is_refused_before_the_run(
         command(text, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "{folder}/get-key",
-            "sh {folder}/get-key",
-            "python3 --file={folder}/get-key",
-            "get-key",
-            "sh get-key",
-        ),
-        *(
-            "sh -c 'sh {folder}/get-key'",
-            "sh -c '. {folder}/get-key; echo $KEY'",
-            "sh -c 'cat<{folder}/get-key|sh'",
-        ),
-    ],
-)
-def test_nothing_that_a_task_could_change_is_run(tmp_path: Path, text: str) -> None:
-    program = tmp_path / "get-key"
-    program.write_text("#!/bin/sh\necho sk-planted\n")
-    program.chmod(0o755)
+REFUSED = """
+{ground}/get-key
+sh {ground}/get-key
+python3 --file={ground}/get-key
+get-key
+sh get-key
+sh -c 'sh {ground}/get-key'
+sh -c '. {ground}/get-key; echo $KEY'
+sh -c 'cat<{ground}/get-key|sh'
+sh {link}/get-key
+sh {ground}/sub/../get-key
+sh {ground}/not-yet-there
+sh -c 'test -f {ground}/new && . {ground}/new; echo sk-x'
+sh -c 'cd {ground}/sub && ./get-key'
+env PYTHONPATH={ground}/sub python3 -m keys
+python3 {ground}/sub
+sh ./get-key
+python3 ./sub
+sh ../{name}/get-key
+{elsewhere}/by-its-interpreter
+sh -c {elsewhere}/by-its-interpreter
+"""
+
+
+@pytest.mark.parametrize("text", REFUSED.strip().splitlines())
+@pytest.mark.parametrize("of", ["the run", "a task elsewhere"])
+def test_nothing_that_a_task_could_change_is_run(tmp_path: Path, text: str, of: str) -> None:
+    ground, elsewhere, link = tmp_path / "ground", tmp_path / "bin", tmp_path / "link"
+    (ground / "sub").mkdir(parents=True)
+    elsewhere.mkdir()
+    link.symlink_to(ground)
+    for place, interpreter in (
+        (ground / "get-key", "/bin/sh"),
+        (elsewhere / "by-its-interpreter", ground / "sh"),
+    ):
+        place.write_text(f"#!{interpreter}\necho sk-planted\n")
+        place.chmod(0o755)
+    text = text.format(ground=ground, elsewhere=elsewhere, link=link, name=ground.name)
+    environ = {**ENVIRON, "PATH": f"{ground}:{ENVIRON['PATH']}"}
+    folder, grounds = (ground, []) if of == "the run" else (tmp_path / "home", [tmp_path / "x", ground])
+    if of != "the run" and text in ("sh get-key", "sh ./get-key", "python3 ./sub"):
+        environ["HOME"] = str(ground)  # where it would run
+        folder = ground
+    if of != "the run" and text.startswith("sh ../"):
+        folder.mkdir()
     with pytest.raises(UserError, match="where a task could change it"):
-        command(text.format(folder=tmp_path), tmp_path, PATH=f"{tmp_path}:{ENVIRON['PATH']}")
+        KeyCommand(text, "N", folder=folder, environ=environ, grounds=grounds)
+
+
+async def test_what_its_script_calls_comes_from_no_task_s_directory(tmp_path: Path) -> None:
+    """By PATH, by Python's own path, or because it lies where the command runs."""
+    ground = tmp_path / "ground"
+    ground.mkdir()
+    for name, text in (("helper", "#!/bin/sh\necho sk-planted\n"), ("planted.py", "KEY = 'sk-planted'\n")):
+        (ground / name).write_text(text)
+        (ground / name).chmod(0o755)
+    script = tmp_path / "get-key"
+    script.write_text(
+        "#!/bin/sh\nhelper 2>/dev/null || python3 -c 'import planted; print(planted.KEY)' 2>/dev/null || echo sk-own\n"
+    )
+    script.chmod(0o755)
+    environ = {"PATH": f"{ground}:{ENVIRON['PATH']}", "PYTHONPATH": str(ground), "HOME": str(ground)}
+    asked = KeyCommand(str(script), "N", folder=tmp_path / "project", environ=environ, grounds=[ground])
+    assert await asked() == "sk-own"
 
 
 async def test_it_runs_where_no_task_works_and_asks_nobody(tmp_path: Path) -> None:

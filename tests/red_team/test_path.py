@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.config.own_environment import own_environment
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.sandbox.toolchains import programs_inside
-from agentbatch.workspace.shell.environment import own_environment
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from tests.support.red_team import (
     Attempt,
@@ -114,7 +114,7 @@ async def test_without_a_sandbox_it_is_told_and_not_run_by_us(tmp_path: Path) ->
         ("{root}/../{name}/bin:/usr/bin", "/usr/bin"),
         ("{link}/bin:/usr/bin", "/usr/bin"),
         ("{root}-beside/bin:/usr/bin", "{root}-beside/bin:/usr/bin"),
-        ("{root}/bin", ""),
+        ("{root}/bin", os.defpath),
     ],
 )
 def test_our_programs_come_from_no_task_s_directory(tmp_path: Path, path: str, kept: str) -> None:
@@ -122,5 +122,9 @@ def test_our_programs_come_from_no_task_s_directory(tmp_path: Path, path: str, k
     (root / "bin").mkdir(parents=True)
     link.symlink_to(root)
     places = {"root": str(root), "name": root.name, "link": str(link)}
-    found = own_environment({"PATH": path.format(**places)}, [tmp_path / "other", root])["PATH"]
-    assert found == kept.format(**places)
+    given, kept = path.format(**places), kept.format(**places)
+    environ = {"PATH": given, "PYTHONPATH": given, "LD_PRELOAD": given, "HOME": given}
+    found = own_environment(environ, [tmp_path / "other", root])
+    assert found["PATH"] == kept
+    assert found.get("PYTHONPATH", os.defpath) == found.get("LD_PRELOAD", os.defpath) == kept
+    assert found["HOME"] == given

@@ -1,9 +1,13 @@
 """Out of the sandbox: keys read by another way, places reached that are not the task's, the machine changed."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
-from tests.support.red_team import KEY, Attempt, BuildHouse, House, Outcome, differences, tried
+from agentbatch.workspace.shell.shell import Shell
+from tests.support.red_team import KEY, Attempt, BuildHouse, House, Outcome, build_house, differences, tried
 
 READING = [
     Attempt("env-file", "cat $PROJECT/.env"),
@@ -110,3 +114,28 @@ def machine(bubblewrap: SandboxChoice, build: BuildHouse, user: int | None) -> d
 @pytest.mark.parametrize("attempt", MACHINE, ids=lambda a: a.name)
 def test_the_machine_stays_as_it_is(attempt: Attempt, machine: dict[str, Outcome]) -> None:
     assert "wrote" not in machine[attempt.name].output.split()
+
+
+LOADED = {
+    "a tracer": {"LD_DEBUG": "statistics", "LD_DEBUG_OUTPUT": "{proof}/loaded"},
+    "a library": {"LD_PRELOAD": "{root}/planted.so"},
+    "libraries": {"LD_LIBRARY_PATH": "{root}/lib"},
+    "an auditor": {"LD_AUDIT": "{root}/planted.so"},
+}
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_what_programs_load_at_their_start_is_loaded_inside_alone(
+    bubblewrap: SandboxChoice, tmp_path: Path, name: str
+) -> None:
+    """By a task's `env`, or the user's own LD_LIBRARY_PATH into the directory: bwrap runs at home."""
+    house = build_house(tmp_path)
+    planted = {key: text.format(proof=house.proof, root=house.root) for key, text in LOADED[name].items()}
+    env = {"PATH": "/usr/bin:/bin", **planted}
+    sandbox = house.rules(bubblewrap).sandbox(house.root, env, [])
+    _, outside = sandbox.wrap(["true"], env)
+    assert not planted.keys() & outside.keys()
+    shown = " ".join(f'"${{{key}}}"' for key in planted)
+    done = asyncio.run(Shell(house.root, sandbox, env, house.folder / "outputs").run(f"echo {shown}", 20.0))
+    assert " ".join(planted.values()) in done.output, "the task's own programs have it"
+    assert house.proofs() == []

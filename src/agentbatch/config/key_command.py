@@ -7,10 +7,12 @@ import re
 import shlex
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
+from agentbatch.files import open_own
 from agentbatch.text import clip, harmless
 
 TIMEOUT = 60.0
@@ -35,16 +37,19 @@ class KeyCommand:
         *,
         folder: Path,
         environ: Mapping[str, str],
+        grounds: Iterable[Path] = (),
         on_key: Callable[[str], None] = lambda key: None,
         timeout: float = TIMEOUT,
     ) -> None:
-        """`name`: the setting, for messages; `folder`: where the run was started; `on_key` gets every key before it is
-        used. Raises UserError for a command that cannot be run."""
+        """`name`: the setting, for messages; `folder`: where the run was started; `grounds`: where else its tasks work
+        (resolved); `on_key` gets every key before it is used. Raises UserError for a command that cannot be run."""
         self._name = name
-        self._environ = dict(environ)
         self._on_key = on_key
         self._timeout = timeout
-        self._words = _checked(_words(command, name), name, folder, environ)
+        ground = _Ground(folder, environ.get("HOME") or "/", {folder.resolve(), folder.absolute(), *grounds})
+        self._environ = own_environment(environ, ground.places)
+        self._cwd = ground.cwd
+        self._words = _checked(_words(command, name), name, ground, environ)
 
     async def __call__(self) -> str:
         """The key. Raises UserError when the command gave none; the text has nothing of what it printed as a key."""
@@ -53,7 +58,7 @@ class KeyCommand:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            cwd=self._environ.get("HOME") or "/",  # not the folder: programs import what lies beside them
+            cwd=self._cwd,
             env=self._environ,
             start_new_session=True,
         )
@@ -103,29 +108,56 @@ def _words(command: str, name: str) -> list[str]:
     return words
 
 
-def _checked(words: list[str], name: str, folder: Path, environ: Mapping[str, str]) -> list[str]:
+class _Ground:
+    """Where tasks work, and what could lie there by the time the command runs."""
+
+    def __init__(self, folder: Path, home: str, places: set[Path]) -> None:
+        self.places = places
+        self._folder = folder
+        # Not the folder, nor another of them: programs import what lies beside them.
+        self.cwd = "/" if self._holds(Path(home)) else home
+
+    def of(self, word: str) -> Path | None:
+        """The ground that a word of the command leads to, as it is named or by links; None: none. A whole path does so
+        whether it is there or not; any other word where it is, in the run's folder or where the command runs."""
+        path = Path(word).expanduser()
+        if path.is_absolute():
+            return self._holds(path)
+        named = (Path(base, path) for base in (self._folder, self.cwd))
+        there = (place for place in named if place.is_file() or ("/" in word and place.exists()))
+        return next((ground for place in there if (ground := self._holds(place))), None)
+
+    def _holds(self, path: Path) -> Path | None:
+        whole = Path(os.path.abspath(path))
+        ways = (whole, whole.resolve())
+        return next((way for one in ways for way in (one, *one.parents) if way in self.places), None)
+
+
+def _checked(words: list[str], name: str, ground: _Ground, environ: Mapping[str, str]) -> list[str]:
     """The words with the program's whole path. Raises UserError."""
     program = words[0] if "/" in words[0] else shutil.which(words[0], path=environ.get("PATH"))
     if program is None or not os.access(program, os.X_OK) or os.path.isdir(program):
         raise UserError(f"{name}: there is no program {clip(words[0], 80)}.")
     whole = [os.path.abspath(program), *words[1:]]
-    # Of sh -c '...': what has a name like a path.
-    inner = [part for word in words[1:] for part in re.split(r"[\s;|&<>()'\"`]+", word) if "/" in part]
+    # Of sh -c '...', and of what runs a script: what has a name like a path.
+    told = (*words[1:], *map(_first_line, whole))
+    inner = [part for word in told for part in re.split(r"[\s;|&<>()'\"`]+", word) if "/" in part]
     for named in (part for word in (*whole, *inner) for part in (word, word.partition("=")[2]) if part):
-        if _lies_in(named, folder):
+        if place := ground.of(named):
             raise UserError(
-                f"{name}: {clip(named, 120)} lies in {folder}, where a task could change it; keep it elsewhere."
+                f"{name}: {clip(named, 120)} lies in {place}, where a task could change it; keep it elsewhere."
             )
     return whole
 
 
-def _lies_in(word: str, folder: Path) -> bool:
-    """Whether the word is a file below the folder, as it is named or as what it leads to."""
-    path = Path(os.path.abspath(folder / Path(word).expanduser()))
-    if not path.is_file():
-        return False
-    house = folder.resolve()
-    return path.is_relative_to(os.path.abspath(folder)) or path.resolve().is_relative_to(house)
+def _first_line(word: str) -> str:
+    """Of a script the line that names its interpreter."""
+    try:
+        with open(word, "rb", opener=open_own) as file:
+            line = file.readline(1_000)
+    except (OSError, ValueError):
+        return ""
+    return os.fsdecode(line[2:]) if line.startswith(b"#!") else ""
 
 
 async def _read(stream: asyncio.StreamReader) -> bytes:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.snapshot.signatures import RACY, settled_now, signature_of
 from agentbatch.workspace.files.snapshot.snapshot import MAX_FILES, take_snapshot
@@ -14,7 +15,6 @@ from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspaces import SCRATCH
-from agentbatch.workspace.shell.environment import own_environment
 from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 __all__ = [

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
@@ -27,7 +28,7 @@ from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposa
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.sandbox.toolchains import programs_inside
-from agentbatch.workspace.shell.environment import own_environment, shell_environment
+from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.git_control import read_only_in

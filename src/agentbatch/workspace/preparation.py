@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
-from agentbatch.workspace.shell.environment import own_environment
 
 __all__ = [
     "Checked",

@@ -1,7 +1,7 @@
 """How an endpoint is reached besides its address and its key: headers, a command that prints the key, certificates."""
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -75,8 +75,10 @@ class Access:
         folder: Path,
         environ: Mapping[str, str],
         on_key: Callable[[str], None],
+        grounds: Iterable[Path] = (),
     ) -> Self:
-        """`folder`: where the run was started; `on_key` gets each key of a command before it is used."""
+        """`folder`: where the run was started; `grounds`: where else its tasks work; `on_key` gets each key of a
+        command before it is used."""
         command = role.key_command.get_secret_value()
         password = settings.client_key_password
         return cls(
@@ -86,6 +88,7 @@ class Access:
                 "The key's command (..._API_KEY_COMMAND)",
                 folder=folder,
                 environ=environ,
+                grounds=grounds,
                 on_key=on_key,
             )
             if command

@@ -95,7 +95,12 @@ def _endpoint(
         role.base_url,
         role.api_key.get_secret_value(),
         access=Access.of(
-            role, settings, folder=prepared.folder, environ=prepared.environ, on_key=store.redact.add
+            role,
+            settings,
+            folder=prepared.folder,
+            environ=prepared.environ,
+            on_key=store.redact.add,
+            grounds=(task.root for task in prepared.plan.tasks),
         ),
         identity=identity,
         forms=TextForms(),

@@ -41,6 +41,7 @@ def _do(*command: str) -> str:
     program = shutil.which(command[0], path=_SYSTEM) or command[0]
     done = subprocess.run(
         [program, *command[1:]],
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         start_new_session=True,

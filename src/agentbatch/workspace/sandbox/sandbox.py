@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,9 @@ if cat /etc/shadow 2>/dev/null | grep -q .; then echo 'it leaves /etc/shadow rea
 exit 0
 """
 """What a sandbox that works must not allow. Opened for appending, and nothing is appended."""
+LOADER = ("LD_", "GCONV_PATH", "LOCPATH")
+"""How variables begin by which any program loads code when it starts. They may lead to the task's directory, and bwrap
+itself runs outside: it only passes them on."""
 REMEDY = "`apt install bubblewrap` or `pip install 'agentbatch[sandbox]'`"
 
 
@@ -60,18 +63,22 @@ class Sandbox:
                 "worked, and nothing more is run."
             )
 
-    def wrap(self, argv: list[str]) -> list[str]:
-        """The command line that runs `argv` inside. It looks at the disk: what has gone outside of `root` is left out.
-        Raises UserError as `check` does."""
+    def wrap(self, argv: list[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """The command line and the variables that run `argv` with `env` inside. It looks at the disk: what has gone
+        outside of `root` is left out. Raises UserError as `check` does."""
         self.check()
         if self.name == "none":
-            return argv
+            return argv, dict(env)
         wrapped = [str(self.binary), *_machine()]
         if not self.network:
             wrapped.append("--unshare-net")
         for mount in self.mounts:
             wrapped += mount.arguments()
-        return [*wrapped, "--setenv", "TMPDIR", "/tmp", "--chdir", str(self.root), "--", *argv]
+        loaded = {name: value for name, value in env.items() if name.startswith(LOADER)}
+        for name, value in (*loaded.items(), ("TMPDIR", "/tmp")):
+            wrapped += ["--setenv", name, value]
+        outside = {name: value for name, value in env.items() if name not in loaded}
+        return [*wrapped, "--chdir", str(self.root), "--", *argv], outside
 
 
 def _machine() -> list[str]:
@@ -171,7 +178,12 @@ def _probe(binary: Path) -> str:
     command = [str(binary), *_machine(), "--tmpfs", "/tmp", *covered, "--", "sh", "-c", ASSERTED]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT, check=False
+            command,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_TIMEOUT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"{binary} does not answer"

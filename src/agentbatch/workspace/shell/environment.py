@@ -1,8 +1,6 @@
 """The environment of a task's commands: an allow-list, so that a key is left out without being known."""
 
-import os
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from agentbatch.redaction import MIN_SECRET
@@ -78,22 +76,6 @@ def shell_environment(
     return {
         name: value for name, value in {**chosen, **UNATTENDED, **extra}.items() if name not in secrets_names
     }
-
-
-def own_environment(environ: Mapping[str, str], directories: Iterable[Path]) -> dict[str, str]:
-    """The variables for programs that we run ourselves: PATH is without folders that are relative or lie in one of
-    `directories`, where a task can put a `git` of its own."""
-    places = set(directories)  # of ten thousand tasks, perhaps
-    outside = [
-        entry
-        for entry in environ.get("PATH", os.defpath).split(os.pathsep)
-        if os.path.isabs(entry) and places.isdisjoint(_with_parents(Path(entry).resolve()))
-    ]
-    return {**environ, "PATH": os.pathsep.join(outside)}
-
-
-def _with_parents(path: Path) -> tuple[Path, ...]:
-    return (path, *path.parents)
 
 
 def _may_pass(name: str, value: str) -> bool:

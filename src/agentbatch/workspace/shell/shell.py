@@ -57,9 +57,9 @@ class Shell:
         if refusal:
             return _not_started(refusal)
         collector = Collector(self._outputs, self._redact)
-        argv = self._sandbox.wrap(["bash", "-c", _script(), "bash", command])
+        argv, env = self._sandbox.wrap(["bash", "-c", _script(), "bash", command], self._env)
         try:
-            process = CommandProcess(argv, self._root, self._env, sweep=self._sandbox.name == "none")
+            process = CommandProcess(argv, self._root, env, sweep=self._sandbox.name == "none")
         except OSError as error:
             return _not_started(f"{error.strerror or error}: {error.filename or self._root}")
         try:
