@@ -6,7 +6,7 @@ be pickled. No path that crosses the door is a promise that it can be opened on 
 directory are relative and `/`-separated, all others are names to show or to compare. So a workspace can be a
 directory of this machine (`local_workspaces.py`), a container, or a node of a cluster.
 
-Diffs need no member: they are pure functions over two Snapshots (`files/diff.py`), computed at home.
+Diffs need no member: they are pure functions over two Snapshots (`files/diff/`), computed at home.
 """
 
 import hashlib

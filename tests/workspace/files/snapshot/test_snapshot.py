@@ -11,9 +11,10 @@ from threading import Event
 
 import pytest
 
-from agentbatch.workspace.files.snapshot import signatures
+from agentbatch.workspace.files.snapshot import reading, signatures
 from agentbatch.workspace.files.snapshot import snapshot as module
 from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.reading import MAX_EXCERPT
 from agentbatch.workspace.files.snapshot.snapshot import snapshot, take_snapshot
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
@@ -78,7 +79,7 @@ def test_of_a_text_that_is_not_kept_both_ends_are(tmp_path: Path) -> None:
     cut = next(line for line in kept if line not in lines and line)
     left = files["large.txt"].size - len(found["large.txt"].encode()) + len(f"\n{cut}\n")
     assert cut == f"[... {left - 1:,} bytes left out ...]"
-    assert all(len(text.encode()) < module.MAX_EXCERPT + 60 for text in found.values())
+    assert all(len(text.encode()) < MAX_EXCERPT + 60 for text in found.values())
     assert found["long.txt"].count("\ufffd") <= 4
 
 
@@ -260,7 +261,7 @@ def test_huge_files_are_not_read_whole(tmp_path: Path) -> None:
 def test_a_change_inside_a_huge_file_with_the_old_time_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_HASHED", 3 * 1024 * 1024)
+    monkeypatch.setattr(reading, "MAX_HASHED", 3 * 1024 * 1024)
     path = write(tmp_path / "huge", bytes(4 * 1024 * 1024))
     first = take_snapshot(tmp_path)
     assert take_snapshot(tmp_path).digest == first.digest

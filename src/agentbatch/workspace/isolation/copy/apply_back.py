@@ -15,7 +15,8 @@ from agentbatch.text import clip
 from agentbatch.workspace.files.diff.diff import Changes, changes, same
 from agentbatch.workspace.files.paths import open_parent, walk
 from agentbatch.workspace.files.removal import remove_tree
-from agentbatch.workspace.files.snapshot.snapshot import MAX_HASHED, take_snapshot
+from agentbatch.workspace.files.snapshot.reading import MAX_HASHED
+from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.copy.links import destination, is_outside
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
