@@ -1,6 +1,7 @@
 """Plain lines: for pipes, logs, dumb terminals, and everyone who likes them."""
 
-from agentbatch.display.reports.summary import Summary, render_text
+from agentbatch.display.reports.summary import Summary
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event, ModelCallProgressed
 from agentbatch.runs.log_lines import line

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from agentbatch.display.plain import STAMP_WIDTH
-from agentbatch.display.reports.summary import Summary, render_text
+from agentbatch.display.reports.summary import Summary
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.screen import Row, screen
 from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.display.writer import Writer

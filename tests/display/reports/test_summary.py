@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agentbatch.display.json import done_record
-from agentbatch.display.reports.summary import Summary, group_causes, render_text
+from agentbatch.display.reports.summary import Summary, group_causes
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow

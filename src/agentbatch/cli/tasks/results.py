@@ -14,7 +14,8 @@ from agentbatch.display.reports.results_list import list_results, unreadable
 from agentbatch.display.reports.run_comparison import compare_runs
 from agentbatch.display.reports.run_comparison_text import render_run_comparison
 from agentbatch.display.reports.runs_table import render_runs
-from agentbatch.display.reports.summary import Summary, render_text
+from agentbatch.display.reports.summary import Summary
+from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder

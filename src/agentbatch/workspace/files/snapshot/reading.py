@@ -30,8 +30,8 @@ def hashed_whole(left: int) -> int:
 def read_entry(
     path: str, status: os.stat_result, settled: Settled, most: int, stop: Event
 ) -> tuple[FileEntry, Signature]:
-    """What lies at `path`, never followed and never waited for, and its signature. `most`: bytes of a file that is hashed
-    whole; `stop`: once it is set, what is returned is worth nothing."""
+    """What lies at `path`, never followed and never waited for, and its signature. `most`: bytes of a file that is
+    hashed whole; `stop`: once it is set, what is returned is worth nothing."""
     unknown = again(signature_of(status))
     try:
         if stat.S_ISLNK(status.st_mode):

@@ -1,0 +1,203 @@
+"""The closing summary as text. Pure: the rich display colours it."""
+
+from collections.abc import Sequence
+
+from agentbatch.display.reports.cost_table import clip_right, render_comparison
+from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
+from agentbatch.display.reports.summary import Cause, Summary, group_causes
+from agentbatch.display.signs import SIGNS
+from agentbatch.runs.acceptance import tasks_accepted
+from agentbatch.runs.bills import total_cost, total_usage
+from agentbatch.runs.events import Role
+from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.tasks.results.to_state import has_roles
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
+from agentbatch.usage import Usage
+
+WHOLE_LIST = 50
+"""Runs of more tasks list only those that did not complete."""
+
+_FIGURES = (9, 9, 9, 9, 6, 9)
+"""Cells of input, cached, output, reasoning, calls and cost."""
+
+
+def render_text(summary: Summary, width: int) -> list[str]:
+    """The whole summary, no line wider than `width` (but at least 40). Section titles stand at the margin."""
+    width = max(40, width)
+    state, tasks = summary.state, summary.tasks
+    whole = [
+        _headline(summary, width),
+        _token_table(state, width, judged=summary.judged),
+        _task_list(tasks, width),
+        _causes(group_causes(tasks), width),
+        _tampering(tasks, width),
+        _titled(
+            "Warnings",
+            [
+                part
+                for text in dict.fromkeys(state.notices)
+                for part in fold(f"  - {clip(text, 1_000)}", width, 4)
+            ],
+        ),
+        _titled(
+            "What these tokens would cost elsewhere",
+            ["  " + line for line in render_comparison(summary.comparison, width - 2, state.cost)]
+            if state.usage.total
+            else [],
+        ),
+        _places(summary),
+    ]
+    sections = [whole[0], whole[-1]] if summary.nothing_ran else whole
+    return [line for section in sections if section for line in [*section, ""]][:-1]
+
+
+def _titled(title: str, lines: Sequence[str]) -> list[str]:
+    return [title, *lines] if lines else []
+
+
+def _headline(summary: Summary, width: int) -> list[str]:
+    state = summary.state
+    kinds = [
+        (state.count("completed"), "completed"),
+        (state.count("error"), "failed"),
+        (state.count("timeout"), "timed out"),
+        (state.count("cancelled"), "cancelled"),
+        (state.count("skipped"), "skipped"),
+        (summary.unfinished, "not finished"),
+    ]
+    counts = ", ".join(f"{number:,} {word}" for number, word in kinds if number or word == "completed")
+    lines = [f"Summary of run {clip(summary.run_id, width - 15)}"]
+    if state.info is not None and state.info.rehearsal:
+        lines.append(f"  {REHEARSAL}")
+    if not summary.judged:
+        lines.append("  no evaluator: each task's verify decided")
+    if summary.error:
+        lines += fold(f"  the run was stopped: {clip(summary.error, 1_000)}", width, 4)
+    elif summary.interrupted:
+        lines.append("  the run was interrupted")
+    lines += fold(f"  {counted(state.total, 'task')}: {counts}", width, 4)
+    if accepted := tasks_accepted(task.accepted_by for task in summary.tasks if task.status == "completed"):
+        lines += fold(f"  accepted: {accepted}", width, 4)
+    lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
+    return lines
+
+
+def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
+    roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
+    if not has_roles(state):
+        roles = ()
+    usage = state.usage
+    lines = [pad("Tokens", 12) + _figures(("input", "cached", "output", "reasoning", "calls", "cost"))]
+    for role in roles:
+        lines.append(_usage_line(role, total_usage(state.bills, role), total_cost(state.bills, role)))
+    lines.append(_usage_line("total", usage, state.cost))
+    for role in roles:
+        models = dict.fromkeys(clip(bill.model, 60) for bill in state.bills if bill.role == role)
+        if models:
+            lines += fold(f"  {role} model: {', '.join(models)}", width, 4)
+    if usage.calls:
+        average = usage.total / usage.calls
+        mark = "≈" if usage.estimated else ""
+        lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(usage.calls, 'call')}")
+    if words := cache_words(usage):
+        lines += fold(f"  {words}", width, 4)
+    advice = cache_advice(total_usage(state.bills, "coder"))
+    if advice and not (state.info is not None and state.info.rehearsal):
+        lines += fold(f"  {advice}", width, 4)
+    if usage.estimated:
+        lines += fold(
+            "  ≈ some figures are our estimates: calls were cut short, or the endpoint reported none",
+            width,
+            4,
+        )
+    return [clip_right(line, width) for line in lines]
+
+
+def _figures(cells: Sequence[str]) -> str:
+    return " ".join(pad(cell, wide, right=True) for cell, wide in zip(cells, _FIGURES, strict=True))
+
+
+def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
+    cells = [tokens(count, estimated=usage.estimated, narrow=count >= 10_000_000 - 1) for count in counts]
+    return "  " + pad(name, 10) + _figures([*cells, f"{usage.calls:,}", money(cost)])
+
+
+def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:
+    whole = len(tasks) <= WHOLE_LIST
+    shown = [task for task in tasks if whole or (task.finished and task.status != "completed")]
+    lines = [line for task in shown for line in _task_lines(task, width)]
+    if not whole:
+        completed = sum(task.status == "completed" for task in tasks)
+        unfinished = sum(not task.finished for task in tasks)
+        if completed:
+            lines.append(f"  … and {completed:,} completed")
+        if unfinished:
+            lines.append(f"  … and {unfinished:,} not finished")
+    return _titled("Tasks", lines)
+
+
+def _task_lines(task: TaskState, width: int) -> list[str]:
+    figures = " ".join(
+        (
+            pad(f"{task.iteration}/{task.max_iterations or UNKNOWN}", 7, right=True),
+            pad(duration(task.duration(task.started_at or 0.0)), 7, right=True),
+            pad(tokens(task.usage.total, estimated=task.usage.estimated, narrow=True), 7, right=True),
+            pad(money(task.cost), 8, right=True),
+        )
+    )
+    name_width = max(8, width - len(figures) - 21)
+    line = f"  {SIGNS[task.status]} {task.index + 1:>3} {pad(task.id, name_width)} {pad(task.status, 10)} {figures}"
+    detail = failure_text(task.error) or (
+        reason_text(task.reason or "") if task.finished and task.status != "completed" else ""
+    )
+    return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
+
+
+def _causes(causes: Sequence[Cause], width: int) -> list[str]:
+    lines = []
+    for cause in causes:
+        shown = ", ".join(map(str, cause.numbers[:10])) + (" …" if len(cause.numbers) > 10 else "")
+        noun = "task" if len(cause.numbers) == 1 else "tasks"
+        lines += fold(f"  {len(cause.numbers):>3} x {clip(cause.text, 300)} ({noun} {shown})", width, 8)
+    return _titled("Causes of errors", lines)
+
+
+def _tampering(tasks: Sequence[TaskState], width: int) -> list[str]:
+    lines = []
+    for task in tasks:
+        if task.tampering:
+            lines += fold(f"  - task {task.index + 1}: {list_names(task.tampering, cells=60)}", width, 4)
+    return _titled("Changed tests and protected files", lines)
+
+
+def _review(summary: Summary) -> str:
+    """How to see what a task did: the first that is not completed, else the first; empty: none has begun."""
+    begun = [task for task in summary.tasks if task.iteration]
+    if summary.run_folder is None or not begun:
+        return ""
+    first = next((task for task in begun if task.status != "completed"), begun[0])
+    return f"agentbatch show {first.index + 1} --run {clip(summary.run_id, 60)}  (--diff: changes)"
+
+
+def _places(summary: Summary) -> list[str]:
+    """Paths and commands are never cut: somebody will copy them."""
+    lines = [f"Results      {summary.results_file}"]
+    if summary.run_folder is not None:
+        lines += [
+            f"Transcripts  {summary.run_folder / 'tasks'}",
+            f"Log          {summary.run_folder / 'run.log'}",
+        ]
+    if review := _review(summary):
+        lines.append(f"Review       {review}")
+    branches = sum(bool(task.branch) for task in summary.state.tasks.values())
+    if branches:
+        pattern = f"agentbatch/{clip(summary.run_id, 60)}/*"
+        lines.append(f"Branches     {branches:,}: git branch --list '{pattern}'")
+    if resume := summary.resume_command:
+        lines.append(f"Resume with  {resume}")
+    elif retry := summary.retry_command:
+        lines.append(f"Retry with   {retry}")
+    return lines
