@@ -13,7 +13,7 @@ from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.http.access import Access, Certificates
-from agentbatch.model.http.transport import TransportError
+from agentbatch.model.http.errors import TransportError
 from agentbatch.model.reply import CallUpdate, ModelError
 from agentbatch.requests.batch.call import Caller
 from agentbatch.requests.spec.request import CHAT

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 
 from agentbatch.errors import UserError
+from agentbatch.model.http.errors import TransportError, UnreachedError
 from agentbatch.model.http.proxy import is_excepted, proxy_of
-from agentbatch.model.http.transport import HttpAnswer, Transport, TransportError, UnreachedError
+from agentbatch.model.http.transport import HttpAnswer, Transport
 
 
 class Seen:

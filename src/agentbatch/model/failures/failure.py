@@ -6,13 +6,13 @@ from typing import Literal
 
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.failures.retry import classify
-from agentbatch.model.http.transport import (
+from agentbatch.model.http.errors import (
     DisconnectedError,
-    HttpAnswer,
     RequestTimeoutError,
     TransportError,
     UnreachedError,
 )
+from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.server_error import ServerError, read_error, tidy
 from agentbatch.model.refusals.waits import asked_wait

@@ -1,8 +1,7 @@
-"""One HTTP request to an endpoint, and every way in which it can fail."""
+"""One HTTP request to an endpoint."""
 
 import asyncio
 import base64
-import errno
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
@@ -10,8 +9,14 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
 from agentbatch.model.http.access import Access
+from agentbatch.model.http.errors import (
+    DisconnectedError,
+    RequestTimeoutError,
+    UnreachedError,
+    broken,
+)
 from agentbatch.model.http.proxy import naming_variable, proxy_of
-from agentbatch.model.http.unreached import broke_off, deepest, no_connection, without_user
+from agentbatch.model.http.unreached import deepest, no_connection
 
 if TYPE_CHECKING:
     import aiohttp
@@ -46,30 +51,6 @@ class HttpAnswer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-class TransportError(Exception):
-    """No answer arrived. The text says why."""
-
-
-class UnreachedError(TransportError):
-    """There was no connection. `proxy`: to the proxy, which is not the endpoint's fault."""
-
-    def __init__(self, words: str, *, proxy: bool = False) -> None:
-        super().__init__(words)
-        self.proxy = proxy
-
-
-class RequestTimeoutError(TransportError):
-    """It timed out."""
-
-
-class DisconnectedError(TransportError):
-    """The server closed the connection before it began to answer. `stale`: one that had been kept, and at once: servers
-    close connections just before they are reused (llama.cpp does so after streams of more than five seconds), and such
-    a request most likely never arrived. Whoever owns the call sends it again, once, and counts it."""
-
-    stale = False
 
 
 Received = Literal["nothing", "data", "trailer", "end"]
@@ -202,7 +183,7 @@ class Transport:
             raise self._unreached(error) from None
         except (aiohttp.ClientError, OSError) as error:
             if reader is None or not reader.whole:
-                raise _failed(error, self._request_timeout, streams) from None
+                raise broken(error, self._request_timeout, streams) from None
         return HttpAnswer(200, headers, b"")
 
     def _unreached(self, error: Exception) -> UnreachedError:
@@ -282,37 +263,5 @@ def _too_long(limit: int) -> "aiohttp.ClientPayloadError":
     return aiohttp.ClientPayloadError(f"the answer is longer than {limit // (1024 * 1024)} MB")
 
 
-def _failed(error: Exception, seconds: float, streams: bool) -> TransportError:
-    cause = _cause(error, seconds)
-    if streams:
-        return TransportError(f"the answer broke off: {cause}")
-    return DisconnectedError(cause) if _is_disconnect(error) else TransportError(cause)
-
-
-def _is_disconnect(cause: BaseException | None) -> bool:
-    import aiohttp
-
-    while cause is not None:
-        if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError):
-            return True
-        if isinstance(cause, OSError) and cause.errno in (errno.ECONNRESET, errno.EPIPE):
-            return True
-        cause = cause.__cause__
-    return False
-
-
 def _timed_out(streams: bool, seconds: float) -> str:
     return f"no data for {seconds:g} s" if streams else f"no answer within {seconds:g} s"
-
-
-def _cause(error: BaseException, seconds: float) -> str:
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientResponseError):  # with a status of aiohttp's own
-        return f"the answer is not valid HTTP: {without_user(' '.join(error.message.split()))}".rstrip(": ")
-    cause = deepest(error)
-    if isinstance(cause, aiohttp.ServerDisconnectedError):
-        return "the server closed the connection"
-    if isinstance(cause, TimeoutError):
-        return str(cause) or f"no answer within {seconds:g} s"
-    return broke_off(cause)

@@ -14,7 +14,8 @@ from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.again import AtOnce
 from agentbatch.model.failures.failure import Failure, sentence
-from agentbatch.model.http.transport import HttpAnswer, TransportError
+from agentbatch.model.http.errors import TransportError
+from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.limits.limits import Slot
 from agentbatch.model.reply import RETRIED, ErrorKind
 from agentbatch.model.request.given_body import fitted
