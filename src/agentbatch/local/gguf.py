@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -64,7 +64,7 @@ def read_header(path: Path) -> ModelHeader:
         with open(path, "rb") as file:
             return _Reader(file, path).header()
     except OSError as error:
-        raise UserError(f"The model file {path} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", f"The model file {path}", error) from None
 
 
 class _Reader:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import PRIVATE, STATE_FOLDER, open_own, resolved, write_atomic
 
 OWN_FILES = ("lock", "run.db", "run.db-wal", "run.db-shm", "requests.db", "run.log", "roots", "results.json")
@@ -110,7 +110,7 @@ def one_at_a_time(base: Path) -> Iterator[None]:
         (base / STATE_FOLDER).mkdir(exist_ok=True)
         handle = open_own(base / STATE_FOLDER / "starting", os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise UserError(f"{base / STATE_FOLDER} cannot be used: {error.strerror or error}.") from None
+        raise cannot_be("used", base / STATE_FOLDER, error) from None
     try:
         for _ in range(START_ATTEMPTS):
             with suppress(BlockingIOError):
@@ -177,9 +177,7 @@ def create_run_folder(base: Path, now: datetime, roots: Collection[Path] = ()) -
     except OSError as error:
         if made is not None:
             shutil.rmtree(made.path, ignore_errors=True)
-        raise UserError(
-            f"The run's folder in {base / STATE_FOLDER} cannot be made: {error.strerror or error}."
-        ) from None
+        raise cannot_be("made", f"The run's folder in {base / STATE_FOLDER}", error) from None
     return made
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import read_given
 
 MAX_PRICE = 1e12
@@ -45,7 +45,7 @@ def read_prices(path: Path) -> dict[str, OwnPrice]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: byte {error.start} cannot be read.") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        raise cannot_be("read", path, error) from None
     unknown = sorted(set(document) - {"models"})
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}. A price is {EXAMPLE}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import write_atomic
 from agentbatch.problems import first_problem
 from agentbatch.text import counted
@@ -147,4 +147,4 @@ def _write(path: Path, lines: Iterator[str]) -> None:
     try:
         write_atomic(path, (line + "\n" for line in lines))
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise cannot_be("written", path, error) from None

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from agentbatch.cli.arguments import RUN_HELP, whole
 from agentbatch.cli.runs.choice import chosen_task
 from agentbatch.display.writer import Writer
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import find_run
 
@@ -75,7 +75,7 @@ def _open(folder: RunFolder) -> BinaryIO:
     except FileNotFoundError:
         raise UserError(f"The run {folder.run_id} has no log: {folder.log} is missing.") from None
     except OSError as error:
-        raise UserError(f"{folder.log} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", folder.log, error) from None
 
 
 def _lines_of(folder: RunFolder, task: str) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from agentbatch.cli.arguments import whole
 from agentbatch.config import DEFAULT_COMPARISON, read_env_file
 from agentbatch.display.reports.cost_table import render_comparison
 from agentbatch.display.writer import Writer
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.text import counted, money, tokens
 from agentbatch.usage import NAMES, Usage
@@ -138,7 +138,7 @@ def _read_json(path: Path) -> Any:
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text, so it is not a results file.") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", path, error) from None
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.cli.runs.choice import matching_task
 from agentbatch.display.reports.task_report import render_task
 from agentbatch.display.writer import Writer
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.runs.listing import find_run
 from agentbatch.tasks.results.changes import MAX_READ, PATCH, read_changes
 from agentbatch.tasks.results.sources import Results, find_source, read_results, run_source
@@ -86,7 +86,7 @@ def _patch(folder: Path | None, task_id: str, *, safe: bool) -> str:
     except FileNotFoundError:
         raise UserError(f"Nothing is kept of what {task_id} changed: no iteration of it has ended.") from None
     except OSError as error:
-        raise UserError(f"{folder / PATCH} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", folder / PATCH, error) from None
     if not text:
         sys.stderr.write(f"agentbatch: {task_id} changed nothing.\n")
     return "".join(map(_safe, text.splitlines(keepends=True))) if safe else text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import cache_folder, json_object
 from agentbatch.requests.spec.answers import was_refused
 from agentbatch.requests.spec.result import BatchResult
@@ -62,7 +62,7 @@ class ResponseCache:
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(SCHEMA)
         except OSError as error:
-            raise UserError(f"{path} cannot be made: {error.strerror or error}.") from None
+            raise cannot_be("made", path, error) from None
         except sqlite3.Error as error:
             raise UserError(f"{path} is not a cache of agentbatch: {clip(str(error), 200)}.") from None
         self.clear(older_than=expires)

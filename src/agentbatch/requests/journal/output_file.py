@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import resolved, write_atomic
 
 
@@ -25,7 +25,7 @@ class OutputFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._begin(lines)
         except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
+            raise cannot_be("written", path, error) from None
 
     def _begin(self, lines: Iterable[str]) -> BinaryIO:
         with open(self.path, "ab") as old:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from agentbatch.config import Settings
 from agentbatch.config.requests_settings import RequestsSettings
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import check_writable, open_own
 from agentbatch.requests.options import BatchOptions
 from agentbatch.requests.provider.ledger import check_none_at_provider
@@ -186,7 +186,7 @@ def _source(name: str, folder: Path, stdin: BinaryIO | None, resumed: RunFolder 
     except BaseException as error:
         shutil.rmtree(copy.parent, ignore_errors=True)
         if isinstance(error, OSError):
-            raise UserError(f"{name} cannot be read: {error.strerror or error}.") from None
+            raise cannot_be("read", name, error) from None
         raise
     return copy, True
 

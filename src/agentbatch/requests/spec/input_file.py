@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.requests.spec.request import BatchRequest, read_line
 from agentbatch.text import clip
 
@@ -89,7 +89,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with open(path, "rb") as file:
             yield from _numbered(file, path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", path, error) from None
 
 
 def _numbered(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:

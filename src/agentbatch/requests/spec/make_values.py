@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.requests.spec.answers import text_of
 from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip
@@ -156,7 +156,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", path, error) from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8.") from None
 

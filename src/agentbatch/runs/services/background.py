@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, LIFELINE_FD, OUTPUT, READY_FD, STAY
 
@@ -239,7 +239,7 @@ def _new_file(folder: Path) -> Path:
         folder.mkdir(exist_ok=True)
         path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
-        raise UserError(f"{path} cannot be made: {error.strerror or error}.") from None
+        raise cannot_be("made", path, error) from None
     return path
 
 

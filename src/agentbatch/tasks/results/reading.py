@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.runs.state import RunState
 from agentbatch.runs.store.stored_json import gc_paused
 from agentbatch.tasks.results.to_state import state_of
@@ -60,9 +60,8 @@ def _read(path: Path) -> str:
         raise UserError(f"There is no results file {_shown(path)}.") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{_shown(path)} is not UTF-8 text (byte {error.start}).") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        cause = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UserError(f"{_shown(path)} cannot be read: {cause}.") from None
+    except (OSError, ValueError) as error:
+        raise cannot_be("read", _shown(path), error) from None
     if not text.strip():
         raise UserError(f"{_shown(path)} is empty.")
     return text

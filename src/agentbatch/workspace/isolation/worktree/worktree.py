@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
-from agentbatch.errors import UserError
+from agentbatch.errors import cannot_be
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import BRANCHES, Git, GitError, Pinned
 from agentbatch.workspace.isolation.worktree.repository import Repository
@@ -191,7 +191,7 @@ def shown_of_repository(worktree: Worktree) -> tuple[Path, ...]:
     try:
         hide = bool(_SECRET.search(config.read_text("utf-8", "replace")))
     except OSError as error:
-        raise UserError(f"{config} cannot be read: {error.strerror or error}.") from None
+        raise cannot_be("read", config, error) from None
     names = [name for name in SHOWN if not (hide and name == "config")]
     places = [*(worktree.common / name for name in names), worktree.admin]
     return tuple(place for place in places if place.exists())
