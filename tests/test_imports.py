@@ -50,6 +50,7 @@ LATE: dict[tuple[str, str], str] = {
     ("model/http/access.py", "httpx2"): "0.1 s, for https only",
     ("model/http/errors.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("model/http/transport.py", "aiohttp"): "a third of a second: not for what sends nothing",
+    ("model/http/unreached.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("requests/provider/service.py", "httpx2"): "comes with openai",
     ("requests/provider/service.py", "openai"): "half a second: only for the provider's batch service",
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,

@@ -77,7 +77,7 @@ def test_its_lines() -> None:
     assert line(told, state, verbose=True) == []  # once a second is too often
     assert len(line(told.model_copy(update={"worth_a_line": True}), state, verbose=True)) == 1
     for end, begins in (
-        (e.RunFinished(), "run finished: 3 ok, 1 failed, 1 not asked"),
+        (e.RunFinished(), "run interrupted: 3 ok, 1 failed, 1 not asked"),
         (e.RunFinished(interrupted=True), "run interrupted: 3 ok"),
         (e.RunFinished(error="No quota."), "run stopped: No quota. (3 ok"),
     ):

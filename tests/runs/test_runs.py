@@ -15,7 +15,9 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, create_run_folder, holder
+from agentbatch.runs.kind import resume_command
 from agentbatch.runs.listing import find_run, list_runs, open_run, runs_folder
+from agentbatch.runs.log_lines import line
 from agentbatch.runs.store.database import load_info, load_state, open_database
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind, work
 from tests.support.paths import CHECKOUT
@@ -107,6 +109,30 @@ async def test_a_run_that_was_stopped_is_finished_only_if_every_task_was_complet
     store.emit(ending)
     await store.close()
     assert open_run(store.folder).condition == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "word"),
+    [
+        ("error", "model_error", "finished"),
+        ("timeout", "budget", "finished"),
+        ("cancelled", "interrupted", "interrupted"),
+        ("skipped", "interrupted", "interrupted"),
+    ],
+)
+async def test_a_run_has_one_word_for_how_it_ended(
+    tmp_path: Path, status: str, reason: str, word: str
+) -> None:
+    """A task that has a status of its own has come to its end, also where a resumption can still change it."""
+    store = begin(tmp_path, 1)
+    end(store, "t0", status=status, reason=reason, resumable=True)
+    over = e.RunFinished()
+    store.emit(over)
+    await store.close()
+    run = open_run(store.folder)
+    (said,) = line(over, run.state, False)
+    assert (run.condition, said.partition(" ")[2]) == (word, f"run {word}: 1 {status}")
+    assert resume_command(run.state), "and it is offered all the same"
 
 
 async def test_tasks_of_a_dead_engine_are_interrupted_or_still_queued(tmp_path: Path) -> None:

@@ -113,8 +113,7 @@ class Endpoint:
     def failed(self, slot: Slot, failure: Failure, attempt: int) -> float:
         """Tell the limits of an attempt that failed; seconds to wait before a retry. `attempt`: how many were made but
         for those that were sent again at once."""
-        if failure.unreached == "endpoint":
-            self._tell_setting()
+        self.tell_unreached(failure)
         wait = self.retry.backoff(attempt, self.rng, failure.wait)
         if failure.kind == "rate":
             slot.refused(wait, asked=failure.wait is not None)
@@ -124,7 +123,10 @@ class Endpoint:
             slot.settle(0)
         return wait
 
-    def _tell_setting(self) -> None:
+    def tell_unreached(self, failure: Failure) -> None:
+        """Which setting has the address, the first time that there is no connection to it."""
+        if failure.unreached != "endpoint":
+            return
         named_by, self._named_by = self._named_by, ""
         if named_by and self.on_learned is not None:
             self.on_learned(f"The endpoint {shown_url(self.base_url)} cannot be reached; {named_by}.")

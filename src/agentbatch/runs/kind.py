@@ -1,7 +1,7 @@
 """What a run is a batch of: tasks, or plain requests. What differs between them is asked here, and nowhere else."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from agentbatch.runs import events as e
@@ -45,6 +45,10 @@ class RunKind(Protocol):
 
     def resumable(self, state: RunState) -> bool:
         """Something is left that a resumption does."""
+        ...
+
+    def whole(self, state: RunState) -> bool:
+        """Everything has come to its own end, well or not."""
         ...
 
     def seconds_left(self, state: RunState, now: float) -> float | None:
@@ -92,6 +96,9 @@ class TasksKind:
 
     def resumable(self, state: RunState) -> bool:
         return any(not task.finished or task.resumable for task in state.tasks.values())
+
+    def whole(self, state: RunState) -> bool:
+        return all(task.at_its_end for task in state.tasks.values())
 
     def seconds_left(self, state: RunState, now: float) -> float | None:
         """If the rest take as long as those that ended so far."""
@@ -150,6 +157,9 @@ class RequestsKind:
         output_missing = state.requests is not None and state.finished is not None and state.finished.error
         return self.counts(state).open > 0 or bool(output_missing)
 
+    def whole(self, state: RunState) -> bool:
+        return not self.resumable(state)
+
     def seconds_left(self, state: RunState, now: float) -> float | None:
         return state.requests.seconds_left if state.requests is not None else None
 
@@ -182,6 +192,15 @@ KINDS: Mapping[str, RunKind] = {"tasks": TasksKind(), "requests": RequestsKind()
 def kind_of(info: e.RunStarted | None) -> RunKind:
     """Of a run; one that has not said yet is taken for tasks."""
     return KINDS[info.kind if info is not None else "tasks"]
+
+
+def ending(state: RunState) -> Literal["finished", "interrupted"]:
+    """The word for how a run ended: in its log, its summary, `status` and the app."""
+    end = state.finished
+    early = end is not None and (end.interrupted or bool(end.error))
+    if early and state.count("completed") < len(state.tasks):
+        return "interrupted"
+    return "finished" if kind_of(state.info).whole(state) else "interrupted"
 
 
 def models_text(info: e.RunStarted | None) -> str:

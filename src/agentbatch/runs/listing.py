@@ -11,15 +11,16 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
-from agentbatch.runs.kind import kind_of
+from agentbatch.runs.kind import ending, kind_of
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.store.database import load_state, open_database
 from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.text import clip, list_names, nearest
 
 RunCondition = Literal["running", "finished", "interrupted", "died"]
-"""`running`: an engine works on it. `finished`: every task came to its own end. `interrupted`: the run ended before all
-tasks did, and said so. `died`: its engine went without a word (kill -9, a power cut)."""
+"""`running`: an engine works on it. `finished`: every task came to its own end, though a resumption may change it.
+`interrupted`: the run ended before all tasks did, and said so. `died`: its engine went without a
+word (kill -9, a power cut)."""
 
 ShownStatus = e.Status | Literal["interrupted"]
 """`interrupted`: the run ended before the task did; a resumption continues it."""
@@ -117,7 +118,7 @@ class Run:
 
 def shown_status(task: TaskState, *, alive: bool) -> ShownStatus:
     """As `Run.shown_status`. `alive`: an engine works on its run."""
-    if task.finished and not (task.resumable and task.status in ("cancelled", "skipped")):
+    if task.at_its_end:
         return task.status
     if alive and not task.finished:
         return task.status
@@ -163,10 +164,4 @@ def condition(state: RunState, *, held: bool) -> RunCondition:
     """How it stands with a run. `held`: its lock is taken."""
     if held:
         return "running"
-    end = state.finished
-    if end is None:
-        return "died"
-    if kind_of(state.info).resumable(state):
-        return "interrupted"
-    early = end.interrupted or bool(end.error)
-    return "interrupted" if early and state.count("completed") < len(state.tasks) else "finished"
+    return "died" if state.finished is None else ending(state)

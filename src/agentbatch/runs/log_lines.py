@@ -16,7 +16,7 @@ from agentbatch.runs.check_words import (
     last_said,
     said_by,
 )
-from agentbatch.runs.kind import TEXT_WIDTH, kind_of, run_header
+from agentbatch.runs.kind import TEXT_WIDTH, ending, kind_of, run_header
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import (
@@ -193,7 +193,7 @@ def _run_end(event: e.RunFinished, state: RunState) -> str:
     counts = kind_of(state.info).outcome(state)
     if event.error:
         return f"run stopped: {clip(event.error, TEXT_WIDTH)} ({counts})"
-    return f"run {'interrupted' if event.interrupted else 'finished'}: {counts}"
+    return f"run {ending(state)}: {counts}"
 
 
 def _step(event: e.Event) -> list[str]:

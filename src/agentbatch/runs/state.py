@@ -134,6 +134,11 @@ class TaskState(BaseModel):
         return self.finished_at is not None
 
     @property
+    def at_its_end(self) -> bool:
+        """It has a status of its own, also one that a resumption could still change; not that of the run's end."""
+        return self.finished and not (self.resumable and self.status in ("cancelled", "skipped"))
+
+    @property
     def begun(self) -> bool:
         """It was at work at some time, whatever a clock that was set back says of how long."""
         return self.started_at is not None or self.seconds_before > 0 or self.iteration > 0

@@ -12,6 +12,7 @@ from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.http.unreached import broke_off, no_connection
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import ModelError
+from agentbatch.requests.provider.service import ProviderService, ServiceError
 
 
 def of_certificate(code: int, message: str) -> ssl.SSLCertVerificationError:
@@ -119,3 +120,22 @@ async def test_the_setting_is_named_once() -> None:
     (sentence,) = told
     assert "secret" not in sentence
     assert sentence.endswith("127.0.0.1:9/v1 cannot be reached; OPENAI_BASE_URL in .env sets it.")
+
+
+async def test_the_providers_batch_service_cannot_be_reached_either() -> None:
+    told: list[str] = []
+    endpoint = Endpoint(
+        "http://127.0.0.1:9/v1",
+        "",
+        limits=EndpointLimits(),
+        retry=RetryPolicy(max_retries=0),
+        redact=str,
+        on_learned=told.append,
+        named_by="--coder-endpoint sets it",
+    )
+    async with ProviderService(endpoint) as service:
+        with pytest.raises(
+            ServiceError, match=r"cannot be reached: nothing answers at 127\.0\.0\.1:9 \(conn"
+        ):
+            await service.retrieve("batch_1")
+    assert told == ["The endpoint http://127.0.0.1:9/v1 cannot be reached; --coder-endpoint sets it."]

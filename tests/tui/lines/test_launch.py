@@ -91,8 +91,9 @@ def test_notices_begin_with_the_rehearsal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("earlier", "line"),
     [
-        (Earlier("r1", "interrupted", 2, 5, True), "Run r1 was interrupted: 2 of 5 tasks left."),
-        (Earlier("r1", "died", 1, 1, True), "Run r1 died: 1 of 1 task left."),
+        (Earlier("r1", "interrupted", 2, 5, True), "Run r1 was interrupted: 2 of 5 tasks can go on."),
+        (Earlier("r1", "finished", 1, 5, True), "Run r1 finished: 1 of 5 tasks can go on."),
+        (Earlier("r1", "died", 1, 1, True), "Run r1 died: 1 of 1 task can go on."),
         (Earlier("r1", "finished", 0, 5, False), ""),
         (
             Earlier("r1", "running", 3, 5, False),

@@ -166,7 +166,7 @@ async def test_back_to_the_launch_screen_and_the_run_is_resumed_or_a_new_one_sta
             await pilot.press("C", "x")
             await sees(pilot, "agentbatch interrupted")
             await pilot.press("escape")
-            await sees(pilot, "was interrupted: 1 of 1 task left")
+            await sees(pilot, "was interrupted: 1 of 1 task can go on")
             await pilot.press("ctrl+s")
             await sees(pilot, "Start a new run: all tasks from their beginning")
             await pilot.press("n")

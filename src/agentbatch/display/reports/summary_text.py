@@ -9,7 +9,7 @@ from agentbatch.display.signs import SIGNS
 from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.bills import total_cost, total_usage
 from agentbatch.runs.events import Role
-from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.kind import REHEARSAL, ending
 from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state import RunState, TaskState
 from agentbatch.tasks.results.to_state import has_roles
@@ -75,7 +75,7 @@ def _headline(summary: Summary, width: int) -> list[str]:
         lines.append("  no evaluator: each task's verify decided")
     if summary.error:
         lines += fold(f"  the run was stopped: {clip(summary.error, 1_000)}", width, 4)
-    elif summary.interrupted:
+    elif state.finished is not None and ending(state) == "interrupted":
         lines.append("  the run was interrupted")
     lines += fold(f"  {counted(state.total, 'task')}: {counts}", width, 4)
     if accepted := tasks_accepted(task.accepted_by for task in summary.tasks if task.status == "completed"):

@@ -53,7 +53,7 @@ def failure_of(error: NoAnswer, now: float) -> Failure:
     if isinstance(error, GarbageError):
         return unanswered(f"a 200 that is {error}")
     if isinstance(error, UnreachedError):
-        return Failure("transient", str(error), unreached="proxy" if error.proxy else "endpoint")
+        return unreached(str(error), proxy=error.proxy)
     stale = isinstance(error, DisconnectedError) and error.stale
     return unanswered(str(error), silent=isinstance(error, RequestTimeoutError), stale=stale)
 
@@ -80,6 +80,11 @@ def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Fail
     if kind == "rate" and wait is not None and wait >= QUOTA_FROM:
         kind = "quota"
     return Failure(kind, error.message or error.code, error, wait)
+
+
+def unreached(words: str, *, proxy: bool) -> Failure:
+    """No connection to the endpoint, or to its proxy."""
+    return Failure("transient", words, unreached="proxy" if proxy else "endpoint")
 
 
 def unanswered(words: str, *, silent: bool = False, stale: bool = False) -> Failure:

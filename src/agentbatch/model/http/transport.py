@@ -9,14 +9,9 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentbatch import __version__
 from agentbatch.model.http.access import Access
-from agentbatch.model.http.errors import (
-    DisconnectedError,
-    RequestTimeoutError,
-    UnreachedError,
-    broken,
-)
-from agentbatch.model.http.proxy import naming_variable, proxy_of
-from agentbatch.model.http.unreached import deepest, no_connection
+from agentbatch.model.http.errors import DisconnectedError, RequestTimeoutError, UnreachedError, broken
+from agentbatch.model.http.proxy import proxy_of
+from agentbatch.model.http.unreached import unreached
 
 if TYPE_CHECKING:
     import aiohttp
@@ -173,34 +168,15 @@ class Transport:
                     return HttpAnswer(response.status, headers, await _read(response))
                 streams = True
                 await self._follow(response, reader, timeout)
-        except aiohttp.ConnectionTimeoutError as error:
-            words = no_connection(error, self._place(proxied=self._proxy is not None))
-            raise UnreachedError(words, proxy=self._proxy is not None) from None
-        except TimeoutError:
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            missing = unreached(error, self._url, self._proxy)
+            if missing is not None:
+                raise UnreachedError(missing.words, proxy=missing.proxy) from None
             if reader is None or not reader.whole:
-                raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
-            raise self._unreached(error) from None
-        except (aiohttp.ClientError, OSError) as error:
-            if reader is None or not reader.whole:
+                if isinstance(error, TimeoutError):
+                    raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
                 raise broken(error, self._request_timeout, streams) from None
         return HttpAnswer(200, headers, b"")
-
-    def _unreached(self, error: Exception) -> UnreachedError:
-        import aiohttp
-
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            answered = f"{self._place(proxied=True)} answered {error.status} {error.message}"
-            return UnreachedError(answered.rstrip(), proxy=True)
-        proxied = self._proxy is not None and not isinstance(error, aiohttp.ClientSSLError)
-        return UnreachedError(no_connection(deepest(error), self._place(proxied=proxied)), proxy=proxied)
-
-    def _place(self, *, proxied: bool) -> str:
-        """What there is no connection to: host and port, without a user or password."""
-        if proxied and self._proxy is not None:
-            host = urlsplit(self._proxy).netloc.rpartition("@")[2]
-            return f"the proxy {host} of {naming_variable(self._url)}"
-        return urlsplit(self._url).netloc
 
     async def _follow(
         self, response: "aiohttp.ClientResponse", reader: BodyReader, timeout: asyncio.Timeout

@@ -1,9 +1,13 @@
-"""Why no answer came from an endpoint, in words for whoever set it up. Pure."""
+"""Why no answer came from an endpoint, in words for whoever set it up."""
 
 import errno
 import re
 import socket
 import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from agentbatch.model.http.proxy import naming_variable
 
 _USER = re.compile(r"//[^\s/]*@")
 """What stands before the host of an address: it may be a password, also that of a proxy."""
@@ -33,6 +37,35 @@ def deepest(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+class Unreached(NamedTuple):
+    """No connection."""
+
+    words: str
+    proxy: bool
+    """To the proxy, which is not the endpoint's fault."""
+
+
+def unreached(error: BaseException, url: str, proxy: str | None) -> Unreached | None:
+    """Whether it is an error of connecting, under whatever packages have made of it. `proxy`: the one in use."""
+    import aiohttp
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return Unreached(f"{_place(url, proxy)} answered {cause.status} {cause.message}".rstrip(), True)
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            through = None if isinstance(cause, aiohttp.ClientSSLError) else proxy
+            return Unreached(no_connection(deepest(cause), _place(url, through)), through is not None)
+        cause = cause.__cause__
+    return None
+
+
+def _place(url: str, proxy: str | None) -> str:
+    """Host and port that are connected to, without a user or password."""
+    host = urlsplit(proxy or url).netloc.rpartition("@")[2]
+    return f"the proxy {host} of {naming_variable(url)}" if proxy else host
 
 
 def no_connection(cause: BaseException, place: str) -> str:

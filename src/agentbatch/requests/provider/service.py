@@ -17,6 +17,7 @@ from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.http.proxy import proxy_of
 from agentbatch.model.http.transport import HttpAnswer
+from agentbatch.model.http.unreached import unreached
 from agentbatch.model.refusals.server_error import tidy
 from agentbatch.requests.options import WINDOW
 from agentbatch.requests.provider.documents import ProviderState, name_in, read_state
@@ -230,14 +231,20 @@ class ProviderService:
         except openai.APIStatusError as error:
             answer = HttpAnswer(error.response.status_code, error.response.headers, error.response.content)
             raise self._failed(failures.http_failure(answer, time.time())) from None
-        except (openai.APITimeoutError, httpx2.TimeoutException):
-            raise self._failed(failures.unanswered("it did not answer in time", silent=True)) from None
         except (openai.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            base_url = self._endpoint.base_url
+            missing = unreached(error, base_url, proxy_of(base_url))
+            if missing is not None:
+                raise self._failed(failures.unreached(missing.words, proxy=missing.proxy)) from None
+            if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+                raise self._failed(failures.unanswered("it did not answer in time", silent=True)) from None
             cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
             raise self._failed(failures.unanswered(str(cause or error) or "the connection broke")) from None
 
     def _failed(self, failure: Failure) -> ServiceError:
+        self._endpoint.tell_unreached(failure)
         said = f"answered {failure.status}" if failure.status is not None else "gave no usable answer"
+        said = "cannot be reached" if failure.unreached else said
         words = tidy(self._endpoint.redact(failure.words)).rstrip(".")
         text = f"The batch service of {self._endpoint.host} {said}{': ' + words if words else ''}."
         used_up = self._endpoint.used_up(failure, text)

@@ -136,8 +136,7 @@ def _counts(state: RunState) -> str:
             "skipped": "skipped"}  # fmt: skip
     numbers = dict.fromkeys((*ends.values(), "not finished"), 0)
     for task in tasks:
-        at_its_end = task.finished and not task.resumable
-        numbers[ends[task.status] if at_its_end else "not finished"] += 1
+        numbers[ends[task.status] if task.at_its_end else "not finished"] += 1
     shown = ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
     return f"{counted(len(tasks), 'task')}{f': {shown}' if shown else ''}"
 

@@ -151,8 +151,8 @@ def earlier_line(earlier: Earlier) -> str:
         return f"Run {name} of this task file is under way: `agentbatch attach {name} --control`."
     if not earlier.can_resume:
         return ""
-    word = "died" if earlier.condition == "died" else "was interrupted"
-    return f"Run {name} {word}: {earlier.left:,} of {counted(earlier.total, 'task')} left."
+    word = {"died": "died", "finished": "finished"}.get(earlier.condition, "was interrupted")
+    return f"Run {name} {word}: {earlier.left:,} of {counted(earlier.total, 'task')} can go on."
 
 
 def role_note(settings: Settings, field: str) -> str:
