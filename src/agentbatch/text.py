@@ -108,6 +108,16 @@ def harmless_line(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" "))] + harmless(line)
 
 
+def harmless_block(text: str) -> str:
+    """As `harmless`, line by line: with its line ends, tabs and spaces."""
+    return "\n".join(line if line.isprintable() else _harmless_inside(line) for line in text.split("\n"))
+
+
+def _harmless_inside(line: str) -> str:
+    parts = _SEQUENCES.sub("", line.removesuffix("\r")).split("\t")
+    return "\t".join("".join(map(_visible, part)) for part in parts)
+
+
 @lru_cache(maxsize=4096)
 def _visible(character: str) -> str:
     if character.isspace():

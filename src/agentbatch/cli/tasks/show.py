@@ -11,7 +11,7 @@ from agentbatch.display.reports.task_report import render_task
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.runs.listing import find_run
-from agentbatch.tasks.results.changes import MAX_READ, PATCH, read_changes
+from agentbatch.tasks.results.changes import PATCH, read_changes, read_patch
 from agentbatch.tasks.results.sources import Results, find_source, read_results, run_source
 from agentbatch.text import harmless
 from agentbatch.workspace.files.diff.file_diff import FileChange
@@ -81,8 +81,7 @@ def _patch(folder: Path | None, task_id: str, *, safe: bool) -> str:
     if folder is None:
         raise UserError("A results file has no changes in it; name the run: agentbatch runs lists them.")
     try:
-        with open(folder / PATCH, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read(MAX_READ)
+        text = read_patch(folder)
     except FileNotFoundError:
         raise UserError(f"Nothing is kept of what {task_id} changed: no iteration of it has ended.") from None
     except OSError as error:

@@ -24,6 +24,12 @@ async def write_changes(folder: Path, files: Iterable[FileChange], redact: Calla
     )
 
 
+def read_patch(folder: Path) -> str:
+    """Raises OSError."""
+    with open(folder / PATCH, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read(MAX_READ)
+
+
 def read_changes(folder: Path) -> tuple[list[FileChange], str]:
     """The changed files, and a sentence about what is missing. Raises OSError when there is nothing to read.
 

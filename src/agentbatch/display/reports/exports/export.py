@@ -1,10 +1,11 @@
-"""A run as a file for others: Markdown to read, CSV for a spreadsheet, JSON for a program."""
+"""A run as a text for others: Markdown to read, CSV for a spreadsheet, JSON for a program, JUnit for a CI system."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from agentbatch.display.reports.exports.csv import export_csv
+from agentbatch.display.reports.exports.junit import export_junit
 from agentbatch.display.reports.exports.markdown import export_markdown
 from agentbatch.errors import UserError
 from agentbatch.files import as_json, write_atomic
@@ -13,8 +14,10 @@ from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.document import results_document
 from agentbatch.text import clip
 
-ExportKind = Literal["md", "csv", "json"]
-"""Also the ending of the file."""
+ExportKind = Literal["md", "csv", "json", "junit"]
+
+ENDINGS: dict[ExportKind, str] = {"md": "md", "csv": "csv", "json": "json", "junit": "xml"}
+"""Of the files."""
 
 EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
 
@@ -33,6 +36,8 @@ def export(
         return export_markdown(state, now, title, comparison)
     if kind == "csv":
         return export_csv(state, now)
+    if kind == "junit":
+        return export_junit(state, now, title)
     return as_json(results_document(state, comparison, now)) + "\n"
 
 
@@ -40,10 +45,10 @@ def export_name(name: str, kind: ExportKind) -> str:
     """What the file is called when nobody says: after the run or the results file."""
     stem = name.removesuffix(".json")
     safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in stem)
-    return f"{safe.lstrip('.-')[:100] or 'run'}-export.{kind}"
+    return f"{safe.lstrip('.-')[:100] or 'run'}-export.{ENDINGS[kind]}"
 
 
-def write_export(path: Path, text: str, *, overwrite: bool = False) -> None:
+def write_export(path: Path, text: str | Iterable[str], *, overwrite: bool = False) -> None:
     """Raises UserError when the file is there already and nobody said `overwrite`, or when it cannot be written."""
     shown = clip(str(path), 300)
     try:

@@ -1,0 +1,186 @@
+"""What a page says of the run as a whole, and of each task in one row. Pure but for the time zone."""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from agentbatch.display.reports.prompt_cache import cache_words
+from agentbatch.display.signs import SIGNS
+from agentbatch.runs.acceptance import WORDS, tasks_accepted
+from agentbatch.runs.bills import Bill
+from agentbatch.runs.events import Status
+from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.state import RunState, TaskState
+from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
+from agentbatch.text import UNKNOWN, clip, duration, money, tokens
+from agentbatch.usage import Usage
+
+ENDED: tuple[Status, ...] = ("completed", "error", "timeout", "cancelled", "skipped")
+
+
+class Figure(NamedTuple):
+    name: str
+    value: str
+    note: str = ""
+
+
+class Share(NamedTuple):
+    status: Status | str
+    number: int
+
+
+class Overview(NamedTuple):
+    title: str
+    moment: str
+    """When it was so; empty: not known."""
+    notes: list[str]
+    """What is to be known before anything else is read."""
+    figures: list[Figure]
+    shares: list[Share]
+    """Tasks by status, without those of which there are none."""
+    origin: list[Figure]
+    bills: list[tuple[str, ...]]
+    """Role, model, input, cached, output, reasoning, calls, cost."""
+    total: tuple[str, ...]
+    comparison: list[tuple[str, ...]]
+    """Model, input, output, total: US dollars, the cheapest first."""
+    remarks: list[str]
+    """Below the bill."""
+    warnings: list[str]
+
+
+class Row(NamedTuple):
+    number: int
+    anchor: str
+    name: str
+    status: str
+    sign: str
+    why: str
+    iterations: str
+    seconds: float
+    tokens: int
+    cost: float | None
+    estimated: bool
+
+
+def overview(state: RunState, now: float, title: str, comparison: Sequence[ComparisonRow]) -> Overview:
+    info, usage = state.info, state.usage
+    total, completed = state.total, state.count("completed")
+    accepted = tasks_accepted(task.accepted_by for task in state.tasks.values() if task.status == "completed")
+    shares = [Share(status, number) for status in ENDED if (number := state.count(status))]
+    open_tasks = total - sum(share.number for share in shares)
+    ordered = sorted(comparison, key=lambda row: float("inf") if row.cost is None else row.cost)
+    return Overview(
+        title=clip((info.run_id if info else "") or title or "A run", 200),
+        moment=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)) if now > 0 else "",
+        notes=list(_notes(state)),
+        figures=[
+            Figure("completed", f"{completed:,} of {total:,}", accepted and f"accepted: {accepted}"),
+            Figure("success rate", f"{completed / total if total else 0:.0%}"),
+            Figure("time", duration(state.seconds(now))),
+            Figure("tokens", tokens(usage.total, estimated=usage.estimated, narrow=True), _in_and_out(usage)),
+            Figure("cost", money(state.cost)),
+        ],
+        shares=[*shares, *([Share("not finished", open_tasks)] if open_tasks > 0 else [])],
+        origin=list(_origin(state)),
+        bills=[_bill(bill) for bill in state.bills],
+        total=("total", "", *_counts(usage), money(state.cost)),
+        comparison=[
+            (clip(row.model, 80), money(row.cost_input), money(row.cost_output), money(row.cost))
+            for row in (ordered if usage.total else [])
+        ],
+        remarks=list(_remarks(usage)),
+        warnings=[clip(text, 1_000) for text in dict.fromkeys(state.notices)],
+    )
+
+
+def _notes(state: RunState) -> Iterator[str]:
+    if state.info is not None and state.info.rehearsal:
+        yield REHEARSAL
+    if state.finished is None:
+        yield "The run has not ended."
+    elif state.finished.error:
+        yield f"The run was stopped: {clip(state.finished.error, 1_000)}"
+    elif state.finished.interrupted:
+        yield "The run was interrupted."
+
+
+def _origin(state: RunState) -> Iterator[Figure]:
+    info = state.info
+    if info is None:
+        return
+    if info.coder_model != UNKNOWN_MODEL:
+        yield Figure("coder", clip(info.coder_model, 120), clip(info.coder_endpoint, 120))
+    if not info.judged:
+        yield Figure("evaluator", "none", "each task's verify decided")
+    elif info.evaluator_model != UNKNOWN_MODEL:
+        yield Figure("evaluator", clip(info.evaluator_model, 120), clip(info.evaluator_endpoint, 120))
+    at_a_time = f"{info.max_concurrent} at a time" if info.mode == "parallel" else ""
+    yield Figure("mode", info.mode or UNKNOWN, at_a_time)
+    if info.task_file:
+        yield Figure("task file", clip(info.task_file, 200))
+    yield Figure("sandbox", clip(info.sandbox, 40))
+    if info.version:
+        yield Figure("agentbatch", clip(info.version, 40))
+
+
+def _in_and_out(usage: Usage) -> str:
+    return f"{tokens(usage.input, narrow=True)} in, {tokens(usage.output, narrow=True)} out"
+
+
+def _bill(bill: Bill) -> tuple[str, ...]:
+    known = bill.model != UNKNOWN_MODEL
+    names = (bill.role, clip(bill.model, 80)) if known else (UNKNOWN, UNKNOWN)
+    return (*names, *_counts(bill.usage), money(bill.cost))
+
+
+def _counts(usage: Usage) -> tuple[str, ...]:
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
+    return (*(tokens(count, estimated=usage.estimated) for count in counts), f"{usage.calls:,}")
+
+
+def _remarks(usage: Usage) -> Iterator[str]:
+    if words := cache_words(usage):
+        yield f"{words}."
+    if usage.estimated:
+        yield "≈ some figures are estimates: calls were cut short, or the endpoint reported none."
+
+
+def row(task: TaskState, anchor: str, now: float) -> Row:
+    return Row(
+        number=task.index + 1,
+        anchor=anchor,
+        name=clip(task.id, 200),
+        status=task.status,
+        sign=SIGNS[task.status],
+        why=clip(why(task), 300),
+        iterations=f"{task.iteration}/{task.max_iterations or UNKNOWN}",
+        seconds=task.duration(now),
+        tokens=task.usage.total,
+        cost=task.cost,
+        estimated=task.usage.estimated,
+    )
+
+
+def why(task: TaskState) -> str:
+    """How it ended, in words."""
+    if task.reason == "accepted" and task.accepted_by is not None:
+        return f"accepted {WORDS[task.accepted_by]}"
+    return failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
+
+
+def anchors(tasks: Iterable[TaskState]) -> dict[str, str]:
+    """What a link to each task ends in, by id: `task-` and the id; with its number where that is no plain word."""
+    taken: set[str] = set()
+    found = {}
+    for task in tasks:
+        plain = re.sub(r"[^\w.\-]+", "-", task.id, flags=re.ASCII)[:80]
+        name = f"task-{plain}"
+        if plain != task.id or name in taken:
+            name = f"{name}-{task.index + 1}"
+        taken.add(name)
+        found[task.id] = name
+    return found

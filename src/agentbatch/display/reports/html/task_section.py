@@ -1,0 +1,125 @@
+"""What a page says of one task: its prompt, each iteration with its verdict, what it changed, what was said.
+
+Pure but for the records, which are read when a section is written.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from agentbatch.display.reports.html.overview import Row, row
+from agentbatch.runs.acceptance import accepted_words
+from agentbatch.runs.check_words import check_text, counted_checks, decided_by, end_word, said_by
+from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.verdict_words import Required, required
+from agentbatch.tasks.results.records import Records
+from agentbatch.text import clip
+from agentbatch.workspace.files.diff.file_diff import FileChange
+
+MAX_FILES = 200
+"""Of a task's changes."""
+MAX_DIFF = 200_000
+"""Characters of a task's diffs."""
+
+
+class Check(NamedTuple):
+    end: str
+    """`passed`, `failed`, `not counted`; empty: it was only looked at."""
+    text: str
+    said: str
+
+
+class Iteration(NamedTuple):
+    number: int
+    accepted: bool
+    outcome: str
+    checks: list[Check]
+    counted: str
+    missing: list[str]
+    requirements: list[Required]
+    tampering: list[str]
+    follow_up: str
+
+
+class Piece(NamedTuple):
+    """Lines of a diff that are of one kind."""
+
+    kind: str
+    """`add`, `del`, `at`, or empty."""
+    text: str
+
+
+class File(NamedTuple):
+    path: str
+    kind: str
+    added: int | None
+    removed: int | None
+    note: str
+    pieces: list[Piece]
+
+
+class Section(NamedTuple):
+    row: Row
+    dir: str
+    branch: str
+    prompt: str
+    answer: str
+    evaluation: str
+    """What was said of it, where no verdict is kept."""
+    iterations: list[Iteration]
+    files: list[File]
+    more_files: int
+
+
+def task_section(task: TaskState, anchor: str, records: Records, now: float) -> Section:
+    changes = records.changes(task.id)
+    return Section(
+        row=row(task, anchor, now),
+        dir=task.dir or ".",
+        branch=task.branch,
+        prompt=task.first_prompt,
+        answer=task.last_response,
+        evaluation="" if task.verdicts else task.last_evaluation,
+        iterations=[_iteration(record) for record in task.verdicts],
+        files=list(files(changes)),
+        more_files=max(0, len(changes) - MAX_FILES),
+    )
+
+
+def _iteration(record: VerdictRecord) -> Iteration:
+    by = decided_by(record.decided_by, record.checks)
+    outcome = accepted_words(record.verdict, record.checks) if record.accepted else f"not accepted ({by})"
+    missing = (record.verdict or {}).get("missing")
+    listed = [text for text in missing if isinstance(text, str)] if isinstance(missing, list) else []
+    told = [text for text in record.refusals if not said_by(text, record.checks)]
+    return Iteration(
+        number=record.iteration,
+        accepted=record.accepted,
+        outcome=outcome,
+        checks=[Check(end_word(check), check_text(check), clip(check.said, 400)) for check in record.checks],
+        counted=counted_checks(record.checks),
+        missing=[] if record.accepted else list(dict.fromkeys([*told, *listed])),
+        requirements=required(record.verdict),
+        tampering=record.tampering,
+        follow_up=record.follow_up,
+    )
+
+
+def files(changes: Sequence[FileChange]) -> Iterator[File]:
+    """The changed files with their diffs, until so much of them is shown that no one reads on."""
+    left = MAX_DIFF
+    for change in changes[:MAX_FILES]:
+        size = sum(len(text) + 1 for text in change.lines)
+        fits = size <= left
+        left -= size if fits else 0
+        note = change.note or ("" if fits else f"its diff of {size:,} characters is not shown here")
+        pieces = list(_pieces(change.lines)) if fits else []
+        yield File(change.path, change.kind, change.added, change.removed, note, pieces)
+
+
+_KINDS = {"+": "add", "-": "del", "@": "at"}
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[Piece]:
+    for kind, some in groupby(lines, lambda text: _KINDS.get(text[:1], "")):
+        yield Piece(kind, "\n".join(some) + "\n")

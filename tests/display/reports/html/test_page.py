@@ -1,0 +1,136 @@
+"""A page: what it says, and that nothing foreign acts in it."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from agentbatch.display.reports.html.overview import anchors
+from agentbatch.display.reports.html.page import html_page
+from agentbatch.runs.state import RunState
+from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.results.records import Records
+from tests.runs.finished_run import NOON, a_finished_run
+
+EVIL = """</pre></script></style><script>alert(1)</script><img src=x onerror="alert(2)">'"&amp;{{ 7*7 }}{% raw %}
+\x00\x1b[31m\x1b]8;;javascript:alert(3)\x07\u202ereversed\ud800"""
+
+
+class Page(HTMLParser):
+    """Its elements, and the text between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data} "
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def page_of(state: RunState) -> str:
+    rows = [ComparisonRow("gpt-9", 0.02, 0.04, 0.06), ComparisonRow("nobody-knows", None, None, None)]
+    return "".join(html_page(state, NOON + 100, "", rows, Records(None)))
+
+
+def test_a_page_says_what_became_of_the_run_and_of_its_tasks() -> None:
+    page = Page(page_of(a_finished_run()))
+    text = " ".join(page.text.split())
+    for words in (
+        "completed 1 of 4",
+        "success rate 25%",
+        "time 1:40",
+        "cost –",
+        "1 parser accepted completed 2/5 0:20 13,580 $0.0350",
+        "nobody-knows – – –",
+        "Iteration 1: not accepted (evaluator)",
+        "one requirement is not met times are not parsed",
+        "parses dates yes tests/test_dates.py passes",
+        "changed tests or protected files: tests/test_primes.py",
+        "no limit is set",
+    ):
+        assert words in text
+    links = {attrs["href"] for attrs in page.all("a")}
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    assert {f"#task-{name}" for name in ("parser", "csv", "primes", "docs")} <= links
+    assert links <= {f"#{one}" for one in ids}
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    page = Page(page_of(a_finished_run()))
+    assert not [tag for tag, _ in page.tags if tag in ("link", "img", "iframe", "object", "base")]
+    assert not [attrs for _, attrs in page.tags if "src" in attrs]
+    assert all(str(attrs["href"]).startswith("#") for attrs in page.all("a"))
+    assert "url(" not in page_of(a_finished_run())
+
+
+def evil_run() -> RunState:
+    """All that is not ours is hostile."""
+    state = a_finished_run(answer=EVIL, run_id=EVIL)
+    assert state.info is not None
+    names = ("coder_model", "evaluator_model", "coder_endpoint", "evaluator_endpoint", "task_file", "version")
+    state.info = state.info.model_copy(update=dict.fromkeys(names, EVIL))
+    state.notices = [EVIL]
+    state.bills = tuple(bill.model_copy(update={"model": EVIL}) for bill in state.bills)
+    for task in list(state.tasks.values()):
+        records = [
+            record.model_copy(
+                update={
+                    "refusals": [EVIL],
+                    "tampering": [EVIL],
+                    "follow_up": EVIL,
+                    "verdict": {
+                        "missing": [EVIL],
+                        "requirements": [
+                            {
+                                "text": EVIL,
+                                "met": True,
+                                "evidence": [{"ref": EVIL, "quote": EVIL, "where": EVIL}],
+                            }
+                        ],
+                    },
+                }
+            )
+            for record in task.verdicts
+        ]
+        changed = {
+            "dir": EVIL,
+            "first_prompt": EVIL,
+            "error": EVIL,
+            "branch": EVIL,
+            "verdicts": tuple(records),
+        }
+        state.put(task.model_copy(update=changed))
+    (docs,) = [task for task in state.tasks.values() if task.id == "docs"]
+    state.put(docs.model_copy(update={"id": EVIL, "index": 9, "last_evaluation": EVIL}))
+    return state
+
+
+def test_hostile_text_is_text() -> None:
+    good, evil = Page(page_of(a_finished_run())), page_of(evil_run())
+    page = Page(evil)
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in good.tags} | {"q", "br"}
+    assert len(page.all("script")) == 1
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert "{{ 7*7 }}" in page.text
+    assert not [sign for sign in "\x00\x1b\u202e\ud800" if sign in evil]
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        (["a", "b.c-d_1"], ["task-a", "task-b.c-d_1"]),
+        (["a b", "a-b", 'x"y', "é"], ["task-a-b-1", "task-a-b", "task-x-y-3", "task---4"]),
+    ],
+)
+def test_every_task_has_a_link_of_its_own(ids: list[str], found: list[str]) -> None:
+    first = a_finished_run().tasks["parser"]
+    tasks = [first.model_copy(update={"id": name, "index": place}) for place, name in enumerate(ids)]
+    assert list(anchors(tasks).values()) == found

@@ -1,0 +1,83 @@
+from xml.etree import ElementTree as ET
+
+from agentbatch.display.reports.exports.junit import export_junit
+from agentbatch.tasks.results.to_state import state_of
+from tests.runs.finished_run import NOON, a_finished_run
+from tests.support.results_files import OLD
+
+
+def test_the_outcomes_and_what_is_said_of_them() -> None:
+    root = ET.fromstring(export_junit(a_finished_run(), NOON + 100))
+    tally = {
+        "name": "agentbatch",
+        "tests": "4",
+        "failures": "1",
+        "errors": "1",
+        "skipped": "1",
+        "time": "100.000",
+    }
+    assert root.attrib == tally
+    (suite,) = root
+    assert suite.attrib == tally | {"name": "20270115-120000-ab12", "timestamp": "2027-01-15T12:00:00"}
+    cases = suite.findall("testcase")
+    assert [(case.attrib["classname"], case.attrib["name"], case.attrib["time"]) for case in cases] == [
+        ("agentbatch.parser", "parser", "20.000"),
+        ("agentbatch.csv", "csv", "30.000"),
+        ("agentbatch.primes", "primes", "60.000"),
+        ("agentbatch.docs", "docs", "0.000"),
+    ]
+    ends = [[child for child in case if child.tag != "properties"] for case in cases]
+    assert [[(end.tag, end.get("type"), end.get("message")) for end in some] for some in ends] == [
+        [],
+        [("error", "model_error", "HTTP 500 (request 8f3a11): try again")],
+        [("failure", "max_iterations", "one test fails")],
+        [("skipped", None, "what it depends on is not completed")],
+    ]
+    assert ends[2][0].text == (
+        "timeout: iteration limit reached (1 of 5 iterations, $0.0300)\n"
+        "one test fails\n"
+        "\n"
+        "The last evaluation (iteration 1):\n"
+        "- pytest -q: exit 1\n"
+        "- changed test or protected file: tests/test_primes.py\n"
+        "\n"
+        "$ pytest -q\n"
+        "1 failed\n"
+        "(exit 1)"
+    )
+
+
+def test_an_old_results_file_is_a_report_too() -> None:
+    root = ET.fromstring(export_junit(state_of(OLD), NOON + 60, "batch_results.json"))
+    assert [suite.attrib["name"] for suite in root] == ["batch_results.json"]
+    assert [[end.tag for end in case if end.tag != "properties"] for case in root.iter("testcase")] == [
+        [],
+        ["failure"],
+        ["failure"],
+    ]
+
+
+def test_what_no_xml_can_have_is_replaced_and_names_stay_apart() -> None:
+    state = a_finished_run()
+    first = state.tasks["primes"]
+    state.put(first.model_copy(update={"id": "a\x00b", "error": "\x1b[31mno\ud800\ufffe]]>&<x>"}))
+    state.put(first.model_copy(update={"id": "ab", "index": 7}))
+    root = ET.fromstring(export_junit(state, NOON + 100))
+    names = [(case.attrib["classname"], case.attrib["name"]) for case in root.iter("testcase")]
+    assert len(set(names)) == len(names) == 6
+    (text,) = [
+        end.text
+        for case in root.iter("testcase")
+        if case.attrib["name"] == "ab"
+        for end in case.iter("failure")
+    ]
+    assert text is not None
+    assert "\ufffd[31mno\ufffd\ufffd]]>&<x>" in text
+
+
+def test_ten_thousand_long_failures_stay_below_what_gitlab_reads() -> None:
+    state = a_finished_run()
+    task = state.tasks["primes"].model_copy(update={"error": "x < y & z\n" * 2_000})
+    for index in range(2_000):
+        state.put(task.model_copy(update={"id": f"t{index}", "index": index}))
+    assert len(export_junit(state, NOON + 100).encode()) < 30_000_000
