@@ -1,5 +1,4 @@
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -7,18 +6,12 @@ from agentbatch.display.display import Display
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
-
-NOON = 1_800_014_400.0
-"""2027-01-15 12:00:00 UTC."""
+from tests.support.run_events import NOON
 
 
 @pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _in_utc(utc: None) -> None:
+    """Times of day are shown."""
 
 
 class Story:

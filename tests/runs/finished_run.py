@@ -5,9 +5,7 @@ from typing import Any
 from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
-
-NOON = 1_800_014_400.0
-"""2027-01-15 12:00:00 UTC."""
+from tests.support.run_events import NOON, run_started
 
 VERDICT: dict[str, Any] = {
     "requirements": [
@@ -32,19 +30,8 @@ def a_finished_run(*, answer: str = "It is done.", run_id: str = "20270115-12000
 
     at(
         0,
-        e.RunStarted(
-            run_id=run_id,
-            version="0.2.0",
-            mode="parallel",
-            max_concurrent=3,
-            total_tasks=4,
-            coder_model="m-coder",
-            evaluator_model="m-judge",
-            coder_endpoint="https://api.example.com/v1",
-            evaluator_endpoint="https://api.example.com/v1",
-            sandbox="bubblewrap",
-            prompts_digest="d1",
-            warnings=["no limit is set"],
+        run_started(
+            4, run_id=run_id, sandbox="bubblewrap", prompts_digest="d1", warnings=["no limit is set"]
         ),
     )
     for index, name in enumerate(("parser", "csv", "primes", "docs")):

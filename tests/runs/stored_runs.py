@@ -10,6 +10,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, create_run_folder
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
+from tests.support.run_events import run_started
 
 NEW_YEAR = datetime(2026, 1, 1)
 
@@ -20,18 +21,7 @@ def begin(
     """A run of tasks `t0`, `t1`… that nobody has begun; the store has its lock."""
     folder = create_run_folder(base, when)
     store = Store(folder, Redactor(keys))
-    fields: dict[str, Any] = {
-        "run_id": folder.run_id,
-        "version": "0",
-        "mode": "parallel",
-        "max_concurrent": 2,
-        "total_tasks": tasks,
-        "coder_model": "m-coder",
-        "evaluator_model": "m-judge",
-        "coder_endpoint": "https://models.example.com/v1",
-        "evaluator_endpoint": "https://models.example.com/v1",
-    }
-    store.emit(e.RunStarted.model_validate(fields | info))
+    store.emit(run_started(tasks, **{"run_id": folder.run_id, "max_concurrent": 2} | info))
     for n in range(tasks):
         store.emit(e.TaskQueued(task_id=f"t{n}", index=n, dir=f"d{n}", first_prompt="p", max_iterations=4))
     store.flush()

@@ -1,5 +1,3 @@
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,18 +6,9 @@ from agentbatch.runs import events as e
 from agentbatch.runs.log_lines import VERIFIED_ALONE, failure_text, line
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
+from tests.support.run_events import NOON, run_started
 
-NOON = 1_800_014_400.0
-"""2027-01-15 12:00:00 UTC."""
-
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 class Log:
@@ -29,14 +18,9 @@ class Log:
         self.state = RunState()
         self.verbose = verbose
         self.lines: list[str] = []
-        info = e.RunStarted(
-            run_id="r1",
+        info = run_started(
+            tasks if total is None else total,
             version="0.1.0",
-            mode="parallel",
-            max_concurrent=3,
-            total_tasks=tasks if total is None else total,
-            coder_model="m-coder",
-            evaluator_model="m-judge",
             coder_endpoint="https://me:hunter2@api.example.com/v1",
             evaluator_endpoint="http://127.0.0.1:80/v1",
             warnings=["no sandbox: install\nbubblewrap"],

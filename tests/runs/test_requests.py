@@ -14,6 +14,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.sources import read_results, run_source
 from tests.runs.requests_run import requests_run
 from tests.runs.stored_runs import finished
+from tests.support.run_events import run_started
 
 
 def state_of(
@@ -21,10 +22,7 @@ def state_of(
 ) -> RunState:
     state = RunState()
     events: list[e.Event] = [
-        e.RunStarted(
-            run_id="r1", kind="requests", version="0", mode="parallel", max_concurrent=10, total_tasks=total,
-            coder_model="m", evaluator_model="none", coder_endpoint="u", evaluator_endpoint="",
-        ),
+        run_started(total, kind="requests", evaluator_model="none", evaluator_endpoint=""),
         e.RequestsProgressed(total=total, ok=ok, failed=failed),
     ]  # fmt: skip
     if over:

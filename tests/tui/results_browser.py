@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.screens.results import ResultsScreen
 from agentbatch.tui.widgets.results_table import ResultsTable
-from tests.runs.finished_run import NOON
+from tests.support.run_events import NOON
 from tests.support.screens import until
 
 

@@ -14,9 +14,7 @@ from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.reading.view import open_view
 from agentbatch.usage import Usage
-
-NOON = 1_800_014_400.0
-"""2027-01-15 12:00:00 UTC."""
+from tests.support.run_events import NOON, run_started
 
 PRICES = "".join(
     f'[models."{name}"]\ninput = {given}\noutput = {written}\ncached = {given / 10}\n'
@@ -54,16 +52,11 @@ class Scene:
     def begin(self, task_file: Path) -> None:
         self.at(
             0,
-            e.RunStarted(
+            run_started(
+                len(NAMES),
                 run_id="20270115-120000-ab12",
-                version="0.1.0",
-                mode="parallel",
-                max_concurrent=3,
-                total_tasks=len(NAMES),
                 coder_model="deepseek-chat",
                 evaluator_model="gpt-5-mini",
-                coder_endpoint="https://api.example.com/v1",
-                evaluator_endpoint="https://api.example.com/v1",
                 sandbox="bubblewrap",
                 task_file=str(task_file),
                 settings={"compare_models": ["deepseek-chat", "gpt-5-mini", "m-cheap", "m-dear"]},

@@ -28,16 +28,12 @@ SAMPLE = CHECKOUT / "task.json"
 
 
 @pytest.fixture
-def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def base(monkeypatch: pytest.MonkeyPatch, utc: None) -> Iterator[Path]:
     """A folder whose path is as long at every run."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
     made = Path(tempfile.mkdtemp(prefix="agentbatch-", dir="/tmp"))
     monkeypatch.chdir(made)
     yield made
     shutil.rmtree(made)
-    monkeypatch.undo()
-    time.tzset()
 
 
 def drawn(pilot: Pilot[Any], base: Path) -> str:

@@ -13,8 +13,9 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import state_of
-from tests.runs.finished_run import NOON, a_finished_run
+from tests.runs.finished_run import a_finished_run
 from tests.support.results_files import OLD, shown
+from tests.support.run_events import NOON
 
 ROWS = [ComparisonRow("nobody-knows", None, None, None), ComparisonRow("gpt-9", 0.02, 0.04, 0.06)]
 

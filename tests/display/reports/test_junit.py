@@ -2,8 +2,9 @@ from xml.etree import ElementTree as ET
 
 from agentbatch.display.reports.exports.junit import export_junit
 from agentbatch.tasks.results.to_state import state_of
-from tests.runs.finished_run import NOON, a_finished_run
+from tests.runs.finished_run import a_finished_run
 from tests.support.results_files import OLD
+from tests.support.run_events import NOON
 
 
 def test_the_outcomes_and_what_is_said_of_them() -> None:

@@ -14,8 +14,9 @@ from agentbatch.runs.state import RunState
 from agentbatch.tasks.results.sources import Results, file_source
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import width
-from tests.runs.finished_run import NOON, a_finished_run
+from tests.runs.finished_run import a_finished_run
 from tests.support.results_files import OLD
+from tests.support.run_events import NOON
 
 
 def results(state: RunState, name: str) -> Results:

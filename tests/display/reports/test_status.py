@@ -14,7 +14,8 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import Run, condition
 from agentbatch.text import width
-from tests.display.conftest import NOON, Story
+from tests.display.conftest import Story
+from tests.support.run_events import NOON
 
 BASE = Path("/w")
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 rm\r\n-rf \u202eevil " + "x" * 300

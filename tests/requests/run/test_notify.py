@@ -14,6 +14,7 @@ from agentbatch.runs.services.notify_messages import end_message, request_failur
 from agentbatch.runs.state import RunState
 from tests.support.receiver import TOKEN, Receiver
 from tests.support.request_batches import endpoint, ran, said, the_run, under_way, write_input
+from tests.support.run_events import run_started
 from tests.support.waiting import until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
@@ -136,11 +137,8 @@ async def test_an_address_that_is_none_is_refused_before_anything_is_sent(tmp_pa
 def _state(session: int, **figures: Any) -> RunState:
     state = RunState()
     state.apply(
-        e.RunStarted(
-            run_id="r1", kind="requests", session=session, version="0", mode="parallel", max_concurrent=3,
-            total_tasks=9, coder_model="c", evaluator_model="none", coder_endpoint="u", evaluator_endpoint="",
-        )
-    )  # fmt: skip
+        run_started(9, kind="requests", session=session, evaluator_model="none", evaluator_endpoint="")
+    )
     state.apply(e.RequestsProgressed(**{"total": 9, "ok": 0, "failed": 0} | figures))
     return state
 

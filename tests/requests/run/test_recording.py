@@ -20,6 +20,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
 from tests.support.keys import KEY
+from tests.support.run_events import run_started
 
 
 class Clock:
@@ -32,12 +33,7 @@ class Clock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     made = Store(create_run_folder(tmp_path, datetime(2026, 1, 1)), Redactor([]))
-    made.emit(
-        e.RunStarted(
-            run_id="r1", kind="requests", version="0", mode="parallel", max_concurrent=10, total_tasks=9,
-            coder_model="m", evaluator_model="none", coder_endpoint="u", evaluator_endpoint="",
-        )
-    )  # fmt: skip
+    made.emit(run_started(9, kind="requests", evaluator_model="none", evaluator_endpoint=""))
     yield made
     await made.close()
 

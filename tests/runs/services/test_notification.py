@@ -4,6 +4,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import asleep_message, end_message, failure_message
 from agentbatch.runs.state import RunState
 from agentbatch.usage import Usage
+from tests.support.run_events import run_started
 
 End = tuple[e.FinalStatus, e.Reason, bool]
 """How a task ended: status, reason, and whether a resumption goes on with it."""
@@ -13,20 +14,7 @@ def a_state(*ends: End, left: int = 0) -> RunState:
     """A run whose tasks ended so, and `left` more under way."""
     state = RunState()
     total = len(ends) + left
-    state.apply(
-        e.RunStarted(
-            ts=1000,
-            run_id="20260102-030405-abcd",
-            version="0",
-            mode="parallel",
-            max_concurrent=3,
-            total_tasks=total,
-            coder_model="c",
-            evaluator_model="v",
-            coder_endpoint="u",
-            evaluator_endpoint="u",
-        )
-    )
+    state.apply(run_started(total, ts=1000, run_id="20260102-030405-abcd"))
     for n in range(total):
         state.apply(
             e.TaskQueued(task_id=f"t{n}", index=n, dir=f"d{n}", first_prompt="p @everyone", max_iterations=4)

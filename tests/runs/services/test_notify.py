@@ -20,6 +20,7 @@ from agentbatch.runs.services.notify import Notifier, check_notify
 from agentbatch.runs.store.store import Store
 from tests.support.paths import CHECKOUT
 from tests.support.receiver import TOKEN, Receiver
+from tests.support.run_events import run_started
 
 
 @pytest.fixture
@@ -41,10 +42,7 @@ async def play(
     store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([*urls, "sk-hidden-key"]))
     notifier = Notifier(secret(*urls), store, tmp_path / "results.json", within=within)
     store.listen(notifier)
-    started = e.RunStarted(
-        run_id="sk-hidden-key", version="0", mode="parallel", max_concurrent=3, total_tasks=len(ends),
-        coder_model="c", evaluator_model="v", coder_endpoint="u", evaluator_endpoint="u",
-    )  # fmt: skip
+    started = run_started(len(ends), run_id="sk-hidden-key")
     store.emit(started)
     for n in range(len(ends)):
         store.emit(e.TaskQueued(task_id=f"t{n}", index=n, dir=f"d{n}", first_prompt="p", max_iterations=4))

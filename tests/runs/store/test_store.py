@@ -15,6 +15,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.runs.store.database import load_messages, load_state, open_database
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
+from tests.support.run_events import run_started
 
 KEY = "sk-very-secret-0123456789"
 
@@ -26,18 +27,7 @@ def a_store(tmp_path: Path) -> Store:
 
 
 def started(tasks: int) -> e.RunStarted:
-    return e.RunStarted(
-        run_id="r",
-        version="0",
-        mode="parallel",
-        max_concurrent=3,
-        total_tasks=tasks,
-        coder_model="c",
-        evaluator_model="v",
-        coder_endpoint="u",
-        evaluator_endpoint="u",
-        warnings=["mind the gap"],
-    )
+    return run_started(tasks, warnings=["mind the gap"])
 
 
 def call(task_id: str, role: e.Role, cost: float | None) -> e.ModelCallFinished:

@@ -10,6 +10,7 @@ from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.document import results_document
 from agentbatch.usage import Usage
+from tests.support.run_events import run_started
 
 SUMMARY_KEYS = {
     "totalTasks", "completedTasks", "failedTasks", "timeoutTasks", "maxConcurrent", "timestamp", "totalTokenStats",
@@ -36,10 +37,7 @@ def finished(task_id: str, status: e.FinalStatus, reason: e.Reason, error: str =
 
 
 def a_run() -> RunState:
-    start = e.RunStarted(
-        run_id="r", version="0", mode="parallel", max_concurrent=2, total_tasks=4, coder_model="c",
-        evaluator_model="v", coder_endpoint="u", evaluator_endpoint="u",
-    )  # fmt: skip
+    start = run_started(4)
     call = e.ModelCallFinished(
         task_id="b", role="coder", model="c", usage=Usage(input=100, output=20, calls=1), cost=0.5,
         cost_input=0.25, cost_output=0.25, latency=1, attempts=1,

@@ -14,8 +14,9 @@ from agentbatch.tasks.results.to_state import state_of
 from agentbatch.tasks.spec.make_plan import task_ids
 from agentbatch.tasks.spec.task import Task
 from agentbatch.usage import Usage
-from tests.runs.finished_run import NOON, VERDICT, a_finished_run
+from tests.runs.finished_run import VERDICT, a_finished_run
 from tests.support.results_files import OLD, shown
+from tests.support.run_events import NOON
 
 """What the original runner wrote, and nothing more."""
 

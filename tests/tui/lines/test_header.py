@@ -8,7 +8,8 @@ from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.header import header_lines, standing
 from agentbatch.usage import Usage
-from tests.display.conftest import NOON, Story
+from tests.display.conftest import Story
+from tests.support.run_events import NOON
 
 
 def told(

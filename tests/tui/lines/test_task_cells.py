@@ -12,7 +12,8 @@ from agentbatch.tui.lines.filter import parse_filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import HEADS, Cells, cells, column_widths, joined
 from agentbatch.tui.lines.task_rows import SORTS, Sort, TaskRows
-from tests.display.conftest import NOON, Story
+from tests.display.conftest import Story
+from tests.support.run_events import NOON
 
 
 def busy(name: str = "quarter-0001") -> Story:

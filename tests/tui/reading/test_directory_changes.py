@@ -25,6 +25,7 @@ from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.inspection import working_directory
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir, record_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
+from tests.support.run_events import run_started
 
 NO_KEYS = Redactor([])
 RUN = RunFolder(Path("/base/.agentbatch/runs/r1"))
@@ -151,12 +152,7 @@ def test_a_directory_that_is_gone_is_told(tmp_path: Path) -> None:
 
 def run_with(*events: e.Event, task_file: str = "/base/task.json") -> RunState:
     state = RunState()
-    state.apply(
-        e.RunStarted(
-            run_id="r1", version="0", mode="serial", max_concurrent=1, total_tasks=1, coder_model="m",
-            evaluator_model="m", coder_endpoint="", evaluator_endpoint="", task_file=task_file,
-        )
-    )  # fmt: skip
+    state.apply(run_started(mode="serial", max_concurrent=1, evaluator_endpoint="", task_file=task_file))
     state.apply(e.TaskQueued(task_id="t", index=0, dir="d", first_prompt="p", max_iterations=1))
     for event in events:
         state.apply(event)

@@ -26,6 +26,7 @@ from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
+from tests.support.run_events import run_started
 from tests.support.screens import sees, shown, until
 
 PLAIN = Glyphs(ascii=True)
@@ -91,10 +92,7 @@ def test_it_fits_and_does_no_harm(columns: int) -> None:
 
 
 def started(**settings: object) -> RunStarted:
-    return RunStarted(
-        run_id="r", version="0", mode="serial", max_concurrent=1, total_tasks=1, coder_model="m",
-        evaluator_model="m", coder_endpoint="", evaluator_endpoint="", settings=settings,
-    )  # fmt: skip
+    return run_started(mode="serial", max_concurrent=1, evaluator_endpoint="", settings=settings)
 
 
 def test_which_models_and_which_prices(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.task_cells import HEADS
 from agentbatch.tui.widgets.task_table import TaskTable
 from agentbatch.usage import Usage
-from tests.display.conftest import NOON, Story
+from tests.display.conftest import Story
+from tests.support.run_events import NOON
 from tests.support.screens import until
 
 

@@ -9,7 +9,8 @@ from agentbatch.display.reports.html.page import html_page
 from agentbatch.runs.state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
-from tests.runs.finished_run import NOON, a_finished_run
+from tests.runs.finished_run import a_finished_run
+from tests.support.run_events import NOON
 
 EVIL = """</pre></script></style><script>alert(1)</script><img src=x onerror="alert(2)">'"&amp;{{ 7*7 }}{% raw %}
 \x00\x1b[31m\x1b]8;;javascript:alert(3)\x07\u202ereversed\ud800"""

@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from agentbatch.redaction import Redactor
-from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.own_files import changed, changed_since_last_run, digests
+from tests.support.run_events import run_started
 
 
 def test_files_and_what_lies_below_folders(tmp_path: Path) -> None:
@@ -33,17 +33,7 @@ async def test_the_next_run_names_it(tmp_path: Path) -> None:
     assert changed_since_last_run(tmp_path, {".env": "1"}) == ""
     for hour, own in enumerate(({}, {"prompts/a.md": "1"})):
         store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2, hour)), Redactor([]))
-        store.emit(
-            e.RunStarted(
-                run_id="r",
-                version="0",
-                max_concurrent=1,
-                total_tasks=1,
-                coder_model="m",
-                coder_endpoint="u",
-                own_files=own,
-            )
-        )
+        store.emit(run_started(max_concurrent=1, own_files=own))
         await store.close()
         said = changed_since_last_run(tmp_path, {".env": "1", "prompts/a.md": "1"})
         assert bool(said) is bool(own)

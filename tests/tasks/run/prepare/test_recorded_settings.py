@@ -8,6 +8,7 @@ from agentbatch.config import load_settings
 from agentbatch.runs.events import RunStarted
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
 from tests.support.keys import KEY
+from tests.support.run_events import run_started
 
 ADDRESS = "json://hooks.example.com/token-0123456789"
 
@@ -19,10 +20,7 @@ def settings(tmp_path: Path, **flags: Any) -> dict[str, Any]:
 
 def before(recorded: dict[str, Any], digest: str = "p") -> RunStarted:
     """As the database gives it back."""
-    info = RunStarted(
-        run_id="r", settings=recorded, version="0", mode="parallel", max_concurrent=3, total_tasks=1,
-        coder_model="c", evaluator_model="v", coder_endpoint="u", evaluator_endpoint="u", prompts_digest=digest,
-    )  # fmt: skip
+    info = run_started(settings=recorded, prompts_digest=digest)
     return RunStarted.model_validate_json(info.model_dump_json())
 
 

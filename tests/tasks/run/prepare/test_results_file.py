@@ -8,6 +8,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs.events import RunStarted
 from agentbatch.tasks.run.prepare.results_file import choose_results_file, refuse_turned_link
+from tests.support.run_events import run_started
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,7 @@ def test_a_link_in_a_task_s_own_directory_may_be_the_task_s(
 
 
 def started(results: str, **settings: Any) -> RunStarted:
-    return RunStarted(
-        run_id="r", version="0", max_concurrent=1, total_tasks=1, coder_model="m", coder_endpoint="u",
-        results=results, settings=settings,
-    )  # fmt: skip
+    return run_started(max_concurrent=1, results=results, settings=settings)
 
 
 @pytest.mark.parametrize(
