@@ -121,3 +121,58 @@ async def test_a_file_that_takes_the_sandbox_away(
             refuse_named_anew(tmp_path, named)
     else:
         refuse_named_anew(tmp_path, named)
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "named"),
+    [
+        ("AGENTBATCH_OUTPUT=/home/me/.bash_login", {}, {"output": "/home/me/.bash_login"}),
+        ("AGENTBATCH_OUTPUT=/home/me/.bash_login", {"output": "own.json"}, {}),
+        ("AGENTBATCH_OUTPUT=/home/me/.bash_login", {"env_file": "AGENTBATCH"}, {}),
+        ("AGENTBATCH_LOCAL=planted.gguf", {}, {"local": "planted.gguf"}),
+        ("SSL_CERT_FILE=planted.pem", {}, {"ca_bundle": "planted.pem"}),
+        ("AGENTBATCH_CA_BUNDLE=planted.pem", {}, {"ca_bundle": "planted.pem"}),
+        ("AGENTBATCH_APPLY=yes", {}, {"apply": "True"}),
+        ("AGENTBATCH_APPLY=no\nAGENTBATCH_PARALLEL=5\nAGENTBATCH_PRICES=p.toml", {}, {}),
+    ],
+)
+def test_what_of_the_file_reaches_out(
+    tmp_path: Path, file: str, flags: dict[str, Any], named: dict[str, str]
+) -> None:
+    (tmp_path / ".env").write_text(file)
+    trusted = Path(".env") if flags.pop("env_file", None) else None
+    found = load_settings(flags, {}, trusted, folder=tmp_path).named_by_file
+    assert {field: value for field, (_, value) in found.items()} == named
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "before", "refused"),
+    [
+        ("output", "/elsewhere/.bash_login", [], False),
+        ("output", "/elsewhere/.bash_login", [None], True),
+        ("output", "/elsewhere/r.json", ["/elsewhere/r.json"], False),
+        ("output", "/elsewhere/r.json", ["/elsewhere/r.json", None], False),
+        ("output", "../r.json", [None], True),
+        ("output", "out/r.json", [None], False),
+        ("output", "out/../r.json", [None], False),
+        ("output", "link/r.json", [None], True),
+        ("local", "planted.gguf", [None], True),
+        ("local", "mine.gguf", ["mine.gguf"], False),
+        ("ca_bundle", "planted.pem", [None, "/etc/own.pem"], True),
+        ("ca_bundle", "/etc/own.pem", ["/etc/own.pem"], False),
+        ("apply", "True", [False, False], True),
+        ("apply", "True", [True, False], False),
+    ],
+)
+async def test_a_file_that_reaches_out_of_the_folder_anew(
+    tmp_path: Path, field: str, value: str, before: list[Any], refused: bool
+) -> None:
+    (tmp_path / "link").symlink_to("/")
+    for hour, one in enumerate(before):
+        await ran(tmp_path, hour, OWN, settings={field: one})
+    named = {field: (f"AGENTBATCH_{field.upper()} in .env", value)}
+    if refused:
+        with pytest.raises(UserError, match="a task may have changed the file.*on the command line"):
+            refuse_named_anew(tmp_path, named)
+    else:
+        refuse_named_anew(tmp_path, named)

@@ -101,7 +101,8 @@ def load(
         raise UserError(explain(error, sources)) from None
     _check_keys(settings, sources)
     settings, usual = _with_usual_models(settings, sources)
-    return Loaded(settings.from_sources(sources, _named_by_file(values, sources)), sources, (*notes, *usual))
+    named = _named_by_file(settings, values, sources, trusted=env_file is not None)
+    return Loaded(settings.from_sources(sources, named), sources, (*notes, *usual))
 
 
 def _in_file(source: str) -> bool:
@@ -109,8 +110,15 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-def _named_by_file(values: Mapping[str, Any], sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """As `Settings.named_by_file`."""
+REACHING_OUT = ("output", "local", "ca_bundle", "apply")
+"""What a task could turn to its own good besides: a file written anywhere, one that a program in C reads, certificates,
+the user's directories."""
+
+
+def _named_by_file(
+    settings: Settings, values: Mapping[str, Any], sources: Mapping[str, str], *, trusted: bool
+) -> dict[str, tuple[str, str]]:
+    """As `Settings.named_by_file`. `trusted`: the user named the file, which was there and so hidden from tasks."""
     found = {}
     for endpoint, role in (("coder_endpoint", "coder"), ("evaluation_base_url", "evaluation")):
         keys = (f"{role}_api_key", f"{role}_api_key_command", f"{role}_headers", "header")
@@ -119,6 +127,9 @@ def _named_by_file(values: Mapping[str, Any], sources: Mapping[str, str]) -> dic
             found[endpoint] = (sources[endpoint], values[endpoint])
     if _in_file(sources.get("sandbox", "")) and values["sandbox"] == "none":
         found["sandbox"] = (sources["sandbox"], "none")
+    for field in () if trusted else REACHING_OUT:
+        if _in_file(sources.get(field, "")) and getattr(settings, field):
+            found[field] = (sources[field], str(getattr(settings, field)))
     return found
 
 

@@ -320,7 +320,8 @@ class Settings(BaseModel):
     @property
     def named_by_file(self) -> Mapping[str, tuple[str, str]]:
         """What the env file alone says, and a task could have written there to its own good: endpoints whose key comes
-        from elsewhere, and that there is no sandbox. By field, the variable and its value."""
+        from elsewhere, that there is no sandbox, and what reaches out of the folder. By field, the variable and its
+        value."""
         return self._named_by_file
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)

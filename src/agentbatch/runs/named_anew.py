@@ -1,15 +1,24 @@
-"""What an env file says anew, which tasks may have written: where a key of the environment goes, and that there is no
-sandbox."""
+"""What an env file says anew, which tasks may have written: where a key of the environment goes, that there is no
+sandbox, and what reaches out of the folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.files import resolved
 from agentbatch.redaction import shown_url
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import list_runs
 from agentbatch.runs.store.database import load_info, reading
 from agentbatch.text import clip
+
+FLAGS: Mapping[str, str] = {
+    "output": "--output FILE",
+    "local": "--local FILE",
+    "ca_bundle": "--ca-bundle FILE",
+    "apply": "--apply",
+}
+"""Settings that reach out of the folder, with their flags."""
 
 MOST = 20
 """Runs that are looked at, the newest first."""
@@ -22,6 +31,9 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     for field, (variable, url) in named.items():
         if field == "sandbox":
             _refuse_without_sandbox(variable, infos)
+            continue
+        if field in FLAGS:
+            _refuse_reaching_out(base, field, variable, url, infos)
             continue
         before = [address for info in infos if (address := _address(info, field))]
         if before and shown_url(url) not in before:
@@ -38,6 +50,21 @@ def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -
         raise UserError(
             f"{variable} is none; until now commands ran in {before.pop()} in this folder, and a task may have changed "
             "the file. Look at it: --sandbox none runs them without."
+        )
+
+
+def _refuse_reaching_out(
+    base: Path, field: str, variable: str, value: str, infos: Sequence[RunStarted | None]
+) -> None:
+    """A results file in the folder is none of these: a task that can write the env file can write that one, too."""
+    if field == "output" and resolved(base / value).is_relative_to(base.resolve()):
+        return
+    before = [info.settings.get(field) for info in infos if info is not None and info.kind == "tasks"]
+    if before and value not in map(str, before):
+        until_now = clip(str(before[0]), 200) if before[0] else "not set"
+        raise UserError(
+            f"{variable} is {clip(value, 200)}; until now it was {until_now} in this folder, and a task may have "
+            f"changed the file. Look at it: {FLAGS[field]} on the command line says it for sure."
         )
 
 

@@ -96,9 +96,10 @@ def prepare_requests(
     if resumed is not None and not options.provider_batch:
         check_none_at_provider(resumed.journal)
     if not settings.trust_changes:
-        refuse_named_anew(
-            folder, {name: to for name, to in settings.named_by_file.items() if name == "coder_endpoint"}
-        )
+        here = {
+            name: to for name, to in settings.named_by_file.items() if name in ("coder_endpoint", "ca_bundle")
+        }
+        refuse_named_anew(folder, here)
     batch = _batch(settings, options, folder)
     source, spooled = _source(options.input, folder, stdin, resumed)
     models: set[str] = set()
