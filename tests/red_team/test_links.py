@@ -22,7 +22,7 @@ from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.privileges import take_privileges
 from agentbatch.workspace.watch.watch import RECORD as WATCHED
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
-from agentbatch.workspace.workspace import Order
+from agentbatch.workspace.workspace import Ending, Order, Snapshot
 from tests.support.red_team import House, build_house, differences
 from tests.support.workspaces import UNSANDBOXED
 
@@ -76,6 +76,31 @@ async def test_a_directory_that_became_a_link_is_not_worked_in(
         await places.make(order).start()
     assert str(house.victim) in str(error.value)
     assert differences(before, house.seal()) == []
+
+
+@pytest.mark.parametrize("swap", [swap_for_a_link, swap_its_parent])
+async def test_a_directory_that_became_a_link_is_not_looked_through_at_the_end(
+    tmp_path: Path, swap: Callable[[House], None]
+) -> None:
+    """Rights would be taken from programs there, and files be moved."""
+    house = build_house(tmp_path, "home/project")
+    places = LocalWorkspaces(
+        "r1",
+        house.runs / "runs/r1/tasks",
+        house.environ(),
+        house.rules(UNSANDBOXED),
+        secret_names=(),
+        redact=Redactor([]),
+    )
+    place = places.make(Order("b", str(house.victim), "none", {}, ("bash", "read_file"), 5.0))
+    await place.start()
+    swap(house)
+    program = house.victim / "program"
+    program.write_text("x")
+    program.chmod(0o4755)
+    left = await place.leave(Ending(False, False, Snapshot({}), Snapshot({}), "", ""))
+    assert program.stat().st_mode & 0o7777 == 0o4755
+    assert "cannot be seen" in " ".join(left.notices)
 
 
 def deep(root: Path, depth: int, name: str) -> None:

@@ -10,7 +10,7 @@ from agentbatch.config.own_environment import own_environment
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
-from agentbatch.workspace.sandbox.toolchains import programs_inside
+from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from tests.support.red_team import (
     Attempt,
@@ -101,6 +101,54 @@ async def test_without_a_sandbox_it_is_told_and_not_run_by_us(tmp_path: Path) ->
     (house.project / "x").mkdir()
     await asyncio.to_thread(remove_tree, house.project / "x")
     assert house.proofs() == []
+
+
+LATER = attempts(r"""
+== a-folder-that-was-not-there
+mkdir -p later/bin; echo evil > later/bin/git; chmod +x later/bin/git
+== a-venv-that-was-not-there
+mkdir -p later/bin; touch later/pyvenv.cfg; echo evil > later/bin/python
+== a-folder-named-from-anywhere
+mkdir -p node_modules/.bin; echo evil > node_modules/.bin/tsc
+== what-a-link-leads-to
+echo evil > src/tool
+== another-folder-for-a-link
+rm linked; mkdir linked; echo evil > linked/git
+== the-end-of-a-large-one
+printf evil | dd of=scripts/large bs=1 seek=1500000 conv=notrunc 2>/dev/null
+== only-the-right-to-run
+chmod +x scripts/notes
+""")
+
+
+@pytest.mark.parametrize("attempt", LATER, ids=lambda a: a.name)
+async def test_programs_that_others_will_find_are_told(tmp_path: Path, attempt: Attempt) -> None:
+    """Where nothing can be read-only: what is not there yet, what a link stands for, and without a sandbox."""
+    house = build_house(tmp_path, "home/project")
+    root, shared = house.project, house.home / "shared"
+    for folder in (root / "src", root / "scripts", shared):
+        folder.mkdir()
+    (root / "src/tool").write_text("mine")
+    (root / "scripts/tool").symlink_to("../src/tool")
+    (root / "scripts/large").write_bytes(b"x" * 2_000_000)
+    (root / "scripts/notes").write_text("mine")
+    (shared / "git").write_text("mine")
+    (root / "linked").symlink_to(shared)
+    names = (
+        f"{root}/later/bin",
+        "node_modules/.bin",
+        f"{root}/scripts",
+        f"{root}/linked",
+        "",
+        ".",
+        "/usr/bin",
+    )
+    path = os.pathsep.join(names)
+    begin_watch(root, programs_named(root, path), tmp_path / "task", resume=False)
+    assert end_watch(root, programs_named(root, path), tmp_path / "task") == []
+    await turn(house, [attempt], choose_sandbox("none"))
+    (told,) = end_watch(root, programs_named(root, path), tmp_path / "task")
+    assert "that your PATH or Python finds" in told
 
 
 @pytest.mark.parametrize(

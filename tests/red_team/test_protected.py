@@ -101,6 +101,8 @@ def test_what_is_protected_is_as_it_was(tmp_path: Path, attempt: Attempt) -> Non
         "rm -f conf/keys.env",
         "mv .agentbatch runs2",
         "cd ..; mv project p2; ln -s p2 project",
+        "cd ../..; mv home h2; ln -s h2 home",
+        "cd ../..; mv home h2; mkdir home; ln -s ../h2/project home/project",
     ],
 )
 async def test_without_a_sandbox_a_hidden_place_that_vanishes_ends_the_task(

@@ -1,6 +1,7 @@
 """A workspace on this machine: a directory, and a shell in it, with bubblewrap or without."""
 
 import asyncio
+import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class LocalWorkspace:
         `scratch`: that of forks and checkpoints, made when it is needed. `begun`: the directory as it was when it was
         made, before anybody worked in it."""
         self._root = root
+        self._place = os.path.realpath(root)
         self._rules = rules
         self._sandbox = sandbox
         self._env = env
@@ -192,11 +194,12 @@ class LocalWorkspace:
         return ()
 
     def _check(self) -> None:
-        """Raises UserError where a link has come into the place of the directory, and where something hidden in it has
-        gone."""
-        if self._root.is_symlink():
+        """Raises UserError where a link has come into the place of the directory or of a folder above it, and where
+        something hidden in it has gone."""
+        if os.path.realpath(self._root) != self._place:
             raise UserError(
-                f"{self._root} became a link while the task worked in it; nothing more is done there."
+                f"{self._root} became a link, or a folder above it did, while the task worked in it; nothing more is "
+                "done there."
             )
         self._sandbox.check()
 

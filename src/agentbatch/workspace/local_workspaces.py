@@ -27,7 +27,7 @@ from agentbatch.workspace.isolation.isolated_dir import (
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
-from agentbatch.workspace.sandbox.toolchains import programs_inside
+from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since
@@ -106,8 +106,7 @@ class LocalTaskWorkspace:
         self._folder = folder
         self._isolated: IsolatedDir | None = None
         self._workspace: LocalWorkspace | None = None
-        self._programs: list[Path] = []
-        """Folders in the directory whose programs others run."""
+        self._path = run.environment(order).get("PATH", "")
         self._may_go = False
         """The isolated directory's files are of no use any more."""
 
@@ -129,10 +128,10 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
-        self._programs = programs_inside(root, env.get("PATH", ""))
         if isolated is None:
-            await asyncio.to_thread(begin_watch, root, self._programs, folder, resume=order.resume)
-        guarded = [*self._programs, *await asyncio.to_thread(read_only_in, root)]
+            named = programs_named(root, self._path)
+            await asyncio.to_thread(begin_watch, root, named, folder, resume=order.resume)
+        guarded = [*programs_inside(root, self._path), *await asyncio.to_thread(read_only_in, root)]
         # A copy has none but the task's own.
         looked_at = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
         hidden = [] if order.isolation == "copy" else await asyncio.to_thread(env_files_in, looked_at)
@@ -188,8 +187,10 @@ class LocalTaskWorkspace:
         if self._order.isolation == "none":
             try:
                 root = Path(self._order.directory)
-                seen = await asyncio.to_thread(end_watch, root, self._programs, self._folder)
-            except OSError as error:
+                check_unlinked(root)
+                named = programs_named(root, self._path)
+                seen = await asyncio.to_thread(end_watch, root, named, self._folder)
+            except (OSError, UserError) as error:
                 seen = [f"What task {task_id} has left for git and PATH cannot be seen: {error}"]
             return Left(notices=tuple(seen))
         # Cancelled in the middle of `start`, it is there all the same.

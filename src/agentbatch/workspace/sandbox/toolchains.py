@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -43,9 +43,22 @@ def programs_inside(root: Path, path_variable: str) -> list[Path]:
     """Folders in the task's directory whose programs are run by others than the task: those on PATH, with the virtual
     environment that such a one is the `bin` of, and the interpreter that we are run by; resolved."""
     folders = [entry for entry in path_variable.split(os.pathsep) if entry.startswith("/")]
-    places = {os.path.realpath(folder) for folder in (*folders, sys.prefix) if os.path.isdir(folder)}
+    return _whole(
+        root, (os.path.realpath(folder) for folder in (*folders, sys.prefix) if os.path.isdir(folder))
+    )
+
+
+def programs_named(root: Path, path_variable: str) -> list[Path]:
+    """The same with those that are not there yet, that a link stands for, or that PATH names from wherever one is
+    (`node_modules/.bin`): a task may make such a one, or put another in its place."""
+    entries = (entry for entry in path_variable.split(os.pathsep) if entry)
+    named = {os.path.normpath(os.path.join(root, entry)) for entry in entries}
+    return _whole(root, {*named, *map(str, programs_inside(root, path_variable))})
+
+
+def _whole(root: Path, places: Iterable[str]) -> list[Path]:
     within = os.path.join(root, "")  # texts: each task asks, and most of what is on PATH is elsewhere
-    inside = [Path(place) for place in places if place.startswith(within)]
+    inside = {Path(place) for place in places if place.startswith(within)}
     whole = {folder.parent if (folder.parent / "pyvenv.cfg").is_file() else folder for folder in inside}
     return sorted(whole - {root})
 

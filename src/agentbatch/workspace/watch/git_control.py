@@ -137,7 +137,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 
 def digest(path: Path) -> str:
-    """Of a file's beginning and whether it may be run, of a link's target."""
+    """Of a file's beginning, whether it may be run, and of a large one its stamps; of a link's target."""
     return hashlib.sha256(_read(path)).hexdigest()
 
 
@@ -153,7 +153,11 @@ def _read(path: Path) -> bytes:
         if path.is_symlink():
             return b"link " + os.fsencode(os.readlink(path))
         with open(path, "rb", opener=open_own) as file:
-            mode = b"x" if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else b"-"
-            return mode + file.read(MAX_READ)
+            status = os.fstat(file.fileno())
+            mode = b"x" if status.st_mode & stat.S_IXUSR else b"-"
+            rest = (
+                f"{status.st_size} {status.st_ino} {status.st_ctime_ns}" if status.st_size > MAX_READ else ""
+            )
+            return mode + file.read(MAX_READ) + rest.encode()
     except OSError:
         return b""

@@ -86,7 +86,16 @@ def _programs(root: Path, folders: Sequence[Path]) -> Control:
         if inner != folder:
             paths += [folder / "pyvenv.cfg", *sorted(folder.glob("lib/python*/site-packages/*.pth"))]
             paths += sorted(folder.glob("lib/python*/site-packages/*customize.py"))
-    return {path.relative_to(root).as_posix(): digest(path) for path in paths[:MAX_PROGRAMS]}
+    return {path.relative_to(root).as_posix(): _program(root, path) for path in paths[:MAX_PROGRAMS]}
+
+
+def _program(root: Path, path: Path) -> str:
+    """Of a link to another place in the directory, what lies there too."""
+    own = digest(path)
+    if not path.is_symlink():
+        return own
+    target = os.path.realpath(path)
+    return own + digest(Path(target)) if target.startswith(os.path.join(root, "")) else own
 
 
 def _names(folder: Path) -> list[str]:
