@@ -168,10 +168,7 @@ class LocalTaskWorkspace:
             Path(order.directory),
             folder,
             task_id=order.task_id,
-            leave_out=(
-                *self._run.rules.hidden_files,
-                *await asyncio.to_thread(env_files_in, Path(order.directory)),
-            ),
+            leave_out=await self._left_out(kind),
         )
         if isolated.fresh and order.resume:
             await isolation.remove(isolated)
@@ -179,6 +176,13 @@ class LocalTaskWorkspace:
                 f"The {isolated.kind} that it was at work in is gone; --retry-failed begins it again."
             )
         return isolated
+
+    async def _left_out(self, kind: Literal["copy", "worktree"]) -> tuple[Path, ...]:
+        """What a copy must not hold. A worktree holds what git keeps, whatever its name."""
+        if kind == "worktree":
+            return ()
+        inside = await asyncio.to_thread(env_files_in, Path(self._order.directory))
+        return (*self._run.rules.hidden_files, *inside)
 
     async def leave(self, ending: Ending) -> Left:
         task_id, isolation = self._order.task_id, self._run.isolation

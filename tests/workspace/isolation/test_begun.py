@@ -72,17 +72,34 @@ async def test_it_is_what_reading_all_of_it_shows(
 
 
 async def test_what_git_converts_is_not_taken_for_what_git_keeps(
-    places: Isolation, contents: Contents, repository: Path
+    places: Isolation, repository: Path, tmp_path: Path
 ) -> None:
-    _, begun = await made(places, "worktree", repository, "t")
-    assert begun.files["sub/c.crlf"].text == "1\r\n2\r\n"
-    learnt = {}
-    for name in begun.files.keys() - {".git"}:
-        blob = git(repository, "rev-parse", f"HEAD:{name}")
-        learnt[name] = contents.of_blob(blob, executable=begun.files[name].executable)
-    others = (".git", "link", "sub/c.crlf", "sub/id.txt")
-    known = {name for name, entry in learnt.items() if entry is begun.files[name]}
-    assert known == begun.files.keys() - {*others}
+    """Not even where another file has the same blob, and the size stays."""
+    (repository / "sub/said.txt").write_text("a\n")
+    (repository / ".gitattributes").write_text(FILES[".gitattributes"] + "sub/said.txt filter=said\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "--quiet", "-m", "third")
+    said, home = tmp_path / "said", tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(f'[filter "said"]\n\tclean = echo a\n\tsmudge = cat {said}\n')
+    for number, word in enumerate(("1\n", "2\n", "3\n")):
+        said.write_text(word)
+        _, begun = await made(places, "worktree", repository, f"t{number}")
+        assert begun.files["sub/said.txt"].text == word
+        assert begun.files["sub/c.crlf"].text == "1\r\n2\r\n"
+        assert begun.files["a.txt"].text == "a\n"
+
+
+async def test_a_worktree_is_known_by_its_commit(places: Isolation, repository: Path) -> None:
+    """The user commits in between, and goes back: what is known of one commit is not taken for another's."""
+    texts = []
+    for number, text in enumerate(("a\n", "b\n", "a\n")):
+        (repository / "a.txt").write_text(text)
+        git(repository, "commit", "--quiet", "--allow-empty", "-a", "-m", "next")
+        place, begun = await made(places, "worktree", repository, f"t{number}")
+        assert begun.files == take_snapshot(place.root).files
+        texts.append(begun.files["a.txt"].text)
+    assert texts == ["a\n", "b\n", "a\n"]
 
 
 @pytest.mark.parametrize("kind", ["worktree", "copy"])

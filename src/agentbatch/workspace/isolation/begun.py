@@ -21,24 +21,44 @@ MAX_LEARNT = 16 * 1024 * 1024
 Sources = WeakValueDictionary[Path, Snapshot]
 """Directories that copies are made of, as they were seen last, while there is a copy of them."""
 
+MAX_COMMITS = 8
+"""Commits (and directories in them) whose files are remembered, the latest ones."""
 
-def look_at_worktree(git: Git, isolated: IsolatedDir, worktree: Worktree, contents: Contents) -> Snapshot:
-    """Raises GitError, OSError."""
-    blobs = {name: found for name, *found in _checked_out(git, worktree, isolated.root)}
-    given: dict[str, FileEntry] = {}
-    for name, (mode, blob) in blobs.items():
-        entry = contents.of_blob(blob, executable=mode == "100755")
-        if entry is not None:
-            given[name] = entry
-    _let_it_settle()
-    found = take_snapshot(isolated.root, left_out=True, contents=contents, given=given)
-    for name, (mode, blob) in blobs.items():
-        entry = found.files.get(name)
-        if name in given or entry is None or entry.kind != "file" or not mode.startswith("100"):
-            continue
-        if _is_blob(isolated.root / name, entry, blob):
-            contents.learn(blob, entry)
-    return found
+
+class Commits:
+    """What git checks out of the commits that worktrees begin at. Used by many threads: what is remembered is replaced
+    as a whole."""
+
+    def __init__(self, git: Git, contents: Contents) -> None:
+        self._git = git
+        self._contents = contents
+        self._known: dict[tuple[Path, str, Path], Mapping[str, FileEntry]] = {}
+        """Files that are exactly what git keeps of them, by repository, commit and directory in it."""
+
+    def look(self, isolated: IsolatedDir, worktree: Worktree) -> Snapshot:
+        """Raises GitError, OSError."""
+        inside = isolated.root.relative_to(worktree.top)
+        commit = (worktree.common, worktree.base, inside)
+        given = self._known.get(commit)
+        _let_it_settle()
+        if given is not None:
+            return take_snapshot(isolated.root, left_out=True, contents=self._contents, given=given)
+        found = take_snapshot(isolated.root, left_out=True, contents=self._contents)
+        latest = list(self._known.items())[1 - MAX_COMMITS :]
+        self._known = dict([*latest, (commit, self._unconverted(found, worktree, isolated.root))])
+        return found
+
+    def _unconverted(self, found: Snapshot, worktree: Worktree, root: Path) -> dict[str, FileEntry]:
+        """The others, whatever converts them, are read in each worktree."""
+        blobs = _checked_out(self._git, worktree, root)
+        return {
+            name: entry
+            for name, mode, blob in blobs
+            if (entry := found.files.get(name)) is not None
+            and entry.kind == "file"
+            and mode.startswith("100")
+            and _is_blob(root / name, entry, blob)
+        }
 
 
 def look_at_copy(isolated: IsolatedDir, before: Snapshot, after: Snapshot, contents: Contents) -> Snapshot:

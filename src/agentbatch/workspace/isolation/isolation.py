@@ -14,7 +14,7 @@ from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.files.diff.file_diff import describable
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
-from agentbatch.workspace.isolation.begun import Sources, look_at_copy, look_at_worktree
+from agentbatch.workspace.isolation.begun import Commits, Sources, look_at_copy
 from agentbatch.workspace.isolation.copy.apply_back import Applied, apply_back
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
@@ -46,8 +46,9 @@ class Isolation:
         self._disk = disk or DiskWork()
         self._contents = contents or Contents()
         self._sources: Sources = Sources()
+        self._commits = Commits(self._git, self._contents)
         self._latest: Snapshot | None = None
-        """A fresh directory: the next one is likely to hold the same."""
+        """A fresh copy: the next one is likely to hold the same."""
         self._applying = asyncio.Lock()
         self._repositories: dict[Path, Lock] = {}
 
@@ -87,7 +88,7 @@ class Isolation:
         if isolated.worktree is None or not isolated.fresh:
             return isolated
         try:
-            self._latest = begun = look_at_worktree(self._git, isolated, isolated.worktree, self._contents)
+            begun = self._commits.look(isolated, isolated.worktree)
         except (OSError, UserError):
             remove_unmade(self._git, isolated)
             raise

@@ -61,7 +61,7 @@ def make_worktree(
         if old is not None and phase != "making":
             tip = branch_tip(git, repository.common, old.branch)
             branch, start, base = (old.branch, tip, old.base) if tip is not None else (branch, start, base)
-        if not branch:
+        if new := not branch:
             branch = free_name(name, lambda n: branch_tip(git, repository.common, n) is not None)
         last = old.top.parent.name if old is not None else ""
         attempt = int(last) + 1 if last.isdecimal() else 1
@@ -80,7 +80,7 @@ def make_worktree(
             raise
     isolated = replace(isolated, worktree=worktree, fresh=start == base)
     try:
-        fill_worktree(git, worktree)
+        fill_worktree(git, worktree, new_branch=new)
         shutil.copy2(worktree.admin / "index", folder / MADE_INDEX)
         root.mkdir(parents=True, exist_ok=True)
         record_isolated_dir(isolated, "made")

@@ -11,7 +11,6 @@ class Contents:
 
     def __init__(self) -> None:
         self._entries: WeakValueDictionary[tuple[object, ...], FileEntry] = WeakValueDictionary()
-        self._blobs: WeakValueDictionary[tuple[str, bool], FileEntry] = WeakValueDictionary()
 
     def share(self, entry: FileEntry, old: FileEntry | None = None) -> FileEntry:
         """The one that stands for all that are equal. `old`: what was at its place before, of which a text that was
@@ -31,11 +30,3 @@ class Contents:
         if old is not None and old.text is not None and old.text == entry.text:
             entry = replace(entry, text=old.text)
         return self._entries.setdefault(key, entry)
-
-    def of_blob(self, name: str, *, executable: bool) -> FileEntry | None:
-        """A file that holds the content of this blob of git's, unconverted; None: that has not been learnt."""
-        return self._blobs.get((name, executable))
-
-    def learn(self, name: str, entry: FileEntry) -> None:
-        """`entry` holds exactly the bytes of the blob `name`."""
-        self._blobs[name, entry.executable] = entry

@@ -95,7 +95,7 @@ def take_snapshot(
             signature = again(signature) if previous is not None else signature  # read when there is room
         if len(entry.excerpt) > pieces:
             entry = replace(entry, excerpt="")
-        if contents is not None and entry is not old:
+        if contents is not None and entry is not old and entry is not given.get(name):
             entry = contents.share(entry, old)
         budget -= entry.size if entry.text is not None else 0
         pieces -= len(entry.excerpt)

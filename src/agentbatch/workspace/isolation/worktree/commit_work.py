@@ -87,9 +87,11 @@ def commit_work(
         )
     tree = git.run("write-tree", cwd=top, pinned=pinned).strip()
     worktree = _on_free_branch(git, worktree, tree)
-    commit = parent = tip(git, worktree) or worktree.base
+    at = tip(git, worktree)
+    commit = parent = at or worktree.base
     if tree != git.ask("rev-parse", f"{parent}^{{tree}}", cwd=top, pinned=pinned):
         commit = _commit(git, worktree, tree, parent, message)
+        move_branch(git, worktree, commit, at or NOTHING)
     index.unlink(missing_ok=True)
     branch = worktree.branch if commit != worktree.base else ""
     return KeptWork(branch, commit if branch else "", tuple(notes), whole=not (problem or lost or unjudged))
@@ -209,21 +211,18 @@ def _commit(git: Git, worktree: Worktree, tree: str, parent: str, message: str) 
     """By git's plumbing: it runs no hook and reads no file of the worktree."""
     pinned = worktree.pinned()
     text = "".join(c for c in message[:MAX_MESSAGE] if c in "\n\t" or c.isprintable())
-    commit = git.run(
+    return git.run(
         "commit-tree", tree, "-p", parent, "-F", "-",
         cwd=worktree.top, pinned=pinned, text=text, env=_author(git, worktree),
     ).strip()  # fmt: skip
-    old = parent if tip(git, worktree) is not None else NOTHING
-    move_branch(git, worktree, commit, old)
-    return commit
 
 
 def _author(git: Git, worktree: Worktree) -> dict[str, str]:
-    pinned = worktree.pinned()
-    if all(
-        git.ask("config", "--get", key, cwd=worktree.top, pinned=pinned)
-        for key in ("user.name", "user.email")
-    ):
+    wanted = r"^user\.(name|email)$"
+    said = git.ask("config", "-z", "--get-regexp", wanted, cwd=worktree.top, pinned=worktree.pinned())
+    # The last one of a name counts.
+    own = dict(field.partition("\n")[::2] for field in (said or "").split("\0"))
+    if own.get("user.name") and own.get("user.email"):
         return {}
     name, email = NOBODY
     return {

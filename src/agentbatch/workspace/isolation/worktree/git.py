@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,8 @@ class Git:
         passed = {name: environ[name] for name in _ALSO_PASSED if name in environ}
         self._env = {**shell_environment(environ, {**passed, **_UNATTENDED}, ())}
         self._program = shutil.which("git", path=self._env.get("PATH", os.defpath)) or "git"
-        self._known: dict[Path, tuple[object, dict[str, str]]] = {}
+        self._known: dict[Hashable, dict[str, str]] = {}
+        """What `_neutral` has found, by the settings that it found it in."""
 
     def run(
         self,
@@ -149,9 +150,8 @@ class Git:
         """Variables by which no program counts that a repository's settings name, or the files that they include.
         `where`: the option that says which; empty: the one around `cwd`."""
         signature = _settings_of(Path(where.removeprefix("--git-dir="))) if where else None
-        known = self._known.get(Path(where))
-        if known is not None and signature is not None and known[0] == signature:
-            return known[1]
+        if signature is not None and signature in self._known:
+            return self._known[signature]
         listed = [
             self._program,
             *([where] if where else []),
@@ -164,7 +164,8 @@ class Git:
         done = _finished(listed, cwd, self._env, b"")
         fields = os.fsdecode(done.stdout).split("\0")
         found = overrides(list(zip(fields[::2], fields[1::2], strict=False)))
-        self._known[Path(where)] = (signature, found)
+        if signature is not None:
+            self._known[signature] = found
         return found
 
 
@@ -180,20 +181,22 @@ def overrides(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
     return variables if chosen else {}
 
 
-def _settings_of(git_dir: Path) -> object:
-    """By which it is known that the settings have not changed; None: that cannot be known."""
+def _settings_of(git_dir: Path) -> Hashable:
+    """By which it is known that they are those that were read; all worktrees without any of their own have the
+    repository's. None: that cannot be known."""
+    own, found = git_dir / "config.worktree", []
     try:
-        places = [git_dir / "config.worktree"]
         with suppress(FileNotFoundError):
             common = (git_dir / "commondir").read_bytes()[:4096]
-            git_dir = git_dir / os.fsdecode(common).strip()
-        if b"include" in (git_dir / "config").read_bytes().lower():
-            return None
-        places += [git_dir / "config.worktree", git_dir / "config"]
-        found = [place.stat() for place in places if place.exists()]
+            git_dir = (git_dir / os.fsdecode(common).strip()).resolve()
+        for place in (git_dir / "config", *([own] if os.path.lexists(own) else [])):
+            if b"include" in place.read_bytes().lower():
+                return None
+            status = place.stat()
+            found.append((place, status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino))
     except OSError:
         return None
-    return [(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino) for status in found]
+    return tuple(found)
 
 
 def _finished(

@@ -40,6 +40,11 @@ def find_repository(git: Git, source: Path) -> Repository:
     commit."""
     at = next(place for place in (source, *source.parents) if place.is_dir())
     shown = clip(str(source), 200)
+    asked = git.ask("rev-parse", "--show-toplevel", "--git-common-dir", "HEAD^{commit}", cwd=at) or ""
+    match asked.split("\n"):
+        case [files, shared, head] if source.is_relative_to(Path(files).resolve()):
+            return Repository(Path(files).resolve(), (at / shared).resolve(), head)
+    # One by one: which of them cannot be told, or is a path with a line end in it?
     try:
         top = Path(git.run("rev-parse", "--show-toplevel", cwd=at).removesuffix("\n"))
         common = at / git.run("rev-parse", "--git-common-dir", cwd=at).removesuffix("\n")
@@ -52,10 +57,10 @@ def find_repository(git: Git, source: Path) -> Repository:
             f"isolation worktree: the git repository of {shown} says by core.worktree that its files are "
             f"in {top}. {REMEDY}"
         )
-    head = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=at)
-    if head is None:
+    commit = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=at)
+    if commit is None:
         raise UserError(f"isolation worktree: the git repository of {shown} has no commit yet. {REMEDY}")
-    return Repository(top.resolve(), common.resolve(), head)
+    return Repository(top.resolve(), common.resolve(), commit)
 
 
 def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Checked:

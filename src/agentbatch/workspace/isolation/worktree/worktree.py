@@ -111,12 +111,18 @@ def add_worktree(git: Git, repository: Repository, top: Path, start: str) -> Pat
     return admin
 
 
-def fill_worktree(git: Git, worktree: Worktree) -> None:
-    """Check its files out, and put it on its branch, which is made where there is none."""
+def fill_worktree(git: Git, worktree: Worktree, *, new_branch: bool) -> None:
+    """Check its files out, and put it on its branch, which is made where that is said to be new."""
     pinned = worktree.pinned()
     git.run("reset", "--hard", "--quiet", "--no-recurse-submodules", cwd=worktree.top, pinned=pinned)
-    if tip(git, worktree) is None:
-        move_branch(git, worktree, worktree.base, NOTHING)
+    if new_branch:
+        try:
+            move_branch(git, worktree, worktree.base, NOTHING)
+        except GitError:
+            if (
+                tip(git, worktree) != worktree.base
+            ):  # else a git that a killed run has left behind made it just now
+                raise
     git.run("symbolic-ref", "HEAD", worktree.ref, cwd=worktree.top, pinned=pinned)
 
 
