@@ -133,6 +133,12 @@ def _named_by_file(
     return found
 
 
+def unread_variables(environ: Mapping[str, str]) -> list[str]:
+    """Sentences about variables of the environment that are almost ours."""
+    known = {name for opt in options().values() for name in opt.env}
+    return [doubt.sentence for doubt in doubts(EnvFile(Path()), environ, known)]
+
+
 def _settle_doubts(
     file: EnvFile, environ: Mapping[str, str], sources: Mapping[str, str], *, here: bool
 ) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import RunCondition, list_runs, open_run, runs_folder
 from agentbatch.text import clip
 from agentbatch.workspace.files.paths import walk
@@ -30,6 +31,7 @@ class Candidate:
     """None: its database cannot be read."""
     last: float
     """Epoch second of the last thing that happened in it."""
+    resumable: bool = False
 
 
 def candidate(folder: RunFolder) -> Candidate:
@@ -37,7 +39,7 @@ def candidate(folder: RunFolder) -> Candidate:
         run = open_run(folder)
     except UserError:
         return Candidate(folder, None, folder.database.stat().st_mtime)
-    return Candidate(folder, run.condition, run.last)
+    return Candidate(folder, run.condition, run.last, kind_of(run.state.info).resumable(run.state))
 
 
 def candidates(base: Path) -> list[Candidate]:
@@ -49,11 +51,13 @@ def choose(
     runs: Sequence[Candidate], now: float, *, keep: int, older_than: float = 0.0, unfinished: bool = False
 ) -> list[Candidate]:
     """Of `runs`, the newest first, those that go: never a running one, none of the newest `keep`, none that ended less
-    than `older_than` seconds ago, and only finished ones unless `unfinished`. Pure."""
+    than `older_than` seconds ago, and only finished ones that cannot be resumed unless `unfinished`. Pure."""
     return [
         run
         for run in runs[keep:]
-        if (run.condition == "finished" or (unfinished and run.condition != "running"))
+        if (
+            (run.condition == "finished" and not run.resumable) or (unfinished and run.condition != "running")
+        )
         and now - run.last >= older_than
     ]
 

@@ -11,12 +11,13 @@ import pytest
 
 from agentbatch.cli.runs import prune
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, list_runs, runs_folder
-from agentbatch.runs.pruning import Candidate, choose, size
+from agentbatch.runs.pruning import Candidate, candidate, choose, size
 from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.isolation.worktree.git import Git
-from tests.runs.stored_runs import begin, finished, interrupted, left_behind
+from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind
 from tests.support.subcommand import run_command
 
 
@@ -223,3 +224,14 @@ async def test_a_terminal_is_asked(tmp_path: Path, answer: str, stays: int) -> N
     await finished(tmp_path)
     assert "Remove 1 run, " in on_a_terminal(tmp_path, answer)
     assert len(left(tmp_path)) == stays
+
+
+async def test_a_finished_run_that_can_be_resumed_stays_like_an_unfinished_one(tmp_path: Path) -> None:
+    store = begin(tmp_path, 1, datetime(2025, 1, 1))
+    end(store, "t0", status="error", reason="model_error", resumable=True)
+    store.emit(e.RunFinished())
+    await store.close()
+    (run,) = [candidate(folder) for folder in list_runs(tmp_path)]
+    assert (run.condition, run.resumable) == ("finished", True)
+    assert choose([run], 2e9, keep=0) == []
+    assert choose([run], 2e9, keep=0, unfinished=True) == [run]

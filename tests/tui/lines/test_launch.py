@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentbatch.api import PreparedRun
-from agentbatch.config import load_settings
+from agentbatch.config import Settings, load_settings
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.text import width
 from agentbatch.tui.lines.launch import (
@@ -24,6 +24,7 @@ from agentbatch.tui.lines.launch import (
     task_rows,
     wrong_field,
 )
+from agentbatch.tui.reading.launch_check import Place, check
 
 KEY = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
 
@@ -86,6 +87,23 @@ def test_notices_begin_with_the_rehearsal(tmp_path: Path) -> None:
     assert told[0].startswith("No key is set, and without one only the sample tasks run")
     assert told[1].startswith("2 tasks share the directory x ")
     assert not any("No key" in text for text in notices(prepared_of(tmp_path, *shared)))
+    assert ".env: line 2 is not NAME=value." in notices(
+        prepared_of(tmp_path, *shared), [".env: line 2 is not NAME=value."]
+    )
+
+
+def test_what_an_env_file_surely_means_is_on_the_screen(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AGENTBATCH_RMP=30\nnonsense\n")
+    (tmp_path / "task.json").write_text('{"tasks": [{"first_prompt": "p", "dir": "a"}]}')
+    place = Place(
+        Settings(coder_api_key="k", evaluation_api_key="k"), tmp_path, {"OPENAI_KEY": "k", "HOME": "/"}
+    )
+    notes = check(place, {}).notes
+    assert [note.partition(str(tmp_path))[2] or note for note in notes] == [
+        "/.env: line 2 is not NAME=value.",
+        "/.env: AGENTBATCH_RMP is not read; did you mean AGENTBATCH_RPM?",
+        "OPENAI_KEY is set, and is not read; did you mean OPENAI_API_KEY?",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def _named(base: Path, args: argparse.Namespace) -> list[Candidate]:
             raise UserError(
                 f"The run {run_id} is running: `agentbatch stop {run_id}` first. Nothing was removed."
             )
-        if run.condition != "finished" and not args.unfinished:
+        if (run.resumable or run.condition != "finished") and not args.unfinished:
             state = (
                 "cannot be read" if run.condition is None else f"can be resumed: `agentbatch resume {run_id}`"
             )

@@ -82,7 +82,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
     sys.stdout.write("\n".join(_table(rows)) + "\n")
     sys.stdout.write(
-        f"\nGB. Memory: one task at a time, with {CONTEXT:,} tokens. ✓ is in {folder}\n"
+        f"\nGB. Memory: one task at a time, with {CONTEXT:,} tokens. ✓ is downloaded, in\n{folder}\n"
         "Download with `agentbatch models pull NAME`, run with `agentbatch --local NAME`.\n"
     )
 

@@ -72,6 +72,11 @@ class Prompts:
         self.digest = digest.hexdigest()
         """sha256 over all templates; recorded with the run."""
 
+    @property
+    def names(self) -> Collection[str]:
+        """Of the files that are read."""
+        return self._sources.keys()
+
     def render(self, name: str, **values: object) -> str:
         """Raises UserError for what a template may not do, and where it fails on its values."""
         try:

@@ -1,14 +1,21 @@
 """Where agents/ and prompts/ are: the user's own folder first, then the checkout's, then the wheel's."""
 
+import os
+from collections.abc import Collection, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from agentbatch.errors import UserError
 from agentbatch.files import read_given
+from agentbatch.text import clip, nearest
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
 Kind = Literal["agents", "prompts"]
+
+AGENTS = ("coder.toml", "evaluator.toml")
+"""The files that are read from agents/."""
 
 
 def resource_folders(kind: Kind, folder: Path) -> list[Path]:
@@ -44,6 +51,40 @@ def find_resource(kind: Kind, name: str, folder: Path) -> Path:
             raise UserError(f"{path} is a link that leads to no file.")
     looked = ", ".join(str(f) for f in folders) or "nowhere"
     raise UserError(f"There is no {kind}/{name} (looked in {looked}).")
+
+
+MAX_LOOKED = 1_000
+"""Names in a folder that are looked at."""
+
+ALIKE = 0.75
+"""From here on a name is one of ours with a slip in it: evalutor.md and coder.tml are, and reviewer.md is not."""
+
+
+def misnamed(folder: Path, known: Mapping[Kind, Collection[str]]) -> list[str]:
+    """Sentences about files and folders that were surely meant to be read, and are not. What has another file beside it
+    under the right name is a copy. `known`: the names that are read."""
+    sentences = []
+    for kind, names in known.items():
+        found = _names(folder / kind)
+        for name in sorted(found - set(names)):
+            stem = name.lower().partition(".")[0]
+            same = next((one for one in names if one.partition(".")[0] == stem), None)
+            meant = same or nearest(name.lower(), names, cutoff=ALIKE)
+            if meant is not None and meant not in found:
+                sentences.append(f"{kind}/{clip(name, 60)} is not read; did you mean {kind}/{meant}?")
+        single = kind.removesuffix("s")
+        if not found and _names(folder / single) & set(names):
+            sentences.append(f"{single}/ is not read; did you mean {kind}/?")
+    return sentences[:10]
+
+
+def _names(folder: Path) -> set[str]:
+    """Of the files in it; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in islice(entries, MAX_LOOKED) if entry.is_file()}
+    except OSError:
+        return set()
 
 
 MAX_RESOURCE = 1024 * 1024

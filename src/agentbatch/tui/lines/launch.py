@@ -134,14 +134,14 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
     return harmless(" · ".join(parts))
 
 
-def notices(prepared: PreparedRun) -> list[str]:
-    """What should be known before the start, a harmless sentence each; the rehearsal first."""
+def notices(prepared: PreparedRun, notes: Sequence[str] = ()) -> list[str]:
+    """What should be known before the start, a harmless sentence each; the rehearsal first. `notes`: about settings."""
     words = []
     if prepared.settings.rehearsal:
         words.append(
             prepared.unplayable or f"No key is set ({REHEARSAL}). Only the sample tasks can be run so."
         )
-    return [harmless(text) for text in (*words, *prepared.warnings)]
+    return [harmless(text) for text in (*words, *notes, *prepared.warnings)]
 
 
 def earlier_line(earlier: Earlier) -> str:

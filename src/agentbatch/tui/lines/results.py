@@ -66,6 +66,8 @@ def result_line(one: Listed, columns: Columns, now: float, glyphs: Glyphs, *, ma
         return Content.assemble(mark, sign, " ", name, " ", (clip(one.brief, room), "$text-error"))
     line = one.line
     glyph, colour = _SIGNS[line.condition]
+    if line.condition == "finished" and line.completed < line.total:
+        glyph, colour = "error", "$text-warning"  # a tick is for all of them
     return Content.assemble(
         mark,
         (f"{glyphs[glyph]} {pad(line.condition, _CONDITION)}", colour),

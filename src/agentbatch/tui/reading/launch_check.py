@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agentbatch.config import Settings, load_settings
+from agentbatch.config import Settings, load
+from agentbatch.config.loading import unread_variables
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.kind import kind_of, resume_command
@@ -66,6 +67,8 @@ class Findings:
     wrong: str = ""
     """The field that the problem is about; empty: none of the screen's."""
     no_task_file: bool = False
+    notes: tuple[str, ...] = ()
+    """About settings that have no effect, or stand in for one that is missing."""
     done: str = ""
     """Why there is nothing to do: everything is up to date."""
 
@@ -75,15 +78,17 @@ def check(place: Place, chosen: Mapping[str, str]) -> Findings:
     # What came from flags and variables is taken for flags: only .env is read again, where a key may be new.
     given = {name: getattr(place.settings, name) for name in place.settings.model_fields_set}
     try:
-        settings = load_settings({**given, **chosen}, {}, place.env_file, place.folder)
-        prepared = prepare(settings, folder=place.folder, environ=place.environ, env_file=place.env_file)
+        loaded = load({**given, **chosen}, {}, place.env_file, place.folder)
+        prepared = prepare(
+            loaded.settings, folder=place.folder, environ=place.environ, env_file=place.env_file
+        )
     except NothingToDo as nothing:
         return Findings(done=str(nothing))
     except (UserError, OSError) as error:
         wrong, problem = wrong_field(str(error))
         return Findings(problem=problem, wrong=wrong, no_task_file=not place.task_file.exists())
     missing = frozenset(task.id for task in prepared.plan.tasks if not task.root.exists())
-    return Findings(prepared, missing)
+    return Findings(prepared, missing, notes=(*loaded.notes, *unread_variables(place.environ)))
 
 
 def estimate(prepared: PreparedRun, unwanted: Callable[[], bool]) -> Least | None:

@@ -13,6 +13,7 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
@@ -124,6 +125,7 @@ class PreparedRun:
             w
             for w in (
                 *self.plan.warnings(),
+                *misnamed(self.folder, {"agents": AGENTS, "prompts": self.prompts.names}),
                 self._outside(),
                 exposed,
                 changed_since_last_run(self.folder, self.own_digests),

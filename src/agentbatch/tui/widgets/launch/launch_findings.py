@@ -45,7 +45,8 @@ class LaunchFindings(Vertical):
         problem.display = bool(findings.problem or findings.done)
         problem.update(self._problem(findings))
         prepared = findings.prepared
-        words = [f"! {text}" for text in notices(prepared)] if prepared is not None else []
+        told = notices(prepared, findings.notes) if prepared is not None else []
+        words = [f"! {text}" for text in told]
         self.query_one("#notices").display = bool(words)
         self.query_one("#notices-text", Static).update("\n".join(words))
         self.query_one("#plan").display = prepared is not None
