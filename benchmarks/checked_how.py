@@ -25,7 +25,7 @@ from agentbatch.config import load_settings
 from agentbatch.errors import UserError
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
-from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 from benchmarks.competence_tasks import Checker, load_tasks
 from benchmarks.other_tasks import OtherTask, Work, check_other_tasks, load_other_tasks, write_files

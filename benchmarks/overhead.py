@@ -31,7 +31,7 @@ from agentbatch.rehearsal.faults.benchmark import (
     stepped_prompt,
 )
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
 
 EVALUATOR_CALLS = 2

@@ -28,7 +28,7 @@ from agentbatch.api import run_batch
 from agentbatch.config import load_settings
 from agentbatch.rehearsal.faults.benchmark import REPOSITORY_PROMPT
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
 from benchmarks.overhead import server
 

@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.display.display import Display
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 from tests.support.run_events import NOON
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from agentbatch.display.display import make_display
 from agentbatch.display.reports.summary import Summary
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 
 NOON = 1_800_014_400.0

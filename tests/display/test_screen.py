@@ -5,7 +5,8 @@ import pytest
 
 from agentbatch.display.screen import Row, live_step, screen
 from agentbatch.runs import events as e
-from agentbatch.runs.state import Activity, RunState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import Activity
 from agentbatch.text import width
 from agentbatch.usage import Usage
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 from tests.support.run_events import NOON, run_started
 

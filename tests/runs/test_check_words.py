@@ -16,7 +16,7 @@ from agentbatch.runs.check_words import (
     said_by,
     worth_a_line,
 )
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 
 
 def lines(*checks: tuple[e.CheckKind, bool]) -> list[e.CheckLine]:

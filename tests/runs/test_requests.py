@@ -10,7 +10,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.listing import condition, open_run
 from agentbatch.runs.log_lines import line, requests_line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.sources import read_results, run_source
 from tests.runs.requests_run import requests_run
 from tests.runs.stored_runs import finished

@@ -3,7 +3,7 @@
 from typing import Any
 
 from agentbatch.runs.listing import condition
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 
 OLD: dict[str, Any] = {
     "summary": {

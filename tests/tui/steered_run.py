@@ -15,7 +15,8 @@ from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import open_run
 from agentbatch.runs.services.background import Background, start_background
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.run import RunScreen

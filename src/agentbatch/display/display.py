@@ -11,7 +11,7 @@ from agentbatch.display.plain import PlainDisplay
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 
 
 class Display(Protocol):

@@ -8,7 +8,7 @@ from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event, ModelCallProgressed, RunStarted
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.log_lines import line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 
 
 class JsonDisplay:

@@ -5,7 +5,7 @@ from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.writer import Writer
 from agentbatch.runs.events import Event, ModelCallProgressed
 from agentbatch.runs.log_lines import line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import fold
 
 STAMP_WIDTH = 11

@@ -23,7 +23,7 @@ from agentbatch.runs.events import (
     TaskFinished,
 )
 from agentbatch.runs.log_lines import line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import fold
 
 REFRESH_SECONDS = 0.25

@@ -7,7 +7,8 @@ from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.runs.check_words import DOING
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import asleep_text, failure_text
-from agentbatch.runs.state import Activity, RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import Activity, TaskState
 from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, tokens, width
 
 Span = tuple[str, str]

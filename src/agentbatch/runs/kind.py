@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, harmless
 
 MAX_TASKS_AT_ONCE = 1000

@@ -12,7 +12,8 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import ending, kind_of
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_state, open_database
 from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.text import clip, list_names, nearest

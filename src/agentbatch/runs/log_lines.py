@@ -3,8 +3,6 @@
 import time
 
 from agentbatch.runs import events as e
-from agentbatch.runs.acceptance import accepted_words
-from agentbatch.runs.bills import total_costs
 from agentbatch.runs.check_words import (
     check_end,
     check_name,
@@ -17,7 +15,10 @@ from agentbatch.runs.check_words import (
     said_by,
 )
 from agentbatch.runs.kind import TEXT_WIDTH, ending, kind_of, run_header
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.acceptance import accepted_words
+from agentbatch.runs.state.bills import total_costs
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import (
     clip,

@@ -19,7 +19,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.control.control import Controllable, serve_commands
 from agentbatch.runs.folder import RunFolder, create_run_folder, one_at_a_time, refuse_overlap
 from agentbatch.runs.services.notify import Notifier
-from agentbatch.runs.state import seconds_at_work
+from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.files import STATE_FOLDER
-from agentbatch.runs.bills import Bill, total_costs, total_usage
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.state.bills import Bill, total_costs, total_usage
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 
 

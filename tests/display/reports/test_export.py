@@ -10,7 +10,7 @@ from agentbatch.display.reports.exports.export import EXPORT_KINDS, export, expo
 from agentbatch.display.reports.exports.markdown import plain
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import state_of
 from tests.runs.finished_run import a_finished_run

@@ -10,7 +10,7 @@ from agentbatch.display.reports.run_comparison_text import (
     total_rows,
 )
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.sources import Results, file_source
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import width

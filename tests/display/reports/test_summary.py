@@ -9,7 +9,7 @@ from agentbatch.display.json import done_record
 from agentbatch.display.reports.summary import Summary, group_causes
 from agentbatch.display.reports.summary_text import render_text
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.text import width
 from agentbatch.usage import Usage

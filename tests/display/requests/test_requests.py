@@ -24,7 +24,7 @@ from agentbatch.requests.spec.result import BatchError, BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import Run
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 
 RUN = Path("/work/.agentbatch/runs/20260101-000000-abcd")

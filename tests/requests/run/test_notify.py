@@ -11,7 +11,7 @@ import pytest
 from agentbatch.rehearsal.script import Fault
 from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import end_message, request_failure_message
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from tests.support.receiver import TOKEN, Receiver
 from tests.support.request_batches import endpoint, ran, said, the_run, under_way, write_input
 from tests.support.run_events import run_started

@@ -16,7 +16,7 @@ from agentbatch.requests.run.recording import Recording
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.kind import kind_of
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage
 from tests.support.keys import KEY

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from agentbatch.runs import events as e
 from agentbatch.runs.services.notify_messages import asleep_message, end_message, failure_message
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 from tests.support.run_events import run_started
 

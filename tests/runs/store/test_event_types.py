@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store import database
 from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store

@@ -6,7 +6,8 @@ import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import resume_command, retry_command
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.usage import Usage
 
 

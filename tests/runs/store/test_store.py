@@ -11,7 +11,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, create_run_folder
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import load_messages, load_state, open_database
 from agentbatch.runs.store.store import Store
 from agentbatch.usage import Usage

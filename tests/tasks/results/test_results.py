@@ -6,7 +6,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.files import check_writable, write_document
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.document import results_document
 from agentbatch.usage import Usage

@@ -18,7 +18,8 @@ from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.session import Engine
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare

@@ -15,7 +15,7 @@ from agentbatch.config import load_settings
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.session import Engine
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog

@@ -10,7 +10,7 @@ import pytest
 from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.signals import RunSignals
 from tests.tasks.run.verdicts import COMPLETE
 

@@ -8,7 +8,7 @@ from typing import Any
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, await_answer, post
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from tests.tasks.run.verdicts import COMPLETE
 
 

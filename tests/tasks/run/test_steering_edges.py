@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from tests.tasks.run.awkward_moments import FINISH, Hand, bash, script, task
 
 PATIENCE = 20

@@ -3,7 +3,7 @@
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.lines.filter import FilterError, parse_filter
 from tests.display.conftest import Story
 from tests.support.run_events import NOON

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import width
 from agentbatch.tui.lines.filter import parse_filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs

@@ -7,8 +7,8 @@ import pytest
 from textual.widgets import Static, TabbedContent, TabPane
 
 from agentbatch.runs import events as e
-from agentbatch.runs.bills import Bill
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs

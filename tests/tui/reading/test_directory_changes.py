@@ -10,7 +10,7 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.baseline import NAME, Baseline
 from agentbatch.tui.reading.changes_source import (
     ChangesNote,

@@ -8,9 +8,9 @@ from textual.app import App
 
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.errors import UserError
-from agentbatch.runs.bills import Bill
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.state.bills import Bill
 from agentbatch.spending.comparison import (
     Comparison,
     compare_bills,

@@ -4,7 +4,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.lines.filter import parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.task_cells import HEADS

@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import RunState, TaskState, VerdictRecord
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.transcript.block import BlockWidget

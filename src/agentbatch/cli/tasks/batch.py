@@ -17,7 +17,7 @@ from agentbatch.runs.events import Event, TaskResumed, TaskStarted
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.runs.session import Engine
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.resume.resume import what_runs
 from agentbatch.tasks.spec.plan import Plan

@@ -11,7 +11,7 @@ from agentbatch.cli.flags import read_settings
 from agentbatch.display.reports.report import STDOUT, Material, ReportKind, Wanted, write_report
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import find_run
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.results.sources import Results, find_source, read_results, run_source

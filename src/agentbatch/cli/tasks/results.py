@@ -20,7 +20,7 @@ from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import find_run, list_runs, runs_folder
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.tasks.results.sources import Results, find_source, list_sources, read_results, run_source
 from agentbatch.text import harmless

@@ -10,7 +10,7 @@ from agentbatch.display.reports.exports.export import ExportKind, export, write_
 from agentbatch.display.reports.html.page import html_page
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
 

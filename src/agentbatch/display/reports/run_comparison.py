@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agentbatch.runs.bills import merge_bills, total_cost, total_usage
 from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import ShownStatus, shown_status
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.bills import merge_bills, total_cost, total_usage
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.sources import Results
 from agentbatch.usage import Usage
 

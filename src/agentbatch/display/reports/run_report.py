@@ -11,7 +11,7 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.events import QuotaUsedUp
 from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.listing import Run, ShownStatus, runs_folder
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import harmless
 
 

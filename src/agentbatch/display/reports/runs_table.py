@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.display.reports.cost_table import clip_right
-from agentbatch.runs.bills import Bill, total_cost
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import kind_of
 from agentbatch.runs.listing import Run, RunCondition
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.bills import Bill, total_cost
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.document import cost_document, iso_time
 from agentbatch.text import age_text, clip, money, pad, width
 

@@ -10,12 +10,12 @@ from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.requests.status import counts_text, failed_lines, requests_record
 from agentbatch.display.screen import live_step
 from agentbatch.display.signs import SIGNS
-from agentbatch.runs.acceptance import tasks_accepted
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import asleep_text, failure_text, reason_text
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.acceptance import tasks_accepted
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.text import first_line
 

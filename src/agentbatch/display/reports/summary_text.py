@@ -6,12 +6,13 @@ from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Cause, Summary, group_causes
 from agentbatch.display.signs import SIGNS
-from agentbatch.runs.acceptance import tasks_accepted
-from agentbatch.runs.bills import total_cost, total_usage
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.acceptance import tasks_accepted
+from agentbatch.runs.state.bills import total_cost, total_usage
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.to_state import has_roles
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
 from agentbatch.usage import Usage

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentbatch.display.signs import SIGNS
-from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.state.acceptance import accepted_words
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
 from agentbatch.workspace.files.diff.file_diff import FileChange

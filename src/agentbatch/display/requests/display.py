@@ -14,7 +14,7 @@ from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import run_header
 from agentbatch.runs.log_lines import asleep_text
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import clip, clock_text, fold
 
 DisplayKind = Literal["live", "plain", "json", "none"]

@@ -20,7 +20,7 @@ from agentbatch.runs.services.notify_messages import (
     failed_for_good,
     failure_message,
 )
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.text import clip
 

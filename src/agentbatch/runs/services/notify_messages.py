@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from agentbatch.runs.events import QuotaUsedUp
 from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip, clock_text, counted, duration, money, tokens
 
 LISTED = 10

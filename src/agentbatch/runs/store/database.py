@@ -16,9 +16,10 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import open_own
-from agentbatch.runs.bills import merge_bills
 from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.bills import merge_bills
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.stored_json import DAMAGE, gc_paused, read_event, read_model
 from agentbatch.text import clip
 

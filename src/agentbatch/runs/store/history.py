@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentbatch.model.reply import Message
 from agentbatch.runs.events import EVENT_TYPES, Event
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.stored_json import read_event
 
 IDS_A_STATEMENT = 500

@@ -10,7 +10,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.events import Event, ModelCallProgressed
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.log_lines import line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import create_database, read_state
 from agentbatch.runs.store.viewers import is_watched
 from agentbatch.runs.store.writer import Record, Writer

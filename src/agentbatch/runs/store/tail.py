@@ -8,7 +8,8 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import RunCondition, condition
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_events, load_progress, load_state, load_task, open_database
 from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.runs.store.viewers import MARK_EVERY, mark_watched

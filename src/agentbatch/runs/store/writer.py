@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from agentbatch.files import open_own
 from agentbatch.redaction import Redactor
 from agentbatch.runs.events import Event, MessageAdded, ModelCallProgressed
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import prepare_for_writing
 
 ROWS_A_STATEMENT = 1000

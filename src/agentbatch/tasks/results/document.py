@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentbatch.runs import events as e
-from agentbatch.runs.bills import Bill, total_cost, total_usage
 from agentbatch.runs.check_words import tallies
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.bills import Bill, total_cost, total_usage
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import reading
 from agentbatch.runs.store.task_events import load_task_events
 from agentbatch.tasks.results.changes import read_changes, read_patch

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from agentbatch.runs.acceptance import AcceptedBy
 from agentbatch.runs.events import FinalStatus, Reason, Role
-from agentbatch.runs.state import VerdictRecord, VerifyRecord
+from agentbatch.runs.state.acceptance import AcceptedBy
+from agentbatch.runs.state.task_state import VerdictRecord, VerifyRecord
 
 MAX_NUMBER = 10**15
 """No token count, price or time is larger."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, condition, find_run, list_runs, open_run, require_tasks
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import clip
 

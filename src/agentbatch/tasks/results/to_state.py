@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
-from agentbatch.runs.bills import Bill, merge_bills
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.bills import Bill, merge_bills
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.shape import Entry, Result, ResultsShape, RunShape, Tokens, epoch_second
 from agentbatch.tasks.spec.task_name import TaskNames
 from agentbatch.text import clip

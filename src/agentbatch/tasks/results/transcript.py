@@ -5,7 +5,7 @@ from typing import Any
 
 from agentbatch import __version__
 from agentbatch.files import json_line
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 
 TRANSCRIPT = "coder.traj.json"
 """In the task's folder."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agentbatch.config import secret_variables
 from agentbatch.files import STATE_FOLDER
-from agentbatch.runs.state import seconds_at_work
+from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit

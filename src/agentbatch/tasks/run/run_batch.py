@@ -16,7 +16,7 @@ from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine, RunSession, open_session
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.spending.pricing import ComparisonRow, compare
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RunParts

@@ -4,7 +4,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.quota_events import QUOTA_TRIED
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.text import nearest
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import nearest
 
 Test = Callable[[TaskState, ShownStatus], bool]

@@ -10,7 +10,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
 from agentbatch.runs.log_lines import asleep_text
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, tokens, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS

@@ -7,9 +7,9 @@ from textual.content import Content
 
 from agentbatch.display.reports.results_list import Listed
 from agentbatch.display.reports.runs_table import ago
-from agentbatch.runs.bills import total_cost
 from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import RunCondition
+from agentbatch.runs.state.bills import total_cost
 from agentbatch.text import UNKNOWN, clip, money, pad, width
 from agentbatch.tui.lines.glyphs import Glyphs
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentbatch.display.screen import live_step
-from agentbatch.runs.acceptance import WORDS
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.acceptance import WORDS
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip, duration, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 

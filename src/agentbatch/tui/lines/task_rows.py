@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 from typing import Literal, get_args
 
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.lines.filter import Filter
 
 StatusOf = Callable[[TaskState], ShownStatus]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from agentbatch.runs.bills import Bill, Costs, total_cost, total_costs, total_usage
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.bills import Bill, Costs, total_cost, total_costs, total_usage
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line

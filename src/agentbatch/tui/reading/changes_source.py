@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import counted
 
 

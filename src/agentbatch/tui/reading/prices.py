@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from agentbatch.errors import UserError
-from agentbatch.runs.bills import Bill
+from agentbatch.runs.state.bills import Bill
 from agentbatch.spending.comparison import (
     Comparison,
     compare_bills,

@@ -8,7 +8,8 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import RunCondition, condition, require_tasks
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.tail import RunTail
 
 

@@ -6,7 +6,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
-from agentbatch.runs.bills import Bill, total_usage
+from agentbatch.runs.state.bills import Bill, total_usage
 from agentbatch.text import clip, counted, tokens
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import ORDERS, Order, comparison_lines

@@ -14,7 +14,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import ShownStatus, shown_status
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.filter import FilterError, parse_filter

@@ -14,7 +14,8 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.lines.filter import Filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS, HEADS, Cells, cells, column_widths, joined, outgrown

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.display.reports.html.overview import anchors
 from agentbatch.display.reports.html.page import html_page
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
 from tests.runs.finished_run import a_finished_run

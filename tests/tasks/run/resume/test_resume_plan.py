@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.runs.bills import Bill
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.run.resume.resume_plan import may_continue, resume_actions
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task

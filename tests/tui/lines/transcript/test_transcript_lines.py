@@ -8,7 +8,7 @@ import pytest
 from textual.content import Content
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import Activity, TaskState
+from agentbatch.runs.state.task_state import Activity, TaskState
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import (
     MAX_LINE,

@@ -7,7 +7,7 @@ import pytest
 from textual.widgets import Static, TabbedContent, TabPane
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, laid_out
 from agentbatch.tui.lines.transcript.verdict_text import MAX_BLOCKS, WHOLE, verdict_blocks

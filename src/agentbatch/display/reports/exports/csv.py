@@ -4,7 +4,8 @@ import csv
 import io
 
 from agentbatch.runs.check_words import counted_checks
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from agentbatch.display.reports.exports.junit import export_junit
 from agentbatch.display.reports.exports.markdown import export_markdown
 from agentbatch.errors import UserError
 from agentbatch.files import as_json, write_atomic
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.document import results_document
 from agentbatch.text import clip

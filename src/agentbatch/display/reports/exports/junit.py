@@ -14,7 +14,8 @@ from xml.etree import ElementTree as ET
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import RunState, TaskState, VerdictRecord
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import clip, money
 

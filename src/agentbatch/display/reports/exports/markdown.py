@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator, Sequence
 
 from agentbatch.display.reports.prompt_cache import cache_words
-from agentbatch.runs.acceptance import WORDS, accepted_words, tasks_accepted
-from agentbatch.runs.bills import Bill
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import RunState, TaskState, VerdictRecord
+from agentbatch.runs.state.acceptance import WORDS, accepted_words, tasks_accepted
+from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.signs import SIGNS
-from agentbatch.runs.acceptance import WORDS, tasks_accepted
-from agentbatch.runs.bills import Bill
 from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import failure_text, reason_text
-from agentbatch.runs.state import RunState, TaskState
+from agentbatch.runs.state.acceptance import WORDS, tasks_accepted
+from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens

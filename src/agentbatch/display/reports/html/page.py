@@ -13,7 +13,7 @@ from markupsafe import Markup
 from agentbatch.display.reports.html.overview import anchors, overview, row
 from agentbatch.display.reports.html.task_section import task_section
 from agentbatch.display.reports.html.words import block, line
-from agentbatch.runs.state import RunState
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
 from agentbatch.text import counted, duration, money, tokens

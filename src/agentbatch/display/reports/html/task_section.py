@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from agentbatch.display.reports.html.overview import Row, row
-from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.check_words import check_text, counted_checks, decided_by, end_word, said_by
-from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.state.acceptance import accepted_words
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import Required, required
 from agentbatch.tasks.results.records import Records
 from agentbatch.text import clip

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_messages, reading
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 

@@ -8,7 +8,7 @@ from agentbatch.model.reply import Message
 from agentbatch.runs.check_words import check_end, check_name, check_prefix
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip, first_line, harmless, tokens
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, plain_lines, row, shortened, text_lines

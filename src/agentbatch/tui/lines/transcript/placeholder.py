@@ -4,7 +4,7 @@ import json
 
 from agentbatch.files import json_object
 from agentbatch.runs import events as e
-from agentbatch.runs.state import TaskState, VerdictRecord
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.text import clip
 from agentbatch.tui.lines.transcript.blocks import Block, End, Judged, Note, Titled
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.runs import events as e
-from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.check_words import decided_by, said_by
 from agentbatch.runs.listing import ShownStatus
+from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.verdict_words import MAX_ITEMS, NOT_FOUND, Proof, required
 from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from agentbatch.runs.acceptance import accepted_words
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
-from agentbatch.runs.state import TaskState, VerdictRecord, VerifyRecord
+from agentbatch.runs.state.acceptance import accepted_words
+from agentbatch.runs.state.task_state import TaskState, VerdictRecord, VerifyRecord
 from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines

@@ -10,7 +10,7 @@ from textual.timer import Timer
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.state import TaskState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.transcript import TRANSCRIPT
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs

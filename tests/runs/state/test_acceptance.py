@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.acceptance import AcceptedBy, accepted_by, tasks_accepted
+from agentbatch.runs.state.acceptance import AcceptedBy, accepted_by, tasks_accepted
 
 
 def quoted(ref: str, where: str, *, met: bool = True) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""A run's state, folded from its events. Every screen, file and command shows a RunState."""
+
+from dataclasses import dataclass, field
+
+from agentbatch.runs import events as e
+from agentbatch.runs.state.bills import Bill, add_call, total_cost, total_usage
+from agentbatch.runs.state.task_reducer import new_task, reduce_task
+from agentbatch.runs.state.task_state import TaskState
+from agentbatch.usage import Usage
+
+
+@dataclass
+class RunState:
+    """A whole run. `apply` is the only way it changes; it does no I/O and reads no clock."""
+
+    info: e.RunStarted | None = None
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    """By task id, in task order."""
+    requests: e.RequestsProgressed | None = None
+    """How far a batch of plain requests is; None: it has not reported yet, or there is none."""
+    bills: tuple[Bill, ...] = ()
+    finished: e.RunFinished | None = None
+    notices: list[str] = field(default_factory=list)
+    last_seq: int = 0
+    paused: bool = False
+    """No task starts, and those under way stop before their next model call."""
+    quotas: dict[str, e.QuotaUsedUp] = field(default_factory=dict)
+    """Endpoints whose quota is used up, by host: their calls wait."""
+    max_concurrent: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """Tasks by status; kept so that a screen over 10,000 tasks need not count them at each event."""
+
+    def apply(self, event: e.Event) -> TaskState | None:
+        """Fold one event in; returns the task it changed, if any."""
+        self.last_seq = event.seq
+        match event:
+            case e.RunStarted():
+                self.info = event
+                self.max_concurrent = event.max_concurrent
+                self.paused = False
+                self.quotas = {}
+                self.finished = None
+                self.notices = list(event.warnings)
+            case e.RunFinished():
+                self.finished = event
+                self.quotas = {}
+            case e.QuotaUsedUp():
+                self.quotas = {**self.quotas, event.endpoint: event}
+            case e.QuotaReturned():
+                self.quotas = {host: one for host, one in self.quotas.items() if host != event.endpoint}
+            case e.Notice():
+                if event.warning:
+                    self.notices.append(event.text)
+            case e.RequestsProgressed():
+                self.requests = event
+                model = self.info.coder_model if self.info else ""
+                bill = Bill(role="request", model=model, usage=event.usage, cost=event.cost)
+                self.bills = (bill.model_copy(update={"cost_input": None, "cost_output": None}),)
+            case e.ConcurrencyChanged():
+                self.max_concurrent = event.max_concurrent
+            case e.Paused(task_id=None) | e.Resumed(task_id=None):
+                self.paused = isinstance(event, e.Paused)
+            case e.Paused(task_id=str(task_id)) | e.Resumed(task_id=str(task_id)):
+                held = self.tasks[task_id].model_copy(update={"paused": isinstance(event, e.Paused)})
+                return self.put(held)
+            case e.TaskQueued() if event.task_id not in self.tasks:
+                return self.put(new_task(event))
+            case e.TaskEvent():
+                if isinstance(event, e.ModelCallFinished):
+                    self.bills = add_call(self.bills, event)
+                before = self.tasks[event.task_id]
+                after = reduce_task(before, event)
+                if after is not before:
+                    return self.put(after)
+        return None
+
+    def put(self, task: TaskState) -> TaskState:
+        """Take a task as it is, keeping the counts true."""
+        before = self.tasks.get(task.id)
+        if before is None or before.status != task.status:
+            if before is not None:
+                self.counts[before.status] -= 1
+            self.counts[task.status] = self.counts.get(task.status, 0) + 1
+        self.tasks[task.id] = task
+        return task
+
+    def seconds(self, now: float) -> float:
+        """Wall clock of all its sessions until its end, or until `now`."""
+        if self.info is None:
+            return 0.0
+        end = self.finished.ts if self.finished is not None else now
+        return self.info.seconds_before + max(0.0, end - self.info.ts)
+
+    @property
+    def total(self) -> int:
+        """Tasks, or plain requests; also those that no event has named yet."""
+        return max(len(self.tasks), self.info.total_tasks if self.info else 0)
+
+    @property
+    def asleep(self) -> e.QuotaUsedUp | None:
+        """The quota that calls wait for, the first that is back; None: they wait for none."""
+        return min(self.quotas.values(), key=lambda quota: quota.until, default=None)
+
+    @property
+    def usage(self) -> Usage:
+        return total_usage(self.bills)
+
+    @property
+    def cost(self) -> float | None:
+        return total_cost(self.bills)
+
+    def count(self, *statuses: str) -> int:
+        return sum(self.counts.get(status, 0) for status in statuses)
+
+
+def seconds_at_work(state: RunState) -> float:
+    """Wall clock of all sessions of a run that is not running now; of one that was killed, until the last that is
+    known of it."""
+    seen = [task.finished_at or task.activity.since for task in state.tasks.values()]
+    return state.seconds(max(seen, default=0.0))

@@ -1,0 +1,188 @@
+"""What each event changes of a task. Pure."""
+
+from agentbatch.runs import events as e
+from agentbatch.runs.check_words import last_said
+from agentbatch.runs.state.acceptance import accepted_by
+from agentbatch.runs.state.bills import add_call
+from agentbatch.runs.state.task_state import Activity, ActivityKind, TaskState, VerdictRecord, VerifyRecord
+from agentbatch.text import clip
+
+MAX_SAID = 200
+"""Cells kept of the last line that a failed check printed."""
+
+MAX_FAILED = 100
+"""Failed checks of one evaluation of which that is kept."""
+
+CALLS: dict[e.Purpose, ActivityKind] = {
+    "code": "generating",
+    "compact": "generating",
+    "judge": "judging",
+    "checks": "preparing",
+}
+"""What a task does while a model is called for this."""
+
+_UNFINISHED = {"finished_at": None, "reason": None, "error": "", "resumable": False, "paused": False}
+"""A task that had ended is under way again."""
+
+
+def new_task(event: e.TaskQueued) -> TaskState:
+    return TaskState(
+        id=event.task_id,
+        index=event.index,
+        dir=event.dir,
+        first_prompt=event.first_prompt,
+        max_iterations=event.max_iterations,
+        definition=event.definition,
+        depends_on=tuple(event.depends_on),
+        max_cost=event.max_cost,
+        max_tokens=event.max_tokens,
+        since=event.seq,
+    )
+
+
+def _idle(ts: float) -> Activity:
+    return Activity(kind="idle", since=ts)
+
+
+def _after_call(task: TaskState, event: e.ModelCallFinished) -> Activity:
+    """Checks that were written are tried, until the evaluator is prepared."""
+    if event.purpose == "checks" and not task.iteration:
+        return Activity(kind="preparing", since=event.ts)
+    return _idle(event.ts)
+
+
+def _is_before_the_work(task: TaskState, event: e.ModelCallStarted) -> bool:
+    return event.purpose == "checks" and not task.iteration
+
+
+def _failed(failed: dict[str, str], event: e.CheckFinished) -> dict[str, str]:
+    """With what this check printed; one that passes, when run again, has nothing to say."""
+    key = f"{event.kind} {event.command}"
+    others = {known: said for known, said in failed.items() if known != key}
+    said = clip(last_said(event.tail), MAX_SAID)
+    if event.exit_code == 0 or not said or len(others) >= MAX_FAILED:
+        return others
+    return {**others, key: said}
+
+
+def _with_words(check: e.CheckLine, failed: dict[str, str]) -> e.CheckLine:
+    said = "" if check.passed else failed.get(f"{check.kind} {check.command}", "")
+    return check.model_copy(update={"said": said}) if said else check
+
+
+def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
+    """The task after the event. Pure: no clock, no I/O."""
+    changes: dict[str, object]
+    match event:
+        case e.TaskQueued():
+            # The bills stay: what was spent was spent.
+            return new_task(event).model_copy(
+                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
+            )
+        case e.TaskStarted() | e.TaskResumed():
+            changes = {"status": "coding", "started_at": event.ts, "looks": 0, "activity": _idle(event.ts)}
+        case e.TaskRequeued():
+            changes = {
+                **_UNFINISHED,
+                "status": "queued",
+                "started_at": None,
+                "seconds_before": event.seconds_before,
+                "max_cost": event.max_cost,
+                "max_tokens": event.max_tokens,
+                "max_iterations": event.max_iterations or task.max_iterations,
+                "activity": _idle(event.ts),
+            }
+        case e.IterationStarted():
+            changes = {
+                "status": "coding",
+                "iteration": event.iteration,
+                "failed": {},
+                "looks": 0,
+                "activity": _idle(event.ts),
+            }
+        case e.ModelCallStarted():
+            changes = {
+                "status": "evaluating" if event.role == "evaluator" else "coding",
+                "looks": task.looks + (event.purpose == "judge" or _is_before_the_work(task, event)),
+                "activity": Activity(
+                    kind=CALLS[event.purpose], purpose=event.purpose, detail=event.model, since=event.ts
+                ),
+            }
+        case e.RateLimited():
+            changes = {
+                "activity": task.activity.model_copy(
+                    update={"kind": "waiting", "detail": event.cause, "until": event.ts + event.wait}
+                )
+            }
+        case e.ModelCallRetried():
+            changes = {
+                "attempts": task.attempts + 1,
+                "activity": task.activity.model_copy(
+                    update={
+                        "kind": "retrying",
+                        "detail": event.error,
+                        "until": event.ts + event.wait,
+                        "retries": event.attempt,
+                        "tokens": 0,
+                        "text": "",
+                    }
+                ),
+            }
+        case e.ModelCallSent():
+            purpose = task.activity.purpose or ("judge" if event.role == "evaluator" else "code")
+            sent = {"kind": CALLS[purpose], "detail": "", "until": 0.0}
+            changes = {"activity": task.activity.model_copy(update=sent)}
+        case e.ModelCallProgressed():
+            progress = {"tokens": event.tokens, "text": event.text}
+            changes = {"activity": task.activity.model_copy(update=progress)}
+        case e.ModelCallFinished():
+            answered = event.usage.calls > 0
+            changes = {
+                "bills": add_call(task.bills, event),
+                "attempts": task.attempts + 1,
+                "steps": task.steps + (answered and event.purpose == "code"),
+                "activity": _after_call(task, event),
+            }
+        case e.ToolCalled():
+            changes = {
+                "activity": Activity(kind="tool", tool=event.tool, detail=event.summary, since=event.ts)
+            }
+        case e.ToolFinished() | e.EvaluatorPrepared():
+            changes = {"activity": _idle(event.ts)}
+        case e.CheckStarted():
+            changes = {
+                "status": "evaluating",
+                "looks": task.looks + 1,
+                "activity": Activity(kind="verify", check=event.kind, detail=event.command, since=event.ts),
+            }
+        case e.CheckFinished():
+            changes = {"activity": _idle(event.ts), "failed": _failed(task.failed, event)}
+            if event.kind == "verify":
+                changes["last_verify"] = VerifyRecord.model_validate(event, from_attributes=True)
+        case e.VerdictReached():
+            record = VerdictRecord.model_validate(event, from_attributes=True)
+            checks = [_with_words(check, task.failed) for check in record.checks]
+            record = record.model_copy(update={"checks": checks})
+            changes = {
+                "status": "evaluating",
+                "verdicts": (*task.verdicts, record),
+                "failed": {},
+                "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
+            }
+        case e.TaskFinished():
+            changes = {
+                "status": event.status,
+                "reason": event.reason,
+                "error": event.error,
+                "last_response": event.last_response,
+                "last_evaluation": event.last_evaluation,
+                "changed_files": event.changed_files,
+                "finished_at": event.ts,
+                "activity": _idle(event.ts),
+                "resumable": event.resumable,
+                "branch": event.branch,
+                "paused": False,
+            }
+        case _:
+            return task
+    return task.model_copy(update=changes)

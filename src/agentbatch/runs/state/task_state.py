@@ -1,0 +1,152 @@
+"""What is known of one task: folded from its events, shown by every screen, file and command."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agentbatch.runs import events as e
+from agentbatch.runs.state.acceptance import AcceptedBy
+from agentbatch.runs.state.bills import Bill, total_cost, total_usage
+from agentbatch.usage import Usage
+
+ActivityKind = Literal["idle", "generating", "judging", "preparing", "waiting", "retrying", "tool", "verify"]
+"""`preparing`: the evaluator's model writes checks, and they are tried; `verify`: a check runs, of whatever kind."""
+
+
+class Activity(BaseModel):
+    """What a task is doing now. `since` is the epoch second it began; a screen shows the time passed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ActivityKind = "idle"
+    detail: str = ""
+    tool: str = ""
+    """The tool's name, while `kind` is `tool`."""
+    check: e.CheckKind | None = None
+    """While `kind` is `verify`."""
+    purpose: e.Purpose | None = None
+    """Of the call under way, also while it waits or is retried."""
+    since: float = 0.0
+    until: float = 0.0
+    """For waiting and retrying: the expected end."""
+    retries: int = 0
+    tokens: int = 0
+    """Output tokens of the call under way, estimated; 0 until the first ones are reported."""
+    text: str = ""
+    """The end of the answer under way."""
+
+
+class VerdictRecord(BaseModel):
+    """One evaluation, as the results file lists it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    iteration: int
+    accepted: bool
+    decided_by: e.DecidedBy = "judge"
+    verdict: dict[str, object] | None
+    refusals: list[str]
+    tampering: list[str]
+    follow_up: str
+    checks: list[e.CheckLine] = []
+
+
+class VerifyRecord(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    command: str
+    exit_code: int | None
+    tail: str
+
+
+class TaskState(BaseModel):
+    """One task, as its events say. Frozen: `reduce_task` makes the next one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    index: int
+    dir: str
+    first_prompt: str
+    max_iterations: int
+    definition: str = ""
+    depends_on: tuple[str, ...] = ()
+    max_cost: float | None = None
+    """US dollars that it may spend; None: no budget of its own."""
+    max_tokens: int | None = None
+    reruns: int = 0
+    """How often it was begun again from its start."""
+    since: int = 0
+    """The number of the event that queued it, the last time."""
+    status: e.Status = "queued"
+    reason: e.Reason | None = None
+    iteration: int = 0
+    looks: int = 0
+    """Checks and calls of the evaluator's model that the evaluation under way has begun, or what comes before the
+    work."""
+    started_at: float | None = None
+    """When it last began or was resumed."""
+    finished_at: float | None = None
+    seconds_before: float = 0.0
+    """What it was at work before `started_at`, in earlier sessions of the run."""
+    activity: Activity = Activity()
+    bills: tuple[Bill, ...] = ()
+    attempts: int = 0
+    """Requests sent to models, retries included."""
+    steps: int = 0
+    """Coder calls that were answered."""
+    last_response: str = ""
+    last_evaluation: str = ""
+    error: str = ""
+    verdicts: tuple[VerdictRecord, ...] = ()
+    last_verify: VerifyRecord | None = None
+    failed: dict[str, str] = {}
+    """What the failed checks of the evaluation under way printed last, by kind and command."""
+    accepted_by: AcceptedBy | None = None
+    """Of the latest evaluation; None: it did not accept, or is of before this was known."""
+    changed_files: int = 0
+    resumable: bool = False
+    """It has ended before its end: a resumption continues it."""
+    branch: str = ""
+    """The git branch that holds its work."""
+    paused: bool = False
+    """It is held before its next model call."""
+
+    @property
+    def finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def at_its_end(self) -> bool:
+        """It has a status of its own, also one that a resumption could still change; not that of the run's end."""
+        return self.finished and not (self.resumable and self.status in ("cancelled", "skipped"))
+
+    @property
+    def begun(self) -> bool:
+        """It was at work at some time, whatever a clock that was set back says of how long."""
+        return self.started_at is not None or self.seconds_before > 0 or self.iteration > 0
+
+    @property
+    def usage(self) -> Usage:
+        return total_usage(self.bills)
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars over both roles; None when a part of it is unknown."""
+        return total_cost(self.bills)
+
+    @property
+    def tampering(self) -> list[str]:
+        return sorted({path for record in self.verdicts for path in record.tampering})
+
+    @property
+    def verified_alone(self) -> bool:
+        """No judge was asked about the latest iteration: its verify decided."""
+        return bool(self.verdicts) and self.verdicts[-1].decided_by == "verify"
+
+    def duration(self, now: float) -> float:
+        """Seconds that it was at work until its end, or until `now`; 0 before the start."""
+        if self.started_at is None:
+            return self.seconds_before
+        end = self.finished_at if self.finished_at is not None else now
+        return self.seconds_before + max(0.0, end - self.started_at)
