@@ -184,6 +184,7 @@ def test_calls_without_words_have_no_empty_text() -> None:
     [
         ('"{\\"command\\": \\"ls\\"}"', '{"command": "ls"}'),
         ('  "{}"', "{}"),
+        (json.dumps(json.dumps(json.dumps({"a": 1}))), '{"a": 1}'),
         ('"just a word"', '{"invalid_json": "\\"just a word\\""}'),
         ('"[1]"', '{"invalid_json": "\\"[1]\\""}'),
         ('"{"', '{"invalid_json": "\\"{\\""}'),

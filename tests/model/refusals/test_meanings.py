@@ -27,6 +27,11 @@ def said(message: str, **more: Any) -> dict[str, Any]:
 
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
 
+ECHOED: dict[str, Any] = {
+    "messages": [{"role": "tool", "content": json.dumps({"code": "model_not_found", "retryDelay": "3h"})}]
+}
+"""A request with what a coder has read from its own file."""
+
 
 @pytest.mark.parametrize(
     ("status", "document", "expected"),
@@ -101,6 +106,14 @@ QUOTA = "You exceeded your current quota, please check your plan and billing det
         (404, said("Not found the model kimi-9 or Permission denied", type="resource_not_found_error"), "model"),
         (400, {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"}, "model"),
         (400, said("模型不存在，请检查模型代码。", code="1211"), "model"),
+        (400, said("/chat/completions: Invalid model name passed in model=x. Call `/v1/models`", code="400"), "model"),
+        (400, {"message": "The provided model identifier is invalid."}, "model"),
+        # What repeats the request says nothing: a coder may have written it.
+        (422, {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": ECHOED}]}, "request"),
+        (422, {"detail": [{"msg": "Field required", "input": "The model `x` does not exist"}]}, "request"),
+        (400, {"error": {"message": json.dumps({"error": {"message": "bad", "request": ECHOED}})}}, "request"),
+        (429, {"error": {"message": "slow down", "request_body": ECHOED}}, "rate"),
+        (400, said("bad", failed_generation=ECHOED["messages"][0]["content"]), "malformed"),
         (404, said("No endpoints found that support tool use.", code=404), "request"),
         # What the endpoint's own model wrote and the endpoint could not read.
         (400, said("Failed to call a function.", type="invalid_request_error", code="tool_use_failed",

@@ -44,6 +44,8 @@ A_DAY = {
         ([google(A_MINUTE, SOON)], 7.0),
         (openai(json.dumps(google(A_MINUTE, SOON), indent=2), code=429), 7.0),
         ({"error": {"message": "Provider returned error", "metadata": {"raw": json.dumps(google(SOON))}}}, 7.0),
+        (openai("litellm.RateLimitError: VertexAIException - " + json.dumps(google(A_MINUTE, SOON), indent=2)), 7.0),
+        (openai(f"litellm.RateLimitError: VertexAIException - {json.dumps(google(SOON)).encode()!r}"), 7.0),
         (google(A_DAY, SOON), 24 * HOUR),  # NOW is midnight in Los Angeles
         (google({"metadata": {"quotaResetDelay": "373.801628ms"}}), 0.373801628),
         (google({"metadata": {"quotaResetTimeStamp": "2027-01-15T11:20:10Z"}}), 3 * HOUR + 1_210),

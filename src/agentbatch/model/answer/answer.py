@@ -100,6 +100,8 @@ def read_answer(body: bytes) -> Answer:
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
         raise_error(document)
+        if is_blocked(document):
+            return answer_of({}, "content_filter", read_usage(document.get("usage")))
         raise GarbageError("a document without choices")
     raise_error({"error": choice.get("error")})
     message, reason = choice.get("message"), reason_of(choice)
@@ -112,6 +114,15 @@ def read_answer(body: bytes) -> Answer:
 
 WITHOUT_MESSAGE = frozenset({"content_filter", "length"})
 """Ends of answers that may have nothing in them: Azure's filter leaves the message out."""
+
+
+def is_blocked(document: Any) -> bool:
+    """Whether the prompt was filtered before there was any choice: Gemini's promptFeedback, which gateways pass on
+    (vercel/ai #19758)."""
+    if not isinstance(document, dict):
+        return False
+    feedback = document.get("promptFeedback") or document.get("prompt_feedback")
+    return isinstance(feedback, dict) and bool(feedback.get("blockReason") or feedback.get("block_reason"))
 
 
 def reason_of(choice: Mapping[str, Any]) -> str:
@@ -180,16 +191,24 @@ def new_call_id() -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
 
 
+MAX_ENCODED = 4
+"""Times that arguments may have been encoded too often: each gateway on the way adds one."""
+
+
 def _arguments(raw: Any) -> str:
-    """As JSON text; what was encoded twice is the object that it stands for."""
+    """As JSON text; what was encoded twice or more is the object that it stands for."""
     if not isinstance(raw, str):
         return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
-    if raw.lstrip().startswith('"'):
+    inner: Any = raw
+    for _ in range(MAX_ENCODED):
+        if not isinstance(inner, str) or not inner.lstrip().startswith('"'):
+            break
         try:
-            inner = json.loads(raw)
+            inner = json.loads(inner)
         except (ValueError, RecursionError):
             return raw
-        return inner if json_object(inner) is not None else raw
+    if inner is not raw:
+        return inner if isinstance(inner, str) and json_object(inner) is not None else raw
     return raw if raw.strip() else "{}"
 
 

@@ -10,6 +10,23 @@ MAX_TEXT = 16_000
 """Characters of one value."""
 
 
+ECHOES = frozenset(
+    {
+        "input",
+        "inputvalue",
+        "messages",
+        "prompt",
+        "request",
+        "requestbody",
+        "failedgeneration",
+        "flaggedinput",
+    }
+)
+"""Names, as `Field` has them, of what repeats the request or a model's words: pydantic's `input` (vLLM, FastAPI),
+Groq's failed_generation, OpenRouter's flagged_input. A coder may have written it: a file with
+`"code": "model_not_found"` in it must not stop the run."""
+
+
 class Field(NamedTuple):
     """One value of the document. `name` is in lower case and without `-` and `_`: `retryDelay` and `retry_delay` are
     one; of a list's entry it is the list's."""
@@ -33,12 +50,24 @@ def plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
+def spoken(document: Any, depth: int = 0) -> Any:
+    """The document with nothing in its echoes: what the server says itself."""
+    if isinstance(document, dict) and depth <= MAX_DEPTH:
+        return {
+            name: "" if plain(str(name)[:100]) in ECHOES else spoken(value, depth + 1)
+            for name, value in document.items()
+        }
+    if isinstance(document, list) and depth <= MAX_DEPTH:
+        return [spoken(value, depth + 1) for value in document]
+    return None if isinstance(document, dict | list) else document
+
+
 def inner_document(text: str) -> Any:
-    """The object or list whose JSON text a value is; None for other values."""
+    """The object or list whose JSON text a value is, as `spoken`; None for other values."""
     if text.lstrip()[:1] not in ("{", "[") or len(text) > MAX_TEXT:
         return None
     try:
-        return json.loads(text, strict=False)
+        return spoken(json.loads(text, strict=False))
     except (ValueError, RecursionError):
         return None
 

@@ -233,11 +233,14 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(
         "model",
         "no such model, in words: Ollama and vLLM (404), DeepSeek 'Model Not Exist', OpenRouter 'is not a valid "
-        "model ID' (400), Google 'models/x is not found', Anthropic's not_found_error 'model: x', NVIDIA, Fireworks",
+        "model ID' (400), Google 'models/x is not found', Anthropic's not_found_error 'model: x', NVIDIA, Fireworks; "
+        "LiteLLM 'Invalid model name passed in model=x' (BerriAI/litellm#9663), Bedrock 'The provided model identifier "
+        "is invalid' (iOfficeAI/AionCore#377)",
         frozenset({400, 404, 422}),
         words=r"\bmodels?\b[^.]{0,120}(does not exist|doesn't exist|not exist|not found|isn't available"
         r"|is not available)"
         r"|not a valid model|no such model|unknown model|unrecognized model|^model: \S+\s+not_found|not found the model"
+        r"|invalid model name passed|model identifier is invalid"
         r"|no endpoints found (for|matching)|function '[^']{1,80}': not found",
     ),
 )

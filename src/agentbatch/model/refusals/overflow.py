@@ -55,6 +55,18 @@ WORDINGS: tuple[Wording, ...] = (
         rf"than|exceeds) max_seq_len (?P<limit>{_N})",
         "tabbyAPI: SillyTavern/SillyTavern#3543",
     ),
+    Wording(
+        rf"prompt_tokens \((?P<sent>{_N})\) must be less than max_seq_len \((?P<limit>{_N})",
+        "SiliconFlow: sjzar/chatlog#30",
+    ),
+    Wording(
+        rf"prompt too long: (?P<sent>{_N}) tokens exceeds max context window of (?P<limit>{_N})",
+        "oMLX: ValueCell-ai/ClawX#658",
+    ),
+    Wording(
+        rf"prompt tokens \((?P<sent>{_N})\) exceeds safe limit \((?P<limit>{_N})",
+        "Rapid-MLX: raullenchai/Rapid-MLX#400",
+    ),
     Wording(r"is greater than max_seq_len|greater than cache_size", "tabbyAPI: SillyTavern/SillyTavern#3543"),
     Wording(r"too many tokens: (total number of tokens|size limit exceeded)", "Cohere's chat"),
     Wording(

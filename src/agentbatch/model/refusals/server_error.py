@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.files import parse_json
-from agentbatch.model.refusals.fields import Field, fields_of, inner_document
+from agentbatch.model.refusals.fields import Field, fields_of, inner_document, spoken
 
 MAX_WORDS = 300
 """Characters of a server's own words that are shown to a person."""
@@ -66,7 +66,7 @@ def read_error(status: int, body: bytes) -> ServerError:
 
 def error_in(status: int, document: Any) -> ServerError | None:
     """The error object in a parsed answer, or None when there is none."""
-    fields_from = document
+    fields_from = document = spoken(document)
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):

@@ -194,6 +194,11 @@ WAIT_WORDS = (
         False,
         "GitHub Models 'Please wait 21600 seconds before retrying'",
     ),
+    WaitWords(
+        _for(r"\bretry_?delay\W{1,10}DURATION"),
+        False,
+        "LiteLLM 'VertexAIException - {…}': Google's document in the middle of its own words: Aider-AI/aider#1923",
+    ),
     WaitWords(_for(r"\b(?:available|back|renews?|refreshes)(?: again)? in DURATION"), False, "gateways"),
 )
 

@@ -9,6 +9,7 @@ from agentbatch.model.answer.answer import (
     CutError,
     GarbageError,
     answer_of,
+    is_blocked,
     raise_error,
     read_answer,
     reason_of,
@@ -153,6 +154,9 @@ class StreamedAnswer:
         choices = document.get("choices")
         if document.get("error") or not isinstance(choices, list):
             raise_error(document)
+        if not choices and is_blocked(document):
+            self._started = self.whole = True
+            self._finish_reason = "content_filter"
         self._take_usage(document.get("usage"))
         groq = document.get("x_groq")
         if isinstance(groq, dict):

@@ -12,6 +12,7 @@ from agentbatch.model.answer.answer import (
     CutError,
     GarbageError,
     RefusedError,
+    is_blocked,
     raise_error,
     reason_of,
     split_content,
@@ -53,7 +54,10 @@ def read_document(url: Url, body: bytes) -> Document:
     answers = document.get(LISTS[url])
     if not isinstance(answers, list) or not answers:
         raise_error(document)
-        raise GarbageError(f"a document without {LISTS[url]}")
+        if url != CHAT or not is_blocked(document):
+            raise GarbageError(f"a document without {LISTS[url]}")
+        answers = [{"index": 0, "message": {"role": "assistant"}, "finish_reason": "content_filter"}]
+        document = {**document, "choices": answers}
     first = answers[0] if isinstance(answers[0], dict) else {}
     reason = reason_of(first)
     if reason in GAVE_UP:
