@@ -19,6 +19,7 @@ from agentbatch.dashboard.address import listen
 from agentbatch.dashboard.server import Served, serve
 
 MARK = "AGENTBATCH_COMMAND"
+PLAIN = {"": "<title>plain</title>"}
 PATIENCE = 60.0
 """Seconds for anything that ought to be there in one or two."""
 
@@ -109,7 +110,7 @@ async def gone(dashboard: Running) -> bool:
 def main(max_tabs: str, *argv: str) -> None:
     place = listen("127.0.0.1", 0)
     access = Access(place.names)
-    served = Served(argv, Path.cwd(), os.environ, "Small <app>", int(max_tabs))
+    served = Served(argv, Path.cwd(), os.environ, "Small <app>", PLAIN.get, int(max_tabs))
     asyncio.run(
         serve(served, access, place.socket, lambda: print(place.url(access.token), flush=True))  # noqa: T201
     )

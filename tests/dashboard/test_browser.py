@@ -46,6 +46,20 @@ async def test_a_view_in_the_browser(tmp_path: Path) -> None:
             assert await gone(dashboard)
 
 
+async def test_a_narrow_screen_gets_the_plain_page_and_the_app_when_it_asks(tmp_path: Path) -> None:
+    with running(small_dashboard(), tmp_path) as dashboard:
+        async with browser() as chromium:
+            tab = await chromium.tab()
+            await tab.call(
+                "Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=True
+            )
+            await tab.go(dashboard.address)
+            assert await tab.until("document.title", lambda title: title == "plain")
+            assert await tab.value("location.pathname") == "/plain"
+            await tab.go(f"{dashboard.origin}/#full")
+            await tab.screen_with("hello from the app")
+
+
 async def test_ten_browser_tabs_opened_and_closed_at_once(tmp_path: Path) -> None:
     with running(small_dashboard(), tmp_path) as dashboard:
         async with browser() as chromium:

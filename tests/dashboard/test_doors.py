@@ -15,6 +15,8 @@ from tests.dashboard.visitor import goodbye, open_tab, open_when_free, shown, st
 ROUTES = [
     "/",
     "/ws?width=80&height=24",
+    "/plain",
+    "/plain/1",
     "/static/textual.js",
     "/static/page.js",
     "/static/",

@@ -52,7 +52,7 @@ def page_files() -> dict[str, PageFile]:
         "xterm.css": static / "css" / "xterm.css",
         "mono.ttf": static / "fonts" / "RobotoMono-VariableFont_wght.ttf",
         "mono-italic.ttf": static / "fonts" / "RobotoMono-Italic-VariableFont_wght.ttf",
-        **{name: PAGE / name for name in ("page.css", "page.js", "icon.svg")},
+        **{name: PAGE / name for name in ("page.css", "page.js", "plain.css", "icon.svg")},
     }
     return {name: PageFile(path, _TYPES[path.suffix]) for name, path in paths.items()}
 

@@ -13,9 +13,11 @@ from agentbatch.config.settings import secret_variables
 from agentbatch.dashboard.access import WRONG_TOKEN, Access, RequestHeaders
 from agentbatch.dashboard.packets import ProtocolError, parse_size
 from agentbatch.dashboard.page_files import HEADERS, page_files, page_text
+from agentbatch.dashboard.plain import Pages
 from agentbatch.dashboard.served_app import ServedApp
 from agentbatch.dashboard.served_environment import served_environment
 from agentbatch.dashboard.tab import close_tab, relay
+from agentbatch.errors import UserError
 
 MAX_TABS = 20
 """Each is a process of about 60 MB."""
@@ -40,6 +42,8 @@ class Served:
     """An app gets the allowed part of it."""
     title: str
     """The page's."""
+    plain: Pages | None = None
+    """The run without the app; None: the app shows something else."""
     max_tabs: int = MAX_TABS
 
 
@@ -58,6 +62,8 @@ class DashboardServer:
         app.add_routes(
             [
                 web.get("/", self._page, allow_head=False),
+                web.get("/plain", self._plain, allow_head=False),
+                web.get("/plain/{task}", self._plain, allow_head=False),
                 web.get("/static/{name}", self._file, allow_head=False),
                 web.get("/ws", self._tab, allow_head=False),
             ]
@@ -98,6 +104,17 @@ class DashboardServer:
         if request.query_string:  # textual.js would obey it
             return web.Response(status=303, headers={"Location": "/"})
         text = page_text(self._served.title, request.headers["Host"])
+        return web.Response(text=text, content_type="text/html", charset="utf-8")
+
+    async def _plain(self, request: web.Request) -> web.StreamResponse:
+        if self._served.plain is None:
+            raise web.HTTPNotFound
+        try:
+            text = await asyncio.to_thread(self._served.plain, request.match_info.get("task", ""))
+        except UserError as error:
+            return _sentence(500, str(error))
+        if text is None:
+            return _sentence(404, "The run has no such task. /plain lists its tasks.")
         return web.Response(text=text, content_type="text/html", charset="utf-8")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:

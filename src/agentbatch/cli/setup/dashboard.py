@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agentbatch.cli.runs.choice import chosen_run
 from agentbatch.dashboard.access import Access
 from agentbatch.dashboard.address import Listener, announcement, listen
 from agentbatch.dashboard.page_files import installed
+from agentbatch.dashboard.plain import plain_page
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import open_run, require_tasks
@@ -78,6 +80,7 @@ def dashboard(args: argparse.Namespace) -> int:
         cwd=Path.cwd(),
         environ=os.environ,
         title=f"agentbatch {folder.run_id}",
+        plain=partial(plain_page, folder),
     )
     asyncio.run(serve(served, access, listener.socket, announce))
     return 0

@@ -2,6 +2,11 @@
 
 // textual.js runs the terminal and keeps its WebSocket to itself; this page has to know why it closes.
 (() => {
+  // Fewer than 60 columns: the app cannot be read there. #full is the plain page's own link back.
+  if (window.matchMedia("(max-width: 600px)").matches && window.location.hash !== "#full") {
+    window.location.replace("/plain");
+  }
+
   const UNREACHABLE =
     "The dashboard has stopped or cannot be reached. Start it with `agentbatch dashboard` where it ran, " +
     "and open the address that it prints.";

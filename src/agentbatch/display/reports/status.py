@@ -53,37 +53,41 @@ def render_status(report: RunReport, columns: int) -> list[str]:
 
 
 def _head(report: RunReport, columns: int) -> list[str]:
+    first, *others = head_sentences(report)
+    return fold(first, columns, 4) + [part for text in others for part in fold(f"  {text}", columns, 4)]
+
+
+def head_sentences(report: RunReport) -> list[str]:
+    """How it stands with the run: its condition, where it comes from, its counts, what it took. Harmless."""
     run, state = report.run, report.run.state
     process = f" (process {run.process})" if run.process else ""
     paused = ", paused" if report.paused else ""
-    lines = fold(f"Run {clip(run.folder.run_id, 60)}: {run.condition}{process}{paused}", columns, 4)
+    texts = [f"Run {clip(run.folder.run_id, 60)}: {run.condition}{process}{paused}"]
     if report.asleep is not None:
-        lines += fold(f"  {asleep_text(report.asleep, report.now)}", columns, 4)
+        texts.append(asleep_text(report.asleep, report.now))
     if state.info is not None:
-        lines += [part for text in _origin(report, state.info) for part in fold(f"  {text}", columns, 4)]
+        texts += _origin(report, state.info)
     if state.finished is not None and state.finished.error and not run.alive:
-        lines += fold(f"  stopped: {clip(state.finished.error, 1_000)}", columns, 4)
+        texts.append(f"stopped: {clip(state.finished.error, 1_000)}")
     if run.condition == "died":
-        lines += fold("  Its engine ended without a word (killed, or a power cut).", columns, 4)
+        texts.append("Its engine ended without a word (killed, or a power cut).")
     counts = ", ".join(
         f"{sign} {report.counts[status]:,} {status}"
         for status, sign in SHOWN_SIGNS.items()
         if report.counts.get(status)
     )
     words = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
-    lines += fold(f"  {words if kind_of(state.info).has_tasks else counts_text(report)}", columns, 4)
+    texts.append(words if kind_of(state.info).has_tasks else counts_text(report))
     completed = [task.accepted_by for task in state.tasks.values() if task.status == "completed"]
     if accepted := tasks_accepted(completed):
-        lines += fold(f"  accepted: {accepted}", columns, 4)
+        texts.append(f"accepted: {accepted}")
     usage = state.usage
     mark = usage.estimated
-    lines += fold(
-        f"  tokens {tokens(usage.input, estimated=mark)} in ({tokens(usage.cached, estimated=mark)} cached), "
-        f"{tokens(usage.output, estimated=mark)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}",
-        columns,
-        4,
+    texts.append(
+        f"tokens {tokens(usage.input, estimated=mark)} in ({tokens(usage.cached, estimated=mark)} cached), "
+        f"{tokens(usage.output, estimated=mark)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}"
     )
-    return lines
+    return texts
 
 
 def _origin(report: RunReport, info: RunStarted) -> list[str]:
