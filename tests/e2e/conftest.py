@@ -1,6 +1,5 @@
 """The command as a user runs it: a process of its own, in a folder of its own, with a HOME of its own."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.support import commands
+from tests.support.keys import without_settings
 from tests.support.paths import SEARCHED
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "NO_COLOR")
-
 
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without anything that would configure agentbatch."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    return {**environ, "HOME": str(home), "COLUMNS": "80", "PATH": SEARCHED}
+    return {**without_settings(home), "COLUMNS": "80", "PATH": SEARCHED}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`agentbatch requests run` as a user runs it: its input, a server for it, and what it says."""
 
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,19 +11,16 @@ from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support import commands
 from tests.support.commands import Started
-from tests.support.keys import KEY
+from tests.support.keys import KEY, without_settings
 from tests.support.waiting import until
-
-CLEARED = ("CODER_", "OPENAI_", "EVALUATION_", "AGENTBATCH_")
 
 
 def environ_of(folder: Path, base_url: str | None) -> dict[str, str]:
     """No settings but those of this server; without one, the rehearsal model's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    own = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
+    own = {"XDG_CACHE_HOME": str(folder / "cache")}
     if base_url is not None:
         own |= {"OPENAI_API_KEY": KEY, "CODER_ENDPOINT": base_url, "CODER_MODEL": "m-test"}
-    return {**kept, **own}
+    return without_settings(folder) | own
 
 
 def command(*words: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.reading.view import open_view
 from agentbatch.tui.screens.run import RunScreen
-from tests.support.keys import KEY
+from tests.support.keys import KEY, without_settings
 from tests.support.screens import sees, until
 
 PATIENCE = 20.0
@@ -58,12 +57,7 @@ class Project:
     def __init__(self, folder: Path, base_url: str) -> None:
         self.folder = folder
         self.environ = {
-            **{
-                k: v
-                for k, v in os.environ.items()
-                if not k.startswith(("AGENTBATCH_", "CODER_", "EVALUATION_"))
-            },
-            "HOME": str(folder.parent),
+            **without_settings(folder.parent),
             "XDG_CACHE_HOME": str(folder.parent / "cache"),
             "OPENAI_API_KEY": KEY,
             "CODER_ENDPOINT": base_url,

@@ -15,6 +15,7 @@ import pytest
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
 from tests.support import commands
+from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
@@ -73,9 +74,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]  # the model plays these
     task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
     (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
-    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
-    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    project = Project(folder, without_settings(tmp_path / "home"))
     yield project
     for engine in project.engines:
         _kill(engine)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from agentbatch.cli.tasks.batch import choose_mode
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.task import Task
+from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 
 
@@ -69,8 +69,7 @@ def test_the_question_tells_what_each_mode_would_run() -> None:
 def test_on_a_terminal_that_cannot_draw_the_answer_is_what_runs(tmp_path: Path) -> None:
     sample = json.loads((CHECKOUT / "task.json").read_text(encoding="utf-8"))["tasks"]
     (tmp_path / "task.json").write_text(json.dumps({"tasks": sample[:1]}), encoding="utf-8")
-    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(cleared)} | {"HOME": str(tmp_path)}
+    environ = without_settings(tmp_path)
 
     def tmux(*arguments: str) -> str:
         command = ["tmux", "-S", str(tmp_path / "tmux"), *arguments]

@@ -1,7 +1,6 @@
 """`agentbatch resume` and `--resume`: which run is meant, which flags hold, what cannot be gone on with."""
 
 import json
-import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,9 +18,9 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, create_run_folder
 from agentbatch.runs.store.store import Store
 from tests.support import commands
+from tests.support.keys import KEY, without_settings
 from tests.support.refusing_server import refusing_server
 
-CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -37,8 +36,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def command(folder: Path) -> Iterator[Command]:
     """The command as a user runs it, at an endpoint that refuses everything: each task fails at once."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    environ |= {"HOME": str(folder.parent / "home"), "OPENAI_API_KEY": "sk-0123456789abcdef"}
+    environ = without_settings(folder.parent / "home") | {"OPENAI_API_KEY": KEY}
 
     def run(*words: str, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
         return commands.run(*words, cwd=cwd, env=environ)

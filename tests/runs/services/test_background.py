@@ -24,6 +24,7 @@ from agentbatch.runs.services.background import (
     in_the_background,
     start_background,
 )
+from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
@@ -63,9 +64,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]
     task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
     (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
-    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
-    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    project = Project(folder, without_settings(tmp_path / "home"))
     yield project
     for run in list_runs(folder):
         match = open_run(run).process

@@ -12,15 +12,8 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs import events as e
 from tests.support.keys import KEY
+from tests.tasks.run.verdicts import COMPLETE
 
-COMPLETE: dict[str, Any] = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 INCOMPLETE = {
     **COMPLETE,
     "complete": False,

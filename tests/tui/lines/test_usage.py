@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from textual.widgets import Static, TabbedContent, TabPane
 
 from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import Bill
@@ -22,7 +21,7 @@ from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
 from tests.support.results_files import OLD
 from tests.support.screens import sees, shown, until
-from tests.tui.pane_app import PaneApp, news
+from tests.tui.pane_app import HiddenPaneApp, PaneApp, news
 
 PLAIN = Glyphs(ascii=True)
 
@@ -179,30 +178,23 @@ async def test_a_hidden_pane_reads_no_prices(tmp_path: Path) -> None:
     folder = await stored_runs.finished(tmp_path)
     view, pane = open_view(folder), UsagePane()
 
-    class Tabs(PaneApp):
-        def compose(self):  # type: ignore[no-untyped-def]
-            with TabbedContent(id="tabs"):
-                with TabPane("other", id="other"):
-                    yield Static("something else")
-                with TabPane("usage", id="usage"):
-                    yield pane
-
-    async with Tabs(pane).run_test(size=(78, 24)) as pilot:
+    app = HiddenPaneApp(pane)
+    async with app.run_test(size=(78, 24)) as pilot:
         await pilot.pause()
         pane.show(view, "t0")
         pane.changed([])
         await pilot.pause(1.2)
         assert pane._drawn == ()
-        pilot.app.query_one(TabbedContent).active = "usage"
+        app.turn_to("pane")
         await sees(pilot, "claude-3-opus")
         drawn = pane._drawn
-        pilot.app.query_one(TabbedContent).active = "other"
+        app.turn_to("other")
         await sees(pilot, "something else")
         view.state.put(view.state.tasks["t0"].model_copy(update={"attempts": 77}))
         pane.changed([])
         await pilot.pause(1.2)
         assert pane._drawn == drawn
-        pilot.app.query_one(TabbedContent).active = "usage"
+        app.turn_to("pane")
         await sees(pilot, "77 requests sent")
     view.close()
 

@@ -25,6 +25,7 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.widgets.launch.launch_form import LaunchForm
 from agentbatch.tui.widgets.launch.plan_list import PlanList
+from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.screens import until
 from tests.support.waiting import until as wait_for
@@ -108,9 +109,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     folder = tmp_path / "project"
     folder.mkdir()
     (tmp_path / "home").mkdir()
-    cleared = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(cleared)}
-    project = Project(folder, {**environ, "HOME": str(tmp_path / "home")})
+    project = Project(folder, without_settings(tmp_path / "home"))
     yield project
     for run in list_runs(folder):
         process = open_run(run).process

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static, TabbedContent, TabPane
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -25,7 +24,7 @@ from agentbatch.workspace.workspace import Snapshot
 from tests.runs import stored_runs
 from tests.runs.finished_run import a_finished_run
 from tests.support.screens import sees, shown, until
-from tests.tui.pane_app import PaneApp, news
+from tests.tui.pane_app import HiddenPaneApp, PaneApp, news
 
 WROTE = {"call_id": "c", "tool": "write_file", "ok": True, "seconds": 0.1, "changed": True}
 
@@ -176,21 +175,14 @@ async def test_a_hidden_pane_does_nothing_until_it_is_seen(tmp_path: Path) -> No
     (tmp_path / "d0" / "a.py").write_text("x\n")
     view, pane = open_view(store.folder), FilesPane()
 
-    class Tabs(PaneApp):
-        def compose(self):  # type: ignore[no-untyped-def]
-            with TabbedContent(id="tabs"):
-                with TabPane("other", id="other"):
-                    yield Static("something else")
-                with TabPane("files", id="files"):
-                    yield pane
-
-    async with Tabs(pane).run_test(size=(78, 20)) as pilot:
+    app = HiddenPaneApp(pane)
+    async with app.run_test(size=(78, 20)) as pilot:
         await pilot.pause()
         pane.show(view, "t0")
         wrote(store, pane, view)
         await pilot.pause(0.5)
         assert pane._directory is None
-        pilot.app.query_one(TabbedContent).active = "files"
+        app.turn_to("pane")
         await sees(pilot, "1 file: 1 added")
     view.close()
     await store.close()

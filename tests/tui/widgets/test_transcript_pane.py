@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,18 @@ def at_end(pane: TranscriptPane) -> bool:
     return pane.max_scroll_y > 0 and pane.scroll_y == pane.max_scroll_y
 
 
+@asynccontextmanager
+async def on_screen(
+    talk: Talk, task_id: str | None = "t0", *, plain: bool = False, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[PaneApp, Pilot[None]]]:
+    """The transcript as it is so far, settled; what was said is over in the end."""
+    app = PaneApp(view_of(talk), task_id, plain=plain)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield app, pilot
+    await talk.store.close()
+
+
 def view_of(talk: Talk) -> RunView:
     talk.flush()
     return open_view(RunFolder(talk.store.folder.path))
@@ -76,6 +90,14 @@ def view_of(talk: Talk) -> RunView:
 
 def step(talk: Talk, n: int, said: str = "") -> None:
     talk.bash(f"make step-{n}", f"output of {n}\nsecond line", said=said)
+
+
+def talk_of(base: Path, steps: Iterable[int]) -> Talk:
+    talk = Talk(base)
+    talk.begin("p")
+    for n in steps:
+        step(talk, n)
+    return talk
 
 
 async def test_a_finished_task_from_its_end(tmp_path: Path) -> None:
@@ -86,9 +108,7 @@ async def test_a_finished_task_from_its_end(tmp_path: Path) -> None:
         True, verdict={"requirements": [{"text": "written", "met": True, "evidence": "seen"}], "score": 1}
     )
     talk.end()
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (_, pilot):
         screen = shown(pilot)
         for text in (
             "Iteration 1 of 4", "Write the file.", "I run it.", "▸ ✓ bash make step-1", "exit 0", "✓ Accepted",
@@ -96,17 +116,11 @@ async def test_a_finished_task_from_its_end(tmp_path: Path) -> None:
         ):  # fmt: skip
             assert text in screen
         assert "second line" not in screen
-    await talk.store.close()
 
 
 async def test_the_keyboard_goes_through_the_blocks_and_opens_them(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    step(talk, 1)
-    step(talk, 2)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, (1, 2))
+    async with on_screen(talk) as (_, pilot):
         await pilot.press("up", "up", "enter")
         await pilot.pause()
         assert "$ make step-1" in shown(pilot)
@@ -120,31 +134,20 @@ async def test_the_keyboard_goes_through_the_blocks_and_opens_them(tmp_path: Pat
         await pilot.press("down", "space")
         await pilot.pause()
         assert "output of 2" in shown(pilot)
-    await talk.store.close()
 
 
 async def test_a_click_opens_a_call(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    step(talk, 1)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, (1,))
+    async with on_screen(talk) as (app, pilot):
         (call,) = [block for block in app.query(BlockWidget) if block.place == 1]
         assert await pilot.click(call)
         await pilot.pause()
         assert "output of 1" in shown(pilot)
-    await talk.store.close()
 
 
 async def test_what_comes_up_is_followed_until_somebody_scrolls_up(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    for n in range(40):
-        step(talk, n)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, range(40))
+    async with on_screen(talk) as (app, pilot):
         pane = pane_of(pilot)
         await until(pilot, lambda: at_end(pane))
         for n in range(40, 45):
@@ -169,23 +172,16 @@ async def test_what_comes_up_is_followed_until_somebody_scrolls_up(tmp_path: Pat
         pane.follow = False
         pane.follow = True
         await until(pilot, lambda: app.told == [False, True, False, True])
-    await talk.store.close()
 
 
 async def test_the_mouse_wheel_ends_the_following_too(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    for n in range(40):
-        step(talk, n)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, range(40))
+    async with on_screen(talk) as (_, pilot):
         pane = pane_of(pilot)
         await until(pilot, lambda: at_end(pane))
         await pilot._post_mouse_events([MouseScrollUp], pane, (5, 5))
         await until(pilot, lambda: not pane.follow)
         assert not at_end(pane)
-    await talk.store.close()
 
 
 async def test_a_call_under_way_gets_its_end(tmp_path: Path) -> None:
@@ -193,25 +189,18 @@ async def test_a_call_under_way_gets_its_end(tmp_path: Path) -> None:
     talk.begin("p")
     (call_id,) = talk.say("", ("bash", {"command": "sleep 9"}))
     talk.call(call_id, "bash", "sleep 9")
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (app, pilot):
         assert "● bash sleep 9" in shown(pilot)
         assert "running" in shown(pilot)
         talk.done(call_id, "bash", "woke up", exit_code=0)
         talk.flush()
         pane_of(pilot).changed(app.view.poll())
         await until(pilot, lambda: "✓ bash sleep 9" in shown(pilot) and "exit 0" in shown(pilot))
-    await talk.store.close()
 
 
 async def test_what_came_up_while_another_pane_was_shown_is_not_missed(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    step(talk, 1)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, (1,))
+    async with on_screen(talk) as (app, pilot):
         step(talk, 2)
         talk.flush()
         app.view.poll()  # the screen gave these events to another pane
@@ -220,7 +209,6 @@ async def test_what_came_up_while_another_pane_was_shown_is_not_missed(tmp_path:
         pane_of(pilot).show(app.view, "t0")
         await until(pilot, lambda: "make step-2" in shown(pilot) and "make step-3" in shown(pilot))
         assert mounted(pilot) == [0, 1, 2, 3]
-    await talk.store.close()
 
 
 async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> None:
@@ -228,9 +216,7 @@ async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> 
     talk.begin("The very first prompt.")
     for n in range(400):
         step(talk, n)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (app, pilot):
         pane = pane_of(pilot)
         assert mounted(pilot)[-1] == 400
         await pilot.press("home")
@@ -248,17 +234,11 @@ async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> 
         assert places[0] > 0
         await pilot.press("end")
         await until(pilot, lambda: "make step-399" in shown(pilot) and at_end(pane))
-    await talk.store.close()
 
 
 async def test_earlier_blocks_come_by_a_key_and_by_a_click_and_nothing_jumps(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    for n in range(200):
-        step(talk, n)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    talk = talk_of(tmp_path, range(200))
+    async with on_screen(talk) as (app, pilot):
         pane = pane_of(pilot)
         pane.follow = False
         pane.scroll_home(animate=False, immediate=True)
@@ -279,7 +259,6 @@ async def test_earlier_blocks_come_by_a_key_and_by_a_click_and_nothing_jumps(tmp
         await until(pilot, lambda: mounted(pilot)[0] < first)
         (cursor,) = app.query(".-cursor").results(BlockWidget)
         assert cursor.place in (first - 1, first)
-    await talk.store.close()
 
 
 @pytest.mark.slow
@@ -288,9 +267,7 @@ async def test_ten_thousand_messages_hold_nothing_up(tmp_path: Path) -> None:
     talk.begin("p")
     for n in range(5_000):
         step(talk, n)
-    app = PaneApp(view_of(talk), "t1")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk, "t1") as (app, pilot):
         pane_of(pilot).show(app.view, "t0")
         deadline, turns = time.monotonic() + PATIENCE, 0
         while "make step-4999" not in shown(pilot):
@@ -300,7 +277,6 @@ async def test_ten_thousand_messages_hold_nothing_up(tmp_path: Path) -> None:
         assert turns > 3, "the app could do something else meanwhile"
         assert len(mounted(pilot)) <= MAX_MOUNTED
         assert pane_of(pilot).search("output of 17") == 111
-    await talk.store.close()
 
 
 async def test_a_search_finds_what_is_closed_and_what_is_far(tmp_path: Path) -> None:
@@ -313,9 +289,7 @@ async def test_a_search_finds_what_is_closed_and_what_is_far(tmp_path: Path) -> 
     talk.emit(e.CheckFinished(task_id="t0", command="v", exit_code=0, tail="no needle", seconds=0.1))
     for n in range(150, 250):
         step(talk, n)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (_, pilot):
         pane = pane_of(pilot)
         assert pane.search("needle") == 3
         await until(pilot, lambda: "no needle" in shown(pilot))
@@ -331,7 +305,6 @@ async def test_a_search_finds_what_is_closed_and_what_is_far(tmp_path: Path) -> 
         assert pane.search("not in it anywhere") == 0
         assert pane.search('"[') == 0
         assert pane.search("") == 0
-    await talk.store.close()
 
 
 @pytest.mark.parametrize("text", ["字", 'say "hi"', "a\\b", "caf\u00e9 x"])
@@ -340,11 +313,8 @@ async def test_a_search_for_what_json_writes_otherwise(tmp_path: Path, text: str
     talk.begin("p")
     talk.bash(f"echo {text}", "nothing", said="")
     talk.bash("true", f"got {text} back")
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (_, pilot):
         assert pane_of(pilot).search(text) == 3  # two heads and bodies of the first call, one output
-    await talk.store.close()
 
 
 async def test_the_whole_transcript_as_text(tmp_path: Path) -> None:
@@ -353,9 +323,7 @@ async def test_the_whole_transcript_as_text(tmp_path: Path) -> None:
     for n in range(120):
         step(talk, n, f"words {n}")
     talk.end()
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (app, pilot):
         text = pane_of(pilot).text()
         places = [
             text.index(word) for word in ("The prompt.", "words 0", "output of 0", "words 119", "has ended")
@@ -363,16 +331,13 @@ async def test_the_whole_transcript_as_text(tmp_path: Path) -> None:
         assert places == sorted(places)
         pane_of(pilot).show(app.view, None)
         assert pane_of(pilot).text() == ""
-    await talk.store.close()
 
 
 async def test_a_reply_that_streams_in_is_the_last_block(tmp_path: Path) -> None:
     talk = Talk(tmp_path, tasks=2)
     talk.begin("p")
     talk.emit(e.ModelCallStarted(task_id="t0", role="coder", model="m"))
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (app, pilot):
         pane = pane_of(pilot)
         for n in range(50):
             text = f"word {n} [bold]\x1b[31m"
@@ -393,7 +358,6 @@ async def test_a_reply_that_streams_in_is_the_last_block(tmp_path: Path) -> None
         pane.changed(app.view.poll())
         pane.live(app.view.state.tasks["t0"])
         await until(pilot, lambda: "The whole answer." in shown(pilot) and "word 49" not in shown(pilot))
-    await talk.store.close()
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(40, 20), (80, 24), (160, 48)])
@@ -409,9 +373,7 @@ async def test_hostile_text_is_only_text(tmp_path: Path, columns: int, rows: int
     talk.done("c0", "bash", f"{text}\n" * 3, exit_code=0, summary=text)
     talk.verdict(verdict={"requirements": [{"text": text, "met": False, "evidence": text}]}, refusals=[text])
     talk.end(status="error", reason="model_error", error=text)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(columns, rows)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk, size=(columns, rows)) as (app, pilot):
         seen = ""
         for key in ("home", "enter", "down", "enter", "down", "down", "enter", "pagedown", "pagedown", "end"):
             await pilot.press(key)
@@ -421,39 +383,29 @@ async def test_hostile_text_is_only_text(tmp_path: Path, columns: int, rows: int
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", seen)
         assert "aGFsbG8" not in seen
         assert pane_of(pilot).max_scroll_x == 0
-    await talk.store.close()
 
 
 async def test_ascii_has_no_other_signs_on_the_screen(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    for n in range(100):
-        step(talk, n)
+    talk = talk_of(tmp_path, range(100))
     talk.verdict(True)
     talk.end()
-    app = PaneApp(view_of(talk), plain=True)
-    async with app.run_test(size=(60, 15)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk, plain=True, size=(60, 15)) as (_, pilot):
         await pilot.press("up", "up", "up", "enter")
         await settled(pilot)
         rows = [row[:-1] for row in shown(pilot).splitlines()]  # the scrollbar is Textual's own
         assert all(row.isascii() for row in rows), rows
         assert "> + bash make step-98" in "\n".join(rows)
-    await talk.store.close()
 
 
 async def test_a_task_that_has_not_begun_and_then_does(tmp_path: Path) -> None:
     talk = Talk(tmp_path)
-    app = PaneApp(view_of(talk))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk) as (app, pilot):
         assert "This task has not begun. It waits for its turn." in shown(pilot)
         talk.begin("Now.")
         talk.flush()
         pane_of(pilot).changed(app.view.poll())
         await until(pilot, lambda: "Iteration 1 of 4" in shown(pilot))
         assert "has not begun" not in shown(pilot)
-    await talk.store.close()
 
 
 async def test_no_task_and_another_task(tmp_path: Path) -> None:
@@ -461,9 +413,7 @@ async def test_no_task_and_another_task(tmp_path: Path) -> None:
     talk.begin("The first task.")
     other = Talk(tmp_path, store=talk.store, task_id="t1")
     other.begin("The other task.")
-    app = PaneApp(view_of(talk), None)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(talk, None) as (app, pilot):
         assert "No task is chosen." in shown(pilot)
         for _ in range(5):  # quickly through the tasks: only the last one counts
             pane_of(pilot).show(app.view, "t0")
@@ -471,7 +421,6 @@ async def test_no_task_and_another_task(tmp_path: Path) -> None:
         await settled(pilot)
         assert "The other task." in shown(pilot)
         assert "The first task." not in shown(pilot)
-    await talk.store.close()
 
 
 async def test_a_results_file_shows_what_it_has() -> None:
@@ -517,9 +466,7 @@ async def test_a_results_file_shows_what_it_has() -> None:
 
 
 async def test_a_database_that_cannot_be_read_any_more_is_told_of(tmp_path: Path) -> None:
-    talk = Talk(tmp_path)
-    talk.begin("p")
-    step(talk, 1)
+    talk = talk_of(tmp_path, (1,))
     app = PaneApp(view_of(talk))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)

@@ -8,16 +8,9 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs import events as e
 from agentbatch.runs.store.database import open_database
+from tests.tasks.run.verdicts import COMPLETE
 
 PROGRAM = "print('世界 🙂')\n" * 40
-COMPLETE = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 WRITE = ScriptedCall(name="write_file", arguments={"path": "hello.py", "content": PROGRAM})
 RUN = ScriptedCall(name="bash", arguments={"command": "cat hello.py"})
 FINISH = ScriptedCall(name="finish", arguments={"summary": "Done."})

@@ -31,6 +31,7 @@ from agentbatch.toolcalls.probe import FILE, LINES
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.workspace.tools.toolbox import specs
 from tests.support.keys import KEY
+from tests.tasks.run.verdicts import COMPLETE
 
 TOOLS = specs(TOOLBOX)
 WHOLE = "\n".join(LINES) + "\n"
@@ -217,18 +218,10 @@ def test_which_addresses_are_private(url: str, private: bool) -> None:
 
 TASK = {"id": "t", "dir": "work", "first_prompt": "Do it."}
 WRITE = ScriptedCall(name="write_file", arguments={"path": "a.txt", "content": "x\n"})
-VERDICT = {
-    "requirements": [{"text": "does it", "met": True, "evidence": "@"}],
-    "missing": [],
-    "complete": True,
-    "blocked": False,
-    "score": 1.0,
-    "follow_up_prompt": "",
-}
 CODE = Script(
     prompt="Do it.",
     coder=[Say(calls=[WRITE, ScriptedCall(name="bash", arguments={"command": "cat a.txt"})])],
-    evaluator=[Say(verdict=VERDICT)],
+    evaluator=[Say(verdict=COMPLETE)],
 )
 
 

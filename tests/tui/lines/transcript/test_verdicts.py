@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import Static, TabbedContent, TabPane
 
 from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord, VerifyRecord
@@ -16,7 +15,7 @@ from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.verdicts_pane import VerdictsPane
 from tests.runs.finished_run import VERDICT, a_finished_run
 from tests.support.screens import sees, shown, until
-from tests.tui.pane_app import PaneApp, news
+from tests.tui.pane_app import HiddenPaneApp, PaneApp, news
 from tests.tui.transcript_run import Talk
 
 PLAIN = Glyphs(ascii=True)
@@ -239,15 +238,8 @@ async def test_a_hidden_pane_waits_until_it_is_seen(tmp_path: Path) -> None:
     talk.flush()
     view, pane = open_view(talk.store.folder), VerdictsPane()
 
-    class Tabs(PaneApp):
-        def compose(self):  # type: ignore[no-untyped-def]
-            with TabbedContent(id="tabs"):
-                with TabPane("other", id="other"):
-                    yield Static("something else")
-                with TabPane("verdicts", id="verdicts"):
-                    yield pane
-
-    async with Tabs(pane).run_test(size=(78, 20)) as pilot:
+    app = HiddenPaneApp(pane)
+    async with app.run_test(size=(78, 20)) as pilot:
         await pilot.pause()
         pane.show(view, "t0")
         pane.changed(
@@ -255,7 +247,7 @@ async def test_a_hidden_pane_waits_until_it_is_seen(tmp_path: Path) -> None:
         )
         await pilot.pause(0.3)
         assert len(pane.query(BlockWidget)) == 0
-        pilot.app.query_one(TabbedContent).active = "verdicts"
+        app.turn_to("pane")
         await sees(pilot, "Iteration 1 of 4")
     view.close()
     await talk.store.close()
