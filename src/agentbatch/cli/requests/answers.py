@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agentbatch.cli.complaints import complain
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.text import counted
@@ -47,5 +48,5 @@ def answers(args: argparse.Namespace) -> int:
     out.flush()
     failed = sum(not one.ok for one in found)
     if failed:
-        sys.stderr.write(f"agentbatch: {counted(failed, 'request')} of {len(found):,} failed.\n")
+        complain(f"{counted(failed, 'request')} of {len(found):,} failed.")
     return 1 if out.broken else 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agentbatch.cli.arguments import number, whole
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
 from agentbatch.errors import UserError
 from agentbatch.spending.pricing import Prices
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         document = {"rounds": [_document(r) for r in rounds], "stopped": problem or None}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     if problem:
-        sys.stderr.write(f"agentbatch: {problem}\n")
+        complain(problem)
     return 1 if problem or any(round_.stats.failed for round_ in rounds) else 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
 from agentbatch.cli.requests.flags import given_flags, recorded_flags
 from agentbatch.cli.runs import daemon
@@ -113,7 +114,7 @@ def _earlier(own: RequestsSettings) -> RunFolder | None:
     if own.output.exists() and not own.force:
         raise UserError(f"{own.output} exists already: name another file, or say --force.")
     if going:
-        sys.stderr.write("agentbatch: there is no batch of this input to resume: a new one starts.\n")
+        complain("there is no batch of this input to resume: a new one starts.")
     return None
 
 

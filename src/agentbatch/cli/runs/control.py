@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentbatch.cli.arguments import whole
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.runs.choice import chosen_task, running_run
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import send_command
@@ -121,6 +122,8 @@ def _of_task(name: str) -> Callable[[argparse.Namespace], int]:
 def _ask(folder: RunFolder, name: str, arguments: dict[str, Any]) -> int:
     """Ask the engine and say what it answered. Returns the exit code: 1 when it was not done."""
     answer = send_command(folder, name, arguments)
-    text = harmless(answer.text) if answer.ok else f"agentbatch: {harmless(answer.text)}"
-    (sys.stdout if answer.ok else sys.stderr).write("\n".join(fold(text, COLUMNS)) + "\n")
-    return 0 if answer.ok else 1
+    if not answer.ok:
+        complain(answer.text)
+        return 1
+    sys.stdout.write("\n".join(fold(harmless(answer.text), COLUMNS)) + "\n")
+    return 0

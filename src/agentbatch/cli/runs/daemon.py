@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentbatch.cli.complaints import complain
 from agentbatch.runs.services.background import EndedEarly, start_background
 
 
@@ -28,13 +29,11 @@ def _show(early: EndedEarly) -> int:
     code, text = early.code, early.output
     (sys.stdout if code == 0 else sys.stderr).write(text)
     if code > 0 and not text.strip():
-        sys.stderr.write(
-            f"agentbatch: the background process ended with exit code {code} before its run began, and could not say "
-            "why (is the disk full?). Without --daemon it does.\n"
+        complain(
+            f"the background process ended with exit code {code} before its run began, and could not say "
+            "why (is the disk full?). Without --daemon it does."
         )
     if code >= 0:
         return code
-    sys.stderr.write(
-        f"agentbatch: the background process was ended by signal {-code} before its run began.\n"
-    )
+    complain(f"the background process was ended by signal {-code} before its run began.")
     return 128 - code

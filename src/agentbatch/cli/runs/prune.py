@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.cli.arguments import age, whole
+from agentbatch.cli.complaints import complain
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import find_run
@@ -23,7 +24,7 @@ from agentbatch.runs.pruning import (
     size,
     sweep,
 )
-from agentbatch.text import counted, harmless
+from agentbatch.text import counted
 from agentbatch.workspace.inspection import remove_isolated_dirs
 
 DESCRIPTION = """\
@@ -96,7 +97,7 @@ def prune(args: argparse.Namespace) -> int:
     for run in going:
         problems += _remove(run.folder)
     for problem in problems:
-        sys.stderr.write(f"agentbatch: {harmless(problem)}\n")
+        complain(problem)
     if not problems:
         sys.stdout.write(f"Removed {what}.\n")
     return 1 if problems else 0

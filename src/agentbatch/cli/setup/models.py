@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from agentbatch.cli.complaints import complain
 from agentbatch.errors import UserError
 from agentbatch.local.catalogue import CATALOGUE
 from agentbatch.local.download import DownloadFailed, HubFile, pull
@@ -137,7 +138,7 @@ def _pull(given: str, folder: Path) -> int:
         path = pull(file, folder, line.show)
     except DownloadFailed as error:
         line.end()
-        sys.stderr.write(f"agentbatch: {error}\n")
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
         line.end()

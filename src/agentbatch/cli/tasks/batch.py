@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from agentbatch.api import PreparedRun, RunOutcome, run_batch
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.cli.runs.terminal import asks_for_mode
 from agentbatch.config import TEST_MODE_TASKS, Settings
@@ -44,7 +45,7 @@ def run(settings: Settings, flags: dict[str, Any], env_file: Path | None, folder
     try:
         return asyncio.run(_run(prepared, display))
     except asyncio.CancelledError:
-        sys.stderr.write("agentbatch: stopped while the model was loading; no task has begun.\n")
+        complain("stopped while the model was loading; no task has begun.")
         raise KeyboardInterrupt from None
 
 
@@ -82,7 +83,7 @@ async def _run(prepared: PreparedRun, display: Display) -> int:
             else None
         )
     if outcome.problem:
-        sys.stderr.write(f"agentbatch: {outcome.problem}\n")
+        complain(outcome.problem)
     return outcome.exit_code
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 import gc
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from agentbatch import __version__
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import add_run_flags, given_flags, read_settings
 from agentbatch.cli.help import EPILOG, HELP, USAGE, all_commands
 from agentbatch.cli.parser import CommandParser
@@ -48,7 +48,7 @@ def start(words: Sequence[str], flags: dict[str, Any], folder: RunFolder | None 
     if folder is None and (settings.resume or settings.retry_failed or settings.force):
         folder = latest_run(settings)
         if folder is None:
-            sys.stderr.write("agentbatch: there is no run of this task file to resume: a new one starts.\n")
+            complain("there is no run of this task file to resume: a new one starts.")
     if settings.daemon:
         return daemon.start(words)
     if folder is not None and settings.display == "tui":

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.runs.choice import matching_task
 from agentbatch.display.reports.task_report import render_task
 from agentbatch.display.writer import Writer
@@ -87,7 +88,7 @@ def _patch(folder: Path | None, task_id: str, *, safe: bool) -> str:
     except OSError as error:
         raise cannot_be("read", folder / PATCH, error) from None
     if not text:
-        sys.stderr.write(f"agentbatch: {task_id} changed nothing.\n")
+        complain(f"{task_id} changed nothing.")
     return "".join(map(_safe, text.splitlines(keepends=True))) if safe else text
 
 

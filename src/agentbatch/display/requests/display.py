@@ -84,7 +84,7 @@ class RequestsDisplay:
             self._drawn = True
         elif self._name == "plain" and self._clock() - self._shown >= LINE_EVERY:
             self._shown = self._clock()
-            self._err.line(self._asleep + progress_line(progress, detailed=True))
+            self._complain(self._asleep + progress_line(progress, detailed=True), 4)
 
     def on_failure(self, result: BatchResult) -> None:
         self._failures += 1
