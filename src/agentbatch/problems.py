@@ -105,7 +105,9 @@ def _figure(value: object) -> object:
 
 
 def in_one(where: str, sentences: Sequence[str]) -> str:
-    """One mistake as a line, several below each other. `where`: the file, or what else they are in."""
+    """One mistake as a line, several below each other. `where`: the file, or what else they are in. What is wrong in
+    two places in the same words, as a setting of both roles, is told once."""
+    sentences = [*dict.fromkeys(sentences)]
     if len(sentences) == 1:
         return f"{where}: {sentences[0]}"
     shown = [f"  {sentence}" for sentence in sentences[:MOST_PROBLEMS]]

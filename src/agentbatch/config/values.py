@@ -84,6 +84,9 @@ def _check_url(value: str) -> str:
         raise ValueError("the key in this address was not kept; give the whole address again")
     if not valid or re.search(r"\s", value):
         raise ValueError("must be a URL like https://host/v1 or http://localhost:8000/v1")
+    call = re.search(r"/(chat/completions|completions|responses|embeddings)/?$", parts.path)
+    if call:
+        raise ValueError(f"is the address of one kind of call; the endpoint is what stands before /{call[1]}")
     return value.rstrip("/")
 
 

@@ -82,6 +82,7 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "id": "名" * 100}), "must take at most 240 bytes"),
         (tasks({"first_prompt": "x", "dir": "x" * 300}), "must have names of at most 240 bytes"),
         (tasks({"first_prompt": "x", "dir": "~/x"}), "~ is not expanded here"),
+        (tasks({"first_prompt": "x", "dir": "$HOME/x"}), "$ is not expanded here"),
         (tasks({"first_prompt": "half \ud800"}), "\\ud800 is half of a surrogate pair"),
         (tasks(5), "line 3, column 5: tasks[0]: must be an object, not 5"),
         (

@@ -85,8 +85,10 @@ class Task(BaseModel):
     def _check_dir(cls, value: str) -> str:
         if "\0" in value:
             raise ValueError("must not have a NUL character")
-        if value.startswith("~"):
-            raise ValueError("~ is not expanded here; write the whole path, or one relative to the task file")
+        if value.startswith(("~", "$")):
+            raise ValueError(
+                f"{value[0]} is not expanded here; write the whole path, or one relative to the task file"
+            )
         if any(len(part.encode("utf-8")) > MAX_NAME for part in value.split("/")):
             raise ValueError(f"must have names of at most {MAX_NAME} bytes")
         return value
