@@ -190,3 +190,11 @@ def test_the_names_cost_what_genai_prices_says(capsys: pytest.CaptureFixture[str
         provider, reference = names[row["model"]]
         theirs = calc_price(used, reference, provider_id=provider)
         assert row["totalCost"] == pytest.approx(float(theirs.total_price)), row["model"]
+
+
+def test_a_run_without_tokens_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    none = {"totalTokens": 0, "promptTokens": 0, "completionTokens": 0, "calls": 0}
+    assert run(results(tmp_path / "r.json", **none)) == 0
+    assert capsys.readouterr().out == (
+        "0 input tokens, 0 output tokens, 0 calls\nno tokens were used: there is nothing to compare\n"
+    )

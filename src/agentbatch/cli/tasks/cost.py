@@ -191,6 +191,9 @@ def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_
     )
     if actual is not None:
         out.line(f"the run itself cost {money(actual)}")
+    if not usage.total:
+        out.line("no tokens were used: there is nothing to compare")
+        return
     out.line("")
     for text in render_comparison(rows, 80, actual):
         out.line(text)
