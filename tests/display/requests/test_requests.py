@@ -114,6 +114,7 @@ def test_odd_figures_are_told_and_none_divides_by_zero() -> None:
         text_of(outcome(stats=stats(ended_at=601.0))).splitlines()[1].startswith("time 10:00, 0.0 requests/s")
     )
     assert "at most 3 of 3 at once" in text_of(outcome(peak=9, ceiling=3))
+    assert "at most 1 of 10 at once" in text_of(outcome(stats=empty)), "one call"
 
 
 def test_long_lists_are_cut_and_hostile_text_is_only_text() -> None:

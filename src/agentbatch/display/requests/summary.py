@@ -54,10 +54,10 @@ def _counts(outcome: RequestsOutcome) -> str:
 def _session(stats: BatchStats, peak: int, ceiling: int) -> list[str]:
     if not stats.attempts:
         return ["0 calls"]
+    most = min(peak, ceiling, stats.attempts)  # `peak` is what was allowed
     reasked = f", {stats.reasked:,} asked again for their schema" if stats.reasked else ""
     return [
-        f"time {_time(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {min(peak, ceiling):,} of {ceiling:,} "
-        "at once",
+        f"time {_time(stats.elapsed)}, {stats.rate:.1f} requests/s, at most {most:,} of {ceiling:,} at once",
         f"latency {stats.latency}",
         f"queue wait {stats.wait}",
         f"{counted(stats.attempts, 'call')}, {counted(stats.retries, 'retry', 'retries')}, "
