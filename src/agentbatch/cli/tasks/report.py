@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.cli.flags import read_settings
-from agentbatch.display.reports.report import STDOUT, Material, ReportKind, Wanted, write_report
+from agentbatch.display.reports.material import Material
+from agentbatch.display.reports.report import STDOUT, ReportKind, Wanted, write_report
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import find_run
 from agentbatch.runs.state.run_state import RunState

@@ -1,14 +1,20 @@
 """A page: what it says, and that nothing foreign acts in it."""
 
+import json
+import posixpath
 from html.parser import HTMLParser
 
 import pytest
 
 from agentbatch.display.reports.html.overview import anchors
-from agentbatch.display.reports.html.page import html_page
+from agentbatch.display.reports.html.page import html_file, html_folder
+from agentbatch.display.reports.material import Material
+from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
+from agentbatch.workspace.files.diff.file_diff import FileChange
 from tests.runs.finished_run import a_finished_run
 from tests.support.run_events import NOON
 
@@ -38,7 +44,7 @@ class Page(HTMLParser):
 
 def page_of(state: RunState) -> str:
     rows = [ComparisonRow("gpt-9", 0.02, 0.04, 0.06), ComparisonRow("nobody-knows", None, None, None)]
-    return "".join(html_page(state, NOON + 100, "", rows, Records(None)))
+    return "".join(html_file(Material(state, NOON + 100, comparison=rows)))
 
 
 def test_a_page_says_what_became_of_the_run_and_of_its_tasks() -> None:
@@ -114,21 +120,86 @@ def evil_run() -> RunState:
     return state
 
 
-def test_hostile_text_is_text() -> None:
-    good, evil = Page(page_of(a_finished_run())), page_of(evil_run())
-    page = Page(evil)
-    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in good.tags} | {"q", "br"}
-    assert len(page.all("script")) == 1
-    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
-    assert "{{ 7*7 }}" in page.text
-    assert not [sign for sign in "\x00\x1b\u202e\ud800" if sign in evil]
+class Kept(Records):
+    """Of every task the same."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(None)
+        self._text = text
+
+    def changes(self, task_id: str) -> list[FileChange]:
+        lines = ("@@ -1,1 +1,1 @@", f"-{self._text}", f"+{self._text}", " same")
+        return [
+            FileChange(self._text, "100644", "100644", lines),
+            FileChange("b", "", "100644", note=self._text),
+        ]
+
+    def events(self, task: TaskState) -> list[e.Event]:
+        call = {
+            "id": "a",
+            "function": {"name": self._text, "arguments": json.dumps({self._text: self._text})},
+        }
+        said = {"role": "assistant", "content": self._text, "reasoning": self._text, "tool_calls": [call]}
+        asked = {"role": "user", "content": self._text}
+        answer = {"role": "tool", "content": self._text, "tool_call_id": "a"}
+        ended = e.ToolFinished(task_id=task.id, call_id="a", tool="x", ok=True, seconds=1, summary=self._text)
+        check = e.CheckFinished(task_id=task.id, command=self._text, exit_code=1, tail=self._text, seconds=1)
+        told = [
+            e.MessageAdded(task_id=task.id, index=place, message=message)
+            for place, message in enumerate((asked, said, answer))
+        ]
+        return [*told, ended, check]
+
+
+def test_changes_and_transcript() -> None:
+    page = Page("".join(html_file(Material(a_finished_run(), NOON, records=Kept("make test")))))
+    text = " ".join(page.text.split())
+    assert "make test changed +1 −1 @@ -1,1 +1,1 @@ -make test +make test same b added make test" in text
+    assert (
+        "Transcript told to the coder make test coder make test thoughts 9 characters make test "
+        "make test make test make test 1.0s make test make test answer make test "
+        "verify: make test exit 1 1.0s command make test output make test"
+    ) in text
+
+
+def test_hostile_changes_and_transcripts_are_text_too() -> None:
+    for records in (Records(None), Kept(EVIL)):
+        evil = "".join(html_file(Material(evil_run(), NOON, records=records)))
+        good = Page("".join(html_file(Material(a_finished_run(), NOON, records=Kept("x")))))
+        page = Page(evil)
+        assert {tag for tag, _ in page.tags} <= {tag for tag, _ in good.tags} | {"q", "br"}
+        assert len(page.all("script")) == len(page.all("style")) == 1
+        assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+        assert "{{ 7*7 }}" in page.text
+        assert not [sign for sign in "\x00\x1b\u202e\ud800" if sign in evil]
+
+
+def test_a_folder_has_a_page_a_task_and_all_links_lead_somewhere() -> None:
+    pages = {
+        name: "".join(text) for name, text in html_folder(Material(evil_run(), NOON, records=Kept(EVIL)))
+    }
+    assert len(pages) == 1 + 5
+    for name, text in pages.items():
+        page = Page(text)
+        assert "src" not in {name for _, attrs in page.tags for name in attrs}
+        for link in (str(attrs["href"]) for attrs in page.all("a")):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+            assert link.startswith("#") or place in pages
+
+
+def test_transcripts_for_which_there_is_no_room_are_left_out() -> None:
+    text = "".join(html_file(Material(a_finished_run(), NOON, records=Kept("x" * 100)), 1_000))
+    assert (text.count(">Transcript<"), text.count("The transcript is left out")) == (1, 3)
 
 
 @pytest.mark.parametrize(
     ("ids", "found"),
     [
         (["a", "b.c-d_1"], ["task-a", "task-b.c-d_1"]),
-        (["a b", "a-b", 'x"y', "é"], ["task-a-b-1", "task-a-b", "task-x-y-3", "task---4"]),
+        (
+            ["a b", "a-b", "A-b", 'x"y', "é"],
+            ["task-a-b-1", "task-a-b", "task-A-b-3", "task-x-y-4", "task---5"],
+        ),
     ],
 )
 def test_every_task_has_a_link_of_its_own(ids: list[str], found: list[str]) -> None:

@@ -1,6 +1,7 @@
 """A run as a text for others: Markdown to read, CSV for a spreadsheet, JSON for a program, JUnit for a CI system."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -51,7 +52,7 @@ def export_name(name: str, kind: ExportKind) -> str:
 def write_export(path: Path, text: str | Iterable[str], *, overwrite: bool = False) -> None:
     """Raises UserError when the file is there already and nobody said `overwrite`, or when it cannot be written."""
     shown = clip(str(path), 300)
-    try:
+    with _told(shown):
         if path.is_dir():
             raise UserError(f"{shown} is a folder; name a file.")
         if path.exists() and not path.is_file():
@@ -59,6 +60,28 @@ def write_export(path: Path, text: str | Iterable[str], *, overwrite: bool = Fal
         if not overwrite and (path.exists() or path.is_symlink()):
             raise UserError(f"{shown} exists already; nothing was written over it.")
         write_atomic(path, text)
+
+
+def write_folder(
+    folder: Path, files: Iterable[tuple[str, str | Iterable[str]]], *, overwrite: bool = False
+) -> None:
+    """`files`: by their names in the folder, ours alone. Raises as `write_export`, also for a folder that holds
+    anything."""
+    shown = clip(str(folder), 300)
+    with _told(shown):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{shown} is a file; name a folder.")
+        if not overwrite and folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{shown} holds something already; nothing was written into it.")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files:
+            write_atomic(folder / name, text)
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         cause = (error.strerror if isinstance(error, OSError) else None) or error
         raise UserError(f"{shown} cannot be written: {cause}.") from None

@@ -5,6 +5,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from agentbatch.display.reports.cost_table import cost_ratio
+from agentbatch.display.reports.html.charts import (
+    Bars,
+    Lines,
+    bar_widths,
+    ended_lines,
+    iteration_bars,
+    share_bars,
+)
+from agentbatch.display.reports.material import Material
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Status
@@ -28,11 +38,6 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-class Share(NamedTuple):
-    status: Status | str
-    number: int
-
-
 class Overview(NamedTuple):
     title: str
     moment: str
@@ -40,14 +45,18 @@ class Overview(NamedTuple):
     notes: list[str]
     """What is to be known before anything else is read."""
     figures: list[Figure]
-    shares: list[Share]
+    shares: list[tuple[str, int]]
     """Tasks by status, without those of which there are none."""
+    share_bars: Bars | None
+    iterations: Bars
+    ended: Lines | None
     origin: list[Figure]
     bills: list[tuple[str, ...]]
     """Role, model, input, cached, output, reasoning, calls, cost."""
     total: tuple[str, ...]
-    comparison: list[tuple[str, ...]]
-    """Model, input, output, total: US dollars, the cheapest first."""
+    comparison: list[tuple[str, str, str, str, str, float]]
+    """Model, input, output, total, how many times what `against` says, a bar in percent; the cheapest first."""
+    against: str
     remarks: list[str]
     """Below the bill."""
     warnings: list[str]
@@ -55,7 +64,7 @@ class Overview(NamedTuple):
 
 class Row(NamedTuple):
     number: int
-    anchor: str
+    link: str
     name: str
     status: str
     sign: str
@@ -67,15 +76,17 @@ class Row(NamedTuple):
     estimated: bool
 
 
-def overview(state: RunState, now: float, title: str, comparison: Sequence[ComparisonRow]) -> Overview:
+def overview(material: Material) -> Overview:
+    state, now = material.state, material.now
     info, usage = state.info, state.usage
     total, completed = state.total, state.count("completed")
     accepted = tasks_accepted(task.accepted_by for task in state.tasks.values() if task.status == "completed")
-    shares = [Share(status, number) for status in ENDED if (number := state.count(status))]
-    open_tasks = total - sum(share.number for share in shares)
-    ordered = sorted(comparison, key=lambda row: float("inf") if row.cost is None else row.cost)
+    shares: list[tuple[str, int]] = [(status, number) for status in ENDED if (number := state.count(status))]
+    if (rest := total - sum(number for _, number in shares)) > 0:
+        shares.append(("not finished", rest))
+    tasks = list(state.tasks.values())
     return Overview(
-        title=clip((info.run_id if info else "") or title or "A run", 200),
+        title=clip((info.run_id if info else "") or material.title or "A run", 200),
         moment=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)) if now > 0 else "",
         notes=list(_notes(state)),
         figures=[
@@ -85,14 +96,15 @@ def overview(state: RunState, now: float, title: str, comparison: Sequence[Compa
             Figure("tokens", tokens(usage.total, estimated=usage.estimated, narrow=True), _in_and_out(usage)),
             Figure("cost", money(state.cost)),
         ],
-        shares=[*shares, *([Share("not finished", open_tasks)] if open_tasks > 0 else [])],
+        shares=shares,
+        share_bars=share_bars(shares) if shares else None,
+        iterations=iteration_bars(tasks),
+        ended=ended_lines(state, now),
         origin=list(_origin(state)),
-        bills=[_bill(bill) for bill in state.bills],
+        bills=[bill_row(bill) for bill in state.bills],
         total=("total", "", *_counts(usage), money(state.cost)),
-        comparison=[
-            (clip(row.model, 80), money(row.cost_input), money(row.cost_output), money(row.cost))
-            for row in (ordered if usage.total else [])
-        ],
+        comparison=list(_comparison(material.comparison, state.cost)) if usage.total else [],
+        against="this run" if state.cost else "the cheapest",
         remarks=list(_remarks(usage)),
         warnings=[clip(text, 1_000) for text in dict.fromkeys(state.notices)],
     )
@@ -132,7 +144,17 @@ def _in_and_out(usage: Usage) -> str:
     return f"{tokens(usage.input, narrow=True)} in, {tokens(usage.output, narrow=True)} out"
 
 
-def _bill(bill: Bill) -> tuple[str, ...]:
+def _comparison(
+    rows: Sequence[ComparisonRow], actual: float | None
+) -> Iterator[tuple[str, str, str, str, str, float]]:
+    ordered = sorted(rows, key=lambda row: float("inf") if row.cost is None else row.cost)
+    base = actual or min((row.cost for row in ordered if row.cost), default=0.0)
+    for row, percent in zip(ordered, bar_widths([row.cost for row in ordered]), strict=True):
+        costs = (money(row.cost_input), money(row.cost_output), money(row.cost))
+        yield clip(row.model, 80), *costs, cost_ratio(row.cost, base), percent
+
+
+def bill_row(bill: Bill) -> tuple[str, ...]:
     known = bill.model != UNKNOWN_MODEL
     names = (bill.role, clip(bill.model, 80)) if known else (UNKNOWN, UNKNOWN)
     return (*names, *_counts(bill.usage), money(bill.cost))
@@ -150,10 +172,10 @@ def _remarks(usage: Usage) -> Iterator[str]:
         yield "≈ some figures are estimates: calls were cut short, or the endpoint reported none."
 
 
-def row(task: TaskState, anchor: str, now: float) -> Row:
+def row(task: TaskState, link: str, now: float) -> Row:
     return Row(
         number=task.index + 1,
-        anchor=anchor,
+        link=link,
         name=clip(task.id, 200),
         status=task.status,
         sign=SIGNS[task.status],
@@ -180,8 +202,10 @@ def anchors(tasks: Iterable[TaskState]) -> dict[str, str]:
     for task in tasks:
         plain = re.sub(r"[^\w.\-]+", "-", task.id, flags=re.ASCII)[:80]
         name = f"task-{plain}"
-        if plain != task.id or name in taken:
+        if (
+            plain != task.id or name.lower() in taken
+        ):  # files are named so too, on disks that know no capitals
             name = f"{name}-{task.index + 1}"
-        taken.add(name)
+        taken.add(name.lower())
         found[task.id] = name
     return found

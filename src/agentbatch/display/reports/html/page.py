@@ -1,39 +1,72 @@
-"""A run as one HTML file that needs nothing else: read from disk, light or dark, on a phone or a wide screen."""
+"""A run as one HTML file that needs nothing else, or as a folder of pages, read from disk, light or dark."""
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 
-from jinja2 import FunctionLoader, StrictUndefined
+from jinja2 import FunctionLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from agentbatch.display.reports.html.overview import anchors, overview, row
-from agentbatch.display.reports.html.task_section import task_section
+from agentbatch.display.reports.html.task_section import Section, task_section
+from agentbatch.display.reports.html.transcript_view import size_of
 from agentbatch.display.reports.html.words import block, line
-from agentbatch.runs.state.run_state import RunState
-from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.tasks.results.records import Records
+from agentbatch.display.reports.material import Material
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import counted, duration, money, tokens
 
+MAX_TRANSCRIPTS = 30_000_000
+"""A browser opens a file with so many characters in a few seconds. A folder has all transcripts."""
 
-def html_page(
-    state: RunState, now: float, title: str, comparison: Sequence[ComparisonRow], records: Records
-) -> Iterator[str]:
-    """In parts: a run of thousands of tasks is never in memory as a whole."""
-    tasks = sorted(state.tasks.values(), key=lambda task: task.index)
-    names = anchors(tasks)
-    return (
-        _environment()
-        .get_template("report.html")
-        .generate(
-            run=overview(state, now, title, comparison),
-            rows=[row(task, names[task.id], now) for task in tasks],
-            sections=(task_section(task, names[task.id], records, now) for task in tasks),
-        )
+INDEX, PAGES = "index.html", "tasks"
+"""Of a folder: the overview, and where the tasks' pages are."""
+
+
+def html_file(material: Material, room: int = MAX_TRANSCRIPTS) -> Iterator[str]:
+    """In parts: a run of thousands of tasks is never in memory as a whole. `room`: characters of all transcripts.
+
+    Raises UserError for a run that is damaged.
+    """
+    tasks, names, now = material.tasks, anchors(material.tasks), material.now
+    rows = [row(task, f"#{names[task.id]}", now) for task in tasks]
+    return _page("report.html").generate(
+        run=overview(material),
+        rows=rows,
+        sections=_sections(material, names, room),
     )
+
+
+def html_folder(material: Material) -> Iterator[tuple[str, Iterator[str]]]:
+    """The files, by their names in the folder: the overview, then a page a task. Raises as `html_file`."""
+    tasks, names, now = material.tasks, anchors(material.tasks), material.now
+    run = overview(material)
+    rows = [row(task, f"{PAGES}/{names[task.id]}.html", now) for task in tasks]
+    yield INDEX, _page("report.html").generate(run=run, rows=rows, sections=None)
+    around: list[TaskState | None] = [None, *tasks, None]
+    for task, before, after in zip(tasks, around, around[2:], strict=False):
+        near = [
+            (word, f"{names[one.id]}.html") for word, one in (("previous", before), ("next", after)) if one
+        ]
+        section = task_section(task, names[task.id], material)
+        yield (
+            f"{PAGES}/{names[task.id]}.html",
+            _page("task_page.html").generate(run=run, section=section, near=near),
+        )
+
+
+def _sections(material: Material, names: dict[str, str], room: int) -> Iterator[Section]:
+    """Short transcripts still find a place when a long one has none."""
+    for task in material.tasks:
+        section = task_section(task, names[task.id], material, room)
+        room -= size_of(section.transcript)
+        yield section
+
+
+def _page(name: str) -> Template:
+    return _environment().get_template(name)
 
 
 @lru_cache(maxsize=1)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from agentbatch.display.reports.html.overview import Row, row
+from agentbatch.display.reports.html.overview import Row, bill_row, row
+from agentbatch.display.reports.html.transcript_view import Entry, entries, size_of
+from agentbatch.display.reports.material import Material
 from agentbatch.runs.check_words import check_text, counted_checks, decided_by, end_word, said_by
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import Required, required
-from agentbatch.tasks.results.records import Records
+from agentbatch.tasks.results.steps import steps
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff.file_diff import FileChange
 
@@ -20,6 +22,8 @@ MAX_FILES = 200
 """Of a task's changes."""
 MAX_DIFF = 200_000
 """Characters of a task's diffs."""
+MAX_TRANSCRIPT = 5_000_000
+"""Characters of one."""
 
 
 class Check(NamedTuple):
@@ -59,6 +63,7 @@ class File(NamedTuple):
 
 
 class Section(NamedTuple):
+    anchor: str
     row: Row
     dir: str
     branch: str
@@ -69,12 +74,21 @@ class Section(NamedTuple):
     iterations: list[Iteration]
     files: list[File]
     more_files: int
+    bills: list[tuple[str, ...]]
+    """As the run's (`Overview.bills`)."""
+    transcript: list[Entry]
+    left_out: bool
+    """The transcript is too long for where the section stands."""
 
 
-def task_section(task: TaskState, anchor: str, records: Records, now: float) -> Section:
-    changes = records.changes(task.id)
+def task_section(task: TaskState, anchor: str, material: Material, room: int = MAX_TRANSCRIPT) -> Section:
+    """`room`: characters that its transcript may take. Raises UserError for a run that is damaged."""
+    changes = material.records.changes(task.id)
+    transcript = list(entries(steps(material.records.events(task))))
+    fits = size_of(transcript) <= room
     return Section(
-        row=row(task, anchor, now),
+        anchor=anchor,
+        row=row(task, f"#{anchor}", material.now),
         dir=task.dir or ".",
         branch=task.branch,
         prompt=task.first_prompt,
@@ -83,6 +97,9 @@ def task_section(task: TaskState, anchor: str, records: Records, now: float) -> 
         iterations=[_iteration(record) for record in task.verdicts],
         files=list(files(changes)),
         more_files=max(0, len(changes) - MAX_FILES),
+        bills=[bill_row(bill) for bill in task.bills],
+        transcript=transcript if fits else [],
+        left_out=not fits,
     )
 
 

@@ -13,8 +13,12 @@ def line(text: str, cells: int = LINE) -> str:
 
 
 def block(text: str, most: int = BLOCK) -> str:
-    """With its beginning and its end, where it is longer than `most`."""
-    if len(text) > most:
-        gone = len(text) - most
-        text = f"{text[: most * 2 // 3]}\n… {gone:,} characters are left out here …\n{text[-(most // 3) :]}"
-    return harmless_block(text)
+    return harmless_block(cut(text, most))
+
+
+def cut(text: str, most: int) -> str:
+    """Its beginning and its end, where it is longer than `most`."""
+    if len(text) <= most:
+        return text
+    gone = f"… {len(text) - most:,} characters are left out here …"
+    return f"{text[: most * 2 // 3]}\n{gone}\n{text[-(most // 3) :]}"

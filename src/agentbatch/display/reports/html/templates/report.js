@@ -13,7 +13,8 @@ function show() {
   rows.forEach((row, place) => {
     const status = known.has(row.dataset.status) ? row.dataset.status : "not finished";
     const hidden = !wanted.has(status) || !texts[place].includes(word);
-    row.hidden = sections[place].hidden = hidden;
+    row.hidden = hidden;
+    if (sections[place]) sections[place].hidden = hidden;
     shown += hidden ? 0 : 1;
   });
   document.querySelector("#shown").textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} tasks`;
