@@ -15,16 +15,13 @@ import pytest
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import ENGINE_LOG, READY_FD
 from tests.support import commands
+from tests.support.engines import end_engines, held_project
 from tests.support.keys import without_settings
-from tests.support.paths import CHECKOUT
 from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
 """Seconds before a test gives up waiting for another process."""
-
-HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
-"""A check that ends when the test says so."""
 
 
 @dataclass
@@ -68,26 +65,10 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    folder = tmp_path / "project"
-    (folder / "t").mkdir(parents=True)
-    (tmp_path / "home").mkdir()
-    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]  # the model plays these
-    task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
-    (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
+    folder = held_project(tmp_path)
     project = Project(folder, without_settings(tmp_path / "home"))
     yield project
-    for engine in project.engines:
-        _kill(engine)
-
-
-def _kill(process: int) -> None:
-    """End an engine that a failed test left behind."""
-    try:
-        command = Path(f"/proc/{process}/cmdline").read_bytes()
-        if b"agentbatch" in command:
-            os.kill(process, signal.SIGKILL)
-    except OSError:
-        pass  # it has ended
+    end_engines(folder)
 
 
 def test_it_returns_when_the_run_can_be_looked_at_and_lets_go_of_everything(project: Project) -> None:

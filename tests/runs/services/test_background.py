@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,14 +23,12 @@ from agentbatch.runs.services.background import (
     in_the_background,
     start_background,
 )
+from tests.support.engines import HELD, end_engines, held_project
 from tests.support.keys import without_settings
-from tests.support.paths import CHECKOUT
 from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
-HELD = "env > environment; until [ -e go ]; do sleep 0.05; done"
-"""A check that ends when the test says so."""
 WORDS = ("--parallel", "2", "--sandbox", "none")
 
 
@@ -57,22 +54,10 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    folder = tmp_path / "project"
-    (folder / "t").mkdir(parents=True)
-    (tmp_path / "home").mkdir()
-    # The rehearsal model plays the sample tasks.
-    sample = json.loads((CHECKOUT / "task.json").read_text())["tasks"][6]
-    task = {"id": "t", "dir": "t", "first_prompt": sample["first_prompt"], "verify": HELD}
-    (folder / "task.json").write_text(json.dumps({"tasks": [task]}))
+    folder = held_project(tmp_path)
     project = Project(folder, without_settings(tmp_path / "home"))
     yield project
-    for run in list_runs(folder):
-        match = open_run(run).process
-        if match is not None:
-            with suppress(ProcessLookupError):
-                os.kill(match, signal.SIGKILL)
-    for background in project.started:
-        background.process.wait(PATIENCE)
+    end_engines(folder, project.started)
 
 
 def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.screens.launch import LaunchScreen
 from agentbatch.tui.widgets.launch.launch_form import LaunchForm
 from agentbatch.tui.widgets.launch.plan_list import PlanList
+from tests.support.engines import end_engines
 from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.screens import until
@@ -111,13 +110,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "home").mkdir()
     project = Project(folder, without_settings(tmp_path / "home"))
     yield project
-    for run in list_runs(folder):
-        process = open_run(run).process
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+    end_engines(folder, project.started)
     for background in project.started:
-        background.process.wait(PATIENCE)
         background.ended()
 
 
