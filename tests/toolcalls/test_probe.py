@@ -154,6 +154,7 @@ async def test_the_best_mode_in_which_the_file_comes_whole(
             "native",
             True,
         ),
+        (Model(native({"path": "x"}), as_json(arguments(CHANGED)), as_block(CHANGED)), "schema", True),
         (Model(native("{"), as_json(arguments(CHANGED)), as_block(CHANGED)), "schema", True),
         (Model({"content": "I cannot."}, None, as_block(CHANGED)), "text", True),
         (Model(native("{"), None, {"content": "I cannot."}), "text", False),

@@ -51,7 +51,8 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
     while mode is not None:
         endpoint.use_tool_mode(model, mode)
         try:
-            reply = await client.complete(MESSAGES, tools=tools)
+            # As sure as it can be: else chance alone has a small model spoil the file in the mode that suits it best.
+            reply = await client.complete(MESSAGES, tools=tools, temperature=0.0)
         except ModelError as error:
             if error.kind not in ("request", "denied", "malformed"):
                 raise
@@ -89,10 +90,16 @@ def _next(mode: ToolMode, capabilities: Capabilities) -> ToolMode | None:
 
 
 def _is_formed(reply: Reply, tools: Sequence[ToolSpec]) -> bool:
-    """It calls tools that there are, with arguments that are JSON objects."""
-    names = {tool["function"]["name"] for tool in tools}
-    calls = [call for call in reply.tool_calls if call.name in names]
-    return bool(calls) and all(json_object(call.arguments) for call in calls)
+    """It calls tools that there are, with arguments that are JSON objects and lack none that is required."""
+    required = {
+        tool["function"]["name"]: tool["function"]["parameters"].get("required", ()) for tool in tools
+    }
+    calls = [call for call in reply.tool_calls if call.name in required]
+    given = [json_object(call.arguments) or {} for call in calls]
+    return bool(calls) and all(
+        found and not set(required[call.name]) - found.keys()
+        for call, found in zip(calls, given, strict=True)
+    )
 
 
 def _problem(reply: Reply) -> str:
