@@ -39,6 +39,23 @@ async def test_an_event_is_soon_on_disk_and_in_the_log_though_nobody_flushes(tmp
     await store.close()
 
 
+async def test_tasks_that_ask_in_one_turn_of_the_loop_share_a_commit_and_each_finds_its_own_on_disk(
+    tmp_path: Path,
+) -> None:
+    store = a_store(tmp_path)
+    seen: list[int] = []
+
+    async def task(name: str) -> None:
+        for step in range(2):
+            store.emit(e.Notice(text=f"{name}{step}"))
+            await store.stored()
+            seen.append(stored(store))
+
+    await asyncio.gather(task("a"), task("b"), task("c"))
+    assert seen == [3, 3, 3, 6, 6, 6]
+    await store.close()
+
+
 async def test_closing_commits_what_is_pending_waits_for_files_and_unlocks(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     written: list[str] = []
@@ -89,6 +106,8 @@ async def test_after_a_failed_commit_nothing_more_is_written(tmp_path: Path) -> 
     store.emit(e.Notice(text="after the gap"))
     with pytest.raises(OSError, match="cannot be written"):
         store.flush()
+    with pytest.raises(OSError, match="cannot be written"):
+        await store.stored()
     await store.close()
     assert stored(store) == 0
 

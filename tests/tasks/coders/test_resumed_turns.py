@@ -84,11 +84,11 @@ def test_a_stored_conversation_goes_on_where_it_was_and_is_not_recorded_again() 
     assert seen == [(7, 4), (8, 0), (8, 1)]
 
 
-def _nothing() -> None:
+async def _nothing() -> None:
     pass
 
 
-def an_agent(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[Agent, list[Any]]:
+def an_agent(tmp_path: Path, messages: Sequence[Message], **fields: Any) -> tuple[Agent, list[Any]]:
     """An agent that knows `stored`, and the list of what it tells. Nobody answers its model."""
     told: list[Any] = []
     root = tmp_path / "root"
@@ -116,11 +116,11 @@ def an_agent(tmp_path: Path, stored: Sequence[Message], **fields: Any) -> tuple[
         limits=CoderLimits(steps=STEPS),
         context_window=100_000,
         emit=told.append,
-        flush=fields.pop("flush", _nothing),
+        stored=fields.pop("stored", _nothing),
         redact=redact,
         **fields,
     )
-    agent.restore(3, stored, 12.0)
+    agent.restore(3, messages, 12.0)
     return agent, told
 
 
@@ -188,10 +188,10 @@ async def test_a_call_is_on_disk_before_it_is_done(tmp_path: Path) -> None:
     """After a kill it is known that it may have happened."""
     seen: list[tuple[list[str], bool]] = []
 
-    def flush() -> None:
+    async def now_stored() -> None:
         seen.append(([event.type for event in told], (tmp_path / "root/made").exists()))
 
-    agent, told = an_agent(tmp_path, [], flush=flush)
+    agent, told = an_agent(tmp_path, [], stored=now_stored)
     await agent.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
     assert seen[0] == (["tool_called"], False)
     assert (tmp_path / "root/made").exists()
@@ -202,10 +202,10 @@ async def test_a_call_is_on_disk_before_it_is_done(tmp_path: Path) -> None:
 
 
 async def test_a_call_that_cannot_be_stored_is_not_done(tmp_path: Path) -> None:
-    def flush() -> None:
+    async def now_stored() -> None:
         raise OSError("no space")
 
-    agent, _ = an_agent(tmp_path, [], flush=flush)
+    agent, _ = an_agent(tmp_path, [], stored=now_stored)
     with pytest.raises(OSError, match="no space"):
         await agent.run_call(ToolCall("c", "bash", '{"command": "touch made"}'))
     assert not (tmp_path / "root/made").exists()

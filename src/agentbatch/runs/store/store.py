@@ -28,7 +28,7 @@ CHECKPOINT_EVERY = 5000
 class Store:
     """Gives each event its number and time, folds it into `state`, calls the listeners, writes it.
 
-    Commits happen on the event loop, at `flush` and shortly after an event. A writer thread was measured and left:
+    Commits happen on the event loop, at `flush`, at `stored` and shortly after an event. A writer thread was measured and left:
     with a hundred tasks at work the way to it and back cost each step more than a hundred commits.
     """
 
@@ -50,6 +50,8 @@ class Store:
         self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
         self._since_checkpoint = 0
+        self._committed = 0
+        """Number of the latest event that is on disk."""
         self._progress: dict[str, ModelCallProgressed] = {}
         """By task, what streams in and has not been written for viewers yet."""
         # One thread: several would fight the event loop for Python's lock whenever many tasks end together.
@@ -95,6 +97,13 @@ class Store:
         if self._failure:
             raise OSError(self._failure)
 
+    async def stored(self) -> None:
+        """`flush`, for one of many tasks: those that ask in the same turn of the event loop share a commit."""
+        mine = self.state.last_seq
+        await asyncio.sleep(0)
+        if self._committed < mine or self._failure:
+            self.flush()
+
     def in_background(self, work: Callable[[], None]) -> None:
         """Run `work`, which writes files, in a thread; `close` waits for it."""
         running = asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -137,6 +146,8 @@ class Store:
         except OSError as error:
             self._fail(str(error))
             return
+        if records:
+            self._committed = records[-1].event.seq
         self._since_checkpoint += len(records)
         if self._since_checkpoint >= CHECKPOINT_EVERY:
             self._since_checkpoint = 0

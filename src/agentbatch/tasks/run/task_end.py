@@ -78,7 +78,7 @@ class TaskEnd:
                 branch=left.branch,
             )
         )
-        store.flush()
+        await store.stored()
         if not may_continue(store.state.tasks[task_id]):
             await self.context.beginnings.drop(task_id)
         if self.place is not None:

@@ -209,7 +209,7 @@ class TaskLoop:
         prepared = await evaluator.prepare(start)
         if prepared.record and prepared.record != self._prepared:
             self._emit(e.EvaluatorPrepared(task_id=self._planned.id, record=dict(prepared.record)))
-            self._context.store.flush()
+            await self._context.store.stored()
         return prepared
 
     def _first_step(self, evaluator: Evaluator, coder: Coder, resumed: ResumedTask | None) -> Decision:
@@ -244,7 +244,7 @@ class TaskLoop:
             )
         )
         # The evaluation begins: the turn is not to be repeated.
-        self._context.store.flush()
+        await self._context.store.stored()
         return outcome
 
     async def _evaluate(
@@ -270,7 +270,7 @@ class TaskLoop:
         self._last_evaluation = _as_last_evaluation(event)
         self._emit(event)
         # The judge's answer is paid for: it is not to be asked again.
-        self._context.store.flush()
+        await self._context.store.stored()
         return found.decision
 
     def _end(self) -> TaskEnd:

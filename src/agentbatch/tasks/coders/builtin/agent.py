@@ -1,7 +1,7 @@
 """A model with its conversation and its tools: what a turn of the builtin coder is driven with."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 
@@ -50,8 +50,8 @@ class Agent:
     context_window: int
     """Tokens."""
     emit: Callable[[e.Event], None]
-    flush: Callable[[], None]
-    """Stores the messages so far; raises OSError when that fails."""
+    stored: Callable[[], Awaitable[None]]
+    """Waits until the messages so far are on disk; raises OSError when that fails."""
     redact: Redactor
     task_timeout: float | None = None
     has_checks: bool = False
@@ -96,7 +96,7 @@ class Agent:
         `temperature`: for this call alone; None: the definition's.
         """
         await self._compact_if_long()
-        self.flush()
+        await self.stored()
         try:
             reply = await self._ask(temperature)
         except ModelError as error:
@@ -105,7 +105,7 @@ class Agent:
             # The endpoint knows its window better than the price list.
             self.context_window = min(self.context_window, error.excess.window(int(self._size())))
             await self._compact()
-            self.flush()
+            await self.stored()
             reply = await self._ask(temperature)
         estimate = self.conversation.tokens + self._specs_tokens
         if reply.usage.input and not reply.usage.estimated and estimate:
@@ -125,7 +125,7 @@ class Agent:
         )
         self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
         # On disk before it is done: after a kill -9 it is known that this call may have happened.
-        self.flush()
+        await self.stored()
         began = time.monotonic()
         result = await run_tool(self.toolbox, call.name, call.arguments, self.workspace)
         if isinstance(result, Finished) and refusal:

@@ -117,7 +117,7 @@ class BuiltinCoders:
             limits=definition.limits,
             context_window=window,
             emit=parts.store.emit,
-            flush=parts.store.flush,
+            stored=parts.store.stored,
             redact=parts.store.redact,
             task_timeout=planned.timeout,
             has_checks=assignment.has_checks,
