@@ -113,6 +113,19 @@ def test_other_text_stays_as_it_is(text: str) -> None:
     assert REDACT.mask_bytes(raw) == raw
 
 
+@pytest.mark.parametrize(
+    "before", ["", "plain", "\x1b]0;", "\x1b[", "\x1b", "\\", "%4", "&#x0", "\\u00", "\\x4", "\ud83d"]
+)
+def test_texts_that_are_looked_at_as_one_come_out_as_one_by_one(before: str) -> None:
+    texts = [text for form in FORMS for key in (KEY, OTHER) for text in (before, FORMS[form](key), before)]
+    assert REDACT.each(texts) == [REDACT(text) for text in texts]
+    for form in FORMS:
+        for pair in ([before, FORMS[form](KEY)], [FORMS[form](KEY), before], [KEY[:9] + before, KEY[9:]]):
+            assert REDACT.each(pair) == [REDACT(text) for text in pair]
+    assert REDACT.each(INNOCENT) == INNOCENT
+    assert REDACT.each([]) == []
+
+
 def test_only_the_key_goes_and_every_time() -> None:
     text = f"a%20b {KEY}\n{KEY.upper()}\\n{KEY[::-1]} é {KEY}{KEY}"
     assert REDACT(text) == f"a%20b {MASK}\n{MASK}\\n{MASK} é {MASK}{MASK}"

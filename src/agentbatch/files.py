@@ -29,19 +29,15 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def resolved(path: Path) -> Path:
-    """The path with every link followed. Raises OSError, also for a loop of links: `Path.resolve` raises RuntimeError
-    for one up to Python 3.12, and leaves it in the path from 3.13 on."""
+    """The path with every link followed. Raises OSError, also for a loop of links: `realpath` leaves
+    one in the path."""
+    place = os.path.realpath(path)
     try:
-        place = path.resolve()
         os.stat(place)
-    except FileNotFoundError:
-        return place
-    except RuntimeError:
-        raise OSError(errno.ELOOP, "a loop of symlinks", str(path)) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise
-    return place
+            raise OSError(errno.ELOOP, "a loop of symlinks", str(path)) from None
+    return Path(place)
 
 
 def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, follow: bool = True) -> None:
@@ -109,13 +105,17 @@ def open_folder(
     start: str | Path, names: Iterable[str], make: Callable[[int, str], None] | None = None
 ) -> Iterator[int]:
     """A handle of the folder that one comes to from `start` by `names`, however many: no link is followed. `make` gets
-    each folder's parent and name before it is opened, to make it. Raises OSError."""
+    the parent and name of each that cannot be opened, to make it. Raises OSError."""
     at = os.open(start, FOLDER)
     try:
         for name in names:
-            if make is not None:
+            try:
+                inner = os.open(name, FOLDER, dir_fd=at)
+            except OSError:
+                if make is None:
+                    raise
                 make(at, name)
-            inner = os.open(name, FOLDER, dir_fd=at)
+                inner = os.open(name, FOLDER, dir_fd=at)
             os.close(at)
             at = inner
         yield at

@@ -18,6 +18,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.control.control import Controllable, serve_commands
 from agentbatch.runs.folder import RunFolder, create_run_folder, one_at_a_time, refuse_overlap
+from agentbatch.runs.garbage import gc_seldom
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
@@ -100,6 +101,7 @@ async def open_session(
     file that notifications name. A run that is refused before anything happened in it leaves no trace. Raises
     UserError."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(gc_seldom())
         # What the other has locked is seen, also where both start in the same moment.
         with one_at_a_time(base):
             if roots:

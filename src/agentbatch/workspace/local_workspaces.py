@@ -112,7 +112,6 @@ class LocalTaskWorkspace:
 
     async def start(self) -> LocalWorkspace:
         run, order, folder = self._run, self._order, self._folder
-        check_unlinked(Path(order.directory))
         isolated = self._isolated = (
             None if order.isolation == "none" else await self._isolate(order.isolation)
         )
@@ -128,13 +127,7 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
-        if isolated is None:
-            named = programs_named(root, self._path)
-            await asyncio.to_thread(begin_watch, root, named, folder, resume=order.resume)
-        guarded = [*programs_inside(root, self._path), *await asyncio.to_thread(read_only_in, root)]
-        # A copy has none but the task's own.
-        looked_at = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
-        hidden = [] if order.isolation == "copy" else await asyncio.to_thread(env_files_in, looked_at)
+        guarded, hidden = await asyncio.to_thread(self._look, root)
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
@@ -150,8 +143,20 @@ class LocalTaskWorkspace:
         )
         return self._workspace
 
+    def _look(self, root: Path) -> tuple[list[Path], list[Path]]:
+        """What is read-only in the directory, and what is hidden; its beginning is written down. Slow on a large
+        one."""
+        order, isolated = self._order, self._isolated
+        if isolated is None:
+            begin_watch(root, programs_named(root, self._path), self._folder, resume=order.resume)
+        guarded = [*programs_inside(root, self._path), *read_only_in(root)]
+        # A copy has none but the task's own.
+        looked_at = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
+        return guarded, [] if order.isolation == "copy" else env_files_in(looked_at)
+
     async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
+        check_unlinked(Path(order.directory))
         if not order.resume:
             earlier = find_isolated_dir(folder)
             if earlier is not None:  # of a task that was interrupted: it has never been left

@@ -3,7 +3,7 @@
 One table a kind of token: the same count has another name at nearly every provider. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentbatch.usage import Usage
@@ -77,12 +77,13 @@ def read_usage(usage: Any) -> Usage | None:
     if prompt is None or completion is None or prompt + completion == 0:
         return None
     total = _count(usage.get("total_tokens")) or 0
-    cached = _first(usage, CACHED) or _first(usage, READ_BESIDE)
-    hour = _first(usage, WRITTEN_HOUR)
+    counts = dict(_counts(usage))
+    cached = _first(counts, CACHED) or _first(counts, READ_BESIDE)
+    hour = _first(counts, WRITTEN_HOUR)
     written = max(
-        _first(usage, WRITTEN) or _first(usage, WRITTEN_BESIDE), hour + _first(usage, WRITTEN_SHORT)
+        _first(counts, WRITTEN) or _first(counts, WRITTEN_BESIDE), hour + _first(counts, WRITTEN_SHORT)
     )
-    prompt += _beside(usage, prompt, completion, total)
+    prompt += _beside(counts, prompt, completion, total)
     # xAI and Google leave reasoning out of completion_tokens, but not out of the total.
     completion = max(completion, total - prompt)
     cached = min(cached, prompt)
@@ -92,36 +93,44 @@ def read_usage(usage: Any) -> Usage | None:
         cached=cached,
         written=written,
         written_hour=min(hour, written),
-        audio_input=min(_first(usage, AUDIO_INPUT), prompt - cached - written),
+        audio_input=min(_first(counts, AUDIO_INPUT), prompt - cached - written),
         output=completion,
-        reasoning=min(_first(usage, REASONING), completion),
-        audio_output=min(_first(usage, AUDIO_OUTPUT), completion),
+        reasoning=min(_first(counts, REASONING), completion),
+        audio_output=min(_first(counts, AUDIO_OUTPUT), completion),
         calls=1,
         estimated=False,
     )
 
 
-def _beside(usage: Mapping[str, Any], prompt: int, completion: int, total: int) -> int:
+def _beside(counts: Mapping[Path, int], prompt: int, completion: int, total: int) -> int:
     """Input tokens that the count of input leaves out: the cache's, where they do not fit into it, or the total says
     so."""
-    read, written = _first(usage, READ_BESIDE), _first(usage, WRITTEN_BESIDE)
+    read, written = _first(counts, READ_BESIDE), _first(counts, WRITTEN_BESIDE)
     outside = read + written
     if outside > prompt or (outside and total == prompt + completion + outside):
         return outside
     return 0
 
 
-def _first(usage: Mapping[str, Any], paths: tuple[Path, ...]) -> int:
+DEEPEST = 3
+"""Names in the longest path."""
+
+
+def _counts(fields: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, int]]:
+    """Every place in it that has tokens."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            if len(above) + 1 < DEEPEST:
+                yield from _counts(value, (*above, name))
+        elif count := _count(value):
+            yield (*above, name), count
+
+
+def _first(counts: Mapping[Path, int], paths: tuple[Path, ...]) -> int:
     """The first of the places that has tokens; 0: none has."""
     for path in paths:
-        value: Any = usage
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-            if value is None:
-                break
-        count = _count(value)
-        if count:
-            return count
+        if path in counts:
+            return counts[path]
     return 0
 
 

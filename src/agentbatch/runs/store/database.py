@@ -17,10 +17,11 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.files import open_own
 from agentbatch.runs.events import EVENT_TYPES, Event, ModelCallProgressed, Replay, RunStarted
+from agentbatch.runs.garbage import gc_paused
 from agentbatch.runs.state.bills import merge_bills
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.runs.store.stored_json import DAMAGE, gc_paused, read_event, read_model
+from agentbatch.runs.store.stored_json import DAMAGE, read_event, read_model
 from agentbatch.text import clip
 
 SCHEMA_VERSION = 2

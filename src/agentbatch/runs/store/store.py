@@ -28,8 +28,8 @@ CHECKPOINT_EVERY = 5000
 class Store:
     """Gives each event its number and time, folds it into `state`, calls the listeners, writes it.
 
-    Commits happen on the event loop, at `flush`, at `stored` and shortly after an event. A writer thread was measured and left:
-    with a hundred tasks at work the way to it and back cost each step more than a hundred commits.
+    Commits happen on the event loop, at `flush`, at `stored` and shortly after an event. A writer thread was measured
+    and left: with a hundred tasks at work the way to it and back cost each step more than a hundred commits.
     """
 
     def __init__(

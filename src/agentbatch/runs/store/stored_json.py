@@ -1,10 +1,7 @@
 """Reading back what the writer wrote as JSON."""
 
-import gc
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -38,16 +35,3 @@ def _loaded(text: str, error: ValidationError) -> object:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):  # TypeError: no text at all
         raise error from None
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Python does not look for garbage meanwhile: ten thousand tasks are many objects and no garbage, and looking for
-    some took four times as long as making them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -15,6 +15,9 @@ from agentbatch.runs.events import Event, MessageAdded, ModelCallProgressed
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import prepare_for_writing
 
+Row = tuple[*tuple[object, ...], str]
+"""Values of a row, its JSON last."""
+
 ROWS_A_STATEMENT = 1000
 """Rows of one INSERT; SQLite takes 32,766 values."""
 
@@ -72,22 +75,22 @@ class Writer:
         self._log.close()
 
     def _write(self, records: Sequence[Record], progress: Collection[ModelCallProgressed]) -> None:
-        rows: list[tuple[object, ...]] = []
-        messages: list[tuple[object, ...]] = []
+        rows: list[Row] = []
+        messages: list[Row] = []
         tasks: dict[str, TaskState] = {}
         for record in records:
             event = record.event
             if isinstance(event, MessageAdded):
-                text = self._redact(_storable(json.dumps(event.message, ensure_ascii=False)))
+                text = _storable(json.dumps(event.message, ensure_ascii=False))
                 messages.append((event.task_id, event.generation, event.index, text))
                 body = event.model_dump_json(exclude={"message"})
             else:
-                body = self._redact(_as_json(event))
+                body = _as_json(event)
             rows.append((event.seq, event.ts, getattr(event, "task_id", None), event.type, body))
             if record.task is not None:
                 tasks[record.task.id] = record.task
-        streams = [(event.task_id, event.seq, self._redact(_as_json(event))) for event in progress]
-        states = [(t.id, t.index, t.status, self._redact(_as_json(t))) for t in tasks.values()]
+        states: list[Row] = [(t.id, t.index, t.status, _as_json(t)) for t in tasks.values()]
+        streams: list[Row] = [(event.task_id, event.seq, _as_json(event)) for event in progress]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._insert("events", rows)
@@ -104,12 +107,14 @@ class Writer:
             self._log.write(self._redact("\n".join(lines)) + "\n")
             self._log.flush()
 
-    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Insert or replace with few statements: Python lets go of its lock at every step of SQLite."""
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+        """Insert or replace with few statements: Python lets go of its lock at every step of SQLite. The last value of
+        a row is its JSON, of which keys are kept out here."""
         for start in range(0, len(rows), ROWS_A_STATEMENT):
             part = rows[start : start + ROWS_A_STATEMENT]
             row = f"({', '.join('?' * len(part[0]))})"
-            values = [value for entry in part for value in entry]
+            texts = self._redact.each([entry[-1] for entry in part])
+            values = [value for entry, text in zip(part, texts, strict=True) for value in (*entry[:-1], text)]
             self._connection.execute(
                 f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * len(part))}", values
             )

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from agentbatch.errors import UserError, cannot_be
+from agentbatch.runs.garbage import gc_paused
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.runs.store.stored_json import gc_paused
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.text import clip
 

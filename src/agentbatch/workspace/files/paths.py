@@ -49,6 +49,8 @@ def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
     _check_form(path)
     try:
         target = resolved(root / path)
+        if target.is_relative_to(root):
+            return target
         places = [root.resolve(), *(place.resolve() for place in readable)]
     except OSError as error:
         raise PathError(f"The path {path!r} cannot be followed: {error}.") from None
@@ -64,8 +66,8 @@ def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
 def open_parent(
     root: Path, path: str, make: Callable[[int, str], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """A handle of the folder that holds `path`, reached without following a link, and the last name. `make` gets each
-    folder's parent and name before it is opened, to make it."""
+    """A handle of the folder that holds `path`, reached without following a link, and the last name. `make`: as
+    for `open_folder`."""
     *folders, base = path.split("/")
     with open_folder(root, folders, make) as folder:
         yield folder, base

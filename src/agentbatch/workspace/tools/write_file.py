@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from agentbatch.files import SMALL
-from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.files.replace import replace_file
 from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import FileRecord, ToolResult
@@ -32,23 +31,23 @@ class WriteFile:
         return f"{arguments.path} ({_lines(arguments.content)})"
 
     async def run(self, arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
-        if len(arguments.content) <= SMALL and _is_quick(arguments.path, directory):
-            return _write(arguments, directory)
-        return await asyncio.to_thread(_write, arguments, directory)
+        path = directory.to_write(arguments.path)
+        if len(arguments.content) <= SMALL and _is_quick(path):
+            return _write(arguments, path, directory.root)
+        return await asyncio.to_thread(_write, arguments, path, directory.root)
 
 
-def _is_quick(path: str, directory: ToolDirectory) -> bool:
+def _is_quick(path: Path) -> bool:
     """There is no large file in its place, which would hold up every other task while it is read."""
     try:
-        return directory.to_write(path).stat().st_size <= SMALL
-    except (OSError, PathError):
+        return path.stat().st_size <= SMALL
+    except OSError:
         return True
 
 
-def _write(arguments: WriteFileArguments, directory: ToolDirectory) -> ToolResult:
-    path = directory.to_write(arguments.path)
+def _write(arguments: WriteFileArguments, path: Path, root: Path) -> ToolResult:
     name = arguments.path
-    refusal = _refusal(name, path, directory.root)
+    refusal = _refusal(name, path, root)
     if refusal:
         return ToolResult(refusal, ok=False)
     try:
