@@ -14,7 +14,7 @@ from agentbatch.config.settings import (
     options,
     secret_variables,
 )
-from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, SandboxName, ToolModeChoice
+from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, SandboxName, StopAt, ToolModeChoice
 
 __all__ = [
     "DEFAULT_COMPARISON",
@@ -31,6 +31,7 @@ __all__ = [
     "RoleSettings",
     "SandboxName",
     "Settings",
+    "StopAt",
     "ToolModeChoice",
     "is_secret",
     "load",

@@ -24,6 +24,7 @@ from agentbatch.config.values import (
     QuotaWait,
     SandboxName,
     Slice,
+    StopAt,
     ToolModeChoice,
     Url,
     Words,
@@ -127,6 +128,12 @@ class Settings(BaseModel):
         False,
         description="take what tasks changed in agents/, prompts/, .env, prices and task file: --apply copies it back, "
         "and a key of the environment goes to an endpoint that .env names anew",
+    )
+    attempts: Annotated[int, option("--attempts", "AGENTBATCH_ATTEMPTS", "N")] = Field(
+        1, ge=1, le=100, description="attempts at each task, each in a place of its own; the best is taken"
+    )
+    stop_at: Annotated[StopAt, option("--stop-at", "AGENTBATCH_STOP_AT")] = Field(
+        "first", description="end a task's attempts once the first is completed, or let all come to their end"
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None,

@@ -16,6 +16,8 @@ SandboxName = Literal["auto", "bubblewrap", "none"]
 JudgeName = Literal["model", "none"]
 Isolation = Literal["none", "copy", "worktree"]
 """Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""
+StopAt = Literal["first", "all"]
+"""When a task's attempts end: once the first of them is completed, or each at its own end."""
 PromptCacheChoice = Literal["auto", "on", "1h", "off"]
 """cache_control marks: where they are known to be wanted; always; always, kept for an hour; never."""
 ToolModeChoice = Literal["auto", "native", "schema", "text"]

@@ -31,6 +31,7 @@ class Capabilities:
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Names of the output limit to try; the first one is in use. Empty: the endpoint accepts none."""
     temperature: bool = True
+    seed: bool = True
     tool_mode: ToolMode = "native"
     stop: bool = True
     """The endpoint accepts `stop`, which the text protocol sends."""
@@ -69,6 +70,7 @@ class Capabilities:
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
             temperature=self.temperature and other.temperature,
+            seed=self.seed and other.seed,
             tool_mode=max(self.tool_mode, other.tool_mode, key=TOOL_MODES.index),
             stop=self.stop and other.stop,
             parallel_tool_calls=self.parallel_tool_calls and other.parallel_tool_calls,
@@ -88,6 +90,7 @@ class Capabilities:
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
             (self.temperature != after.temperature, "temperature"),
+            (self.seed != after.seed, "seed"),
             (self.tool_mode != after.tool_mode, _MODE_NAMES[self.tool_mode]),
             (self.stop != after.stop, "stop"),
             (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),

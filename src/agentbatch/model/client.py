@@ -46,11 +46,13 @@ class ModelClient:
         model: str,
         *,
         temperature: float | None = None,
+        seed: int | None = None,
         max_output_tokens: int | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.model = model
         self.temperature = temperature
+        self.seed = seed
         self.max_output_tokens = max_output_tokens
 
     async def complete(
@@ -160,6 +162,7 @@ class _Call:
             tools=self._tools,
             schema=self._schema,
             temperature=self._temperature,
+            seed=client.seed,
             max_output_tokens=client.max_output_tokens,
             forms=self._endpoint.forms,
         )

@@ -31,9 +31,11 @@ Reason = Literal[
     "interrupted",
     "dependency_failed",
     "left_out",
+    "superseded",
 ]
 """The fine print of a final status. `cancelled`: it was asked for; `interrupted`: the run ended before the task
-did; `left_out`: the task is not in the task file any more."""
+did; `left_out`: the task is not in the task file any more; `superseded`: another attempt at the same task was
+completed first."""
 
 
 DecidedBy = Literal["judge", "verify", "checks", "gates"]
@@ -144,6 +146,20 @@ class RunStarted(Event):
     warnings: list[str] = []
 
 
+ATTEMPT_MARK = "@"
+"""Between a task's id and the number of an attempt at it: no id of a user's has it."""
+
+
+def attempt_id(task_id: str, number: int) -> str:
+    """Of an attempt, counted from 1."""
+    return f"{task_id}{ATTEMPT_MARK}{number}"
+
+
+def attempt_number(attempt_id: str) -> int:
+    """Of an attempt, by its id."""
+    return int(attempt_id.rpartition(ATTEMPT_MARK)[2])
+
+
 class TaskQueued(TaskEvent):
     """A task waits for its start. For a finished task: it runs again from the start."""
 
@@ -159,6 +175,8 @@ class TaskQueued(TaskEvent):
     max_cost: float | None = None
     """US dollars; None: the task has no budget of its own."""
     max_tokens: int | None = None
+    attempt_of: str = ""
+    """It is one of several attempts at that task; empty: it is a task."""
 
 
 class TaskStarted(TaskEvent):
@@ -380,6 +398,38 @@ class VerdictReached(TaskEvent):
     """What the decision was made from (tasks.evaluator: Found.record), so that a resumption can make it again."""
     judged: str = ""
     """Digest of the directory as it was judged; empty: not known."""
+
+
+class AttemptStanding(BaseModel):
+    """How one attempt at a task compares with the others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attempt: str
+    """Its id."""
+    completed: bool
+    passed: int = 0
+    """Of `checks`, those of all attempts that could be tried on all of them."""
+    checks: int = 0
+    alike: int = 1
+    """Attempts, itself among them, that gave the same in every check."""
+    score: float = 0.0
+    """The judge's, of its latest evaluation: 0 to 1."""
+    cost: float | None = None
+    tokens: int = 0
+
+
+class AttemptChosen(TaskEvent):
+    """Of a task's attempts, all over, the best: its work becomes the task's."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["attempt_chosen"] = "attempt_chosen"
+    attempt: str
+    """Its id; empty: there was none to choose."""
+    why: str
+    """A sentence."""
+    standings: list[AttemptStanding] = []
+    """Of all, the best first."""
 
 
 class TaskFinished(TaskEvent):

@@ -83,8 +83,9 @@ def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
     if not texts:
         return []
     stamp = time.strftime("[%H:%M:%S]", time.localtime(event.ts))
-    task = state.tasks.get(getattr(event, "task_id", None) or "")
-    prefix = f"{stamp} task {task.index + 1}{_places(state)}:" if task else stamp
+    task = state.by_id.get(getattr(event, "task_id", None) or "")
+    attempt = f" attempt {e.attempt_number(task.id)}" if task and task.attempt_of else ""
+    prefix = f"{stamp} task {task.index + 1}{_places(state)}{attempt}:" if task else stamp
     return [f"{prefix} {text}" for text in texts]
 
 
@@ -99,14 +100,18 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.RunStarted():
             return run_header(event)
         case e.TaskResumed():
-            task = state.tasks[event.task_id]
+            task = state.by_id[event.task_id]
             place = f" in iteration {task.iteration}" if task.iteration else ""
             return [f"resumed{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
         case e.TaskStarted():
-            task = state.tasks[event.task_id]
+            task = state.by_id[event.task_id]
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
+        case e.CheckStarted() if state.attempts_of(event.task_id):
+            return ["its attempts are over: the best is chosen"]
+        case e.AttemptChosen():
+            return [clip(event.why, TEXT_WIDTH)]
         case e.CheckStarted() | e.ModelCallStarted(purpose="judge" | "checks"):
-            return _look(state.tasks[event.task_id])
+            return _look(state.by_id[event.task_id])
         case e.VerdictReached(tampering=[_, *_]):
             return [f"changed tests or protected files: {list_names(event.tampering, cells=60)}"]
         case e.TaskFinished():
@@ -157,7 +162,7 @@ def _look(task: TaskState) -> list[str]:
 
 
 def _finish(event: e.TaskFinished, state: RunState) -> list[str]:
-    task = state.tasks[event.task_id]
+    task = state.by_id[event.task_id]
     lines = []
     if event.reason == "max_iterations":
         lines.append(f"iteration limit reached ({task.max_iterations}){_because(failure_text(event.error))}")
@@ -238,7 +243,7 @@ def _refused(event: e.Event, state: RunState) -> list[str]:
     """Why there is another iteration, where nothing else is told of the verdict."""
     if not isinstance(event, e.VerdictReached) or event.accepted or event.decision == "done":
         return []
-    failed = failed_first(state.tasks[event.task_id].verdicts[-1].checks)
+    failed = failed_first(state.by_id[event.task_id].verdicts[-1].checks)
     why = failed or next(filter(None, map(_joined, event.refusals)), "")
     return [f"iteration {event.iteration} not accepted{f': {clip(why, SHORT_WIDTH)}' if why else ''}"]
 

@@ -25,6 +25,7 @@ from agentbatch.workspace.isolation.isolated_dir import (
     read_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
+from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
@@ -209,7 +210,9 @@ class LocalTaskWorkspace:
         notices = []
         try:
             judged = Judged(isolated.root, ending.before, ending.after) if ending.completed else None
-            kept = await isolation.keep(isolated, ending.message, judged)
+            kept = KeptWork()
+            if not ending.superseded:
+                kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
             if self._order.apply and ending.completed and isolated.kind == "copy":
                 applied = await isolation.apply_back(
@@ -220,6 +223,7 @@ class LocalTaskWorkspace:
             self._may_go = is_disposable(
                 isolated,
                 completed=ending.completed,
+                superseded=ending.superseded,
                 before=ending.before,
                 after=ending.after,
                 kept=kept,

@@ -280,6 +280,8 @@ class Ending:
     """For the commit of a worktree's work."""
     patch: str
     """Where the loop keeps the patch of all changes; a name for notices."""
+    superseded: bool = False
+    """Another attempt at the same task was chosen: the patch is all that is kept of this one, where it is whole."""
 
 
 @dataclass(frozen=True)

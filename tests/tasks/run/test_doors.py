@@ -24,15 +24,17 @@ from agentbatch.tasks.evaluator.evaluator import (
     Decision,
     Done,
     Found,
+    Known,
     Prepared,
     Start,
+    Tried,
     TurnEvidence,
 )
 from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Order, Workspace, Workspaces
+from agentbatch.workspace.workspace import Order, Snapshot, Workspace, Workspaces
 from tests.support.sent_workspaces import SentTaskWorkspace, SentWorkspaces
 from tests.workspace.repositories import git, make_repository, needs_git
 
@@ -151,6 +153,9 @@ class TinyEvaluator:
     def restore(self, verdicts: Sequence[e.VerdictReached]) -> Decision:
         self.world.noted.append(f"restore: {[event.evaluated['seen'] for event in verdicts]}")
         return Continue(verdicts[-1].follow_up) if verdicts else Continue("")
+
+    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
+        return [Tried("done", "done" in after.files)]
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         assert self.workspace is not None

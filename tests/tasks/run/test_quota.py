@@ -84,8 +84,6 @@ async def test_a_run_that_sleeps_is_stopped_at_once_and_resumed(run_tasks: Any, 
 class Clocked:
     """A task whose time limit is looked at."""
 
-    cancelled = False
-
     def __init__(self) -> None:
         self.calls: list[str] = []
 
@@ -94,6 +92,9 @@ class Clocked:
 
     def start_clock(self) -> None:
         self.calls.append("start")
+
+    def cancel(self, reason: e.Reason, text: str) -> None:
+        self.calls.append("cancel")
 
     def interrupt(self) -> None:
         self.calls.append("interrupt")

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.make_plan import make_plan, task_ids
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.shared_directories import shared_directories
@@ -135,3 +136,28 @@ def test_a_loop_of_links_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UserError, match="leads nowhere|cannot be made"):
         make_plan([Task(id="a", dir="loop/x", first_prompt="p")], tmp_path / "task.json", max_iterations=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "default", "models", "isolation", "bring_back"),
+    [
+        ({}, 1, [], "none", False),
+        ({}, 2, [None, None], "copy", True),
+        ({"attempts": 1}, 3, [], "none", False),
+        ({"attempts": 2, "isolation": "copy"}, 1, [None, None], "copy", False),
+        ({"attempts": 2, "isolation": "worktree"}, 1, [None, None], "worktree", False),
+        ({"attempts": [{"coder_model": "a"}, {"temperature": 0.5}], "coder_model": "b"}, 1, ["a", "b"], "copy", True),
+        ({"attempts": [{"coder_model": "a"}]}, 1, ["a"], "copy", True),
+    ],
+)  # fmt: skip
+def test_attempts(
+    fields: dict[str, Any], default: int, models: list[str | None], isolation: str, bring_back: bool
+) -> None:
+    task = Task.model_validate({"id": "t", "dir": "a", "first_prompt": "p", **fields})
+    plan = with_attempts(make_plan([task], Path("/base/task.json"), max_iterations=1, attempts=default))
+    whole, *attempts = plan.tasks
+    assert (whole.isolation, whole.bring_back) == (isolation, bring_back)
+    assert [one.task.coder_model for one in attempts] == models
+    assert [one.id for one in attempts] == list(whole.after) == [f"t@{n + 1}" for n in range(len(models))]
+    assert len({one.attempt.seed for one in attempts if one.attempt}) == len(models)
+    assert len({one.definition for one in plan.tasks}) == len(plan.tasks)

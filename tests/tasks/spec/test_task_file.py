@@ -69,6 +69,16 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "max_iterations": "3"}), "max_iterations: must be a whole number"),
         (tasks({"first_prompt": "x", "timeout": -1}), "must be more than 0, not -1"),
         (tasks({"first_prompt": "x", "verify": [1]}), "tasks[0].verify[0]"),
+        (
+            tasks({"first_prompt": "x", "attempts": 0}),
+            "must be a number from 1 to 100, or a list of so many objects",
+        ),
+        (tasks({"first_prompt": "x", "attempts": [{"coder_mdel": "a"}]}), "did you mean 'coder_model'?"),
+        (
+            tasks({"first_prompt": "x", "attempts": [{"temperature": 3}]}),
+            "tasks[0].attempts[0].temperature: must be",
+        ),
+        (tasks({"first_prompt": "x", "stop_at": "never"}), "stop_at: must be"),
         (tasks({"first_prompt": "x", "id": "../up"}), "must be 1 to 100 letters"),
         (tasks({"first_prompt": "x", "env": {"A=B": "1"}}), "not a name for an environment variable"),
         (tasks({"first_prompt": "x", "protected_paths": ["../x"]}), "does not stay inside"),

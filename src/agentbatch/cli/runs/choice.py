@@ -6,7 +6,7 @@ from typing import Literal
 
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
-from agentbatch.runs.events import RunStarted
+from agentbatch.runs.events import ATTEMPT_MARK, RunStarted
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.listing import find_run, list_runs, open_run
@@ -86,6 +86,8 @@ def chosen_task(folder: RunFolder, name: str) -> tuple[str, int]:
     """The id of the task of this run that `name` means, and its place from 0. Raises UserError."""
     with reading(folder.database) as connection:
         places = dict(connection.execute("SELECT id, position FROM tasks ORDER BY position").fetchall())
+    # Of an attempt at a task only its whole id is meant.
+    places = {one: place for one, place in places.items() if ATTEMPT_MARK not in one or one == name}
     task_id = matching_task(places, name)
     return task_id, places[task_id]
 

@@ -47,9 +47,10 @@ def show(args: argparse.Namespace) -> int:
     found = read_results(
         run_source(find_run(base, None)) if args.run is None else find_source(base, args.run)
     )
-    tasks = found.state.tasks
-    task_id = matching_task({name: task.index for name, task in tasks.items()}, args.task_id)
-    task, folder = tasks[task_id], _folder(found, task_id)
+    state = found.state
+    places = {name: task.index for name, task in state.tasks.items()}
+    task_id = args.task_id if args.task_id in state.attempts else matching_task(places, args.task_id)
+    task, folder = state.by_id[task_id], _folder(found, task_id)
     out = Writer(sys.stdout)
     if args.diff:
         out.write(_patch(folder, task_id, safe=out.isatty()))

@@ -38,6 +38,10 @@ def render_dry_run(dry: DryRun) -> list[str]:
             judge = local if settings.evaluator_is_local else judge
         lines.append(f"coder      {worker}")
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
+    tried = [task for task in plan.tasks if task.attempts]
+    if tried:
+        most = sum(len(task.attempts) for task in tried)
+        lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; the best of each is taken")
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
@@ -85,8 +89,9 @@ def _calls(dry: DryRun) -> list[str]:
     asked = sum(1 for least in dry.least if least.checks)
     checks = f", one to write checks in {asked:,}" if asked else ""
     more = [f"an evaluation: usually 1 call, up to {1 + looks} where the judge looks itself"] if looks else []
+    tried = any(task.attempts for task in dry.prepared.plan.tasks)
     return [
-        f"one coder call and one evaluation a task{checks}",
+        f"one coder call and one evaluation a task{checks}{', of one attempt' if tried else ''}",
         "prompts only: real runs take more, and ask again without a verdict",
         *more,
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
+from agentbatch.runs.events import AttemptChosen
 from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
@@ -25,6 +26,7 @@ def render_task(
     sections = (
         _head(task, now, columns),
         ["Prompt", *_text(task.first_prompt, columns)],
+        list(_attempts(task.choice, columns)) if task.choice else [],
         [line for record in task.verdicts for line in _verdict(record, columns)],
         _changes(changes, columns),
         ["Last answer", *_text(task.last_response, columns)] if task.last_response.strip() else [],
@@ -43,6 +45,19 @@ def _head(task: TaskState, now: float, columns: int) -> list[str]:
         f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "
         f"{duration(task.duration(now))}, {used}",
     ]
+
+
+def _attempts(choice: AttemptChosen, columns: int) -> Iterator[str]:
+    yield "Attempts"
+    yield from fold(f"  {clip(choice.why, 400)}", columns, 2)
+    for one in choice.standings:
+        checks = f", {one.passed} of {counted(one.checks, 'check')}" if one.checks else ""
+        alike = f", {one.alike} alike" if one.alike > 1 else ""
+        score = f", judge {one.score:.2f}" if one.score else ""
+        used = f", {tokens(one.tokens)} tokens, {money(one.cost)}"
+        state = "completed" if one.completed else "not completed"
+        mark = "→" if one.attempt == choice.attempt else " "
+        yield from fold(f"{mark} {one.attempt}  {state}{checks}{alike}{score}{used}", columns, 4)
 
 
 def _verdict(record: VerdictRecord, columns: int) -> Iterator[str]:

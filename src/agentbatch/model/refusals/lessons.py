@@ -236,6 +236,8 @@ def _learn_field(
         return replace(capabilities, parallel_tool_calls=False)
     if "temperature" in body and "temperature" in words:
         return replace(capabilities, temperature=False)
+    if "seed" in body and "seed" in words:
+        return replace(capabilities, seed=False)
     if _SYSTEM.search(words) and any(m.get("role") == "system" for m in messages_of(body)):
         return replace(capabilities, system=False)
     if "tools" in body and _TOOLS.search(words):

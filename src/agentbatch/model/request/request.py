@@ -79,6 +79,7 @@ def build_body(
     tools: Sequence[ToolSpec] | None = None,
     schema: Schema | None = None,
     temperature: float | None = None,
+    seed: int | None = None,
     max_output_tokens: int | None = None,
     forms: ToolForms = NATIVE_ONLY,
 ) -> dict[str, Any]:
@@ -108,6 +109,8 @@ def build_body(
             body["parallel_tool_calls"] = True
     if temperature is not None and capabilities.temperature:
         body["temperature"] = temperature
+    if seed is not None and capabilities.seed:
+        body["seed"] = seed
     if max_output_tokens is not None and capabilities.output_limits:
         body[capabilities.output_limits[0]] = max_output_tokens
     if capabilities.streams:

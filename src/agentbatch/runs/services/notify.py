@@ -90,8 +90,8 @@ class Notifier:
 
     def __call__(self, event: e.Event, state: RunState) -> None:
         if isinstance(event, e.TaskFinished) and event.status in ("error", "timeout"):
-            task = state.tasks[event.task_id]
-            if failed_for_good(task):
+            task = state.by_id[event.task_id]
+            if failed_for_good(task) and not task.attempt_of:
                 self.first_failure(lambda: failure_message(state, task))
         elif isinstance(event, e.QuotaUsedUp) and event.until - event.ts >= WORTH_A_MESSAGE:
             self.send(asleep_message(state, event))

@@ -1,8 +1,12 @@
 """A run's state, folded from its events. Every screen, file and command shows a RunState."""
 
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 
 from agentbatch.runs import events as e
+from agentbatch.runs.state.attempts import taken_from, with_attempts
 from agentbatch.runs.state.bills import Bill, add_call, total_cost, total_usage
 from agentbatch.runs.state.task_reducer import new_task, reduce_task
 from agentbatch.runs.state.task_state import TaskState
@@ -16,6 +20,8 @@ class RunState:
     info: e.RunStarted | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
     """By task id, in task order."""
+    attempts: dict[str, TaskState] = field(default_factory=dict)
+    """Of tasks that are tried more than once: each attempt, by its id, as a task stands in `tasks`."""
     requests: e.RequestsProgressed | None = None
     """How far a batch of plain requests is; None: it has not reported yet, or there is none."""
     bills: tuple[Bill, ...] = ()
@@ -61,21 +67,29 @@ class RunState:
             case e.Paused(task_id=None) | e.Resumed(task_id=None):
                 self.paused = isinstance(event, e.Paused)
             case e.Paused(task_id=str(task_id)) | e.Resumed(task_id=str(task_id)):
-                held = self.tasks[task_id].model_copy(update={"paused": isinstance(event, e.Paused)})
+                held = self.by_id[task_id].model_copy(update={"paused": isinstance(event, e.Paused)})
                 return self.put(held)
-            case e.TaskQueued() if event.task_id not in self.tasks:
+            case e.TaskQueued() if event.task_id not in self.by_id:
                 return self.put(new_task(event))
+            case e.AttemptChosen():
+                chosen = self.attempts.get(event.attempt)
+                return self.put(taken_from(self.tasks[event.task_id], event, chosen))
             case e.TaskEvent():
                 if isinstance(event, e.ModelCallFinished):
                     self.bills = add_call(self.bills, event)
-                before = self.tasks[event.task_id]
+                before = self.by_id[event.task_id]
                 after = reduce_task(before, event)
                 if after is not before:
                     return self.put(after)
         return None
 
     def put(self, task: TaskState) -> TaskState:
-        """Take a task as it is, keeping the counts true."""
+        """Take a task, or an attempt at one, as it is, keeping the counts true."""
+        if task.attempt_of:
+            self.attempts[task.id] = task
+            if (whole := self.tasks.get(task.attempt_of)) is not None:
+                self.put(with_attempts(whole, self.attempts_of(whole.id)))
+            return task
         before = self.tasks.get(task.id)
         if before is None or before.status != task.status:
             if before is not None:
@@ -90,6 +104,16 @@ class RunState:
             return 0.0
         end = self.finished.ts if self.finished is not None else now
         return self.info.seconds_before + max(0.0, end - self.info.ts)
+
+    @property
+    def by_id(self) -> Mapping[str, TaskState]:
+        """Tasks and attempts."""
+        return ChainMap(self.tasks, self.attempts)
+
+    def attempts_of(self, task_id: str) -> list[TaskState]:
+        """In their order; empty: it is done once."""
+        ids = takewhile(self.attempts.__contains__, (e.attempt_id(task_id, number) for number in count(1)))
+        return [self.attempts[one] for one in ids]
 
     @property
     def total(self) -> int:

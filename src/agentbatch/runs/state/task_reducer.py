@@ -34,6 +34,7 @@ def new_task(event: e.TaskQueued) -> TaskState:
         max_iterations=event.max_iterations,
         definition=event.definition,
         depends_on=tuple(event.depends_on),
+        attempt_of=event.attempt_of,
         max_cost=event.max_cost,
         max_tokens=event.max_tokens,
         since=event.seq,

@@ -71,6 +71,10 @@ class TaskState(BaseModel):
     max_iterations: int
     definition: str = ""
     depends_on: tuple[str, ...] = ()
+    attempt_of: str = ""
+    """It is one of several attempts at that task; empty: it is a task."""
+    choice: e.AttemptChosen | None = None
+    """Of a task with several attempts: which was taken, and why."""
     max_cost: float | None = None
     """US dollars that it may spend; None: no budget of its own."""
     max_tokens: int | None = None

@@ -156,7 +156,9 @@ def load_state(connection: sqlite3.Connection, *, outline: bool = False) -> RunS
     with _snapshot(connection), gc_paused():
         # Sorted here: SQLite would sort whole bodies, through files.
         rows = connection.execute(f"SELECT {body} FROM tasks")
-        for task in sorted((read_model(TaskState, text) for (text,) in rows), key=attrgetter("index")):
+        found = [read_model(TaskState, text) for (text,) in rows]
+        # Attempts behind the tasks that they are attempts at.
+        for task in sorted(found, key=attrgetter("index", "attempt_of", "id")):
             state.put(task)
         state.bills = merge_bills(task.bills for task in state.tasks.values())
         for event in load_run_events(connection):

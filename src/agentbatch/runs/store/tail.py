@@ -105,7 +105,7 @@ class RunTail:
         if not isinstance(event, e.ModelCallProgressed) or self._progress.get(event.task_id) == event:
             return False
         self._progress[event.task_id] = event
-        task = self.state.tasks.get(event.task_id)
+        task = self.state.by_id.get(event.task_id)
         if (
             task is None
             or task.activity.kind not in ("generating", "judging", "preparing")

@@ -21,6 +21,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.tasks.spec.task import AttemptSpec
 
 SMALL_WINDOW = 16_384
 """Tokens. A model with a window up to this is a weak one."""
@@ -58,10 +59,12 @@ class RoleModels:
         self, config: RoleModelConfig, parameters: ModelParameters, planned: PlannedTask, name: str | None
     ) -> RoleModel:
         """`name`: the model that the task asks for, if it does."""
+        special = (planned.attempt if config.role == "coder" else None) or AttemptSpec()
         client = ModelClient(
             config.endpoint,
             config.model if config.only_model else name or config.model,
-            temperature=parameters.temperature,
+            temperature=parameters.temperature if special.temperature is None else special.temperature,
+            seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
         )
         return RoleModel(
@@ -82,12 +85,13 @@ class RoleModels:
         return known or self.prices.context_window(model.client.model) or DEFAULT_CONTEXT_WINDOW
 
     def _budget(self, planned: PlannedTask) -> TaskBudget | None:
-        """The task's part of the run's budget, less what earlier sessions spent on it."""
+        """The task's part of the run's budget, less what earlier sessions spent on it; its attempts share it."""
         if self.budget is None:
             return None
-        before = self.store.state.tasks.get(planned.id)
+        whole = planned.attempt_of or planned.id
+        before = self.store.state.tasks.get(whole)
         return self.budget.task(
-            planned.id,
+            whole,
             max_cost=planned.max_cost,
             max_tokens=planned.max_tokens,
             spent_cost=before.cost if before is not None else 0.0,

@@ -27,8 +27,10 @@ from agentbatch.tasks.evaluator.evaluator import (
     Decision,
     Done,
     Found,
+    Known,
     Prepared,
     Start,
+    Tried,
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
@@ -47,6 +49,7 @@ from agentbatch.tasks.evaluator.judging.verdict import (
 )
 from agentbatch.tasks.results.shape import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Snapshot
 
 OWN = "own"
 """Names the evaluator's own checks in what is recorded."""
@@ -146,6 +149,14 @@ class BuiltinEvaluator:
             after=checked.after,
             record=self._record(evaluated),
         )
+
+    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
+        work = Work(1, before, after, self._running().silent())
+        tried = [*await self._checks.tried(work)]
+        if self._own is not None:
+            own = [{**one.prepared.get(OWN, {}), **one.found.get(OWN, {})} for one in known]
+            tried += await self._own.tried(own, work)
+        return tried
 
     def _checks_decide(self, question: Evidence) -> bool:
         if self.judge is None:

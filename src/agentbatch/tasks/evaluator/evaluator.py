@@ -87,6 +87,26 @@ Decision = Continue | Done
 
 
 @dataclass(frozen=True)
+class Tried:
+    """What one check gave on the work of one attempt."""
+
+    check: str
+    """What is tried, in words or as it is."""
+    passed: bool | None
+    """None: nothing can be told."""
+    gave: str = ""
+    """What came of it, where that says more: a value."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an attempt's evaluator has left: `Prepared.record`, and `Found.record` of its latest evaluation."""
+
+    prepared: Mapping[str, Any]
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Found:
     """What an evaluation found, and what follows from it. Texts are without keys."""
 
@@ -139,6 +159,12 @@ class Evaluator(Protocol):
     def restore(self, verdicts: Sequence[VerdictReached]) -> Decision:
         """Know what was found in earlier sessions of the run, oldest first; returns what follows from the latest,
         by today's limits."""
+        ...
+
+    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
+        """Try the work as it is in this task's checks and those that were prepared for the other attempts at it
+        (`known`, of all, in the same order for each): the same list of checks for each attempt. No model is asked, and
+        nothing of it is kept in the directory. After `prepare`."""
         ...
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:

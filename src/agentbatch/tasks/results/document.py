@@ -82,6 +82,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "reruns": task.reruns,
         "steps": task.steps,
         "attempts": task.attempts,
+        "choice": task.choice and _choice(task.choice),
     }
     if task.error:
         result["error"] = task.error
@@ -93,6 +94,27 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "duration": round(seconds * 1000),
         "durationSeconds": round(seconds, 3),
         "timestamp": iso_time(task.finished_at if task.finished_at is not None else now),
+    }
+
+
+def _choice(choice: e.AttemptChosen) -> dict[str, Any]:
+    """Of several attempts at the task: which was taken, why, and how they stood, the best first."""
+    return {
+        "attempt": choice.attempt,
+        "why": choice.why,
+        "standings": [
+            {
+                "attempt": one.attempt,
+                "completed": one.completed,
+                "checksPassed": one.passed,
+                "checks": one.checks,
+                "alike": one.alike,
+                "score": one.score,
+                "tokens": one.tokens,
+                "cost": one.cost,
+            }
+            for one in choice.standings
+        ],
     }
 
 

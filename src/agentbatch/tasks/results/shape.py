@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from agentbatch.runs.events import FinalStatus, Reason, Role
+from agentbatch.runs.events import AttemptChosen, AttemptStanding, FinalStatus, Reason, Role
 from agentbatch.runs.state.acceptance import AcceptedBy
 from agentbatch.runs.state.task_state import VerdictRecord, VerifyRecord
 
@@ -144,6 +144,36 @@ def _judged(record: VerdictRecord) -> VerdictRecord:
     return record
 
 
+class Standing(Part):
+    """How one of several attempts at a task compared with the others."""
+
+    attempt: str
+    completed: bool
+    checks_passed: Count = 0
+    checks: Count = 0
+    alike: Count = 1
+    score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    tokens: Count = 0
+    cost: Amount | None = None
+
+
+class Choice(Part):
+    attempt: str
+    why: str = ""
+    standings: list[Standing] = []
+
+    def event(self, task_id: str) -> AttemptChosen:
+        return AttemptChosen(
+            task_id=task_id,
+            attempt=self.attempt,
+            why=self.why,
+            standings=[
+                AttemptStanding(passed=one.checks_passed, **one.model_dump(exclude={"checks_passed"}))
+                for one in self.standings
+            ],
+        )
+
+
 class Result(Part):
     status: FinalStatus
     reason: Reason | None = None
@@ -163,6 +193,7 @@ class Result(Part):
     reruns: Count = 0
     steps: Count = 0
     attempts: Count = 0
+    choice: Choice | None = None
 
 
 class TaskShape(BaseModel):

@@ -104,6 +104,7 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
         dir=entry.task.dir,
         first_prompt=entry.task.first_prompt,
         max_iterations=result.max_iterations,
+        choice=result.choice.event(task_id) if result.choice is not None else None,
         reruns=result.reruns,
         status=result.status,
         reason=result.reason,

@@ -19,6 +19,7 @@ from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.signals import RunSignals
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
@@ -68,7 +69,7 @@ def make_engine(
 
     return TasksEngine(
         context,
-        prepared.plan,
+        with_attempts(prepared.plan),
         max_concurrent=prepared.max_concurrent,
         rest=prepared.rest,
         resume_plan=resume_plan,

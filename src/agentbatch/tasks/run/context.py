@@ -33,7 +33,7 @@ class RunContext:
                 tools=self.coders.tools,
                 command_timeout=self.coders.command_timeout,
                 resume=resume,
-                repair=resume or self.store.state.tasks[planned.id].reruns > 0,
-                apply=self.apply,
+                repair=resume or self.store.state.by_id[planned.id].reruns > 0,
+                apply=self.apply or planned.bring_back,
             )
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs import events as e
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
+from agentbatch.tasks.run.choosing import Choosing
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan, may_continue
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
@@ -41,7 +42,7 @@ class TasksEngine:
         self._plan = plan
         self.by_id = {task.id: task for task in plan.tasks}
         self.queue = TaskQueue(context.store, plan, resume_plan or ResumePlan())
-        known = context.store.state.tasks
+        known = context.store.state.by_id
         self.scheduler = Scheduler(
             plan,
             self._run_task,
@@ -49,7 +50,7 @@ class TasksEngine:
             rest=rest,
             skip=self._skip,
             ended={
-                task_id: known[task_id].status == "completed"
+                task_id: task_id in known and known[task_id].status == "completed"
                 for task_id, action in self.queue.actions.items()
                 if action == "keep"
             },
@@ -94,6 +95,8 @@ class TasksEngine:
         store = self.context.store
         for task_id, reason, text in self.queue.begin():
             self._end(task_id, "cancelled", reason, text, resumable=reason == "interrupted")
+        for task in self._plan.tasks:
+            self._supersede_rest(task)  # what a kill came before
         await self._remove_leftovers()
         if self.queue.actions and not self.scheduler.pending:
             text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
@@ -104,7 +107,7 @@ class TasksEngine:
         finally:
             self.over = True
         for task in self.scheduler.pending:
-            begun = store.state.tasks[task.id].begun
+            begun = store.state.by_id[task.id].begun
             text = f"{'' if begun else 'Not begun. '}{self.signals.stop_cause}"
             self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
         await self.context.beginnings.close()
@@ -112,17 +115,22 @@ class TasksEngine:
 
     async def _remove_leftovers(self) -> None:
         if self.queue.actions:
-            known = self.context.store.state.tasks.values()
-            ended = [task.id for task in known if task.finished and not task.resumable]
-            await self.context.workspaces.remove_leftovers(ended)
-            await self.context.beginnings.drop(*(task.id for task in known if not may_continue(task)))
+            state = self.context.store.state
+            over = {one.id for one in state.tasks.values() if one.finished and not one.resumable}
+            gone = {one.id for one in state.tasks.values() if not may_continue(one)}
+            owners = {one.id: one.attempt_of or one.id for one in state.by_id.values()}
+            await self.context.workspaces.remove_leftovers([one for one, of in owners.items() if of in over])
+            await self.context.beginnings.drop(*(one for one, of in owners.items() if of in gone))
 
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""
         known = self.context.store.state.tasks
-        self.queue.add(task)
-        self.signals.pauses.tasks.discard(task.id)
-        self.scheduler.add(task)
+        attempts = [self.by_id[name] for name in task.after]
+        for one in (task, *attempts):
+            self.queue.add(one)
+            self.signals.pauses.tasks.discard(one.id)
+        for one in (*attempts, task):
+            self.scheduler.add(one)
         again = {task.id}
         running = {other.id for other in self.scheduler.running}
         waiting = [
@@ -153,7 +161,12 @@ class TasksEngine:
             self.abort(self.context.store.redact(f"The coder could not be started: {in_words(error)}"))
 
     async def _run_task(self, planned: PlannedTask) -> Outcome:
-        loop = TaskLoop(self.context, planned, self.queue.history(planned.id))
+        history = self.queue.history(planned.id)
+        loop: TaskLoop | Choosing = (
+            Choosing(self.context, planned, [self.by_id[name] for name in planned.after])
+            if planned.after
+            else TaskLoop(self.context, planned, history)
+        )
         self.signals.running[planned.id] = loop
         try:
             await loop.run()
@@ -164,10 +177,31 @@ class TasksEngine:
             self.end_task(planned.id, "error", "workspace_error", text)
         finally:
             del self.signals.running[planned.id]
-        return self._outcome(planned.id, denied=loop.denied)
+        if planned.attempt_of:
+            self._supersede_rest(self.by_id[planned.attempt_of])
+        return self._outcome(planned, denied=loop.denied)
 
-    def _outcome(self, task_id: str, *, denied: bool) -> Outcome:
-        state = self.context.store.state.tasks[task_id]
+    def _supersede_rest(self, task: PlannedTask) -> None:
+        """End what is still at work on a task of which an attempt was completed, where the first one is enough."""
+        attempts = self.context.store.state.attempts_of(task.id)
+        if task.stop_at == "first" and any(one.status == "completed" for one in attempts):
+            for one in attempts:
+                if not one.finished or one.resumable:
+                    self.cancel_task(one.id, "superseded", "Another attempt was completed first.")
+
+    def cancel_task(self, task_id: str, reason: e.Reason, text: str) -> None:
+        """End a task, or an attempt at one, that is not over; of one that waits for its attempts, these."""
+        state = self.context.store.state
+        waits_for = [one.id for one in state.attempts_of(task_id) if not one.finished]
+        for name in waits_for or (task_id,):
+            loop = self.signals.running.get(name)
+            if loop is not None:
+                loop.cancel(reason, text)
+            if self.scheduler.cancel_task(name) != "running":
+                self.end_task(name, "cancelled", reason, text)
+
+    def _outcome(self, planned: PlannedTask, *, denied: bool) -> Outcome:
+        state = self.context.store.state.by_id[planned.id]
         if state.status == "completed":
             return "completed"
         if state.reason == "model_error" and state.resumable:
@@ -176,7 +210,7 @@ class TasksEngine:
                 self.signals.drain_for(gone)
         if state.resumable:
             return "interrupted"
-        if state.status in ("error", "timeout"):
+        if state.status in ("error", "timeout") and not planned.attempt_of:
             self._failures += 1
             reached = self._failure_limit.reached(self._failures) if self._failure_limit else ""
             if reached:
@@ -184,7 +218,7 @@ class TasksEngine:
         return "failed"
 
     def _skip(self, planned: PlannedTask, dependency: str) -> None:
-        state = self.context.store.state.tasks[dependency]
+        state = self.context.store.state.by_id[dependency]
         error = f"It depends on {dependency}, which was not completed ({state.status})."
         self.end_task(planned.id, "skipped", "dependency_failed", error)
 
@@ -203,14 +237,14 @@ class TasksEngine:
         self, task_id: str, status: e.FinalStatus, reason: e.Reason, error: str, *, resumable: bool = False
     ) -> None:
         """Say that a task has ended, unless it has."""
-        if not self.context.store.state.tasks[task_id].finished:
+        if not self.context.store.state.by_id[task_id].finished:
             self._end(task_id, status, reason, error, resumable=resumable)
 
     def _end(
         self, task_id: str, status: e.FinalStatus, reason: e.Reason, error: str, *, resumable: bool = False
     ) -> None:
         store = self.context.store
-        known = store.state.tasks[task_id]
+        known = store.state.by_id[task_id]
         store.emit(
             e.TaskFinished(
                 task_id=task_id,

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from agentbatch.runs.events import Reason
+
 
 class RunningTask(Protocol):
     """A task under way, as its signals reach it."""
 
-    cancelled: bool
-    """A command asked for this task's end, not for the run's."""
+    def cancel(self, reason: Reason, text: str) -> None:
+        """Its end is asked for, not the run's: when it is cancelled now, it ends for this reason, which never
+        continues."""
 
     def stop_clock(self) -> None:
         """It is paused: its time limit stands still, however long."""

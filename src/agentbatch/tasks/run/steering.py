@@ -62,12 +62,7 @@ class Steering:
         state = self._known(task_id)
         if state.finished:
             raise UserError(f"The task {task_id} is over: {state.status}.")
-        loop = engine.signals.running.get(task_id)
-        if loop is not None:
-            loop.cancelled = True
-        where = engine.scheduler.cancel_task(task_id)
-        if where != "running":
-            engine.end_task(task_id, "cancelled", "cancelled", "Cancelled by command before it began.")
+        engine.cancel_task(task_id, "cancelled", "Cancelled by command.")
         return f"Task {task_id} is cancelled."
 
     def retry_task(self, task_id: str) -> str:
@@ -79,6 +74,8 @@ class Steering:
         planned = engine.by_id.get(task_id)
         if planned is None:
             raise UserError(f"Task {task_id} is not part of this session.")
+        if planned.attempt_of:
+            raise UserError(f"{task_id} is an attempt; retry the task {planned.attempt_of}.")
         if state.finished and planned in engine.scheduler.running:
             raise UserError(f"Task {task_id} is still finishing; try again in a moment.")
         if not state.finished:
@@ -102,7 +99,7 @@ class Steering:
             raise UserError("The run is over.")
 
     def _known(self, task_id: str) -> TaskState:
-        tasks = self._engine.context.store.state.tasks
+        tasks = self._engine.context.store.state.by_id
         if task_id not in tasks:
             near = nearest(task_id, tasks)
             raise UserError(f"There is no task {task_id!r}{f'; did you mean {near}?' if near else '.'}")

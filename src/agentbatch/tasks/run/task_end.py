@@ -48,7 +48,7 @@ class TaskEnd:
         """Leave the patch, keep the work, say that the task has ended, have its transcript written. What fails on the
         way is reported, and the rest happens all the same. Raises OSError where the store cannot be written."""
         store, task_id = self.context.store, self.planned.id
-        changed, left = store.state.tasks[task_id].changed_files, Left()
+        changed, left = store.state.by_id[task_id].changed_files, Left()
         if self.coder is not None:
             await self._attempt("Its coder could not be closed", self.coder.close)
         if self.directory is not None and done.status == "completed":
@@ -79,7 +79,7 @@ class TaskEnd:
             )
         )
         await store.stored()
-        if not may_continue(store.state.tasks[task_id]):
+        if not self.planned.attempt_of and not may_continue(store.state.tasks[task_id]):
             await self.context.beginnings.drop(task_id)
         if self.place is not None:
             problems = await self._attempt("Its workspace could not be closed", self.place.close)
@@ -136,7 +136,7 @@ class TaskEnd:
         store, planned, directory = self.context.store, self.planned, self.directory
         return Ending(
             completed=completed,
-            resumable=resumable,
+            resumable=resumable or bool(self.planned.attempt_of),  # its task chooses
             before=directory.before if directory is not None else Snapshot({}),
             after=directory.after if directory is not None else Snapshot({}),
             message=f"agentbatch: {planned.id}\n\nRun {store.folder.run_id}.\n\n{planned.task.first_prompt}\n",
@@ -152,7 +152,7 @@ class TaskEnd:
 
     def _write_transcript(self, messages: Sequence[Mapping[str, Any]]) -> None:
         store = self.context.store
-        task = store.state.tasks[self.planned.id]
+        task = store.state.by_id[self.planned.id]
         if self.coder is None and task.iteration:
             return  # interrupted before it was resumed: what is there is whole
         try:

@@ -76,17 +76,17 @@ class TaskLoop:
         self._running: asyncio.Task[object] | None = None
         self.denied = False
         """It ended on a refusal that does not say whose fault it is: perhaps all tasks would."""
-        self.cancelled = False
-        """A command asked for this task's end, not for the run's."""
+        self._cancelled: Done | None = None
+        """Its own end was asked for, not the run's."""
         self._emit = context.store.emit
-        known = context.store.state.tasks[planned.id]
+        known = context.store.state.by_id[planned.id]
         self._last_text = known.last_response
         self._last_evaluation = known.last_evaluation
 
     async def run(self) -> bool:
         """Whether it was completed. Raises EndpointUnusable when the run should stop; every other ending is an
         event."""
-        planned, before = self._planned, self._context.store.state.tasks[self._planned.id].seconds_before
+        planned, before = self._planned, self._context.store.state.by_id[self._planned.id].seconds_before
         self._running = asyncio.current_task()
         if self._resumed is not None:
             self._emit(e.TaskResumed(task_id=planned.id))
@@ -100,7 +100,7 @@ class TaskLoop:
                 done = await self._work(before)
                 resumable = done.reason == "interrupted"
         except asyncio.CancelledError:
-            done, resumable = self._interrupted(), not self.cancelled
+            done, resumable = self._interrupted(), self._cancelled is None
         except ModelError as error:
             done = Done("error", "model_error", str(error))
             stop_run = str(error) if error.kind == "endpoint" else ""
@@ -121,7 +121,7 @@ class TaskLoop:
             await to_the_end(self._end().finish(done, resumable, self._last_text, self._last_evaluation))
         if stop_run:
             raise EndpointUnusable(stop_run)
-        return self._context.store.state.tasks[planned.id].status == "completed"
+        return self._context.store.state.by_id[planned.id].status == "completed"
 
     def stop_clock(self) -> None:
         """The task is paused: its time limit stands still."""
@@ -136,15 +136,17 @@ class TaskLoop:
         if self._wall_clock is not None and left is not None:
             self._wall_clock.reschedule(asyncio.get_running_loop().time() + left)
 
+    def cancel(self, reason: e.Reason, text: str) -> None:
+        """It is cancelled for this reason, and never continues."""
+        self._cancelled = Done("cancelled", reason, text)
+
     def interrupt(self) -> None:
         """End it at once; it can be resumed."""
         if self._running is not None:
             self._running.cancel()
 
     def _interrupted(self) -> Done:
-        if self.cancelled:
-            return Done("cancelled", "cancelled", "Cancelled by command.")
-        return Done("cancelled", "interrupted", self._context.signals.stop_cause)
+        return self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
 
     def _report_bug(self, error: Exception) -> Done:
         trace = "".join(traceback.format_exception(error))
@@ -195,7 +197,7 @@ class TaskLoop:
                 workspace=workspace,
                 has_checks=prepared.runs_work,
                 seconds_before=seconds,
-                reruns=context.store.state.tasks[planned.id].reruns,
+                reruns=context.store.state.by_id[planned.id].reruns,
                 state=resumed.coder if resumed else None,
             )
         )

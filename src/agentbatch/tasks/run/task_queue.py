@@ -27,7 +27,7 @@ class TaskQueue:
 
     def begin(self) -> Iterator[Ended]:
         """Queue the plan's tasks; first, the known tasks that it does not have and that are to be ended."""
-        known, planned = self._store.state.tasks, {task.id for task in self._plan.tasks}
+        known, planned = self._store.state.by_id, {task.id for task in self._plan.tasks}
         for task_id, state in list(known.items()):
             if task_id in planned or (state.finished and not state.resumable):
                 continue
@@ -64,6 +64,7 @@ class TaskQueue:
                 depends_on=list(task.depends_on),
                 max_cost=task.max_cost,
                 max_tokens=task.max_tokens,
+                attempt_of=task.attempt_of,
             )
         )
 
@@ -86,8 +87,8 @@ class TaskQueue:
     def _number(self, task: PlannedTask) -> int:
         """Its place in the file, unless another task of the run has had that number."""
         known = self._store.state.tasks
-        if task.id in known:
-            return known[task.id].index
+        if (name := task.attempt_of or task.id) in known:
+            return known[name].index
         if task.index not in self._numbers:
             return task.index
         return max(self._numbers) + 1

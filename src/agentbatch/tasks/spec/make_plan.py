@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentbatch.config import Isolation
+from agentbatch.config import Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.tasks.spec.attempts import attempts_of, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.selection import Selection, select
@@ -24,33 +25,41 @@ def make_plan(
     isolation: Isolation = "none",
     max_cost: float | None = None,
     max_tokens: int | None = None,
+    attempts: int = 1,
+    stop_at: StopAt = "first",
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits and `isolation` hold for tasks that say nothing themselves. Raises UserError for what a person has to
-    mend, also when nothing is left to run, and NothingToDo when everything is up to date.
+    The limits, `isolation`, `attempts` and `stop_at` hold for tasks that say nothing themselves. Raises UserError for
+    what a person has to mend, also when nothing is left to run, and NothingToDo when everything is up to date.
     """
     task_file = task_file.resolve()
     ids = task_ids(tasks)
     resolve = Resolver()
-    planned = [
-        PlannedTask(
-            id=task_id,
-            index=index,
-            task=task,
-            root=_resolved(resolve, task_file.parent, task, task_id),
-            max_iterations=task.max_iterations or max_iterations,
-            timeout=task.timeout or timeout,
-            depends_on=depends_on,
-            isolation=task.isolation or isolation,
-            max_cost=task.max_cost or max_cost,
-            max_tokens=task.max_tokens or max_tokens,
+    planned = []
+    for index, (task, task_id, depends_on) in enumerate(
+        zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
+    ):
+        specs, asked = attempts_of(task, attempts), task.isolation or isolation
+        isolated = isolation_of(asked, specs)
+        planned.append(
+            PlannedTask(
+                id=task_id,
+                index=index,
+                task=task,
+                root=_resolved(resolve, task_file.parent, task, task_id),
+                max_iterations=task.max_iterations or max_iterations,
+                timeout=task.timeout or timeout,
+                depends_on=depends_on,
+                isolation=isolated,
+                max_cost=task.max_cost or max_cost,
+                max_tokens=task.max_tokens or max_tokens,
+                attempts=specs,
+                stop_at=task.stop_at or stop_at,
+                bring_back=isolated != asked,
+            )
         )
-        for index, (task, task_id, depends_on) in enumerate(
-            zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
-        )
-    ]
     chosen = select(planned, selection or Selection(), task_file)
     left_out = frozenset(ids).difference(task.id for task in chosen)
     assumed = dict.fromkeys(d for task in chosen for d in task.depends_on if d in left_out)

@@ -4,9 +4,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from agentbatch.config import Isolation
-from agentbatch.tasks.spec.task import Task
+from agentbatch.config import Isolation, StopAt
+from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.text import counted, list_names
 
 MAX_NAMED = 5
@@ -35,6 +36,17 @@ class PlannedTask:
     """Input and output; None: no limit of its own."""
     source: Path | None = None
     """The user's directory, where `root` is one made of it: a copy, a worktree."""
+    attempts: tuple[AttemptSpec, ...] = ()
+    """Of a task that is tried more than once; else empty."""
+    stop_at: StopAt = "first"
+    attempt: AttemptSpec | None = None
+    """What is special in this attempt at another task of the plan, which is `attempt_of`."""
+    attempt_of: str = ""
+    after: tuple[str, ...] = ()
+    """Ids of the attempts at this task: it is their choice, and starts when they are over, however they ended."""
+    bring_back: bool = False
+    """It works in a copy since it has attempts, not because that was asked for: what was chosen of it belongs into
+    its directory."""
 
     @property
     def shown_dir(self) -> str:
@@ -44,7 +56,7 @@ class PlannedTask:
     def definition(self) -> str:
         """sha256 of what makes the task's result: a task with another one is another task, to be run afresh."""
         task = self.task
-        parts = {
+        parts: dict[str, Any] = {
             "root": str(self.root),
             "first_prompt": task.first_prompt,
             "verify": task.verify,
@@ -54,6 +66,8 @@ class PlannedTask:
             "evaluator_model": task.evaluator_model,
             "isolation": self.isolation,
         }
+        if self.attempts or self.attempt:
+            parts["attempts"] = self.attempt.model_dump() if self.attempt else True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

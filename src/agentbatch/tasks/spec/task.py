@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agentbatch.config import Amount, Isolation
+from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 
@@ -25,6 +25,32 @@ def _check_dependencies(value: object) -> object:
     if value != "children" and (names is not value or not all(isinstance(name, str) for name in names)):
         raise ValueError('must be a list of ids, or "children"')
     return value
+
+
+MAX_ATTEMPTS = 100
+"""At one task."""
+
+
+class AttemptSpec(BaseModel):
+    """One of several attempts at a task: what is another in it than in the task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    coder_model: str | None = Field(None, min_length=1)
+    evaluator_model: str | None = Field(None, min_length=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    """The coder's."""
+    seed: int | None = Field(None, ge=0, lt=2**31)
+    """Sent with the coder's calls, where the endpoint takes one."""
+
+
+def _as_attempts(value: object) -> object:
+    """A number stands for so many that differ in nothing."""
+    count = value if isinstance(value, int) and not isinstance(value, bool) else None
+    given = len(value) if isinstance(value, list | tuple) else count
+    if given is None or not 1 <= given <= MAX_ATTEMPTS:
+        raise ValueError(f"must be a number from 1 to {MAX_ATTEMPTS}, or a list of so many objects")
+    return value if count is None else (AttemptSpec(),) * count
 
 
 MAX_NAME = 240
@@ -59,6 +85,9 @@ class Task(BaseModel):
     """Ids of tasks that must be completed before this one starts; `children`: see dependencies.py."""
     isolation: Isolation | None = None
     """Where it works; None: the run's setting."""
+    attempts: Annotated[tuple[AttemptSpec, ...], BeforeValidator(_as_attempts), Field(strict=False)] = ()
+    """Each in a place of its own, the best is taken; empty: as many as the run's setting says."""
+    stop_at: StopAt | None = None
     inputs: tuple[str, ...] = Field((), strict=False)
     outputs: tuple[str, ...] = Field((), strict=False)
     """Glob patterns relative to the task file: what it reads and what it makes, for --stale and --missing."""

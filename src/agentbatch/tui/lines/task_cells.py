@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentbatch.display.screen import live_step
+from agentbatch.runs.events import attempt_number
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import failure_text, reason_text
 from agentbatch.runs.state.acceptance import WORDS
@@ -55,7 +56,7 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
     until = task.activity.since if status == "interrupted" else now
     return Cells(
         f"{glyphs[status]} {status}",
-        clip(task.id, 80),
+        f"  attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80),
         f"{task.iteration}/{task.max_iterations}" if begun else "",
         tokens(usage.total, estimated=usage.estimated, narrow=True) if begun else "",
         money(task.cost) if begun else "",

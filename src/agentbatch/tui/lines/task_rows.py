@@ -40,7 +40,11 @@ class TaskRows:
         self.status = status
         self.filter = chosen
         self.sort = sort
-        ids = list(state.tasks) if sort == "by task" else self._sorted(sort, now)
+        tasks = list(state.tasks) if sort == "by task" else self._sorted(sort, now)
+        # A task's attempts stand behind it.
+        ids = [
+            one for task_id in tasks for one in (task_id, *(each.id for each in state.attempts_of(task_id)))
+        ]
         self._order = {task_id: place for place, task_id in enumerate(ids)}
         self._ids = [task_id for task_id in ids if self._shows(task_id)]
 
@@ -61,7 +65,7 @@ class TaskRows:
         here = self.row(task_id) or 0
         for distance in range(1, len(self._ids) + 1):
             row = (here + step * distance) % len(self._ids)
-            if self.status(self.state.tasks[self._ids[row]]) in _FAILED:
+            if self.status(self.state.by_id[self._ids[row]]) in _FAILED:
                 return row
         return None
 
@@ -109,5 +113,5 @@ class TaskRows:
         return bisect_left(self._ids, self._order[task_id], key=self._order.__getitem__)
 
     def _shows(self, task_id: str) -> bool:
-        task = self.state.tasks[task_id]
+        task = self.state.by_id[task_id]
         return self.filter is None or self.filter.matches(task, self.status(task))

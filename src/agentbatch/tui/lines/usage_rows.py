@@ -51,7 +51,7 @@ def spent_by_run(state: RunState, has_roles: bool) -> Spent:
 
 def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
     """One task of the run, with the budget of its own."""
-    task = state.tasks[task_id]
+    task = state.by_id[task_id]
     return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, has_roles)
 
 

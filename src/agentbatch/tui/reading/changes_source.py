@@ -41,7 +41,7 @@ FilesSource = ChangesNote | Kept | Directory
 
 def files_source(state: RunState, folder: RunFolder | None, task_id: str | None) -> FilesSource:
     """Where to look for the changes of a task. Pure."""
-    task = state.tasks.get(task_id) if task_id is not None else None
+    task = state.by_id.get(task_id) if task_id is not None else None
     if task is None:
         return ChangesNote("No task is chosen.")
     if folder is None:

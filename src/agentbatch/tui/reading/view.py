@@ -96,7 +96,7 @@ class FileView:
         return ()
 
     def task(self, task_id: str) -> TaskState | None:
-        return self.state.tasks.get(task_id)
+        return self.state.by_id.get(task_id)
 
     def close(self) -> None:
         pass

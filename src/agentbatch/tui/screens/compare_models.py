@@ -45,7 +45,7 @@ class CompareModelsScreen(SizedScreen[None]):
         """Opens with the whole run; `task_id`: the chosen task, which can be shown instead."""
         super().__init__()
         self._view = view
-        self._task_id = task_id if task_id in view.state.tasks else None
+        self._task_id = task_id if task_id in view.state.by_id else None
         self._glyphs = glyphs
         self._prices = PriceReading(view)
         self._models = BlockWidget(glyphs)
@@ -88,8 +88,8 @@ class CompareModelsScreen(SizedScreen[None]):
     def _draw(self) -> None:
         state = self._view.state
         scopes = self.query("#models-scope").results(RadioRow)
-        of_task = any(scope.value != RUN for scope in scopes) and self._task_id in state.tasks
-        bills = state.tasks[self._task_id].bills if of_task and self._task_id else state.bills
+        of_task = any(scope.value != RUN for scope in scopes) and self._task_id in state.by_id
+        bills = state.by_id[self._task_id].bills if of_task and self._task_id else state.bills
         usage = total_usage(bills)
         share = f" ({usage.cached / usage.input:.0%} cached)" if usage.cached else ""
         words = (

@@ -115,7 +115,7 @@ class RunScreen(LeavingRun):
 
     @property
     def chosen(self) -> TaskState | None:
-        return self.view.state.tasks.get(self._table.selected or "")
+        return self.view.state.by_id.get(self._table.selected or "")
 
     def status_of(self, task: TaskState) -> ShownStatus:
         status = shown_status(task, alive=self._condition == "running")
@@ -149,7 +149,7 @@ class RunScreen(LeavingRun):
         if words or isinstance(pane, UsagePane):
             pane.changed(words)
         if isinstance(pane, TranscriptPane):
-            pane.live(self.view.state.tasks[chosen])
+            pane.live(self.view.state.by_id[chosen])
 
     def _end_seen(self, before: str) -> None:
         """The engine came or went."""

@@ -111,7 +111,7 @@ class TaskTable(ScrollView, can_focus=True):
     def tick(self, now: float) -> None:
         """A second has passed: what runs has taken longer. The lines ask the clock; `now` is what it says."""
         chosen = self._rows.filter
-        if chosen is not None and chosen.by_time and self._rows.update(self._rows.state.tasks):
+        if chosen is not None and chosen.by_time and self._rows.update(self._rows.state.by_id):
             self._rearranged()
             return
         for row in self._seen():
@@ -142,7 +142,7 @@ class TaskTable(ScrollView, can_focus=True):
         self.refresh()
 
     def _task_in(self, row: int) -> TaskState:
-        return self._rows.state.tasks[self._rows[row]]
+        return self._rows.state.by_id[self._rows[row]]
 
     # the cursor --------------------------------------------------------------------------------------------------
 

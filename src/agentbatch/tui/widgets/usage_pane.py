@@ -78,7 +78,7 @@ class UsagePane(VerticalScroll):
     def _of_task(self) -> str | None:
         """The task whose figures are shown; None: the run's are."""
         task_id = self._task_id if self.query_one(RadioRow).value == TASK else None
-        return task_id if self._view is not None and task_id in self._view.state.tasks else None
+        return task_id if self._view is not None and task_id in self._view.state.by_id else None
 
     def _draw(self) -> None:
         """Make the lines, if anything is not as it was and somebody sees them."""

@@ -134,18 +134,19 @@ def is_disposable(
     isolated: IsolatedDir,
     *,
     completed: bool,
+    superseded: bool = False,
     before: Snapshot,
     after: Snapshot,
     kept: KeptWork,
     applied: Applied | None = None,
 ) -> bool:
     """Whether the directory can be discarded without losing anything: its work is whole on the branch, in the
-    directory, or, of a completed task, in changes.patch. Pure."""
-    if isolated.worktree is not None:
+    directory, or, of a completed task and of an attempt that is not taken, in changes.patch. Pure."""
+    if isolated.worktree is not None and not superseded:
         return kept.whole
     if applied is not None and applied.done:
         return True
-    return completed and _patch_is_whole(before, after)
+    return (completed or superseded) and _patch_is_whole(before, after)
 
 
 def _patch_is_whole(before: Snapshot, after: Snapshot) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.run.resume.resume_plan import may_continue, resume_actions
-from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.tasks.spec.task import Task
+from agentbatch.tasks.spec.attempts import with_attempts
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.usage import Usage
 
 
@@ -24,6 +25,7 @@ def known(name: str = "t", **fields: Any) -> TaskState:
 
 
 OVER: dict[str, Any] = {"started_at": 1.0, "finished_at": 2.0}
+STALLED: dict[str, Any] = {**OVER, "status": "error", "reason": "stalled"}
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,29 @@ def test_what_was_skipped_begins_once_its_dependency_is_completed() -> None:
         "late": known("late", **skipped),
     }
     assert resume_actions(tasks, states) == {"late": "start", "middle": "start", "good": "keep"}
+
+
+@pytest.mark.parametrize(
+    ("task", "attempt", "retry_failed", "expected"),
+    [
+        # It goes on with its attempts: those that are over are over.
+        ({"started_at": 1.0}, {**OVER, "status": "timeout", "reason": "max_iterations"}, True, "keep"),
+        ({"started_at": 1.0}, {**OVER, "status": "completed"}, False, "keep"),
+        ({"started_at": 1.0}, {"started_at": 1.0, "status": "coding"}, False, "continue"),
+        ({"started_at": 1.0}, None, False, "new"),
+        # It is over, and they with it, or begins again with all of them.
+        ({**OVER, "status": "completed"}, STALLED, True, "keep"),
+        ({**OVER, "status": "completed"}, None, True, "keep"),
+        (STALLED, STALLED, True, "rerun"),
+        (STALLED, {**OVER, "status": "cancelled", "reason": "superseded"}, True, "rerun"),
+    ],
+)  # fmt: skip
+def test_an_attempt_goes_the_way_of_its_task(
+    task: dict[str, Any], attempt: dict[str, Any] | None, retry_failed: bool, expected: str
+) -> None:
+    whole = planned("t", attempts=(AttemptSpec(), AttemptSpec()))
+    tasks = with_attempts(Plan((whole,), ())).tasks
+    states = {"t": known("t", **{**task, "definition": whole.definition})}
+    if attempt is not None:
+        states["t@1"] = known("t@1", **{**attempt, "definition": tasks[1].definition, "attempt_of": "t"})
+    assert resume_actions(tasks, states, retry_failed=retry_failed)["t@1"] == expected

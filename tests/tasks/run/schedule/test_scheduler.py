@@ -3,9 +3,10 @@ import itertools
 from pathlib import Path
 
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
-from agentbatch.tasks.spec.task import Task
+from agentbatch.tasks.spec.task import AttemptSpec, Task
 
 
 def plan(*entries: tuple[str, str, int]) -> Plan:
@@ -117,3 +118,35 @@ async def test_one_by_one_the_rest_lies_between_an_end_and_a_start() -> None:
     made = plan(*[(f"t{n}", f"d{n}", 0) for n in range(3)])
     await Scheduler(made, work, max_concurrent=1, rest=0.03).run()
     assert all(start - end >= 0.03 for end, start in zip(over, begun[1:], strict=False))
+
+
+async def test_a_choice_waits_for_all_attempts_however_they_end() -> None:
+    ends: dict[str, Outcome] = {"t@1": "failed", "t@2": "completed", "u@1": "failed", "u@2": "failed"}
+    order: list[str] = []
+
+    async def run(task: PlannedTask) -> Outcome:
+        order.append(task.id)
+        await asyncio.sleep(0)
+        return ends.get(task.id, "completed")
+
+    tasks = [
+        Task(id="t", dir="a", first_prompt="p", attempts=(AttemptSpec(),) * 2),
+        Task(id="u", dir="b", first_prompt="p", attempts=(AttemptSpec(),) * 2),
+        Task(id="after", dir="c", first_prompt="p", depends_on=("t", "u")),
+    ]
+    made = with_attempts(make_plan(tasks, Path("/base/task.json"), max_iterations=1))
+    await Scheduler(made, run, max_concurrent=1).run()
+    # The first attempts at all tasks come before the second at any.
+    assert order == ["t@1", "u@1", "t@2", "t", "u@2", "u", "after"]
+
+
+async def test_attempts_that_are_interrupted_leave_the_choice_pending() -> None:
+    async def run(task: PlannedTask) -> Outcome:
+        return "interrupted" if task.id == "t@2" else "completed"
+
+    tasks = [Task(id="t", dir="a", first_prompt="p", attempts=(AttemptSpec(),) * 2)]
+    scheduler = Scheduler(
+        with_attempts(make_plan(tasks, Path("/base/task.json"), max_iterations=1)), run, max_concurrent=2
+    )
+    await scheduler.run()
+    assert [task.id for task in scheduler.pending] == ["t"]

@@ -126,6 +126,10 @@ class CheckRunner:
         if self._protected is not None:
             self.tampered.update(await place.restore(self._protected))
 
+    def silent(self) -> "CheckRunner":
+        """One that reports nothing."""
+        return CheckRunner(self._task_id, lambda _: None, self.redact, self.workspace, self._protected)
+
     def started(self, kind: e.CheckKind, name: str) -> None:
         self._emit(e.CheckStarted(task_id=self._task_id, kind=kind, command=name))
 

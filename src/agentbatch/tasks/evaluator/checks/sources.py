@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, Check
 from agentbatch.tasks.evaluator.checks.round import Round, too_many
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
-from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.evaluator import Start, Tried
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.left_out_diff import (
     changed_by_checks,
@@ -28,6 +28,8 @@ _NOT_OURS = ("node_modules", ".git")
 _INSTALLED = (".venv", "venv", ".tox", ".nox")
 MAX_BESIDE = 20
 """Changes beside the work that are told."""
+RUN_THE_WORK = ("example", "verify", "tests")
+"""Sources whose checks tell two attempts apart by what they do."""
 MAX_NAMES = 50_000
 """Characters of names in one command line."""
 
@@ -111,6 +113,19 @@ class Checks:
                 f"The checks changed files of the work, and passed with them: {list_names(settled)}."
             )
         return replace(second, changed=tuple(path for path in first.changed if path not in settled))
+
+    async def tried(self, work: Work) -> Sequence[Tried]:
+        """Each kind but the evaluator's own on the work as it is, also where an earlier one has failed."""
+        command = clearing(work.before, work.after)
+        if command and self._sources:
+            await work.workspace.run(command, CLEAR_TIMEOUT)
+        found = []
+        for name, source in self._sources.items():
+            if name in RUN_THE_WORK:
+                results = await source.run(work)
+                passed = all(one.passed for one in results if one.binding) if results else None
+                found.append(Tried(name, passed))
+        return found
 
     def digest(self, after: Snapshot) -> str:
         """Equal where the work is: what the checks have made is no part of it."""

@@ -61,6 +61,8 @@ def prepare(
         isolation=settings.isolation,
         max_cost=settings.task_max_cost,
         max_tokens=settings.task_max_tokens,
+        attempts=settings.attempts,
+        stop_at=settings.stop_at,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -131,7 +133,8 @@ def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
             "--local would play only the evaluator, and --evaluator none leaves that out: leave out one."
         )
     name, path = find_model(settings.local, prepared.folder, prepared.environ)
-    slots = max(1, min(prepared.max_concurrent, len(prepared.plan.tasks)))
+    at_once = sum(len(task.attempts) or 1 for task in prepared.plan.tasks)
+    slots = max(1, min(prepared.max_concurrent, at_once))
     return plan_server(path, name, slots, context=settings.local_context, threads=settings.local_threads)
 
 

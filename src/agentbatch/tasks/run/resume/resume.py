@@ -7,6 +7,7 @@ from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan, resume_actions
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.text import counted
 
 
@@ -14,9 +15,9 @@ def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
     """How the tasks of the plan resume; of a new run, nothing."""
     if prepared.resumed is None:
         return ResumePlan()
-    settings, known = prepared.settings, store.state.tasks
+    settings, known = prepared.settings, store.state.by_id
     found = resume_actions(
-        prepared.plan.tasks, known, retry_failed=settings.retry_failed, force=settings.force
+        with_attempts(prepared.plan).tasks, known, retry_failed=settings.retry_failed, force=settings.force
     )
     under_way = [known[task_id] for task_id, action in found.items() if action == "continue"]
     with reading(store.folder.database, "is damaged, so that the run cannot be resumed") as connection:

@@ -34,7 +34,12 @@ def resume_actions(
     found: dict[str, ResumeAction] = {}
     for planned in tasks:
         state = known.get(planned.id)
-        found[planned.id] = "new" if state is None else _action(planned, state, retry_failed, force)
+        if planned.attempt_of and found[planned.attempt_of] in ("keep", "rerun", "changed"):
+            found[planned.id] = found[planned.attempt_of]  # it goes the way of its task
+        elif planned.attempt_of:
+            found[planned.id] = "new" if state is None else _action(planned, state, False, False)
+        else:
+            found[planned.id] = "new" if state is None else _action(planned, state, retry_failed, force)
     _revive_skipped(tasks, known, found)
     return found
 
@@ -53,8 +58,8 @@ def _action(planned: PlannedTask, state: TaskState, retry_failed: bool, force: b
 
 
 def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
-    """It was ended by a budget of its own, which has been raised."""
-    if not _has_used_its_budget(state):
+    """It was ended by a budget of its own, which has been raised; attempts are over with their choice."""
+    if planned.attempts or not _has_used_its_budget(state):
         return False
     return _is_higher(planned.max_cost, state.max_cost) or _is_higher(planned.max_tokens, state.max_tokens)
 
@@ -87,15 +92,10 @@ def _revive_skipped(
     def stands_against(dependency: str) -> bool:
         return found[dependency] == "keep" and known[dependency].status != "completed"
 
-    waiting = deque(
-        task.id for task in tasks if found[task.id] == "keep" and known[task.id].reason == "dependency_failed"
-    )
+    skipped = {task_id for task_id, state in known.items() if state.reason == "dependency_failed"}
+    waiting = deque(task.id for task in tasks if found[task.id] == "keep" and task.id in skipped)
     while waiting:
         task_id = waiting.popleft()
         if found[task_id] == "keep" and not any(map(stands_against, by_id[task_id].depends_on)):
             found[task_id] = "rerun" if known[task_id].begun else "start"
-            waiting.extend(
-                name
-                for name in dependents[task_id]
-                if found[name] == "keep" and known[name].reason == "dependency_failed"
-            )
+            waiting.extend(name for name in dependents[task_id] if found[name] == "keep" and name in skipped)

@@ -5,16 +5,18 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from agentbatch.runs.events import attempt_number
 from agentbatch.tasks.run.schedule.directory_locks import Conflict, DirectoryLocks
 from agentbatch.tasks.spec.plan import PlannedTask
 
-Order = tuple[int, int]
+Order = tuple[int, int, int]
 """The smaller one comes first."""
 
 
 def order(task: PlannedTask) -> Order:
-    """Higher priority first, then the order of the file."""
-    return -task.task.priority, task.index
+    """Higher priority first; the first attempt at each task before the second at any, which may not be needed; then the
+    order of the file."""
+    return -task.task.priority, attempt_number(task.id) if task.attempt_of else 0, task.index
 
 
 class _Waiting(NamedTuple):

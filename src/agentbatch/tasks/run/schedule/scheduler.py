@@ -149,9 +149,9 @@ class Scheduler:
 
     def _enqueue(self, task: PlannedTask) -> None:
         unmet = 0
-        for dependency in task.depends_on:
+        for dependency in (*task.depends_on, *task.after):
             stage = self._stages.get(dependency, "completed")
-            if stage == "completed":
+            if stage == "completed" or (stage == "failed" and dependency in task.after):
                 continue
             unmet += 1
             self._dependents[dependency][task.id] = None
@@ -195,12 +195,15 @@ class Scheduler:
 
     def _release_dependents(self, task_id: str) -> None:
         for dependent in self._dependents.pop(task_id, ()):
-            if self._stages[dependent] != "pending":
-                continue
-            self._unmet[dependent] -= 1
-            if not self._unmet[dependent]:
-                del self._unmet[dependent]
-                self._queue.add(self._tasks[dependent])
+            if self._stages[dependent] == "pending":
+                self._release(dependent)
+
+    def _release(self, dependent: str) -> None:
+        """It waits for one less."""
+        self._unmet[dependent] -= 1
+        if not self._unmet[dependent]:
+            del self._unmet[dependent]
+            self._queue.add(self._tasks[dependent])
 
     def _skip_dependents(self) -> None:
         while self._failed:
@@ -208,7 +211,9 @@ class Scheduler:
             if self._stages[failed] != "failed":
                 continue  # It has been queued again.
             for dependent in self._dependents.pop(failed, ()):
-                if self._stages[dependent] == "pending":
+                if self._stages[dependent] == "pending" and failed in self._tasks[dependent].after:
+                    self._release(dependent)
+                elif self._stages[dependent] == "pending":
                     self._drop(dependent)
                     if self._skip is not None:
                         self._skip(self._tasks[dependent], failed)

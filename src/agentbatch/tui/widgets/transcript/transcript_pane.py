@@ -118,7 +118,7 @@ class TranscriptPane(BlockList):
             if view is self._view and task_id == self._task_id:
                 self.reading = False
         self.set_transcript(transcript)
-        state = view.state.tasks.get(task_id)
+        state = view.state.by_id.get(task_id)
         if state is not None:
             self.live(state)
         if self._news:

@@ -80,7 +80,7 @@ def free_name(name: str, taken: Callable[[str], bool]) -> str:
 
 def _branch_part(text: str) -> str:
     """git takes no `..`, no dot at either end, no `.lock` at the end, and few signs."""
-    safe = re.sub(r"[^\w.\-]+|\.{2,}", "-", text)
+    safe = re.sub(r"[^\w.\-@]+|\.{2,}", "-", text)
     safe = re.sub(r"\.lock$", "-lock", safe.strip(".").lstrip("-"))
     encoded = safe.encode("utf-8", "replace")
     if safe == text and len(encoded) <= MAX_BRANCH_PART:

@@ -97,3 +97,21 @@ async def test_what_a_judge_says_of_a_failed_check(
     later = written(OwnCheck("a", "exit 3"))
     later.restore(own.state())
     assert later.checks == own.checks
+
+
+async def test_the_checks_of_all_attempts_are_one_list(place: Place) -> None:
+    """Once each, in the same order whoever asks, without those that were found wrong, and nothing of them stays."""
+    mine = [OwnCheck("a", "true").record(), OwnCheck("b", "touch x; false").record()]
+    others = [
+        OwnCheck("c", "true").record(),
+        OwnCheck("d", "true", dropped="wrong").record(),
+        OwnCheck("e", "exit 3").record(),
+    ]
+    known: list[dict[str, Any]] = [{"checks": mine}, {"checks": others}, {"expected": []}]
+    tried = await written().tried(known, place.work)
+    assert [(one.check, one.passed) for one in tried] == [
+        ("true", True),
+        ("touch x; false", False),
+        ("exit 3", False),
+    ]
+    assert list(place.root.iterdir()) == []

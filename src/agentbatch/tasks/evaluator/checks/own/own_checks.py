@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
-from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.evaluator import Start, Tried
 from agentbatch.tasks.results.shape import Ruling
 
 
@@ -30,6 +30,11 @@ class OwnChecks(Protocol):
     ) -> tuple[CheckResult, ...]:
         """The results after what the judge has said of them: a check that it found wrong is dropped, or mended once
         and run again. Their notes say so."""
+        ...
+
+    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[Tried]:
+        """Its checks and those of other attempts' evaluators on the work, the same list for each attempt. `known`: what
+        `prepare` and `state` gave, of all attempts; what is of another kind is left out."""
         ...
 
     def state(self) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
     wanted_functions,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
-from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.tasks.evaluator.evaluator import Start, Tried
 from agentbatch.tasks.results.shape import Ruling
 
 MAX_TASK_TOKENS = 600
@@ -123,6 +123,30 @@ class AgreedChecks:
     ) -> tuple[CheckResult, ...]:
         """They bind: what a small judge says of them changes nothing."""
         return tuple(results)
+
+    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[Tried]:
+        live = dict.fromkeys(
+            Expected(**one)
+            for record in known
+            for one in record.get("expected", ())
+            if one["call"] not in record.get("dropped", ())
+        )
+        calls = {one.call: one.as_stated() for one in live}
+        values: dict[str, str] = {}
+        try:
+            there = tied([*calls.values()], self.task, work.before, work.after).calls
+            async with Copies(work.workspace, len(there)) as copies:
+                for path, those in there.items():
+                    ran = await run_calls(path, those, self.timeout, work.runner, await copies.take())
+                    values |= ran.values
+        except UserError:
+            return [Tried(one.text, None) for one in live]
+        return [
+            Tried(
+                one.text, same_value(one.value, gave) if (gave := values.get(one.call)) else False, gave or ""
+            )
+            for one in live
+        ]
 
     def state(self) -> Mapping[str, Any]:
         if not self.votes and not self.dropped:

@@ -1,0 +1,235 @@
+"""A task that was tried more than once: its attempts are over, the best is chosen, and its work becomes the task's."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+from agentbatch.cancellation import to_the_end
+from agentbatch.errors import UserError
+from agentbatch.runs import events as e
+from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.store.database import reading
+from agentbatch.runs.store.history import TaskHistory, load_histories
+from agentbatch.tasks.attempts.ranking import Candidate, standings, why
+from agentbatch.tasks.evaluator.evaluator import Done, Known, Start, Tried
+from agentbatch.tasks.results.changes import CHANGES, PATCH, take_over
+from agentbatch.tasks.results.transcript import TRANSCRIPT
+from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.resume.resumed_task import prepared_record
+from agentbatch.tasks.run.task_end import in_words
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
+
+CHANGED_SINCE = "its directory has changed since its work was judged"
+
+
+@dataclass
+class _Attempt:
+    """One attempt that was begun, as its task finds it."""
+
+    planned: PlannedTask
+    state: TaskState
+    place: TaskWorkspace
+    history: TaskHistory
+    before: Snapshot = field(default_factory=lambda: Snapshot({}))
+    after: Snapshot = field(default_factory=lambda: Snapshot({}))
+    protected: Protected | None = None
+    workspace: Workspace | None = None
+    problem: str = ""
+    """Why nothing can be done with it, as part of a sentence."""
+
+    @property
+    def number(self) -> int:
+        return e.attempt_number(self.planned.id)
+
+    @property
+    def verdict(self) -> e.VerdictReached | None:
+        """The latest."""
+        found = [event for event in self.history.events if isinstance(event, e.VerdictReached)]
+        return found[-1] if found else None
+
+    @property
+    def completed(self) -> bool:
+        return self.state.status == "completed" and not self.problem
+
+    def candidate(self, tried: Sequence[Tried]) -> Candidate:
+        state = self.state
+        score = _score(self.verdict)
+        return Candidate(self.planned.id, self.completed, tuple(tried), score, state.cost, state.usage.total)
+
+    @property
+    def known(self) -> Known:
+        return Known(prepared_record(self.history), self.verdict.evaluated if self.verdict else {})
+
+
+class Choosing:
+    """The task's own turn, after its attempts. A `RunningTask`."""
+
+    def __init__(self, context: RunContext, planned: PlannedTask, attempts: Sequence[PlannedTask]) -> None:
+        self._context = context
+        self._planned = planned
+        self._attempts = attempts
+        self._emit = context.store.emit
+        self._running: asyncio.Task[object] | None = None
+        self._cancelled: Done | None = None
+        self._left = Left()
+        self._changed = 0
+        self.denied = False
+
+    def stop_clock(self) -> None:
+        """No model is called: it is not held."""
+
+    def start_clock(self) -> None:
+        """See stop_clock."""
+
+    def cancel(self, reason: e.Reason, text: str) -> None:
+        self._cancelled = Done("cancelled", reason, text)
+
+    def interrupt(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+
+    async def run(self) -> None:
+        """Every ending is an event. Raises OSError where the store cannot be written."""
+        self._running = asyncio.current_task()
+        begun: list[_Attempt] = []
+        resumable = False
+        try:
+            await self._open(begun)
+            done = await self._chosen(begun)
+        except asyncio.CancelledError:
+            done = self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
+            resumable = self._cancelled is None
+        except (OSError, UserError) as error:
+            done = Done("error", "workspace_error", str(error) or type(error).__name__)
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._end(done, resumable, begun))
+
+    async def _chosen(self, begun: Sequence[_Attempt]) -> Done:
+        choice = self._state.choice or await self._choose(begun)
+        best = next((one for one in begun if one.planned.id == choice.attempt), None)
+        for one in begun:
+            if one is not best:
+                await self._leave(one, superseded=True)
+        if best is None:
+            return Done("cancelled", "cancelled", choice.why)
+        self._left = await self._leave(best)
+        if best.state.status == "completed" and (best.problem or self._left.problem):
+            text = self._left.problem or f"Attempt {best.number}: {best.problem}."
+            return Done("error", "workspace_error", text)
+        self._changed = best.state.changed_files
+        # It ends as its attempt has ended: for good.
+        return Done(cast(e.FinalStatus, best.state.status), best.state.reason or "accepted", best.state.error)
+
+    async def _choose(self, begun: Sequence[_Attempt]) -> e.AttemptChosen:
+        """Which is the best: stored, so that it is the same after a kill."""
+        rivals = (
+            [one for one in begun if one.completed] or [one for one in begun if one.state.verdicts] or begun
+        )
+        tried: dict[str, Sequence[Tried]] = {}
+        if len(rivals) > 1:
+            task_id = self._planned.id
+            self._emit(e.CheckStarted(task_id=task_id, kind="own", command="the checks of all its attempts"))
+            known = [one.known for one in rivals]
+            tried = {one.planned.id: await self._try(one, known) for one in rivals}
+        found = standings([one.candidate(tried.get(one.planned.id, ())) for one in begun])
+        best = found[0].attempt if found else ""
+        chosen = e.AttemptChosen(task_id=self._planned.id, attempt=best, why=why(found), standings=found)
+        self._emit(chosen)
+        self._context.store.flush()
+        return chosen
+
+    async def _try(self, one: _Attempt, known: Sequence[Known]) -> Sequence[Tried]:
+        if one.workspace is None:
+            return ()
+        fork = await one.workspace.fork()
+        try:
+            planned = replace(one.planned, root=Path(fork.info.directory))
+            evaluator = self._context.evaluators.make(planned)
+            await evaluator.prepare(Start(planned, fork, one.before, one.protected, one.known.prepared))
+            return await evaluator.compare(one.before, one.after, known)
+        finally:
+            await fork.close()
+
+    async def _open(self, begun: list[_Attempt]) -> None:
+        """Those that were begun, as they are now."""
+        store = self._context.store
+        store.flush()
+        planned = [one for one in self._attempts if store.state.attempts[one.id].begun]
+        states = [store.state.attempts[one.id] for one in planned]
+        with reading(store.folder.database) as connection:
+            histories = load_histories(connection, states)
+        for one, state in zip(planned, states, strict=True):
+            place = self._context.make_workspace(one, resume=True)
+            begun.append(_Attempt(one, state, place, histories[one.id]))
+            await self._look(begun[-1])
+
+    async def _look(self, one: _Attempt) -> None:
+        try:
+            baseline = await self._context.beginnings.load(one.planned.id)
+            one.before, one.protected = baseline.snapshot, baseline.protected
+            one.workspace = await one.place.start()
+            one.after = await one.workspace.snapshot(one.before)
+        except (OSError, ValueError, UserError) as error:
+            one.problem = in_words(error).rstrip(".")
+            return
+        judged = one.verdict.judged if one.completed and one.verdict is not None else ""
+        if judged not in ("", one.after.digest):
+            one.problem = CHANGED_SINCE
+
+    async def _leave(self, one: _Attempt, superseded: bool = False) -> Left:
+        folder, task = self._context.store.folder, self._planned
+        message = f"agentbatch: {task.id}\n\nRun {folder.run_id}, attempt {one.number}.\n\n{task.task.first_prompt}\n"
+        patch = str(folder.task(one.planned.id) / PATCH)
+        completed = one.completed and not superseded
+        left = await one.place.leave(
+            Ending(completed, False, one.before, one.after, message, patch, superseded)
+        )
+        self._notify(left.notices)
+        return left
+
+    async def _end(self, done: Done, resumable: bool, begun: Sequence[_Attempt]) -> None:
+        store, state = self._context.store, self._state
+        self._emit(
+            e.TaskFinished(
+                task_id=state.id,
+                status=done.status,
+                reason=done.reason,
+                error=store.redact(done.error),
+                last_response=state.last_response,
+                last_evaluation=state.last_evaluation,
+                changed_files=self._changed,
+                resumable=resumable,
+                branch=self._left.branch,
+            )
+        )
+        store.flush()
+        for one in begun:
+            self._notify(await one.place.close())
+        if not resumable:
+            await self._context.beginnings.drop(*(one.id for one in self._attempts))
+            store.in_background(self._take_files)
+
+    def _take_files(self) -> None:
+        """What was kept of the chosen attempt is where a task has it."""
+        folder, choice = self._context.store.folder, self._state.choice
+        if choice is None or not choice.attempt:
+            return
+        for name in (PATCH, CHANGES, TRANSCRIPT):
+            take_over(folder.task(choice.attempt) / name, folder.task(self._planned.id) / name)
+
+    def _notify(self, notices: Iterable[str]) -> None:
+        for text in notices:
+            self._emit(e.Notice(task_id=self._planned.id, text=self._context.store.redact(text)))
+
+    @property
+    def _state(self) -> TaskState:
+        return self._context.store.state.tasks[self._planned.id]
+
+
+def _score(verdict: e.VerdictReached | None) -> float:
+    found = (verdict.verdict or {}).get("score") if verdict is not None else None
+    return float(found) if isinstance(found, int | float) else 0.0

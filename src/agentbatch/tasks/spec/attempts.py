@@ -1,0 +1,47 @@
+"""Several attempts at one task: each is a task of its own in the plan, and the task itself their choice. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from agentbatch.config import Isolation
+from agentbatch.runs.events import attempt_id
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.tasks.spec.task import AttemptSpec, Task
+
+
+def attempts_of(task: Task, default: int) -> tuple[AttemptSpec, ...]:
+    """What is special in each; empty: the task is done once, as it stands. `default`: how many, where it does not say
+    so itself."""
+    specs = task.attempts or (AttemptSpec(),) * default
+    return () if specs == (AttemptSpec(),) else specs
+
+
+def isolation_of(isolation: Isolation, attempts: tuple[AttemptSpec, ...]) -> Isolation:
+    """Attempts never share a directory."""
+    return "copy" if attempts and isolation == "none" else isolation
+
+
+def with_attempts(plan: Plan) -> Plan:
+    """The plan with each task's attempts behind it."""
+    return replace(plan, tasks=tuple(one for task in plan.tasks for one in _expanded(task)))
+
+
+def _expanded(task: PlannedTask) -> Iterator[PlannedTask]:
+    if not task.attempts:
+        yield task
+        return
+    ids = tuple(attempt_id(task.id, number) for number, _ in enumerate(task.attempts, 1))
+    yield replace(task, after=ids)
+    for number, (name, spec) in enumerate(zip(ids, task.attempts, strict=True), 1):
+        given = {
+            "coder_model": spec.coder_model or task.task.coder_model,
+            "evaluator_model": spec.evaluator_model or task.task.evaluator_model,
+        }
+        yield replace(
+            task,
+            id=name,
+            task=task.task.model_copy(update=given),
+            attempts=(),
+            attempt=spec if spec.seed is not None else spec.model_copy(update={"seed": number}),
+            attempt_of=task.id,
+        )

@@ -1,0 +1,179 @@
+"""Several attempts at one task, whole runs: which work, which is taken, what becomes of the others."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.runs import events as e
+from agentbatch.runs.state.run_state import RunState
+from tests.tasks.run.verdicts import COMPLETE
+
+RIGHT_ONCE = "case $PWD in *@2*) echo right > a.txt;; *) echo wrong > a.txt;; esac"
+FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+TASK = {"id": "t", "dir": "work", "first_prompt": "Change it.", "attempts": 3, "max_iterations": 1}
+ONE_RIGHT = {**TASK, "verify": "grep right a.txt"}
+
+
+def script(command: str, prompt: str = "Change it.", **more: Any) -> Script:
+    work = Say(calls=[ScriptedCall(name="bash", arguments={"command": command})])
+    return Script(prompt=prompt, coder=[work, FINISH], evaluator=[Say(verdict=COMPLETE)], **more)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "a.txt").write_text("old\n")
+    return folder
+
+
+def ends(state: RunState) -> dict[str, tuple[str, str | None]]:
+    return {name: (one.status, one.reason) for name, one in state.by_id.items()}
+
+
+async def test_the_one_that_is_right_is_brought_back(run_tasks: Any, work: Path) -> None:
+    ran = await run_tasks([{**ONE_RIGHT, "stop_at": "all"}], [script(RIGHT_ONCE)])
+    assert ends(ran.outcome.state) == {
+        "t": ("completed", "accepted"),
+        "t@1": ("timeout", "max_iterations"),
+        "t@2": ("completed", "accepted"),
+        "t@3": ("timeout", "max_iterations"),
+    }
+    assert (work / "a.txt").read_text() == "right\n"
+    assert ran.outcome.exit_code == 0
+    choice = ran.task.choice
+    assert (choice.attempt, choice.why) == ("t@2", "Only attempt 2 of 3 was completed.")
+    assert [one.attempt for one in choice.standings] == ["t@2", "t@1", "t@3"]
+    assert (ran.task.iteration, ran.task.changed_files, ran.task.accepted_by) == (1, 1, "verify")
+    whole = sum(one.usage.total for one in ran.outcome.state.attempts.values())
+    assert ran.task.usage.total == whole == ran.outcome.state.usage.total
+    assert "+right" in (ran.task_folder("t") / "changes.patch").read_text()
+    assert "+wrong" in (ran.task_folder("t@1") / "changes.patch").read_text()
+    assert not list(ran.outcome.run_folder.glob("tasks/*/work/**/a.txt"))
+
+
+async def test_the_first_that_is_completed_ends_the_others(run_tasks: Any, work: Path) -> None:
+    command = "case $PWD in *@2*) echo right > a.txt;; *) sleep 60;; esac"
+    ran = await run_tasks([ONE_RIGHT], [script(command)], parallel=2)
+    assert ends(ran.outcome.state) == {
+        "t": ("completed", "accepted"),
+        "t@1": ("cancelled", "superseded"),
+        "t@2": ("completed", "accepted"),
+        "t@3": ("cancelled", "superseded"),
+    }
+    assert (work / "a.txt").read_text() == "right\n"
+    assert not any(isinstance(event, e.TaskStarted) and event.task_id == "t@3" for event in ran.events)
+
+
+async def test_where_none_is_completed_the_best_is_what_the_task_ends_as(run_tasks: Any, work: Path) -> None:
+    ran = await run_tasks([{**TASK, "verify": "false"}], [script(RIGHT_ONCE)])
+    assert (ran.task.status, ran.task.reason) == ("timeout", "max_iterations")
+    assert (work / "a.txt").read_text() == "old\n"
+    assert ran.outcome.exit_code == 1
+    assert ran.task.choice.why.startswith("No attempt was completed; attempt ")
+
+
+async def test_only_the_chosen_one_has_a_branch(run_tasks: Any, work: Path) -> None:
+    def git(*words: str) -> str:
+        identity = ("-c", "user.name=u", "-c", "user.email=u@e")
+        done = subprocess.run(
+            ["git", *identity, *words], cwd=work, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+    ran = await run_tasks([{**ONE_RIGHT, "isolation": "worktree", "stop_at": "all"}], [script(RIGHT_ONCE)])
+    branch = f"agentbatch/{ran.outcome.run_folder.name}/t@2"
+    assert git("branch", "--list", "agentbatch/*", "--format=%(refname:short)").split() == [branch]
+    assert git("show", f"{branch}:a.txt") == "right\n"
+    assert ran.task.branch == branch
+    assert (work / "a.txt").read_text() == "old\n"
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
+async def test_what_depends_on_it_waits_for_the_choice(run_tasks: Any, work: Path) -> None:
+    after = {
+        "id": "after",
+        "dir": "work",
+        "first_prompt": "Look at it.",
+        "depends_on": ["t"],
+        "verify": "grep right a.txt",
+    }
+    ran = await run_tasks([ONE_RIGHT, after], [script(RIGHT_ONCE), script("cat a.txt", "Look at it.")])
+    assert ran.outcome.state.tasks["after"].status == "completed"
+
+
+async def test_a_copy_that_was_asked_for_is_applied_on_request_only(run_tasks: Any, work: Path) -> None:
+    task = {**ONE_RIGHT, "isolation": "copy"}
+    ran = await run_tasks([task], [script(RIGHT_ONCE)])
+    assert ran.task.status == "completed"
+    assert (work / "a.txt").read_text() == "old\n"
+
+
+async def test_attempts_share_the_budget_of_their_task(run_tasks: Any, work: Path) -> None:
+    ran = await run_tasks([{**TASK, "verify": "false", "max_tokens": 4500}], [script(RIGHT_ONCE)], parallel=1)
+    reasons = [one.reason for one in ran.outcome.state.attempts.values()]
+    assert reasons == ["max_iterations", "budget", "budget"]
+    assert ran.task.usage.total <= 4500
+
+
+async def test_each_attempt_may_have_a_model_of_its_own(run_tasks: Any, work: Path) -> None:
+    attempts = [{"coder_model": "rehearsal-other"}, {"temperature": 0.7, "seed": 5}]
+    ran = await run_tasks([{**ONE_RIGHT, "attempts": attempts}], [script(RIGHT_ONCE)], parallel=1)
+    assert ran.task.status == "completed"
+    (sent,) = {(body.get("temperature"), body.get("seed")) for body in ran.coder_requests()}
+    assert sent == (0.7, 5)
+    asked = {
+        (event.task_id, event.model) for event in ran.of_type(e.ModelCallStarted) if event.role == "coder"
+    }
+    assert asked == {("t@1", "rehearsal-other"), ("t@2", "rehearsal-coder")}
+
+
+async def test_a_task_is_cancelled_with_its_attempts(run_tasks: Any, work: Path) -> None:
+    engines: list[Any] = []
+
+    def cancel(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.ToolCalled):
+            engines[0].cancel_task("t", "cancelled", "Cancelled by command.")
+
+    ran = await run_tasks(
+        [ONE_RIGHT], [script("sleep 60")], on_event=cancel, on_start=engines.append, parallel=2
+    )
+    assert {(one.status, one.reason) for one in ran.outcome.state.by_id.values()} == {
+        ("cancelled", "cancelled")
+    }
+    assert (work / "a.txt").read_text() == "old\n"
+
+
+async def test_an_interrupted_task_continues_with_its_attempts(
+    run_tasks: Any, work: Path, tmp_path: Path
+) -> None:
+    engines: list[Any] = []
+    command = f"case $PWD in *@2*) test -e {tmp_path}/go || sleep 60;; esac; {RIGHT_ONCE}"
+
+    def stop(event: e.Event, state: RunState) -> None:
+        if isinstance(event, e.TaskFinished) and event.task_id == "t@1":
+            engines[0].stop_now()
+
+    task = {**ONE_RIGHT, "attempts": 2}
+    first = await run_tasks(
+        [task], [script(command)], on_event=stop, on_start=engines.append, parallel=2, sandbox="none"
+    )
+    assert ends(first.outcome.state) == {
+        "t": ("cancelled", "interrupted"),
+        "t@1": ("timeout", "max_iterations"),
+        "t@2": ("cancelled", "interrupted"),
+    }
+    assert first.outcome.exit_code == 130
+    (tmp_path / "go").touch()
+    ran = await run_tasks(
+        [task], [script(command)], resume_run=first.outcome.run_folder, parallel=2, sandbox="none"
+    )
+    assert ran.task.status == "completed"
+    assert (work / "a.txt").read_text() == "right\n"
+    assert not any(event.task_id == "t@1" for event in ran.of_type(e.ModelCallStarted))
