@@ -79,6 +79,8 @@ class Project:
             start_background, list(words), self.folder, self.environ, lifeline=True
         )
         self.engines.append(background)
+        while not self.state().tasks:  # the run can be watched, its tasks come a moment later
+            await asyncio.sleep(0.02)
         return background
 
     def let_go(self, *names: str) -> None:
