@@ -400,6 +400,17 @@ class VerdictReached(TaskEvent):
     """Digest of the directory as it was judged; empty: not known."""
 
 
+class HiddenVerified(TaskEvent):
+    """What a task's `hidden_verify` says of its work at its end. No model learns of it."""
+
+    type: Literal["hidden_verified"] = "hidden_verified"
+    passed: bool
+    command: str = ""
+    """The one that failed."""
+    tail: str = ""
+    """The end of what that one printed."""
+
+
 class AttemptStanding(BaseModel):
     """How one attempt at a task compares with the others."""
 

@@ -108,6 +108,9 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
+        case e.HiddenVerified():
+            failed = f" failed: {clip(last_said(event.tail) or event.command, SHORT_WIDTH)}"
+            return [f"hidden_verify{' passed' if event.passed else failed}"]
         case e.AttemptChosen():
             return [clip(event.why, TEXT_WIDTH)]
         case e.CheckStarted() | e.ModelCallStarted(purpose="judge" | "checks"):

@@ -6,7 +6,16 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import merge_bills
 from agentbatch.runs.state.task_state import Activity, TaskState
 
-TAKEN = ("iteration", "verdicts", "last_verify", "accepted_by", "last_response", "last_evaluation", "reruns")
+TAKEN = (
+    "iteration",
+    "verdicts",
+    "last_verify",
+    "accepted_by",
+    "hidden",
+    "last_response",
+    "last_evaluation",
+    "reruns",
+)
 """What of the chosen attempt becomes the task's own."""
 
 

@@ -170,6 +170,8 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "failed": {},
                 "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
             }
+        case e.HiddenVerified():
+            changes = {"hidden": event.passed}
         case e.TaskFinished():
             changes = {
                 "status": event.status,

@@ -108,6 +108,8 @@ class TaskState(BaseModel):
     """What the failed checks of the evaluation under way printed last, by kind and command."""
     accepted_by: AcceptedBy | None = None
     """Of the latest evaluation; None: it did not accept, or is of before this was known."""
+    hidden: bool | None = None
+    """Whether its `hidden_verify` passed at its end; None: it has none, or it did not run."""
     changed_files: int = 0
     resumable: bool = False
     """It has ended before its end: a resumption continues it."""

@@ -82,6 +82,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "reruns": task.reruns,
         "steps": task.steps,
         "attempts": task.attempts,
+        "hiddenVerify": task.hidden,
         "choice": task.choice and _choice(task.choice),
     }
     if task.error:

@@ -193,6 +193,7 @@ class Result(Part):
     reruns: Count = 0
     steps: Count = 0
     attempts: Count = 0
+    hidden_verify: bool | None = None
     choice: Choice | None = None
 
 

@@ -105,6 +105,7 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
         first_prompt=entry.task.first_prompt,
         max_iterations=result.max_iterations,
         choice=result.choice.event(task_id) if result.choice is not None else None,
+        hidden=result.hidden_verify,
         reruns=result.reruns,
         status=result.status,
         reason=result.reason,

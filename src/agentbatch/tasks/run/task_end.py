@@ -14,6 +14,7 @@ from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.hidden_verify import hidden_verify
 from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -59,6 +60,12 @@ class TaskEnd:
                 done = Done("error", "workspace_error", f"{UNWRITTEN}.")
             elif total is not None and self.coder is not None:
                 changed = total
+        commands = self.planned.task.hidden_verify
+        if self.directory is not None and commands and not resumable and done.status != "cancelled":
+            run = partial(hidden_verify, task_id, self.directory.workspace, commands, store.redact)
+            seen = await self._attempt("Its hidden_verify could not run", run)
+            if seen is not None:
+                store.emit(seen)
         if self.place is not None:
             leave = partial(self.place.leave, self._ending(done.status == "completed", resumable))
             left = await self._attempt("Its work could not be kept", leave) or left

@@ -66,6 +66,8 @@ class PlannedTask:
             "evaluator_model": task.evaluator_model,
             "isolation": self.isolation,
         }
+        if task.hidden_verify:
+            parts["hidden_verify"] = task.hidden_verify
         if self.attempts or self.attempt:
             parts["attempts"] = self.attempt.model_dump() if self.attempt else True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -69,6 +69,8 @@ class Task(BaseModel):
     first_prompt: str
     verify: Texts = ()
     """Shell commands that must all exit with 0 before the task can be accepted."""
+    hidden_verify: Texts = ()
+    """Shell commands that say in the end whether the task is solved; no model sees them, and they accept nothing."""
     priority: int = 0
     """Higher starts earlier."""
     max_iterations: int | None = Field(None, ge=1, le=1000)
@@ -129,7 +131,7 @@ class Task(BaseModel):
             raise ValueError("must not be empty")
         return value
 
-    @field_validator("verify")
+    @field_validator("verify", "hidden_verify")
     @classmethod
     def _check_verify(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not command.strip() or "\0" in command for command in value):

@@ -127,6 +127,7 @@ class PreparedRun:
                 *self.plan.warnings(),
                 *misnamed(self.folder, {"agents": AGENTS, "prompts": self.prompts.names}),
                 self._outside(),
+                self._in_sight(),
                 exposed,
                 changed_since_last_run(self.folder, self.own_digests),
                 *self.uncommitted,
@@ -148,6 +149,15 @@ class PreparedRun:
         ]
         verb = "works" if len(away) == 1 else "work"
         return f"{counted(len(away), 'task')} {verb} outside this folder: {list_names(away)}." if away else ""
+
+    def _in_sight(self) -> str:
+        """Tasks whose coder can read the file that their `hidden_verify` stands in."""
+        file = (self.folder / self.settings.tasks).resolve()
+        seen = [
+            task.id for task in self.plan.tasks if task.task.hidden_verify and file.is_relative_to(task.root)
+        ]
+        text = "Their hidden_verify is not hidden, since the task file lies in the directory of"
+        return f"{text}: {list_names(seen)}. Keep it elsewhere." if seen else ""
 
     def _no_checks(self) -> str:
         """Checks that were asked for, and that nobody writes."""

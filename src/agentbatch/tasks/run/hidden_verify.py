@@ -1,0 +1,27 @@
+"""`hidden_verify`: commands that say in the end whether a task is solved. No model sees them, or what they print."""
+
+from collections.abc import Sequence
+
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.workspace.workspace import Workspace
+
+TIMEOUT = 600.0
+"""Seconds for each command."""
+TAIL_LINES = 60
+
+
+async def hidden_verify(
+    task_id: str, workspace: Workspace, commands: Sequence[str], redact: Redactor
+) -> e.HiddenVerified:
+    """Run in a throw-away copy of the directory, until one fails. Raises UserError, OSError."""
+    fork = await workspace.fork()
+    try:
+        for command in commands:
+            done = await fork.run(command, TIMEOUT)
+            if done.exit_code != 0:
+                tail = redact(done.tail(TAIL_LINES))
+                return e.HiddenVerified(task_id=task_id, passed=False, command=redact(command), tail=tail)
+        return e.HiddenVerified(task_id=task_id, passed=True)
+    finally:
+        await fork.close()
