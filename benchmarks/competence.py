@@ -1,6 +1,6 @@
 """How many small tasks a small model solves in agentbatch, compared with the bare model and mini-swe-agent.
 
-    python -m benchmarks.competence --model FILE.gguf [--only bare,agentbatch,unverified,mini] [--tasks 1,5,7]
+    python -m benchmarks.competence --model FILE.gguf [--only bare,agentbatch,unverified,attempts,mini] [--tasks 1,5,7]
         [--repetitions 3] [--without own ...] [--seed 1] [--out results.jsonl] [--keep DIR]
     python -m benchmarks.competence --model FILE.gguf --resume results.jsonl ...
     python -m benchmarks.competence --report results.jsonl ...
@@ -17,6 +17,7 @@ The contestants, on the same llama.cpp server, at the same temperature:
 - agentbatch: the command itself, on a batch of one task with `verify`, the model in both roles; 15 coder steps
   per turn, 3 iterations, 240 s per task. Tasks with more than 15 steps over all turns are listed.
 - unverified: the same without `verify`: whether `completed` is right, the hidden tests say afterwards.
+- attempts: as unverified, three attempts, all to their end, the best of them; the hidden tests of each are in `detail`.
 - mini: mini-swe-agent, from its own environment (`--mini-python`, `pip install mini-swe-agent`), with its text-based
   configuration, 15 steps and the same time. Like bare it does not get `verify`. Its commands run in our sandbox, if
   there is one.

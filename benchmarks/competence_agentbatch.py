@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -18,6 +19,8 @@ from benchmarks.competence_contestants import STEPS, Conditions, Outcome, end_of
 from benchmarks.competence_tasks import Task
 from benchmarks.purposes import Spent, spent_by_purpose
 
+OTHER_TEMPERATURE = 0.8
+"""That of CodeT's samples."""
 ITERATIONS = 3
 """Coder turns of a task."""
 PROBE_SECONDS = 900
@@ -66,11 +69,16 @@ class Agentbatch:
     """The user's check goes with the task."""
     without: tuple[str, ...] = ()
     """Of PARTS and TAKEN_OUT."""
+    attempts: int = 1
+    """The first as it is without attempts, the others at OTHER_TEMPERATURE; all come to their end."""
 
     def __call__(self, task: Task, folder: Path, conditions: Conditions) -> Outcome:
-        entry = {"id": task.name, "dir": "work", "first_prompt": task.prompt}
+        entry: dict[str, Any] = {"id": task.name, "dir": "work", "first_prompt": task.prompt}
         if self.verify:
             entry["verify"] = task.verify_command
+        if self.attempts > 1:
+            others = [{"temperature": OTHER_TEMPERATURE}] * (self.attempts - 1)
+            entry |= {"attempts": [{}, *others], "stop_at": "all", "hidden_verify": hidden_command(task)}
         (folder / "task.json").write_text(json.dumps({"tasks": [entry]}, indent=1), encoding="utf-8")
         copy_agents(folder / "agents", conditions, self.without)
         server, log = conditions.server, folder / "agentbatch.log"
@@ -87,6 +95,11 @@ class Agentbatch:
             return Outcome("crashed", end_of(log, code), seconds=seconds)
         result = json.loads(results.read_text(encoding="utf-8"))["results"][0]["result"]
         return outcome_of(result, spent_by_purpose(folder).get(task.name, {}))._replace(seconds=seconds)
+
+
+def hidden_command(task: Task) -> str:
+    """The hidden tests as a command, for what was chosen among attempts."""
+    return f"python3 -c {shlex.quote(task.hidden)}"
 
 
 def model_flags(conditions: Conditions) -> list[str]:
@@ -130,6 +143,7 @@ def outcome_of(result: dict[str, Any], spent: Mapping[str, Spent]) -> Outcome:
             "iterations": result["iterations"],
             "estimated": stats["estimated"],
             "spent": spent,
+            **({"choice": result["choice"]} if result.get("choice") else {}),
             "evaluations": [_evaluation(verdict) for verdict in result["verdicts"]],
         },
     )

@@ -18,7 +18,7 @@ from benchmarks.competence_lines import COMPARABLE, Line, complete_lines, read_l
 from benchmarks.competence_server import serve
 from benchmarks.competence_tasks import Checker, Task, load_tasks
 
-NAMES = ("bare", "agentbatch", "unverified", "mini")
+NAMES = ("bare", "agentbatch", "unverified", "attempts", "mini")
 
 
 def chosen_tasks(numbers: str | None) -> list[Task]:
@@ -51,7 +51,9 @@ def chosen_contestants(
         else:
             for parts in [chosen_parts(words) for words in without or ()] or [()]:
                 full_name = "-".join((name, *parts))
-                chosen[full_name] = Agentbatch(verify=name == "agentbatch", without=parts)
+                chosen[full_name] = Agentbatch(
+                    verify=name == "agentbatch", without=parts, attempts=3 if name == "attempts" else 1
+                )
     if not chosen:
         raise UserError("--only mini needs --mini-python.")
     return chosen

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 QUERY = """
-SELECT task_id, json_extract(body, '$.purpose'), count(*),
+SELECT substr(task_id, 1, instr(task_id || '@', '@') - 1), json_extract(body, '$.purpose'), count(*),
        sum(json_extract(body, '$.usage.input') + json_extract(body, '$.usage.output'))
 FROM events WHERE type = 'model_call_finished' GROUP BY 1, 2 ORDER BY min(seq)
 """
@@ -20,7 +20,7 @@ class Spent(NamedTuple):
 
 
 def spent_by_purpose(folder: Path) -> dict[str, dict[str, Spent]]:
-    """By task and by what the calls were for (`code`, `judge`, `checks`, ...); of the one run in the folder where it
+    """By task (its attempts together) and by what the calls were for (`code`, `judge`, `checks`, ...); of the one run in the folder where it
     was started. Calls that never ended are not counted."""
     (database,) = folder.glob(".agentbatch/runs/*/run.db")
     found: dict[str, dict[str, Spent]] = {}

@@ -426,6 +426,8 @@ class AttemptStanding(BaseModel):
     """Attempts, itself among them, that gave the same in every check."""
     score: float = 0.0
     """The judge's, of its latest evaluation: 0 to 1."""
+    hidden: bool | None = None
+    """What its `hidden_verify` says; nothing here was decided by it."""
     cost: float | None = None
     tokens: int = 0
 

@@ -12,7 +12,7 @@ def one(
     """`marks`: a sign a check: `+` passed, `?` nothing can be told, any other failed and gave just this."""
     words = {"+": (True, ""), "?": (None, "")}
     tried = tuple(Tried(str(place), *words.get(mark, (False, mark))) for place, mark in enumerate(marks))
-    return Candidate(f"t@{number}", completed, tried, score, None, tokens)
+    return Candidate(f"t@{number}", completed, tried, score, None, None, tokens)
 
 
 BOTH = "2 of 2 attempts were completed"

@@ -25,6 +25,8 @@ class Candidate:
     """The checks of all attempts on its work, in the same order for each; empty: there was nothing to try it for."""
     score: float = 0.0
     """The judge's, of its latest evaluation."""
+    hidden: bool | None = None
+    """What its `hidden_verify` says: for people, it decides nothing."""
     cost: float | None = None
     """US dollars; None: unknown."""
     tokens: int = 0
@@ -42,6 +44,7 @@ def standings(candidates: Sequence[Candidate]) -> list[AttemptStanding]:
             checks=len(one.tried),
             alike=groups[_behaviour(one)],
             score=one.score,
+            hidden=one.hidden,
             cost=one.cost,
             tokens=one.tokens,
         )

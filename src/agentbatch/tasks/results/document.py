@@ -111,6 +111,7 @@ def _choice(choice: e.AttemptChosen) -> dict[str, Any]:
                 "checks": one.checks,
                 "alike": one.alike,
                 "score": one.score,
+                "hiddenVerify": one.hidden,
                 "tokens": one.tokens,
                 "cost": one.cost,
             }

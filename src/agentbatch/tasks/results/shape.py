@@ -153,6 +153,7 @@ class Standing(Part):
     checks: Count = 0
     alike: Count = 1
     score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    hidden_verify: bool | None = None
     tokens: Count = 0
     cost: Amount | None = None
 
@@ -168,7 +169,11 @@ class Choice(Part):
             attempt=self.attempt,
             why=self.why,
             standings=[
-                AttemptStanding(passed=one.checks_passed, **one.model_dump(exclude={"checks_passed"}))
+                AttemptStanding(
+                    passed=one.checks_passed,
+                    hidden=one.hidden_verify,
+                    **one.model_dump(exclude={"checks_passed", "hidden_verify"}),
+                )
                 for one in self.standings
             ],
         )

@@ -58,7 +58,9 @@ class _Attempt:
     def candidate(self, tried: Sequence[Tried]) -> Candidate:
         state = self.state
         score = _score(self.verdict)
-        return Candidate(self.planned.id, self.completed, tuple(tried), score, state.cost, state.usage.total)
+        return Candidate(
+            self.planned.id, self.completed, tuple(tried), score, state.hidden, state.cost, state.usage.total
+        )
 
     @property
     def known(self) -> Known:
