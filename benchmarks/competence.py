@@ -17,7 +17,7 @@ The contestants, on the same llama.cpp server, at the same temperature:
 - agentbatch: the command itself, on a batch of one task with `verify`, the model in both roles; 15 coder steps
   per turn, 3 iterations, 240 s per task. Tasks with more than 15 steps over all turns are listed.
 - unverified: the same without `verify`: whether `completed` is right, the hidden tests say afterwards.
-- attempts: as unverified, three attempts, all to their end, the best of them; the hidden tests of each are in `detail`.
+- attempts: as unverified, three attempts, all to their end, and the best; `detail` has the hidden tests of each.
 - mini: mini-swe-agent, from its own environment (`--mini-python`, `pip install mini-swe-agent`), with its text-based
   configuration, 15 steps and the same time. Like bare it does not get `verify`. Its commands run in our sandbox, if
   there is one.
