@@ -33,6 +33,9 @@ EPOCH_SECONDS = 1e9
 EPOCH_MILLISECONDS = 1e12
 """From here on a number is a moment: September 2001 in seconds, in milliseconds. No wait is as long."""
 
+LAST = 4_102_444_800.0
+"""The year 2100. Later dates are nonsense, and near the year 9999 no day follows."""
+
 
 def number(text: str | None) -> float | None:
     """A finite number."""
@@ -70,12 +73,13 @@ def read_moment(text: str, zone: tzinfo = UTC) -> float | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Seconds since the epoch; None where it is no date. RFC 9110: the old asctime form is in GMT too."""
+    """Seconds since the epoch; None where it is no date, or one after LAST. RFC 9110: the old asctime form is in GMT too."""
     if not text:
         return None
     try:
         date = parsedate_to_datetime(text)
-        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+        moment = (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+        return moment if moment < LAST else None
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
 
