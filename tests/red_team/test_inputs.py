@@ -1,19 +1,25 @@
 """What a coder may have left where the next run reads: a sentence, or no harm; never a wait, a trace, or a way out."""
 
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentbatch.config import load_settings
+from agentbatch.display.reports.exports.export import EXPORT_KINDS, export
 from agentbatch.errors import UserError
 from agentbatch.spending.price_file import read_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
+from agentbatch.tasks.results.to_state import state_of
+from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.task_file import load_tasks
+from agentbatch.workspace.preparation import check_directories
 from tests.support.red_team import KEY
 
 TERABYTE = 2**40
@@ -93,6 +99,9 @@ TASKS = {
     "an unknown key": {"dir": "a", "__class__": "x"},
     "half a pair": {"dir": "a\ud800"},
     "a huge number": {"dir": "a", "max_iterations": 10**400},
+    "a huge prompt": {"dir": "a", "first_prompt": "x" * 5_000_000},
+    "an endless dir": {"dir": "n" * 200 + "/" + "a/" * 40_000},
+    "a dir of dots": {"dir": "a/" + "b/../" * 5_000},
     "no object": "x",
 }
 
@@ -104,9 +113,94 @@ def test_a_task_that_reaches_out_is_refused_or_named(tmp_path: Path, name: str) 
     (tmp_path / "task.json").write_text(json.dumps({"tasks": [task]}))
     told = ""
     try:
-        load_tasks(tmp_path / "task.json")
+        make_plan(load_tasks(tmp_path / "task.json"), tmp_path / "task.json", max_iterations=1)
     except UserError as error:
         told = str(error)
     # A dir elsewhere is the user's own word, which the plan shows.
     assert bool(told) is (name not in ("a dir above", "a dir of the machine"))
     assert len(told) < 2_000
+
+
+def test_a_million_tasks_are_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text('{"tasks": [' + ", ".join(["5"] * 1_000_000) + "]}")
+    with pytest.raises(UserError, match="1,000,000 tasks; a file may have"):
+        load_tasks(tmp_path / "task.json")
+
+
+@pytest.mark.parametrize(
+    ("where", "refused"),
+    [
+        (".agentbatch", True),
+        (".agentbatch/runs/r1/tasks", True),
+        (".git", True),
+        (".git/hooks", True),
+        ("sub/.git/info", True),
+        ("link/hooks", True),
+        ("sub", False),
+        (".github", False),
+        ("agentbatch", False),
+    ],
+)
+def test_no_task_works_in_what_keeps_runs_or_runs_later(tmp_path: Path, where: str, refused: bool) -> None:
+    base = tmp_path / ".agentbatch/runs/outer/work"  # of a run in a run
+    (base / ".git").mkdir(parents=True)
+    (base / "link").symlink_to(".git")
+    if refused:
+        with pytest.raises(UserError, match="where nothing works"):
+            check_directories([("a", (base / where).resolve())], base)
+    else:
+        check_directories([("a", base / where)], base)
+
+
+DRESSED = "\x1b]0;x\x07\x1b[2Jev\u202eil\r\n\x9b31m</script>|`'\""
+VALUES: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    10**400,
+    1e308,
+    math.nan,
+    -math.inf,
+    "",
+    DRESSED,
+    "9" * 5000,
+    [],
+    {},
+    [DRESSED],
+    253402300800.0,
+)
+RESULTS: dict[str, Any] = {
+    "summary": {"totalTasks": 1, "completedTasks": 1, "failedTasks": 0, "durationSeconds": 5.0,
+                "maxConcurrent": 1, "timestamp": "2026-01-02T03:04:05.000Z"},
+    "results": [{"taskIndex": 0, "task": {"dir": "a", "first_prompt": "Do it."}, "duration": 5000,
+                 "timestamp": "2026-01-02T03:04:05.000Z",
+                 "result": {"status": "completed", "iterations": 1, "lastResponse": "Done.", "lastEvaluation": "Good.",
+                            "tokenStats": {"totalTokens": 3, "promptTokens": 2, "completionTokens": 1}}}],
+}  # fmt: skip
+
+
+def leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    yield path
+    for key, one in inner:
+        yield from leaves(one, (*path, key))
+
+
+def put(document: Any, path: tuple[str | int, ...], value: object) -> Any:
+    if not path:
+        return value
+    copy = document.copy()
+    copy[path[0]] = put(document[path[0]], path[1:], value)
+    return copy
+
+
+@pytest.mark.parametrize("path", list(leaves(RESULTS)), ids=lambda path: ".".join(map(str, path)))
+def test_a_results_file_that_a_task_wrote_is_shown_or_refused(path: tuple[str | int, ...]) -> None:
+    texts = []
+    for value in VALUES:
+        try:
+            state = state_of(put(RESULTS, path, value))
+            texts += [export(kind, state, 1.79e9) for kind in EXPORT_KINDS if kind != "json"]
+        except UserError as error:
+            texts.append(str(error))
+    assert [text for text in texts if not all(line.isprintable() for line in text.splitlines())] == []

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
+from agentbatch.text import clip
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
@@ -24,9 +26,9 @@ TRIED = 20
 """Directories that are written to before the run; of more, the permissions have to do."""
 
 
-def check_directories(tasks: Iterable[tuple[str, Path]]) -> None:
-    """Whether every task's directory can be made and written to. `tasks`: id and directory (resolved). Raises
-    UserError for the first that cannot."""
+def check_directories(tasks: Iterable[tuple[str, Path]], base: Path) -> None:
+    """Whether every task's directory can be made and written to. `tasks`: id and directory (resolved); `base`: the
+    folder of the run (resolved). Raises UserError for the first that cannot."""
     known: dict[Path, Path] = {}
     checked: set[Path] = set()
     for task_id, root in tasks:
@@ -39,7 +41,13 @@ def check_directories(tasks: Iterable[tuple[str, Path]]) -> None:
                 f"({sys.getfilesystemencoding()}). Set LC_ALL=C.UTF-8 or PYTHONUTF8=1."
             ) from None
         except OSError as error:
-            raise UserError(f"Task {task_id}: its dir cannot be made: {error}.") from None
+            raise UserError(f"Task {task_id}: its dir cannot be made: {clip(str(error), 300)}.") from None
+        kept = next((name for name in (STATE_FOLDER, ".git") if name in root.parts[len(base.parts) :]), "")
+        if kept and root.is_relative_to(base):
+            raise UserError(
+                f"Task {task_id}: its dir {clip(str(root), 300)} lies in {kept}, where nothing works: what lies "
+                "there runs later, or keeps runs. Give it a directory of its own."
+            )
         if root == Path("/"):
             raise UserError(f"Task {task_id}: its dir is /; give it a directory of its own.")
         if existing in checked:

@@ -73,7 +73,8 @@ def read_moment(text: str, zone: tzinfo = UTC) -> float | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Seconds since the epoch; None where it is no date, or one after LAST. RFC 9110: the old asctime form is in GMT too."""
+    """Seconds since the epoch; None where it is no date, or one after LAST. RFC 9110: the old asctime form is in GMT,
+    too."""
     if not text:
         return None
     try:

@@ -69,7 +69,7 @@ def _opening(shape: ResultsShape, end: float) -> e.RunStarted:
     else:
         begun = min((_finished(entry, end) - entry.seconds for entry in shape.results), default=end)
     return e.RunStarted(
-        ts=begun,
+        ts=max(0.0, begun),
         run_id=run.id,
         mode=summary.mode or ("parallel" if summary.max_concurrent > 1 else "serial"),
         max_concurrent=summary.max_concurrent,

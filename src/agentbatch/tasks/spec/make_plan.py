@@ -13,6 +13,7 @@ from agentbatch.tasks.spec.selection import Selection, select
 from agentbatch.tasks.spec.shared_directories import shared_directories
 from agentbatch.tasks.spec.task import Task
 from agentbatch.tasks.spec.task_name import TaskNames
+from agentbatch.text import clip
 from agentbatch.workspace.files.paths import Resolver
 
 
@@ -80,7 +81,9 @@ def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
     try:
         return resolve(base / task.dir)
     except OSError as error:
-        raise UserError(f"Task {task_id}: its dir {task.dir!r} leads nowhere: {error}.") from None
+        raise UserError(
+            f"Task {task_id}: its dir {clip(task.dir, 200)} leads nowhere: {clip(str(error), 300)}."
+        ) from None
 
 
 def task_ids(tasks: Sequence[Task]) -> list[str]:

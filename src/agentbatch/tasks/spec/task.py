@@ -57,6 +57,12 @@ MAX_NAME = 240
 """Bytes of a file name that every common file system takes, with room for a suffix."""
 
 
+MAX_DIR = 4_000
+"""Bytes: what Linux takes as one path (PATH_MAX), less what is put behind it."""
+MAX_PROMPT = 4_000_000
+"""Characters: a million tokens, more than any model reads at once."""
+
+
 class Task(BaseModel):
     """One entry of task.json as the user wrote it."""
 
@@ -122,6 +128,8 @@ class Task(BaseModel):
             )
         if any(len(part.encode("utf-8")) > MAX_NAME for part in value.split("/")):
             raise ValueError(f"must have names of at most {MAX_NAME} bytes")
+        if len(value.encode("utf-8")) > MAX_DIR:
+            raise ValueError(f"must have at most {MAX_DIR:,} bytes")
         return value
 
     @field_validator("first_prompt")
@@ -129,6 +137,8 @@ class Task(BaseModel):
     def _check_prompt(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must not be empty")
+        if len(value) > MAX_PROMPT:
+            raise ValueError(f"must have at most {MAX_PROMPT:,} characters; name a file in it for the rest")
         return value
 
     @field_validator("verify", "hidden_verify")

@@ -58,6 +58,8 @@ def load_tasks(path: Path) -> list[Task]:
         raise UserError(in_one(str(path), _sentences(text, (), error))) from None
     if not entries:
         raise UserError(f"{path}: there are no tasks in it.")
+    if len(entries) > MAX_GENERATED:
+        raise UserError(f"{path}: {len(entries):,} tasks; a file may have {MAX_GENERATED:,}.")
     tasks, places = _tasks(path, text, entries)
     _check_unique_ids(path, text, tasks, places)
     return tasks

@@ -75,7 +75,7 @@ def prepare(
             unfinished=_unfinished(settings, resume),
         ),
     )
-    check_directories((task.id, task.root) for task in plan.tasks)
+    check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
     if settings.judge == "none":
