@@ -1,14 +1,13 @@
 """How a batch of plain requests ends early, and what it says then."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agentbatch.rehearsal.script import Fault
+from tests.support.disks import small_disk_at
 from tests.support.keys import KEY
 from tests.support.request_batches import (
     ended,
@@ -33,21 +32,8 @@ output = 1000.0
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for a megabyte."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"no small file system can be mounted here: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk_at(tmp_path / "small", "1m") as disk:
+        yield disk
 
 
 async def test_an_outage_stops_it_and_what_failed_is_asked_again(tmp_path: Path) -> None:

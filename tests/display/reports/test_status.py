@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.display.reports.run_report import RunReport
-from agentbatch.display.reports.runs_table import Unreadable, ago, render_runs, run_line, runs_document
+from agentbatch.display.reports.runs.runs_table import Unreadable, ago, render_runs, run_line, runs_document
 from agentbatch.display.reports.status import MAX_TASKS, render_status, status_document
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder

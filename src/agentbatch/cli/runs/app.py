@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agentbatch.cli.runs.terminal import check_terminal
 from agentbatch.config import Settings, load_settings
-from agentbatch.display.reports.run_comparison import RunComparison
 from agentbatch.display.reports.run_report import RunReport
+from agentbatch.display.reports.runs.run_comparison import RunComparison
 from agentbatch.display.reports.status import render_status
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor

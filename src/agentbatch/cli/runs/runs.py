@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agentbatch.display.reports.runs_table import Unreadable, render_runs, run_line, runs_document
+from agentbatch.display.reports.runs.runs_table import Unreadable, render_runs, run_line, runs_document
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import list_runs, open_run, runs_folder

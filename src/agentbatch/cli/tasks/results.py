@@ -10,10 +10,10 @@ from typing import Any
 from agentbatch.cli.flags import read_settings
 from agentbatch.cli.runs.terminal import can_draw
 from agentbatch.display.reports.exports.export import export, write_export
-from agentbatch.display.reports.results_list import list_results, unreadable
-from agentbatch.display.reports.run_comparison import compare_runs
-from agentbatch.display.reports.run_comparison_text import render_run_comparison
-from agentbatch.display.reports.runs_table import render_runs
+from agentbatch.display.reports.runs.results_list import list_results, unreadable
+from agentbatch.display.reports.runs.run_comparison import compare_runs
+from agentbatch.display.reports.runs.run_comparison_text import render_run_comparison
+from agentbatch.display.reports.runs.runs_table import render_runs
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.writer import Writer

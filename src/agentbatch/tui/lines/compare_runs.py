@@ -2,8 +2,8 @@
 
 from textual.content import Content
 
-from agentbatch.display.reports.run_comparison import Change, Figures, RunComparison, TaskPair
-from agentbatch.display.reports.run_comparison_text import (
+from agentbatch.display.reports.runs.run_comparison import Change, Figures, RunComparison, TaskPair
+from agentbatch.display.reports.runs.run_comparison_text import (
     CHANGE_WORDS,
     ONE_LINE,
     SIDE,

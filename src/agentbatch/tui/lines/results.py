@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from agentbatch.display.reports.results_list import Listed
-from agentbatch.display.reports.runs_table import ago
+from agentbatch.display.reports.runs.results_list import Listed
+from agentbatch.display.reports.runs.runs_table import ago
 from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import RunCondition
 from agentbatch.runs.state.bills import total_cost

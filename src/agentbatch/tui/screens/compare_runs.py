@@ -5,7 +5,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from agentbatch.display.reports.run_comparison import RunComparison
+from agentbatch.display.reports.runs.run_comparison import RunComparison
 from agentbatch.tui.lines.compare_runs import ComparisonLines
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall

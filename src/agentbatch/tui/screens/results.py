@@ -11,8 +11,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
-from agentbatch.display.reports.results_list import Listed, Lister
-from agentbatch.display.reports.run_comparison import RunComparison, compare_runs
+from agentbatch.display.reports.runs.results_list import Listed, Lister
+from agentbatch.display.reports.runs.run_comparison import RunComparison, compare_runs
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import require_tasks
 from agentbatch.tasks.results.reading import read_results_file

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -13,6 +12,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.copy.copies import CopyStopped, copy_tree
+from tests.support.disks import small_disk_at
 
 
 @pytest.fixture
@@ -124,15 +124,8 @@ def test_a_file_that_cannot_be_read_is_named(source: Path, tmp_path: Path) -> No
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a tmpfs cannot be mounted here (needs root): {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with small_disk_at(tmp_path / "disk", "300k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_said(source: Path, small_disk: Path) -> None:

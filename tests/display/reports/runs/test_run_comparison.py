@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.display.reports.run_comparison import RunComparison, compare_runs
-from agentbatch.display.reports.run_comparison_text import (
+from agentbatch.display.reports.runs.run_comparison import RunComparison, compare_runs
+from agentbatch.display.reports.runs.run_comparison_text import (
     change_text,
     figure_cells,
     render_run_comparison,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentbatch.display.reports.runs_table import RunLine, Unreadable, line_of, run_line
+from agentbatch.display.reports.runs.runs_table import RunLine, Unreadable, line_of, run_line
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import holder
 from agentbatch.runs.listing import open_run

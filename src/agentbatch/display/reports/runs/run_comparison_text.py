@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import clip_right
-from agentbatch.display.reports.run_comparison import Change, Figures, RunComparison, TaskPair
+from agentbatch.display.reports.runs.run_comparison import Change, Figures, RunComparison, TaskPair
 from agentbatch.display.reports.status import SHOWN_SIGNS
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
 
