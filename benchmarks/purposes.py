@@ -20,8 +20,8 @@ class Spent(NamedTuple):
 
 
 def spent_by_purpose(folder: Path) -> dict[str, dict[str, Spent]]:
-    """By task (its attempts together) and by what the calls were for (`code`, `judge`, `checks`, ...); of the one run in the folder where it
-    was started. Calls that never ended are not counted."""
+    """By task (its attempts together) and by what the calls were for (`code`, `judge`, `checks`, ...); of the one run
+    in the folder where it was started. Calls that never ended are not counted."""
     (database,) = folder.glob(".agentbatch/runs/*/run.db")
     found: dict[str, dict[str, Spent]] = {}
     with contextlib.closing(sqlite3.connect(database)) as connection:
