@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from weakref import WeakValueDictionary
 
 from agentbatch.workspace.files.snapshot.contents import Contents
@@ -32,6 +33,8 @@ class Commits:
     def __init__(self, git: Git, contents: Contents) -> None:
         self._git = git
         self._contents = contents
+        self._first = Lock()
+        """Held to read a worktree whose commit is not known: another one at the same commit can wait for that."""
         self._known: dict[tuple[Path, str, Path], Mapping[str, FileEntry]] = {}
         """Files that are exactly what git keeps of them, by repository, commit and directory in it."""
 
@@ -39,13 +42,18 @@ class Commits:
         """Raises GitError, OSError."""
         inside = isolated.root.relative_to(worktree.top)
         commit = (worktree.common, worktree.base, inside)
-        given = self._known.get(commit)
         _let_it_settle()
-        if given is not None:
-            return take_snapshot(isolated.root, left_out=True, contents=self._contents, given=given)
-        found = take_snapshot(isolated.root, left_out=True, contents=self._contents)
+        if commit not in self._known:
+            with self._first:
+                if commit not in self._known:
+                    return self._read(commit, isolated.root, worktree)
+        given = self._known.get(commit, {})
+        return take_snapshot(isolated.root, left_out=True, contents=self._contents, given=given)
+
+    def _read(self, commit: tuple[Path, str, Path], root: Path, worktree: Worktree) -> Snapshot:
+        found = take_snapshot(root, left_out=True, contents=self._contents)
         latest = list(self._known.items())[1 - MAX_COMMITS :]
-        self._known = dict([*latest, (commit, self._unconverted(found, worktree, isolated.root))])
+        self._known = dict([*latest, (commit, self._unconverted(found, worktree, root))])
         return found
 
     def _unconverted(self, found: Snapshot, worktree: Worktree, root: Path) -> dict[str, FileEntry]:

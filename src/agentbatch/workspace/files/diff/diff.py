@@ -34,10 +34,13 @@ class Changes:
 
 def changes(before: Snapshot, after: Snapshot) -> Changes:
     old, new = before.files, after.files
+    # Most of it is the same entry in both.
+    unlike = [path for path, entry in new.items() if old.get(path) is not entry]
+    added = tuple(path for path in unlike if path not in old)
     return Changes(
-        added=tuple(path for path in new if path not in old),
-        modified=tuple(path for path in new if path in old and not same(old[path], new[path])),
-        deleted=tuple(path for path in old if path not in new),
+        added=added,
+        modified=tuple(path for path in unlike if path in old and not same(old[path], new[path])),
+        deleted=tuple(path for path in old if path not in new) if len(new) - len(added) < len(old) else (),
     )
 
 
