@@ -32,6 +32,10 @@ def base64_behind(before: bytes) -> Callable[[str], str]:
     return lambda key: base64.b64encode(before + key.encode() + b"!!").decode()
 
 
+def nested(join: str) -> Callable[[str], str]:
+    return lambda key: json.dumps(json.dumps(join.join(key))[1:-1])[1:-1]
+
+
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "capitals": str.upper,
@@ -65,6 +69,14 @@ FORMS: dict[str, Callable[[str], str]] = {
     "byte order marks": every("\ufeff"),
     "a control sign, as JSON has it": lambda key: json.dumps(key[:10] + "\0" + key[10:])[1:-1],
     "a line end, as JSON has it": lambda key: json.dumps("\n".join(key))[1:-1],
+    "C, octal": lambda key: "".join(f"\\{ord(c):03o}" for c in key),
+    "C, octal, short": lambda key: "".join(f"\\{ord(c):o}" for c in key),
+    "colours, as a program has them": every("\\033[1m"),
+    "colours, as JSON has them": lambda key: json.dumps("\x1b[31m".join(key))[1:-1],
+    "line ends, as JSON in JSON has them": nested("\n"),
+    "line ends, as JSON in JSON in JSON has them": lambda key: json.dumps(nested("\n")(key))[1:-1],
+    "no width, as JSON in JSON has it": nested("\u200b"),
+    "colours, as JSON in JSON has them": nested("\x1b[31m"),
     "the end cut off": lambda key: key[:-6],
     "the beginning cut off": lambda key: key[7:],
 }  # fmt: skip
@@ -103,6 +115,7 @@ INNOCENT = [
     base64.b64encode(b"something else that is as long as the key is, or longer").decode(),
     "\x1b[31mred\x1b[0m\a\0",
     "\ud800 half a pair",
+    "\\ud83d\\ude00 \\u4f60 \\\\n \\033[31m \\163 C:\\\\new",
 ]
 
 

@@ -27,17 +27,22 @@ ESCAPES = 8
 
 _UNSEEN = "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 _SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]{0,500}(?:\x07|\x1b\\))"
+_COLOUR = r"\\{1,9}(?:u001[bB]|x1[bB]|0?33|e)\[[0-?]*[ -/]*[@-~]"
+"""A sequence of the terminal as it is written in JSON or in a program."""
+_OCTAL = r"\\{1,9}(?:[01][0-7]{2}|[4-7][0-7])"
+_OCTAL_STARTS = tuple(b"\\" + digit for digit in (b"0", b"1", b"4", b"5", b"6", b"7"))
 _CODES = (
     r"%[0-9A-Fa-f]{2}",
-    r"\\{1,9}u00[0-9A-Fa-f]{2}",
+    r"\\{1,9}u[0-9A-Fa-f]{4}",
     r"\\{1,9}x[0-9A-Fa-f]{2}",
     r"&#[xX]?0*[0-9A-Fa-f]{2,3};",
+    _OCTAL,
 )
-"""Escapes that name a character by its number; keys have none but those of ASCII."""
+"""Escapes that name a character by its number. Keys have none but those of ASCII; others may stand for nothing seen."""
 _SHORT = r"\\[nrtbf\"'\\/]|&(?:amp|quot|lt|gt|apos);"
 _SIGN = re.compile(f"[{_UNSEEN}]")
 _PLAIN = re.compile(f"{_SEQUENCE}|.", re.DOTALL)
-_WRITTEN = re.compile("|".join((_SEQUENCE, *_CODES, _SHORT, ".")), re.DOTALL)
+_WRITTEN = re.compile("|".join((_SEQUENCE, _COLOUR, *_CODES, r"\\{2,9}[nrtbf]", _SHORT, ".")), re.DOTALL)
 _SHORT_MEANS = {
     "\\\\": "\\", '\\"': '"', "\\'": "'", "\\/": "/", "&amp;": "&", "&quot;": '"', "&lt;": "<", "&gt;": ">",
     "&apos;": "'",
@@ -62,9 +67,12 @@ _SIGNS = [
 ]
 """_UNSEEN in UTF-8."""
 _CODED = [
-    (start, re.compile(code.encode()))
-    for start, code in zip((b"%", b"\\u00", b"\\x", b"&#"), _CODES, strict=True)
+    (starts, re.compile(code.encode()))
+    for starts, code in zip(((b"%",), (b"\\u",), (b"\\x",), (b"&#",), _OCTAL_STARTS), _CODES, strict=True)
 ]
+_COLOURS = re.compile(_COLOUR.encode())
+_NESTED = [b"\\" * depth + letter for depth in (8, 4, 2) for letter in (b"n", b"r", b"t", b"b", b"f")]
+"""What cannot be seen in JSON within JSON, as the arguments of a call in a message; the deepest first."""
 _ODD = frozenset("\\%&")
 _SWALLOWED = tuple("nrtbfux")
 """A key that begins so may stand behind a backslash that is none of an escape's."""
@@ -184,10 +192,14 @@ def redact_strings(value: Any, redact: Callable[[str], str]) -> Any:
 def _read(small: bytes) -> bytes:
     """With escapes as what they stand for; the same where there are none."""
     read = small
-    for start, code in _CODED:
-        if start in read:
+    if b"\\" in read and any(start in read for start in (b"1b[", b"33[", b"\\e[")):
+        read = _COLOURS.sub(b"", read)
+    for starts, code in _CODED:
+        if any(start in read for start in starts):
             read = code.sub(_byte, read)
     if b"\\" in read:
+        for unseen in _NESTED if b"\\\\" in read else ():
+            read = read.replace(unseen, b"")
         read = read.replace(b"\\\\", b"\0")
         for short in (b"\\n", b"\\t", b"\\r", b"\\b", b"\\f"):
             read = read.replace(short, b"")
@@ -213,11 +225,13 @@ def _number(written: str) -> int | None:
         return int(written[1:], 16)
     if kind == "&#":
         return int(digits[1:], 16) if digits[0] in "xX" else int(digits) if digits.isdecimal() else None
-    return int(digits, 16) if kind in ("\\u", "\\x") else None
+    if kind[1] in "014567":
+        return int(written[1:], 8) if written[1:].isdecimal() else None
+    return int(digits, 16) if kind in ("\\u", "\\x") and "[" not in digits else None
 
 
 def _byte(found: "re.Match[bytes]") -> bytes:
-    return _meaning(found[0].decode()).lower().encode("utf-8")
+    return _meaning(found[0].decode()).lower().encode("utf-8", "surrogatepass")
 
 
 def _forms(key: str) -> list[_Secret]:

@@ -1,10 +1,13 @@
 """Paths cannot leave the task's directory."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.files.paths import PathError, confine
+from agentbatch.errors import UserError
+from agentbatch.workspace.files.paths import PathError, check_unlinked, confine, make_unlinked
 
 
 @pytest.fixture
@@ -105,3 +108,16 @@ def test_a_root_behind_a_symlink(place: Path) -> None:
     alias.symlink_to(place)
     assert confine(alias, "src/main.py") == place / "src/main.py"
     assert confine(place, str(alias / "src/main.py")) == place / "src/main.py"
+
+
+@pytest.mark.parametrize("below", ["b", "b/c/d"])
+@pytest.mark.parametrize("put", [Path.touch, os.mkfifo, lambda place: place.symlink_to("/")])
+def test_what_stands_where_a_directory_was_is_told(
+    tmp_path: Path, put: Callable[[Path], None], below: str
+) -> None:
+    put(tmp_path / "b")
+    for enter in (make_unlinked, check_unlinked):
+        with pytest.raises(
+            UserError, match=r"/b is (no directory any more|a link now, to /)\. Nothing is done"
+        ):
+            enter(tmp_path / below)

@@ -91,13 +91,18 @@ def _named(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        link = next((place for place in (*reversed(root.parents), root) if place.is_symlink()), None)
-        if link is None:
+        other = next((place for place in (*reversed(root.parents), root) if not _is_folder(place)), None)
+        if other is None or not os.path.lexists(other):
             raise OSError(error.errno, error.strerror, str(root)) from None
+        what = f"a link now, to {os.readlink(other)}" if other.is_symlink() else "no directory any more"
         raise UserError(
-            f"{root} is not the directory that it was before the run: {link} is a link now, to {os.readlink(link)}. "
+            f"{root} is not the directory that it was before the run: {other} is {what}. "
             "Nothing is done there; put the directory back, and resume."
         ) from error
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 class Folder(NamedTuple):
