@@ -108,8 +108,10 @@ class Prices:
         found = self._find(model, base_url, moment)
         if found is not None:
             return _book_cost(found, usage, moment)
-        tuned = None if base_url is not None and _is_own_server(base_url) else fine_tuned(model.lower())
-        return _own_cost(OwnPrice(*tuned), usage) if tuned is not None else None
+        tuned = fine_tuned(model.lower())
+        if tuned is None or (base_url is not None and _is_own_server(base_url)):
+            return None
+        return _own_cost(OwnPrice(*tuned), usage)
 
     def known(self, model: str) -> bool:
         """True when the model has a price."""

@@ -41,7 +41,7 @@ class Controllable(Protocol):
 class _Request(BaseModel):
     """The arguments of a command: any process of this user may have written them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     def do(self, engine: Controllable) -> str:
         raise NotImplementedError

@@ -42,7 +42,7 @@ def epoch_second(time: str) -> float:
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, defer_build=True)  # a run only writes it
 
 
 class Tokens(Part):
@@ -80,7 +80,7 @@ class Cost(Part):
 class Quote(BaseModel):
     """What a judge names as evidence: words, and the piece of evidence in which they stand."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     ref: str = ""
     """The piece's, e.g. `C2`; empty: any."""
@@ -101,7 +101,7 @@ def _quotes(value: Any) -> Any:
 
 
 class Requirement(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     text: str
     met: bool
@@ -111,7 +111,7 @@ class Requirement(BaseModel):
 class Ruling(BaseModel):
     """What a judge says of a check that failed and that the evaluator itself had made."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     ref: str
     wrong: bool
@@ -124,7 +124,7 @@ class Ruling(BaseModel):
 class Verdict(BaseModel):
     """The judge's answer. Strict: `"complete": "false"` is no verdict, neither is one without its fields."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     requirements: list[Requirement]
     missing: list[str]
@@ -203,7 +203,7 @@ class Result(Part):
 
 
 class TaskShape(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: Annotated[str, Field(min_length=1)] | None = None
     dir: str
