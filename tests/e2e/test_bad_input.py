@@ -1,6 +1,9 @@
 """Bad input gets one sentence on stderr, exit code 2, and nothing is written."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,22 @@ def test_task_files(agentbatch: Any, folder: Path, content: bytes | None, messag
     if content is not None:
         (folder / "task.json").write_bytes(content)
     check(agentbatch, folder, ["--parallel"], message)
+
+
+def test_a_directory_that_the_locale_cannot_name(folder: Path) -> None:
+    (folder / "task.json").write_text('{"tasks": [{"id": "a", "dir": "größe/b", "first_prompt": "x"}]}')
+    done = subprocess.run(
+        [sys.executable, "-m", "agentbatch", "--dry-run"],
+        cwd=folder,
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        "cannot be named in this locale (ascii). Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.\n"
+    )
 
 
 def test_a_folder_as_task_file(agentbatch: Any, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """What is asked of this machine before a run: whether its tasks can work where they are to, and in which sandbox."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,13 +32,7 @@ def check_directories(tasks: Iterable[tuple[str, Path]], base: Path) -> None:
     checked: set[Path] = set()
     for task_id, root in tasks:
         try:
-            os.fsencode(root)
             existing = _existing(root, known)
-        except UnicodeEncodeError:
-            raise UserError(
-                f"Task {task_id}: its dir {os.fspath(root)!a} cannot be named in this locale "
-                f"({sys.getfilesystemencoding()}). Set LC_ALL=C.UTF-8 or PYTHONUTF8=1."
-            ) from None
         except OSError as error:
             raise UserError(f"Task {task_id}: its dir cannot be made: {clip(str(error), 300)}.") from None
         kept = next((name for name in (STATE_FOLDER, ".git") if name in root.parts[len(base.parts) :]), "")

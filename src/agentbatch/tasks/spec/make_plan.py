@@ -1,5 +1,6 @@
 """The tasks of a file made to a plan: ids, directories and dependencies settled, selected, grouped."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,11 @@ def make_plan(
 def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
     try:
         return resolve(base / task.dir)
+    except UnicodeEncodeError:
+        raise UserError(
+            f"Task {task_id}: its dir {task.dir!a} cannot be named in this locale ({sys.getfilesystemencoding()}). "
+            "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1."
+        ) from None
     except OSError as error:
         raise UserError(
             f"Task {task_id}: its dir {clip(task.dir, 200)} leads nowhere: {clip(str(error), 300)}."
