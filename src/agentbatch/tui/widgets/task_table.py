@@ -1,7 +1,7 @@
 """The tasks of a run, a line each. Draws only the lines that are seen, and again only those that changed."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from rich.segment import Segment
 from rich.style import Style
@@ -105,8 +105,7 @@ class TaskTable(ScrollView, can_focus=True):
         if self._rows.update(ids):
             self._rearranged()
             return
-        for task_id in ids:
-            self._repaint(task_id)
+        self._repaint(ids)
 
     def tick(self, now: float) -> None:
         """A second has passed: what runs has taken longer. The lines ask the clock; `now` is what it says."""
@@ -114,9 +113,8 @@ class TaskTable(ScrollView, can_focus=True):
         if chosen is not None and chosen.by_time and self._rows.update(self._rows.state.by_id):
             self._rearranged()
             return
-        for row in self._seen():
-            if self._rows.status(self._task_in(row)) in UNDER_WAY:
-                self._repaint(self._rows[row])
+        seen = [self._rows[row] for row in self._seen()]
+        self._repaint(name for name in seen if self._rows.status(self._rows.state.tasks[name]) in UNDER_WAY)
 
     @property
     def selected(self) -> str | None:
@@ -168,9 +166,7 @@ class TaskTable(ScrollView, can_focus=True):
         before = self._selected
         self._wanted = self._rows[max(0, min(row, len(self._rows) - 1))]
         self._choose(self._wanted)
-        for task_id in (before, self._selected):
-            if task_id is not None:
-                self._repaint(task_id)
+        self._repaint(task_id for task_id in (before, self._selected) if task_id is not None)
         self._scroll_to_cursor()
 
     def _scroll_to_cursor(self) -> None:
@@ -216,13 +212,13 @@ class TaskTable(ScrollView, can_focus=True):
         """Cells that a line has, the scrollbar off."""
         return max(1, self.scrollable_content_region.width)
 
-    def _repaint(self, task_id: str) -> None:
-        row = self._rows.row(task_id)
-        if row is None:
-            return
-        y = row - int(self.scroll_offset.y) + 1
-        if 1 <= y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+    def _repaint(self, ids: Iterable[str]) -> None:
+        """The lines of these tasks, as far as they are seen."""
+        (width, height), above = self.size, int(self.scroll_offset.y) - 1
+        rows = [row - above for name in ids if (row := self._rows.row(name)) is not None]
+        lines = [Region(0, y, width, 1) for y in rows if 1 <= y < height]
+        if lines:
+            self.refresh(*lines)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
