@@ -3,12 +3,13 @@ nothing that it makes fills the memory."""
 
 import re
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
+from contextlib import contextmanager
 from functools import wraps
 from string import Formatter
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
+from jinja2.compiler import CodeGenerator, Frame, operators
 from jinja2.exceptions import SecurityError
 from jinja2.filters import do_format
 from jinja2.runtime import Context
@@ -21,12 +22,20 @@ MAX_SIZE = 10_000_000
 size of the value times that of the largest argument."""
 PIECE = 10
 """What each part counts besides its length: a loop that makes nothing has an end, too."""
+MAX_WORK = 20_000_000
+"""Of one rendering: ROUND for each of a loop, and the size of all that filters, tests, calls and comparisons get.
+It takes seconds."""
+ROUND = 400
+MAX_TEMPLATE = 200_000
+"""Characters. Ours have four thousand; to compile a million takes a minute and gigabytes."""
 MAX_NUMBER = 100_000
 """Bits of a product; and a number that a filter or a text's method is given (a width, a count, a precision), as
 jinja2's `range` has it."""
 
 _PADDED = re.compile(r"%(?:[^A-Za-z%]*(?:\d{4}|\*)|\(.*\d{4})", re.DOTALL)
 """A `%` whose width has four digits, or is given."""
+COUNTED = "counted"
+"""The filter through which every loop goes."""
 _PASSED_ON = frozenset(
     {"d", "default", "map", "select", "selectattr", "reject", "rejectattr", "sort", "groupby", "dictsort"}
 )
@@ -34,7 +43,32 @@ _PASSED_ON = frozenset(
 
 
 class _Generator(CodeGenerator):
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 (jinja2's name)
+    """What is compared or looked up is weighed: to do that with what holds one thing many times
+    takes as long as if it held many."""
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802 (jinja2's names)
+        self.write("(")
+        self._weighed(node.expr, frame)
+        for operand in node.ops:
+            self.write(f" {operators[operand.op]} ")
+            self._weighed(operand.expr, frame)
+        self.write(")")
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+        self.write("{")
+        for pair in node.items:
+            self._weighed(pair.key, frame)
+            self.write(": ")
+            self.visit(pair.value, frame)
+            self.write(", ")
+        self.write("}")
+
+    def _weighed(self, node: nodes.Node, frame: Frame) -> None:
+        self.write("environment.weighed(")
+        self.visit(node, frame)
+        self.write(")")
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
         self.write("environment.joined((")
         for part in node.nodes:
             self.visit(part, frame)
@@ -42,11 +76,19 @@ class _Generator(CodeGenerator):
         self.write("))")
 
 
+class _Template(Template):
+    def render(self, *args: Any, **kwargs: Any) -> str:
+        if isinstance(self.environment, PromptEnvironment):
+            self.environment.worked = 0
+        return super().render(*args, **kwargs)
+
+
 class PromptEnvironment(ImmutableSandboxedEnvironment):
     """Strict about names; without escapes for HTML, which would change a prompt. To compile a template runs nothing."""
 
     intercepted_binops = frozenset(("+", "*", "**", "%"))
     code_generator_class = _Generator
+    template_class = _Template
 
     def __init__(self) -> None:
         super().__init__(
@@ -57,10 +99,60 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             finalize=_checked,
         )
         del self.globals["lipsum"]
+        self.worked = 0
+        """As MAX_WORK counts it, of the rendering under way."""
         self.filters = {
-            name: function if name in _PASSED_ON else _bounded(function)
+            name: self._bounded(function, checked=name not in _PASSED_ON)
             for name, function in self.filters.items()
         }
+        self.filters[COUNTED] = self._counted
+        self.tests = {name: self._weighing(function) for name, function in self.tests.items()}
+
+    def parse(self, source: str, name: str | None = None, filename: str | None = None) -> nodes.Template:
+        """Raises TemplateSyntaxError, too, for what is too long or too deep."""
+        if len(source) > MAX_TEMPLATE:
+            raise TemplateSyntaxError(f"a prompt has at most {MAX_TEMPLATE:,} characters", 1)
+        with _as_syntax_error():
+            parsed = super().parse(source, name, filename)
+            for loop in list(parsed.find_all(nodes.For)):
+                if loop.recursive:  # what it is called with is not counted
+                    raise TemplateSyntaxError("a recursive loop is not for a prompt", loop.lineno)
+                loop.iter = nodes.Filter(loop.iter, COUNTED, [], [], None, None)
+            return parsed
+
+    def from_string(self, source: str | nodes.Template, *args: Any, **kwargs: Any) -> Template:
+        """As `parse`."""
+        parsed = self.parse(source) if isinstance(source, str) else source
+        with _as_syntax_error():
+            return super().from_string(parsed, *args, **kwargs)
+
+    def weighed(self, value: Any) -> Any:
+        """The value, once its size is counted. Raises SecurityError."""
+        self.work(_size(value))
+        return value
+
+    def work(self, amount: int) -> None:
+        """Raises SecurityError where it is too much."""
+        self.worked += amount
+        if amount > MAX_SIZE or self.worked > MAX_WORK:
+            raise SecurityError("what this does takes too long for a prompt")
+
+    def _counted(self, values: Iterable[Any]) -> Iterator[Any]:
+        for value in values:
+            self.work(ROUND)
+            yield value
+
+    def _weighing(self, test: Any) -> Callable[..., Any]:
+        @wraps(test)
+        def weighing(*args: Any, **kwargs: Any) -> Any:
+            for value in args:
+                self.work(_size(value))
+            return test(*args, **kwargs)
+
+        return weighing
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return super().getitem(obj, self.weighed(argument))
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:  # jinja2's is `"".join`
@@ -94,27 +186,28 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         method = getattr(__obj, "__wrapped__", __obj)
         of = getattr(method, "__self__", None)
         args = tuple(_settled(one) for one in args)
+        __self.work(sum(map(_size, (of, *args, *kwargs.values()))))
         if isinstance(of, str) and method.__name__ in ("format", "format_map"):
             _check_format(of, (*args, kwargs))
         elif isinstance(of, str | bytes | int):
             _check_arguments(of, (*args, *kwargs.values()))
         return super().call(__context, __obj, *args, **kwargs)
 
+    def _bounded(self, function: Callable[..., Any], *, checked: bool) -> Callable[..., Any]:
+        """The filter, which is refused what would take too long and, if it is `checked`, fill the memory."""
+        first = 1 if hasattr(function, "jinja_pass_arg") else 0
 
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, which is refused what would fill the memory."""
-    first = 1 if hasattr(function, "jinja_pass_arg") else 0
+        @wraps(function)
+        def bounded(*args: Any, **kwargs: Any) -> Any:
+            before, value, given = args[:first], _settled(args[first]), args[first + 1 :]
+            self.work(_size(value))
+            if function is do_format:
+                _check_format(str(value), (*given, kwargs))
+            elif checked:
+                _check_arguments(value, (*given, *kwargs.values()))
+            return function(*before, value, *given, **kwargs)
 
-    @wraps(function)
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        before, value, given = args[:first], _settled(args[first]), args[first + 1 :]
-        if function is do_format:
-            _check_format(str(value), (*given, kwargs))
-        else:
-            _check_arguments(value, (*given, *kwargs.values()))
-        return function(*before, value, *given, **kwargs)
-
-    return bounded
+        return bounded
 
 
 def _settled(value: Any) -> Any:
@@ -170,19 +263,38 @@ def _checked(value: Any) -> Any:
 
 def _size(value: Any) -> int:
     """Of all that is in it, as far as it matters: what holds one thing many times is as large as if it held many."""
-    size, waiting = 0, [value]
+    size, waiting, seen = 0, [value], 0
     while waiting and size <= MAX_SIZE:
         inner = waiting.pop()
-        size += 1
+        size, seen = size + 1, seen + 1
+        if seen > MAX_TIMES:
+            return MAX_SIZE + 1
         if isinstance(inner, str | bytes):
             size += len(inner)
         elif isinstance(inner, int):
             size += inner.bit_length()
+        elif isinstance(inner, range):
+            size += len(inner)
         elif isinstance(inner, Mapping):
             waiting += [*inner.keys(), *inner.values()]
         elif isinstance(inner, list | tuple | set | frozenset | ItemsView | KeysView | ValuesView):
             waiting.extend(inner)
     return size
+
+
+@contextmanager
+def _as_syntax_error() -> Iterator[None]:
+    try:
+        yield
+    except TemplateSyntaxError:
+        raise
+    except (
+        RecursionError,
+        SyntaxError,
+        ValueError,
+        MemoryError,
+    ):  # of Python's own compiler, and of its numbers
+        raise TemplateSyntaxError("it is nested too deeply, or has too large a number", 1) from None
 
 
 def _too_large() -> SecurityError:

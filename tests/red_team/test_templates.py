@@ -9,6 +9,11 @@ from agentbatch.errors import UserError
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.templates import PromptEnvironment
 
+TWINS = (
+    "{% set n = namespace(a=[1], b=[1]) %}{% for i in range(40) %}{% set n.a = [n.a, n.a] %}"
+    "{% set n.b = [n.b, n.b] %}{% endfor %}"
+)
+
 TEMPLATES = {
     "builtins of a function": "{{ lipsum.__globals__['os'].system(RUN) }}",
     "builtins of a loop": "{{ cycler.__init__.__globals__.os.popen(RUN).read() }}",
@@ -69,6 +74,27 @@ TEMPLATES = {
     + "{% set a = [a, a] %}" * 40
     + "{{ a|string }}",
     "blocks of one block": "{% set a %}aaaaaaaaaa{% endset %}" + "{% set a %}{{ a }}{{ a }}{% endset %}" * 40,
+    "empty loops in loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a loop's condition": "{% for a in range(99999) if ('x' * 1000000) == a %}{% endfor %}",
+    "sums in a loop": "{% for a in range(99999) %}{% set x = range(99999)|sum %}{% endfor %}",
+    "a loop by calls": "{% for a in range(99999) recursive %}{{ loop(range(99999)) if loop.depth < 4 }}{% endfor %}",
+    "a comparison of lists of one list": TWINS + "{{ n.a == n.b }}",
+    "an order of lists of one list": TWINS + "{{ n.a < n.b }}",
+    "a search for a list of one list": TWINS + "{{ n.a in [n.b] }}",
+    "a test of lists of one list": TWINS + "{{ n.a is eq(n.b) }}",
+    "a choice by a list of one list": TWINS + "{{ [n.a]|select('eq', n.b)|list }}",
+    "a sort of lists of one list": TWINS + "{{ [n.a, n.b]|sort }}",
+    "a key of one key": TWINS.replace("[", "(").replace("]", ",)") + "{{ {n.a: 1}|length }}",
+    "a place of one place": TWINS.replace("[", "(").replace("]", ",)") + "{{ {}[n.a] }}",
+    "a dictionary of one key": TWINS.replace("[", "(").replace("]", ",)") + "{{ dict([(n.a, 1)]) }}",
+    "brackets": "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+    "nots": "{{ " + "not " * 5000 + "1 }}",
+    "sums": "{{ 1" + " + 1" * 3000 + " }}",
+    "loops in each other": "{% for a in [1] %}" * 60 + "{% endfor %}" * 60,
+    "a number of many digits": "{{ " + "9" * 5000 + " }}",
+    "fields without end": "{{ task }}" * 100_000,
+    "a macro that calls itself": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "a block that holds itself": "{% block a %}{{ self.a() }}{% endblock %}",
 }
 
 
@@ -103,6 +129,11 @@ USUAL = {
     "{% for t in tools %}{{ loop.index ~ t }}{{ loop.cycle('a', 'b') }}{% endfor %}": "1basha2findb",
     "{% for n in range(2000000, 2000002) %}{{ n * 2 }} {% endfor %}": "4000000 4000002",
     "{{ [5, 2000001]|select('gt', 2000000)|first }} {{ 5.25|round(1) }} {{ [1, 2]|sum }}": "2000001 5.2 3",
+    "{{ {task: 1, 'b': 2}[task] }} {{ 1 < 2 < 3 }} {{ tools[0] in tools }}": "1 True True",
+    "{{ tools|select('eq', 'find')|first }} {{ tools|sort|last }} {{ tools is iterable }}": "find find True",
+    "{% for t in tools %}{{ loop.length }}{{ loop.last }}{% else %}no{% endfor %}": "2False2True",
+    "{% for t in tools if t != 'bash' %}{{ t }}{% endfor %}": "find",
+    "{% for a, b in {'x': 1}.items() %}{{ a }}{{ b }}{% endfor %}": "x1",
     "{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m('x') }}{{ {'a': 1}|tojson }}": '<x>{"a": 1}',
 }
 

@@ -182,7 +182,15 @@ def _compiled(text: str, where: str) -> Template:
 def _rendered(template: Template, values: Values, where: str) -> str:
     try:
         text = template.render(values).strip()
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except (
+        TemplateError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         known = ", ".join(clip(name, 40) for name in values)
         raise UserError(f"{where}: {clip(str(error), 200)}. It may use {known}.") from None
     if not text:

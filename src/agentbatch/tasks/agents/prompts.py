@@ -97,6 +97,8 @@ def _compile(source: _Source) -> Template:
         used = meta.find_undeclared_variables(parsed)
     except TemplateSyntaxError as error:
         raise UserError(f"{path}: line {error.lineno}: {error.message}.") from None
+    except RecursionError:
+        raise UserError(f"{path}: it is nested too deeply.") from None
     for name in sorted(used - set(variables)):
         close = nearest(name, variables)
         known = ", ".join(variables) or "none"
