@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.runs.check_words import DOING
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import asleep_text, failure_text
+from agentbatch.runs.log_lines import asleep_text, cause_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Activity, TaskState
 from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, tokens, width
@@ -158,7 +158,7 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
         tokens(usage.total, estimated=usage.estimated, narrow=True) if started else "",
         money(task.cost) if started else "",
         duration(task.duration(now)) if started else "",
-        clip(failure_text(task.error), 120) if task.finished else live_step(task.activity, now),
+        clip(cause_text(task), 120) if task.finished else live_step(task.activity, now),
     )
 
 

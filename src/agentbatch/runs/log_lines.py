@@ -54,6 +54,7 @@ _REASONS = {
     "interrupted": "the run ended before it did",
     "dependency_failed": "what it depends on is not completed",
     "left_out": "not in the task file any more",
+    "superseded": "another attempt was completed first",
 }
 
 
@@ -72,6 +73,16 @@ def failure_text(error: str) -> str:
     if not cause.strip() or not lead.startswith(_LEADS):
         return error
     return f"{cause} ({lead[0].lower()}{lead[1:]})"
+
+
+def cause_text(task: TaskState) -> str:
+    """Why a task is not completed: of one that was not accepted the check that failed and what it said last, else its
+    error with the cause first, else the reason. Empty: it is completed, or has not ended."""
+    if task.status == "completed":
+        return ""
+    refused = task.reason in ("max_iterations", "stalled") and bool(task.verdicts)
+    failed = failed_first(task.verdicts[-1].checks) if refused else ""
+    return failed or failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
 
 
 def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:

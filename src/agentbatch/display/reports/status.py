@@ -13,7 +13,7 @@ from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import asleep_text, failure_text, reason_text
+from agentbatch.runs.log_lines import asleep_text, cause_text, reason_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
@@ -129,7 +129,8 @@ def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
     rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
     lines = []
     for task, row in zip(shown, rows, strict=True):
-        lines += [row, *([f"      {clip(failure_text(task.error), columns - 6)}"] if task.error else [])]
+        cause = cause_text(task)
+        lines += [row, *([f"      {clip(cause, columns - 6)}"] if task.error else [])]
     return ["Failed", *lines, *_more(len(failed))]
 
 

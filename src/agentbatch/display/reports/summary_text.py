@@ -8,7 +8,7 @@ from agentbatch.display.reports.summary import Cause, Summary, group_causes
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.bills import total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
@@ -151,9 +151,7 @@ def _task_lines(task: TaskState, width: int) -> list[str]:
     )
     name_width = max(8, width - len(figures) - 21)
     line = f"  {SIGNS[task.status]} {task.index + 1:>3} {pad(task.id, name_width)} {pad(task.status, 10)} {figures}"
-    detail = failure_text(task.error) or (
-        reason_text(task.reason or "") if task.finished and task.status != "completed" else ""
-    )
+    detail = cause_text(task) if task.finished else ""
     return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import AttemptChosen
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
@@ -36,11 +36,11 @@ def render_task(
 
 
 def _head(task: TaskState, now: float, columns: int) -> list[str]:
-    why = failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
+    why = cause_text(task)
     used = f"{tokens(task.usage.total, estimated=task.usage.estimated)} tokens, {money(task.cost)}"
     return [
         clip(f"{SIGNS[task.status]} {task.status} · {task.id}", columns),
-        *(fold(f"  {clip(why, 2_000)}", columns, 2) if why and task.status != "completed" else []),
+        *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
         f"  in {clip(task.dir or '.', columns - 5)}",
         f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "
         f"{duration(task.duration(now))}, {used}",

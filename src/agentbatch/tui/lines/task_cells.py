@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentbatch.display.screen import live_step
 from agentbatch.runs.events import attempt_number
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import WORDS
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip, duration, money, pad, tokens, width
@@ -69,7 +69,7 @@ def _step(task: TaskState, status: ShownStatus, now: float) -> str:
     if task.finished:
         if status == "completed":
             return WORDS[task.accepted_by] if task.accepted_by else ""
-        return clip(failure_text(task.error), 200) or (reason_text(task.reason) if task.reason else "")
+        return clip(cause_text(task), 200)
     if status in ("queued", "interrupted"):
         return ""
     step = live_step(task.activity, now)

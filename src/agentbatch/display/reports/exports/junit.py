@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text, failure_text, reason_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
@@ -120,7 +120,7 @@ def _outcome(case: ET.Element, task: TaskState, most: int) -> None:
     if result == "passed":
         return
     reason = reason_text(task.reason) if task.reason else "it has not ended"
-    message = failure_text(task.error) or reason
+    message = cause_text(task) or reason
     found = ET.SubElement(case, result, {"message": xml_line(message)})
     if result != "skipped":
         found.set("type", task.reason or task.status)

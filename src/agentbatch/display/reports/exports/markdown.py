@@ -8,7 +8,7 @@ from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text, reason_text
 from agentbatch.runs.state.acceptance import WORDS, accepted_words, tasks_accepted
 from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.run_state import RunState
@@ -99,7 +99,7 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
     heads = ("#", "task", "status", "why", "iterations", "time", "tokens", "cost")
     lines = ["## Tasks", "", *_table(heads, ("#", "iterations", "time", "tokens", "cost"))]
     for task in tasks:
-        why = failure_text(task.error) or _reason(task)
+        why = cause_text(task) or _reason(task)
         lines.append(
             _row(
                 f"{task.index + 1}",

@@ -19,7 +19,7 @@ from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
-from agentbatch.runs.log_lines import failure_text, reason_text
+from agentbatch.runs.log_lines import cause_text, reason_text
 from agentbatch.runs.state.acceptance import WORDS, tasks_accepted
 from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.run_state import RunState
@@ -192,7 +192,7 @@ def why(task: TaskState) -> str:
     """How it ended, in words."""
     if task.reason == "accepted" and task.accepted_by is not None:
         return f"accepted {WORDS[task.accepted_by]}"
-    return failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
+    return cause_text(task) or (reason_text(task.reason) if task.reason else "")
 
 
 def anchors(tasks: Iterable[TaskState]) -> dict[str, str]:
