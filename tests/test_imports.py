@@ -42,6 +42,7 @@ LATE: dict[tuple[str, str], str] = {
     ("cli/tasks/run.py", "agentbatch.cli.tasks"): CLIENT,
     ("display/reports/cost_table.py", "agentbatch.spending.pricing"): "for its types",
     ("files.py", "aiofiles"): "brings asyncio, without which many commands do",
+    ("documents/yaml_text.py", "yaml"): EXTRA,
     ("display/display.py", "agentbatch.display.rich"): "rich: only on a terminal",
     ("local/child.py", "xllamacpp"): EXTRA,
     ("local/download.py", "httpx2"): "comes with huggingface_hub, " + EXTRA,

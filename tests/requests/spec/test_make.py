@@ -145,7 +145,7 @@ def test_a_wrong_matrix_is_told(tmp_path: Path, name: str, text: str, told: str)
     ("name", "text", "told"),
     [
         ("r.csv", "a,b\n1,2\n1,2,3\n", "line 3: 3 cells, but 2 columns"),
-        ("r.csv", "a,a\n1,2\n", "two columns have the same heading"),
+        ("r.csv", "a,a\n1,2\n", "line 1: two columns have the heading .a."),
         ("r.csv", "a,b c\n1,2\n", "heading of column 2: 'b c' is no name"),
         ("r.csv", 'a,b\n"1,2\n', "line 2: unexpected end"),
         ("r.csv", "a,b\n", "has no rows"),

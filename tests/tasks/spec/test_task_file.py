@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from agentbatch.documents.json_text import position_of
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.json_position import position_of
 from agentbatch.tasks.spec.task_file import load_tasks
 
 
@@ -47,7 +47,7 @@ def tasks(*entries: Any) -> str:
         ("  \n", "is empty"),
         (b"\xff\xfe{}", "is not UTF-8 text (byte 0)"),
         ('{"tasks": [\n  {"dir": }]}', "not valid JSON at line 2, column 11"),
-        ('{"tasks": [' + "1" * 5000 + "]}", "not a task file: Exceeds the limit"),
+        ('{"tasks": [' + "1" * 5000 + "]}", "a number that is too long: Exceeds the limit"),
         ("[]", "the top level must be an object"),
         ('"x"', "line 1, column 1: the file: must be"),
         ("{}", "tasks is missing"),

@@ -1,8 +1,6 @@
 """What a template is filled with: lists of values that are combined, and rows of a file, which may be the output of an
 earlier batch: one model drafts, another one reviews."""
 
-import csv
-import io
 import itertools
 import json
 import re
@@ -11,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentbatch.documents.csv_rows import csv_rows
+from agentbatch.documents.json_text import Unreadable
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.requests.spec.answers import text_of
 from agentbatch.requests.spec.request import Url
@@ -89,23 +89,16 @@ def read_rows(path: Path) -> list[Values]:
 
 
 def _csv(text: str, path: Path, delimiter: str) -> Iterator[Values]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
-        for place, name in enumerate(header, 1):
+        rows = csv_rows(text, delimiter)
+        heading = next(rows, None)
+        names = heading.cells if heading is not None else []
+        for place, name in enumerate(names, 1):
             check_name(name, f"{path}, heading of column {place}")
-        if len(set(header)) < len(header):
-            raise UserError(f"{path}: two columns have the same heading.")
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise UserError(
-                    f"{path}, line {reader.line_num}: {len(cells)} cells, but {len(header)} columns have a heading."
-                )
-            yield dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: {clip(str(error), 200)}.") from None
+        for _, cells in rows:
+            yield dict(zip(names, cells, strict=True))
+    except Unreadable as error:
+        raise UserError(f"{path}, {error}.") from None
 
 
 def _json_lines(text: str, path: Path) -> Iterator[Values]:

@@ -1,21 +1,20 @@
 """Reading a task file, with errors that name file, line and column."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agentbatch.documents.json_text import Unreadable
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import read_given
-from agentbatch.problems import Problem, all_problems, hint, in_one, path_name
+from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.tasks.spec.foreach import Foreach
 from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
-from agentbatch.tasks.spec.json_position import position_at, position_of
 from agentbatch.tasks.spec.task import GeneratedTask, Task
-from agentbatch.text import clip
+from agentbatch.tasks.spec.task_document import FIELDS, TaskDocument, read_document
 from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
@@ -24,6 +23,10 @@ MAX_TASK_FILE = 64 * 1024 * 1024
 
 ENOUGH_MISTAKES = 100
 """A file with more is not read to its end: each is looked up in its text."""
+
+
+OTHER_FORMS = ("task.yaml", "task.yml", "task.jsonl", "task.csv")
+"""Beside a task.json that is not there."""
 
 
 class TaskFile(BaseModel):
@@ -39,33 +42,28 @@ def load_tasks(path: Path) -> list[Task]:
     """
     text = _read(path)
     try:
-        data = json.loads(text, object_pairs_hook=_unique_keys)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON at {position_at(text, error.pos)}: {error.msg}.") from None
-    except _DuplicateKey as error:
-        raise UserError(f"{path}: the key {error.key!r} is given twice in one object.") from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply to be a task file.") from None
-    except ValueError as error:  # numbers of thousands of digits
-        raise UserError(f"{path}: not a task file: {clip(str(error), 100)}.") from None
-    if re.search(r"\\u[dD][89a-fA-F]", text):
-        _refuse_lone_surrogates(path, data)
-    if isinstance(data, list):
+        document = read_document(text, path)
+    except Unreadable as error:
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise UserError(f"{path}: {error}{end}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if isinstance(document.data, list):
         raise UserError(f'{path}: the top level must be an object: {{"tasks": [...]}}, not a list.')
     try:
-        entries = TaskFile.model_validate(data).tasks
+        entries = TaskFile.model_validate(document.data).tasks
     except ValidationError as error:
-        raise UserError(in_one(str(path), _sentences(text, (), error))) from None
+        raise UserError(in_one(str(path), _sentences(document, (), error))) from None
     if not entries:
         raise UserError(f"{path}: there are no tasks in it.")
     if len(entries) > MAX_GENERATED:
         raise UserError(f"{path}: {len(entries):,} tasks; a file may have {MAX_GENERATED:,}.")
-    tasks, places = _tasks(path, text, entries)
-    _check_unique_ids(path, text, tasks, places)
+    tasks, places = _tasks(path, document, entries)
+    _check_unique_ids(path, document, tasks, places)
     return tasks
 
 
-def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], list[int]]:
+def _tasks(path: Path, document: TaskDocument, entries: Sequence[Any]) -> tuple[list[Task], list[int]]:
     """The tasks, and of each the place of its entry. Raises UserError with all that is wrong in the entries."""
     search = FileSearch(path.resolve().parent)
     tasks: list[Task] = []
@@ -86,40 +84,15 @@ def _tasks(path: Path, text: str, entries: Sequence[Any]) -> tuple[list[Task], l
                 tasks.append(task)
                 places.append(place)
         except ValidationError as error:
-            mistakes += _sentences(text, ("tasks", place), error)
+            mistakes += _sentences(document, ("tasks", place), error)
         except BadEntry as error:
             location = ("tasks", place, *error.location)
-            mistakes.append(f"{position_of(text, location)}: {path_name(location)}: {error}")
+            mistakes.append(f"{document.at(location)}: {error}")
         if len(mistakes) >= ENOUGH_MISTAKES:
             break
     if mistakes:
         raise UserError(in_one(str(path), mistakes))
     return tasks, places
-
-
-def _refuse_lone_surrogates(path: Path, data: object) -> None:
-    try:
-        json.dumps(data, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = f"\\u{ord(error.object[error.start]):04x}"
-        raise UserError(
-            f"{path}: {half} is half of a surrogate pair and no character; write the pair."
-        ) from None
-
-
-class _DuplicateKey(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _DuplicateKey(key)
-        found[key] = value
-    return found
 
 
 def _read(path: Path) -> str:
@@ -130,8 +103,11 @@ def _read(path: Path) -> str:
             )
         text = read_given(path, MAX_TASK_FILE).decode("utf-8-sig")
     except FileNotFoundError:
+        other = next((name for name in OTHER_FORMS if path.with_name(name).is_file()), None)
         raise UserError(
-            f"There is no task file {path}. Make one with `agentbatch init`, or name yours with -t FILE."
+            f"There is no task file {path}; {other} is there: -t {other}."
+            if other
+            else f"There is no task file {path}. Make one with `agentbatch init`, or name yours with -t FILE."
         ) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}).") from None
@@ -142,24 +118,24 @@ def _read(path: Path) -> str:
     return text
 
 
-def _sentences(text: str, above: tuple[str | int, ...], error: ValidationError) -> list[str]:
+def _sentences(document: TaskDocument, above: tuple[str | int, ...], error: ValidationError) -> list[str]:
     """What is wrong in the value that stands at `above` in the file."""
-    return [_sentence(text, (*above, *problem.location), problem) for problem in all_problems(error)]
+    return [_sentence(document, (*above, *problem.location), problem) for problem in all_problems(error)]
 
 
-def _sentence(text: str, location: tuple[str | int, ...], problem: Problem) -> str:
-    where, name = position_of(text, location), path_name(location) or "the file"
+def _sentence(document: TaskDocument, location: tuple[str | int, ...], problem: Problem) -> str:
     if problem.kind == "extra_forbidden":
-        return f"{where}: unknown key {name}; {hint(location[-1], _known_keys(location))}"
+        name = document.name(location) or location[-1]
+        return f"{document.where(location)}: unknown key {name}; {hint(location[-1], _known_keys(location))}"
     if problem.kind == "missing":
-        return f"{where}: {name} is missing."
-    return f"{where}: {name}: {problem.told(_short)}."
+        return f"{document.at(location)} is missing."
+    return f"{document.at(location)}: {problem.told(_short)}."
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:
     if "foreach" in location:
         return [*Foreach.model_fields]
-    return [*Task.model_fields, "foreach"] if len(location) > 1 else [*TaskFile.model_fields]
+    return [*FIELDS] if len(location) > 1 else [*TaskFile.model_fields]
 
 
 def _short(value: object) -> str:
@@ -167,7 +143,9 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 40 else shown[:37] + "..."
 
 
-def _check_unique_ids(path: Path, text: str, tasks: Sequence[Task], places: Sequence[int]) -> None:
+def _check_unique_ids(
+    path: Path, document: TaskDocument, tasks: Sequence[Task], places: Sequence[int]
+) -> None:
     seen: dict[str, int] = {}
     for place, task in zip(places, tasks, strict=True):
         if task.id is None:
@@ -175,15 +153,15 @@ def _check_unique_ids(path: Path, text: str, tasks: Sequence[Task], places: Sequ
         # Folders are named after ids, and some file systems ignore case.
         key = task.id.casefold()
         if key in seen:
-            where = position_of(text, ("tasks", place, "id"))
-            raise UserError(f"{path}: {where}: {_same_id(task, place, seen[key])}")
+            where = document.where(("tasks", place, "id"))
+            raise UserError(f"{path}: {where}: {_same_id(document, task, place, seen[key])}")
         seen[key] = place
 
 
-def _same_id(task: Task, place: int, other: int) -> str:
+def _same_id(document: TaskDocument, task: Task, place: int, other: int) -> str:
     if place == other and isinstance(task, GeneratedTask):
         return (
-            f"the id {task.id!r} comes up twice among the tasks that tasks[{place}] makes: name in it what "
+            f"the id {task.id!r} comes up twice among the tasks that {document.entry(place)} makes: name in it what "
             "distinguishes them, like {path}, {n} or a name of the matrix, or leave it out."
         )
-    return f"the id {task.id!r} is already that of tasks[{other}]."
+    return f"the id {task.id!r} is already that of {document.entry(other)}."

@@ -1,9 +1,16 @@
-"""Where a value stands in a JSON text, so that a wrong type can be reported with line and column."""
+"""JSON texts: what they hold, and where in them a value stands, so that a wrong type can be reported with its line."""
 
 import json
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from agentbatch.text import clip
+
+
+class Unreadable(Exception):
+    """A text that is no document of its kind. `str()` says why and where: words without a full stop."""
+
 
 _decoder = json.JSONDecoder()
 _space = re.compile(r"[ \t\n\r]*")
@@ -17,6 +24,41 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"line {self.line}, column {self.column}"
+
+
+def load_json(text: str) -> Any:
+    """What it holds. Raises Unreadable, also for a key that an object has twice, half a surrogate pair, and what is
+    nested too deeply."""
+    try:
+        data = json.loads(text, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not valid JSON at {position_at(text, error.pos)}: {error.msg}") from None
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError as error:  # numbers of thousands of digits
+        raise Unreadable(f"a number that is too long: {clip(str(error), 100)}") from None
+    check_characters(text, data)
+    return data
+
+
+def check_characters(text: str, data: object) -> None:
+    """Raises Unreadable where an escape in `text` has made half a surrogate pair of `data`."""
+    if not re.search(r"\\(u|U0000)[dD][89a-fA-F]", text):
+        return
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise Unreadable(f"{half} is half of a surrogate pair and no character; write the pair") from None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Unreadable(f"the key {clip(key, 60)!r} is given twice in one object")
+        found[key] = value
+    return found
 
 
 def position_at(text: str, offset: int) -> Position:
