@@ -133,6 +133,8 @@ async def test_a_file_that_takes_the_sandbox_away(
         ("SSL_CERT_FILE=planted.pem", {}, {"ca_bundle": "planted.pem"}),
         ("AGENTBATCH_CA_BUNDLE=planted.pem", {}, {"ca_bundle": "planted.pem"}),
         ("AGENTBATCH_APPLY=yes", {}, {"apply": "True"}),
+        ("AGENTBATCH_NOTIFY=json://evil.example", {}, {"notify": "80dadc3a245ac85e"}),
+        ("AGENTBATCH_NOTIFY=json://evil.example", {"notify": "json://mine.example"}, {}),
         ("AGENTBATCH_APPLY=no\nAGENTBATCH_PARALLEL=5\nAGENTBATCH_PRICES=p.toml", {}, {}),
     ],
 )
@@ -162,6 +164,9 @@ def test_what_of_the_file_reaches_out(
         ("ca_bundle", "/etc/own.pem", ["/etc/own.pem"], False),
         ("apply", "True", [False, False], True),
         ("apply", "True", [True, False], False),
+        ("notify", "a91c", ["", ""], True),
+        ("notify", "a91c", ["", "a91c"], False),
+        ("notify", "a91c", [], False),
     ],
 )
 async def test_a_file_that_reaches_out_of_the_folder_anew(
@@ -176,3 +181,8 @@ async def test_a_file_that_reaches_out_of_the_folder_anew(
             refuse_named_anew(tmp_path, named)
     else:
         refuse_named_anew(tmp_path, named)
+
+
+async def test_who_was_told_of_runs_of_an_earlier_version_is_not_known(tmp_path: Path) -> None:
+    await ran(tmp_path, 1, OWN, settings={"parallel": 3})
+    refuse_named_anew(tmp_path, {"notify": ("AGENTBATCH_NOTIFY in .env", "a91c")})

@@ -110,9 +110,9 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-REACHING_OUT = ("output", "local", "ca_bundle", "apply")
+REACHING_OUT = ("output", "local", "ca_bundle", "apply", "notify")
 """What a task could turn to its own good besides: a file written anywhere, one that a program in C reads, certificates,
-the user's directories."""
+the user's directories, and who is told of the run."""
 
 
 def _named_by_file(
@@ -129,7 +129,8 @@ def _named_by_file(
         found["sandbox"] = (sources["sandbox"], "none")
     for field in () if trusted else REACHING_OUT:
         if _in_file(sources.get(field, "")) and getattr(settings, field):
-            found[field] = (sources[field], str(getattr(settings, field)))
+            value = settings.notify_digest if field == "notify" else str(getattr(settings, field))
+            found[field] = (sources[field], value)
     return found
 
 

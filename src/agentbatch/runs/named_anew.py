@@ -17,6 +17,7 @@ FLAGS: Mapping[str, str] = {
     "local": "--local FILE",
     "ca_bundle": "--ca-bundle FILE",
     "apply": "--apply",
+    "notify": "--notify URL",
 }
 """Settings that reach out of the folder, with their flags."""
 
@@ -59,12 +60,18 @@ def _refuse_reaching_out(
     """A results file in the folder is none of these: a task that can write the env file can write that one, too."""
     if field == "output" and resolved(base / value).is_relative_to(base.resolve()):
         return
-    before = [info.settings.get(field) for info in infos if info is not None and info.kind == "tasks"]
+    infos = [info for info in infos if info is not None and info.kind == "tasks"]
+    if field == "notify":  # its digest; runs of earlier versions do not say it
+        infos = [info for info in infos if info is not None and field in info.settings]
+    before = [info.settings.get(field) for info in infos if info is not None]
     if before and value not in map(str, before):
         until_now = clip(str(before[0]), 200) if before[0] else "not set"
+        what = f"is {clip(value, 200)}; until now it was {until_now}"
+        if field == "notify":
+            what = f"names other addresses than until now{'' if before[0] else ', when there were none,'}"
         raise UserError(
-            f"{variable} is {clip(value, 200)}; until now it was {until_now} in this folder, and a task may have "
-            f"changed the file. Look at it: {FLAGS[field]} on the command line says it for sure."
+            f"{variable} {what} in this folder, and a task may have changed the file. Look at it: "
+            f"{FLAGS[field]} on the command line says it for sure."
         )
 
 

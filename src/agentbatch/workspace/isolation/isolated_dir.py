@@ -71,7 +71,7 @@ def record_isolated_dir(isolated: IsolatedDir, phase: Phase) -> None:
         },
     }
     # ASCII, since a path may hold bytes that are no UTF-8.
-    write_atomic(isolated.folder / RECORD, json.dumps(record, indent=2) + "\n", mode=PRIVATE)
+    write_atomic(isolated.folder / RECORD, json.dumps(record, indent=2) + "\n", mode=PRIVATE, follow=False)
 
 
 def read_isolated_dir(folder: Path) -> tuple[IsolatedDir | None, Phase]:

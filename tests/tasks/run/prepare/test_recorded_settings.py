@@ -30,7 +30,7 @@ def test_no_key_and_nothing_that_only_one_command_means(tmp_path: Path) -> None:
     assert KEY not in text
     assert "token-0123456789" not in text
     assert not {
-        "coder_api_key", "evaluation_api_key", "notify", "resume", "retry_failed", "force", "daemon", "dry_run",
+        "coder_api_key", "evaluation_api_key", "resume", "retry_failed", "force", "daemon", "dry_run",
         "display", "verbose",
     } & found.keys()  # fmt: skip
     assert {"parallel", "max_cost", "paths", "stale", "coder_endpoint"} <= found.keys()

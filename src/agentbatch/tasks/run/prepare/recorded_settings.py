@@ -22,7 +22,8 @@ ADDRESSES = frozenset({"coder_endpoint", "evaluation_base_url"})
 def recorded_settings(settings: Settings) -> dict[str, Any]:
     """All settings as JSON has them."""
     dumped: dict[str, Any] = settings.model_dump(mode="json", exclude=set(OF_ONE_SESSION))
-    return {name: shown_url(value) if name in ADDRESSES else value for name, value in dumped.items()}
+    shown = {name: shown_url(value) if name in ADDRESSES else value for name, value in dumped.items()}
+    return {**shown, "notify": settings.notify_digest}
 
 
 def recorded_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def differences(before: RunStarted, settings: Mapping[str, Any], prompts_digest:
     found = [
         f"{name} {_shown(before.settings[name])} -> {_shown(value)}"
         for name, value in settings.items()
-        if name in before.settings and before.settings[name] != value
+        if name in before.settings and before.settings[name] != value and name != "notify"
     ]
     if before.prompts_digest != prompts_digest:
         found.append("prompts/ changed")
