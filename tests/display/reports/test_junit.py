@@ -1,6 +1,8 @@
 from xml.etree import ElementTree as ET
 
-from agentbatch.display.reports.exports.junit import export_junit
+import pytest
+
+from agentbatch.display.reports.exports.junit import export_junit, most_bytes, xml_text
 from agentbatch.tasks.results.to_state import state_of
 from tests.runs.finished_run import a_finished_run
 from tests.support.results_files import OLD
@@ -76,9 +78,20 @@ def test_what_no_xml_can_have_is_replaced_and_names_stay_apart() -> None:
     assert "\ufffd[31mno\ufffd\ufffd]]>&<x>" in text
 
 
-def test_ten_thousand_long_failures_stay_below_what_gitlab_reads() -> None:
-    state = a_finished_run()
-    task = state.tasks["primes"].model_copy(update={"error": "x < y & z\n" * 2_000})
-    for index in range(2_000):
-        state.put(task.model_copy(update={"id": f"t{index}", "index": index}))
-    assert len(export_junit(state, NOON + 100).encode()) < 30_000_000
+@pytest.mark.parametrize(
+    ("text", "most", "found"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc\n… (1 more characters)"),
+        ("&&&", 10, "&&\n… (1 more characters)"),
+        ("x&&&&&", 6, "x\n… (5 more characters)"),
+        ("éé", 3, "é\n… (1 more characters)"),
+        ("\x00", 3, "\ufffd"),
+    ],
+)
+def test_a_text_takes_no_more_than_its_share_as_it_is_written(text: str, most: int, found: str) -> None:
+    assert xml_text(text, most) == found
+
+
+def test_no_number_of_failures_exceeds_what_gitlab_reads() -> None:
+    assert [most_bytes(tasks) for tasks in (0, 1, 1_000, 10_000)] == [20_000, 20_000, 20_000, 2_000]

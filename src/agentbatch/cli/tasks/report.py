@@ -31,11 +31,13 @@ examples:
 """
 
 KINDS: dict[ReportKind, tuple[str, str]] = {
-    "html": ("FILE", "one page that needs nothing else: overview, tasks, verdicts, diffs"),
+    "html": ("FILE|FOLDER", "a page that needs nothing else; a folder: a page a task"),
     "junit": ("FILE", "JUnit XML, as GitLab and the actions of GitHub read it"),
     "md": ("FILE", "Markdown to read"),
     "csv": ("FILE", "a row a task, for a spreadsheet"),
     "json": ("FILE", "the results document, for programs"),
+    "atif": ("FOLDER", "a trajectory a task in Harbor's format, ATIF 1.8"),
+    "predictions": ("FILE", "patches as SWE-bench reads them: .jsonl, or .json by instance"),
 }
 """What `--KIND` takes and is."""
 

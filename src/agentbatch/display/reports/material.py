@@ -1,6 +1,7 @@
 """What reports are made of."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,3 +26,24 @@ class Material:
     def tasks(self) -> list[TaskState]:
         """In the order of the task file."""
         return sorted(self.state.tasks.values(), key=lambda task: task.index)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Of each task's file or place in a report, by its id."""
+        return names_of(self.tasks)
+
+
+def names_of(tasks: Iterable[TaskState]) -> dict[str, str]:
+    """By id: `task-` and the id; with its number where that is no plain word."""
+    taken: set[str] = set()
+    found = {}
+    for task in tasks:
+        plain = re.sub(r"[^\w.\-]+", "-", task.id, flags=re.ASCII)[:80]
+        name = f"task-{plain}"
+        if (
+            plain != task.id or name.lower() in taken
+        ):  # files are named so too, on disks that know no capitals
+            name = f"{name}-{task.index + 1}"
+        taken.add(name.lower())
+        found[task.id] = name
+    return found

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agentbatch.display.reports.exports.atif import atif_files
 from agentbatch.display.reports.exports.export import ExportKind, export, write_export, write_folder
+from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
 from agentbatch.display.reports.html.page import html_file, html_folder
 from agentbatch.display.reports.material import Material
 from agentbatch.display.writer import Writer
+from agentbatch.errors import UserError
 
-ReportKind = ExportKind | Literal["html"]
+ReportKind = ExportKind | Literal["html", "atif", "predictions"]
 
 STDOUT = "-"
 """The place of a report that is printed."""
@@ -25,19 +28,21 @@ class Wanted(NamedTuple):
     @property
     def folder(self) -> bool:
         """It is written as the files of a folder."""
-        return (
-            self.kind == "html"
-            and self.place != STDOUT
-            and not self.place.lower().endswith((".html", ".htm"))
-        )
+        page = self.place == STDOUT or self.place.lower().endswith((".html", ".htm"))
+        return self.kind == "atif" or (self.kind == "html" and not page)
 
 
 def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False) -> bool:
     """Whether it came to its place: False where nobody reads standard output any more. Raises UserError."""
+    if material.state.info is None:
+        raise UserError("The run has not begun: there is nothing to write.")
     if wanted.folder:
-        write_folder(Path(wanted.place), html_folder(material), overwrite=overwrite)
+        if wanted.place == STDOUT:
+            raise UserError("ATIF is a file a task: name a folder, not -.")
+        files = html_folder(material) if wanted.kind == "html" else atif_files(material)
+        write_folder(Path(wanted.place), files, overwrite=overwrite)
         return True
-    text = _text(wanted.kind, material)
+    text = _text(wanted, material)
     if wanted.place != STDOUT:
         write_export(Path(wanted.place), text, overwrite=overwrite)
         return True
@@ -48,7 +53,13 @@ def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False)
     return not out.broken
 
 
-def _text(kind: ReportKind, m: Material) -> str | Iterator[str]:
-    if kind == "html":
-        return html_file(m)
-    return export(kind, m.state, m.now, m.title, m.comparison)
+def _text(wanted: Wanted, m: Material) -> str | Iterator[str]:
+    match wanted.kind:
+        case "html":
+            return html_file(m)
+        case "predictions":
+            return predictions_object(m) if wanted.place.endswith(".json") else predictions_lines(m)
+        case "md" | "csv" | "json" | "junit":
+            return export(wanted.kind, m.state, m.now, m.title, m.comparison)
+        case "atif":
+            raise ValueError("is a folder")

@@ -42,7 +42,8 @@ Happening = Step | Shortened | e.Event
 
 
 def steps(events: Iterable[e.Event]) -> list[Happening]:
-    """The steps, and between them what is not said in the conversation: iterations, checks, verdicts, failed calls.
+    """The steps, and between them what is not said in the conversation: iterations, calls of the evaluator, calls that
+    failed, checks, verdicts.
 
     What a shortened conversation repeats is left out.
     """
@@ -77,7 +78,7 @@ class _Fold:
                 self._call = event
             case e.ToolFinished():
                 self._answer(event.call_id).ended = event
-            case e.ModelCallFinished(error="") | e.ToolCalled() | e.CheckStarted():
+            case e.ModelCallFinished(purpose="compact", error=""):
                 pass
             case e.TurnFinished() | e.CheckFinished() | e.VerdictReached() | e.ModelCallFinished():
                 self.found.append(event)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import Coder
 from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.tasks.results.changes import PATCH
+from agentbatch.tasks.results.records import Records
+from agentbatch.tasks.results.steps import Happening, steps
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.hidden_verify import hidden_verify
@@ -162,8 +165,11 @@ class TaskEnd:
         task = store.state.by_id[self.planned.id]
         if self.coder is None and task.iteration:
             return  # interrupted before it was resumed: what is there is whole
+        happened: list[Happening] = []
+        with suppress(UserError):  # then nobody knows what its calls cost
+            happened = steps(Records(store.folder).events(task))
         try:
-            text = trajectory(task, messages)
+            text = trajectory(task, messages, happened)
         except (TypeError, ValueError, RecursionError) as error:  # of another coder: no JSON
             note = f"The conversation cannot be written down: {in_words(error)}"
             text = trajectory(task, [{"role": "system", "content": note}])

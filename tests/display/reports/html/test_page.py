@@ -6,9 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from agentbatch.display.reports.html.overview import anchors
-from agentbatch.display.reports.html.page import html_file, html_folder
-from agentbatch.display.reports.material import Material
+from agentbatch.display.reports.html.page import Limits, html_file, html_folder
+from agentbatch.display.reports.material import Material, names_of
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
@@ -168,7 +167,7 @@ def test_hostile_changes_and_transcripts_are_text_too() -> None:
         good = Page("".join(html_file(Material(a_finished_run(), NOON, records=Kept("x")))))
         page = Page(evil)
         assert {tag for tag, _ in page.tags} <= {tag for tag, _ in good.tags} | {"q", "br"}
-        assert len(page.all("script")) == len(page.all("style")) == 1
+        assert (len(page.all("script")), len(page.all("style"))) == (1, 2)
         assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
         assert "{{ 7*7 }}" in page.text
         assert not [sign for sign in "\x00\x1b\u202e\ud800" if sign in evil]
@@ -187,8 +186,20 @@ def test_a_folder_has_a_page_a_task_and_all_links_lead_somewhere() -> None:
             assert link.startswith("#") or place in pages
 
 
+def test_of_many_tasks_the_details_are_text_until_they_are_opened() -> None:
+    state = evil_run()
+    tasks, limits = len(state.tasks), Limits(at_once=2, lazy_above=4)
+    page = Page("".join(html_file(Material(state, NOON, records=Kept(EVIL)), limits)))
+    assert [script.get("type") for script in page.all("script")] == [*["text/html"] * tasks, None]
+    assert len(page.all("details")) == tasks
+    assert sum("hidden" in attrs for attrs in page.all("tr")) == tasks - limits.at_once
+    assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
+
+
 def test_transcripts_for_which_there_is_no_room_are_left_out() -> None:
-    text = "".join(html_file(Material(a_finished_run(), NOON, records=Kept("x" * 100)), 1_000))
+    text = "".join(
+        html_file(Material(a_finished_run(), NOON, records=Kept("x" * 100)), Limits(transcripts=1_000))
+    )
     assert (text.count(">Transcript<"), text.count("The transcript is left out")) == (1, 3)
 
 
@@ -205,4 +216,4 @@ def test_transcripts_for_which_there_is_no_room_are_left_out() -> None:
 def test_every_task_has_a_link_of_its_own(ids: list[str], found: list[str]) -> None:
     first = a_finished_run().tasks["parser"]
     tasks = [first.model_copy(update={"id": name, "index": place}) for place, name in enumerate(ids)]
-    assert list(anchors(tasks).values()) == found
+    assert list(names_of(tasks).values()) == found

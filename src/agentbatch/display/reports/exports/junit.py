@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Literal
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.kind import REHEARSAL
@@ -19,10 +20,10 @@ from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import clip, money
 
-MAX_TEXTS = 12_000_000
-"""Characters of all texts together: half of what GitLab takes, since a sign may be written with several."""
+MAX_TEXTS = 20_000_000
+"""Bytes of all texts together, as they are written."""
 MAX_TEXT = 20_000
-"""Characters of one text."""
+"""Bytes of one text."""
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 
@@ -36,7 +37,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def export_junit(state: RunState, now: float, title: str = "") -> str:
     """Pure. `title` names a run without an id. `now`: for tasks that have not ended."""
     tasks = sorted(state.tasks.values(), key=lambda task: task.index)
-    most = min(MAX_TEXT, MAX_TEXTS // max(1, len(tasks)))
+    most = most_bytes(len(tasks))
     info = state.info
     run = (info.run_id if info else "") or title or "agentbatch"
     tally = {
@@ -62,6 +63,11 @@ def export_junit(state: RunState, now: float, title: str = "") -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
+def most_bytes(tasks: int) -> int:
+    """Of the text of one of so many tasks."""
+    return min(MAX_TEXT, MAX_TEXTS // max(1, tasks))
+
+
 def outcome(task: TaskState) -> Outcome:
     if task.status == "completed":
         return "passed"
@@ -76,8 +82,11 @@ def xml_line(text: str) -> str:
 
 
 def xml_text(text: str, most: int) -> str:
-    kept = text if len(text) <= most else f"{text[:most]}\n… ({len(text) - most:,} more characters)"
-    return _NO_XML.sub("\ufffd", kept)
+    """As `xml_line`, with its line ends: as much of its beginning as takes `most` bytes, escapes and all."""
+    kept = _NO_XML.sub("\ufffd", text[:most])
+    while (size := len(escape(kept).encode())) > most:
+        kept = kept[: len(kept) * most // size]
+    return kept if len(kept) == len(text) else f"{kept}\n… ({len(text) - len(kept):,} more characters)"
 
 
 def _names(tasks: Sequence[TaskState]) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """What a page says of the run as a whole, and of each task in one row. Pure but for the time zone."""
 
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import cost_ratio
@@ -193,19 +192,3 @@ def why(task: TaskState) -> str:
     if task.reason == "accepted" and task.accepted_by is not None:
         return f"accepted {WORDS[task.accepted_by]}"
     return cause_text(task) or (reason_text(task.reason) if task.reason else "")
-
-
-def anchors(tasks: Iterable[TaskState]) -> dict[str, str]:
-    """What a link to each task ends in, by id: `task-` and the id; with its number where that is no plain word."""
-    taken: set[str] = set()
-    found = {}
-    for task in tasks:
-        plain = re.sub(r"[^\w.\-]+", "-", task.id, flags=re.ASCII)[:80]
-        name = f"task-{plain}"
-        if (
-            plain != task.id or name.lower() in taken
-        ):  # files are named so too, on disks that know no capitals
-            name = f"{name}-{task.index + 1}"
-        taken.add(name.lower())
-        found[task.id] = name
-    return found

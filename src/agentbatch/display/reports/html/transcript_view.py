@@ -50,6 +50,9 @@ def entries(happenings: Sequence[Happening]) -> Iterator[Entry]:
             case e.VerdictReached():
                 word = "accepted" if one.accepted else "not accepted"
                 yield Entry("verdict", f"Evaluation of iteration {one.iteration}: {word}", good=one.accepted)
+            case e.ModelCallFinished(error=""):
+                what = "wrote checks" if one.purpose == "checks" else "judged"
+                yield Entry("judge", f"evaluator {what}", _spent(one))
             case e.ModelCallFinished():
                 yield Entry("note", f"A call of the {one.role}'s model failed: {one.error}", good=False)
 

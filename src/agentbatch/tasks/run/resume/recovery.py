@@ -10,6 +10,8 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_messages, reading
+from agentbatch.runs.store.task_events import load_task_events
+from agentbatch.tasks.results.steps import steps
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
@@ -28,7 +30,8 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
         for task in tasks:
             path = folder.task(task.id) / TRANSCRIPT
             if task.finished and not task.resumable and task.started_at is not None and not path.exists():
-                text = redact(trajectory(task, load_messages(connection, task.id)))
+                happened = steps(load_task_events(connection, task.id, task.since))
+                text = redact(trajectory(task, load_messages(connection, task.id), happened))
                 write_atomic(path, text, mode=PRIVATE, follow=False)
 
 
