@@ -21,6 +21,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "coding tasks": {
         "init": Command("setup.init", "put task.json and .env into a folder"),
         "resume": Command("tasks.resume", "resume an interrupted run"),
+        "compare": Command("tasks.compare", "compare models on the same tasks"),
         "report": Command("tasks.report", "write a run as a page, for CI, for programs"),
         "results": Command("tasks.results", "browse, export and compare results"),
         "show": Command("tasks.show", "show one task of a run, or its diff"),

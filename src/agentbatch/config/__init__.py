@@ -5,6 +5,7 @@ from agentbatch.config.option import Option
 from agentbatch.config.settings import (
     DEFAULT_COMPARISON,
     REHEARSAL_CODER,
+    REHEARSAL_CODERS,
     REHEARSAL_EVALUATOR,
     SERIAL_REST_MS,
     TEST_MODE_TASKS,
@@ -19,6 +20,7 @@ from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, Sandb
 __all__ = [
     "DEFAULT_COMPARISON",
     "REHEARSAL_CODER",
+    "REHEARSAL_CODERS",
     "REHEARSAL_EVALUATOR",
     "SERIAL_REST_MS",
     "TEST_MODE_TASKS",

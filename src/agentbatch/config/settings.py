@@ -1,6 +1,7 @@
 """The settings of a run: one pydantic model, whose fields are the single table of flags, variables and checks."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from agentbatch.config.option import Option, option
 from agentbatch.config.values import (
     Addresses,
     Amount,
+    CoderModels,
     DisplayName,
     Headers,
     Isolation,
@@ -35,6 +37,8 @@ from agentbatch.redaction import secrets_in
 DEFAULT_MODEL = "gpt-5-mini"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 REHEARSAL_CODER = "rehearsal-coder"
+REHEARSAL_CODERS = re.compile(rf"{REHEARSAL_CODER}(?:-(100|[1-9]?\d))?")
+"""Also `rehearsal-coder-70`, which solves seven of ten (task, seed) pairs."""
 REHEARSAL_EVALUATOR = "rehearsal-evaluator"
 
 TEST_MODE_TASKS = 3
@@ -135,6 +139,9 @@ class Settings(BaseModel):
     )
     stop_at: Annotated[StopAt, option("--stop-at", "AGENTBATCH_STOP_AT")] = Field(
         "first", description="end a task's attempts once the first is completed, or let all come to their end"
+    )
+    models: Annotated[CoderModels, option(None, ())] = Field(
+        (), description="coder models that a comparison tries on every task, comma-separated"
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None,

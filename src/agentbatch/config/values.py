@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agentbatch.config.headers import read_header, split_headers
 from agentbatch.redaction import MASK
+from agentbatch.text import clip
 
 Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
@@ -109,8 +110,24 @@ def _check_key(value: SecretStr | None) -> SecretStr | None:
     return SecretStr(key)
 
 
+MAX_COMPARED = 20
+"""Models in one comparison: a table that can be read, and 190 pairs."""
+
+
+def _check_compared(value: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for name in value if value.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"names {clip(twice, 60)} twice")
+    if len(value) > MAX_COMPARED:
+        raise ValueError(f"must be at most {MAX_COMPARED} models")
+    return value
+
+
 Models = Annotated[tuple[str, ...], BeforeValidator(_split(","))]
 """`A,B`."""
+
+CoderModels = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_compared)]
+"""`A,B`: those of a comparison; none in other runs."""
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split(None))]
 

@@ -1,9 +1,10 @@
 """The scripted model: which role and which step answers a request."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
+from agentbatch.config import REHEARSAL_CODERS, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
     Index,
@@ -22,7 +23,7 @@ from agentbatch.rehearsal.play import (
     next_look,
     undone_calls,
 )
-from agentbatch.rehearsal.script import Say, Script, Step
+from agentbatch.rehearsal.script import Say, Script, ScriptedCall, Step
 
 UNKNOWN_TASK = (
     "The rehearsal model only plays the sample tasks of task.json. To run your own tasks set CODER_API_KEY "
@@ -31,6 +32,18 @@ UNKNOWN_TASK = (
 )
 
 NO_VERDICT = "The rehearsal script of this task has no evaluator steps."
+
+
+GIVEN_UP = ScriptedCall(name="write_file", arguments={"path": "notes.txt", "content": "I gave up.\n"})
+
+
+def solves(model: str, task: str, seed: object) -> bool:
+    """Whether this coder does the task's right work: by chance, and always the same. One without a rate always does."""
+    rated = REHEARSAL_CODERS.fullmatch(model)
+    if rated is None or rated[1] is None:
+        return True
+    digest = hashlib.sha256(f"{model}\n{task}\n{seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < int(rated[1]) / 100 * 2**64
 
 
 class Turn(NamedTuple):
@@ -49,6 +62,9 @@ class _Compiled(NamedTuple):
     flat: RoleSteps
     evaluator: RoleSteps | None
     checks: RoleSteps
+
+
+_GIVING_UP = compile_coder([Say(content="I do not know how.", calls=[GIVEN_UP])], flat=True)
 
 
 class RehearsalModel:
@@ -74,7 +90,7 @@ class RehearsalModel:
 
     def role(self, model: str, body: Mapping[str, Any]) -> Role | None:
         """The role for this model name; None for an unknown one."""
-        if model == REHEARSAL_CODER:
+        if REHEARSAL_CODERS.fullmatch(model):
             return "coder"
         if model != REHEARSAL_EVALUATOR:
             if not self._any_model:
@@ -83,13 +99,24 @@ class RehearsalModel:
                 return "coder"
         return "checks" if asks_for_checks(body) else "evaluator"
 
-    def turn(self, role: Role, messages: Sequence[Mapping[str, Any]], *, native: bool) -> Turn | Problem:
+    def turn(
+        self,
+        role: Role,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        native: bool,
+        model: str = "",
+        seed: object = None,
+    ) -> Turn | Problem:
+        """`model` and `seed`, as the request has them, say whether a rated coder does it right."""
         match = self._index.find(messages)
         if match is None:
             return Problem(400, UNKNOWN_TASK, param="messages", code="rehearsal_unknown_task")
         compiled = self._compiled[id(match.script)]
         if role == "coder":
             steps: RoleSteps | None = compiled.native if native else compiled.flat
+            if not solves(model, match.task, seed):
+                steps = _GIVING_UP
             step = coder_step(messages, match.start)
             if undone := undone_calls(messages):
                 # In their original step, with new ids.

@@ -225,7 +225,9 @@ class RehearsalServer:
         if refused is not None:
             return self._problem(refused)
         native = bool(body.get("tools"))
-        turn = self._model.turn(role, body["messages"], native=native)
+        turn = self._model.turn(
+            role, body["messages"], native=native, model=body["model"], seed=body.get("seed")
+        )
         if isinstance(turn, Problem):
             return self._problem(turn)
         prompt = self._cache.count(turn.conversation, body["messages"], body.get("tools"))

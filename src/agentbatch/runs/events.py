@@ -32,10 +32,11 @@ Reason = Literal[
     "dependency_failed",
     "left_out",
     "superseded",
+    "compared",
 ]
 """The fine print of a final status. `cancelled`: it was asked for; `interrupted`: the run ended before the task
 did; `left_out`: the task is not in the task file any more; `superseded`: another attempt at the same task was
-completed first."""
+completed first; `compared`: its attempts are other models', and none was chosen."""
 
 
 DecidedBy = Literal["judge", "verify", "checks", "gates"]
@@ -145,6 +146,12 @@ class RunStarted(Event):
     """sha256 over the prompts in use, prompts/safety.md among them."""
     warnings: list[str] = []
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The models that are compared on every task; empty: it is no comparison."""
+        models = self.settings.get("models")
+        return tuple(map(str, models)) if isinstance(models, list) else ()
+
 
 ATTEMPT_MARK = "@"
 """Between a task's id and the number of an attempt at it: no id of a user's has it."""
@@ -177,6 +184,8 @@ class TaskQueued(TaskEvent):
     max_tokens: int | None = None
     attempt_of: str = ""
     """It is one of several attempts at that task; empty: it is a task."""
+    model: str = ""
+    """The coder's, of an attempt that was given one of its own."""
 
 
 class TaskStarted(TaskEvent):

@@ -55,6 +55,7 @@ _REASONS = {
     "dependency_failed": "what it depends on is not completed",
     "left_out": "not in the task file any more",
     "superseded": "another attempt was completed first",
+    "compared": "models were compared on it, nothing was brought back",
 }
 
 

@@ -45,7 +45,8 @@ def latest_run(settings: Settings) -> RunFolder | None:
 
 
 def latest_of(kind: Literal["tasks", "requests"], source: Path, *, resuming: bool = True) -> RunFolder | None:
-    """The newest run of this kind that was made from `source`.
+    """The newest run of this kind that was made from `source`, and is no comparison of models: to go on with one as if
+    it were a run like others would do its tasks in their own directories.
 
     When `resuming`, raises UserError for a newer one that is unreadable: it may be the one that is meant.
     """
@@ -60,7 +61,7 @@ def latest_of(kind: Literal["tasks", "requests"], source: Path, *, resuming: boo
                 f"{error} It is newer than any that could be resumed: remove it (agentbatch prune "
                 f"{folder.run_id} --all), or start a new run without --resume."
             ) from None
-        if info is not None and (info.kind, info.task_file) == (kind, task_file):
+        if info is not None and (info.kind, info.task_file) == (kind, task_file) and not info.compared:
             return folder
     return None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agentbatch.display.reports.bakeoff_text import render_bake_off
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Cause, Summary, group_causes
@@ -13,6 +14,7 @@ from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.bills import total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.results.to_state import has_roles
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
 from agentbatch.usage import Usage
@@ -31,6 +33,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
     whole = [
         _headline(summary, width),
         _token_table(state, width, judged=summary.judged),
+        _bake_off(state, width),
         _task_list(tasks, width),
         _causes(group_causes(tasks), width),
         _tampering(tasks, width),
@@ -124,6 +127,11 @@ def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
     counts = (usage.input, usage.cached, usage.output, usage.reasoning)
     cells = [tokens(count, estimated=usage.estimated, narrow=count >= 10_000_000 - 1) for count in counts]
     return "  " + pad(name, 10) + _figures([*cells, f"{usage.calls:,}", money(cost)])
+
+
+def _bake_off(state: RunState, width: int) -> list[str]:
+    found = bake_off(state)
+    return _titled("Models", ["  " + line for line in render_bake_off(found, width - 2)] if found else [])
 
 
 def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:

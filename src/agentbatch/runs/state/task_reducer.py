@@ -35,6 +35,7 @@ def new_task(event: e.TaskQueued) -> TaskState:
         definition=event.definition,
         depends_on=tuple(event.depends_on),
         attempt_of=event.attempt_of,
+        model=event.model,
         max_cost=event.max_cost,
         max_tokens=event.max_tokens,
         since=event.seq,

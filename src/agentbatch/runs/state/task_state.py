@@ -73,6 +73,8 @@ class TaskState(BaseModel):
     depends_on: tuple[str, ...] = ()
     attempt_of: str = ""
     """It is one of several attempts at that task; empty: it is a task."""
+    model: str = ""
+    """The coder's, of an attempt that was given one of its own."""
     choice: e.AttemptChosen | None = None
     """Of a task with several attempts: which was taken, and why."""
     max_cost: float | None = None

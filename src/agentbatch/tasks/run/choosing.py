@@ -24,6 +24,7 @@ from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
 
 CHANGED_SINCE = "its directory has changed since its work was judged"
+NONE_COMPLETED = "No model completed it."
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Choosing:
         resumable = False
         try:
             await self._open(begun)
-            done = await self._chosen(begun)
+            done = await (self._compared(begun) if self._planned.compared else self._chosen(begun))
         except asyncio.CancelledError:
             done = self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
             resumable = self._cancelled is None
@@ -109,6 +110,14 @@ class Choosing:
             done = Done("error", "workspace_error", str(error) or type(error).__name__)
         with suppress(asyncio.CancelledError):
             await to_the_end(self._end(done, resumable, begun))
+
+    async def _compared(self, begun: Sequence[_Attempt]) -> Done:
+        """Nothing is chosen or brought back: what was done stays as patches."""
+        for one in begun:
+            await self._leave(one, superseded=True)
+        if any(one.state.status == "completed" for one in begun):
+            return Done("completed", "compared")
+        return Done("error", "compared", NONE_COMPLETED)
 
     async def _chosen(self, begun: Sequence[_Attempt]) -> Done:
         choice = self._state.choice or await self._choose(begun)

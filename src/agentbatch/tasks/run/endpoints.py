@@ -71,7 +71,7 @@ async def open_endpoints(
         pricing_url = None if settings.rehearsal else role.base_url
         config = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
         if settings.rehearsal:
-            config = replace(config, only_model=True)
+            config = replace(config, only_model=not (settings.models and name == "coder"))
         elif server is not None and is_local:
             config = replace(config, context_window=server.plan.size.context, only_model=True)
         configs.append(config)

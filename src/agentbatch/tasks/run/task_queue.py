@@ -65,6 +65,7 @@ class TaskQueue:
                 max_cost=task.max_cost,
                 max_tokens=task.max_tokens,
                 attempt_of=task.attempt_of,
+                model=(task.attempt and task.attempt.coder_model) or "",
             )
         )
 

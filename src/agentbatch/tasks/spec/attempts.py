@@ -1,6 +1,6 @@
 """Several attempts at one task: each is a task of its own in the plan, and the task itself their choice. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agentbatch.config import Isolation
@@ -14,6 +14,13 @@ def attempts_of(task: Task, default: int) -> tuple[AttemptSpec, ...]:
     so itself."""
     specs = task.attempts or (AttemptSpec(),) * default
     return () if specs == (AttemptSpec(),) else specs
+
+
+def compared_attempts(models: Sequence[str], each: int) -> tuple[AttemptSpec, ...]:
+    """The first of every model before the second of any: what a comparison has when it is stopped is even."""
+    return tuple(
+        AttemptSpec(coder_model=model, seed=number) for number in range(1, each + 1) for model in models
+    )
 
 
 def isolation_of(isolation: Isolation, attempts: tuple[AttemptSpec, ...]) -> Isolation:

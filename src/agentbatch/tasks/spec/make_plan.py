@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentbatch.config import Isolation, StopAt
 from agentbatch.errors import UserError
-from agentbatch.tasks.spec.attempts import attempts_of, isolation_of
+from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.selection import Selection, select
@@ -29,11 +29,13 @@ def make_plan(
     max_tokens: int | None = None,
     attempts: int = 1,
     stop_at: StopAt = "first",
+    models: Sequence[str] = (),
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits, `isolation`, `attempts` and `stop_at` hold for tasks that say nothing themselves. Raises UserError for
+    The limits, `isolation`, `attempts` and `stop_at` hold for tasks that say nothing themselves. `models`: to be
+    compared on every task, with so many `attempts` each, whatever attempts and model it asks for. Raises UserError for
     what a person has to mend, also when nothing is left to run, and NothingToDo when everything is up to date.
     """
     task_file = task_file.resolve()
@@ -43,7 +45,8 @@ def make_plan(
     for index, (task, task_id, depends_on) in enumerate(
         zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
     ):
-        specs, asked = attempts_of(task, attempts), task.isolation or isolation
+        specs = compared_attempts(models, attempts) if models else attempts_of(task, attempts)
+        asked = task.isolation or isolation
         isolated = isolation_of(asked, specs)
         planned.append(
             PlannedTask(
@@ -58,8 +61,9 @@ def make_plan(
                 max_cost=task.max_cost or max_cost,
                 max_tokens=task.max_tokens or max_tokens,
                 attempts=specs,
-                stop_at=task.stop_at or stop_at,
-                bring_back=isolated != asked,
+                stop_at="all" if models else task.stop_at or stop_at,
+                compared=bool(models),
+                bring_back=isolated != asked and not models,
             )
         )
     chosen = select(planned, selection or Selection(), task_file)

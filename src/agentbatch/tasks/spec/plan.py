@@ -44,6 +44,8 @@ class PlannedTask:
     attempt_of: str = ""
     after: tuple[str, ...] = ()
     """Ids of the attempts at this task: it is their choice, and starts when they are over, however they ended."""
+    compared: bool = False
+    """Its attempts are other models', to be compared: none is chosen, and nothing of them is brought back."""
     bring_back: bool = False
     """It works in a copy since it has attempts, not because that was asked for: what was chosen of it belongs into
     its directory."""

@@ -63,6 +63,7 @@ def prepare(
         max_tokens=settings.task_max_tokens,
         attempts=settings.attempts,
         stop_at=settings.stop_at,
+        models=settings.models,
         selection=Selection(
             paths=settings.paths,
             folder=folder,

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agentbatch.config import SERIAL_REST_MS, Mode, Settings
+from agentbatch.config import REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
 from agentbatch.local.server_plan import ServerPlan
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
@@ -74,6 +74,12 @@ class PreparedRun:
             return ""
         from agentbatch.rehearsal.library import sample_scripts  # the scripts: only without a key
 
+        strange = [model for model in self.settings.models if not REHEARSAL_CODERS.fullmatch(model)]
+        if strange:
+            return (
+                "No key is set, and without one --models takes rehearsal-coder, and rehearsal-coder-0 to -100, "
+                f"which solves so many of 100: not {list_names(strange, 3)}."
+            )
         prompts = [script.prompt for script in sample_scripts()]
         tasks = self.plan.tasks
         own = [one.id for one in tasks if not any(prompt in one.task.first_prompt for prompt in prompts)]
