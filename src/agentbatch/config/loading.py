@@ -110,8 +110,8 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-REACHING_OUT = ("output", "local", "ca_bundle", "apply", "notify")
-"""What a task could turn to its own good besides: a file written anywhere, one that a program in C reads, certificates,
+REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify")
+"""What a task could turn to its own good besides: files written anywhere, one that a program in C reads, certificates,
 the user's directories, and who is told of the run."""
 
 

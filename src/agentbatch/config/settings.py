@@ -25,7 +25,9 @@ from agentbatch.config.values import (
     Pattern,
     PromptCacheChoice,
     QuotaWait,
+    Reports,
     SandboxName,
+    Share,
     Slice,
     StopAt,
     ToolModeChoice,
@@ -196,6 +198,13 @@ class Settings(BaseModel):
     output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
         None, description="the results file; by default named after the mode"
     )
+    report: Annotated[Reports, option("--report", "AGENTBATCH_REPORT", "[KIND=]PATH", "output")] = Field(
+        (),
+        description="write a report at the end: a page, JUnit XML, ...; again for more",
+    )
+    fail_under: Annotated[
+        Share | None, option("--fail-under", "AGENTBATCH_FAIL_UNDER", "PERCENT", "output")
+    ] = Field(None, description="exit with 0 if so many of the tasks are completed, else with 1")
     display: Annotated[DisplayName, option("--display", "AGENTBATCH_DISPLAY", "", "output")] = Field(
         "auto", description="how to show the run: rich on a terminal, plain elsewhere; tui: the terminal app"
     )

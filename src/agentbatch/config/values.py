@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agentbatch.config.headers import read_header, split_headers
+from agentbatch.config.reports import read_share, wanted_report
 from agentbatch.redaction import MASK
 from agentbatch.text import clip
 
@@ -123,6 +124,12 @@ def _check_compared(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _check_reports(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        wanted_report(text)
+    return value
+
+
 Models = Annotated[tuple[str, ...], BeforeValidator(_split(","))]
 """`A,B`."""
 
@@ -139,6 +146,12 @@ QuotaWait = Annotated[float, Field(ge=0, le=MAX_QUOTA), BeforeValidator(_read_du
 
 MaxFailures = Annotated[str, AfterValidator(_check_failures)]
 """`N` or `P%`."""
+
+Reports = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_reports)]
+"""Each as `wanted_report` reads it."""
+
+Share = Annotated[float, Field(ge=0, le=100), BeforeValidator(lambda value: read_share(str(value)))]
+"""Percent; as text like `90%`."""
 
 Slice = Annotated[str, AfterValidator(_check_slice)]
 """`A:B`, either of them or none."""

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,7 +12,9 @@ from agentbatch.api import PreparedRun, RunOutcome, run_batch
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.cli.runs.terminal import asks_for_mode
+from agentbatch.cli.tasks.at_the_end import choose_places, exit_code, write_reports
 from agentbatch.config import TEST_MODE_TASKS, Settings
+from agentbatch.config.reports import Wanted
 from agentbatch.display.display import Display, make_display
 from agentbatch.display.reports.dry_run import render_dry_run
 from agentbatch.display.reports.summary import Summary
@@ -41,15 +45,17 @@ def run(settings: Settings, flags: dict[str, Any], env_file: Path | None, folder
     except NothingToDo as nothing:  # --stale, --missing: all is up to date
         sys.stdout.write(f"{nothing}\n")
         return 0
+    roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
+    reports = choose_places(settings.report, prepared.folder, roots)
     display = make_display(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
     try:
-        return asyncio.run(_run(prepared, display))
+        return asyncio.run(_run(prepared, display, reports))
     except asyncio.CancelledError:
         complain("stopped while the model was loading; no task has begun.")
         raise KeyboardInterrupt from None
 
 
-async def _run(prepared: PreparedRun, display: Display) -> int:
+async def _run(prepared: PreparedRun, display: Display, reports: Sequence[Wanted]) -> int:
     stopper = SignalStopper(loading=prepared.local is not None)
     watch_lifeline(stopper.stop)
 
@@ -66,9 +72,13 @@ async def _run(prepared: PreparedRun, display: Display) -> int:
         worked = worked or isinstance(event, TaskStarted | TaskResumed)
 
     outcome: RunOutcome | None = None
+    code, problems = 1, list[str]()
     display.open()
     try:
         outcome = await run_batch(prepared, listeners=[note, display.on_event], on_start=begun)
+        code = exit_code(outcome, prepared.settings.fail_under)
+        problems = await asyncio.to_thread(write_reports, reports, outcome, time.time())
+        code = code or int(bool(problems))
     finally:
         display.close(
             Summary(
@@ -76,15 +86,15 @@ async def _run(prepared: PreparedRun, display: Display) -> int:
                 outcome.comparison,
                 outcome.results_file,
                 outcome.run_folder,
-                outcome.exit_code,
+                code,
                 nothing_ran=prepared.resumed is not None and not worked,
             )
             if outcome is not None
             else None
         )
-    if outcome.problem:
-        complain(outcome.problem)
-    return outcome.exit_code
+    for problem in filter(None, (outcome.problem, *problems)):
+        complain(problem)
+    return code
 
 
 def choose_mode(plan: Plan, parallel: int, source: TextIO, out: TextIO) -> dict[str, Any]:

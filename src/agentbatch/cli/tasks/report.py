@@ -4,12 +4,15 @@ import argparse
 import sys
 import time
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
+from agentbatch.config.reports import STDOUT, ReportKind, Wanted, read_share
 from agentbatch.display.reports.material import Material
-from agentbatch.display.reports.report import STDOUT, ReportKind, Wanted, write_report
+from agentbatch.display.reports.report import write_report
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import find_run
 from agentbatch.runs.state.run_state import RunState
@@ -55,13 +58,27 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--force", dest="overwrite", action="store_true", help="replace files that are there already"
     )
+    parser.add_argument(
+        "--fail-under",
+        dest="least",
+        metavar="PERCENT",
+        type=_share,
+        help="exit with 1 if fewer of the tasks are completed",
+    )
     parser.set_defaults(command=report)
+
+
+def _share(text: str) -> float:
+    try:
+        return read_share(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def report(args: argparse.Namespace) -> int:
     """Raises UserError for what is not there, cannot be read or must not be overwritten."""
     wanted = [Wanted(kind, place) for kind in KINDS if (place := getattr(args, f"report_{kind}"))]
-    if not wanted:
+    if not wanted and args.least is None:
         raise UserError("report: say what to write, e.g. --html report.html, or --md - for standard output.")
     material = material_of(read_source(args.source))
     read_by_somebody = True
@@ -69,7 +86,17 @@ def report(args: argparse.Namespace) -> int:
         read_by_somebody &= write_report(one, material, overwrite=args.overwrite)
         if one.place != STDOUT:
             sys.stderr.write(f"Written: {harmless(one.place)}\n")
+    if args.least is not None and not enough_completed(material.state, args.least):
+        complain(f"fewer than {args.least:g}% of the tasks are completed.")
+        return 1
     return 0 if read_by_somebody else 1
+
+
+def enough_completed(state: RunState, percent: float) -> bool:
+    """Of the tasks that are still asked for; of none, all are."""
+    asked = [task for task in state.tasks.values() if task.reason != "left_out"]
+    completed = sum(task.status == "completed" for task in asked)
+    return Fraction(100 * completed) >= Fraction(str(percent)) * len(asked)
 
 
 def read_source(name: str | None) -> Results:

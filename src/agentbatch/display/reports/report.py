@@ -3,48 +3,31 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
+from agentbatch.config.reports import STDOUT, Wanted
 from agentbatch.display.reports.exports.atif import atif_files
-from agentbatch.display.reports.exports.export import ExportKind, export, write_export, write_folder
+from agentbatch.display.reports.exports.export import export, write_export, write_folder
 from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
 from agentbatch.display.reports.html.page import html_file, html_folder
 from agentbatch.display.reports.material import Material
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 
-ReportKind = ExportKind | Literal["html", "atif", "predictions"]
 
-STDOUT = "-"
-"""The place of a report that is printed."""
-
-
-class Wanted(NamedTuple):
-    """A report that somebody asked for."""
-
-    kind: ReportKind
-    place: str
-
-    @property
-    def folder(self) -> bool:
-        """It is written as the files of a folder."""
-        page = self.place == STDOUT or self.place.lower().endswith((".html", ".htm"))
-        return self.kind == "atif" or (self.kind == "html" and not page)
-
-
-def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False) -> bool:
-    """Whether it came to its place: False where nobody reads standard output any more. Raises UserError."""
+def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False, follow: bool = True) -> bool:
+    """Whether it came to its place: False where nobody reads standard output any more. `follow` as `write_atomic`.
+    Raises UserError."""
     if material.state.info is None:
         raise UserError("The run has not begun: there is nothing to write.")
     if wanted.folder:
         if wanted.place == STDOUT:
             raise UserError("ATIF is a file a task: name a folder, not -.")
         files = html_folder(material) if wanted.kind == "html" else atif_files(material)
-        write_folder(Path(wanted.place), files, overwrite=overwrite)
+        write_folder(Path(wanted.place), files, overwrite=overwrite, follow=follow)
         return True
     text = _text(wanted, material)
     if wanted.place != STDOUT:
-        write_export(Path(wanted.place), text, overwrite=overwrite)
+        write_export(Path(wanted.place), text, overwrite=overwrite, follow=follow)
         return True
     out = Writer(sys.stdout)
     for part in [text] if isinstance(text, str) else text:

@@ -49,8 +49,11 @@ def export_name(name: str, kind: ExportKind) -> str:
     return f"{safe.lstrip('.-')[:100] or 'run'}-export.{ENDINGS[kind]}"
 
 
-def write_export(path: Path, text: str | Iterable[str], *, overwrite: bool = False) -> None:
-    """Raises UserError when the file is there already and nobody said `overwrite`, or when it cannot be written."""
+def write_export(
+    path: Path, text: str | Iterable[str], *, overwrite: bool = False, follow: bool = True
+) -> None:
+    """`follow` as `write_atomic`. Raises UserError when the file is there already and nobody said `overwrite`, or when
+    it cannot be written."""
     shown = clip(str(path), 300)
     with _told(shown):
         if path.is_dir():
@@ -59,11 +62,15 @@ def write_export(path: Path, text: str | Iterable[str], *, overwrite: bool = Fal
             raise UserError(f"{shown} is a device or a pipe; name a file.")
         if not overwrite and (path.exists() or path.is_symlink()):
             raise UserError(f"{shown} exists already; nothing was written over it.")
-        write_atomic(path, text)
+        write_atomic(path, text, follow=follow)
 
 
 def write_folder(
-    folder: Path, files: Iterable[tuple[str, str | Iterable[str]]], *, overwrite: bool = False
+    folder: Path,
+    files: Iterable[tuple[str, str | Iterable[str]]],
+    *,
+    overwrite: bool = False,
+    follow: bool = True,
 ) -> None:
     """`files`: by their names in the folder, ours alone. Raises as `write_export`, also for a folder that holds
     anything."""
@@ -75,7 +82,7 @@ def write_folder(
             raise UserError(f"{shown} holds something already; nothing was written into it.")
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files:
-            write_atomic(folder / name, text)
+            write_atomic(folder / name, text, follow=follow)
 
 
 @contextmanager

@@ -16,17 +16,23 @@ _OURS = re.compile(rb'\s*\{\s*"summary"\s*:')
 
 
 def choose_results_file(named: Path, roots: Iterable[Path]) -> Path:
+    """As `own_place`. Raises UserError, also for a file that is there and somebody else's."""
+    place = own_place(named, roots)
+    _refuse_to_lose(place)
+    return place
+
+
+def own_place(named: Path, roots: Iterable[Path], what: str = "results", flag: str = "--output") -> Path:
     """`named` (absolute) with every link followed. `roots`: the directories in which tasks work; a link that lies in
     one was made by the user or by a task, and nobody can tell. Raises UserError."""
-    place = check_writable(named)
+    place = check_writable(named, what, flag)
     inside = tuple(roots)
     for step in (named, *named.parents):
         if step.is_symlink() and any(step.parent.resolve().is_relative_to(root) for root in inside):
             raise UserError(
-                f"The results file would be written through {step}, a link to {clip(str(place), 300)} in a directory "
-                "that tasks work in: a task may have made it. Remove it, or name another file with --output."
+                f"The {what} file would be written through {step}, a link to {clip(str(place), 300)} in a directory "
+                f"that tasks work in: a task may have made it. Remove it, or name another file with {flag}."
             )
-    _refuse_to_lose(place)
     return place
 
 
