@@ -139,6 +139,7 @@ SHARED: Mapping[str, Shared] = {
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),
     "notify": Shared("output", "notify this apprise URL of the end and of the first failure; again for more"),
+    "metrics_port": Shared("output"),
     "trust_changes": Shared("output", "send a key of the environment to an endpoint that .env names anew"),
     "prices": Shared("output"),
     "display": Shared("output"),

@@ -195,6 +195,10 @@ class Settings(BaseModel):
         description="notify this apprise URL at the first failure and at the end; several: separated by spaces",
     )
 
+    metrics_port: Annotated[
+        int | None, option("--metrics-port", "AGENTBATCH_METRICS_PORT", "N", "output")
+    ] = Field(None, ge=0, le=65_535, description="show metrics to Prometheus on this port; 0: a free one")
+
     output: Annotated[Path | None, option("-o/--output", "AGENTBATCH_OUTPUT", "FILE", "output")] = Field(
         None, description="the results file; by default named after the mode"
     )

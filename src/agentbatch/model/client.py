@@ -134,7 +134,7 @@ class _Call:
                 # In its slot: who comes next has the new key.
                 again = await self._at_once.reason(outcome, body, capabilities, key)
             if again:
-                self._notify("retrying", 0.0, f"{again}: {self._sentence(outcome)}")
+                self._notify("retrying", 0.0, f"{again}: {self._sentence(outcome)}", outcome.status)
                 continue
             if outcome.kind == "malformed" and self.retries >= self._endpoint.retry.max_retries:
                 return _as_written(outcome, self._error(outcome))
@@ -143,7 +143,7 @@ class _Call:
             self.retries += 1
             if outcome.kind == "malformed":
                 wait = 0.0  # nothing is wrong with the endpoint
-            self._notify("retrying", wait, self._sentence(outcome))
+            self._notify("retrying", wait, self._sentence(outcome), outcome.status)
             if outcome.kind != "rate":
                 await asyncio.sleep(wait)
 
@@ -219,10 +219,10 @@ class _Call:
             tail = self._reader.tail() if self._reader is not None else ""
             self._observer(CallUpdate("generating", self.attempts, now - self._sent, "", tokens, tail))
 
-    def _notify(self, kind: Any, seconds: float = 0.0, reason: str = "") -> None:
+    def _notify(self, kind: Any, seconds: float = 0.0, reason: str = "", status: int | None = None) -> None:
         if self._observer is not None:
             attempt = self.attempts + 1 if kind == "waiting" else self.attempts
-            self._observer(CallUpdate(kind, attempt, seconds, reason))
+            self._observer(CallUpdate(kind, attempt, seconds, reason, status=status))
 
 
 def _as_written(failure: Failure, error: ModelError) -> Answer:

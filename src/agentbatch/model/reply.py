@@ -80,6 +80,8 @@ class CallUpdate:
     text: str = ""
     """The end of the answer so far, at most MAX_TAIL characters, for display."""
     usage: Usage = NO_USAGE
+    status: int | None = None
+    """What a failed attempt was answered; None: nothing."""
 
 
 Observer = Callable[[CallUpdate], None]

@@ -247,6 +247,8 @@ class ModelCallRetried(TaskEvent):
     attempt: int
     wait: float
     error: str
+    status: int | None = None
+    """What was answered, 429 for instance; None: no answer came, or an earlier version wrote this."""
 
 
 class RateLimited(TaskEvent):
@@ -296,6 +298,10 @@ class ModelCallFinished(TaskEvent):
     finish_reason: str = ""
     error: str = ""
     """Not empty: the call failed for good, as the sentence says."""
+    kind: str = ""
+    """Of that failure (model.reply.ErrorKind)."""
+    status: int | None = None
+    """What the last attempt of a failed call was answered; None: nothing."""
 
 
 class MessageAdded(TaskEvent):

@@ -3,11 +3,12 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -22,6 +23,8 @@ from agentbatch.runs.garbage import gc_seldom
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
+from agentbatch.runs.telemetry.asked import asked_for, open_port
+from agentbatch.runs.telemetry.telemetry import Telemetry
 
 
 class Engine(Protocol):
@@ -51,6 +54,8 @@ class RunSession:
     was_killed: bool
     """That session ended without a word."""
     notifier: Notifier
+    telemetry: Telemetry | None
+    """None: nobody asked for it."""
 
     @property
     def folder(self) -> RunFolder:
@@ -95,11 +100,14 @@ async def open_session(
     roots: Collection[Path] = (),
     listeners: Sequence[Listener] = (),
     notify: Sequence[SecretStr] = (),
+    environ: Mapping[str, str] = MappingProxyType({}),
+    metrics_port: int | None = None,
     results: Path,
 ) -> AsyncIterator[RunSession]:
     """A new run below `base`, or the one that is `resumed`. `roots`: the directories that it works in; `results`: the
-    file that notifications name. A run that is refused before anything happened in it leaves no trace. Raises
-    UserError."""
+    file that notifications name; `environ`: what of OpenTelemetry is asked for. A run that is refused before anything
+    happened in it leaves no trace. Raises UserError."""
+    asked = asked_for(environ, metrics_port)
     async with AsyncExitStack() as stack:
         stack.enter_context(gc_seldom())
         # What the other has locked is seen, also where both start in the same moment.
@@ -115,8 +123,15 @@ async def open_session(
         notifier = Notifier(notify, store, results)
         store.listen(notifier)
         stack.push_async_callback(notifier.finish)
+        telemetry = Telemetry(asked, store, environ) if asked.anything or asked.notices else None
+        if telemetry is not None:
+            with open_port(asked) as port:
+                await telemetry.start(port)
+            store.listen(telemetry)
+            stack.push_async_callback(telemetry.finish)
         before = store.state.info
-        yield RunSession(store, before, before is not None and store.state.finished is None, notifier)
+        was_killed = before is not None and store.state.finished is None
+        yield RunSession(store, before, was_killed, notifier, telemetry)
 
 
 def _open_store(base: Path, resumed: RunFolder | None, redact: Redactor, roots: Collection[Path]) -> Store:

@@ -96,6 +96,8 @@ async def run_requests(
                 redact,
                 listeners=callbacks.listeners,
                 notify=prepared.settings.notify,
+                environ=prepared.environ,
+                metrics_port=prepared.settings.metrics_port,
                 results=prepared.output,
             )
         )

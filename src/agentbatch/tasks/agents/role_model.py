@@ -108,7 +108,14 @@ class RoleModel:
             if error.kind == "model":
                 error.kind = "request" if self.own_choice else "endpoint"
             billed = watch.lost
-            self._finished(purpose, usage=billed, error=str(error), attempts=error.attempts)
+            self._finished(
+                purpose,
+                usage=billed,
+                error=str(error),
+                attempts=error.attempts,
+                kind=error.kind,
+                status=error.status,
+            )
             raise
         except asyncio.CancelledError:
             billed = watch.lost
@@ -184,6 +191,8 @@ class RoleModel:
         attempts: int = 1,
         finish_reason: str = "",
         error: str = "",
+        kind: str = "",
+        status: int | None = None,
     ) -> None:
         usage = usage or Usage()
         price = self._price(usage)
@@ -201,6 +210,8 @@ class RoleModel:
                 attempts=attempts,
                 finish_reason=finish_reason,
                 error=error,
+                kind=kind,
+                status=status,
             )
         )
 
@@ -243,6 +254,7 @@ class _Watch:
                     attempt=update.attempt,
                     wait=update.seconds,
                     error=update.reason,
+                    status=update.status,
                 )
             )
         elif update.kind == "generating":

@@ -81,6 +81,8 @@ async def run_batch(
                 roots=[task.root for task in prepared.plan.tasks if task.isolation == "none"],
                 listeners=listeners,
                 notify=prepared.settings.notify,
+                environ=prepared.environ,
+                metrics_port=prepared.settings.metrics_port,
                 results=prepared.results_file,
             )
         )
