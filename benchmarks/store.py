@@ -23,11 +23,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentbatch.files import write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, create_run_folder
 from agentbatch.runs.listing import find_run
 from agentbatch.runs.store.store import Store
+from agentbatch.tasks.results.transcript import TRANSCRIPT
 from agentbatch.usage import Usage
 
 FAILED_EVERY = 20
@@ -162,6 +164,8 @@ async def build(base: Path, tasks: int) -> tuple[RunFolder, list[float]]:
         costs.append((time.process_time() - begun) / max(1, store.state.last_seq - first))
     store.emit(e.RunFinished())
     await store.close()
+    for task_id in ids:  # as its engine has left them: a resumption writes those that a kill came before
+        write_atomic(folder.task(task_id) / TRANSCRIPT, "{}")
     return folder, costs
 
 
