@@ -84,14 +84,21 @@ class LocalWorkspaces:
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         over = frozenset(ended)
-        folders = [self._tasks] if self._tasks.is_dir() else []
-        # A link leads somewhere else: nothing there is ours.
-        for task in sorted(t for f in folders for t in f.iterdir() if t.is_dir() and not t.is_symlink()):
-            if os.path.lexists(task / SCRATCH):
-                await self.disk.run(partial(remove_tree, task / SCRATCH))
-            work = task / WORK
-            if task.name in over and not work.is_symlink() and (work / MAY_GO).is_file():
-                await self.isolation.discard(work)
+        if not self._tasks.is_dir():
+            return
+        with os.scandir(self._tasks) as entries:
+            # A link leads somewhere else: nothing there is ours.
+            tasks = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+        for task in tasks:
+            if os.path.lexists(scratch := f"{task}/{SCRATCH}"):
+                await self.disk.run(partial(remove_tree, Path(scratch)))
+            work = f"{task}/{WORK}"
+            if (
+                os.path.isfile(f"{work}/{MAY_GO}")
+                and os.path.basename(task) in over
+                and not os.path.islink(work)
+            ):
+                await self.isolation.discard(Path(work))
 
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""

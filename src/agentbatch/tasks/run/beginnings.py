@@ -5,6 +5,7 @@ since the next task is likely to lie on it too."""
 import asyncio
 import hashlib
 import json
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -99,7 +100,10 @@ class Beginnings:
             for task_id in task_ids:
                 with suppress(OSError):
                     self._release(task_id)
-                    (self._folder.task(task_id) / NAME).unlink(missing_ok=True)
+                    if os.path.lexists(
+                        kept := self._folder.task(task_id) / NAME
+                    ):  # of ten thousand, few have one
+                        kept.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """The run is over: what no task needs goes."""

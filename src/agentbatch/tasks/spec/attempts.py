@@ -8,12 +8,14 @@ from agentbatch.runs.events import attempt_id
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 
+AS_IT_STANDS = AttemptSpec()
+
 
 def attempts_of(task: Task, default: int) -> tuple[AttemptSpec, ...]:
     """What is special in each; empty: the task is done once, as it stands. `default`: how many, where it does not say
     so itself."""
-    specs = task.attempts or (AttemptSpec(),) * default
-    return () if specs == (AttemptSpec(),) else specs
+    specs = task.attempts or (AS_IT_STANDS,) * default
+    return () if specs == (AS_IT_STANDS,) else specs
 
 
 def compared_attempts(models: Sequence[str], each: int) -> tuple[AttemptSpec, ...]:

@@ -108,10 +108,11 @@ class PreparedRun:
         task_file = (self.folder / self.settings.tasks).resolve()
         return (*(self.folder / name for name in names), *self.env_files, task_file)
 
-    @property
+    @cached_property
     def exposed(self) -> list[str]:
         """Tasks whose directory holds `own_files`."""
-        return [task.id for task in self.plan.tasks if self.folder.is_relative_to(task.root)]
+        above = {self.folder, *self.folder.parents}
+        return [task.id for task in self.plan.tasks if task.root in above]
 
     @cached_property
     def own_digests(self) -> dict[str, str]:
