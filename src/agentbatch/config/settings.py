@@ -29,6 +29,7 @@ from agentbatch.config.values import (
     SandboxName,
     Share,
     Slice,
+    Steps,
     StopAt,
     ToolModeChoice,
     Url,
@@ -144,6 +145,10 @@ class Settings(BaseModel):
     )
     models: Annotated[CoderModels, option(None, ())] = Field(
         (), description="coder models that a comparison tries on every task, comma-separated"
+    )
+    escalate: Annotated[Steps, option("--escalate", "AGENTBATCH_ESCALATE", "N:MODEL")] = Field(
+        (),
+        description="a stronger coder model after N iterations that were not accepted; several with commas",
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None,

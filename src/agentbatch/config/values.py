@@ -75,6 +75,20 @@ def _check_pattern(value: str) -> str:
     return value
 
 
+def _check_steps(value: tuple[str, ...]) -> tuple[str, ...]:
+    last = 0
+    for text in value:
+        found = re.fullmatch(r"([1-9]\d{0,3}):(\S.*)", text)
+        if found is None:
+            raise ValueError("must be AFTER:MODEL, like 2:gpt-5 or 2:gpt-5,4:gpt-5-pro")
+        if int(found[1]) <= last:
+            raise ValueError(
+                f"each number must be greater than the one before it ({found[1]} follows {last})"
+            )
+        last = int(found[1])
+    return value
+
+
 def _check_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -135,6 +149,9 @@ Models = Annotated[tuple[str, ...], BeforeValidator(_split(","))]
 
 CoderModels = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_compared)]
 """`A,B`: those of a comparison; none in other runs."""
+
+Steps = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_steps)]
+"""`AFTER:MODEL`, several with commas between; the numbers grow."""
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split(None))]
 

@@ -2,7 +2,7 @@
 session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -27,57 +27,57 @@ from agentbatch.tasks.agents.definition import EvaluatorDefinition, ModelParamet
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.builtin.coder import GENERATIONS, BuiltinCoder, BuiltinCoders
-from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits, Escalation
+from agentbatch.tasks.coders.builtin.coder import GENERATIONS, BuiltinCoder, BuiltinCoders, coder_models
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits
 from agentbatch.tasks.coders.coder import Assignment, CoderState
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators
+from agentbatch.tasks.spec.attempts import with_attempts
+from agentbatch.tasks.spec.escalation import Escalation
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.tasks.spec.task import Task
+from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.usage import Usage
 from tests.support.workspaces import local_workspace
 
 PROMPT = "Write hello.py"
-STEPS = (Escalation(after=2, model="coder-strong"), Escalation(after=4, model="coder-stronger"))
+STEPS = (
+    Escalation(after=2, coder_model="coder-strong"),
+    Escalation(after=4, coder_model="coder-stronger"),
+)
 
 
 def planned(folder: Path, **fields: Any) -> PlannedTask:
     task = Task(id="t", dir="t", first_prompt=PROMPT, **fields)
-    return make_plan([task], folder / "task.json", max_iterations=10).tasks[0]
-
-
-@pytest.mark.parametrize(
-    ("steps", "models"),
-    [
-        ((), ["own"] * 6),
-        (STEPS, ["own", "own", "coder-strong", "coder-strong", "coder-stronger", "coder-stronger"]),
-        (STEPS[:1], ["own", "own", *["coder-strong"] * 4]),
-        ((Escalation(after=1, model="x"),), ["own", *["x"] * 5]),
-    ],
-)
-def test_the_model_of_each_iteration(steps: Sequence[Escalation], models: list[str]) -> None:
-    definition = CoderDefinition(escalate=tuple(steps))
-    assert [definition.model_for("own", iteration) for iteration in range(1, 7)] == models
+    return make_plan([task], folder / "task.json", max_iterations=10, escalate=STEPS).tasks[0]
 
 
 def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
-    tasks = make_plan(
+    """A task that is the choice of its attempts asks none itself."""
+    plan = make_plan(
         [
             Task(first_prompt="a", coder_model="own"),
-            Task(first_prompt="b"),
+            Task(first_prompt="b", escalate=()),
             Task(first_prompt="c", coder_model="coder-strong"),
+            Task(
+                first_prompt="d",
+                coder_model="nobody's",
+                attempts=(
+                    AttemptSpec(coder_model="one", escalate=(Escalation(after=1, coder_model="two"),)),
+                    AttemptSpec(coder_model="three", escalate=()),
+                ),
+            ),
         ],
         tmp_path / "task.json",
         max_iterations=4,
-    ).tasks
-    assert CoderDefinition().models(tasks, "first") == ("first", "own", "coder-strong")
-    # No task has a fifth iteration.
-    escalating = CoderDefinition(escalate=STEPS)
-    assert escalating.models(tasks, "first") == ("first", "own", "coder-strong")
-    longer = [replace(task, max_iterations=5) for task in tasks]
-    assert escalating.models(longer, "first") == ("first", "own", "coder-strong", "coder-stronger")
+        escalate=STEPS,
+    )
+    tasks = with_attempts(plan).tasks
+    assert coder_models(tasks[:3], "first") == ("first", "own", "coder-strong")
+    assert coder_models(tasks[3:], "first") == ("first", "one", "two", "three")
+    longer = [replace(task, max_iterations=5) for task in tasks[:3]]
+    assert coder_models(longer, "first") == ("first", "own", "coder-strong", "coder-stronger")
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def the_parts(
 def a_coder(
     parts: RunParts, task: PlannedTask, definition: CoderDefinition | None = None, **earlier: Any
 ) -> BuiltinCoder:
-    definition = definition or CoderDefinition(escalate=STEPS)
+    definition = definition or CoderDefinition()
     task.root.mkdir(parents=True, exist_ok=True)
     workspace = local_workspace(task.root, task.root.with_name("outputs"))
     return BuiltinCoders(parts, definition).make(Assignment(task, workspace, has_checks=False, **earlier))
@@ -151,23 +151,40 @@ async def test_a_resumed_task_is_where_its_iteration_says(tmp_path: Path) -> Non
     async with the_parts(tmp_path) as (parts, _):
         task = planned(tmp_path, coder_model="coder-own")
         coder = a_coder(parts, task)
-        assert coder.agent.model.client.model == coder.coders.model_for(task, 1) == "coder-own"
+        assert coder.agent.model.client.model == coder.coders.stage(task, 1).model == "coder-own"
         assert coder.strengthen(4) == "coder-strong"
         assert coder.strengthen(4) == ""
 
 
+async def test_a_step_of_temperature_keeps_the_model(tmp_path: Path) -> None:
+    steps = (Escalation(after=1, temperature=0.9), Escalation(after=2, coder_model="coder-strong"))
+    cool = CoderDefinition(model=ModelParameters(temperature=0.1))
+    async with the_parts(tmp_path) as (parts, server):
+        coder = a_coder(parts, planned(tmp_path, escalate=steps), cool)
+        coder.agent.add_user_message(PROMPT)
+        told = []
+        for iteration in (1, 2, 3):
+            told.append(coder.strengthen(iteration))
+            await coder.agent.complete()
+        assert told == ["", "", "coder-strong"]
+        assert [(request.body["model"], request.body["temperature"]) for request in server.requests] == [
+            ("coder-first", 0.1),
+            ("coder-first", 0.9),
+            ("coder-strong", 0.9),
+        ]
+
+
 async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(tmp_path: Path) -> None:
-    definition = CoderDefinition(escalate=(Escalation(after=1, model="gpt-4"),))
     async with the_parts(tmp_path) as (parts, _):
-        task = planned(tmp_path)
-        coder = a_coder(parts, task, definition)
+        task = planned(tmp_path, escalate=(Escalation(after=1, coder_model="gpt-4"),))
+        coder = a_coder(parts, task)
         coder.weak_model = True
         before = coder.agent.context_window
         assert coder.strengthen(2) == "gpt-4"
         assert coder.agent.context_window == parts.models.prices.context_window("gpt-4") != before
         assert coder.agent.model.client.max_output_tokens == coder.agent.context_window // 4
         assert coder.weak_model
-    limited = CoderDefinition(escalate=STEPS, model=ModelParameters(context_window=9000))
+    limited = CoderDefinition(model=ModelParameters(context_window=9000))
     async with the_parts(tmp_path / "other") as (parts, _):
         coder = a_coder(parts, task, limited)
         coder.strengthen(3)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.coders.builtin.definition import CoderDefinition, Escalation, load_coder
+from agentbatch.tasks.coders.builtin.definition import CoderDefinition, load_coder
+from agentbatch.tasks.spec.escalation import Escalation
 from tests.support.paths import CHECKOUT
 
 
@@ -14,10 +15,11 @@ def load(folder: Path, text: str) -> CoderDefinition:
 
 
 def test_steps_are_read_in_either_form_of_toml(tmp_path: Path) -> None:
-    steps = (Escalation(after=2, model="strong"), Escalation(after=4, model="stronger"))
+    steps = (Escalation(after=2, coder_model="strong"), Escalation(after=4, coder_model="stronger"))
     inline = 'escalate = [{after = 2, model = "strong"}, {after = 4, model = "stronger"}]'
     tables = '[[escalate]]\nafter = 2\nmodel = "strong"\n[[escalate]]\nafter = 4\nmodel = "stronger"\n'
     assert load(tmp_path, inline).escalate == load(tmp_path, tables).escalate == steps
+    assert load(tmp_path, inline.replace("model", "coder_model")).escalate == steps
     assert load(tmp_path, "").escalate == ()
 
 
@@ -44,13 +46,16 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
         ),
         (
             'escalate = [{after = 2, model = ""}]',
-            "escalate[0].model: must not be empty.",
+            "escalate[0].coder_model: must not be empty.",
         ),
-        ('escalate = [{after = 2, model = " "}]', "escalate[0].model: must name a model, not ' '."),
-        ("escalate = [{after = 2}]", "escalate[0].model is missing."),
+        ('escalate = [{after = 2, model = " "}]', "escalate[0].coder_model: must name a model, not ' '."),
+        (
+            "escalate = [{after = 2}]",
+            "escalate[0]: must name a coder_model, a temperature, or both, not {'after': 2}.",
+        ),
         (
             'escalate = [{after = 2, modle = "m"}]',
-            "unknown setting escalate[0].modle; did you mean 'model'?",
+            "unknown setting escalate[0].modle; known: after, coder_model, temperature.",
         ),
         ('escalate = [{after = "2", model = "m"}]', "escalate[0].after: must be a whole number, not '2'."),
         ("escalate = [2]", "escalate[0]: must be a table, not 2."),

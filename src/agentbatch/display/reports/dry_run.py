@@ -1,6 +1,7 @@
 """`agentbatch --dry-run`: the plan and the least it takes, as text."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentbatch.redaction import shown_url
@@ -8,10 +9,12 @@ from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.text import UNKNOWN, clip, clip_words, counted, first_line, money, pad, width
+from agentbatch.text import UNKNOWN, clip, clip_words, counted, first_line, list_names, money, pad, width
 
 WIDTH = 79
 ID_CELLS = 46
+MAX_MODELS = 8
+"""Named beside the first."""
 MAX_TASKS = 50
 """Rows; a longer plan is cut with a line that says so."""
 
@@ -37,7 +40,9 @@ def render_dry_run(dry: DryRun) -> list[str]:
             worker = local if settings.coder_is_local else worker
             judge = local if settings.evaluator_is_local else judge
         lines.append(f"coder      {worker}")
+        lines += _others(prepared.coder_models, settings.coder_model)
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
+        lines += _others(prepared.evaluator_models, settings.evaluation_model)
     tried = [task for task in plan.tasks if task.attempts]
     if tried:
         most = sum(len(task.attempts) for task in tried)
@@ -65,6 +70,20 @@ def render_dry_run(dry: DryRun) -> list[str]:
         *(f"           {line}" for line in _calls(dry)),
         "Nothing was run.",
     ]
+
+
+def _others(models: Sequence[str], shown: str) -> list[str]:
+    """Those that may be called too: in later iterations, by tasks and attempts with models of their own. A local server
+    has one."""
+    others = [clip(model, 60) for model in models if model != shown] if len(models) > 1 else []
+    indent = " " * 11
+    return (
+        textwrap.wrap(
+            f"or {list_names(others, MAX_MODELS)}", WIDTH, initial_indent=indent, subsequent_indent=indent
+        )
+        if others
+        else []
+    )
 
 
 def _directory(planned: PlannedTask, folder: Path) -> str:

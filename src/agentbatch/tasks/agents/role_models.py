@@ -56,14 +56,19 @@ class RoleModels:
     """Each task, by its id, passes it before each model call: it stops a paused one, and one whose quota is used up."""
 
     def make(
-        self, config: RoleModelConfig, parameters: ModelParameters, planned: PlannedTask, name: str | None
+        self,
+        config: RoleModelConfig,
+        parameters: ModelParameters,
+        planned: PlannedTask,
+        name: str | None,
+        temperature: float | None = None,
     ) -> RoleModel:
-        """`name`: the model that the task asks for, if it does."""
+        """`name`: the model that the task asks for, if it does; `temperature`: of this iteration, if it has one."""
         special = (planned.attempt if config.role == "coder" else None) or AttemptSpec()
         client = ModelClient(
             config.endpoint,
             config.model if config.only_model else name or config.model,
-            temperature=parameters.temperature if special.temperature is None else special.temperature,
+            temperature=_first(temperature, special.temperature, parameters.temperature),
             seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
         )
@@ -97,6 +102,10 @@ class RoleModels:
             spent_cost=before.cost if before is not None else 0.0,
             spent_tokens=before.usage.total if before is not None else 0,
         )
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
 
 
 def is_weak(model: RoleModel, window: int) -> bool:

@@ -9,6 +9,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
 from agentbatch.tasks.coders.coder import Coders, PromptStyle
+from agentbatch.tasks.spec.escalation import Escalation
 from agentbatch.tasks.spec.plan import PlannedTask
 
 
@@ -18,6 +19,11 @@ class CoderKind(Protocol):
     @property
     def prompts(self) -> tuple[str, ...]:
         """Names of its own templates in prompts/, which are checked with the others."""
+        ...
+
+    @property
+    def escalate(self) -> tuple[Escalation, ...]:
+        """What it is in later iterations where neither the task nor the run says so."""
         ...
 
     def models(self, tasks: Sequence[PlannedTask], default: str) -> tuple[str, ...]:

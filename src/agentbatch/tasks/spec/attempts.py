@@ -50,6 +50,7 @@ def _expanded(task: PlannedTask) -> Iterator[PlannedTask]:
             task,
             id=name,
             task=task.task.model_copy(update=given),
+            escalate=task.escalate if spec.escalate is None else spec.escalate,
             attempts=(),
             attempt=spec if spec.seed is not None else spec.model_copy(update={"seed": number}),
             attempt_of=task.id,

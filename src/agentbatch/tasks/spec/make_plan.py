@@ -9,6 +9,7 @@ from agentbatch.config import Isolation, StopAt
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
+from agentbatch.tasks.spec.escalation import Escalation
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.selection import Selection, select
 from agentbatch.tasks.spec.shared_directories import shared_directories
@@ -30,13 +31,15 @@ def make_plan(
     attempts: int = 1,
     stop_at: StopAt = "first",
     models: Sequence[str] = (),
+    escalate: tuple[Escalation, ...] = (),
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits, `isolation`, `attempts` and `stop_at` hold for tasks that say nothing themselves. `models`: to be
-    compared on every task, with so many `attempts` each, whatever attempts and model it asks for. Raises UserError for
-    what a person has to mend, also when nothing is left to run, and NothingToDo when everything is up to date.
+    The limits, `isolation`, `attempts`, `stop_at` and `escalate` hold for tasks that say nothing themselves. `models`: to
+    be compared on every task, with so many `attempts` each, whatever attempts, model and escalation it asks for. Raises
+    UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is up to
+    date.
     """
     task_file = task_file.resolve()
     ids = task_ids(tasks)
@@ -60,6 +63,7 @@ def make_plan(
                 isolation=isolated,
                 max_cost=task.max_cost or max_cost,
                 max_tokens=task.max_tokens or max_tokens,
+                escalate=() if models else escalate if task.escalate is None else task.escalate,
                 attempts=specs,
                 stop_at="all" if models else task.stop_at or stop_at,
                 compared=bool(models),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.config import Isolation, StopAt
+from agentbatch.tasks.spec.escalation import Escalation, Stage, stage
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.text import counted, list_names
 
@@ -36,6 +37,8 @@ class PlannedTask:
     """Input and output; None: no limit of its own."""
     source: Path | None = None
     """The user's directory, where `root` is one made of it: a copy, a worktree."""
+    escalate: tuple[Escalation, ...] = ()
+    """What its coder is in later iterations."""
     attempts: tuple[AttemptSpec, ...] = ()
     """Of a task that is tried more than once; else empty."""
     stop_at: StopAt = "first"
@@ -54,6 +57,20 @@ class PlannedTask:
     def shown_dir(self) -> str:
         return self.task.dir or "."
 
+    def stage(self, default: str, iteration: int) -> Stage:
+        """What its coder is in this iteration, counted from 1; `default`: the run's model."""
+        return stage(self.escalate, self.task.coder_model or default, iteration)
+
+    def strongest(self, default: str) -> str:
+        """The model of its last iteration, if it gets there."""
+        return self.stage(default, self.max_iterations).model
+
+    def coder_models(self, default: str) -> tuple[str, ...]:
+        """Every model that may be asked as its coder, each once, in their order. What it has no iterations for is left
+        out."""
+        reached = (1, *(step.after + 1 for step in self.escalate if step.after < self.max_iterations))
+        return tuple(dict.fromkeys(self.stage(default, iteration).model for iteration in reached))
+
     @property
     def definition(self) -> str:
         """sha256 of what makes the task's result: a task with another one is another task, to be run afresh."""
@@ -71,7 +88,7 @@ class PlannedTask:
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
         if self.attempts or self.attempt:
-            parts["attempts"] = self.attempt.model_dump() if self.attempt else True
+            parts["attempts"] = self.attempt.model_dump(exclude={"escalate"}) if self.attempt else True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.tasks.spec.escalation import Steps
 from agentbatch.workspace.files.globs import matcher
 
 
@@ -42,6 +43,8 @@ class AttemptSpec(BaseModel):
     """The coder's."""
     seed: int | None = Field(None, ge=0, lt=2**31)
     """Sent with the coder's calls, where the endpoint takes one."""
+    escalate: Steps | None = None
+    """Instead of the task's."""
 
 
 def _as_attempts(value: object) -> object:
@@ -101,6 +104,8 @@ class Task(BaseModel):
     """Glob patterns relative to the task file: what it reads and what it makes, for --stale and --missing."""
     coder_model: str | None = Field(None, min_length=1)
     evaluator_model: str | None = Field(None, min_length=1)
+    escalate: Steps | None = None
+    """What its coder is in later iterations; empty: what it was in the first; None: the run's setting."""
     env: dict[str, str] = {}
     """Environment variables for the task's commands."""
     protected_paths: tuple[str, ...] = Field((), strict=False)

@@ -100,6 +100,41 @@ def test_a_tasks_own_model_has_its_own_price(tmp_path: Path, role: str, model: s
     assert dry.least_cost == pytest.approx((10 * dear + cheap) / 1e6)
 
 
+LATER = {"escalate": [{"after": 2, "coder_model": "later"}]}
+
+
+@pytest.mark.parametrize(
+    ("task", "coder", "evaluator"),
+    [
+        (LATER, ("one", "later"), ("one",)),
+        ({**LATER, "max_iterations": 2}, ("one",), ("one",)),
+        ({"attempts": [LATER, {"evaluator_model": "other"}]}, ("one", "later"), ("one", "other")),
+    ],
+)
+def test_every_model_that_may_be_called_is_named_and_needs_a_price(
+    tmp_path: Path, task: dict[str, Any], coder: tuple[str, ...], evaluator: tuple[str, ...]
+) -> None:
+    found = prepared(tmp_path, task, environ=KEYS, **ONE)
+    assert (found.coder_models, found.evaluator_models) == (coder, evaluator)
+    told = render_dry_run(found.dry_run())
+    others = [name for name in (*coder, *evaluator) if name != "one"]
+    assert [line.split()[1] for line in told if line.startswith(" " * 11 + "or ")] == others
+    if others:
+        with pytest.raises(UserError, match=f"the price of {others[0]} is unknown"):
+            prepared(tmp_path, task, environ=KEYS, max_cost="1", **ONE)
+
+
+def test_the_flag_holds_before_the_file_of_the_coder(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/coder.toml").write_text('escalate = [{after = 1, model = "ten"}]\n', encoding="utf-8")
+    assert prepared(tmp_path, environ=KEYS, **ONE).coder_models == ("one", "ten")
+    assert prepared(tmp_path, environ=KEYS, escalate="1:two,3:ten", **ONE).coder_models == (
+        "one",
+        "two",
+        "ten",
+    )
+
+
 def test_a_cost_that_is_not_known_whole_is_not_told(tmp_path: Path) -> None:
     unknown = {**ONE, "evaluation_model": "nobody-knows-this-model"}
     assert prepared(tmp_path, environ=KEYS, **unknown).dry_run().least_cost is None

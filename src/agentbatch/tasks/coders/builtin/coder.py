@@ -1,6 +1,6 @@
 """The builtin coder behind the door of coder.py: a model that we call, with our tools."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn,
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import resume_turn, run_turn
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.spec.escalation import Stage
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.tools.toolbox import specs
@@ -56,13 +57,14 @@ class BuiltinCoder:
         return await resume_turn(self.agent, stored)
 
     def strengthen(self, iteration: int) -> str:
-        name = self.coders.model_for(self.planned, iteration)
-        if name == self.agent.model.client.model:
+        stage, before = self.coders.stage(self.planned, iteration), self.agent.model.client
+        model, window = self.coders.make_model(self.planned, stage)
+        if (model.client.model, model.client.temperature) == (before.model, before.temperature):
             return ""
-        self.agent.model, self.agent.context_window = self.coders.make_model(self.planned, name)
+        self.agent.model, self.agent.context_window = model, window
         if self.weak_model:
-            _keep_short(self.agent.model.client, self.agent.context_window)
-        return name
+            _keep_short(model.client, window)
+        return model.client.model if model.client.model != before.model else ""
 
     def transcript(self) -> Sequence[Mapping[str, Any]]:
         return self.agent.conversation.messages
@@ -88,13 +90,13 @@ class BuiltinCoders:
         config = self.parts.coder_model
         if config.pricing_url is None:
             return  # the rehearsal model
-        models = (config.model,) if config.only_model else self.definition.models(tasks, config.model)
+        models = (config.model,) if config.only_model else coder_models(tasks, config.model)
         await self.parts.modes.settle(config.endpoint, models, self.specs)
 
     def make(self, assignment: Assignment) -> BuiltinCoder:
         parts, planned, state = self.parts, assignment.task, assignment.state
         definition, info = self.definition, assignment.workspace.info
-        model, window = self.make_model(planned, planned.task.coder_model)
+        model, window = self.make_model(planned, self.stage(planned, 1))
         weak = is_weak(model, window)
         if weak:
             _keep_short(model.client, window)
@@ -134,18 +136,22 @@ class BuiltinCoders:
             agent.note(trace.changed, trace.command, trace.file)
         return BuiltinCoder(agent, self, planned, weak, stored_turn(state.turn))
 
-    def model_for(self, planned: PlannedTask, iteration: int) -> str:
-        """The coder's model in this iteration, counted from 1: a stronger one after some that were not accepted."""
-        config = self.parts.coder_model
-        if config.only_model:
-            return config.model
-        return self.definition.model_for(planned.task.coder_model or config.model, iteration)
+    def stage(self, planned: PlannedTask, iteration: int) -> Stage:
+        """What the coder is in this iteration, counted from 1: another after some that were not accepted."""
+        return planned.stage(self.parts.coder_model.model, iteration)
 
-    def make_model(self, planned: PlannedTask, name: str | None) -> tuple[RoleModel, int]:
+    def make_model(self, planned: PlannedTask, stage: Stage) -> tuple[RoleModel, int]:
         """The model and its context window, in tokens."""
         models, config, parameters = self.parts.models, self.parts.coder_model, self.definition.model
-        model = models.make(config, parameters, planned, name)
+        model = models.make(config, parameters, planned, stage.model, stage.temperature)
         return model, models.window(config, parameters, model)
+
+
+def coder_models(tasks: Iterable[PlannedTask], default: str) -> tuple[str, ...]:
+    """Every model that may be asked as a coder, each once, the run's own first: for prices and tool modes. A task that
+    is the choice of its attempts asks none itself."""
+    own = (model for task in tasks if not task.after for model in task.coder_models(default))
+    return tuple(dict.fromkeys((default, *own)))
 
 
 def _keep_short(client: ModelClient, window: int) -> None:

@@ -7,7 +7,7 @@ from agentbatch.model.tokens import estimate_messages
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.builtin.action_words import action_words
-from agentbatch.tasks.coders.builtin.coder import BuiltinCoders
+from agentbatch.tasks.coders.builtin.coder import BuiltinCoders, coder_models
 from agentbatch.tasks.coders.builtin.definition import load_coder
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.coder import PromptStyle
@@ -21,10 +21,11 @@ class BuiltinKind:
     def __init__(self, folder: Path) -> None:
         self.definition = load_coder(folder)
         self.prompts = self.definition.prompts
+        self.escalate = self.definition.escalate
         self._specs = specs(select_tools(self.definition.tools))
 
     def models(self, tasks: Sequence[PlannedTask], default: str) -> tuple[str, ...]:
-        return self.definition.models(tasks, default)
+        return coder_models(tasks, default)
 
     def least_tokens(
         self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]

@@ -20,6 +20,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CODERS
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
+from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
@@ -53,6 +54,7 @@ def prepare(
         refuse_named_anew(folder, settings.named_by_file)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
+    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder).with_checks(settings.checks)
     plan = make_plan(
         load_tasks(task_file),
         task_file,
@@ -64,6 +66,7 @@ def prepare(
         attempts=settings.attempts,
         stop_at=settings.stop_at,
         models=settings.models,
+        escalate=steps_of(settings.escalate) or coder.escalate,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -81,7 +84,6 @@ def prepare(
     worktrees = _check_isolation(plan, settings, ours)
     if settings.judge == "none":
         _check_verified(plan)
-    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder).with_checks(settings.checks)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
@@ -186,17 +188,8 @@ def _check_priced(prepared: PreparedRun) -> None:
 
 def _models_in_use(prepared: PreparedRun) -> Iterator[tuple[str, str]]:
     """Every model that may be called, with the endpoint whose prices hold."""
-    settings, tasks = prepared.settings, prepared.plan.tasks
-    if settings.coder_is_local and prepared.local is not None:
-        for model in prepared.coder.models((), prepared.local.name):
-            yield model, LOOPBACK
-    else:
-        for model in prepared.coder.models(tasks, settings.coder_model):
-            yield model, settings.coder_endpoint
-    if not prepared.judged:
-        return
-    if settings.evaluator_is_local and prepared.local is not None:
-        yield prepared.local.name, LOOPBACK
-    else:
-        for task in tasks:
-            yield task.task.evaluator_model or settings.evaluation_model, settings.evaluation_base_url
+    settings = prepared.settings
+    for model in prepared.coder_models:
+        yield model, LOOPBACK if settings.coder_is_local else settings.coder_endpoint
+    for model in prepared.evaluator_models:
+        yield model, LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url

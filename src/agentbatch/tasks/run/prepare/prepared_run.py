@@ -17,6 +17,7 @@ from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.makers import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
@@ -66,6 +67,23 @@ class PreparedRun:
     def judged(self) -> bool:
         """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
+
+    @cached_property
+    def coder_models(self) -> tuple[str, ...]:
+        """Every model that may be asked as a coder, the run's own first."""
+        if self.settings.coder_is_local and self.local is not None:
+            return self.coder.models((), self.local.name)
+        return self.coder.models(with_attempts(self.plan).tasks, self.settings.coder_model)
+
+    @cached_property
+    def evaluator_models(self) -> tuple[str, ...]:
+        """Every model that may be asked as an evaluator."""
+        if not self.judged:
+            return ()
+        if self.settings.evaluator_is_local and self.local is not None:
+            return (self.local.name,)
+        own = (task.task.evaluator_model for task in with_attempts(self.plan).tasks)
+        return tuple(dict.fromkeys(name or self.settings.evaluation_model for name in own))
 
     @cached_property
     def unplayable(self) -> str:
@@ -179,7 +197,7 @@ class PreparedRun:
         others = [
             planned.id
             for planned in self.plan.tasks
-            if (settings.coder_is_local and planned.task.coder_model)
+            if (settings.coder_is_local and set(planned.coder_models(self.local.name)) != {self.local.name})
             or (settings.evaluator_is_local and planned.task.evaluator_model)
         ]
         named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"

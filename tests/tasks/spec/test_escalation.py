@@ -1,0 +1,65 @@
+"""Which model each iteration is, by the steps of a task, of an attempt, of the run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agentbatch.tasks.spec.attempts import with_attempts
+from agentbatch.tasks.spec.escalation import Escalation, Stage, stage, steps_of
+from agentbatch.tasks.spec.make_plan import make_plan
+from agentbatch.tasks.spec.task import AttemptSpec, Task
+
+STRONG = Escalation(after=2, coder_model="strong")
+STRONGER = Escalation(after=4, coder_model="stronger")
+
+
+@pytest.mark.parametrize(
+    ("steps", "stages"),
+    [
+        ((), [("own", None)] * 6),
+        ((STRONG, STRONGER), [("own", None)] * 2 + [("strong", None)] * 2 + [("stronger", None)] * 2),
+        ((STRONG,), [("own", None)] * 2 + [("strong", None)] * 4),
+        ((Escalation(after=1, coder_model="x"),), [("own", None), *[("x", None)] * 5]),
+        (
+            (Escalation(after=1, temperature=0.9), STRONG, Escalation(after=3, temperature=0.0)),
+            [("own", None), ("own", 0.9), ("strong", 0.9), *[("strong", 0.0)] * 3],
+        ),
+    ],
+)
+def test_what_the_coder_is_in_each_iteration(
+    steps: Sequence[Escalation], stages: list[tuple[str, float | None]]
+) -> None:
+    assert [stage(steps, "own", iteration) for iteration in range(1, 7)] == [Stage(*one) for one in stages]
+
+
+def test_the_nearest_word_holds(tmp_path: Path) -> None:
+    """The attempt's before the task's before the run's; an empty list is a word too."""
+    run, own = steps_of(["1:of-run"]), (STRONG,)
+    attempts = (AttemptSpec(), AttemptSpec(escalate=(STRONGER,)), AttemptSpec(escalate=()))
+    plan = make_plan(
+        [
+            Task(first_prompt="a"),
+            Task(first_prompt="b", escalate=()),
+            Task(first_prompt="c", escalate=own, attempts=attempts),
+        ],
+        tmp_path / "task.json",
+        max_iterations=10,
+        escalate=run,
+    )
+    found = [task.escalate for task in with_attempts(plan).tasks]
+    assert found == [run, (), own, own, (STRONGER,), ()]
+    assert run == (Escalation(after=1, coder_model="of-run"),)
+
+
+def test_a_task_is_the_same_with_another_escalation(tmp_path: Path) -> None:
+    """Like its limits: what was done in earlier iterations holds when a run is resumed with it."""
+
+    def definitions(**given: object) -> list[str]:
+        task = Task.model_validate({"first_prompt": "a", **given})
+        plan = with_attempts(make_plan([task], tmp_path / "task.json", max_iterations=10))
+        return [one.definition for one in plan.tasks]
+
+    step = {"after": 1, "coder_model": "x"}
+    assert definitions() == definitions(escalate=[step])
+    assert definitions(attempts=[{}, {}]) == definitions(attempts=[{"escalate": [step]}, {}])
