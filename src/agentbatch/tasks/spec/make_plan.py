@@ -36,10 +36,10 @@ def make_plan(
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits, `isolation`, `attempts`, `stop_at` and `escalate` hold for tasks that say nothing themselves. `models`: to
-    be compared on every task, with so many `attempts` each, whatever attempts, model and escalation it asks for. Raises
-    UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is up to
-    date.
+    The limits, `isolation`, `attempts`, `stop_at` and `escalate` hold for tasks that say nothing themselves. `models`:
+    to be compared on every task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
+    Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
+    up to date.
     """
     task_file = task_file.resolve()
     ids = task_ids(tasks)
