@@ -20,6 +20,7 @@ class Command(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "coding tasks": {
         "init": Command("setup.init", "put task.json and .env into a folder"),
+        "tasks": Command("tasks.import_tasks", "make a task file of a benchmark's tasks"),
         "resume": Command("tasks.resume", "resume an interrupted run"),
         "compare": Command("tasks.compare", "compare models on the same tasks"),
         "report": Command("tasks.report", "write a run as a page, for CI, for programs"),
