@@ -445,6 +445,8 @@ class AttemptStanding(BaseModel):
     """What its `hidden_verify` says; nothing here was decided by it."""
     cost: float | None = None
     tokens: int = 0
+    problem: str = ""
+    """Why it cannot be taken, as part of a sentence, whatever its end was."""
 
 
 class AttemptChosen(TaskEvent):

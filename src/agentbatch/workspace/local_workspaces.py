@@ -214,19 +214,21 @@ class LocalTaskWorkspace:
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
         if isolated is None:
             return Left()
-        notices = []
+        notices, unapplied = [], ""
+        bring_back = self._order.apply and ending.completed and isolated.kind == "copy"
         try:
             judged = Judged(isolated.root, ending.before, ending.after) if ending.completed else None
             kept = KeptWork()
             if not ending.superseded:
                 kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
-            if self._order.apply and ending.completed and isolated.kind == "copy":
+            if bring_back:
                 applied = await isolation.apply_back(
                     isolated, ending.before, ending.after, self._run.rules.own_files
                 )
                 if not applied.done:
-                    notices.append(_not_applied(task_id, applied, ending.patch))
+                    unapplied = _not_applied(task_id, applied, ending.patch)
+                    notices.append(unapplied)
             self._may_go = is_disposable(
                 isolated,
                 completed=ending.completed,
@@ -242,8 +244,9 @@ class LocalTaskWorkspace:
                 notices.append(f"The files of task {task_id} stay in {isolated.root}.")
         except (OSError, UserError) as error:
             stays = f"The work of task {task_id} stays in {isolated.root}: {error}"
-            return Left("", (*notices, stays), str(error) if isinstance(error, WorkAltered) else "")
-        return Left(kept.branch, (*notices, *kept.notes))
+            altered = str(error) if isinstance(error, WorkAltered) else ""
+            return Left("", (*notices, stays), altered, stays if bring_back else "")
+        return Left(kept.branch, (*notices, *kept.notes), unapplied=unapplied)
 
     async def close(self) -> tuple[str, ...]:
         problems = await self._workspace.close() if self._workspace is not None else ()

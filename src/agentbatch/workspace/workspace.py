@@ -294,6 +294,8 @@ class Left:
     """What a person should know, a sentence each."""
     problem: str = ""
     """Why the task must not count as completed, a sentence: its work is not any more what was judged."""
+    unapplied: str = ""
+    """Why its changes were not brought back into its directory where they should be; one of the notices."""
 
 
 class TaskWorkspace(Protocol):

@@ -67,6 +67,10 @@ def test_the_best(candidates: list[Candidate], best: int, sentence: str) -> None
     assert not sentence or why(found) == sentence
 
 
+def test_nothing_that_was_begun() -> None:
+    assert (standings([]), why([])) == ([], "No attempt was begun.")
+
+
 def test_lists_of_checks_that_differ_say_nothing() -> None:
     found = standings([one(1, "+-"), one(2, "+++")])
     assert [(each.attempt, each.checks) for each in found] == [("t@1", 0), ("t@2", 0)]

@@ -1,6 +1,8 @@
 """Several attempts at one task, whole runs: which work, which is taken, what becomes of the others."""
 
+import asyncio
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.tasks.run.choosing import CHANGED_SINCE
 from tests.tasks.run.verdicts import COMPLETE
 
 RIGHT_ONCE = "case $PWD in *@2*) echo right > a.txt;; *) echo wrong > a.txt;; esac"
@@ -76,17 +79,25 @@ async def test_where_none_is_completed_the_best_is_what_the_task_ends_as(run_tas
     assert ran.task.choice.why.startswith("No attempt was completed; attempt ")
 
 
-async def test_only_the_chosen_one_has_a_branch(run_tasks: Any, work: Path) -> None:
-    def git(*words: str) -> str:
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def git(work: Path) -> Git:
+    def run(*words: str) -> str:
         identity = ("-c", "user.name=u", "-c", "user.email=u@e")
         done = subprocess.run(
             ["git", *identity, *words], cwd=work, check=True, capture_output=True, text=True
         )
         return done.stdout
 
-    git("init", "-q")
-    git("add", "-A")
-    git("commit", "-qm", "start")
+    run("init", "-q")
+    run("add", "-A")
+    run("commit", "-qm", "start")
+    return run
+
+
+async def test_only_the_chosen_one_has_a_branch(run_tasks: Any, work: Path, git: Git) -> None:
     ran = await run_tasks([{**ONE_RIGHT, "isolation": "worktree", "stop_at": "all"}], [script(RIGHT_ONCE)])
     branch = f"agentbatch/{ran.outcome.run_folder.name}/t@2"
     assert git("branch", "--list", "agentbatch/*", "--format=%(refname:short)").split() == [branch]
@@ -177,3 +188,80 @@ async def test_an_interrupted_task_continues_with_its_attempts(
     assert ran.task.status == "completed"
     assert (work / "a.txt").read_text() == "right\n"
     assert not any(event.task_id == "t@1" for event in ran.of_type(e.ModelCallStarted))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["before it begins", pytest.param("before the choice", marks=pytest.mark.slow), "during the choice"],
+)
+async def test_a_cancelled_task_leaves_nothing_of_its_attempts(
+    run_tasks: Any, work: Path, git: Git, moment: str
+) -> None:
+    engines: list[Any] = []
+
+    def cancel() -> None:
+        engines[0].cancel_task("t", "cancelled", "Cancelled by command.")
+
+    def act(event: e.Event, _: RunState) -> None:
+        match moment, event:
+            case ("before it begins", e.TaskStarted(task_id="first")) | (
+                "during the choice",
+                e.CheckStarted(task_id="t"),
+            ):
+                cancel()
+            case "before the choice", e.TaskFinished(task_id="t@2"):
+                asyncio.get_running_loop().call_soon(cancel)
+
+    first = {"id": "first", "dir": "other", "first_prompt": "Look.", "verify": "true"}
+    task = {**TASK, "verify": "true", "attempts": 2, "stop_at": "all", "depends_on": ["first"]}
+    ran = await run_tasks(
+        [first, {**task, "isolation": "worktree"}],
+        [script(RIGHT_ONCE), script("true", "Look.")],
+        on_event=act, on_start=engines.append, parallel=1,
+    )  # fmt: skip
+    assert ends(ran.outcome.state)["t"] == ("cancelled", "cancelled")
+    assert ran.outcome.state.finished is not None
+    assert (work / "a.txt").read_text() == "old\n"
+    assert git("branch", "--list", "agentbatch/*") == ""
+    assert len(git("worktree", "list").splitlines()) == 1
+    assert not list(ran.outcome.run_folder.glob("tasks/*/work/*/*"))
+
+
+async def test_what_was_changed_in_the_directory_meanwhile_is_not_overwritten(
+    run_tasks: Any, work: Path
+) -> None:
+    def edit(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.TaskFinished) and event.task_id == "t@1":
+            (work / "a.txt").write_text("mine\n")
+
+    after = {"id": "after", "dir": "work", "first_prompt": "Look.", "depends_on": ["t"], "verify": "true"}
+    ran = await run_tasks(
+        [{**ONE_RIGHT, "attempts": 2, "stop_at": "all"}, after],
+        [script(RIGHT_ONCE), script("true", "Look.")],
+        on_event=edit,
+    )
+    task = ran.outcome.state.tasks["t"]
+    assert (task.status, task.reason) == ("error", "workspace_error")
+    assert "a.txt: was changed in the directory meanwhile" in task.error
+    assert (work / "a.txt").read_text() == "mine\n"
+    assert ran.outcome.state.tasks["after"].reason == "dependency_failed"
+    assert "+right" in (ran.task_folder("t") / "changes.patch").read_text()
+
+
+async def test_one_that_was_changed_after_it_was_judged_is_not_taken(run_tasks: Any, work: Path) -> None:
+    def edit(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.TaskFinished) and event.task_id == "t@2":
+            (copy,) = work.parent.glob(".agentbatch/runs/*/tasks/t@2/work/copy/work")
+            (copy / "a.txt").write_text("evil\n")
+
+    ran = await run_tasks(
+        [{**TASK, "verify": "true", "attempts": 2, "stop_at": "all"}],
+        [script("printf 'a\\r\\nb\\r\\n' > a.txt")],
+        on_event=edit,
+    )
+    assert (ran.task.status, ran.task.choice.attempt) == ("completed", "t@1")
+    assert [one.problem for one in ran.task.choice.standings] == ["", CHANGED_SINCE]
+    assert (work / "a.txt").read_bytes() == b"a\r\nb\r\n"
+    patch = "changes.patch"
+    assert (ran.task_folder("t") / patch).read_bytes() == (ran.task_folder("t@1") / patch).read_bytes()
+    assert b"+a\r\n" in (ran.task_folder("t") / patch).read_bytes()

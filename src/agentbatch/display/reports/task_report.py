@@ -55,7 +55,7 @@ def _attempts(choice: AttemptChosen, columns: int) -> Iterator[str]:
         alike = f", {one.alike} alike" if one.alike > 1 else ""
         score = f", judge {one.score:.2f}" if one.score else ""
         used = f", {tokens(one.tokens)} tokens, {money(one.cost)}"
-        state = "completed" if one.completed else "not completed"
+        state = "completed" if one.completed else clip(one.problem, 120) or "not completed"
         mark = "→" if one.attempt == choice.attempt else " "
         yield from fold(f"{mark} {one.attempt}  {state}{checks}{alike}{score}{used}", columns, 4)
 

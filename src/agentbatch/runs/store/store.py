@@ -104,11 +104,12 @@ class Store:
         if self._committed < mine or self._failure:
             self.flush()
 
-    def in_background(self, work: Callable[[], None]) -> None:
-        """Run `work`, which writes files, in a thread; `close` waits for it."""
+    def in_background(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        """Run `work`, which writes files, in a thread, after what was given before; `close` waits for it."""
         running = asyncio.get_running_loop().run_in_executor(self._thread, work)
         self._background.add(running)
         running.add_done_callback(self._ended)
+        return running
 
     def _ended(self, work: "asyncio.Future[None]") -> None:
         self._background.discard(work)

@@ -13,6 +13,9 @@ from agentbatch.runs.events import AttemptStanding, attempt_number
 from agentbatch.tasks.evaluator.evaluator import Tried
 from agentbatch.text import counted
 
+MAX_TOLD = 3
+"""Attempts of which the sentence says what is wrong with them."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -30,6 +33,8 @@ class Candidate:
     cost: float | None = None
     """US dollars; None: unknown."""
     tokens: int = 0
+    problem: str = ""
+    """Why it cannot be taken, as part of a sentence."""
 
 
 def standings(candidates: Sequence[Candidate]) -> list[AttemptStanding]:
@@ -47,6 +52,7 @@ def standings(candidates: Sequence[Candidate]) -> list[AttemptStanding]:
             hidden=one.hidden,
             cost=one.cost,
             tokens=one.tokens,
+            problem=one.problem,
         )
         for one in told
     ]
@@ -87,6 +93,8 @@ def _order(one: AttemptStanding) -> tuple[object, ...]:
 
 def why(found: Sequence[AttemptStanding]) -> str:
     """Why the first of `standings` was taken, as a sentence."""
+    if not found:
+        return "No attempt was begun."
     best, *others = found
     name = f"attempt {attempt_number(best.attempt)}"
     if not others:
@@ -106,7 +114,9 @@ def why(found: Sequence[AttemptStanding]) -> str:
         if best.alike > 1
         else ""
     )
-    return f"{lead}; {checks}{alike}{_decided(best, rivals)}."
+    troubled = [one for one in found if one.problem]
+    lost = "".join(f" Attempt {attempt_number(one.attempt)}: {one.problem}." for one in troubled[:MAX_TOLD])
+    return f"{lead}; {checks}{alike}{_decided(best, rivals)}.{lost}"
 
 
 def _decided(best: AttemptStanding, rivals: Sequence[AttemptStanding]) -> str:

@@ -3,10 +3,9 @@ same as data, `changes.json`, for screens."""
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from agentbatch.files import PRIVATE, as_json, open_own, write_atomic, write_document
+from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.workspace.files.diff.diff import render_patch
 from agentbatch.workspace.files.diff.file_diff import FileChange, changes_document, changes_of
 
@@ -29,12 +28,6 @@ def read_patch(folder: Path) -> str:
     """Raises OSError."""
     with open(folder / PATCH, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read(MAX_READ)
-
-
-def take_over(source: Path, target: Path) -> None:
-    """What was kept of an attempt is kept of its task too, if there is any. Raises OSError."""
-    with suppress(FileNotFoundError), open(source, encoding="utf-8", opener=open_own) as file:
-        write_atomic(target, file, mode=PRIVATE, follow=False)
 
 
 def read_changes(folder: Path) -> tuple[list[FileChange], str]:

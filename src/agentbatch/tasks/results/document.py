@@ -114,6 +114,7 @@ def _choice(choice: e.AttemptChosen) -> dict[str, Any]:
                 "hiddenVerify": one.hidden,
                 "tokens": one.tokens,
                 "cost": one.cost,
+                **({"problem": one.problem} if one.problem else {}),
             }
             for one in choice.standings
         ],

@@ -156,6 +156,7 @@ class Standing(Part):
     hidden_verify: bool | None = None
     tokens: Count = 0
     cost: Amount | None = None
+    problem: str = ""
 
 
 class Choice(Part):

@@ -15,16 +15,17 @@ from agentbatch.runs.store.database import reading
 from agentbatch.runs.store.history import TaskHistory, load_histories
 from agentbatch.tasks.attempts.ranking import Candidate, standings, why
 from agentbatch.tasks.evaluator.evaluator import Done, Known, Start, Tried
-from agentbatch.tasks.results.changes import CHANGES, PATCH, take_over
-from agentbatch.tasks.results.transcript import TRANSCRIPT
+from agentbatch.tasks.results.changes import PATCH
+from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resumed_task import prepared_record
-from agentbatch.tasks.run.task_end import in_words
+from agentbatch.tasks.run.task_end import DISK_FULL, in_words, reported_bug
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
 
 CHANGED_SINCE = "its directory has changed since its work was judged"
 NONE_COMPLETED = "No model completed it."
+UNTRIED = "could not be tried in the checks of all attempts"
 
 
 @dataclass
@@ -39,6 +40,9 @@ class _Attempt:
     after: Snapshot = field(default_factory=lambda: Snapshot({}))
     protected: Protected | None = None
     workspace: Workspace | None = None
+    seen: bool = False
+    """`before` and `after` are known."""
+    left: bool = False
     problem: str = ""
     """Why nothing can be done with it, as part of a sentence."""
 
@@ -59,8 +63,9 @@ class _Attempt:
     def candidate(self, tried: Sequence[Tried]) -> Candidate:
         state = self.state
         score = _score(self.verdict)
+        spent = state.cost, state.usage.total
         return Candidate(
-            self.planned.id, self.completed, tuple(tried), score, state.hidden, state.cost, state.usage.total
+            self.planned.id, self.completed, tuple(tried), score, state.hidden, *spent, self.problem
         )
 
     @property
@@ -97,6 +102,9 @@ class Choosing:
 
     async def run(self) -> None:
         """Every ending is an event. Raises OSError where the store cannot be written."""
+        if self._state.finished:  # it was cancelled before its turn
+            await self.give_up()
+            return
         self._running = asyncio.current_task()
         begun: list[_Attempt] = []
         resumable = False
@@ -107,7 +115,10 @@ class Choosing:
             done = self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
             resumable = self._cancelled is None
         except (OSError, UserError) as error:
-            done = Done("error", "workspace_error", str(error) or type(error).__name__)
+            done = Done("error", "workspace_error", in_words(error))
+            resumable = getattr(error, "errno", None) in DISK_FULL
+        except Exception as error:  # noqa: BLE001 - as in a task's loop: one broken task must not end the others
+            done = reported_bug(self._context.store, self._planned.id, error)
         with suppress(asyncio.CancelledError):
             await to_the_end(self._end(done, resumable, begun))
 
@@ -119,6 +130,17 @@ class Choosing:
             return Done("completed", "compared")
         return Done("error", "compared", NONE_COMPLETED)
 
+    async def give_up(self) -> None:
+        """The task is over without a choice: nothing of its attempts stays but their patches, where these are whole."""
+        begun: list[_Attempt] = []
+        try:
+            await self._open(begun)
+        except (OSError, UserError) as error:
+            self._notify([f"What its attempts have left cannot be looked at: {in_words(error)}"])
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._leave_rest(begun))
+            await to_the_end(self._close(begun))
+
     async def _chosen(self, begun: Sequence[_Attempt]) -> Done:
         choice = self._state.choice or await self._choose(begun)
         best = next((one for one in begun if one.planned.id == choice.attempt), None)
@@ -127,19 +149,20 @@ class Choosing:
                 await self._leave(one, superseded=True)
         if best is None:
             return Done("cancelled", "cancelled", choice.why)
-        self._left = await self._leave(best)
-        if best.state.status == "completed" and (best.problem or self._left.problem):
-            text = self._left.problem or f"Attempt {best.number}: {best.problem}."
-            return Done("error", "workspace_error", text)
+        left = self._left = await self._leave(best)
+        if best.state.status == "completed":
+            lost = f"Attempt {best.number}: {best.problem}." if best.problem else ""
+            unapplied = left.unapplied if self._planned.bring_back else ""
+            if text := left.problem or lost or unapplied:
+                return Done("error", "workspace_error", text)
         self._changed = best.state.changed_files
         # It ends as its attempt has ended: for good.
         return Done(cast(e.FinalStatus, best.state.status), best.state.reason or "accepted", best.state.error)
 
     async def _choose(self, begun: Sequence[_Attempt]) -> e.AttemptChosen:
         """Which is the best: stored, so that it is the same after a kill."""
-        rivals = (
-            [one for one in begun if one.completed] or [one for one in begun if one.state.verdicts] or begun
-        )
+        judged = [one for one in begun if one.state.verdicts]
+        rivals = [one for one in judged if one.completed] or judged
         tried: dict[str, Sequence[Tried]] = {}
         if len(rivals) > 1:
             task_id = self._planned.id
@@ -154,16 +177,23 @@ class Choosing:
         return chosen
 
     async def _try(self, one: _Attempt, known: Sequence[Known]) -> Sequence[Tried]:
-        if one.workspace is None:
+        """Nothing is told of one in which something fails that is not the checks' own."""
+        if one.workspace is None or one.problem:
             return ()
-        fork = await one.workspace.fork()
         try:
-            planned = replace(one.planned, root=Path(fork.info.directory))
-            evaluator = self._context.evaluators.make(planned)
-            await evaluator.prepare(Start(planned, fork, one.before, one.protected, one.known.prepared))
-            return await evaluator.compare(one.before, one.after, known)
-        finally:
-            await fork.close()
+            fork = await one.workspace.fork()
+            try:
+                planned = replace(one.planned, root=Path(fork.info.directory))
+                evaluator = self._context.evaluators.make(planned)
+                await evaluator.prepare(Start(planned, fork, one.before, one.protected, one.known.prepared))
+                return await evaluator.compare(one.before, one.after, known)
+            finally:
+                await fork.close()
+        except (OSError, UserError) as error:
+            if getattr(error, "errno", None) in DISK_FULL:
+                raise
+            self._notify([f"Attempt {one.number} {UNTRIED}: {in_words(error)}"])
+            return ()
 
     async def _open(self, begun: list[_Attempt]) -> None:
         """Those that were begun, as they are now."""
@@ -184,6 +214,7 @@ class Choosing:
             one.before, one.protected = baseline.snapshot, baseline.protected
             one.workspace = await one.place.start()
             one.after = await one.workspace.snapshot(one.before)
+            one.seen = True
         except (OSError, ValueError, UserError) as error:
             one.problem = in_words(error).rstrip(".")
             return
@@ -195,7 +226,10 @@ class Choosing:
         folder, task = self._context.store.folder, self._planned
         message = f"agentbatch: {task.id}\n\nRun {folder.run_id}, attempt {one.number}.\n\n{task.task.first_prompt}\n"
         patch = str(folder.task(one.planned.id) / PATCH)
+        # What was not seen may be more than its patch holds.
+        superseded = superseded and one.seen
         completed = one.completed and not superseded
+        one.left = True
         left = await one.place.leave(
             Ending(completed, False, one.before, one.after, message, patch, superseded)
         )
@@ -204,6 +238,8 @@ class Choosing:
 
     async def _end(self, done: Done, resumable: bool, begun: Sequence[_Attempt]) -> None:
         store, state = self._context.store, self._state
+        if not resumable:
+            await self._leave_rest(begun)
         self._emit(
             e.TaskFinished(
                 task_id=state.id,
@@ -218,19 +254,37 @@ class Choosing:
             )
         )
         store.flush()
+        await self._close(begun, resumable)
+
+    async def _leave_rest(self, begun: Sequence[_Attempt]) -> None:
+        for one in begun:
+            if not one.left:
+                await self._leave(one, superseded=True)
+
+    async def _close(self, begun: Sequence[_Attempt], resumable: bool = False) -> None:
         for one in begun:
             self._notify(await one.place.close())
         if not resumable:
             await self._context.beginnings.drop(*(one.id for one in self._attempts))
-            store.in_background(self._take_files)
+            await self._take_files()
 
-    def _take_files(self) -> None:
+    async def _take_files(self) -> None:
         """What was kept of the chosen attempt is where a task has it."""
-        folder, choice = self._context.store.folder, self._state.choice
+        choice, problems = self._state.choice, list[str]()
         if choice is None or not choice.attempt:
             return
-        for name in (PATCH, CHANGES, TRANSCRIPT):
-            take_over(folder.task(choice.attempt) / name, folder.task(self._planned.id) / name)
+
+        def take() -> None:
+            try:
+                take_over(self._context.store.folder, choice.attempt, self._planned.id)
+            except OSError as error:
+                problems.append(
+                    f"What attempt {e.attempt_number(choice.attempt)} has kept is not there: {error}"
+                )
+
+        # Behind its transcript, which is written there too.
+        await self._context.store.in_background(take)
+        self._notify(problems)
 
     def _notify(self, notices: Iterable[str]) -> None:
         for text in notices:

@@ -121,6 +121,10 @@ class TasksEngine:
             owners = {one.id: one.attempt_of or one.id for one in state.by_id.values()}
             await self.context.workspaces.remove_leftovers([one for one, of in owners.items() if of in over])
             await self.context.beginnings.drop(*(one for one, of in owners.items() if of in gone))
+            for task in self._plan.tasks:
+                begun = any(one.begun for one in state.attempts_of(task.id)) if task.after else False
+                if begun and task.id in over and state.tasks[task.id].status == "cancelled":
+                    await self._choosing(task).give_up()
 
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""
@@ -163,9 +167,7 @@ class TasksEngine:
     async def _run_task(self, planned: PlannedTask) -> Outcome:
         history = self.queue.history(planned.id)
         loop: TaskLoop | Choosing = (
-            Choosing(self.context, planned, [self.by_id[name] for name in planned.after])
-            if planned.after
-            else TaskLoop(self.context, planned, history)
+            self._choosing(planned) if planned.after else TaskLoop(self.context, planned, history)
         )
         self.signals.running[planned.id] = loop
         try:
@@ -181,6 +183,9 @@ class TasksEngine:
             self._supersede_rest(self.by_id[planned.attempt_of])
         return self._outcome(planned, denied=loop.denied)
 
+    def _choosing(self, task: PlannedTask) -> Choosing:
+        return Choosing(self.context, task, [self.by_id[name] for name in task.after])
+
     def _supersede_rest(self, task: PlannedTask) -> None:
         """End what is still at work on a task of which an attempt was completed, where the first one is enough."""
         attempts = self.context.store.state.attempts_of(task.id)
@@ -190,15 +195,20 @@ class TasksEngine:
                     self.cancel_task(one.id, "superseded", "Another attempt was completed first.")
 
     def cancel_task(self, task_id: str, reason: e.Reason, text: str) -> None:
-        """End a task, or an attempt at one, that is not over; of one that waits for its attempts, these."""
-        state = self.context.store.state
-        waits_for = [one.id for one in state.attempts_of(task_id) if not one.finished]
-        for name in waits_for or (task_id,):
-            loop = self.signals.running.get(name)
-            if loop is not None:
-                loop.cancel(reason, text)
-            if self.scheduler.cancel_task(name) != "running":
-                self.end_task(name, "cancelled", reason, text)
+        """End a task with the attempts at it, or one of these, that is not over."""
+        attempts = self.context.store.state.attempts_of(task_id)
+        for one in attempts:
+            if not one.finished:
+                self.cancel_task(one.id, reason, text)
+        if any(one.begun for one in attempts) and task_id not in self.signals.running:
+            # Its turn still comes: it gives up what they have left.
+            self.end_task(task_id, "cancelled", reason, text)
+            return
+        loop = self.signals.running.get(task_id)
+        if loop is not None:
+            loop.cancel(reason, text)
+        if self.scheduler.cancel_task(task_id) != "running":
+            self.end_task(task_id, "cancelled", reason, text)
 
     def _outcome(self, planned: PlannedTask, *, denied: bool) -> Outcome:
         state = self.context.store.state.by_id[planned.id]

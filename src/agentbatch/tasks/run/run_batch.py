@@ -78,7 +78,9 @@ async def run_batch(
                 prepared.folder,
                 prepared.resumed,
                 redact,
-                roots=[task.root for task in prepared.plan.tasks if task.isolation == "none"],
+                roots=[
+                    task.root for task in prepared.plan.tasks if task.isolation == "none" or task.bring_back
+                ],
                 listeners=listeners,
                 notify=prepared.settings.notify,
                 environ=prepared.environ,
@@ -93,7 +95,7 @@ async def run_batch(
             refuse_turned_link(before, settings, prepared.results_file)
         resume_plan = load_resume_plan(prepared, store)
         if session.was_killed:
-            tasks = list(store.state.tasks.values())
+            tasks = [*store.state.attempts.values(), *store.state.tasks.values()]
             await asyncio.to_thread(repair_run, store.folder, tasks, redact, prepared.results_file)
         server = await start_local(prepared, store, local_key, stack)
         modes = ToolModes(

@@ -76,7 +76,7 @@ class Steering:
             raise UserError(f"Task {task_id} is not part of this session.")
         if planned.attempt_of:
             raise UserError(f"{task_id} is an attempt; retry the task {planned.attempt_of}.")
-        if state.finished and planned in engine.scheduler.running:
+        if state.finished and engine.scheduler.is_at_it(task_id):
             raise UserError(f"Task {task_id} is still finishing; try again in a moment.")
         if not state.finished:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")

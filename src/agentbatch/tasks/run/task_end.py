@@ -1,6 +1,8 @@
 """A task's end: what it did is kept and reported, whatever fails on the way."""
 
 import asyncio
+import errno
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any, TypeVar
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.runs import events as e
+from agentbatch.runs.store.store import Store
 from agentbatch.tasks.coders.coder import Coder
 from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.tasks.results.changes import PATCH
@@ -29,6 +32,9 @@ T = TypeVar("T")
 
 MAX_NAMED = 5
 """Files in a notice."""
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Nothing is wrong with the task: with room on its disk, it can be resumed."""
 
 CHANGED_BETWEEN = "Its directory has changed since its work was accepted in an earlier session of the run."
 UNWRITTEN = "The record of its changes could not be written"
@@ -181,3 +187,10 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, (OSError, UserError)):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def reported_bug(store: Store, task_id: str, error: Exception) -> Done:
+    """How a task ends in which something is wrong with us; the log has where."""
+    trace = "".join(traceback.format_exception(error))
+    store.emit(e.Notice(task_id=task_id, text=store.redact(f"Internal error in task {task_id}:\n{trace}")))
+    return Done("error", "internal_error", f"Internal error: {type(error).__name__}: {error}")

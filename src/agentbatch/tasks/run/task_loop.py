@@ -2,9 +2,7 @@
 Workspace, Evaluator) and the store, and nothing of models, shells or message formats."""
 
 import asyncio
-import errno
 import json
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,15 +26,12 @@ from agentbatch.tasks.evaluator.evaluator import (
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
-from agentbatch.tasks.run.task_end import TaskEnd
+from agentbatch.tasks.run.task_end import DISK_FULL, TaskEnd, reported_bug
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
 
 RESUMABLE = frozenset({"endpoint", "transient", "rate", "denied"})
 """Kinds of failed model calls in which nothing is wrong with the task: with its endpoint back, it can be resumed."""
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Nothing is wrong with the task: with room on its disk, it can be resumed."""
 
 VERIFIED_ALONE = "Accepted by verify, no evaluator."
 
@@ -115,7 +110,7 @@ class TaskLoop:
                 done = Done("error", "workspace_error", str(error) or type(error).__name__)
                 resumable = getattr(error, "errno", None) in DISK_FULL
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
-            done = self._report_bug(error)
+            done = reported_bug(self._context.store, planned.id, error)
         # To its end also when cancelled now: without it, the task would stay under way in a run that is over.
         with suppress(asyncio.CancelledError):
             await to_the_end(self._end().finish(done, resumable, self._last_text, self._last_evaluation))
@@ -147,12 +142,6 @@ class TaskLoop:
 
     def _interrupted(self) -> Done:
         return self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
-
-    def _report_bug(self, error: Exception) -> Done:
-        trace = "".join(traceback.format_exception(error))
-        text = self._context.store.redact(f"Internal error in task {self._planned.id}:\n{trace}")
-        self._emit(e.Notice(task_id=self._planned.id, text=text))
-        return Done("error", "internal_error", f"Internal error: {type(error).__name__}: {error}")
 
     async def _work(self, seconds: float) -> Done:
         resumed, self._resumed = self._resumed, None

@@ -12,6 +12,7 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_messages, reading
 from agentbatch.runs.store.task_events import load_task_events
 from agentbatch.tasks.results.steps import steps
+from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 
 TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
@@ -20,6 +21,7 @@ TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
 
 def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, results_file: Path) -> None:
     """Remove documents that were never finished, and write the transcripts of tasks that ended just before the kill.
+    `tasks`: attempts before the tasks that they are of.
 
     Slow: call it in a thread. Raises OSError, UserError.
     """
@@ -29,7 +31,11 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
     with reading(folder.database, "is damaged") as connection:
         for task in tasks:
             path = folder.task(task.id) / TRANSCRIPT
-            if task.finished and not task.resumable and task.started_at is not None and not path.exists():
+            if not task.finished or task.resumable or path.exists():
+                continue
+            if task.choice is not None and task.choice.attempt:
+                take_over(folder, task.choice.attempt, task.id)
+            elif task.started_at is not None:
                 happened = steps(load_task_events(connection, task.id, task.since))
                 text = redact(trajectory(task, load_messages(connection, task.id), happened))
                 write_atomic(path, text, mode=PRIVATE, follow=False)

@@ -70,6 +70,10 @@ class Scheduler:
     def running(self) -> tuple[PlannedTask, ...]:
         return tuple(self._tasks[task_id] for task_id in self._running)
 
+    def is_at_it(self, task_id: str) -> bool:
+        """It runs, or will."""
+        return self._stages.get(task_id) in ("pending", "running")
+
     def set_concurrency(self, number: int) -> None:
         """From now on; when it is lowered, running tasks continue to their ends."""
         if number < 1:
