@@ -24,6 +24,7 @@ ALLOWED = {
     "tasks/results/changes.py": "changes.patch in the run's folder",
     "tasks/results/reading.py": "results files",
     "tasks/results/sources.py": "results files and runs' folders",
+    "tasks/results/taken_over.py": "what was kept of an attempt, in the run's folder",
     "tasks/run/baseline.py": "the baseline document in the run's folder",
     "tasks/run/beginnings.py": "what baselines have in common, in the run's folder",
     "tasks/run/prepare/own_files.py": "agents/, prompts/, .env, prices and task file of the project",
