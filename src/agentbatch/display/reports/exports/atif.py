@@ -25,13 +25,17 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def atif_files(material: Material) -> Iterator[tuple[str, str]]:
-    """A file a task, by its name. Raises UserError for a run that is damaged."""
+    """A file a task, or attempt at one, by its name. Raises UserError for a run that is damaged."""
     info = material.state.info
     if info is None:
         return
     for task in material.tasks:
-        document = atif_document(task, steps(material.records.events(task)), info)
-        yield f"{material.names[task.id]}.json", as_json(document) + "\n"
+        name = material.names[task.id]
+        attempts = material.state.attempts_of(task.id)
+        named = [(f"{name}@{number}", one) for number, one in enumerate(attempts, 1)] or [(name, task)]
+        for stem, one in named:
+            document = atif_document(one, steps(material.records.events(one)), info)
+            yield f"{stem}.json", as_json(document) + "\n"
 
 
 def atif_document(task: TaskState, happenings: Sequence[Happening], info: e.RunStarted) -> dict[str, Any]:

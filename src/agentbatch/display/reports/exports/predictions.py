@@ -18,12 +18,14 @@ def predictions_object(material: Material) -> str:
 
 
 def _prediction(task: TaskState, material: Material) -> dict[str, str]:
-    info = material.state.info
+    info, choice = material.state.info, task.choice
+    if choice is not None and choice.attempt in material.state.attempts:
+        task = material.state.attempts[choice.attempt]
     coder = next(
         (bill.model for bill in task.bills if bill.role == "coder"), info.coder_model if info else ""
     )
     return {
-        "instance_id": task.id,
+        "instance_id": task.attempt_of or task.id,
         "model_name_or_path": f"agentbatch+{coder}" if coder else "agentbatch",
         "model_patch": material.records.patch(task.id),
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import cost_ratio
+from agentbatch.display.reports.html.bakeoff_view import Compared, compared
 from agentbatch.display.reports.html.charts import (
     Bars,
     Lines,
@@ -49,6 +50,7 @@ class Overview(NamedTuple):
     share_bars: Bars | None
     iterations: Bars
     ended: Lines | None
+    bakeoff: Compared | None
     origin: list[Figure]
     bills: list[tuple[str, ...]]
     """Role, model, input, cached, output, reasoning, calls, cost."""
@@ -99,6 +101,7 @@ def overview(material: Material) -> Overview:
         share_bars=share_bars(shares) if shares else None,
         iterations=iteration_bars(tasks),
         ended=ended_lines(state, now),
+        bakeoff=compared(state),
         origin=list(_origin(state)),
         bills=[bill_row(bill) for bill in state.bills],
         total=("total", "", *_counts(usage), money(state.cost)),

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from agentbatch.display.reports.html.overview import overview, row
 from agentbatch.display.reports.html.task_section import Section, task_section
-from agentbatch.display.reports.html.transcript_view import size_of
 from agentbatch.display.reports.html.words import block, line
 from agentbatch.display.reports.material import Material
 from agentbatch.runs.state.task_state import TaskState
@@ -75,7 +74,7 @@ def _sections(material: Material, names: dict[str, str], room: int) -> Iterator[
     """Short transcripts still find a place when a long one has none."""
     for task in material.tasks:
         section = task_section(task, names[task.id], material, room)
-        room -= size_of(section.transcript)
+        room -= section.size
         yield section
 
 

@@ -62,6 +62,21 @@ class File(NamedTuple):
     pieces: list[Piece]
 
 
+class Standing(NamedTuple):
+    """One of a task's attempts among the others."""
+
+    taken: bool
+    row: Row
+    model: str
+    checks: str
+    """How many of the checks of all attempts it passes; empty: it was not tried in them."""
+    alike: str
+    """With how many others it agrees."""
+    score: str
+    hidden: str
+    """What its hidden checks say; empty: there are none."""
+
+
 class Section(NamedTuple):
     anchor: str
     row: Row
@@ -79,10 +94,24 @@ class Section(NamedTuple):
     transcript: list[Entry]
     left_out: bool
     """The transcript is too long for where the section stands."""
+    choice: str
+    """Which of its attempts was taken, and why."""
+    standings: list[Standing]
+    attempts: list["Section"]
+    """Each as if it were a task."""
+
+    @property
+    def size(self) -> int:
+        """Characters of its transcripts."""
+        return size_of(self.transcript) + sum(one.size for one in self.attempts)
 
 
 def task_section(task: TaskState, anchor: str, material: Material, room: int = MAX_TRANSCRIPT) -> Section:
     """`room`: characters that its transcript may take. Raises UserError for a run that is damaged."""
+    attempts: list[Section] = []
+    for one in material.state.attempts_of(task.id):
+        attempts.append(task_section(one, f"{anchor}@{len(attempts) + 1}", material, room))
+        room -= attempts[-1].size
     changes = material.records.changes(task.id)
     transcript = list(entries(steps(material.records.events(task))))
     fits = size_of(transcript) <= room
@@ -100,7 +129,28 @@ def task_section(task: TaskState, anchor: str, material: Material, room: int = M
         bills=[bill_row(bill) for bill in task.bills],
         transcript=transcript if fits else [],
         left_out=not fits,
+        choice=task.choice.why if task.choice is not None else "",
+        standings=list(_standings(task, material)),
+        attempts=attempts,
     )
+
+
+def _standings(task: TaskState, material: Material) -> Iterator[Standing]:
+    """In the order of the attempts."""
+    choice = task.choice
+    known = {one.attempt: one for one in choice.standings} if choice is not None else {}
+    for one in material.state.attempts_of(task.id):
+        standing = known.get(one.id)
+        tried = standing if standing is not None and standing.checks else None
+        yield Standing(
+            taken=choice is not None and choice.attempt == one.id,
+            row=row(one, "", material.now),
+            model=clip(one.model or next((bill.model for bill in one.bills if bill.role == "coder"), ""), 80),
+            checks=f"{tried.passed}/{tried.checks}" if tried is not None else "",
+            alike=f"{tried.alike - 1}" if tried is not None else "",
+            score=f"{standing.score:.2f}" if standing is not None and one.verdicts else "",
+            hidden="" if one.hidden is None else "pass" if one.hidden else "fail",
+        )
 
 
 def _iteration(record: VerdictRecord) -> Iteration:

@@ -1,0 +1,42 @@
+"""What a page shows of a comparison of models: the summary's table and sentences, and a plot of intervals. Pure."""
+
+from typing import NamedTuple
+
+from agentbatch.display.reports.bakeoff_text import cells, percents, remarks
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.tasks.bakeoff.bakeoff import bake_off
+from agentbatch.text import clip, counted
+
+
+class Plotted(NamedTuple):
+    model: str
+    rate: float | None
+    """Of its attempts, those that solved their task; None: none counts."""
+    low: float
+    high: float
+
+
+class Compared(NamedTuple):
+    cells: list[list[str]]
+    """The heads, then a line a model."""
+    remarks: list[str]
+    plot: list[Plotted]
+    words: str
+    """The plot."""
+
+
+def compared(state: RunState) -> Compared | None:
+    """None: the run compares no models."""
+    found = bake_off(state)
+    if found is None:
+        return None
+    plot = [
+        Plotted(clip(one.model, 40), one.solved / len(one.tries) if one.tries else None, *one.interval)
+        for one in found.models
+    ]
+    words = "; ".join(
+        f"{clip(one.model, 40)}: {one.solved:,} of {counted(len(one.tries), 'attempt')} solved, "
+        f"{percents(*one.interval)}"
+        for one in found.models
+    )
+    return Compared(cells(found), remarks(found), plot, f"{words}.")
