@@ -104,7 +104,7 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         home=Path(environ.get("HOME") or Path.home()),
         directories=(task.root for task in prepared.plan.tasks),
         runs=prepared.folder / STATE_FOLDER,
-        env_files=(*prepared.env_files, *env_files_in(prepared.folder), *keys),
+        env_files=(*prepared.env_files, *prepared.hidden_files, *env_files_in(prepared.folder), *keys),
         own_files=() if prepared.settings.trust_changes else prepared.own_files,
     )
     return LocalWorkspaces(

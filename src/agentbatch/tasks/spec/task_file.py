@@ -103,7 +103,7 @@ def _read(path: Path) -> str:
             )
         text = read_given(path, MAX_TASK_FILE).decode("utf-8-sig")
     except FileNotFoundError:
-        other = next((name for name in OTHER_FORMS if path.with_name(name).is_file()), None)
+        other = in_another_form(path)
         raise UserError(
             f"There is no task file {path}; {other} is there: -t {other}."
             if other
@@ -116,6 +116,11 @@ def _read(path: Path) -> str:
     if not text.strip():
         raise UserError(f'{path} is empty. A task file looks like {{"tasks": [{{"first_prompt": "..."}}]}}.')
     return text
+
+
+def in_another_form(path: Path) -> str:
+    """The name of a task file beside `path`, which is not there; empty: there is none."""
+    return next((name for name in OTHER_FORMS if path.with_name(name).is_file()), "")
 
 
 def _sentences(document: TaskDocument, above: tuple[str | int, ...], error: ValidationError) -> list[str]:

@@ -15,6 +15,7 @@ from agentbatch.runs.store.database import load_info, reading
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.selection import NothingToDo
+from agentbatch.tasks.spec.task_file import in_another_form
 from agentbatch.tui.lines.launch import Earlier, Least, wrong_field
 from agentbatch.tui.lines.launch_words import value_of
 
@@ -67,6 +68,7 @@ class Findings:
     wrong: str = ""
     """The field that the problem is about; empty: none of the screen's."""
     no_task_file: bool = False
+    """Nor one in another form."""
     notes: tuple[str, ...] = ()
     """About settings that have no effect, or stand in for one that is missing."""
     done: str = ""
@@ -86,7 +88,8 @@ def check(place: Place, chosen: Mapping[str, str]) -> Findings:
         return Findings(done=str(nothing))
     except (UserError, OSError) as error:
         wrong, problem = wrong_field(str(error))
-        return Findings(problem=problem, wrong=wrong, no_task_file=not place.task_file.exists())
+        missing_file = not place.task_file.exists() and not in_another_form(place.task_file)
+        return Findings(problem=problem, wrong=wrong, no_task_file=missing_file)
     missing = frozenset(task.id for task in prepared.plan.tasks if not task.root.exists())
     return Findings(prepared, missing, notes=(*loaded.notes, *unread_variables(place.environ)))
 

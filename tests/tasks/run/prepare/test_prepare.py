@@ -221,3 +221,18 @@ def test_without_a_key_only_the_samples_can_be_played(
     plan = prepared(tmp_path, *tasks, environ={"OPENAI_API_KEY": key})
     assert (plan.unplayable == "") == played
     assert played or plan.unplayable.startswith("No key is set, and without one only the sample tasks run")
+
+
+@pytest.mark.parametrize(
+    ("task", "hidden"),
+    [
+        ({"dir": "w", "hidden_verify": "true"}, True),
+        ({"dir": "w", "verify": "true"}, False),
+        ({"dir": "", "hidden_verify": "true"}, False),  # it lies in the task's directory, and that is told
+    ],
+)
+def test_a_task_file_with_hidden_checks_is_hidden_itself(
+    tmp_path: Path, task: dict[str, Any], hidden: bool
+) -> None:
+    found = prepared(tmp_path, {"first_prompt": "x", **task}, environ={"OPENAI_API_KEY": "k"})
+    assert found.hidden_files == ((tmp_path / "task.json",) if hidden else ())

@@ -126,6 +126,12 @@ class PreparedRun:
         task_file = (self.folder / self.settings.tasks).resolve()
         return (*(self.folder / name for name in names), *self.env_files, task_file)
 
+    @property
+    def hidden_files(self) -> tuple[Path, ...]:
+        """The task file where it says what no model may see, and lies in no task's directory."""
+        hides = any(one.task.hidden_verify for one in self.plan.tasks) and not self._in_sight()
+        return ((self.folder / self.settings.tasks).resolve(),) if hides else ()
+
     @cached_property
     def exposed(self) -> list[str]:
         """Tasks whose directory holds `own_files`."""
