@@ -3,10 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.tasks.bakeoff.statistics import Interval, pass_at_k, wilson
+from agentbatch.tasks.bakeoff.statistics import (
+    Difference,
+    Interval,
+    Settling,
+    difference,
+    pass_at_k,
+    settling,
+    wilson,
+)
 from agentbatch.usage import Usage, sum_or_none, sum_usage
 
 OWN_ENDS = frozenset({"accepted", "max_iterations", "stalled", "blocked", "wall_clock", "budget"})
@@ -88,6 +98,23 @@ class ModelFigures:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two models at the tasks that both have tried."""
+
+    first: str
+    second: str
+    difference: Difference
+    """Of the first's rate and the second's."""
+    settling: Settling
+
+    @property
+    def ahead(self) -> tuple[str, str]:
+        """The one that solved more, as far as it was seen, and the other."""
+        names = (self.first, self.second)
+        return names if self.difference.value >= 0 else (self.second, self.first)
+
+
+@dataclass(frozen=True)
 class BakeOff:
     models: tuple[ModelFigures, ...]
     """As they were named."""
@@ -98,6 +125,21 @@ class BakeOff:
     """Tasks of which hidden checks say whether they are solved."""
     verified: int
     """Of the others, those with a `verify`."""
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every two, as they were named; without those that have no task in common yet."""
+        found = list(combinations(self.models, 2))
+        return tuple(pair for one, other in found if (pair := _pair(one, other, len(found))) is not None)
+
+
+def _pair(one: ModelFigures, other: ModelFigures, pairs: int) -> Pair | None:
+    tries, others = one.by_task(), other.by_task()
+    common = [task for task in tries if task in others]
+    if not common:
+        return None
+    first, second = [tries[task] for task in common], [others[task] for task in common]
+    return Pair(one.model, other.model, difference(first, second, pairs), settling(first, second, pairs))
 
 
 def bake_off(state: RunState) -> BakeOff | None:
