@@ -8,6 +8,8 @@ from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, 
 
 LEAST_NAME = 10
 """Cells of a model's name, however narrow the screen is."""
+SPARE = ("time", "iter", "tokens", "/solved", "cost")
+"""Columns that a narrow screen does without, the first one first."""
 NAME = 40
 """Cells of a name in a sentence."""
 MAX_PAIRS = 15
@@ -126,9 +128,12 @@ def _settling(pair: Pair) -> str:
 
 def _table(found: BakeOff, columns: int) -> list[str]:
     rows = cells(found)
-    widths = [max(width(row[place]) for row in rows) for place in range(len(rows[0]))]
-    fixed = sum(widths[1:]) + len(widths) - 1
-    widths[0] = max(LEAST_NAME, min(widths[0], columns - fixed))
+    for spare in SPARE:
+        if _least_width(rows) > columns:
+            place = rows[0].index(spare)
+            rows = [row[:place] + row[place + 1 :] for row in rows]
+    widths = _widths(rows)
+    widths[0] = max(LEAST_NAME, min(widths[0], columns - sum(widths[1:]) - len(widths) + 1))
     return [
         " ".join(
             pad(cell, wide, right=place > 0)
@@ -136,3 +141,11 @@ def _table(found: BakeOff, columns: int) -> list[str]:
         )
         for row in rows
     ]
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(width(row[place]) for row in rows) for place in range(len(rows[0]))]
+
+
+def _least_width(rows: Sequence[Sequence[str]]) -> int:
+    return LEAST_NAME + sum(_widths(rows)[1:]) + len(rows[0]) - 1

@@ -28,6 +28,8 @@ nothing of a model."""
 class Try:
     """One attempt that counts."""
 
+    attempt: str
+    """Its id."""
     task: str
     model: str
     solved: bool
@@ -181,6 +183,7 @@ def _counts(one: TaskState, *, hidden: bool) -> bool:
 def _try(one: TaskState, *, hidden: bool) -> Try:
     completed = one.status == "completed"
     return Try(
+        one.id,
         one.attempt_of,
         one.model,
         bool(one.hidden) if hidden else completed,

@@ -73,7 +73,9 @@ def pass_at_k(successes: int, trials: int, k: int) -> float:
     return 1.0 - math.comb(trials - successes, k) / math.comb(trials, k)
 
 
-def difference(first: Sequence[Tries], second: Sequence[Tries], pairs: int = 1) -> Difference:
+def difference(
+    first: Sequence[Tries], second: Sequence[Tries], pairs: int = 1, draws: int = DRAWS
+) -> Difference:
     """Of two models at the same tasks, in the same order, each tried at least once. `pairs`: that are compared, all of
     whose intervals together are to hold with LEVEL (Bonferroni).
 
@@ -84,7 +86,9 @@ def difference(first: Sequence[Tries], second: Sequence[Tries], pairs: int = 1) 
     level = 1 - (1 - LEVEL) / pairs
     differences = [fmean(one) - fmean(other) for one, other in zip(first, second, strict=True)]
     value = fmean(differences)
-    over_tasks = _bootstrap(differences, level, pairs)
+    over_tasks = _bootstrap(
+        differences, level, max(LEAST_DRAWS, min(draws, ROOM // (len(differences) * pairs)))
+    )
     (rate, ends), (other_rate, other_ends) = (_corrected(tries, level) for tries in (first, second))
     low = value - math.hypot(rate - ends.low, other_ends.high - other_rate)
     high = value + math.hypot(ends.high - rate, other_rate - other_ends.low)
@@ -99,9 +103,8 @@ def _corrected(tries: Sequence[Tries], level: float) -> tuple[float, Interval]:
     return rate, wilson(rate * count, count, level, corrected=True)
 
 
-def _bootstrap(differences: Sequence[float], level: float, pairs: int) -> Interval:
+def _bootstrap(differences: Sequence[float], level: float, draws: int) -> Interval:
     count = len(differences)
-    draws = max(LEAST_DRAWS, min(DRAWS, ROOM // (count * pairs)))
     chance = random.Random(SEED)
     means = sorted(sum(chance.choices(differences, k=count)) / count for _ in range(draws))
     place = int((1 - level) / 2 * draws)

@@ -10,6 +10,8 @@ from agentbatch.runs.state.bills import Bill, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.bakeoff.bakeoff import bake_off
+from agentbatch.tasks.bakeoff.document import bake_off_document
 
 
 def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: float) -> dict[str, Any]:
@@ -19,6 +21,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
     if info is None:
         raise ValueError("a run that has not started has no results")
     tasks = sorted(state.tasks.values(), key=lambda task: task.index)
+    compared = bake_off(state)
     total = len(tasks)
     completed = state.count("completed")
     return {
@@ -37,6 +40,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "totalTokenStats": token_document(state.bills),
             "cost": cost_document(state.bills),
             "costComparison": [row.document() for row in comparison],
+            **({"comparison": bake_off_document(compared)} if compared else {}),
             "errorCauses": _causes(tasks),
         },
         "run": {

@@ -2,10 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterator
 
 from agentbatch.runs.check_words import counted_checks
+from agentbatch.runs.events import attempt_number
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.tasks.bakeoff.bakeoff import BakeOff, bake_off
 from agentbatch.text import clip
 
 COLUMNS = (
@@ -14,6 +17,9 @@ COLUMNS = (
     "checks", "changed_files", "tampering", "missing", "error", "branch",
     "accepted_by",
 )  # fmt: skip
+
+OF_ATTEMPTS = (*COLUMNS, "model", "attempt", "hidden_verify", "solved")
+"""Of a comparison of models: a row an attempt. `solved` is empty of one that does not count."""
 
 MAX_CELLS = 2_000
 """Of a text. A spreadsheet takes 32,767 characters a cell, and nobody reads them."""
@@ -26,10 +32,30 @@ def export_csv(state: RunState, now: float) -> str:
     """Pure. What is unknown is an empty cell. `now`: for tasks that have not ended."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    if (compared := bake_off(state)) is not None:
+        writer.writerow(OF_ATTEMPTS)
+        writer.writerows(_attempt_rows(state, compared, now))
+        return out.getvalue()
     writer.writerow(COLUMNS)
     for task in sorted(state.tasks.values(), key=lambda task: task.index):
         writer.writerow(_row(task, now))
     return out.getvalue()
+
+
+def _attempt_rows(state: RunState, compared: BakeOff, now: float) -> Iterator[list[str]]:
+    solved = {one.attempt: one.solved for model in compared.models for one in model.tries}
+    for one in sorted(state.attempts.values(), key=lambda one: (one.index, attempt_number(one.id))):
+        yield [
+            *_row(one, now),
+            text_cell(one.model),
+            str(attempt_number(one.id)),
+            _yes(one.hidden),
+            _yes(solved.get(one.id)),
+        ]
+
+
+def _yes(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
 
 
 def _row(task: TaskState, now: float) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from agentbatch.display.reports.bakeoff_text import cells, remarks
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
@@ -15,6 +16,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
 from agentbatch.usage import Usage
@@ -41,6 +43,7 @@ def export_markdown(
     tasks = sorted(state.tasks.values(), key=lambda task: task.index)
     sections = (
         _head(state, tasks, now, title),
+        _bake_off(state),
         _task_table(tasks, now),
         _verdicts(tasks),
         _cost(state),
@@ -91,6 +94,16 @@ def _origin(info: RunStarted) -> Iterator[tuple[str, str]]:
 def _counts(state: RunState, total: int) -> str:
     shown = ", ".join(f"{number:,} {status}" for status, number in state.counts.items() if number)
     return f"{total:,}: {shown}" if shown else f"{total:,}"
+
+
+def _bake_off(state: RunState) -> list[str]:
+    found = bake_off(state)
+    if found is None:
+        return []
+    heads, *rows = cells(found)
+    lines = ["## Models", "", *_table(heads, heads[1:])]
+    lines += [_row(plain(row[0], 80), *row[1:]) for row in rows]
+    return [*lines, "", *(f"- {plain(text)}" for text in remarks(found))]
 
 
 def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:

@@ -36,7 +36,7 @@ def compared(state: RunState) -> Compared | None:
     ]
     words = "; ".join(
         f"{clip(one.model, 40)}: {one.solved:,} of {counted(len(one.tries), 'attempt')} solved, "
-        f"{percents(*one.interval)}"
+        f"{percents(one.interval)}"
         for one in found.models
     )
     return Compared(cells(found), remarks(found), plot, f"{words}.")
