@@ -129,9 +129,14 @@ def _named_by_file(
         found["sandbox"] = (sources["sandbox"], "none")
     for field in () if trusted else REACHING_OUT:
         if _in_file(sources.get(field, "")) and getattr(settings, field):
-            value = settings.notify_digest if field == "notify" else str(getattr(settings, field))
-            found[field] = (sources[field], value)
+            found[field] = (sources[field], _as_text(settings, field))
     return found
+
+
+def _as_text(settings: Settings, field: str) -> str:
+    if field == "notify":
+        return settings.notify_digest
+    return ",".join(settings.report) if field == "report" else str(getattr(settings, field))
 
 
 def unread_variables(environ: Mapping[str, str]) -> list[str]:

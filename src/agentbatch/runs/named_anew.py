@@ -4,6 +4,7 @@ sandbox, and what reaches out of the folder."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agentbatch.config.reports import wanted_report
 from agentbatch.errors import UserError
 from agentbatch.files import resolved
 from agentbatch.redaction import shown_url
@@ -14,6 +15,7 @@ from agentbatch.text import clip
 
 FLAGS: Mapping[str, str] = {
     "output": "--output FILE",
+    "report": "--report PATH",
     "local": "--local FILE",
     "ca_bundle": "--ca-bundle FILE",
     "apply": "--apply",
@@ -57,13 +59,17 @@ def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -
 def _refuse_reaching_out(
     base: Path, field: str, variable: str, value: str, infos: Sequence[RunStarted | None]
 ) -> None:
-    """A results file in the folder is none of these: a task that can write the env file can write that one, too."""
-    if field == "output" and resolved(base / value).is_relative_to(base.resolve()):
+    """What is written in the folder is none of these: a task that can write the env file can write that, too."""
+    places = [value] if field == "output" else []
+    if field == "report":
+        places = [wanted_report(one).place for one in value.split(",")]
+    if places and all(resolved(base / place).is_relative_to(base.resolve()) for place in places):
         return
     infos = [info for info in infos if info is not None and info.kind == "tasks"]
     if field == "notify":  # its digest; runs of earlier versions do not say it
         infos = [info for info in infos if info is not None and field in info.settings]
     before = [info.settings.get(field) for info in infos if info is not None]
+    before = [",".join(map(str, one)) if isinstance(one, list) else one for one in before]
     if before and value not in map(str, before):
         until_now = clip(str(before[0]), 200) if before[0] else "not set"
         what = f"is {clip(value, 200)}; until now it was {until_now}"
