@@ -161,6 +161,31 @@ async def test_time_alone_brings_tasks_under_a_filter() -> None:
         assert app.lines()[1].split()[2] == "task-1"
 
 
+async def test_attempts_stand_below_their_task_and_grow_older_with_it() -> None:
+    story = run_of(2)
+    for number in (1, 2):
+        name = e.attempt_id("task-0", number)
+        queued = e.TaskQueued(
+            task_id=name, index=0, dir="d", first_prompt="p", max_iterations=1, attempt_of="task-0"
+        )
+        story.at(0, queued)
+    story.start("task-0@2")
+    clock = [NOON]
+    app = TableApp(story.state, clock)
+    async with app.run_test(size=(80, 8)) as pilot:
+        await settled(pilot)
+        clock[0] += 5
+        app.table.tick(clock[0])
+        await pilot.pause()
+        assert [line[14:26].strip() for line in app.lines()[1:5]] == [
+            "task-0",
+            "attempt 1",
+            "attempt 2",
+            "task-1",
+        ]
+        assert ["0:05" in line for line in app.lines()[1:5]] == [True, False, True, False]
+
+
 async def test_tasks_that_come_up_get_lines() -> None:
     story = run_of(0)
     app = TableApp(story.state, [NOON])

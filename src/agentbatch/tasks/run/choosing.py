@@ -226,8 +226,8 @@ class Choosing:
         folder, task = self._context.store.folder, self._planned
         message = f"agentbatch: {task.id}\n\nRun {folder.run_id}, attempt {one.number}.\n\n{task.task.first_prompt}\n"
         patch = str(folder.task(one.planned.id) / PATCH)
-        # What was not seen may be more than its patch holds.
-        superseded = superseded and one.seen
+        # What a coder has done and nobody has seen may be more than its patch holds.
+        superseded = superseded and (one.seen or not one.state.iteration)
         completed = one.completed and not superseded
         one.left = True
         left = await one.place.leave(

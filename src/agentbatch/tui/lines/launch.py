@@ -121,6 +121,9 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
     """How much there is to do. `least` None: not known yet."""
     plan, settings = prepared.plan, prepared.settings
     parts = [counted(len(plan.tasks), "task")]
+    most = sum(len(task.attempts) or 1 for task in plan.tasks)
+    if most > len(plan.tasks):
+        parts[0] += f", up to {most:,} attempts"
     if plan.left_out:
         parts[0] += f" ({len(plan.left_out):,} left out)"
     if least is None:

@@ -50,6 +50,8 @@ def files_source(state: RunState, folder: RunFolder | None, task_id: str | None)
         if task.changed_files:
             return Kept(folder.task(task.id), task.finished_at or 0.0)
         return ChangesNote("It has ended, and nothing was changed in its directory.")
+    if state.attempts_of(task.id):
+        return ChangesNote("Each attempt at it works in a place of its own: see its row.")
     if not task.begun:
         return ChangesNote("This task has not begun.")
     if state.info is None or not state.info.task_file:

@@ -136,11 +136,13 @@ class RunScreen(LeavingRun):
         if any(isinstance(event, e.TaskQueued | e.RunStarted) for event in events):
             self._table.set_state(self.view.state, self.status_of)
         named = {task_id for event in events if (task_id := _task_of(event)) is not None}
+        # What changes of an attempt, changes its task.
+        named |= {one.attempt_of for name in named if (one := self.view.state.by_id.get(name)) is not None}
         self._table.update_tasks(named)
         self._draw_head()
         chosen = self._table.selected
         mine = [event for event in events if _task_of(event) == chosen]
-        if chosen is not None and mine:
+        if chosen is not None and (mine or (chosen in named and isinstance(self._pane, UsagePane))):
             self._changed(chosen, mine)
 
     def _changed(self, chosen: str, events: Sequence[e.Event]) -> None:

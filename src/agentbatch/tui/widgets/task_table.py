@@ -114,7 +114,7 @@ class TaskTable(ScrollView, can_focus=True):
             self._rearranged()
             return
         seen = [self._rows[row] for row in self._seen()]
-        self._repaint(name for name in seen if self._rows.status(self._rows.state.tasks[name]) in UNDER_WAY)
+        self._repaint(name for name in seen if self._rows.status(self._rows.state.by_id[name]) in UNDER_WAY)
 
     @property
     def selected(self) -> str | None:

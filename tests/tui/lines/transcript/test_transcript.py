@@ -303,3 +303,16 @@ async def test_a_damaged_database_is_told_of(tmp_path: Path) -> None:
     await talk.store.close()
     with pytest.raises(UserError, match="There is no run database"):
         TranscriptReading(tmp_path / "run.db", "t0").read_on(Transcript())
+
+
+async def test_the_choice_among_attempts(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.emit(e.CheckStarted(task_id="t0", kind="own", command="the checks of all its attempts"))
+    talk.emit(e.AttemptChosen(task_id="t0", attempt="t0@2", why="It was attempt 2."))
+    talk.end()
+    check, why, which, end = read(talk)
+    assert isinstance(check, Check)
+    assert (check.stage, check.failed) == ("done", False)
+    assert why == Note("It was attempt 2.")
+    assert which == Note("t0@2 was taken; its transcript is in its own row.")
+    assert isinstance(end, End)

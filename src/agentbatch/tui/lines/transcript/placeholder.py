@@ -5,7 +5,7 @@ import json
 from agentbatch.files import json_object
 from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
-from agentbatch.text import clip
+from agentbatch.text import clip, counted
 from agentbatch.tui.lines.transcript.blocks import Block, End, Judged, Note, Titled
 
 NO_TASK = "No task is chosen."
@@ -39,10 +39,14 @@ def _readable(evaluation: str) -> str:
     return evaluation if parsed is None else json.dumps(parsed, ensure_ascii=False, indent=2)
 
 
-def blocks_before_the_start(task: TaskState) -> list[Block]:
-    """A task that waits for its turn."""
+def blocks_before_the_start(task: TaskState, attempts: int = 0) -> list[Block]:
+    """A task that waits for its turn. `attempts`: how many there are at it, which stand below it."""
+    if attempts:
+        words = f"{counted(attempts, 'attempt')}, each in a row of its own below."
+        blocks: list[Block] = [Note(words)]
+        return [*blocks, Titled("Prompt", task.first_prompt)] if task.first_prompt else blocks
     waits = "It waits for its turn."
     if task.depends_on:
         waits = f"It waits for {', '.join(clip(name, 60) for name in task.depends_on[:10])}."
-    blocks: list[Block] = [Note(f"This task has not begun. {waits}")]
+    blocks = [Note(f"This task has not begun. {waits}")]
     return [*blocks, Titled("Prompt", task.first_prompt)] if task.first_prompt else blocks

@@ -89,6 +89,8 @@ class Transcript:
                 self._follow_up = event.follow_up if event.decision == "continue" else ""
             case e.TaskFinished():
                 self._finish(event)
+            case e.AttemptChosen():
+                self._choose(event)
             case e.ToolCalled() | e.ToolFinished() | e.CheckStarted() | e.CheckFinished():
                 self._work(event)
             case _:
@@ -161,6 +163,16 @@ class Transcript:
     def _begin(self, event: e.IterationStarted) -> None:
         self._add(Head(event.iteration, self._most, event.prompt, event.ts))
         self._prompt_due, self._follow_up = True, ""
+
+    def _choose(self, event: e.AttemptChosen) -> None:
+        """Its attempts have been tried in the checks of all: that is over."""
+        self.begun = True
+        place, self._open_check = self._open_check, None
+        if place is not None and isinstance(check := self.blocks[place], Check):
+            self._put(place, replace(check, stage="done", exit_code=0))
+        self._note(event.why)
+        if event.attempt:
+            self._note(f"{event.attempt} was taken; its transcript is in its own row.")
 
     def _finish(self, event: e.TaskFinished) -> None:
         self.begun = True

@@ -106,7 +106,9 @@ class TranscriptPane(BlockList):
             task = view.task(task_id)
             transcript = TranscriptView(
                 self._glyphs,
-                blocks_before_the_start(task) if task is not None else [Note(NO_TASK)],
+                blocks_before_the_start(task, len(view.state.attempts_of(task.id)))
+                if task is not None
+                else [Note(NO_TASK)],
                 TranscriptReading(folder.database, task_id),
                 str(folder.task(task_id) / TRANSCRIPT),
             )
