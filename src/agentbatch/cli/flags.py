@@ -61,7 +61,7 @@ def add_setting_flags(
             )
 
 
-REPEATABLE = frozenset({"header", "notify", "report"})
+REPEATABLE = frozenset({"alert", "header", "notify", "report"})
 """Settings whose flag may be given several times."""
 
 

@@ -26,7 +26,17 @@ GROUPS: Mapping[str, str] = {
 }
 
 ONCE = frozenset(
-    {"resume", "retry_failed", "force", "daemon", "dry_run", "notify", "header", "trust_changes"}
+    {
+        "resume",
+        "retry_failed",
+        "force",
+        "daemon",
+        "dry_run",
+        "notify",
+        "header",
+        "trust_changes",
+        "metrics_port",
+    }
 )
 """Settings of one session, not of the batch. `notify` and `header` have secrets besides: they are not
 stored."""
@@ -139,6 +149,7 @@ SHARED: Mapping[str, Shared] = {
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),
     "notify": Shared("output", "notify this apprise URL of the end and of the first failure; again for more"),
+    "alert": Shared("output"),
     "metrics_port": Shared("output"),
     "trust_changes": Shared("output", "send a key of the environment to an endpoint that .env names anew"),
     "prices": Shared("output"),

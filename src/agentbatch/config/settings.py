@@ -12,6 +12,7 @@ from agentbatch.config.headers import Header, has_key, merged, read_header, secr
 from agentbatch.config.option import Option, option
 from agentbatch.config.values import (
     Addresses,
+    Alerts,
     Amount,
     CoderModels,
     DisplayName,
@@ -200,6 +201,9 @@ class Settings(BaseModel):
         description="notify this apprise URL at the first failure and at the end; several: separated by spaces",
     )
 
+    alert: Annotated[Alerts, option("--alert", "AGENTBATCH_ALERTS", "EXPR", "output")] = Field(
+        (), description="warn, and notify, when this comes about: 'failure_rate > 0.1'; again for more"
+    )
     metrics_port: Annotated[
         int | None, option("--metrics-port", "AGENTBATCH_METRICS_PORT", "N", "output")
     ] = Field(None, ge=0, le=65_535, description="show metrics to Prometheus on this port; 0: a free one")

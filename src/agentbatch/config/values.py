@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from agentbatch.config.alerts import read_alert
 from agentbatch.config.headers import read_header, split_headers
 from agentbatch.config.reports import read_share, wanted_report
 from agentbatch.redaction import MASK
@@ -144,6 +145,15 @@ def _check_reports(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _check_alerts(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            read_alert(text)
+        except ValueError as error:
+            raise ValueError(f"{clip(text, 60)!r} {error}") from None
+    return value
+
+
 Models = Annotated[tuple[str, ...], BeforeValidator(_split(","))]
 """`A,B`."""
 
@@ -166,6 +176,9 @@ MaxFailures = Annotated[str, AfterValidator(_check_failures)]
 
 Reports = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_reports)]
 """Each as `wanted_report` reads it."""
+
+Alerts = Annotated[tuple[str, ...], BeforeValidator(_split(";")), AfterValidator(_check_alerts)]
+"""Each as `read_alert` reads it."""
 
 Share = Annotated[float, Field(ge=0, le=100), BeforeValidator(lambda value: read_share(str(value)))]
 """Percent; as text like `90%`."""

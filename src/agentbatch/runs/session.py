@@ -14,12 +14,14 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from agentbatch import __version__
+from agentbatch.config.alerts import read_alert
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.control.control import Controllable, serve_commands
 from agentbatch.runs.folder import RunFolder, create_run_folder, one_at_a_time, refuse_overlap
 from agentbatch.runs.garbage import gc_seldom
+from agentbatch.runs.services.alerts import AlertWatch
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
@@ -100,6 +102,7 @@ async def open_session(
     roots: Collection[Path] = (),
     listeners: Sequence[Listener] = (),
     notify: Sequence[SecretStr] = (),
+    alerts: Sequence[str] = (),
     environ: Mapping[str, str] = MappingProxyType({}),
     metrics_port: int | None = None,
     results: Path,
@@ -129,6 +132,8 @@ async def open_session(
                 await telemetry.start(port)
             store.listen(telemetry)
             stack.push_async_callback(telemetry.finish)
+        if alerts:
+            store.listen(AlertWatch([read_alert(text) for text in alerts], store, notifier))
         before = store.state.info
         was_killed = before is not None and store.state.finished is None
         yield RunSession(store, before, was_killed, notifier, telemetry)

@@ -115,7 +115,7 @@ async def test_a_collector_and_prometheus_get_the_run(tmp_path: Path, collector:
 )
 async def test_a_collector_that_refuses_is_told_once(tmp_path: Path, collector: Collector, told: str) -> None:
     store, _ = await play(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
-    assert store.state.notices == [told, "Telemetry: 8 spans and measures dropped."]
+    assert store.state.notices == [told, "Telemetry: 8 spans and values dropped."]
 
 
 @pytest.mark.parametrize("collector", [None], indirect=True)

@@ -42,7 +42,9 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.text import clip
 
-RESUME_TAKES = frozenset({"resume", "retry_failed", "daemon", "env_file", "display", "notify", "header"})
+RESUME_TAKES = frozenset(
+    {"resume", "retry_failed", "daemon", "env_file", "display", "notify", "alert", "metrics_port", "header"}
+)
 """Flags of `agentbatch resume` that mean something for a batch of plain requests."""
 
 

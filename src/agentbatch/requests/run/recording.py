@@ -6,8 +6,10 @@ from collections.abc import Callable
 from agentbatch.requests.journal.reading import Spent
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
+from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
+from agentbatch.runs.telemetry.requests import Ended
 from agentbatch.usage import Usage, sum_or_none
 
 REPORT_EVERY = 1.0
@@ -75,3 +77,20 @@ class Recording:
         )
         self._store.emit(event)
         return event
+
+
+def as_ended(result: BatchResult) -> Ended:
+    """For telemetry."""
+    error = result.error
+    return Ended(
+        result.id,
+        result.url,
+        result.usage,
+        result.cost,
+        result.attempts,
+        result.refused,
+        result.latency,
+        result.status_code,
+        (error.kind or error.code) if error is not None else "",
+        result.text if error is None else "",
+    )

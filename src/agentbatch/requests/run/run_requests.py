@@ -22,7 +22,7 @@ from agentbatch.requests.run.engine import RequestsEngine
 from agentbatch.requests.run.failures import FailureWatch
 from agentbatch.requests.run.journal_sync import finish_output, sync_journal
 from agentbatch.requests.run.prepare import PreparedRequests
-from agentbatch.requests.run.recording import Recording
+from agentbatch.requests.run.recording import Recording, as_ended
 from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
@@ -96,6 +96,7 @@ async def run_requests(
                 redact,
                 listeners=callbacks.listeners,
                 notify=prepared.settings.notify,
+                alerts=prepared.settings.alert,
                 environ=prepared.environ,
                 metrics_port=prepared.settings.metrics_port,
                 results=prepared.output,
@@ -174,6 +175,8 @@ async def _run(
             async for result in results:
                 output.add(result.line())
                 recording.ended(ok=result.ok)
+                if session.telemetry is not None and not result.cached:
+                    session.telemetry.request_ended(as_ended(result))
                 if result.error is not None:
                     session.notifier.first_failure(
                         partial(request_failure_message, store.state, result.id, result.status_code)

@@ -53,6 +53,17 @@ def asleep_message(state: RunState, quota: QuotaUsedUp) -> Message:
     return _message(f"agentbatch: asleep until {when}", lines, "warning")
 
 
+def alert_message(state: RunState, alert: str, figures: str, now: float) -> Message:
+    """Something that the user wants to know of has come about. `figures`: the values that say so."""
+    lines = [
+        f"Run {_run(state)}: {_quiet(alert)}, since {figures}.",
+        *([_counts(state)] if kind_of(state.info).has_tasks else []),
+        *_figures(state, now),
+        f"Look with: agentbatch status {_run(state)}",
+    ]
+    return _message(f"agentbatch: {_quiet(alert)}", lines, "warning")
+
+
 def end_message(state: RunState, results_file: Path, now: float) -> Message:
     """A run is over. `results_file`: of plain requests the file with the answers; `now`: epoch seconds."""
     words = _tasks_end if kind_of(state.info).has_tasks else _requests_end

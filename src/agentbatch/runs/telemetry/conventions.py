@@ -8,8 +8,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from agentbatch.runs import events as e
 from agentbatch.runs.telemetry.span import Value
+from agentbatch.usage import Usage
 
 OTHER = "_OTHER"
 """The conventions' word for what has no name of its own."""
@@ -91,8 +91,7 @@ def error_type(kind: str, status: int | None, sentence: str) -> str:
     return (kind or OTHER) if sentence else ""
 
 
-def usage_attributes(event: e.ModelCallFinished) -> dict[str, Value]:
-    usage = event.usage
+def usage_attributes(usage: Usage) -> dict[str, Value]:
     counts = {
         "gen_ai.usage.input_tokens": usage.input,
         "gen_ai.usage.output_tokens": usage.output,

@@ -49,8 +49,6 @@ def of_span(span: Span) -> Iterator[Measure]:
         yield Measure("agentbatch.cost", cost, without_error)
     outcome = "failed" if span.error else "answered"
     yield Measure("agentbatch.calls", 1, {**without_error, "agentbatch.outcome": outcome})
-    if span.error == "429":
-        yield Measure("agentbatch.call.refusals", 1, without_error)
 
 
 def of_event(event: e.Event, state: RunState) -> Iterator[Measure]:
@@ -61,6 +59,8 @@ def of_event(event: e.Event, state: RunState) -> Iterator[Measure]:
             yield Measure("agentbatch.call.retries", 1, {**role, "error.type": error})
             if event.status == 429:
                 yield Measure("agentbatch.call.refusals", 1, role)
+        case e.ModelCallFinished(status=429):
+            yield Measure("agentbatch.call.refusals", 1, {"gen_ai.agent.name": event.role})
         case e.TaskFinished():
             task = state.by_id[event.task_id]
             ended: dict[str, Value] = {
@@ -73,11 +73,14 @@ def of_event(event: e.Event, state: RunState) -> Iterator[Measure]:
             label = "accepted" if event.accepted else "refused"
             decided: dict[str, Value] = {"agentbatch.evaluation.decided_by": event.decided_by}
             yield Measure("agentbatch.evaluations", 1, {**decided, "gen_ai.evaluation.score.label": label})
-        case e.RequestsProgressed():
-            left = event.total - event.ok - event.failed - event.in_flight
-            numbers = {"answered": event.ok, "failed": event.failed, "in_flight": event.in_flight}
-            for status, number in {**numbers, "waiting": max(0, left)}.items():
-                yield Measure("agentbatch.requests", number, {"agentbatch.request.status": status})
-    if isinstance(event, e.TaskStarted | e.TaskResumed | e.TaskFinished | e.TaskRequeued | e.RunStarted):
-        for status, number in state.counts.items():
-            yield Measure("agentbatch.tasks", number, {"agentbatch.task.status": status})
+
+
+def of_state(state: RunState) -> Iterator[Measure]:
+    """How far the run is."""
+    for status, number in state.counts.items():
+        yield Measure("agentbatch.tasks", number, {"agentbatch.task.status": status})
+    if (known := state.requests) is not None:
+        left = known.total - known.ok - known.failed - known.in_flight
+        numbers = {"answered": known.ok, "failed": known.failed, "in_flight": known.in_flight}
+        for status, number in {**numbers, "waiting": max(0, left)}.items():
+            yield Measure("agentbatch.requests", number, {"agentbatch.request.status": status})

@@ -4,7 +4,7 @@ Run as a file. Lines of JSON on stdin, the first of them says what is wanted; th
 that its engine was killed. Nothing of agentbatch is imported.
 
 {"version": V, "traces": BOOL, "metrics": BOOL, "listen": FD, "instruments": {NAME: {...}}}
-{"spans": [...], "measures": [[NAME, VALUE, {...}], ...]}
+{"spans": [...], "measures": [[NAME, [VALUE, ...], {...}], ...]}
 on stdout: {"problem": SENTENCE}, {"lost": N}
 """
 
@@ -44,6 +44,9 @@ LONGEST_REPLY = 100_000
 
 WITHIN = 4.0
 """Seconds that the end takes at most."""
+
+WITHIN_REFUSED = 1.0
+"""The same, where the collector has not taken what came before."""
 
 
 def tell(**fields: Any) -> None:
@@ -169,8 +172,9 @@ class Meter:
         meter = self._provider.get_meter("agentbatch", wanted["version"])
         self._instruments = {name: _take_by(meter, name, one) for name, one in wanted["instruments"].items()}
 
-    def take(self, name: str, value: float, attributes: dict[str, Any]) -> None:
-        self._instruments[name](value, attributes)
+    def take(self, name: str, values: list[float], attributes: dict[str, Any]) -> None:
+        for value in values:
+            self._instruments[name](value, attributes)
 
     def end(self) -> None:
         self._provider.shutdown(WITHIN * 1000)
@@ -238,7 +242,7 @@ def main() -> None:
     ends = [threading.Thread(target=one.end, daemon=True) for one in (meter, tracer) if one is not None]
     for thread in ends:
         thread.start()
-    until = time.monotonic() + WITHIN
+    until = time.monotonic() + (WITHIN if not told else WITHIN_REFUSED)
     for thread in ends:
         thread.join(max(0.0, until - time.monotonic()))
     if tracer is not None and tracer.lost:

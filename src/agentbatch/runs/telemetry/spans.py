@@ -308,7 +308,7 @@ class Tracing:
             return []
         _, call = steps.calls.pop(same[0])
         error = "" if not event.error else names.error_type(event.kind, event.status, event.error)
-        call.attributes |= names.usage_attributes(event)
+        call.attributes |= names.usage_attributes(event.usage)
         if event.finish_reason:
             call.attributes["gen_ai.response.finish_reasons"] = [event.finish_reason]
         if event.cost is not None:

@@ -23,6 +23,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.runs.telemetry import measures
 from agentbatch.runs.telemetry.asked import Asked, child_environment, telemetry_secrets
 from agentbatch.runs.telemetry.conventions import INSTRUMENTS
+from agentbatch.runs.telemetry.requests import Ended, of_request, request_span
 from agentbatch.runs.telemetry.span import Measure, Span, document
 from agentbatch.runs.telemetry.spans import Tracing
 from agentbatch.text import clip, counted
@@ -33,8 +34,8 @@ SEND_EVERY = 0.25
 MOST_BUFFERED = 8_000_000
 """Bytes that wait for the process; more is dropped."""
 
-MOST_HELD = 5_000
-"""Spans and measures between two sendings."""
+MOST_HELD = 20_000
+"""Spans and values between two sendings."""
 
 WITHIN = 5.0
 """Seconds that the end of a run waits for the last of it."""
@@ -54,7 +55,10 @@ class Telemetry:
         self._within = within
         self._tracing = Tracing(content=asked.content)
         self._spans: list[Span] = []
-        self._measures: list[Measure] = []
+        self._measures: dict[tuple[Any, ...], list[float]] = {}
+        """Values by instrument and attributes; of a counter one, their sum."""
+        self._held = 0
+        """Spans and values since the last sending."""
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -99,14 +103,22 @@ class Telemetry:
     def take(self, spans: Iterable[Span], more: Iterable[Measure] = ()) -> None:
         """Send them soon, with what they are measured by."""
         for span in spans:
-            if self._asked.traces:
-                self._hold(self._spans, span)
             for measure in measures.of_span(span):
-                self._hold(self._measures, measure)
+                self._add(measure)
+            if self._asked.traces and self._room():
+                self._spans.append(span)
         for measure in more:
-            self._hold(self._measures, measure)
+            self._add(measure)
         if self._timer is None and (self._spans or self._measures):
             self._timer = asyncio.get_running_loop().call_later(SEND_EVERY, self._send)
+
+    def request_ended(self, ended: Ended) -> None:
+        """A plain request has its outcome: no event of the run."""
+        info = self._store.state.info
+        if info is not None:
+            now = self._store.clock()
+            span = request_span(self._tracing, info, ended, now, content=self._asked.content)
+            self.take([span], of_request(ended))
 
     async def finish(self) -> None:
         """Send what is left and wait for it, for as long as the time limit allows; then tell what was lost."""
@@ -130,9 +142,7 @@ class Telemetry:
             if self._listening is not None:
                 self._listening.cancel()
         if self._dropped:
-            self._say(
-                f"Telemetry: {counted(self._dropped, 'span or measure', 'spans and measures')} dropped."
-            )
+            self._say(f"Telemetry: {counted(self._dropped, 'span or value', 'spans and values')} dropped.")
 
     def _hello(self, kept: tuple[int, ...]) -> dict[str, Any]:
         return {
@@ -143,22 +153,31 @@ class Telemetry:
             "instruments": {name: one._asdict() for name, one in INSTRUMENTS.items()},
         }
 
-    def _hold(self, held: list[Any], one: Span | Measure) -> None:
-        if len(held) < MOST_HELD:
-            held.append(one)
-        else:
-            self._dropped += 1
+    def _room(self) -> bool:
+        """For one more; where there is none, it is lost."""
+        full = self._held >= MOST_HELD
+        self._held += not full
+        self._dropped += full
+        return not full
+
+    def _add(self, measure: Measure) -> None:
+        values = self._measures.setdefault((measure.name, *measure.attributes.items()), [])
+        if INSTRUMENTS[measure.name].kind == "counter":
+            values[:] = [sum(values) + measure.value]
+        elif self._room():
+            values.append(measure.value)
 
     def _send(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         spans, self._spans = self._spans, []
-        found, self._measures = self._measures, []
+        found, self._measures = self._measures, {}
+        self._held = 0
         if spans or found:
-            self._write(
-                [{"spans": [document(span) for span in spans], "measures": found}], len(spans) + len(found)
-            )
+            now = [(one.name, [one.value], one.attributes) for one in measures.of_state(self._store.state)]
+            then = [(name, values, dict(attributes)) for (name, *attributes), values in found.items()]
+            self._write([{"spans": [document(span) for span in spans], "measures": then + now}], len(spans))
 
     def _write(self, lines: list[dict[str, Any]], number: int = 0) -> None:
         process = self._process

@@ -83,6 +83,7 @@ async def run_batch(
                 ],
                 listeners=listeners,
                 notify=prepared.settings.notify,
+                alerts=prepared.settings.alert,
                 environ=prepared.environ,
                 metrics_port=prepared.settings.metrics_port,
                 results=prepared.results_file,
