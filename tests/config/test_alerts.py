@@ -57,7 +57,7 @@ def test_comparisons(text: str, holds: bool) -> None:
         ("failed > and", "has 'and' where a figure or a number should be"),
         ("", "is not whole"),
         ("(" * 300, "must be at most 200 characters"),
-        ("(" * 190, "is not whole"),
+        ("(" * 190, "has more than 20 parentheses within each other"),
         ("failed > 1e9", "has 'e9' where `and`, `or` or its end should be"),
     ],
 )

@@ -38,6 +38,9 @@ FIGURES: Mapping[str, str] = {
 LONGEST = 200
 """Characters."""
 
+DEEPEST = 20
+"""Parentheses within parentheses."""
+
 Figures = Mapping[str, float | None]
 """Values by name; None: unknown."""
 
@@ -95,6 +98,7 @@ class _Reader:
         self._words: Iterator[re.Match[str]] = _WORDS.finditer(text.rstrip())
         self.figures: dict[str, None] = {}
         self.word = ""
+        self._depth = 0
         self._match: re.Match[str] | None = None
         self._next()
 
@@ -141,9 +145,13 @@ class _Reader:
     def _atom(self) -> _Value:
         match = self._match
         if self.took("("):
+            self._depth += 1
+            if self._depth > DEEPEST:
+                raise ValueError(f"has more than {DEEPEST} parentheses within each other")
             inner = self._sum()
             if not self.took(")"):
                 raise ValueError("has a ( without its )")
+            self._depth -= 1
             return inner
         if match is not None and match[1]:
             self._next()
