@@ -293,6 +293,10 @@ class ModelCallFinished(TaskEvent):
     """US dollars; None when the price is unknown (shown as –, never as $0)."""
     cost_input: float | None = None
     cost_output: float | None = None
+    stronger: str = ""
+    """The model that may take over from this one later in the task; empty: none will."""
+    stronger_cost: float | None = None
+    """What the same tokens would have cost there."""
     latency: float
     attempts: int
     finish_reason: str = ""

@@ -2,6 +2,7 @@
 session."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -189,6 +190,45 @@ async def test_the_window_is_that_of_the_new_model_and_short_replies_stay_short(
         coder = a_coder(parts, task, limited)
         coder.strengthen(3)
         assert coder.agent.context_window == 9000
+
+
+async def test_what_a_draft_would_have_cost_on_the_model_that_may_take_over(tmp_path: Path) -> None:
+    """The last model that the task has iterations for, at the prices of this endpoint; nothing once it is there."""
+    steps = (Escalation(after=1, coder_model="gpt-5"), Escalation(after=9, coder_model="gpt-5-pro"))
+    async with the_parts(tmp_path) as (parts, _):
+        priced = replace(parts.coder_model, model="gpt-5-mini", pricing_url="https://api.openai.com/v1")
+        task = replace(planned(tmp_path, escalate=steps), max_iterations=9)
+        coder = a_coder(replace(parts, coder_model=priced), task)
+        coder.agent.add_user_message(PROMPT)
+        for iteration in (1, 2):
+            coder.strengthen(iteration)
+            await coder.agent.complete()
+        draft, finish = parts.store.state.tasks["t"].bills
+        assert finish.drafted is None
+        assert draft.drafted is not None
+        assert (draft.drafted.models, draft.drafted.usage) == (("gpt-5",), draft.usage)
+        assert draft.cost is not None
+        assert draft.drafted.stronger_cost == pytest.approx(draft.cost * 5)
+
+
+@pytest.mark.parametrize(
+    ("only_model", "others", "asked", "named"),
+    [
+        (False, None, "x", "x"),
+        (False, None, None, "own"),
+        (True, None, "x", "own"),
+        (False, "own-[0-9]+", "x", "own"),
+        (False, "own-[0-9]+", "own-7", "own-7"),
+        (False, "own-[0-9]+", None, "own"),
+    ],
+)
+async def test_what_is_called_where_a_model_is_asked_for(
+    tmp_path: Path, only_model: bool, others: str | None, asked: str | None, named: str
+) -> None:
+    async with the_parts(tmp_path) as (parts, _):
+        pattern = re.compile(others) if others is not None else None
+        config = replace(parts.coder_model, model="own", only_model=only_model, others=pattern)
+        assert config.named(asked) == named
 
 
 async def test_an_endpoint_with_one_model_has_nothing_to_escalate_to(tmp_path: Path) -> None:

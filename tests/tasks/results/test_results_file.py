@@ -66,6 +66,28 @@ def test_the_tokens_of_two_models_of_one_role_stay_apart() -> None:
     )
 
 
+def test_what_was_drafted_comes_back_and_is_summed_up() -> None:
+    run = a_finished_run()
+    draft = e.ModelCallFinished(
+        task_id="csv",
+        role="coder",
+        model="m-coder",
+        usage=Usage(input=100, output=10, calls=1),
+        cost=0.25,
+        stronger="m-big",
+        stronger_cost=2.25,
+        latency=1.0,
+        attempts=1,
+    )
+    run.apply(draft)
+    document = results_document(run, [], NOON)
+    assert state_of(document).tasks["csv"].bills == run.tasks["csv"].bills
+    escalation = document["summary"]["escalation"]
+    assert (escalation["tasks"], escalation["takenOver"], escalation["completedBefore"]) == (1, 1, 0)
+    assert (escalation["drafted"]["saved"], escalation["drafted"]["totalTokens"]) == (2.0, 110)
+    assert results_document(a_finished_run(), [], NOON)["summary"]["escalation"] is None
+
+
 def test_a_file_of_version_0_1_has_tokens_by_role() -> None:
     document = results_document(a_finished_run(), [], NOON + 100)
     for entry in document["results"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.bills import Bill, Drafted
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import width
@@ -79,6 +79,25 @@ def test_it_fits_and_does_no_harm(columns: int) -> None:
             for line in lines
         )
     assert all(line.text.isascii() for line in usage_lines(Spent((CODER, JUDGE), 5), columns, PLAIN))
+
+
+def test_what_was_drafted_stands_below_it() -> None:
+    drafted = Drafted(
+        models=("名\x1b[2J" * 90,), usage=Usage(input=100, calls=1), cost=0.5, stronger_cost=2.0
+    )
+    state = a_finished_run()
+    (first, *others) = state.tasks["csv"].bills
+    state.put(
+        state.tasks["csv"].model_copy(
+            update={"bills": (first.model_copy(update={"drafted": drafted}), *others)}
+        )
+    )
+    state.bills = state.tasks["csv"].bills
+    for spent in (spent_by_run(state, True), spent_by_task(state, "csv", True)):
+        told = [line.text for line in usage_lines(spent, 78, PLAIN)][-2:]
+        assert "did not take over" in told[0]
+        assert told[1].endswith(": ~$1.50 saved")
+        assert all(line.isprintable() and not set("≈…") & set(line) for line in told), told
 
 
 def test_nothing_spent_and_a_file_that_tells_little() -> None:

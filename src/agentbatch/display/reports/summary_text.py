@@ -6,6 +6,7 @@ from agentbatch.display.reports.bakeoff_text import render_bake_off
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Cause, Summary, group_causes
+from agentbatch.display.reports.tiering_words import tiering_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
@@ -14,6 +15,7 @@ from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.bills import total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.results.to_state import has_roles
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
@@ -44,6 +46,10 @@ def render_text(summary: Summary, width: int) -> list[str]:
                 for text in dict.fromkeys(state.notices)
                 for part in fold(f"  - {clip(text, 1_000)}", width, 4)
             ],
+        ),
+        _titled(
+            "Escalation",
+            [part for text in tiering_words(tiering(tasks)) for part in fold(f"  {text}", width, 4)],
         ),
         _titled(
             "What these tokens would cost elsewhere",

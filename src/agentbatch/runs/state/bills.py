@@ -7,7 +7,26 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.runs import events as e
-from agentbatch.usage import Usage, sum_or_none, sum_usage
+from agentbatch.usage import Usage, less, sum_or_none, sum_usage
+
+
+class Drafted(BaseModel):
+    """Calls of a coder from which a stronger model may take over later in the task."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: tuple[str, ...]
+    """The stronger ones, by name."""
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None as soon as one call's price is unknown."""
+    stronger_cost: float | None = 0.0
+    """What the same tokens would have cost on the stronger model."""
+
+    @property
+    def saved(self) -> float | None:
+        """US dollars, below 0 where the stronger model would have been cheaper; None: a price is unknown."""
+        return less(self.stronger_cost, self.cost)
 
 
 class Bill(BaseModel):
@@ -22,6 +41,8 @@ class Bill(BaseModel):
     """US dollars; None as soon as one call's price is unknown."""
     cost_input: float | None = 0.0
     cost_output: float | None = 0.0
+    drafted: Drafted | None = None
+    """The part of it that a stronger model would have been asked for, had it begun the task."""
 
 
 def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:
@@ -52,7 +73,13 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
     """The bills with one more call on the line of its role and model."""
     if event.usage.calls == 0:
         return bills
-    return merge_bills((bills, (Bill.model_validate(event, from_attributes=True),)))
+    bill = Bill.model_validate(event, from_attributes=True)
+    if event.stronger:
+        drafted = Drafted(
+            models=(event.stronger,), usage=event.usage, cost=event.cost, stronger_cost=event.stronger_cost
+        )
+        bill = bill.model_copy(update={"drafted": drafted})
+    return merge_bills((bills, (bill,)))
 
 
 def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
@@ -76,4 +103,18 @@ def _merged(bills: Sequence[Bill]) -> Bill:
         cost=costs.total,
         cost_input=costs.input,
         cost_output=costs.output,
+        drafted=merge_drafted(bill.drafted for bill in bills if bill.drafted is not None),
+    )
+
+
+def merge_drafted(parts: Iterable[Drafted]) -> Drafted | None:
+    """All of them together; None: there are none."""
+    every = list(parts)
+    if len(every) < 2:
+        return every[0] if every else None
+    return Drafted(
+        models=tuple(sorted({model for part in every for model in part.models})),
+        usage=sum_usage(part.usage for part in every),
+        cost=sum_or_none(part.cost for part in every),
+        stronger_cost=sum_or_none(part.stronger_cost for part in every),
     )

@@ -48,6 +48,8 @@ class RoleModel:
     """None: nothing limits what is spent."""
     own_choice: bool = False
     """The task names this model itself: that there is none is its own fault."""
+    stronger: str = ""
+    """The model that may take over from this one later in the task; empty: none will."""
     gate: Callable[[QuotaGate], Awaitable[None]] | None = None
     """Passed before each call: what holds a paused task, and one whose endpoint's quota is used up."""
 
@@ -177,10 +179,12 @@ class RoleModel:
         price = self._price(usage)
         return None if price is None else price.total
 
-    def _price(self, usage: Usage) -> Cost | None:
+    def _price(self, usage: Usage, model: str = "") -> Cost | None:
         if self.pricing_url is None:
             return None
-        return self.prices.price(self.client.model, usage, datetime.now(UTC), base_url=self.pricing_url)
+        return self.prices.price(
+            model or self.client.model, usage, datetime.now(UTC), base_url=self.pricing_url
+        )
 
     def _finished(
         self,
@@ -196,6 +200,7 @@ class RoleModel:
     ) -> None:
         usage = usage or Usage()
         price = self._price(usage)
+        there = self._price(usage, self.stronger) if self.stronger else None
         self.emit(
             e.ModelCallFinished(
                 task_id=self.task_id,
@@ -206,6 +211,8 @@ class RoleModel:
                 cost=price.total if price else None,
                 cost_input=price.input if price else None,
                 cost_output=price.output if price else None,
+                stronger=self.stronger,
+                stronger_cost=there.total if there else None,
                 latency=latency,
                 attempts=attempts,
                 finish_reason=finish_reason,

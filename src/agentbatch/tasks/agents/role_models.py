@@ -1,5 +1,6 @@
 """What coders and evaluators are made of: each role's endpoint and definition, and the models of one task."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,13 @@ class RoleModelConfig:
     """Tokens of the server's context, where it is known."""
     only_model: bool = False
     """The endpoint has this one model: a task's own choice is ignored."""
+    others: re.Pattern[str] | None = None
+    """The names of what it has beside that; None: any."""
+
+    def named(self, name: str | None) -> str:
+        """The model that is called where a task asks for `name`, if it does."""
+        strange = name is not None and self.others is not None and self.others.fullmatch(name) is None
+        return self.model if self.only_model or strange else name or self.model
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,12 @@ class RoleModels:
         special = (planned.attempt if config.role == "coder" else None) or AttemptSpec()
         client = ModelClient(
             config.endpoint,
-            config.model if config.only_model else name or config.model,
+            config.named(name),
             temperature=_first(temperature, special.temperature, parameters.temperature),
             seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
         )
+        strongest = config.named(planned.strongest(config.model)) if config.role == "coder" else client.model
         return RoleModel(
             client,
             config.role,
@@ -81,6 +90,7 @@ class RoleModels:
             config.pricing_url,
             budget=self._budget(planned),
             own_choice=client.model != config.model,
+            stronger="" if strongest == client.model else strongest,
             gate=None if self.gate is None else partial(self.gate, planned.id),
         )
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import tallies
-from agentbatch.runs.state.bills import Bill, total_cost, total_usage
+from agentbatch.runs.state.bills import Bill, Drafted, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.bakeoff.document import bake_off_document
 
@@ -39,6 +40,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "durationSeconds": round(state.seconds(now), 3),
             "totalTokenStats": token_document(state.bills),
             "cost": cost_document(state.bills),
+            "escalation": _escalation(tasks),
             "costComparison": [row.document() for row in comparison],
             **({"comparison": bake_off_document(compared)} if compared else {}),
             "errorCauses": _causes(tasks),
@@ -157,9 +159,35 @@ def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
                 "output": bill.cost_output,
                 "total": bill.cost,
                 **bill.usage.document(),
+                **({"drafted": _drafted(bill.drafted)} if bill.drafted is not None else {}),
             }
             for bill in bills
         ],
+    }
+
+
+def _escalation(tasks: Sequence[TaskState]) -> dict[str, Any] | None:
+    """None: no task had a stronger model to come."""
+    found = tiering(tasks)
+    if found is None:
+        return None
+    return {
+        "tasks": found.tasks,
+        "completedBefore": found.spared,
+        "takenOver": found.taken_over,
+        "drafted": _drafted(found.drafts),
+        "draftedOfCompletedBefore": found.spared_drafts and _drafted(found.spared_drafts),
+    }
+
+
+def _drafted(drafted: Drafted) -> dict[str, Any]:
+    """`strongerCost` and `saved` are estimates: another model needs other tokens."""
+    return {
+        "models": list(drafted.models),
+        "cost": drafted.cost,
+        "strongerCost": drafted.stronger_cost,
+        "saved": drafted.saved,
+        **drafted.usage.document(),
     }
 
 

@@ -62,6 +62,12 @@ class TokenStats(Tokens):
     by_role: dict[Role, Tokens] = {}
 
 
+class DraftedShape(Tokens):
+    models: list[str] = []
+    cost: Amount | None = None
+    stronger_cost: Amount | None = None
+
+
 class CostLine(Tokens):
     """What one role spent on one model. Files of agentbatch 0.1 have no tokens here."""
 
@@ -71,6 +77,7 @@ class CostLine(Tokens):
     output: Amount | None = None
     total: Amount | None = None
     prompt_tokens: Count | None = None  # type: ignore[assignment]
+    drafted: DraftedShape | None = None
 
 
 class Cost(Part):

@@ -7,10 +7,18 @@ from pydantic import ValidationError
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Bill, merge_bills
+from agentbatch.runs.state.bills import Bill, Drafted, merge_bills
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.tasks.results.shape import Entry, Result, ResultsShape, RunShape, Tokens, epoch_second
+from agentbatch.tasks.results.shape import (
+    DraftedShape,
+    Entry,
+    Result,
+    ResultsShape,
+    RunShape,
+    Tokens,
+    epoch_second,
+)
 from agentbatch.tasks.spec.task_name import TaskNames
 from agentbatch.text import clip
 from agentbatch.usage import Usage
@@ -150,9 +158,21 @@ def _bills(result: Result) -> tuple[Bill, ...]:
                 cost=line.total,
                 cost_input=line.input,
                 cost_output=line.output,
+                drafted=_drafted(line.drafted),
             )
         )
     return tuple(bills)
+
+
+def _drafted(shape: DraftedShape | None) -> Drafted | None:
+    if shape is None:
+        return None
+    return Drafted(
+        models=tuple(shape.models),
+        usage=_usage(shape),
+        cost=shape.cost,
+        stronger_cost=shape.stronger_cost,
+    )
 
 
 def _usage(tokens: Tokens | None) -> Usage:

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, RoleSettings
+from agentbatch.config import REHEARSAL_CODER, REHEARSAL_CODERS, REHEARSAL_EVALUATOR, RoleSettings
 from agentbatch.local.server import LocalServer
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.retry import RetryPolicy
@@ -52,9 +52,11 @@ async def open_endpoints(
         from agentbatch.rehearsal.library import sample_scripts  # brings aiohttp: only when it is needed
         from agentbatch.rehearsal.server import RehearsalServer
 
+        named = settings.coder_model
+        coder = named if REHEARSAL_CODERS.fullmatch(named) else REHEARSAL_CODER
         rehearsal = await stack.enter_async_context(RehearsalServer(sample_scripts()))
         roles = (
-            RoleSettings(model=REHEARSAL_CODER, base_url=rehearsal.base_url, api_key=roles[0].api_key),
+            RoleSettings(model=coder, base_url=rehearsal.base_url, api_key=roles[0].api_key),
             RoleSettings(model=REHEARSAL_EVALUATOR, base_url=rehearsal.base_url, api_key=roles[1].api_key),
         )
     endpoints: dict[tuple[str, ...], Endpoint] = {}
@@ -71,7 +73,7 @@ async def open_endpoints(
         pricing_url = None if settings.rehearsal else role.base_url
         config = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
         if settings.rehearsal:
-            config = replace(config, only_model=not (settings.models and name == "coder"))
+            config = replace(config, only_model=name != "coder", others=REHEARSAL_CODERS)
         elif server is not None and is_local:
             config = replace(config, context_window=server.plan.size.context, only_model=True)
         configs.append(config)

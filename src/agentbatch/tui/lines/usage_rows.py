@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from agentbatch.display.reports.tiering_words import tiering_words
 from agentbatch.runs.state.bills import Bill, Costs, total_cost, total_costs, total_usage
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.spending.tiering import Tiering, tiering
 from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
@@ -32,6 +34,8 @@ class Spent(NamedTuple):
     """Requests sent, retries included."""
     max_cost: float | None = None
     max_tokens: int | None = None
+    tiering: Tiering | None = None
+    """What a cheap model drafted."""
     has_roles: bool = True
     """False: from a file that says neither which role nor which model it was."""
 
@@ -45,6 +49,7 @@ def spent_by_run(state: RunState, has_roles: bool) -> Spent:
         sum(task.attempts for task in state.tasks.values()),
         float(cost) if isinstance(cost, int | float) else None,
         most if isinstance(most, int) else None,
+        tiering(state.tasks.values()) if any(bill.drafted for bill in state.bills) else None,
         has_roles,
     )
 
@@ -52,7 +57,7 @@ def spent_by_run(state: RunState, has_roles: bool) -> Spent:
 def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
     """One task of the run, with the budget of its own."""
     task = state.by_id[task_id]
-    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, has_roles)
+    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, tiering([task]), has_roles)
 
 
 def plain(figure: str, glyphs: Glyphs) -> str:
@@ -75,7 +80,10 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
         rows = [_figures(*one, glyphs, narrow=narrow) for one in priced]
         if _wide(rows, range(len(HEADS))) <= columns:
             break
-    return [*_table(labels, rows, columns, glyphs), _requests(spent, glyphs)]
+    drafts = [
+        Line(plain_ellipsis(plain(text, glyphs), glyphs), "dim") for text in tiering_words(spent.tiering)
+    ]
+    return [*_table(labels, rows, columns, glyphs), _requests(spent, glyphs), *drafts]
 
 
 def _figures(usage: Usage, costs: Costs, glyphs: Glyphs, *, narrow: bool) -> tuple[str, ...]:

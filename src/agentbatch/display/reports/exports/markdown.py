@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agentbatch.display.reports.bakeoff_text import cells, remarks
 from agentbatch.display.reports.prompt_cache import cache_words
+from agentbatch.display.reports.tiering_words import tiering_words
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
@@ -16,6 +17,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
@@ -196,6 +198,8 @@ def _cost(state: RunState) -> list[str]:
     lines.append(_row("**total**", "", *_figures(state.usage), f"**{money(state.cost)}**"))
     if words := cache_words(state.usage):
         lines += ["", f"{words}."]
+    for text in tiering_words(tiering(state.tasks.values())):
+        lines += ["", f"Escalation: {plain(text)}."]
     if state.usage.estimated:
         lines += [
             "",

@@ -16,6 +16,7 @@ from agentbatch.display.reports.html.charts import (
 )
 from agentbatch.display.reports.material import Material
 from agentbatch.display.reports.prompt_cache import cache_words
+from agentbatch.display.reports.tiering_words import tiering_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
@@ -25,6 +26,7 @@ from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
+from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
 from agentbatch.usage import Usage
@@ -107,7 +109,7 @@ def overview(material: Material) -> Overview:
         total=("total", "", *_counts(usage), money(state.cost)),
         comparison=list(_comparison(material.comparison, state.cost)) if usage.total else [],
         against="this run" if state.cost else "the cheapest",
-        remarks=list(_remarks(usage)),
+        remarks=list(_remarks(state)),
         warnings=[clip(text, 1_000) for text in dict.fromkeys(state.notices)],
     )
 
@@ -167,7 +169,10 @@ def _counts(usage: Usage) -> tuple[str, ...]:
     return (*(tokens(count, estimated=usage.estimated) for count in counts), f"{usage.calls:,}")
 
 
-def _remarks(usage: Usage) -> Iterator[str]:
+def _remarks(state: RunState) -> Iterator[str]:
+    usage = state.usage
+    for text in tiering_words(tiering(state.tasks.values())):
+        yield f"Escalation: {text}."
     if words := cache_words(usage):
         yield f"{words}."
     if usage.estimated:
