@@ -46,7 +46,7 @@ def test_a_task_folder_becomes_a_task(tmp_path: Path, answer: str, solved: bool)
     assert told[1].sentence == "its container is not built: RUN of its Dockerfile left out."
     (task,) = load_tasks(tmp_path / "into/task.json")
     assert (task.id, task.timeout, task.env) == ("primes", 60, {"X": "1"})
-    root = tmp_path / "into" / task.dir
+    root = (tmp_path / "into" / task.dir).rename(tmp_path / "a & b#c")
     assert [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()] == ["in/a.txt"]
     (root / "answer").write_text(answer)
     (root / ".agentbatch-hidden/logs/verifier").mkdir(parents=True)
@@ -68,6 +68,9 @@ def test_a_task_folder_becomes_a_task(tmp_path: Path, answer: str, solved: bool)
         ({"task.toml": None}, "it has no task.toml"),
         ({"task.toml": "a = "}, "task.toml: "),
         ({"task.toml": "[agent]\ntimeout_sec = 'x'"}, "task.toml: agent.timeout_sec must be a number"),
+        ({"task.toml": "a = " + "[" * 10_000}, "task.toml: nested too deeply"),
+        ({"task.toml": "[agent]\ntimeout_sec = inf"}, "timeout must be"),
+        ({"environment/Dockerfile": "RUN x\n" * 501}, "more than 500 instructions"),
         ({"task.toml": "[[steps]]\nname = 'a'"}, "it has several steps"),
         ({"task.toml": "[verifier.env]\nKEY = '${KEY}'"}, "its variable KEY is taken from the environment"),
         ({"task.toml": "[verifier.env]\n'A;x' = '1'"}, "'A;x' is not a name for an environment variable"),
@@ -107,6 +110,8 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         ("WORKDIR /app\nCOPY --chown=a:b a.txt ./", [("a.txt", "a.txt")], ()),
         ("workdir /app\nworkdir sub\ncopy a.txt .", [("a.txt", "a.txt")], ()),
         ("COPY a.txt .", [("a.txt", "a.txt")], ()),
+        ("WORKDIR //app/../app\nCOPY a.txt //app/", [("a.txt", "a.txt")], ()),
+        ("WORKDIR /app\nCOPY " + "[" * 10_000, [], ("COPY",)),
         ("WORKDIR /app\nCOPY a.txt /etc/x", [], ("COPY",)),
         ("WORKDIR /app\nCOPY a.txt /app/../x", [], ("COPY",)),
         ("WORKDIR /app\nCOPY a.txt ../../x", [], ("COPY",)),

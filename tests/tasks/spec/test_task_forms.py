@@ -1,6 +1,7 @@
 """Task files in YAML, JSON lines and as tables: the same tasks, and mistakes with their line."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,14 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, name: str, text: str,
         load(tmp_path, name, text)
     assert message in str(error.value)
     assert str(error.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_without_pyyaml_a_sentence_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UserError, match=r"t\.yaml: YAML needs PyYAML: pip install 'agentbatch\[yaml\]'\.?$"):
+        load(tmp_path, "t.yaml", YAML)
 
 
 def test_a_file_of_another_form_is_pointed_at(tmp_path: Path) -> None:

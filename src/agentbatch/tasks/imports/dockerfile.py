@@ -14,6 +14,10 @@ WORKDIR = "/app"
 """Where none is named: terminal-bench's images work there."""
 
 
+MAX_STEPS = 500
+"""Instructions; each COPY looks at all files."""
+
+
 class Build(NamedTuple):
     workdir: str
     copies: tuple[tuple[str, str], ...]
@@ -25,6 +29,8 @@ class Build(NamedTuple):
 def read_dockerfile(text: str, files: Sequence[str], workdir: str = "") -> Build:
     """`files`: those of its folder; `workdir`: where the task says one. Raises CannotImport."""
     steps = [*_instructions(text)]
+    if len(steps) > MAX_STEPS:
+        raise CannotImport(f"its Dockerfile has more than {MAX_STEPS} instructions.")
     place = "/"
     places = []
     for name, rest in steps:
@@ -32,7 +38,7 @@ def read_dockerfile(text: str, files: Sequence[str], workdir: str = "") -> Build
             place = posixpath.join(place, rest.strip("\"'"))
         places.append(place)
     named = any(name == "WORKDIR" for name, _ in steps)
-    work = posixpath.normpath(workdir or (place if named else WORKDIR))
+    work = absolute(workdir or (place if named else WORKDIR))
     copies: list[tuple[str, str]] = []
     left = []
     for (name, rest), at in zip(steps, places, strict=True):
@@ -43,6 +49,11 @@ def read_dockerfile(text: str, files: Sequence[str], workdir: str = "") -> Build
         elif name not in ("FROM", "WORKDIR", "CMD", "ENTRYPOINT", "LABEL", "EXPOSE"):
             left.append(name)
     return Build(work, tuple(copies), tuple(dict.fromkeys(left)))
+
+
+def absolute(place: str) -> str:
+    """Begins with one `/`, and has no `..`."""
+    return posixpath.normpath("/" + place.lstrip("/"))
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -80,7 +91,7 @@ def _copied(rest: str, at: str, files: Sequence[str], work: str) -> Iterator[tup
 def _words(rest: str) -> list[str]:
     try:
         found = json.loads(rest) if rest.startswith("[") else shlex.split(rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [word for word in found if isinstance(word, str)]
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.problems import first_problem
-from agentbatch.tasks.imports.dockerfile import WORKDIR, Build, read_dockerfile
+from agentbatch.tasks.imports.dockerfile import WORKDIR, Build, absolute, read_dockerfile
 from agentbatch.tasks.imports.hidden_files import HiddenFile, unpack_commands
 from agentbatch.tasks.imports.imported import CannotImport, Imported, entry
 from agentbatch.tasks.run.hidden_verify import TIMEOUT
@@ -21,14 +21,19 @@ from agentbatch.workspace.starting.folder import copy_files, read_file, regular_
 
 MAX_TEXT = 1024 * 1024
 """Bytes of instruction.md, task.toml and Dockerfile."""
-MAX_TESTS = 32 * 1024 * 1024
-"""Bytes of one file of tests/."""
+MAX_TESTS = 64 * 1024 * 1024
+"""Bytes of tests/."""
 HIDDEN = ".agentbatch-hidden"
 ROOT = "__AGENTBATCH_ROOT__"
 """Stands in test files for the directory that they run in, until they do."""
 
 
 _ONE = r"[[:space:]]*1(\.0*)?[[:space:]]*"
+_HERE = """\
+here=$PWD
+case $here in *[!A-Za-z0-9_./-]*) here=$(TMPDIR=/tmp mktemp -d)/here && ln -s "$PWD" "$here";; esac"""
+_HERE_NO_MORE = '[ "$here" = "$PWD" ] || rm -r "${here%/*}"'
+"""Scripts for containers do not quote their paths: where ours has a space in it, it gets a second name."""
 _ALL_ONE = """\
 import json
 found = json.load(open("reward.json")).values()
@@ -74,6 +79,8 @@ def harbor_task(folder: Path, rewrite_paths: bool) -> Imported:
     prompt, config = _text(folder, "instruction.md", files), read_toml(_text(folder, "task.toml", files))
     if "tests/test.sh" not in files:
         raise CannotImport("it has no tests/test.sh.")
+    if sum(one.size for path, one in files.items() if path.startswith("tests/")) > MAX_TESTS:
+        raise CannotImport(f"its tests take more than {MAX_TESTS // 2**20} MB.")
     given = [path.removeprefix("environment/") for path in files if path.startswith("environment/")]
     build = _build(folder, given, config)
     prompt = prompt_here(prompt, build.workdir, rewrite_paths)
@@ -110,6 +117,8 @@ def read_toml(text: str) -> TaskToml:
         config = TaskToml.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise CannotImport(f"task.toml: {clip(str(error), 200)}.") from None
+    except RecursionError:
+        raise CannotImport("task.toml: nested too deeply.") from None
     except ValidationError as error:
         problem = first_problem(error)
         raise CannotImport(f"task.toml: {problem.name} {problem.message}.") from None
@@ -130,7 +139,7 @@ def _build(folder: Path, given: Sequence[str], config: TaskToml) -> Build:
         raise CannotImport("it needs several containers (docker-compose).")
     workdir = config.environment.workdir or ""
     if "Dockerfile" not in given:
-        return Build(workdir or WORKDIR, tuple((path, path) for path in given), ())
+        return Build(absolute(workdir or WORKDIR), tuple((path, path) for path in given), ())
     text = read_file(folder / "environment", "Dockerfile", MAX_TEXT).decode("utf-8", "replace")
     return read_dockerfile(text, given, workdir)
 
@@ -184,8 +193,8 @@ def verify_commands(tests: Mapping[str, HiddenFile], env: Mapping[str, str]) -> 
     return (
         f"rm -rf {HIDDEN} && mkdir -p {HIDDEN}/logs/verifier",
         *unpack_commands(tests, HIDDEN),
-        f'grep -rlZF {ROOT} {HIDDEN}/tests | xargs -0 -r sed -i "s#{ROOT}#$PWD#g"',
-        f'{given}TEST_DIR="$PWD/{HIDDEN}/tests" bash {HIDDEN}/tests/test.sh; true',
+        f'{_HERE}; grep -rlZF {ROOT} {HIDDEN}/tests | xargs -0 -r sed -i "s#{ROOT}#$here#g"; '
+        f'{given}TEST_DIR="$here/{HIDDEN}/tests" bash {HIDDEN}/tests/test.sh; {_HERE_NO_MORE}',
         f"cd {HIDDEN}/logs/verifier && if [ -e reward.txt ]; then grep -qxE '{_ONE}' reward.txt; "
         f"else python3 -c {shlex.quote(_ALL_ONE)}; fi",
     )

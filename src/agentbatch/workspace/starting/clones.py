@@ -25,6 +25,12 @@ OFFLINE = {"GIT_LFS_SKIP_SMUDGE": "1"}
 MESSAGE = "The repository as the task finds it"
 
 
+MAX_PATCHED = 500
+"""Files that one patch may change."""
+MAX_SIZE = 32 * 1024 * 1024
+"""Bytes of such a file."""
+
+
 class PatchedFile(NamedTuple):
     content: bytes | None
     """None: the patch removes it."""
@@ -83,6 +89,8 @@ class Clones:
                 "diff-index", "--cached", "-z", "--no-renames", commit, cwd=cwd, pinned=pinned, env=objects
             )
             fields = listed.split("\0")
+            if len(fields) > 2 * MAX_PATCHED:
+                raise UserError(f"its patch changes more than {MAX_PATCHED} files.")
             found = {}
             for about, path in zip(fields[::2], fields[1::2], strict=False):
                 _, mode, _, name, status = about.split()
@@ -92,6 +100,9 @@ class Clones:
                     raise UserError(f"its patch names {path!a:.200}, which is no text.")
                 found[path] = PatchedFile(None)
                 if status != "D":
+                    size = self.git.run("cat-file", "-s", name, cwd=cwd, pinned=pinned, env=objects)
+                    if int(size) > MAX_SIZE:
+                        raise UserError(f"{path[:200]!r}, which its patch changes, has {int(size):,} bytes.")
                     content = self.git.run("cat-file", "blob", name, cwd=cwd, pinned=pinned, env=objects)
                     found[path] = PatchedFile(os.fsencode(content), mode == "100755")
             return found
