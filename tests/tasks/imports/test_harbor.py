@@ -38,8 +38,8 @@ def wanted(into: Path) -> Wanted:
     return Wanted(into, None, "", False, "", None)
 
 
-@pytest.mark.parametrize(("answer", "solved"), [("1.0", True), ("11", False)])
-def test_a_task_folder_becomes_a_task(tmp_path: Path, answer: str, solved: bool) -> None:
+@pytest.mark.parametrize(("answer", "solved"), [("1.0", True), ("11", False), (None, False)])
+def test_a_task_folder_becomes_a_task(tmp_path: Path, answer: str | None, solved: bool) -> None:
     lay_down(tmp_path / "all/primes", GOOD)
     told = list(import_tasks([tmp_path / "all"], wanted(tmp_path / "into"), {}))
     assert told[0][:2] == ("imported", "primes")
@@ -48,7 +48,8 @@ def test_a_task_folder_becomes_a_task(tmp_path: Path, answer: str, solved: bool)
     assert (task.id, task.timeout, task.env) == ("primes", 60, {"X": "1"})
     root = (tmp_path / "into" / task.dir).rename(tmp_path / "a & b#c")
     assert [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()] == ["in/a.txt"]
-    (root / "answer").write_text(answer)
+    if answer is not None:
+        (root / "answer").write_text(answer)
     (root / ".agentbatch-hidden/logs/verifier").mkdir(parents=True)
     (root / ".agentbatch-hidden/logs/verifier/reward.txt").write_text("1\n")
     codes = [

@@ -51,7 +51,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     (repo / "tests/data.bin").write_bytes(b"\0\xff\n")
     git("add", "-A", cwd=repo)
     patch = git("diff", "--cached", "--binary", cwd=repo)
-    git("commit", "-qm", "the solution is in here", cwd=repo)
+    (repo / "tests/test_code.py").write_text(TESTED + "# and more\n")
+    git("commit", "-qam", "the solution is in here", cwd=repo)
     clone = clones / "acme__calc.git"
     git("clone", "-q", "--mirror", str(repo), str(clone), cwd=folder)
     for name, value in {
