@@ -3,16 +3,16 @@
 import gzip
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
 class Collector:
-    """Keeps what it is sent, and answers with `status`; None: never."""
+    """Keeps what it is sent, and answers with `status`; None: never; "endless": without an end."""
 
-    def __init__(self, status: int | None = 200) -> None:
+    def __init__(self, status: int | Literal["endless"] | None = 200) -> None:
         self.status = status
         self.spans: list[Any] = []
         self.metrics: dict[str, Any] = {}
@@ -33,10 +33,17 @@ class Collector:
                 if outer.status is None:
                     outer.let_go.wait(60)
                     return
+                if outer.status == "endless":
+                    self.send_response(200)
+                    self.end_headers()
+                    while not outer.let_go.is_set():
+                        self.wfile.write(b"x" * 65_536)
+                    return
                 if outer.status == 200:
                     outer.take(self.path, body)
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "0")
+                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

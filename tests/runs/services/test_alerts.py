@@ -15,7 +15,9 @@ from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.services.notify_messages import alert_message
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
+from agentbatch.runs.telemetry.conventions import INSTRUMENTS
 from agentbatch.usage import Usage
+from tests.support.paths import CHECKOUT
 from tests.support.run_events import run_started
 
 
@@ -109,6 +111,11 @@ async def test_refusals_of_a_task_are_counted_by_attempt(
 
 def test_every_figure_has_a_value_and_its_meaning() -> None:
     assert set(figures_of(RunState(), attempts=0, refused=0, now=0.0)) == set(FIGURES)
+
+
+def test_the_page_names_every_figure_and_every_instrument() -> None:
+    page = (CHECKOUT / "docs/telemetry.md").read_text(encoding="utf-8")
+    assert [name for name in (*FIGURES, *INSTRUMENTS) if f"`{name}`" not in page] == []
 
 
 def test_a_message_calls_nobody() -> None:

@@ -14,12 +14,13 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
-from agentbatch.runs.telemetry.asked import asked_for, open_port
+from agentbatch.runs.telemetry.asked import asked_for, child_environment, open_port, telemetry_secrets
 from agentbatch.runs.telemetry.telemetry import Telemetry
 from tests.runs.telemetry.test_spans import finished, queued, turn
 from tests.support.collector import Collector, attributes
 from tests.support.run_events import run_started
 
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
 KEY = "sk-a-key-that-stays-here"
 
 
@@ -110,6 +111,7 @@ async def test_a_collector_and_prometheus_get_the_run(tmp_path: Path, collector:
     [
         (400, "Telemetry: the collector at 127.0.0.1 answered 400."),
         (302, "Telemetry: the collector at 127.0.0.1 answered 302."),
+        ("endless", "Telemetry: nothing could be sent to the collector at 127.0.0.1: there was no answer."),
     ],
     indirect=["collector"],
 )
@@ -126,14 +128,59 @@ async def test_a_collector_that_never_answers_is_left_alone_at_the_end(
     assert store.state.notices == ["Telemetry: the collector did not take the last of it in time."]
 
 
+async def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path, collector: Collector) -> None:
+    """Killed from outside, for instance: the run goes on, and says what was lost."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([]))
+    telemetry = Telemetry(asked_for(environ), store, environ)
+    await telemetry.start(None)
+    assert telemetry.process is not None
+    telemetry.process.kill()
+    await telemetry.process.wait()
+    store.listen(telemetry)
+    for event in (run_started(), e.RunFinished()):
+        store.emit(event)
+    await telemetry.finish()
+    await store.close()
+    assert store.state.notices == ["Telemetry: 1 span or value dropped."]
+
+
+def test_no_key_is_in_the_environment_of_the_process() -> None:
+    kept = {"OTEL_X": "1", "PATH": "/bin", "https_proxy": "p", "SSL_CERT_FILE": "f"}
+    left_out = {"OPENAI_API_KEY": "k", "AGENTBATCH_NOTIFY": "n", "CODER_HEADERS": "h"}
+    assert child_environment(kept | left_out) == kept
+    assert telemetry_secrets({"OTEL_EXPORTER_OTLP_HEADERS": "a=Bearer x, b=c=d", "OTHER": "x=y"}) == [
+        "Bearer x",
+        "c=d",
+    ]
+
+
+def test_without_the_extra_a_flag_is_refused_and_a_variable_is_told() -> None:
+    def nothing(_: str) -> bool:
+        return False
+
+    with pytest.raises(
+        UserError, match=r"^--metrics-port needs OpenTelemetry: pip install 'agentbatch\[otel\]'\.$"
+    ):
+        asked_for({}, 9464, installed=nothing)
+    asked = asked_for(ENDPOINT, installed=nothing)
+    assert not asked.anything
+    assert len(asked.notices) == 1
+    assert asked.notices[0].endswith("pip install 'agentbatch[otel]'.")
+
+
+async def test_what_cannot_be_had_is_told_once_the_run_has_begun(tmp_path: Path) -> None:
+    environ = ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    store, _ = await play(tmp_path, environ)
+    assert len(store.state.notices) == 2  # traces and metrics
+    assert store.state.info is not None
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with open_port(asked_for({}, 0)) as port:
         assert port is not None
         with pytest.raises(UserError, match=r"--metrics-port \d+: 127.0.0.1 cannot be listened on: .*in use"):
             open_port(asked_for({}, port.getsockname()[1]))
-
-
-ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
 
 
 @pytest.mark.parametrize(

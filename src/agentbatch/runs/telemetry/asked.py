@@ -1,7 +1,7 @@
 """What of OpenTelemetry a user asks for: by the usual OTEL_* variables, and by --metrics-port. Starts nothing."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -40,16 +40,25 @@ class Asked(NamedTuple):
         return self.traces or self.metrics or self.port is not None
 
 
-def asked_for(environ: Mapping[str, str], port: int | None = None) -> Asked:
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def asked_for(
+    environ: Mapping[str, str], port: int | None = None, *, installed: Callable[[str], bool] = _installed
+) -> Asked:
     """Pure but for a look at what is installed. Raises UserError where a flag asks for what is not."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Asked(
             notices=("OTEL_SDK_DISABLED is set: --metrics-port shows nothing.",) if port is not None else ()
         )
-    if port is not None and not _installed("opentelemetry.exporter.prometheus"):
+    if port is not None and not installed("opentelemetry.exporter.prometheus"):
         raise UserError(f"--metrics-port needs OpenTelemetry: {EXTRA}.")
     signals, notices = _signals(environ)
-    if signals and not _installed("opentelemetry.exporter.otlp.proto.http"):
+    if signals and not installed("opentelemetry.exporter.otlp.proto.http"):
         text = (
             f"The environment names an OTLP endpoint; nothing is sent to it without OpenTelemetry: {EXTRA}."
         )
@@ -87,13 +96,6 @@ def _signals(environ: Mapping[str, str]) -> tuple[frozenset[str], tuple[str, ...
 def _exports(environ: Mapping[str, str], signal: str) -> bool:
     chosen = environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp")
     return "otlp" in [word.strip() for word in (chosen or "otlp").split(",")]
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ImportError:
-        return False
 
 
 def open_port(asked: Asked) -> AbstractContextManager[socket.socket | None]:

@@ -61,7 +61,7 @@ class Telemetry:
         """Spans and values since the last sending."""
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._told: set[str] = set()
         self._notices = [e.Notice(text=text) for text in asked.notices]
@@ -75,7 +75,7 @@ class Telemetry:
             self._store.redact.add(secret)
         kept = () if port is None else (port.fileno(),)
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", str(_PROCESS),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env=child_environment(self._environ), pass_fds=kept,
@@ -89,7 +89,7 @@ class Telemetry:
             host, number = port.getsockname()[:2]
             text = f"Metrics: http://{f'[{host}]' if ':' in host else host}:{number}/metrics"
             self._notices.append(e.Notice(text=text, warning=False))
-        self._listening = asyncio.ensure_future(self._listen(self._process))
+        self._listening = asyncio.ensure_future(self._listen(self.process))
         self._write([self._hello(kept)])
 
     def __call__(self, event: e.Event, state: RunState) -> None:
@@ -123,7 +123,7 @@ class Telemetry:
     async def finish(self) -> None:
         """Send what is left and wait for it, for as long as the time limit allows; then tell what was lost."""
         self._send()
-        process = self._process
+        process = self.process
         if process is None:
             return
         try:
@@ -180,7 +180,7 @@ class Telemetry:
             self._write([{"spans": [document(span) for span in spans], "measures": then + now}], len(spans))
 
     def _write(self, lines: list[dict[str, Any]], number: int = 0) -> None:
-        process = self._process
+        process = self.process
         pipe = process.stdin if process is not None and process.returncode is None else None
         if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MOST_BUFFERED:
             self._dropped += number
