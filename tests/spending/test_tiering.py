@@ -87,7 +87,7 @@ def test_without_a_stronger_model_nothing_is_said() -> None:
             [
                 "1 of 2 tasks completed before dear took over; it did in 1",
                 "drafts of those completed before: $1.00 for 1.0k tokens, ≈$10.00 for as many on dear: ≈$9.00 saved",
-                "all drafts: $2.00 for 2.0k tokens, ≈$20.00 for as many on dear: ≈$18.00 saved",
+                "all drafts: $2.00 for 2.0k tokens, ≈$20.00 for as many on dear: ≈$18.00 less",
             ],
         ),
         (
@@ -101,7 +101,7 @@ def test_without_a_stronger_model_nothing_is_said() -> None:
             [task(DRAFT, FINISH)],
             [
                 "dear took over",
-                "its drafts: $1.00 for 1.0k tokens, ≈$10.00 for as many on dear: ≈$9.00 saved",
+                "its drafts: $1.00 for 1.0k tokens, ≈$10.00 for as many on dear: ≈$9.00 less",
             ],
         ),
         (

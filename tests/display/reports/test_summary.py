@@ -8,7 +8,9 @@ import pytest
 from agentbatch.display.json import done_record
 from agentbatch.display.reports.summary import Summary, group_causes
 from agentbatch.display.reports.summary_text import render_text
+from agentbatch.display.reports.task_report import render_task
 from agentbatch.runs import events as e
+from agentbatch.runs.state.bills import Drafted
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.text import width
@@ -273,3 +275,19 @@ def test_summary_is_data_that_json_can_carry(mixed: RunState) -> None:
         1,
         "parallel_batch_results.json",
     )
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_was_drafted_has_its_place_and_fits(mixed: RunState, columns: int) -> None:
+    drafted = Drafted(models=("m-strong" * 20,), usage=Usage(input=100, calls=1), cost=0.5, stronger_cost=2.0)
+    first, *others = mixed.tasks["parser"].bills
+    bills = (first.model_copy(update={"drafted": drafted}), *others)
+    mixed.put(mixed.tasks["parser"].model_copy(update={"bills": bills}))
+    lines = render_text(summary_of(mixed), columns)
+    place = lines.index("Escalation")
+    said = " ".join(line.strip() for line in lines[place + 1 : place + 5])
+    assert "did not take over drafts of it: $0.5000 for 100 tokens, ≈$2.00 for as many on" in said
+    assert all(width(line) <= columns for line in lines[place : place + 5])
+    shown = render_task(mixed.tasks["parser"], [], None, 0.0, columns)
+    assert any("did not take over" in line for line in shown)
+    assert "Escalation" not in render_text(summary_of(RunState()), columns)

@@ -96,7 +96,7 @@ def test_what_was_drafted_stands_below_it() -> None:
     for spent in (spent_by_run(state, True), spent_by_task(state, "csv", True)):
         told = [line.text for line in usage_lines(spent, 78, PLAIN)][-2:]
         assert "did not take over" in told[0]
-        assert told[1].endswith(": ~$1.50 saved")
+        assert told[1].endswith(": ~$1.50 less")
         assert all(line.isprintable() and not set("≈…") & set(line) for line in told), told
 
 

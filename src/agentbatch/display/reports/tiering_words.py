@@ -21,21 +21,21 @@ def tiering_words(found: Tiering | None) -> list[str]:
             f"{found.spared:,} of {counted(found.tasks, 'task')} completed before {stronger} took over; it did in "
             f"{found.taken_over:,}"
         ]
-    if found.spared_drafts is not None and (said := _saved(found.spared_drafts, stronger)):
+    if found.spared_drafts is not None and (said := _compared(found.spared_drafts, stronger, "saved")):
         words.append(f"drafts of {'it' if found.tasks == 1 else 'those completed before'}: {said}")
-    if found.drafts != found.spared_drafts and (said := _saved(found.drafts, stronger)):
+    if found.drafts != found.spared_drafts and (said := _compared(found.drafts, stronger, "less")):
         words.append(f"{'its' if found.tasks == 1 else 'all'} drafts: {said}")
     return words
 
 
-def _saved(drafts: Drafted, stronger: str) -> str:
-    """Empty: a price is unknown."""
+def _compared(drafts: Drafted, stronger: str, less: str) -> str:
+    """Empty: a price is unknown. `less`: the word for less paid; where the stronger model took over, the drafts came on
+    top, and nothing was saved."""
     saved = drafts.saved
     if saved is None:
         return ""
     count = tokens(drafts.usage.total, estimated=drafts.usage.estimated, narrow=True)
-    word = "saved" if saved >= 0 else "more"
     return (
         f"{money(drafts.cost)} for {count} tokens, ≈{money(drafts.stronger_cost)} for as many on {stronger}: "
-        f"≈{money(abs(saved))} {word}"
+        f"≈{money(abs(saved))} {less if saved >= 0 else 'more'}"
     )
