@@ -228,8 +228,8 @@ def resume_command(state: RunState) -> str:
 
 
 def retry_command(state: RunState) -> str:
-    """The command that runs again what failed; empty when nothing failed for good."""
-    if state.info is None or not kind_of(state.info).counts(state).failed:
+    """The command that runs again what failed; empty when nothing failed for good, or where what failed is a figure."""
+    if state.info is None or not kind_of(state.info).counts(state).failed or state.info.compared:
         return ""
     return f"agentbatch resume {clip(state.info.run_id, MAX_ID)} --retry-failed"
 

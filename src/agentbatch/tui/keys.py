@@ -56,6 +56,7 @@ KEYS: tuple[Key, ...] = (
     Key("tab('verdicts')", "3", "3", "Verdicts", "What the evaluator said", "run"),
     Key("tab('usage')", "4", "4", "Usage", "Tokens and cost", "run"),
     Key("compare_models", "m", "m", "Models", "What the same tokens cost on other models", "run"),
+    Key("bake_off", "b", "b", "Compared", "What the models solved that the run compares", "run"),
     Key("copy", "y", "y", "Copy", "Copy what is shown of the task", "run"),
     Key("folder_path", "o", "o", "Folder", "Show and copy the path of the task's directory", "run"),
     Key("export", "e", "e", "Export", "Write the run to a file: Markdown, CSV, JSON", "run"),

@@ -20,7 +20,7 @@ MANY = 1_000
 
 def render_bake_off(found: BakeOff, columns: int = 80) -> list[str]:
     """At most `columns` wide."""
-    return [*_table(found, columns), *(line for text in remarks(found) for line in fold(text, columns, 2))]
+    return [*table(found, columns), *(line for text in remarks(found) for line in fold(text, columns, 2))]
 
 
 def cells(found: BakeOff) -> list[list[str]]:
@@ -126,7 +126,8 @@ def _settling(pair: Pair) -> str:
     return f"About {number:,} {words} would settle one of that size{alone}."
 
 
-def _table(found: BakeOff, columns: int) -> list[str]:
+def table(found: BakeOff, columns: int) -> list[str]:
+    """A line a model below the heads; columns that there is no room for are left out."""
     rows = cells(found)
     for spare in SPARE:
         if _least_width(rows) > columns:

@@ -31,7 +31,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
-        worker = f"{settings.coder_model}  {shown_url(settings.coder_endpoint)}"
+        coders = ", ".join(settings.models) or settings.coder_model
+        worker = f"{coders}  {shown_url(settings.coder_endpoint)}"
         judge = f"{settings.evaluation_model}  {shown_url(settings.evaluation_base_url)}"
         if prepared.local is not None:
             server = f"local      {prepared.local.describe()}"
@@ -46,7 +47,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     tried = [task for task in plan.tasks if task.attempts]
     if tried:
         most = sum(len(task.attempts) for task in tried)
-        lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; the best of each is taken")
+        what = "models are compared" if settings.models else "the best of each is taken"
+        lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]

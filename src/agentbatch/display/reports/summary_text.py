@@ -90,7 +90,10 @@ def _headline(summary: Summary, width: int) -> list[str]:
     lines += fold(f"  {counted(state.total, 'task')}: {counts}", width, 4)
     if accepted := tasks_accepted(task.accepted_by for task in summary.tasks if task.status == "completed"):
         lines += fold(f"  accepted: {accepted}", width, 4)
-    lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
+    if state.info is not None and state.info.compared:
+        lines.append(f"  models compared, nothing brought back; total time {duration(summary.seconds)}")
+    else:
+        lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
     return lines
 
 

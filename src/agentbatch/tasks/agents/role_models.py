@@ -100,11 +100,12 @@ class RoleModels:
         return known or self.prices.context_window(model.client.model) or DEFAULT_CONTEXT_WINDOW
 
     def _budget(self, planned: PlannedTask) -> TaskBudget | None:
-        """The task's part of the run's budget, less what earlier sessions spent on it; its attempts share it."""
+        """The task's part of the run's budget, less what earlier sessions spent on it; its attempts share it, unless
+        models are compared: then what one has spent is not taken from another."""
         if self.budget is None:
             return None
-        whole = planned.attempt_of or planned.id
-        before = self.store.state.tasks.get(whole)
+        whole = planned.id if planned.compared else planned.attempt_of or planned.id
+        before = self.store.state.by_id.get(whole)
         return self.budget.task(
             whole,
             max_cost=planned.max_cost,

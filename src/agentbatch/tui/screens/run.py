@@ -21,6 +21,7 @@ from agentbatch.tui.lines.filter import FilterError, parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.header import Standing, header_lines, standing
 from agentbatch.tui.reading.view import RunView
+from agentbatch.tui.screens.bake_off import BakeOffScreen
 from agentbatch.tui.screens.compare_models import CompareModelsScreen
 from agentbatch.tui.screens.export import ask_and_export, source_of
 from agentbatch.tui.screens.leaving import LeavingRun, OwnEngine
@@ -216,6 +217,9 @@ class RunScreen(LeavingRun):
 
     def action_compare_models(self) -> None:
         self.app.push_screen(CompareModelsScreen(self.view, self._table.selected, glyphs=self._glyphs))
+
+    def action_bake_off(self) -> None:
+        self.app.push_screen(BakeOffScreen(self.view, glyphs=self._glyphs))
 
     def action_copy(self) -> None:
         task = self.chosen

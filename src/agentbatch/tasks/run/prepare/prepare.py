@@ -79,6 +79,7 @@ def prepare(
             unfinished=_unfinished(settings, resume),
         ),
     )
+    _check_compared(plan, settings)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
@@ -116,6 +117,27 @@ def prepare(
     _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
+
+
+def _check_compared(plan: Plan, settings: Settings) -> None:
+    """What makes no sense where models are compared, wherever it was set."""
+    if not settings.models:
+        return
+    if settings.retry_failed or settings.force:
+        raise UserError(
+            "A comparison counts what was not solved: trying it again (--retry-failed, --force) would favour a model. "
+            "Start a new one with agentbatch compare."
+        )
+    if settings.coder_is_local:
+        raise UserError(
+            "--local serves one model, and compare wants several: name an endpoint that has them with --coder-endpoint."
+        )
+    waiting = [task.id for task in plan.tasks if task.depends_on]
+    if waiting:
+        raise UserError(
+            "A comparison brings nothing back that another task could go on from, and these depend on others: "
+            f"{list_names(waiting)}. Leave them out with --filter."
+        )
 
 
 def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:

@@ -73,7 +73,8 @@ class PreparedRun:
         """Every model that may be asked as a coder, the run's own first."""
         if self.settings.coder_is_local and self.local is not None:
             return self.coder.models((), self.local.name)
-        return self.coder.models(with_attempts(self.plan).tasks, self.settings.coder_model)
+        own = self.settings.models[0] if self.settings.models else self.settings.coder_model
+        return self.coder.models(with_attempts(self.plan).tasks, own)
 
     @cached_property
     def evaluator_models(self) -> tuple[str, ...]:
@@ -227,12 +228,10 @@ class PreparedRun:
         cost: float | None = None if settings.rehearsal else 0.0
         local = self.local.name if self.local is not None else ""
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
+            own = local if settings.coder_is_local else planned.task.coder_model or settings.coder_model
+            coder_url = LOOPBACK if settings.coder_is_local else settings.coder_endpoint
             for model, url, count in (
-                (
-                    local if settings.coder_is_local else planned.task.coder_model or settings.coder_model,
-                    LOOPBACK if settings.coder_is_local else settings.coder_endpoint,
-                    tokens.coder,
-                ),
+                *((coder, coder_url, tokens.coder) for coder in settings.models or (own,)),
                 (
                     local
                     if settings.evaluator_is_local
