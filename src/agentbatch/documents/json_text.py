@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from agentbatch.text import clip
@@ -31,6 +31,8 @@ def load_json(text: str) -> Any:
     nested too deeply."""
     try:
         data = json.loads(text, object_pairs_hook=_unique_keys)
+    except _Twice:
+        raise Unreadable(_twice(text)) from None
     except json.JSONDecodeError as error:
         raise Unreadable(f"not valid JSON at {position_at(text, error.pos)}: {error.msg}") from None
     except RecursionError:
@@ -39,6 +41,21 @@ def load_json(text: str) -> Any:
         raise Unreadable(f"a number that is too long: {clip(str(error), 100)}") from None
     check_characters(text, data)
     return data
+
+
+def load_json_lines(text: str) -> Iterator[tuple[int, str, Any]]:
+    """Number, text and value of each line that is not empty. Raises Unreadable with the line."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                value = load_json(line)
+            except Unreadable as error:
+                what = str(error).replace(" at line 1, column", " at column")
+                where = f"line {number}"
+                raise Unreadable(
+                    what.replace("line 1", where, 1) if what.startswith("line 1,") else f"{where}: {what}"
+                ) from None
+            yield number, line, value
 
 
 def check_characters(text: str, data: object) -> None:
@@ -52,13 +69,34 @@ def check_characters(text: str, data: object) -> None:
         raise Unreadable(f"{half} is half of a surrogate pair and no character; write the pair") from None
 
 
+class _Twice(Exception):
+    """An object has a key twice."""
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise Unreadable(f"the key {clip(key, 60)!r} is given twice in one object")
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice
     return found
+
+
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")([ \t\n\r]*:)?|[{}\[\]]', re.DOTALL)
+
+
+def _twice(text: str) -> str:
+    """Where a key is given twice in one object, and which; for a text of which that is known."""
+    objects: list[set[str]] = []
+    for token in _TOKEN.finditer(text):
+        if token[0] in "{[":
+            objects.append(set())
+        elif token[0] in "}]":
+            objects.pop()
+        elif token[2] and objects:
+            key = json.loads(token[1])
+            if key in objects[-1]:
+                return f"{position_at(text, token.start())}: the key {clip(key, 60)!r} is given twice in one object"
+            objects[-1].add(key)
+    return "a key is given twice in one object"
 
 
 def position_at(text: str, offset: int) -> Position:

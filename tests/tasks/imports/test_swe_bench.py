@@ -54,7 +54,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     (repo / "tests/test_code.py").write_text(TESTED + "# and more\n")
     git("commit", "-qam", "the solution is in here", cwd=repo)
     clone = clones / "acme__calc.git"
-    git("clone", "-q", "--mirror", str(repo), str(clone), cwd=folder)
+    git("clone", "-q", "--mirror", "--no-local", str(repo), str(clone), cwd=folder)
     for name, value in {
         "filter.evil.smudge": f"touch {folder / 'ran'}; cat",
         "filter.evil.clean": f"touch {folder / 'ran'}; cat",

@@ -87,7 +87,10 @@ def tasks(*entries: Any) -> str:
             tasks({"first_prompt": "x", "id": "Same"}, {"first_prompt": "y", "id": "same"}),
             "the id 'same' is already that of tasks[0]",
         ),
-        ('{"tasks": [{"first_prompt": "x", "first_prompt": "y"}]}', "'first_prompt' is given twice"),
+        (
+            '{"tasks": [{"first_prompt": "x", "first_prompt": "y"}]}',
+            "line 1, column 34: the key 'first_prompt' is given twice",
+        ),
         ("[" * 100_000, "nested too deeply"),
         (tasks({"first_prompt": "x", "id": "名" * 100}), "must take at most 240 bytes"),
         (tasks({"first_prompt": "x", "dir": "x" * 300}), "must have names of at most 240 bytes"),

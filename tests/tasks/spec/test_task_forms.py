@@ -142,7 +142,7 @@ WRONG_YAML = [
 WRONG_LINES = [
     ('{"first_prompt": "x"}\n\n{"first_prompt": 5}\n', "line 3, column 2: first_prompt: must be text, not 5"),
     ('{"first_prompt": "x"}\n{"first_prompt" 5}\n', "line 2: not valid JSON at column 17: Expecting"),
-    ('{"first_prompt": "x", "id": 1, "id": 2}', "line 1: the key 'id' is given twice"),
+    ('{"first_prompt": "x", "id": 1, "id": 2}', "line 1, column 32: the key 'id' is given twice"),
     ("[]\n", "line 1, column 1: must be an object, not []"),
     ('{"first_prompt": "x", "dri": 1}', "line 1, column 23: unknown key dri; did you mean 'dir'?"),
     ('{"dir": "x"}', "line 1, column 1: first_prompt is missing"),
@@ -158,7 +158,7 @@ WRONG_TABLES = [
     ),
     ('first_prompt,timeout\n"a\nb",3\ngo,soon\n', "line 4, column \"timeout\": must be JSON, like 3"),
     ('first_prompt,env\ngo,"{""X"": 1}"\n', 'line 2, column "env": X: must be text, not 1'),
-    ('first_prompt,env\ngo,"{""X"": ""1"", ""X"": ""2""}"\n', 'column "env": the key \'X\' is given twice'),
+    ('first_prompt,env\ngo,"{""X"": ""1"", ""X"": ""2""}"\n', 'line 2, column "env": the key \'X\' is given twice'),
     ("first_prompt,inputs\ngo,src/*.py\n", "line 2, column \"inputs\": must be JSON, like"),
     ("first_prompt,depends_on\ngo,a\n", 'line 2, column "depends_on": must be a list of ids, or "children"'),
     ("first_prompt,dri\ngo,a\n", "line 1: unknown column 'dri'; did you mean 'dir'?"),

@@ -4,13 +4,13 @@ solution, is not read."""
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from agentbatch.documents.json_text import Unreadable, load_json
+from agentbatch.documents.json_text import Unreadable, load_json, load_json_lines
 from agentbatch.problems import first_problem
 from agentbatch.tasks.imports.hidden_files import HiddenFile, in_batches, unpack_commands
 from agentbatch.tasks.imports.imported import CannotImport, Imported, entry
@@ -63,18 +63,7 @@ def read_rows(text: str, suffix: str) -> list[tuple[str, Any]]:
         if not isinstance(rows, list):
             raise Unreadable("a list of rows is wanted")
         return [(f"row {number}", row) for number, row in enumerate(rows, 1)]
-    return list(_lines(text))
-
-
-def _lines(text: str) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield f"line {number}", load_json(line)
-            except Unreadable as error:
-                raise Unreadable(
-                    f"line {number}: {str(error).replace(' at line 1, column', ' at column')}"
-                ) from None
+    return [(f"line {number}", row) for number, _, row in load_json_lines(text)]
 
 
 def read_instance(row: Any) -> Instance:

@@ -1,12 +1,13 @@
 """What a task file holds, in whichever form it is written, and where in it each value stands."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from agentbatch.documents.csv_rows import csv_rows
-from agentbatch.documents.json_text import Unreadable, load_json, position_of
+from agentbatch.documents.json_text import Unreadable, load_json, load_json_lines, position_of
 from agentbatch.documents.yaml_text import load_yaml
 from agentbatch.problems import hint, path_name
 from agentbatch.tasks.spec.task import Task
@@ -61,14 +62,9 @@ def _name_in_row(location: Location) -> str:
 
 def _json_lines(text: str) -> TaskDocument:
     """Each line is an entry."""
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    entries, mistakes = [], []
-    for number, line in lines:
-        try:
-            entries.append(load_json(line))
-        except Unreadable as error:
-            mistakes.append(f"line {number}: {str(error).replace(' at line 1, column', ' at column')}")
-    _refuse(mistakes)
+    rows = list(load_json_lines(text))
+    lines = [(number, line) for number, line, _ in rows]
+    entries = [entry for *_, entry in rows]
 
     def where(location: Location) -> str:
         if len(location) < 2:
@@ -127,8 +123,8 @@ def _value(name: str, cell: str) -> Any:
     try:
         return load_json(cell)
     except Unreadable as error:
-        if not str(error).startswith("not valid JSON"):
-            raise
+        if "not valid JSON" not in str(error):
+            raise Unreadable(re.sub(r"^line 1, column \d+: ", "", str(error))) from None
         raise Unreadable(
             f'must be JSON, like 3, ["a", "b"] or {{"a": "b"}}, not {clip(cell, 40)!r}'
         ) from None
