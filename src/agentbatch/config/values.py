@@ -79,9 +79,9 @@ def _check_pattern(value: str) -> str:
 def _check_steps(value: tuple[str, ...]) -> tuple[str, ...]:
     last = 0
     for text in value:
-        found = re.fullmatch(r"([1-9]\d{0,3}):(\S.*)", text)
+        found = re.fullmatch(r"([1-9][0-9]{0,2}|1000):(\S.*)", text)
         if found is None:
-            raise ValueError("must be AFTER:MODEL, like 2:gpt-5 or 2:gpt-5,4:gpt-5-pro")
+            raise ValueError("must be AFTER:MODEL, like 2:gpt-5 or 2:gpt-5,4:gpt-5-pro, AFTER up to 1000")
         if int(found[1]) <= last:
             raise ValueError(
                 f"each number must be greater than the one before it ({found[1]} follows {last})"

@@ -37,6 +37,10 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
             "escalate[0].after: must be 1 or more, not 0.",
         ),
         (
+            'escalate = [{after = 1001, model = "m"}]',
+            "escalate[0].after: must be 1,000 or less, not 1001.",
+        ),
+        (
             'escalate = [{after = 2, model = "m"}, {after = 2, model = "n"}]',
             "escalate: each `after` must be greater than the one before it (2 follows 2).",
         ),

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.config import load_settings
+from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import Escalation, Stage, stage, steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
@@ -52,6 +54,13 @@ def test_the_nearest_word_holds(tmp_path: Path) -> None:
     assert run == (Escalation(after=1, coder_model="of-run"),)
 
 
+def test_models_that_are_compared_do_not_escalate(tmp_path: Path) -> None:
+    tasks = [Task(first_prompt="a"), Task(first_prompt="b", escalate=(STRONG,))]
+    file = tmp_path / "task.json"
+    plan = make_plan(tasks, file, max_iterations=10, models=["m", "n"], escalate=(STRONG,))
+    assert {task.escalate for task in with_attempts(plan).tasks} == {()}
+
+
 def test_a_task_is_the_same_with_another_escalation(tmp_path: Path) -> None:
     """Like its limits: what was done in earlier iterations holds when a run is resumed with it."""
 
@@ -63,3 +72,34 @@ def test_a_task_is_the_same_with_another_escalation(tmp_path: Path) -> None:
     step = {"after": 1, "coder_model": "x"}
     assert definitions() == definitions(escalate=[step])
     assert definitions(attempts=[{}, {}]) == definitions(attempts=[{"escalate": [step]}, {}])
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("2:gpt-5", (("2", "gpt-5"),)),
+        (" 2:qwen3:4b , 1000:a/b:free,", (("2", "qwen3:4b"), ("1000", "a/b:free"))),
+        ("", ()),
+    ],
+)
+def test_steps_as_a_flag(tmp_path: Path, text: str, steps: tuple[tuple[str, str], ...]) -> None:
+    settings = load_settings({"escalate": text}, {}, folder=tmp_path)
+    assert settings.escalate == tuple(f"{after}:{model}" for after, model in steps)
+    assert steps_of(settings.escalate) == tuple(
+        Escalation(after=int(after), coder_model=model) for after, model in steps
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *(
+            (text, "must be AFTER:MODEL")
+            for text in ("2", "2:", "2: ", ":m", "0:m", "02:m", "-1:m", "1001:m", "2:a,b")
+        ),
+        ("2:a,2:b", r"each number must be greater than the one before it \(2 follows 2\)"),
+    ],
+)
+def test_a_flag_that_says_nothing_sound(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"--escalate: {said}"):
+        load_settings({"escalate": text}, {}, folder=tmp_path)

@@ -13,7 +13,7 @@ class Escalation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    after: int = Field(ge=1)
+    after: int = Field(ge=1, le=1000)
     """Iterations that were not accepted; the next one is the first of this step."""
     coder_model: str | None = Field(None, min_length=1)
     """On the same endpoint."""
