@@ -96,6 +96,11 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "bad/tests/passwd").symlink_to("/etc/passwd")
     (told,) = import_tasks([tmp_path / "bad"], wanted(tmp_path / "into"), {})
     assert "tests/passwd is a link or no regular file" in told.sentence
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all/linked").symlink_to(lay_down(tmp_path / "good", GOOD))
+    (told,) = import_tasks([tmp_path / "all"], wanted(tmp_path / "into"), {})
+    assert told.sentence == "it is a link."
+    assert next(import_tasks([tmp_path / "all/linked"], wanted(tmp_path / "into"), {})).task == "good"
 
 
 @pytest.mark.parametrize(

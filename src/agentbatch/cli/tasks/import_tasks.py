@@ -13,10 +13,10 @@ from agentbatch.tasks.imports.import_tasks import TASK_FILE, Told, Wanted, impor
 from agentbatch.text import counted, harmless
 
 DESCRIPTION = """\
-Make a task file and a directory a task from what others have: rows of SWE-bench
-(.jsonl or .json), with checkouts from clones on this machine, or Harbor's task
-folders. Their tests become hidden_verify. Nothing is fetched and nothing of
-theirs is run.
+Make a task file and a directory a task from what others have: rows of
+SWE-bench (.jsonl or .json), with checkouts from clones on this machine, or
+Harbor's task folders. Their tests become hidden_verify. Nothing is fetched and
+nothing of theirs is run.
 """
 
 EPILOG = """\

@@ -75,6 +75,8 @@ def is_harbor_task(folder: Path) -> bool:
 
 def harbor_task(folder: Path, rewrite_paths: bool) -> Imported:
     """Raises CannotImport, UserError, OSError."""
+    if folder.is_symlink():
+        raise CannotImport("it is a link.")
     files = {one.path: one for one in regular_files(folder)}
     prompt, config = _text(folder, "instruction.md", files), read_toml(_text(folder, "task.toml", files))
     if "tests/test.sh" not in files:
@@ -90,9 +92,7 @@ def harbor_task(folder: Path, rewrite_paths: bool) -> Imported:
         if path.startswith("tests/")
     }
     hidden = verify_commands(tests, config.verifier.env)
-    made = entry(
-        folder.resolve().name, prompt, hidden, timeout=config.agent.timeout_sec, env=config.environment.env
-    )
+    made = entry(folder.name, prompt, hidden, timeout=config.agent.timeout_sec, env=config.environment.env)
     make = partial(copy_files, folder / "environment", build.copies)
     return Imported(made, make, tuple(_notes(config, build)))
 

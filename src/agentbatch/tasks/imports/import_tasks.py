@@ -84,15 +84,18 @@ def import_tasks(sources: Sequence[Path], wanted: Wanted, environ: Mapping[str, 
 
 def _candidates(source: Path, wanted: Wanted, environ: Mapping[str, str]) -> Iterator[_Candidate]:
     if source.is_dir():
-        folders = [source] if is_harbor_task(source) else sorted(filter(is_harbor_task, source.iterdir()))
+        folders = (
+            [source.resolve()] if is_harbor_task(source) else sorted(filter(is_harbor_task, source.iterdir()))
+        )
         if not folders:
             raise UserError(
                 f"{source}: no task of Harbor's in it: a folder with task.toml and instruction.md."
             )
         for folder in folders:
-            name = folder.resolve().name
-            yield _Candidate(name, partial(harbor_task, folder, wanted.rewrite_paths))
+            yield _Candidate(folder.name, partial(harbor_task, folder, wanted.rewrite_paths))
         return
+    if not source.exists():
+        raise UserError(f"There is no file and no folder {source}.")
     if wanted.repos is None:
         raise UserError(
             f"{source}: rows of SWE-bench need --repos DIR, a folder with clones of their repositories."

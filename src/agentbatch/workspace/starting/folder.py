@@ -25,9 +25,9 @@ class Found(NamedTuple):
 
 
 def regular_files(folder: Path) -> list[Found]:
-    """All in it, by path; none where it is not there. Raises UserError for a link, a fifo or a device, for a name that
+    """All in it, by path. Raises UserError for a link, a fifo or a device, for a name that
     is no text, and for more than MAX_FILES or MAX_BYTES; OSError."""
-    found = sorted(_walk(folder)) if folder.is_dir() and not folder.is_symlink() else []
+    found = sorted(_walk(folder))
     if len(found) > MAX_FILES or sum(one.size for one in found) > MAX_BYTES:
         raise UserError(f"{folder} has more than {MAX_FILES:,} files, or {MAX_BYTES // 1024**3} GB.")
     return found
