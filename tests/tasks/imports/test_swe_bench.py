@@ -11,7 +11,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.tasks.imports.import_tasks import Told, Wanted, import_tasks
 from agentbatch.tasks.imports.imported import CannotImport
-from agentbatch.tasks.imports.swe_bench import PYTEST, read_instance, runnable
+from agentbatch.tasks.imports.swe_bench import PYTEST, RUNNERS, read_instance, runnable, runner
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.workspace.starting.clones import PatchedFile
 
@@ -190,6 +190,24 @@ PATCHED = {"lib/tests/test_a.py": PatchedFile(b"def test_bare(x):\n"), "gone.py"
 def test_names_that_a_runner_takes(test: str, name: str | None) -> None:
     names, unnamed = runnable([test, test], PATCHED)
     assert ([*names], [*dict.fromkeys(unnamed)]) == (([name], []) if name else ([], [test]))
+
+
+@pytest.mark.parametrize(
+    ("given", "repository", "name", "command"),
+    [
+        ("", "a/b", "test_a.py::test_b", PYTEST),
+        ("", "django/django", "m.C.test_a", RUNNERS["django/django"]),
+        ("./run", "django/django", "m.C.test_a", "./run"),
+        ("./run", "a/b", "m.C.test_a", "./run"),
+        ("", "a/b", "m.C.test_a", None),
+    ],
+)
+def test_what_runs_the_tests(given: str, repository: str, name: str, command: str | None) -> None:
+    if command is not None:
+        assert runner(given, repository, {name: None}) == command
+        return
+    with pytest.raises(CannotImport, match="--test-command says how"):
+        runner(given, repository, {name: None})
 
 
 def test_a_row_without_its_fields_is_told() -> None:

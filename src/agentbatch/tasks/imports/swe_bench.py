@@ -87,7 +87,7 @@ def swe_bench_task(row: Any, clones: Clones, test_command: str) -> Imported:
         raise CannotImport(f"no program can be told to run its test {unnamed[0][:80]!r}.")
     others, unnamed = runnable(instance.pass_to_pass, patched)
     names = dict.fromkeys((*must, *others))
-    command = test_command or RUNNERS.get(instance.repo) or _pytest_or_refuse(names)
+    command = runner(test_command, instance.repo, names)
     files = patched.items()
     laid = {path: HiddenFile(one.content, one.executable) for path, one in files if one.content is not None}
     hidden = (
@@ -101,7 +101,11 @@ def swe_bench_task(row: Any, clones: Clones, test_command: str) -> Imported:
     return Imported(made, make, (left,) if unnamed else ())
 
 
-def _pytest_or_refuse(names: Mapping[str, None]) -> str:
+def runner(given: str, repository: str, names: Mapping[str, None]) -> str:
+    """The command that `names` are put behind: the one that was given, the project's, or pytest. Raises CannotImport
+    where pytest does not know them."""
+    if given or repository in RUNNERS:
+        return given or RUNNERS[repository]
     other = next((name for name in names if not _NODE.fullmatch(name)), None)
     if other is not None:
         raise CannotImport(f"its test {other[:80]!r} is not pytest's: --test-command says how to run it.")
