@@ -78,7 +78,7 @@ async def test_nothing_is_done_twice(tmp_path: Path, environ: dict[str, str]) ->
             await asyncio.sleep(0.3)  # what it had sent may still lie in the sockets
             return code, output.read_text()
 
-        words = first
+        words: tuple[str, ...] = first
         for _ in range(KILLS):
             code, said = await run(words, chance.randint(4, 14))
             assert code == -signal.SIGKILL, f"seed {seed}: {said}"

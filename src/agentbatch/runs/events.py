@@ -186,6 +186,7 @@ class TaskQueued(TaskEvent):
     """It is one of several attempts at that task; empty: it is a task."""
     model: str = ""
     """The coder's, of an attempt that was given one of its own."""
+    has_verify: bool = False
 
 
 class TaskStarted(TaskEvent):

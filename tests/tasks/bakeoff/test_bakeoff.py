@@ -17,7 +17,7 @@ UNSEEN = {"status": "timeout", "reason": "max_iterations", "hidden": True}
 BROKEN = {"status": "error", "reason": "model_error", "resumable": True}
 OPEN = {"status": "coding", "reason": None, "finished_at": None}
 CANCELLED = {"status": "cancelled", "reason": "cancelled"}
-VERIFIED = {"last_verify": {"command": "true", "exit_code": 0, "tail": ""}}
+VERIFIED = {"has_verify": True}
 
 
 def of(*tasks: list[list[Attempt]], models: tuple[str, ...] = ("a", "b")) -> BakeOff:

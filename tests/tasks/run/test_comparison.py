@@ -54,6 +54,7 @@ async def test_each_model_tries_and_nothing_is_brought_back(run_tasks: Any, work
     assert asked == {(one.id, one.model) for one in attempts}
     found = bake_off(ran.outcome.state)
     assert found is not None
+    assert (found.tasks, found.attempts, found.verified) == (1, 4, 1)
     assert [(one.model, len(one.tries), one.solved) for one in found.models] == [
         (model, 4, sum(EXPECTED[model, seed] for seed in SEEDS)) for model in MODELS
     ]

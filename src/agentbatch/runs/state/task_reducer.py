@@ -36,6 +36,7 @@ def new_task(event: e.TaskQueued) -> TaskState:
         depends_on=tuple(event.depends_on),
         attempt_of=event.attempt_of,
         model=event.model,
+        has_verify=event.has_verify,
         max_cost=event.max_cost,
         max_tokens=event.max_tokens,
         since=event.seq,

@@ -75,6 +75,8 @@ class TaskState(BaseModel):
     """It is one of several attempts at that task; empty: it is a task."""
     model: str = ""
     """The coder's, of an attempt that was given one of its own."""
+    has_verify: bool = False
+    """There are commands of the user's that must pass; of runs before this was kept, False."""
     choice: e.AttemptChosen | None = None
     """Of a task with several attempts: which was taken, and why."""
     max_cost: float | None = None

@@ -156,7 +156,7 @@ def bake_off(state: RunState) -> BakeOff | None:
             by_model[one.model].append(one)
             by_task[one.attempt_of].append(one)
     hidden = {task for task, found in by_task.items() if any(one.hidden is not None for one in found)}
-    verified = {task for task, found in by_task.items() if any(one.last_verify for one in found)}
+    verified = {task for task, found in by_task.items() if any(one.has_verify for one in found)}
     return BakeOff(
         tuple(_figures(model, attempts, hidden) for model, attempts in by_model.items()),
         max((len(found) // len(models) for found in by_task.values()), default=0),

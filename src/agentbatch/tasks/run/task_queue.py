@@ -65,6 +65,7 @@ class TaskQueue:
                 max_cost=task.max_cost,
                 max_tokens=task.max_tokens,
                 attempt_of=task.attempt_of,
+                has_verify=bool(task.task.verify),
                 model=(task.attempt and task.attempt.coder_model) or "",
             )
         )

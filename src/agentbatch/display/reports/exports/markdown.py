@@ -71,7 +71,7 @@ def _head(state: RunState, tasks: Sequence[TaskState], now: float, title: str) -
     lines += [
         f"- tasks: {_counts(state, total)}",
         *([f"- accepted: {accepted}"] if accepted else []),
-        f"- success rate: {completed / total if total else 0:.0%}",
+        *([] if info and info.compared else [f"- success rate: {completed / total if total else 0:.0%}"]),
         f"- time: {duration(state.seconds(now))}",
         f"- tokens: {_tokens(usage)} ({_count(usage.input, usage)} in, {_count(usage.output, usage)} out)",
         f"- cost: {money(state.cost)}",

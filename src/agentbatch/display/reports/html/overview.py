@@ -94,7 +94,11 @@ def overview(material: Material) -> Overview:
         notes=list(_notes(state)),
         figures=[
             Figure("completed", f"{completed:,} of {total:,}", accepted and f"accepted: {accepted}"),
-            Figure("success rate", f"{completed / total if total else 0:.0%}"),
+            *(
+                []
+                if info and info.compared
+                else [Figure("success rate", f"{completed / total if total else 0:.0%}")]
+            ),
             Figure("time", duration(state.seconds(now))),
             Figure("tokens", tokens(usage.total, estimated=usage.estimated, narrow=True), _in_and_out(usage)),
             Figure("cost", money(state.cost)),
