@@ -81,4 +81,5 @@ def test_a_comparison_has_its_table_and_its_intervals() -> None:
     assert found.words == "m-small: 0 of 1 attempt solved, 0-79%; m-large: 1 of 1 attempt solved, 21-100%."
     page = "".join(html_file(Material(state, NOON)))
     assert page.count("<circle") == 2
+    assert "success rate" not in page  # nothing is said by that of any model
     assert 'class="interval" x1="66.1"' in page
