@@ -35,7 +35,7 @@ def test_a_run_that_compares_nothing_has_none() -> None:
     ("attempts", "solved", "counted", "left_out", "false"),
     [
         ([True, False, True], 2, 3, 0, None),
-        ([RIGHT, WRONG, UNSEEN], 2, 3, 0, 1),
+        ([RIGHT, WRONG, WRONG, UNSEEN], 2, 4, 0, 2),
         ([True, BROKEN, OPEN], 1, 1, 2, None),
         ([RIGHT, True], 1, 1, 1, 0),  # of a task with hidden checks, one on which they could not run
         ([CANCELLED, {"status": "timeout", "reason": "wall_clock"}], 0, 1, 1, None),
