@@ -135,6 +135,14 @@ def coder_step(messages: Sequence[Mapping[str, Any]], start: int) -> int:
     return after
 
 
+def begun_with(messages: Sequence[Mapping[str, Any]], start: int, text: str) -> bool:
+    """Whether the latest first step after the prompt at `start` said this."""
+    said = (
+        m for m in reversed(messages[start + 1 :]) if m.get("role") == "assistant" and _marked_step(m) == 0
+    )
+    return text_of(next(said, {})) == text
+
+
 def _marked_step(message: Mapping[str, Any]) -> int | None:
     calls = message.get("tool_calls")
     if not isinstance(calls, list) or not calls or not isinstance(calls[-1], dict):

@@ -14,6 +14,7 @@ from agentbatch.rehearsal.play import (
     RoleSteps,
     answers_given,
     asks_for_checks,
+    begun_with,
     coder_step,
     compile_checks,
     compile_coder,
@@ -34,6 +35,7 @@ UNKNOWN_TASK = (
 NO_VERDICT = "The rehearsal script of this task has no evaluator steps."
 
 
+NO_IDEA = "I do not know how."
 GIVEN_UP = ScriptedCall(name="write_file", arguments={"path": "notes.txt", "content": "I gave up.\n"})
 
 
@@ -64,7 +66,7 @@ class _Compiled(NamedTuple):
     checks: RoleSteps
 
 
-_GIVING_UP = compile_coder([Say(content="I do not know how.", calls=[GIVEN_UP])], flat=True)
+_GIVING_UP = compile_coder([Say(content=NO_IDEA, calls=[GIVEN_UP])], flat=True)
 
 
 class RehearsalModel:
@@ -115,13 +117,16 @@ class RehearsalModel:
         compiled = self._compiled[id(match.script)]
         if role == "coder":
             steps: RoleSteps | None = compiled.native if native else compiled.flat
-            if not solves(model, match.task, seed):
+            solved = solves(model, match.task, seed)
+            if not solved:
                 steps = _GIVING_UP
             step = coder_step(messages, match.start)
             if undone := undone_calls(messages):
                 # In their original step, with new ids.
                 again = Say(content="Once more.", calls=list(undone))
                 return Turn(again, step - 1, (match.task, role), first_call=len(messages))
+            if solved and begun_with(messages, match.start, NO_IDEA):
+                step = 0  # it takes over from one that did not
         elif role == "checks":
             steps, step = compiled.checks, answers_given(messages)
         else:

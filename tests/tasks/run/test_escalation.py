@@ -13,7 +13,7 @@ from tests.tasks.run.verdicts import COMPLETE
 
 WORK = Say(calls=[ScriptedCall(name="bash", arguments={"command": "echo right > a.txt"})])
 FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
-SCRIPT = Script(prompt="Change it.", coder=[WORK, FINISH] * 3, evaluator=[Say(verdict=COMPLETE)])
+SCRIPT = Script(prompt="Change it.", coder=[WORK, FINISH], evaluator=[Say(verdict=COMPLETE)])
 TASK = {"dir": "work", "first_prompt": "Change it.", "verify": "grep right a.txt", "max_iterations": 5}
 CHEAP, STRONG = "rehearsal-coder-0", "rehearsal-coder"
 PRICES = f'[models."{CHEAP}"]\ninput = 1.0\noutput = 2.0\n[models."{STRONG}"]\ninput = 10.0\noutput = 20.0\n'
