@@ -145,6 +145,11 @@ async def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path, collect
     assert store.state.notices == ["Telemetry: 1 span or value dropped."]
 
 
+async def test_settings_that_mean_nothing_are_told(tmp_path: Path) -> None:
+    store, _ = await play(tmp_path, ENDPOINT | {"OTEL_METRIC_EXPORT_INTERVAL": "0"})
+    assert store.state.notices[0].startswith("Telemetry: it has ended: ValueError: interval value 0")
+
+
 def test_no_key_is_in_the_environment_of_the_process() -> None:
     kept = {"OTEL_X": "1", "PATH": "/bin", "https_proxy": "p", "SSL_CERT_FILE": "f"}
     left_out = {"OPENAI_API_KEY": "k", "AGENTBATCH_NOTIFY": "n", "CODER_HEADERS": "h"}
@@ -192,6 +197,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/x"}, True, False, False),
         (ENDPOINT | {"OTEL_METRICS_EXPORTER": "none"}, True, False, False),
         (ENDPOINT | {"OTEL_TRACES_EXPORTER": "console,otlp"}, True, True, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}, False, False, False),
         (ENDPOINT | {"OTEL_SDK_DISABLED": "true"}, False, False, False),
         (ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, False, False, False),
         (ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"},
@@ -205,4 +211,4 @@ def test_the_usual_variables_say_what_is_sent(
 ) -> None:
     asked = asked_for(environ)
     assert (asked.traces, asked.metrics, asked.content) == (traces, metrics, content)
-    assert bool(asked.notices) == ("grpc" in environ.values())
+    assert bool(asked.notices) == bool({"grpc", "c:4318"} & set(environ.values()))

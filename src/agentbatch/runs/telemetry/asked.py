@@ -10,7 +10,7 @@ from agentbatch.errors import UserError
 
 EXTRA = "pip install 'agentbatch[otel]'"
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_{}_ENDPOINT")
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_{}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"
 
@@ -78,12 +78,18 @@ def _signals(environ: Mapping[str, str]) -> tuple[frozenset[str], tuple[str, ...
     """Those that an endpoint is named for, and what speaks against sending them."""
     found, notices = set(), []
     for signal in ("traces", "metrics"):
-        named = any(environ.get(name.format(signal.upper()), "").strip() for name in _ENDPOINTS)
+        named = next(
+            filter(None, (environ.get(of.format(signal.upper()), "").strip() for of in _ENDPOINTS)), ""
+        )
         if not named or not _exports(environ, signal):
             continue
         specific = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "").strip()
         protocol = specific or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip() or "http/protobuf"
-        if protocol == "http/protobuf":
+        if not named.lower().startswith(("http://", "https://")):
+            notices.append(
+                f"No {signal} are sent: the OTLP endpoint is no address like http://127.0.0.1:4318."
+            )
+        elif protocol == "http/protobuf":
             found.add(signal)
         else:
             notices.append(

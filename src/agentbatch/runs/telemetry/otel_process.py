@@ -250,5 +250,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:  # noqa: BLE001  # a border: what OTEL_* variables say may be anything
+        tell(problem=f"it has ended: {type(error).__name__}: {str(error).rstrip('.')}.")
     os._exit(0)  # threads of the exporters that still wait are not waited for
