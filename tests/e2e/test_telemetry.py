@@ -22,7 +22,7 @@ def collector() -> Iterator[Collector]:
     collector.close()
 
 
-def test_a_killed_run_and_its_resumption_are_two_linked_traces(
+async def test_a_killed_run_and_its_resumption_are_two_linked_traces(
     folder: Path, environ: dict[str, str], agentbatch: Command, collector: Collector
 ) -> None:
     telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
@@ -31,7 +31,7 @@ def test_a_killed_run_and_its_resumption_are_two_linked_traces(
     killed = start(*words, cwd=folder, env=environ | telemetry)
     wait_until(lambda: len(collector.spans) >= 6)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    await killed.wait()
     assert agentbatch("resume", "--display", "none", **telemetry).returncode == 0
 
     by_id = {span.span_id: span for span in collector.spans}

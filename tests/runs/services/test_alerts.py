@@ -110,7 +110,11 @@ async def test_refusals_of_a_task_are_counted_by_attempt(
 
 
 def test_every_figure_has_a_value_and_its_meaning() -> None:
-    assert set(figures_of(RunState(), attempts=0, refused=0, now=0.0)) == set(FIGURES)
+    figures = figures_of(RunState(), attempts=0, refused=0, now=0.0)
+    assert set(figures) == set(FIGURES)
+    assert [name for name, value in figures.items() if value is None] == [
+        "failure_rate", "cost_per_completed", "rate_429",
+    ]  # fmt: skip
 
 
 def test_the_page_names_every_figure_and_every_instrument() -> None:
