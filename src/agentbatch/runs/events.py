@@ -182,6 +182,8 @@ class TaskQueued(TaskEvent):
     max_cost: float | None = None
     """US dollars; None: the task has no budget of its own."""
     max_tokens: int | None = None
+    tried: bool = False
+    """It is tried more than once, by attempts of its own."""
     attempt_of: str = ""
     """It is one of several attempts at that task; empty: it is a task."""
     model: str = ""

@@ -1,5 +1,7 @@
 """Which of several attempts is taken, and the sentence that says why."""
 
+from dataclasses import replace
+
 import pytest
 
 from agentbatch.tasks.attempts.ranking import Candidate, standings, why
@@ -65,6 +67,18 @@ def test_the_best(candidates: list[Candidate], best: int, sentence: str) -> None
     found = standings(candidates)
     assert found[0].attempt == f"t@{best}"
     assert not sentence or why(found) == sentence
+
+
+def test_one_that_was_cut_off_is_no_better_than_one_that_came_to_its_end() -> None:
+    found = standings(
+        [replace(one(1, completed=False, tokens=3), cancelled=True), one(2, completed=False, tokens=9)]
+    )
+    assert [each.attempt for each in found] == ["t@2", "t@1"]
+
+
+def test_what_is_wrong_with_one_is_said() -> None:
+    found = standings([replace(one(1, completed=False), problem="it is gone"), one(2)])
+    assert why(found) == "Only attempt 2 of 2 was completed. Attempt 1: it is gone."
 
 
 def test_nothing_that_was_begun() -> None:

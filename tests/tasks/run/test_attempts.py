@@ -11,7 +11,9 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.store.database import read_state
 from agentbatch.tasks.run.choosing import CHANGED_SINCE
+from agentbatch.tasks.run.steering import Steering
 from tests.tasks.run.verdicts import COMPLETE
 
 RIGHT_ONCE = "case $PWD in *@2*) echo right > a.txt;; *) echo wrong > a.txt;; esac"
@@ -265,3 +267,58 @@ async def test_one_that_was_changed_after_it_was_judged_is_not_taken(run_tasks: 
     patch = "changes.patch"
     assert (ran.task_folder("t") / patch).read_bytes() == (ran.task_folder("t@1") / patch).read_bytes()
     assert b"+a\r\n" in (ran.task_folder("t") / patch).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 3), (2, 1), (1, 2)])
+async def test_a_resumption_with_other_attempts(run_tasks: Any, work: Path, before: int, after: int) -> None:
+    """Nothing that was spent is lost from the task's bill, and nothing stays of attempts that it has no more."""
+    engines: list[Any] = []
+
+    def stop(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.ToolFinished):
+            engines[0].stop_now()
+
+    def task(attempts: int) -> dict[str, Any]:
+        return {**ONE_RIGHT, "attempts": attempts, "stop_at": "all"}
+
+    command = RIGHT_ONCE if after > 1 else "echo right > a.txt"
+    first = await run_tasks(
+        [task(before)],
+        [script(command)],
+        on_event=stop,
+        on_start=engines.append,
+        parallel=before,
+        sandbox="none",
+    )
+    assert first.outcome.exit_code == 130
+    ran = await run_tasks(
+        [task(after)], [script(command)], resume_run=first.outcome.run_folder, sandbox="none"
+    )
+    assert ran.task.status == "completed"
+    assert (work / "a.txt").read_text() == "right\n"
+    assert ran.task.usage.total == ran.outcome.state.usage.total
+    assert read_state(ran.outcome.run_folder / "run.db").tasks["t"].usage == ran.task.usage
+    assert not list(ran.outcome.run_folder.glob("tasks/*/work/*/*"))
+
+
+async def test_a_paused_task_stands_still_with_its_attempts(run_tasks: Any, work: Path) -> None:
+    engines: list[Any] = []
+    held: list[str] = []
+
+    def pause(event: e.Event, state: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and not state.tasks["t"].paused:
+            hand = Steering(engines[0])
+            hand.pause("t")
+
+            def release() -> None:
+                held.extend(name for name, one in state.by_id.items() if one.paused)
+                hand.unpause("t")
+
+            asyncio.get_running_loop().call_soon(release)
+
+    task = {**TASK, "verify": "true", "attempts": 2}
+    ran = await run_tasks([task], [script("true")], on_event=pause, on_start=engines.append, parallel=1)
+    assert {"t", "t@1", "t@2"} == set(held)
+    assert not any(one.paused for one in ran.outcome.state.by_id.values())
+    assert ran.task.status == "completed"

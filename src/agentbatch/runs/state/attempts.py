@@ -21,10 +21,13 @@ TAKEN = (
 
 def with_attempts(task: TaskState, attempts: Sequence[TaskState]) -> TaskState:
     """What its attempts have spent is the task's; while it waits for them, it is as far as they are."""
+    own = task.own
+    if task.tried is False:
+        return task  # its attempts were taken out of the task file
     sums = {
-        "bills": merge_bills(one.bills for one in attempts),
-        "attempts": sum(one.attempts for one in attempts),
-        "steps": sum(one.steps for one in attempts),
+        "bills": merge_bills((own.bills, *(one.bills for one in attempts))),
+        "attempts": own.attempts + sum(one.attempts for one in attempts),
+        "steps": own.steps + sum(one.steps for one in attempts),
     }
     at_work = [one for one in attempts if one.started_at is not None and not one.finished]
     if task.finished or not at_work:

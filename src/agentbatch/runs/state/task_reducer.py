@@ -4,7 +4,14 @@ from agentbatch.runs import events as e
 from agentbatch.runs.check_words import last_said
 from agentbatch.runs.state.acceptance import accepted_by
 from agentbatch.runs.state.bills import add_call
-from agentbatch.runs.state.task_state import Activity, ActivityKind, TaskState, VerdictRecord, VerifyRecord
+from agentbatch.runs.state.task_state import (
+    Activity,
+    ActivityKind,
+    OwnSpending,
+    TaskState,
+    VerdictRecord,
+    VerifyRecord,
+)
 from agentbatch.text import clip
 
 MAX_SAID = 200
@@ -35,6 +42,7 @@ def new_task(event: e.TaskQueued) -> TaskState:
         definition=event.definition,
         depends_on=tuple(event.depends_on),
         attempt_of=event.attempt_of,
+        tried=event.tried or None,
         model=event.model,
         has_verify=event.has_verify,
         max_cost=event.max_cost,
@@ -79,9 +87,11 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
     match event:
         case e.TaskQueued():
             # The bills stay: what was spent was spent.
-            return new_task(event).model_copy(
-                update={"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
-            )
+            spent = {"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
+            if event.tried:
+                own = task.own if task.tried else OwnSpending(bills=task.bills, attempts=task.attempts)
+                return new_task(event).model_copy(update={**spent, "own": own})
+            return new_task(event).model_copy(update={**spent, "tried": False})
         case e.TaskStarted() | e.TaskResumed():
             changes = {"status": "coding", "started_at": event.ts, "looks": 0, "activity": _idle(event.ts)}
         case e.TaskRequeued():

@@ -59,6 +59,16 @@ class VerifyRecord(BaseModel):
     tail: str
 
 
+class OwnSpending(BaseModel):
+    """What was spent on a task itself, before it had attempts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bills: tuple[Bill, ...] = ()
+    attempts: int = 0
+    steps: int = 0
+
+
 class TaskState(BaseModel):
     """One task, as its events say. Frozen: `reduce_task` makes the next one."""
 
@@ -77,6 +87,10 @@ class TaskState(BaseModel):
     """The coder's, of an attempt that was given one of its own."""
     has_verify: bool = False
     """There are commands of the user's that must pass; of runs before this was kept, False."""
+    tried: bool | None = None
+    """It has several attempts; False: it had, and has begun again without; None: nothing was said of it."""
+    own: OwnSpending = OwnSpending()
+    """Of one with several attempts: what its figures are made of beside theirs."""
     choice: e.AttemptChosen | None = None
     """Of a task with several attempts: which was taken, and why."""
     max_cost: float | None = None

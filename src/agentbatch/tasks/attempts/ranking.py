@@ -33,6 +33,8 @@ class Candidate:
     cost: float | None = None
     """US dollars; None: unknown."""
     tokens: int = 0
+    cancelled: bool = False
+    """It has come to no end of its own."""
     problem: str = ""
     """Why it cannot be taken, as part of a sentence."""
 
@@ -56,7 +58,8 @@ def standings(candidates: Sequence[Candidate]) -> list[AttemptStanding]:
         )
         for one in told
     ]
-    return sorted(found, key=_order)
+    cut_off = {one.attempt for one in candidates if one.cancelled}
+    return sorted(found, key=lambda one: _order(one, one.attempt in cut_off))
 
 
 def _telling(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -79,10 +82,11 @@ def _behaviour(one: Candidate) -> tuple[object, ...]:
     return tuple((check.passed, check.gave) for check in one.tried) or (one.attempt,)
 
 
-def _order(one: AttemptStanding) -> tuple[object, ...]:
+def _order(one: AttemptStanding, cut_off: bool) -> tuple[object, ...]:
     cost = (one.cost is None, one.cost or 0.0, one.tokens)
     return (
         not one.completed,
+        cut_off,
         -one.alike * one.passed,
         -one.passed,
         -one.score,
@@ -101,7 +105,7 @@ def why(found: Sequence[AttemptStanding]) -> str:
         return f"It was {name}, the only one."
     completed = [one for one in found if one.completed]
     if len(completed) == 1:
-        return f"Only {name} of {len(found)} was completed."
+        return f"Only {name} of {len(found)} was completed.{_lost(found)}"
     rivals = [one for one in completed or found if one is not best]
     lead = (
         f"{len(completed)} of {len(found)} attempts were completed"
@@ -114,9 +118,12 @@ def why(found: Sequence[AttemptStanding]) -> str:
         if best.alike > 1
         else ""
     )
+    return f"{lead}; {checks}{alike}{_decided(best, rivals)}.{_lost(found)}"
+
+
+def _lost(found: Sequence[AttemptStanding]) -> str:
     troubled = [one for one in found if one.problem]
-    lost = "".join(f" Attempt {attempt_number(one.attempt)}: {one.problem}." for one in troubled[:MAX_TOLD])
-    return f"{lead}; {checks}{alike}{_decided(best, rivals)}.{lost}"
+    return "".join(f" Attempt {attempt_number(one.attempt)}: {one.problem}." for one in troubled[:MAX_TOLD])
 
 
 def _decided(best: AttemptStanding, rivals: Sequence[AttemptStanding]) -> str:

@@ -63,9 +63,16 @@ class _Attempt:
     def candidate(self, tried: Sequence[Tried]) -> Candidate:
         state = self.state
         score = _score(self.verdict)
-        spent = state.cost, state.usage.total
+        spent, cancelled = (state.cost, state.usage.total), state.status == "cancelled"
         return Candidate(
-            self.planned.id, self.completed, tuple(tried), score, state.hidden, *spent, self.problem
+            self.planned.id,
+            self.completed,
+            tuple(tried),
+            score,
+            state.hidden,
+            *spent,
+            cancelled,
+            self.problem,
         )
 
     @property

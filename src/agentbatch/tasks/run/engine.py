@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs import events as e
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
 from agentbatch.tasks.run.choosing import Choosing
 from agentbatch.tasks.run.context import RunContext
@@ -125,6 +127,10 @@ class TasksEngine:
                 begun = any(one.begun for one in state.attempts_of(task.id)) if task.after else False
                 if begun and task.id in over and state.tasks[task.id].status == "cancelled":
                     await self._choosing(task).give_up()
+                if stale := [
+                    _as_attempt(task, one.id) for one in self._attempts(task, stale=True) if one.begun
+                ]:
+                    await Choosing(self.context, task, stale).give_up()
 
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""
@@ -184,11 +190,25 @@ class TasksEngine:
         return self._outcome(planned, denied=loop.denied)
 
     def _choosing(self, task: PlannedTask) -> Choosing:
-        return Choosing(self.context, task, [self.by_id[name] for name in task.after])
+        """Among those too that an earlier session has begun and that are more than the task has now."""
+        more = [
+            _as_attempt(task, one.id) for one in self._attempts(task, stale=False) if one.id not in self.by_id
+        ]
+        return Choosing(self.context, task, [*(self.by_id[name] for name in task.after), *more])
+
+    def _attempts(self, task: PlannedTask, *, stale: bool) -> list[TaskState]:
+        """Those at the task as it is; or those (`stale`) of before it began again, or that were taken from it."""
+        state = self.context.store.state
+        since = state.by_id[task.id].since
+
+        def is_stale(one: TaskState) -> bool:
+            return one.since < since or not task.after or (one.reason == "left_out" and one.finished)
+
+        return [one for one in state.attempts_of(task.id) if is_stale(one) == stale]
 
     def _supersede_rest(self, task: PlannedTask) -> None:
         """End what is still at work on a task of which an attempt was completed, where the first one is enough."""
-        attempts = self.context.store.state.attempts_of(task.id)
+        attempts = self._attempts(task, stale=False)
         if task.stop_at == "first" and any(one.status == "completed" for one in attempts):
             for one in attempts:
                 if not one.finished or one.resumable:
@@ -268,3 +288,9 @@ class TasksEngine:
                 branch=known.branch,
             )
         )
+
+
+def _as_attempt(task: PlannedTask, name: str) -> PlannedTask:
+    """An attempt at it that it does not have any more."""
+    isolation = "copy" if task.isolation == "none" else task.isolation
+    return replace(task, id=name, attempts=(), after=(), attempt_of=task.id, isolation=isolation)

@@ -29,10 +29,11 @@ class Steering:
         self._refuse_when_over()
         if task_id is not None:
             self._running(task_id)
-        engine.signals.pauses.pause(task_id)
+        for name in self._with_attempts(task_id):
+            engine.signals.pauses.pause(name)
+            engine.context.store.emit(e.Paused(task_id=name))
         if task_id is None:
             engine.scheduler.pause()
-        engine.context.store.emit(e.Paused(task_id=task_id))
         what = "Paused" if task_id is None else f"Task {task_id} is paused"
         return f"{what}: no model call begins until `agentbatch unpause`."
 
@@ -48,12 +49,15 @@ class Steering:
             return QUOTA_TRIED
         if task_id is None and not holds.everything and not holds.tasks:
             raise UserError("Nothing is paused.")
-        released = [task_id] if task_id is not None else [*sorted(holds.tasks), None]
-        holds.release(task_id)
+        released = (
+            [None] if task_id is None else [n for n in self._with_attempts(task_id) if n in holds.tasks]
+        )
+        for name in [*sorted(holds.tasks), None] if task_id is None else released:
+            engine.context.store.emit(e.Resumed(task_id=name))
+        for name in released:
+            holds.release(name)
         if task_id is None:
             engine.scheduler.resume()
-        for name in released:
-            engine.context.store.emit(e.Resumed(task_id=name))
         return "The run continues." if task_id is None else f"Task {task_id} continues."
 
     def cancel_task(self, task_id: str) -> str:
@@ -104,6 +108,11 @@ class Steering:
             near = nearest(task_id, tasks)
             raise UserError(f"There is no task {task_id!r}{f'; did you mean {near}?' if near else '.'}")
         return tasks[task_id]
+
+    def _with_attempts(self, task_id: str | None) -> list[str | None]:
+        """A task that is tried more than once stands still where these do."""
+        attempts = self._engine.context.store.state.attempts_of(task_id or "")
+        return [task_id, *(one.id for one in attempts if not one.finished)]
 
     def _running(self, task_id: str) -> TaskState:
         state = self._known(task_id)

@@ -66,6 +66,7 @@ class TaskQueue:
                 max_tokens=task.max_tokens,
                 attempt_of=task.attempt_of,
                 has_verify=bool(task.task.verify),
+                tried=bool(task.attempts),
                 model=(task.attempt and task.attempt.coder_model) or "",
             )
         )
