@@ -11,6 +11,13 @@ from agentbatch.errors import UserError
 EXTRA = "pip install 'agentbatch[otel]'"
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_{}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_MODULES = (
+    "opentelemetry.sdk",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.exporter.prometheus",
+)
+"""All that the process imports."""
+
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"
 
@@ -55,10 +62,11 @@ def asked_for(
         return Asked(
             notices=("OTEL_SDK_DISABLED is set: --metrics-port shows nothing.",) if port is not None else ()
         )
-    if port is not None and not installed("opentelemetry.exporter.prometheus"):
-        raise UserError(f"--metrics-port needs OpenTelemetry: {EXTRA}.")
     signals, notices = _signals(environ)
-    if signals and not installed("opentelemetry.exporter.otlp.proto.http"):
+    there = all(map(installed, _MODULES)) if port is not None or signals else True
+    if port is not None and not there:
+        raise UserError(f"--metrics-port needs OpenTelemetry: {EXTRA}.")
+    if signals and not there:
         text = (
             f"The environment names an OTLP endpoint; nothing is sent to it without OpenTelemetry: {EXTRA}."
         )
