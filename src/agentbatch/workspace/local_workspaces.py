@@ -213,6 +213,8 @@ class LocalTaskWorkspace:
         # Cancelled in the middle of `start`, it is there all the same.
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
         if isolated is None:
+            if ending.superseded and read_isolated_dir(self._folder / WORK)[0] is not None:
+                await isolation.discard(self._folder / WORK)  # a kill came while it was made, or removed
             return Left()
         notices, unapplied = [], ""
         bring_back = self._order.apply and ending.completed and isolated.kind == "copy"
