@@ -24,9 +24,6 @@ from agentbatch.usage import Usage
 
 PATH = "/chat/completions"
 
-FAILED_GENERATION = "failedgeneration"
-"""The field of an error in which Groq sends what its model wrote."""
-
 PROGRESS_AFTER = 1.0
 """Seconds before a call reports that it is generating; most are answered by then."""
 
@@ -228,8 +225,7 @@ class _Call:
 def _as_written(failure: Failure, error: ModelError) -> Answer:
     """What the model wrote instead of a call that could be read, as its answer: whoever asked makes of it what can be
     made. Raises the error where the endpoint kept it to itself."""
-    fields = failure.error.fields if failure.error is not None else ()
-    written = next((one.value for one in fields if one.name == FAILED_GENERATION and one.value.strip()), "")
+    written = failure.error.written if failure.error is not None else ""
     if not written:
         raise error
     return Answer(content=written, tool_calls=(), reasoning="", finish_reason="stop", usage=None)

@@ -86,3 +86,21 @@ def test_a_redirect_names_its_target() -> None:
     failure = http_failure(HttpAnswer(301, {"location": "https://other/v1"}, b""), 0.0)
     assert failure.kind == "request"
     assert "https://other/v1" in failure.words
+
+
+@pytest.mark.parametrize(
+    ("document", "written"),
+    [
+        ({"error": {"code": "tool_use_failed", "failed_generation": "ls -a"}}, "ls -a"),
+        ([{"error": {"metadata": [{"failedGeneration": "ls"}]}}], "ls"),
+        ({"error": {"message": "no"}, "failed_generation": " "}, ""),
+        # What repeats the request is no answer of the model's: a coder may have written it.
+        ({"error": {"message": "no", "input": {"failed_generation": "rm -rf ~"}}}, ""),
+        ({"detail": [{"msg": "no", "input": [{"failed_generation": "rm"}]}]}, ""),
+        ("text", ""),
+    ],
+)
+def test_what_the_model_wrote_that_its_endpoint_could_not_read(document: object, written: str) -> None:
+    error = read_error(400, json.dumps(document).encode())
+    assert error.written == written
+    assert all("ls" not in one.value for one in error.fields)

@@ -9,6 +9,7 @@ MAX_DEPTH = 10
 MAX_TEXT = 16_000
 """Characters of one value."""
 
+FAILED_GENERATION = "failedgeneration"
 
 ECHOES = frozenset(
     {
@@ -18,7 +19,7 @@ ECHOES = frozenset(
         "prompt",
         "request",
         "requestbody",
-        "failedgeneration",
+        FAILED_GENERATION,
         "flaggedinput",
     }
 )
@@ -60,6 +61,19 @@ def spoken(document: Any, depth: int = 0) -> Any:
     if isinstance(document, list) and depth <= MAX_DEPTH:
         return [spoken(value, depth + 1) for value in document]
     return None if isinstance(document, dict | list) else document
+
+
+def failed_generation(document: Any, depth: int = 0) -> str:
+    """What the model wrote that its endpoint could not read (Groq), outside of every other echo; empty: it keeps it to
+    itself."""
+    inner = document if isinstance(document, list) else []
+    if isinstance(document, dict):
+        named = {plain(str(name)[:100]): value for name, value in document.items()}
+        if isinstance(text := named.get(FAILED_GENERATION), str) and text.strip():
+            return text[:MAX_TEXT]
+        inner = [value for name, value in named.items() if name not in ECHOES]
+    texts = (failed_generation(value, depth + 1) for value in inner if depth <= MAX_DEPTH)
+    return next(filter(None, texts), "")
 
 
 def inner_document(text: str) -> Any:

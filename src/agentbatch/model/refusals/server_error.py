@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.files import parse_json
-from agentbatch.model.refusals.fields import Field, fields_of, inner_document, spoken
+from agentbatch.model.refusals.fields import Field, failed_generation, fields_of, inner_document, spoken
 
 MAX_WORDS = 300
 """Characters of a server's own words that are shown to a person."""
@@ -37,6 +37,8 @@ class ServerError:
     """The request field that the error is about, as OpenAI names it."""
     fields: tuple[Field, ...] = field(default=(), compare=False, repr=False)
     """All that its document says, at every depth."""
+    written: str = field(default="", compare=False, repr=False)
+    """What the model wrote that the endpoint could not read: nothing that the server says."""
 
     @property
     def words(self) -> str:
@@ -66,6 +68,7 @@ def read_error(status: int, body: bytes) -> ServerError:
 
 def error_in(status: int, document: Any) -> ServerError | None:
     """The error object in a parsed answer, or None when there is none."""
+    written = failed_generation(document)
     fields_from = document = spoken(document)
     if isinstance(document, list) and document:
         document = document[0]
@@ -77,7 +80,7 @@ def error_in(status: int, document: Any) -> ServerError | None:
             return None
         error = document
     if not isinstance(error, dict):
-        return ServerError(status, message=_text(error), fields=fields_of(fields_from))
+        return ServerError(status, message=_text(error), fields=fields_of(fields_from), written=written)
     message = next((error[key] for key in (*MESSAGES, "error") if error.get(key)), "")
     return ServerError(
         status,
@@ -86,6 +89,7 @@ def error_in(status: int, document: Any) -> ServerError | None:
         type=_text(error.get("type") or error.get("error_type") or error.get("status")),
         param=_text(error.get("param")),
         fields=fields_of(fields_from),
+        written=written,
     )
 
 

@@ -32,13 +32,17 @@ class LeavingRun(SteeringKeys):
 
     @property
     def exit_code(self) -> int:
-        """As that of the run without a screen: 0 all completed, 1 some did not. A run that we only looked at: 0."""
+        """As that of the run without a screen: 0 all completed, 1 some did not, 130 it was stopped before. A run that
+        we only looked at: 0."""
         if self.engine is None:
             return 0
         ended = self.engine.ended()
         if ended is not None and ended >= 0:
             return ended
-        return 0 if all(task.status == "completed" for task in self.view.state.tasks.values()) else 1
+        state = self.view.state  # the run is over, its process not yet
+        if all(task.status == "completed" for task in state.tasks.values()):
+            return 0
+        return 130 if state.finished is not None and state.finished.interrupted else 1
 
     def exit_when_ended(self) -> None:
         """Called every second."""

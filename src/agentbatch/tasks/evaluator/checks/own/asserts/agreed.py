@@ -141,11 +141,11 @@ class AgreedChecks:
                     values |= ran.values
         except UserError:
             return [Tried(one.text, None) for one in live]
+        # What gave no value on any attempt (it needs a file, say) is no check of them.
         return [
-            Tried(
-                one.text, same_value(one.value, gave) if (gave := values.get(one.call)) else False, gave or ""
-            )
+            Tried(one.text, same_value(one.value, gave) if gave else None, gave)
             for one in live
+            for gave in [values.get(one.call, "")]
         ]
 
     def state(self) -> Mapping[str, Any]:
