@@ -98,7 +98,17 @@ TEMPLATES = {
 }
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+QUICK = ("a comparison of lists of one list", "a key of one key")
+"""Of those that take half a second each."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if "n.a" in text and name not in QUICK else ())
+        for name, text in TEMPLATES.items()
+    ],
+)
 def test_a_planted_prompt_runs_nothing_and_is_refused(tmp_path: Path, name: str) -> None:
     """At the next start, or when it is used; in one sentence that names the file."""
     proof = tmp_path / "proof"

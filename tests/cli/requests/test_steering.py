@@ -182,6 +182,7 @@ async def test_in_the_background(tmp_path: Path) -> None:
         assert (code, "has no standard input" in err) == (2, True)
 
 
+@pytest.mark.slow
 async def test_names_that_look_like_flags_in_the_background_too(tmp_path: Path) -> None:
     write_input(tmp_path, 100)
     (tmp_path / "in.jsonl").rename(tmp_path / "-in.jsonl")

@@ -50,6 +50,7 @@ def made_by(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 async def test_the_sample_batch_with_every_call_and_answer_through_pickle(tmp_path: Path) -> None:
     sending = Sending()
     outcome = await sample_batch(tmp_path / "sent", sending)

@@ -148,6 +148,7 @@ async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
         assert made.task("b").resumable
 
 
+@pytest.mark.slow
 async def test_back_to_the_launch_screen_and_the_run_is_resumed_or_a_new_one_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

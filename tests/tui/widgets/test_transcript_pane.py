@@ -360,7 +360,10 @@ async def test_a_reply_that_streams_in_is_the_last_block(tmp_path: Path) -> None
         await until(pilot, lambda: "The whole answer." in shown(pilot) and "word 49" not in shown(pilot))
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(40, 20), (80, 24), (160, 48)])
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [(40, 20), pytest.param(80, 24, marks=pytest.mark.slow), pytest.param(160, 48, marks=pytest.mark.slow)],
+)
 async def test_hostile_text_is_only_text(tmp_path: Path, columns: int, rows: int) -> None:
     text = (
         "[bold red]loud[/] [@click=app.quit]x[/] \x1b]52;c;aGFsbG8=\x07 \u202egnp.exe \x9b31m \ud800 "
