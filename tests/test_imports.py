@@ -36,6 +36,10 @@ LATE: dict[tuple[str, str], str] = {
     ("cli/runs/status.py", "agentbatch.requests.journal.reading"): REQUESTS,
     ("cli/setup/dashboard.py", "agentbatch.dashboard.server"): "aiohttp: not for --help",
     ("cli/setup/doctor.py", "agentbatch.cli.setup.checks"): CLIENT,
+    (
+        "cli/tasks/at_the_end.py",
+        "agentbatch.display.reports.report",
+    ): "every kind: only where one is asked for",
     ("cli/tasks/resume.py", "agentbatch.cli.requests"): REQUESTS,
     ("cli/tasks/results.py", "agentbatch.cli.runs"): SCREENS,
     ("cli/tasks/run.py", "agentbatch.cli.runs"): SCREENS,

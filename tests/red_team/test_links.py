@@ -53,6 +53,11 @@ def swap_for_a_file(house: House) -> None:
     house.victim.write_text("x")
 
 
+def unsandboxed(house: House) -> LocalWorkspaces:
+    tasks, rules = house.runs / "runs/r1/tasks", house.rules(UNSANDBOXED)
+    return LocalWorkspaces("r1", tasks, house.environ(), rules, secret_names=(), redact=Redactor([]))
+
+
 @pytest.mark.parametrize("isolation", ["none", "copy"])
 @pytest.mark.parametrize(
     "swap", [swap_for_a_link, swap_its_parent, swap_for_a_loop, swap_for_a_link_to_nothing, swap_for_a_file]
@@ -61,14 +66,7 @@ async def test_a_directory_that_became_a_link_is_not_worked_in(
     tmp_path: Path, swap: Callable[[House], None], isolation: str
 ) -> None:
     house = build_house(tmp_path, "home/project")
-    places = LocalWorkspaces(
-        "r1",
-        house.runs / "runs/r1/tasks",
-        house.environ(),
-        house.rules(UNSANDBOXED),
-        secret_names=(),
-        redact=Redactor([]),
-    )
+    places = unsandboxed(house)
     order = Order("b", str(house.victim), isolation, {}, ("bash", "read_file"), 5.0)  # type: ignore[arg-type]
     swap(house)
     before = house.seal()
@@ -84,14 +82,7 @@ async def test_a_directory_that_became_a_link_is_not_looked_through_at_the_end(
 ) -> None:
     """Rights would be taken from programs there, and files be moved."""
     house = build_house(tmp_path, "home/project")
-    places = LocalWorkspaces(
-        "r1",
-        house.runs / "runs/r1/tasks",
-        house.environ(),
-        house.rules(UNSANDBOXED),
-        secret_names=(),
-        redact=Redactor([]),
-    )
+    places = unsandboxed(house)
     place = places.make(Order("b", str(house.victim), "none", {}, ("bash", "read_file"), 5.0))
     await place.start()
     swap(house)

@@ -4,8 +4,8 @@ import pytest
 
 from agentbatch.api import RunOutcome
 from agentbatch.cli.tasks.at_the_end import choose_places, exit_code, write_reports
-from agentbatch.cli.tasks.report import enough_completed
 from agentbatch.config.reports import Wanted
+from agentbatch.display.reports.material import enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.store.database import read_state
 from tests.runs.finished_run import a_finished_run

@@ -190,6 +190,10 @@ async def test_an_interrupted_task_continues_with_its_attempts(
     assert ran.task.status == "completed"
     assert (work / "a.txt").read_text() == "right\n"
     assert not any(event.task_id == "t@1" for event in ran.of_type(e.ModelCallStarted))
+    over = await run_tasks(
+        [task], [script(command)], resume_run=first.outcome.run_folder, parallel=2, sandbox="none"
+    )
+    assert "Nothing to do: 1 task had ended before." in [event.text for event in over.of_type(e.Notice)]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentbatch.api import RunOutcome
-from agentbatch.cli.tasks.report import enough_completed
 from agentbatch.config.reports import STDOUT, Wanted, wanted_report
-from agentbatch.display.reports.material import Material
-from agentbatch.display.reports.report import write_report
+from agentbatch.display.reports.material import Material, enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tasks.results.records import Records
@@ -32,6 +30,10 @@ def choose_places(asked: Sequence[str], folder: Path, roots: Sequence[Path]) -> 
 
 def write_reports(places: Sequence[Wanted], outcome: RunOutcome, now: float) -> list[str]:
     """Sentences about those that could not be written."""
+    if not places:
+        return []
+    from agentbatch.display.reports.report import write_report  # every kind of report
+
     records = Records(RunFolder(outcome.run_folder))
     material = Material(outcome.state, now, comparison=outcome.comparison, records=records)
     problems = []

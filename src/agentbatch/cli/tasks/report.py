@@ -4,14 +4,13 @@ import argparse
 import sys
 import time
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
 from agentbatch.config.reports import STDOUT, ReportKind, Wanted, read_share
-from agentbatch.display.reports.material import Material
+from agentbatch.display.reports.material import Material, enough_completed
 from agentbatch.display.reports.report import write_report
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import find_run
@@ -90,13 +89,6 @@ def report(args: argparse.Namespace) -> int:
         complain(f"fewer than {args.least:g}% of the tasks are completed.")
         return 1
     return 0 if read_by_somebody else 1
-
-
-def enough_completed(state: RunState, percent: float) -> bool:
-    """Of the tasks that are still asked for; of none, all are."""
-    asked = [task for task in state.tasks.values() if task.reason != "left_out"]
-    completed = sum(task.status == "completed" for task in asked)
-    return Fraction(100 * completed) >= Fraction(str(percent)) * len(asked)
 
 
 def read_source(name: str | None) -> Results:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 
 from agentbatch.runs.state.run_state import RunState
@@ -47,3 +48,10 @@ def names_of(tasks: Iterable[TaskState]) -> dict[str, str]:
         taken.add(name.lower())
         found[task.id] = name
     return found
+
+
+def enough_completed(state: RunState, percent: float) -> bool:
+    """Of the tasks that are still asked for; of none, all are."""
+    asked = [task for task in state.tasks.values() if task.reason != "left_out"]
+    completed = sum(task.status == "completed" for task in asked)
+    return Fraction(100 * completed) >= Fraction(str(percent)) * len(asked)

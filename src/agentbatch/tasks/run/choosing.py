@@ -62,17 +62,16 @@ class _Attempt:
 
     def candidate(self, tried: Sequence[Tried]) -> Candidate:
         state = self.state
-        score = _score(self.verdict)
-        spent, cancelled = (state.cost, state.usage.total), state.status == "cancelled"
         return Candidate(
-            self.planned.id,
-            self.completed,
-            tuple(tried),
-            score,
-            state.hidden,
-            *spent,
-            cancelled,
-            self.problem,
+            attempt=self.planned.id,
+            completed=self.completed,
+            tried=tuple(tried),
+            score=_score(self.verdict),
+            hidden=state.hidden,
+            cost=state.cost,
+            tokens=state.usage.total,
+            cancelled=state.status == "cancelled",
+            problem=self.problem,
         )
 
     @property

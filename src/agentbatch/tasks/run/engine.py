@@ -101,7 +101,8 @@ class TasksEngine:
             self._supersede_rest(task)  # what a kill came before
         await self._remove_leftovers()
         if self.queue.actions and not self.scheduler.pending:
-            text = f"Nothing to do: {counted(len(self._plan.tasks), 'task')} had ended before."
+            tasks = sum(not task.attempt_of for task in self._plan.tasks)
+            text = f"Nothing to do: {counted(tasks, 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
         try:
             await self._start_coders()
@@ -123,14 +124,18 @@ class TasksEngine:
             owners = {one.id: one.attempt_of or one.id for one in state.by_id.values()}
             await self.context.workspaces.remove_leftovers([one for one, of in owners.items() if of in over])
             await self.context.beginnings.drop(*(one for one, of in owners.items() if of in gone))
+            begun = {one.attempt_of for one in state.attempts.values() if one.begun}
             for task in self._plan.tasks:
-                begun = any(one.begun for one in state.attempts_of(task.id)) if task.after else False
-                if begun and task.id in over and state.tasks[task.id].status == "cancelled":
-                    await self._choosing(task).give_up()
-                if stale := [
-                    _as_attempt(task, one.id) for one in self._attempts(task, stale=True) if one.begun
-                ]:
-                    await Choosing(self.context, task, stale).give_up()
+                if task.id in begun:
+                    await self._give_up_leftovers(task, is_over=task.id in over)
+
+    async def _give_up_leftovers(self, task: PlannedTask, *, is_over: bool) -> None:
+        """Of its attempts: those of a task that was cancelled, and those that it does not have any more."""
+        if task.after and is_over and self.context.store.state.tasks[task.id].status == "cancelled":
+            await self._choosing(task).give_up()
+        stale = [_as_attempt(task, one.id) for one in self._attempts(task, stale=True) if one.begun]
+        if stale:
+            await Choosing(self.context, task, stale).give_up()
 
     def begin_again(self, task: PlannedTask) -> None:
         """Put a task that is over back into the queue, and with it what was skipped because of it."""
@@ -208,7 +213,7 @@ class TasksEngine:
 
     def _supersede_rest(self, task: PlannedTask) -> None:
         """End what is still at work on a task of which an attempt was completed, where the first one is enough."""
-        attempts = self._attempts(task, stale=False)
+        attempts = self._attempts(task, stale=False) if task.after else []
         if task.stop_at == "first" and any(one.status == "completed" for one in attempts):
             for one in attempts:
                 if not one.finished or one.resumable:

@@ -29,6 +29,7 @@ def test_no_key_and_nothing_that_only_one_command_means(tmp_path: Path) -> None:
     text = json.dumps(found)
     assert KEY not in text
     assert "token-0123456789" not in text
+    assert len(found["notify"]) == 16  # a digest
     assert not {
         "coder_api_key", "evaluation_api_key", "resume", "retry_failed", "force", "daemon", "dry_run",
         "display", "verbose",
