@@ -50,7 +50,7 @@ class Moment:
             case e.TaskFinished(reason="superseded"):
                 self.comes("the end of others", stored=True)
             case e.CheckStarted() if event.task_id in state.tasks:
-                loop.call_later(0.15, self.comes, "the choice's checks")
+                loop.call_soon(self.comes, "the choice's checks")
             case e.AttemptChosen():
                 self.comes("before the choice is stored")
             case e.TaskFinished() if event.task_id in state.tasks:

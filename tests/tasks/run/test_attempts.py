@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import read_state
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.choosing import CHANGED_SINCE
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
+from agentbatch.workspace.workspace import Order, Workspaces
 from tests.tasks.run.verdicts import COMPLETE
 
 RIGHT_ONCE = "case $PWD in *@2*) echo right > a.txt;; *) echo wrong > a.txt;; esac"
@@ -106,6 +111,32 @@ async def test_only_the_chosen_one_has_a_branch(run_tasks: Any, work: Path, git:
     assert git("show", f"{branch}:a.txt") == "right\n"
     assert ran.task.branch == branch
     assert (work / "a.txt").read_text() == "old\n"
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
+async def test_a_place_stays_of_none_that_was_killed_before_it_was_known_to_have_begun(
+    run_tasks: Any, work: Path, git: Git
+) -> None:
+    made: list[Any] = []
+
+    def keep(prepared: PreparedRun, store: Store) -> Workspaces:
+        made.append((prepared, store))
+        return local_workspaces(prepared, store)
+
+    def plant(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.TaskFinished) and event.task_id == "t@2":
+            order = Order("t@3", str(work), "worktree", {}, (), 5.0)
+            starting = local_workspaces(*made[0]).make(order).start
+            thread = threading.Thread(target=lambda: asyncio.run(starting()))
+            thread.start()
+            thread.join()
+            assert git("branch", "--list", "*t@3")
+
+    task = {**ONE_RIGHT, "isolation": "worktree"}
+    ran = await run_tasks([task], [script(RIGHT_ONCE)], parallel=1, on_event=plant, open_workspaces=keep)
+    assert ends(ran.outcome.state)["t@3"] == ("cancelled", "superseded")
+    branch = f"agentbatch/{ran.outcome.run_folder.name}/t@2"
+    assert git("branch", "--list", "agentbatch/*", "--format=%(refname:short)").split() == [branch]
     assert len(git("worktree", "list").splitlines()) == 1
 
 

@@ -30,7 +30,7 @@ UNTRIED = "could not be tried in the checks of all attempts"
 
 @dataclass
 class _Attempt:
-    """One attempt that was begun, as its task finds it."""
+    """One attempt, as its task finds it."""
 
     planned: PlannedTask
     state: TaskState
@@ -112,11 +112,11 @@ class Choosing:
             await self.give_up()
             return
         self._running = asyncio.current_task()
-        begun: list[_Attempt] = []
+        attempts: list[_Attempt] = []
         resumable = False
         try:
-            await self._open(begun)
-            done = await (self._compared(begun) if self._planned.compared else self._chosen(begun))
+            await self._open(attempts)
+            done = await (self._compared(attempts) if self._planned.compared else self._chosen(attempts))
         except asyncio.CancelledError:
             done = self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
             resumable = self._cancelled is None
@@ -126,31 +126,31 @@ class Choosing:
         except Exception as error:  # noqa: BLE001 - as in a task's loop: one broken task must not end the others
             done = reported_bug(self._context.store, self._planned.id, error)
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._end(done, resumable, begun))
+            await to_the_end(self._end(done, resumable, attempts))
 
-    async def _compared(self, begun: Sequence[_Attempt]) -> Done:
+    async def _compared(self, attempts: Sequence[_Attempt]) -> Done:
         """Nothing is chosen or brought back: what was done stays as patches."""
-        for one in begun:
+        for one in attempts:
             await self._leave(one, superseded=True)
-        if any(one.state.status == "completed" for one in begun):
+        if any(one.state.status == "completed" for one in attempts):
             return Done("completed", "compared")
         return Done("error", "compared", NONE_COMPLETED)
 
     async def give_up(self) -> None:
         """The task is over without a choice: nothing of its attempts stays but their patches, where these are whole."""
-        begun: list[_Attempt] = []
+        attempts: list[_Attempt] = []
         try:
-            await self._open(begun)
+            await self._open(attempts)
         except (OSError, UserError) as error:
             self._notify([f"What its attempts have left cannot be looked at: {in_words(error)}"])
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._leave_rest(begun))
-            await to_the_end(self._close(begun))
+            await to_the_end(self._leave_rest(attempts))
+            await to_the_end(self._close(attempts))
 
-    async def _chosen(self, begun: Sequence[_Attempt]) -> Done:
-        choice = self._state.choice or await self._choose(begun)
-        best = next((one for one in begun if one.planned.id == choice.attempt), None)
-        for one in begun:
+    async def _chosen(self, attempts: Sequence[_Attempt]) -> Done:
+        choice = self._state.choice or await self._choose(attempts)
+        best = next((one for one in attempts if one.planned.id == choice.attempt), None)
+        for one in attempts:
             if one is not best:
                 await self._leave(one, superseded=True)
         if best is None:
@@ -165,8 +165,9 @@ class Choosing:
         # It ends as its attempt has ended: for good.
         return Done(cast(e.FinalStatus, best.state.status), best.state.reason or "accepted", best.state.error)
 
-    async def _choose(self, begun: Sequence[_Attempt]) -> e.AttemptChosen:
+    async def _choose(self, attempts: Sequence[_Attempt]) -> e.AttemptChosen:
         """Which is the best: stored, so that it is the same after a kill."""
+        begun = [one for one in attempts if one.state.begun]
         judged = [one for one in begun if one.state.verdicts]
         rivals = [one for one in judged if one.completed] or judged
         tried: dict[str, Sequence[Tried]] = {}
@@ -201,18 +202,19 @@ class Choosing:
             self._notify([f"Attempt {one.number} {UNTRIED}: {in_words(error)}"])
             return ()
 
-    async def _open(self, begun: list[_Attempt]) -> None:
-        """Those that were begun, as they are now."""
+    async def _open(self, found: list[_Attempt]) -> None:
+        """As they are now; those too of which nobody knows that they were begun: a kill may have come before it was
+        stored, and behind the making of their place."""
         store = self._context.store
         store.flush()
-        planned = [one for one in self._attempts if store.state.attempts[one.id].begun]
-        states = [store.state.attempts[one.id] for one in planned]
+        states = [store.state.attempts[one.id] for one in self._attempts]
         with reading(store.folder.database) as connection:
             histories = load_histories(connection, states)
-        for one, state in zip(planned, states, strict=True):
+        for one, state in zip(self._attempts, states, strict=True):
             place = self._context.make_workspace(one, resume=True)
-            begun.append(_Attempt(one, state, place, histories[one.id]))
-            await self._look(begun[-1])
+            found.append(_Attempt(one, state, place, histories[one.id]))
+            if state.begun:
+                await self._look(found[-1])
 
     async def _look(self, one: _Attempt) -> None:
         try:
@@ -242,10 +244,10 @@ class Choosing:
         self._notify(left.notices)
         return left
 
-    async def _end(self, done: Done, resumable: bool, begun: Sequence[_Attempt]) -> None:
+    async def _end(self, done: Done, resumable: bool, attempts: Sequence[_Attempt]) -> None:
         store, state = self._context.store, self._state
         if not resumable:
-            await self._leave_rest(begun)
+            await self._leave_rest(attempts)
         self._emit(
             e.TaskFinished(
                 task_id=state.id,
@@ -260,15 +262,15 @@ class Choosing:
             )
         )
         store.flush()
-        await self._close(begun, resumable)
+        await self._close(attempts, resumable)
 
-    async def _leave_rest(self, begun: Sequence[_Attempt]) -> None:
-        for one in begun:
+    async def _leave_rest(self, attempts: Sequence[_Attempt]) -> None:
+        for one in attempts:
             if not one.left:
                 await self._leave(one, superseded=True)
 
-    async def _close(self, begun: Sequence[_Attempt], resumable: bool = False) -> None:
-        for one in begun:
+    async def _close(self, attempts: Sequence[_Attempt], resumable: bool = False) -> None:
+        for one in attempts:
             self._notify(await one.place.close())
         if not resumable:
             await self._context.beginnings.drop(*(one.id for one in self._attempts))
