@@ -110,6 +110,17 @@ def test_a_key_is_never_written(tmp_path: Path) -> None:
     }
 
 
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    theirs, memory = tmp_path / "theirs.json", tmp_path / ".agentbatch" / "tui.json"
+    theirs.write_text('{"coder_model": "planted"}')
+    memory.parent.mkdir()
+    memory.symlink_to(theirs)
+    assert read_choices(tmp_path) == {}
+    write_choices(tmp_path, {"coder_model": "mine"}, NO_SECRETS)
+    assert "planted" in theirs.read_text()
+    assert read_choices(tmp_path) == {"coder_model": "mine"}
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from agentbatch.config import Settings
-from agentbatch.files import STATE_FOLDER, as_json, json_object, write_atomic
+from agentbatch.files import STATE_FOLDER, as_json, json_object, open_own, write_atomic
 from agentbatch.redaction import Redactor
 
 FILE = "tui.json"
@@ -35,23 +35,24 @@ def read_choices(folder: Path) -> Choices:
     """What was remembered in `folder` and is still a value. Empty when there is nothing, or nothing to be read."""
     path = folder / STATE_FOLDER / FILE
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            return {}
-        document = json_object(path.read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError):  # ValueError: not UTF-8
+        with open(path, "rb", opener=open_own) as file:
+            text = file.read(LARGEST + 1)
+    except OSError:
         return {}
+    document = (json_object(text) if len(text) <= LARGEST else None) or {}
     found = {field: document[field] for field in CHOSEN if isinstance(document.get(field), str)}
     return {field: value for field, value in found.items() if _valid(field, value)}
 
 
 def write_choices(folder: Path, choices: Mapping[str, str], redact: Redactor) -> None:
-    """Remember them, but none that holds a key. Raises OSError."""
+    """Remember them, but none that holds a key. Raises OSError. A link in the file's place, which a task may have put
+    there, is replaced."""
     kept = {
         field: value
         for field, value in choices.items()
         if redact(value) == value and not (field in ENDPOINTS and _tells_more_than_a_place(value))
     }
-    write_atomic(folder / STATE_FOLDER / FILE, as_json(kept) + "\n")
+    write_atomic((folder / STATE_FOLDER).resolve() / FILE, as_json(kept) + "\n", follow=False)
 
 
 def opening_choices(settings: Settings, remembered: Mapping[str, str]) -> Choices:
