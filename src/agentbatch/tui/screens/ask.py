@@ -10,6 +10,8 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from agentbatch.tui.screens.closed_once import ClosedOnce
+
 
 class Choice(NamedTuple):
     """One answer; `key` as Textual names it."""
@@ -23,7 +25,7 @@ NO = ("escape", "n")
 """Of every question: what a person presses who wants nothing of it."""
 
 
-class AskScreen(ModalScreen[str]):
+class AskScreen(ClosedOnce[str], ModalScreen[str]):
     """Asks, and returns the chosen value; empty for `NO`, whose keys are no choice's."""
 
     CSS_PATH = "ask.tcss"

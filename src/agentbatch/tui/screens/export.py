@@ -16,6 +16,7 @@ from agentbatch.tasks.results.sources import Source, file_source, read_results, 
 from agentbatch.text import clip, harmless
 from agentbatch.tui.reading.view import FileView, RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
+from agentbatch.tui.screens.closed_once import ClosedOnce
 
 KINDS = (
     Choice("m", "Markdown: a report to read", "md"),
@@ -24,7 +25,7 @@ KINDS = (
 )
 
 
-class PathScreen(ModalScreen[str]):
+class PathScreen(ClosedOnce[str], ModalScreen[str]):
     """Asks for a path; empty for esc."""
 
     CSS_PATH = "export.tcss"

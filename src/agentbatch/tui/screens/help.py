@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from agentbatch.tui.keys import Key
+from agentbatch.tui.screens.closed_once import ClosedOnce
 
 INTRODUCTION = (
     "In a list: up and down, page up and page down, home and end. Tab goes to the next part of the screen. "
@@ -17,7 +18,7 @@ INTRODUCTION = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ClosedOnce[None], ModalScreen[None]):
     """Shows the keys that work on the screen below it."""
 
     CSS_PATH = "help.tcss"

@@ -1,19 +1,18 @@
 """Screens that fit the terminal: side by side, stacked, or a sentence where there is no room."""
 
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
+from textual.screen import ScreenResultType
 from textual.widgets import Static
 
 from agentbatch.text import harmless
 from agentbatch.tui.keys import KEYS, Place
+from agentbatch.tui.screens.closed_once import ClosedOnce
 
 MIN_COLUMNS, MIN_ROWS = 60, 15
 SIDE_BY_SIDE = 110
 """Columns from which two panes stand beside each other."""
-
-Result = TypeVar("Result")
 
 
 class TooSmall(Static):
@@ -26,7 +25,7 @@ class TooSmall(Static):
         )
 
 
-class SizedScreen(Screen[Result]):
+class SizedScreen(ClosedOnce[ScreenResultType]):
     """A screen with the classes -narrow (no room), -normal or -wide, and -low (no room) or -high."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual has it
