@@ -14,6 +14,7 @@ PACKAGE = Path(agentbatch.__file__).parent
 ALLOWED = {
     "tasks/agents/resources.py": "agents/ and prompts/ of the project",
     "tasks/agents/starting_files.py": "the files that a new project starts from",
+    "tasks/coders/catalog/catalog.py": "agents/coders.toml of the project",
     "tasks/evaluator/programs/call_examples.py": "a program that runs behind the door, by its python3",
     "tasks/evaluator/programs/load_file.py": "a program that runs behind the door, by its python3",
     "tasks/evaluator/programs/program.py": "the source of programs that run behind the door",

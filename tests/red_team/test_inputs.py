@@ -15,7 +15,7 @@ from agentbatch.errors import UserError
 from agentbatch.spending.price_file import read_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.coders.makers import CODERS
+from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.results.to_state import state_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.task_file import load_tasks
@@ -56,7 +56,7 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 
 def read_prompts(folder: Path) -> object:
     evaluator = load_evaluator(folder)
-    return Prompts(folder, CODERS["builtin"](folder).prompts, evaluator.prompts)
+    return Prompts(folder, CoderKinds(folder).get("builtin").prompts, evaluator.prompts)
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {

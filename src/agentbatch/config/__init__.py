@@ -3,6 +3,7 @@
 from agentbatch.config.loading import Loaded, load, load_settings, read_env_file
 from agentbatch.config.option import Option
 from agentbatch.config.settings import (
+    BUILTIN,
     DEFAULT_COMPARISON,
     REHEARSAL_CODER,
     REHEARSAL_CODERS,
@@ -18,6 +19,7 @@ from agentbatch.config.settings import (
 from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, SandboxName, StopAt, ToolModeChoice
 
 __all__ = [
+    "BUILTIN",
     "DEFAULT_COMPARISON",
     "REHEARSAL_CODER",
     "REHEARSAL_CODERS",

@@ -39,6 +39,8 @@ from agentbatch.config.values import (
 from agentbatch.redaction import secrets_in
 
 DEFAULT_MODEL = "gpt-5-mini"
+BUILTIN = "builtin"
+"""The coder of whoever names none."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 REHEARSAL_CODER = "rehearsal-coder"
 REHEARSAL_CODERS = re.compile(rf"{REHEARSAL_CODER}(?:-(100|[1-9]?\d))?")
@@ -234,6 +236,11 @@ class Settings(BaseModel):
         None, description="your own prices; ./prices.toml if it exists"
     )
 
+    coder_name: Annotated[str, option("--coder", "AGENTBATCH_CODER", "NAME", "models")] = Field(
+        BUILTIN,
+        min_length=1,
+        description="who works on tasks that do not say it; `agentbatch coders` lists them",
+    )
     coder_model: Annotated[
         str, option("--coder-model", ("CODER_MODEL", "OPENAI_MODEL"), "NAME", "models")
     ] = Field(DEFAULT_MODEL, min_length=1, description="the coder's model")

@@ -79,9 +79,12 @@ def _check_pattern(value: str) -> str:
 def _check_steps(value: tuple[str, ...]) -> tuple[str, ...]:
     last = 0
     for text in value:
-        found = re.fullmatch(r"([1-9][0-9]{0,2}|1000):(\S.*)", text)
+        found = re.fullmatch(r"([1-9][0-9]{0,2}|1000):(@[^\s:@]+(:\S.*)?|[^\s@].*)", text)
         if found is None:
-            raise ValueError("must be AFTER:MODEL, like 2:gpt-5 or 2:gpt-5,4:gpt-5-pro, AFTER up to 1000")
+            raise ValueError(
+                "must be AFTER:MODEL, AFTER:@CODER or AFTER:@CODER:MODEL, like 2:gpt-5 or 2:gpt-5,4:@codex, AFTER up "
+                "to 1000"
+            )
         if int(found[1]) <= last:
             raise ValueError(
                 f"each number must be greater than the one before it ({found[1]} follows {last})"
@@ -161,7 +164,7 @@ CoderModels = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterVali
 """`A,B`: those of a comparison; none in other runs."""
 
 Steps = Annotated[tuple[str, ...], BeforeValidator(_split(",")), AfterValidator(_check_steps)]
-"""`AFTER:MODEL`, several with commas between; the numbers grow."""
+"""`AFTER:MODEL`, `AFTER:@CODER` or `AFTER:@CODER:MODEL`, several with commas between; the numbers grow."""
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split(None))]
 

@@ -55,11 +55,11 @@ def test_the_line_in_our_own_file_holds_when_it_is_taken_out_of_its_comment(tmp_
         ('escalate = [{after = 2, model = " "}]', "escalate[0].coder_model: must name a model, not ' '."),
         (
             "escalate = [{after = 2}]",
-            "escalate[0]: must name a coder_model, a temperature, or both, not {'after': 2}.",
+            "escalate[0]: must name a coder_model, a temperature or a coder, not {'after': 2}.",
         ),
         (
-            'escalate = [{after = 2, modle = "m"}]',
-            "unknown setting escalate[0].modle; known: after, coder_model, temperature.",
+            'escalate = [{after = 2, coder_modle = "m"}]',
+            "unknown setting escalate[0].coder_modle; did you mean 'coder_model'?",
         ),
         ('escalate = [{after = "2", model = "m"}]', "escalate[0].after: must be a whole number, not '2'."),
         ("escalate = [2]", "escalate[0]: must be a table, not 2."),

@@ -27,12 +27,23 @@ STRONGER = Escalation(after=4, coder_model="stronger")
             (Escalation(after=1, temperature=0.9), STRONG, Escalation(after=3, temperature=0.0)),
             [("own", None), ("own", 0.9), ("strong", 0.9), *[("strong", 0.0)] * 3],
         ),
+        (
+            steps_of(["1:@codex", "2:strong", "4:@builtin:ollama:8b"]),
+            [
+                ("own", None),
+                ("own", None, "codex"),
+                *[("strong", None, "codex")] * 2,
+                *[("ollama:8b", None)] * 2,
+            ],
+        ),
     ],
 )
 def test_what_the_coder_is_in_each_iteration(
-    steps: Sequence[Escalation], stages: list[tuple[str, float | None]]
+    steps: Sequence[Escalation], stages: list[tuple[str, float | None] | tuple[str, float | None, str]]
 ) -> None:
-    assert [stage(steps, "own", iteration) for iteration in range(1, 7)] == [Stage(*one) for one in stages]
+    assert [stage(steps, Stage("own"), iteration) for iteration in range(1, 7)] == [
+        Stage(*one) for one in stages
+    ]
 
 
 def test_the_nearest_word_holds(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 
 Kind = Literal["agents", "prompts"]
 
-AGENTS = ("coder.toml", "evaluator.toml")
+AGENTS = ("coder.toml", "coders.toml", "evaluator.toml")
 """The files that are read from agents/."""
 
 

@@ -1,46 +1,41 @@
-"""The kinds of coders that there are, by name, as a run is prepared with them. The one file that knows them all."""
+"""The kinds of coders that there are, as a run is prepared with them. The one file that knows them all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
-from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.agents.role_models import RunParts
+from agentbatch.errors import UserError
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
-from agentbatch.tasks.coders.coder import Coders, PromptStyle
-from agentbatch.tasks.spec.escalation import Escalation
-from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.tasks.coders.catalog.catalog import load_coders
+from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
+from agentbatch.tasks.coders.kind import CoderKind
 
 
-class CoderKind(Protocol):
-    """One kind of coder before a run: what is checked and estimated. Nothing is spent or written."""
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """Names of its own templates in prompts/, which are checked with the others."""
-        ...
-
-    @property
-    def escalate(self) -> tuple[Escalation, ...]:
-        """What it is in later iterations where neither the task nor the run says so."""
-        ...
-
-    def models(self, tasks: Sequence[PlannedTask], default: str) -> tuple[str, ...]:
-        """The models that it may ask at the run's coder endpoint, whose prices a budget in dollars needs; `default` is
-        the run's. Empty: it asks none there."""
-        ...
-
-    def least_tokens(
-        self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]
-    ) -> int:
-        """Estimated input tokens of a task's first model call, which begins with `opening`; 0: it makes none."""
-        ...
-
-    def coders(self, parts: RunParts) -> Coders:
-        """Those of a run, from what it has; a kind takes what it needs."""
-        ...
+def _not_yet(folder: Path, entry: CoderEntry) -> CoderKind:
+    raise UserError(f"The coder {entry.name} cannot be driven yet ({entry.protocol}).")
 
 
-CODERS: Mapping[str, Callable[[Path], CoderKind]] = MappingProxyType({"builtin": BuiltinKind})
+KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxyType(
+    {"builtin": lambda folder, entry: BuiltinKind(folder), "acp": _not_yet, "command": _not_yet}
+)
 """Each is made with the folder that the command runs in, where its own files are looked for; raises UserError."""
+
+
+class CoderKinds:
+    """Those of agents/coders.toml, each made when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, CoderKind] = {}
+
+    @cached_property
+    def entries(self) -> Mapping[str, CoderEntry]:
+        return load_coders(self._folder)
+
+    def get(self, name: str) -> CoderKind:
+        """Raises UserError where there is no such coder."""
+        if name not in self._made:
+            entry = self.entries[name]
+            self._made[name] = KINDS[entry.protocol](self._folder, entry)
+        return self._made[name]

@@ -43,6 +43,7 @@ def _expanded(task: PlannedTask) -> Iterator[PlannedTask]:
     yield replace(task, after=ids)
     for number, (name, spec) in enumerate(zip(ids, task.attempts, strict=True), 1):
         given = {
+            "coder": spec.coder or task.task.coder,
             "coder_model": spec.coder_model or task.task.coder_model,
             "evaluator_model": spec.evaluator_model or task.task.evaluator_model,
         }
@@ -50,6 +51,7 @@ def _expanded(task: PlannedTask) -> Iterator[PlannedTask]:
             task,
             id=name,
             task=task.task.model_copy(update=given),
+            coder=spec.coder or task.coder,
             escalate=task.escalate if spec.escalate is None else spec.escalate,
             attempts=(),
             attempt=spec if spec.seed is not None else spec.model_copy(update={"seed": number}),

@@ -7,6 +7,8 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from agentbatch.config import BUILTIN
+
 
 class Escalation(BaseModel):
     """What is another from some iteration on; what it does not name stays as it was."""
@@ -19,6 +21,8 @@ class Escalation(BaseModel):
     """On the same endpoint."""
     temperature: float | None = Field(None, ge=0, le=2)
     """The coder's."""
+    coder: str | None = Field(None, min_length=1)
+    """Another coder takes over: agents/coders.toml has those that there are."""
 
     @field_validator("coder_model")
     @classmethod
@@ -29,8 +33,8 @@ class Escalation(BaseModel):
 
     @model_validator(mode="after")
     def _check_step(self) -> Self:
-        if self.coder_model is None and self.temperature is None:
-            raise ValueError("must name a coder_model, a temperature, or both")
+        if self.coder_model is None and self.temperature is None and self.coder is None:
+            raise ValueError("must name a coder_model, a temperature or a coder")
         return self
 
 
@@ -53,20 +57,24 @@ class Stage(NamedTuple):
     model: str
     temperature: float | None = None
     """None: what it is without escalation."""
+    coder: str = BUILTIN
 
 
-def stage(steps: Sequence[Escalation], first: str, iteration: int) -> Stage:
-    """Of a task that began with the model `first`, in this iteration, counted from 1: all before it were not
-    accepted."""
-    model, temperature = first, None
+def stage(steps: Sequence[Escalation], first: Stage, iteration: int) -> Stage:
+    """Of a task that began as `first`, in this iteration, counted from 1: all before it were not accepted."""
+    model, temperature, coder = first
     for step in steps:
         if iteration > step.after:
-            model = step.coder_model or model
+            model, coder = step.coder_model or model, step.coder or coder
             temperature = temperature if step.temperature is None else step.temperature
-    return Stage(model, temperature)
+    return Stage(model, temperature, coder)
 
 
 def steps_of(texts: Sequence[str]) -> tuple[Escalation, ...]:
-    """Those of `--escalate`: `2:MODEL`, checked already."""
-    found = [re.fullmatch(r"(\d+):(.+)", text) for text in texts]
-    return tuple(Escalation(after=int(one[1]), coder_model=one[2]) for one in found if one is not None)
+    """Those of `--escalate`, checked already: `2:MODEL`, `2:@CODER`, `2:@CODER:MODEL`."""
+    found = [re.fullmatch(r"(\d+):(?:@([^:]+):?)?(.*)", text) for text in texts]
+    return tuple(
+        Escalation(after=int(one[1]), coder=one[2], coder_model=one[3] or None)
+        for one in found
+        if one is not None
+    )

@@ -1,11 +1,11 @@
 """The tasks of a file made to a plan: ids, directories and dependencies settled, selected, grouped."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentbatch.config import Isolation, StopAt
+from agentbatch.config import BUILTIN, Isolation, StopAt
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
@@ -31,13 +31,16 @@ def make_plan(
     attempts: int = 1,
     stop_at: StopAt = "first",
     models: Sequence[str] = (),
+    coder: str = BUILTIN,
     escalate: tuple[Escalation, ...] = (),
+    usual: Callable[[str], tuple[Escalation, ...]] = lambda coder: (),
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits, `isolation`, `attempts`, `stop_at` and `escalate` hold for tasks that say nothing themselves. `models`:
-    to be compared on every task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
+    The limits, `isolation`, `attempts`, `stop_at`, `coder` and `escalate` hold for tasks that say nothing themselves;
+    `usual`: how a coder escalates of its own accord, where nothing else is said. `models`: to be compared on every
+    task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
     Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
     up to date.
     """
@@ -63,7 +66,8 @@ def make_plan(
                 isolation=isolated,
                 max_cost=task.max_cost or max_cost,
                 max_tokens=task.max_tokens or max_tokens,
-                escalate=() if models else escalate if task.escalate is None else task.escalate,
+                coder=task.coder or coder,
+                escalate=() if models else _escalate(task, escalate or usual(task.coder or coder)),
                 attempts=specs,
                 stop_at="all" if models else task.stop_at or stop_at,
                 compared=bool(models),
@@ -84,6 +88,10 @@ def make_plan(
         left_out,
         tuple(assumed),
     )
+
+
+def _escalate(task: Task, default: tuple[Escalation, ...]) -> tuple[Escalation, ...]:
+    return default if task.escalate is None else task.escalate
 
 
 def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentbatch.config import Isolation, StopAt
+from agentbatch.config import BUILTIN, Isolation, StopAt
 from agentbatch.tasks.spec.escalation import Escalation, Stage, stage
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.text import counted, list_names
@@ -37,6 +37,8 @@ class PlannedTask:
     """Input and output; None: no limit of its own."""
     source: Path | None = None
     """The user's directory, where `root` is one made of it: a copy, a worktree."""
+    coder: str = BUILTIN
+    """Who works on it in its first iteration."""
     escalate: tuple[Escalation, ...] = ()
     """What its coder is in later iterations."""
     attempts: tuple[AttemptSpec, ...] = ()
@@ -59,17 +61,26 @@ class PlannedTask:
 
     def stage(self, default: str, iteration: int) -> Stage:
         """What its coder is in this iteration, counted from 1; `default`: the run's model."""
-        return stage(self.escalate, self.task.coder_model or default, iteration)
+        return stage(self.escalate, Stage(self.task.coder_model or default, None, self.coder), iteration)
 
     def strongest(self, default: str) -> str:
         """The model of its last iteration, if it gets there."""
         return self.stage(default, self.max_iterations).model
 
-    def coder_models(self, default: str) -> tuple[str, ...]:
-        """Every model that may be asked as its coder, each once, in their order. What it has no iterations for is left
-        out."""
+    def stages(self, default: str) -> tuple[Stage, ...]:
+        """All that its coder may be, in their order. What it has no iterations for is left out."""
         reached = (1, *(step.after + 1 for step in self.escalate if step.after < self.max_iterations))
-        return tuple(dict.fromkeys(self.stage(default, iteration).model for iteration in reached))
+        return tuple(self.stage(default, iteration) for iteration in reached)
+
+    def coder_models(self, default: str, coder: str = "") -> tuple[str, ...]:
+        """Every model that may be asked as its coder, each once, in their order; of this `coder`, if one is named."""
+        stages = (stage for stage in self.stages(default) if coder in ("", stage.coder))
+        return tuple(dict.fromkeys(stage.model for stage in stages))
+
+    @property
+    def coders(self) -> tuple[str, ...]:
+        """All that may work on it, each once, in their order."""
+        return tuple(dict.fromkeys(stage.coder for stage in self.stages("")))
 
     @property
     def definition(self) -> str:
@@ -85,11 +96,19 @@ class PlannedTask:
             "evaluator_model": task.evaluator_model,
             "isolation": self.isolation,
         }
+        if task.coder:
+            parts["coder"] = task.coder
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
         if self.attempts or self.attempt:
-            parts["attempts"] = self.attempt.model_dump(exclude={"escalate"}) if self.attempt else True
+            parts["attempts"] = _special(self.attempt) if self.attempt else True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _special(attempt: AttemptSpec) -> dict[str, Any]:
+    """In the words of versions that knew no coder but ours."""
+    new = {"escalate"} if attempt.coder else {"escalate", "coder"}
+    return attempt.model_dump(exclude=new)
 
 
 @dataclass(frozen=True)

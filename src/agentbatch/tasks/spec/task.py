@@ -37,6 +37,7 @@ class AttemptSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    coder: str | None = Field(None, min_length=1)
     coder_model: str | None = Field(None, min_length=1)
     evaluator_model: str | None = Field(None, min_length=1)
     temperature: float | None = Field(None, ge=0, le=2)
@@ -102,6 +103,8 @@ class Task(BaseModel):
     inputs: tuple[str, ...] = Field((), strict=False)
     outputs: tuple[str, ...] = Field((), strict=False)
     """Glob patterns relative to the task file: what it reads and what it makes, for --stale and --missing."""
+    coder: str | None = Field(None, min_length=1)
+    """Who works on it, by its name in agents/coders.toml; None: the run's setting."""
     coder_model: str | None = Field(None, min_length=1)
     evaluator_model: str | None = Field(None, min_length=1)
     escalate: Steps | None = None

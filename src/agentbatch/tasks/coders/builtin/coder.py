@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentbatch.config import BUILTIN
 from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import ToolSpec
 from agentbatch.tasks.agents.named_files import named_files
@@ -150,7 +151,7 @@ class BuiltinCoders:
 def coder_models(tasks: Iterable[PlannedTask], default: str) -> tuple[str, ...]:
     """Every model that may be asked as a coder, each once, the run's own first: for prices and tool modes. A task that
     is the choice of its attempts asks none itself."""
-    own = (model for task in tasks if not task.after for model in task.coder_models(default))
+    own = (model for task in tasks if not task.after for model in task.coder_models(default, BUILTIN))
     return tuple(dict.fromkeys((default, *own)))
 
 

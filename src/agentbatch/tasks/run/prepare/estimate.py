@@ -10,7 +10,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import SMALL_WINDOW
-from agentbatch.tasks.coders.makers import CoderKind
+from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.evaluator.checks.own.asking import Question
 from agentbatch.tasks.evaluator.checks.own.asserts.agreed import MAX_TASK_TOKENS
 from agentbatch.tasks.evaluator.checks.own.asserts.asking import ASKED

@@ -17,7 +17,8 @@ from agentbatch.runs.store.database import read_state
 from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.coders.makers import CODERS
+from agentbatch.tasks.coders.makers import CoderKinds
+from agentbatch.tasks.run.prepare.coders import check_named, choose_coders
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.spec.escalation import steps_of
@@ -54,7 +55,8 @@ def prepare(
         refuse_named_anew(folder, settings.named_by_file)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
-    coder, evaluator = CODERS["builtin"](folder), load_evaluator(folder).with_checks(settings.checks)
+    kinds, evaluator = CoderKinds(folder), load_evaluator(folder).with_checks(settings.checks)
+    check_named(kinds, settings.coder_name, "--coder")
     plan = make_plan(
         load_tasks(task_file),
         task_file,
@@ -66,7 +68,9 @@ def prepare(
         attempts=settings.attempts,
         stop_at=settings.stop_at,
         models=settings.models,
-        escalate=steps_of(settings.escalate) or coder.escalate,
+        coder=settings.coder_name,
+        escalate=steps_of(settings.escalate),
+        usual=lambda name: kinds.get(name).escalate,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -80,6 +84,7 @@ def prepare(
         ),
     )
     _check_compared(plan, settings)
+    coder = choose_coders(plan, kinds)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)

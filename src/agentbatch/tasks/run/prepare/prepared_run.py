@@ -14,7 +14,7 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.resources import AGENTS, misnamed
-from agentbatch.tasks.coders.makers import CoderKind
+from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
 from agentbatch.tasks.spec.attempts import with_attempts

@@ -1,0 +1,87 @@
+"""One entry of agents/coders.toml: a coder that a task can name, and how it is driven. Plain data, checked."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from agentbatch.tasks.agents.definition import Part
+
+Protocol = Literal["builtin", "acp", "command"]
+"""The one in agentbatch; the Agent Client Protocol; a command a turn."""
+
+WireApi = Literal["chat", "responses", "messages"]
+"""What it calls its model by: `/v1/chat/completions`, `/v1/responses`, `/v1/messages`."""
+
+Reader = Literal["plain", "claude", "codex"]
+"""How the output of a command is read: plain text, Claude Code's stream-json, Codex' JSON lines."""
+
+PLACES = ("url", "root_url", "token", "model", "home", "directory", "session", "prompt")
+"""What `{...}` may stand for in a command, a variable or a file: the gateway's address with `/v1` and without, the
+task's token for it, the model, the coder's HOME, the task's directory, the agent's session, the prompt."""
+
+
+def _check_words(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any(not word.strip() or "\0" in word for word in value):
+        raise ValueError("must not have an empty word")
+    return value
+
+
+def _check_below(value: tuple[str, ...]) -> tuple[str, ...]:
+    for path in value:
+        if not path.strip("/.") or path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path:
+            raise ValueError(f"{path!r} is no folder below the home, like .codex")
+    return value
+
+
+Command = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_words)]
+"""A program and its arguments; no shell."""
+Folders = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_below)]
+"""Below the user's home."""
+
+
+class CoderEntry(Part):
+    """A coder by name. `{url}` and the other PLACES are filled in where it is started."""
+
+    name: str
+    protocol: Protocol
+    command: Command = ()
+    gateway: bool = True
+    """It calls its model through our gateway; False: by a login of its own, and its bill is as it tells."""
+    api: WireApi = "chat"
+    env: Mapping[str, str] = {}
+    """Variables of its process: where its model is, and that it sends home nothing."""
+    files: Mapping[str, str] = {}
+    """Its configuration, by path below its HOME."""
+    mode: str = ""
+    """ACP: the session's mode, set before the first prompt; our walls stand round it, its own are switched off."""
+    options: Mapping[str, str] = {}
+    """ACP: the session's options by id, set before the first prompt."""
+    resume: Command = ()
+    """Command: what is run instead of `command` where there is a session to go on with."""
+    prompt: Literal["argument", "stdin"] = "argument"
+    """Command: where the prompt goes, unless `{prompt}` stands in the command."""
+    reader: Reader = "plain"
+    credentials: Folders = ()
+    """Shown to it where the user says so (`--coder-login`): its login."""
+    memory: int = Field(0, ge=0)
+    """MB that one process takes, for planning; 0: not known."""
+    first_request: int = Field(0, ge=0)
+    """Tokens of its first request beside the prompt, for estimates; 0: not known."""
+    version: Command = ()
+    """What prints its version; empty: its program with `--version`."""
+    install: str = ""
+    """The command that installs it."""
+    own: bool = False
+    """Of the user's file, in whole or in part."""
+
+    @model_validator(mode="after")
+    def _check_command(self) -> Self:
+        if self.protocol != "builtin" and not self.command:
+            raise ValueError('command is missing, like ["agent", "--acp"]')
+        return self
+
+    @property
+    def program(self) -> str:
+        """What is looked up on the PATH; empty: it needs none."""
+        return self.command[0] if self.command else ""

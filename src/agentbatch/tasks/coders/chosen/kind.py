@@ -1,0 +1,34 @@
+"""Several coders in one run, as one kind: each task has its own, and may go on with another."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agentbatch.tasks.agents.prompts import Prompts
+from agentbatch.tasks.agents.role_models import RunParts
+from agentbatch.tasks.coders.chosen.coders import ChosenCoders
+from agentbatch.tasks.coders.coder import PromptStyle
+from agentbatch.tasks.coders.kind import CoderKind
+from agentbatch.tasks.spec.escalation import Escalation
+from agentbatch.tasks.spec.plan import PlannedTask
+
+
+class ChosenKind:
+    """See `CoderKind`."""
+
+    def __init__(self, kinds: Mapping[str, CoderKind]) -> None:
+        """`kinds`: by name, all that the run's tasks name."""
+        self._kinds = kinds
+        self.prompts = tuple(dict.fromkeys(name for kind in kinds.values() for name in kind.prompts))
+        self.escalate: tuple[Escalation, ...] = ()
+
+    def models(self, tasks: Sequence[PlannedTask], default: str) -> tuple[str, ...]:
+        found = (model for kind in self._kinds.values() for model in kind.models(tasks, default))
+        return tuple(dict.fromkeys(found))
+
+    def least_tokens(
+        self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]
+    ) -> int:
+        return self._kinds[planned.coder].least_tokens(planned, prompts, opening)
+
+    def coders(self, parts: RunParts) -> ChosenCoders:
+        made = {name: kind.coders(parts) for name, kind in self._kinds.items()}
+        return ChosenCoders(made, parts.coder_model.model, parts.prompts)
