@@ -120,6 +120,7 @@ async def test_without_a_sandbox_a_hidden_place_that_vanishes_ends_the_task(
         outputs=outputs,
         scratch=tmp_path / "scratch",
         hands=choose_hands(list(HANDS), 10.0),
+        homes=tmp_path / "homes",
         redact=Redactor([]),
         disk=DiskWork(),
         contents=Contents(),

@@ -14,6 +14,8 @@ from agentbatch.workspace.workspace import (
     Ending,
     Left,
     Order,
+    Process,
+    Program,
     Protected,
     Snapshot,
     TaskWorkspace,
@@ -57,6 +59,32 @@ def sent(value: T) -> T:
     return arrived
 
 
+class SentProcess:
+    """What is opened there: every question and answer is bytes and numbers."""
+
+    def __init__(self, there: Process) -> None:
+        self._there = there
+
+    async def write(self, data: bytes) -> None:
+        await self._there.write(sent(data))
+
+    async def close_input(self) -> None:
+        await self._there.close_input()
+
+    async def read(self, limit: int = 65536) -> bytes:
+        return sent(await self._there.read(sent(limit)))
+
+    async def wait(self) -> int:
+        return sent(await self._there.wait())
+
+    async def stop(self) -> None:
+        await self._there.stop()
+
+    @property
+    def errors(self) -> str:
+        return sent(self._there.errors)
+
+
 class SentWorkspace:
     """`used` counts the members that were asked for, by name."""
 
@@ -83,6 +111,10 @@ class SentWorkspace:
     async def run(self, command: str, timeout: float) -> CommandResult:
         answer: CommandResult = await self._ask("run", command, timeout)
         return answer
+
+    async def open(self, program: Program) -> SentProcess:
+        self.used["open"] += 1
+        return SentProcess(await self._there.open(sent(program)))
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         answer: Snapshot = await self._ask("snapshot", since)

@@ -14,8 +14,13 @@ from agentbatch.workspace.tools.toolbox import HANDS, choose_hands
 UNSANDBOXED = SandboxChoice("none", None, "")
 
 
-def rules(home: Path, hidden_dirs: Sequence[Path] = (), hidden_files: Sequence[Path] = ()) -> SandboxRules:
-    return SandboxRules(UNSANDBOXED, True, home, tuple(hidden_dirs), tuple(hidden_files))
+def rules(
+    home: Path,
+    hidden_dirs: Sequence[Path] = (),
+    hidden_files: Sequence[Path] = (),
+    choice: SandboxChoice = UNSANDBOXED,
+) -> SandboxRules:
+    return SandboxRules(choice, True, home, tuple(hidden_dirs), tuple(hidden_files))
 
 
 def local_workspaces(
@@ -33,9 +38,10 @@ def local_workspace(
     env: Mapping[str, str] | None = None,
     redact: Redactor | None = None,
     command_timeout: float = 60.0,
+    choice: SandboxChoice = UNSANDBOXED,
 ) -> LocalWorkspace:
     """One with all tools, in a directory that exists."""
-    given = rules(root.parent)
+    given = rules(root.parent, choice=choice)
     return LocalWorkspace(
         root,
         rules=given,
@@ -44,6 +50,7 @@ def local_workspace(
         outputs=outputs,
         scratch=outputs.parent / "scratch",
         hands=choose_hands(list(HANDS), command_timeout),
+        homes=outputs.parent / "homes",
         redact=redact or Redactor([]),
         disk=DiskWork(),
         contents=Contents(),

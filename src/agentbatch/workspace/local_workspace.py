@@ -17,6 +17,9 @@ from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
+from agentbatch.workspace.programs.homes import HOMES
+from agentbatch.workspace.programs.local_process import LocalProcess
+from agentbatch.workspace.programs.programs import Programs
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
@@ -25,6 +28,7 @@ from agentbatch.workspace.tools.toolbox import dispatch
 from agentbatch.workspace.workspace import (
     Checkpoint,
     CommandResult,
+    Program,
     Protected,
     Snapshot,
     ToolResult,
@@ -97,14 +101,15 @@ class LocalWorkspace:
         outputs: Path,
         scratch: Path,
         hands: Mapping[str, Hand],
+        homes: Path,
         redact: Redactor,
         disk: DiskWork,
         contents: Contents,
         begun: Snapshot | None = None,
     ) -> None:
         """`root` (resolved) exists. `env`: all variables of its commands; `outputs`: the folder of whole outputs;
-        `scratch`: that of forks and checkpoints, made when it is needed. `begun`: the directory as it was when it was
-        made, before anybody worked in it."""
+        `scratch`: that of forks and checkpoints, `homes`: of HOMEs, each made when it is needed. `begun`: the directory
+        as it was when it was made, before anybody worked in it."""
         self._root = root
         self._place = os.path.realpath(root)
         self._rules = rules
@@ -117,6 +122,7 @@ class LocalWorkspace:
         self._begun = begun
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact)
+        self._programs = Programs(root, sandbox, env, homes, redact, rules.hidden_dirs)
         self._directory = ToolDirectory(root, self._shell, outputs)
         self._numbers = count(1)
 
@@ -127,6 +133,7 @@ class LocalWorkspace:
             system=f"{platform.system()} {platform.machine()}",
             sandbox=self._sandbox.name,
             network=self._rules.network,
+            homes=str(self._programs.homes),
         )
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
@@ -136,6 +143,10 @@ class LocalWorkspace:
     async def run(self, command: str, timeout: float) -> CommandResult:
         self._check()
         return await self._shell.run(command, timeout)
+
+    async def open(self, program: Program) -> LocalProcess:
+        self._check()
+        return await self._programs.open(program)
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         self._check()
@@ -179,13 +190,16 @@ class LocalWorkspace:
             outputs=outputs,
             scratch=folder,
             hands=self._hands,
+            homes=folder / HOMES,
             redact=self._redact,
             disk=self._disk,
             contents=self._contents,
         )
 
     async def close(self) -> tuple[str, ...]:
-        """Its scratch folder is all that it has made beside the task's directory; a fork lies in that."""
+        """Its scratch folder is all that it has made beside the task's directory; a fork lies in that. HOMEs are its
+        maker's, who knows whether the task may be resumed."""
+        await self._programs.close()
         try:
             if self._scratch.exists():
                 await self._disk.run(lambda: remove_tree(self._scratch))

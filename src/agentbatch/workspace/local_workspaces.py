@@ -28,6 +28,7 @@ from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposa
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
+from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.shell.environment import shell_environment
 from agentbatch.workspace.tools.toolbox import choose_hands
@@ -90,14 +91,12 @@ class LocalWorkspaces:
             # A link leads somewhere else: nothing there is ours.
             tasks = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
         for task in tasks:
-            if os.path.lexists(scratch := f"{task}/{SCRATCH}"):
-                await self.disk.run(partial(remove_tree, Path(scratch)))
+            is_over = os.path.basename(task) in over
+            for name in (SCRATCH, HOMES) if is_over else (SCRATCH,):
+                if os.path.lexists(left := f"{task}/{name}"):
+                    await self.disk.run(partial(remove_tree, Path(left)))
             work = f"{task}/{WORK}"
-            if (
-                os.path.isfile(f"{work}/{MAY_GO}")
-                and os.path.basename(task) in over
-                and not os.path.islink(work)
-            ):
+            if os.path.isfile(f"{work}/{MAY_GO}") and is_over and not os.path.islink(work):
                 await self.isolation.discard(Path(work))
 
     async def close(self) -> None:
@@ -117,6 +116,8 @@ class LocalTaskWorkspace:
         self._path = run.environment(order).get("PATH", "")
         self._may_go = False
         """The isolated directory's files are of no use any more."""
+        self._over = False
+        """It is not resumed: nor are the sessions of its programs."""
 
     async def start(self) -> LocalWorkspace:
         run, order, folder = self._run, self._order, self._folder
@@ -128,6 +129,8 @@ class LocalTaskWorkspace:
         scratch, outputs = folder / SCRATCH, folder / "outputs"
         if scratch.exists():  # of an attempt that was killed
             await run.disk.run(partial(remove_tree, scratch))
+        if not order.resume:
+            await self._remove_homes()
         if order.repair:
             await asyncio.to_thread(remove_unfinished, root)
         env, readable = run.environment(order), [outputs]
@@ -144,6 +147,7 @@ class LocalTaskWorkspace:
             outputs=outputs,
             scratch=scratch,
             hands=choose_hands(order.tools, order.command_timeout),
+            homes=folder / HOMES,
             redact=run.redact,
             disk=run.disk,
             contents=run.contents,
@@ -199,6 +203,7 @@ class LocalTaskWorkspace:
 
     async def leave(self, ending: Ending) -> Left:
         task_id, isolation = self._order.task_id, self._run.isolation
+        self._over = not ending.resumable
         if ending.resumable:
             return Left()
         if self._order.isolation == "none":
@@ -250,8 +255,18 @@ class LocalTaskWorkspace:
             return Left("", (*notices, stays), altered, stays if bring_back else "")
         return Left(kept.branch, (*notices, *kept.notes), unapplied=unapplied)
 
+    async def _remove_homes(self) -> None:
+        homes = self._folder / HOMES
+        if os.path.lexists(homes):
+            await self._run.disk.run(partial(remove_tree, homes))
+
     async def close(self) -> tuple[str, ...]:
         problems = await self._workspace.close() if self._workspace is not None else ()
+        if self._over:
+            try:
+                await self._remove_homes()
+            except OSError as error:
+                problems = (*problems, str(error))
         if self._isolated is not None and not self._may_go:
             folder = self._isolated.folder
             await asyncio.to_thread(take_privileges, folder, changed_since(folder, 0.0))

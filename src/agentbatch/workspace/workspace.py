@@ -179,10 +179,63 @@ class WorkspaceInfo:
     """What keeps commands inside, e.g. `bubblewrap`; `none`: nothing does."""
     network: bool
     """Commands can reach the network."""
+    homes: str = ""
+    """Folder of the HOMEs of opened programs, as they see it: that of `Program.home` is `homes/NAME`. A name."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is opened to be talked with: somebody else's coding agent."""
+
+    argv: tuple[str, ...]
+    """Run without a shell. The first is looked up on PATH, in no place that a task could have put it."""
+    home: str
+    """A plain name. HOME is a folder of this task and this name, kept while the task may be resumed, gone with it."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides the task's own."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What is written into HOME before the start, by path relative to it; for its owner alone."""
+    credentials: tuple[str, ...] = ()
+    """Files of the user's own HOME, relative to it, that are shown to the program at the same place of its HOME."""
+    port: int = 0
+    """A port of the engine's machine, on loopback, that it reaches as 127.0.0.1 also without a network; 0: none."""
+
+
+class Process(Protocol):
+    """A program that was opened. Only bytes and numbers pass, so that it may run elsewhere: there each member is a
+    question with one answer."""
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; returns when it has been taken up. Raises BrokenPipeError when it takes no more."""
+        ...
+
+    async def close_input(self) -> None:
+        """It reads to the end of its input. Safe to repeat."""
+        ...
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """What it printed next, at most `limit` bytes; b"" when it will print no more. It waits in its print while
+        nobody reads."""
+        ...
+
+    async def wait(self) -> int:
+        """Its exit code, 128 + n where it died of signal n; what it had started is ended by then."""
+        ...
+
+    async def stop(self) -> None:
+        """End it and everything that it started. Safe to repeat."""
+        ...
+
+    @property
+    def errors(self) -> str:
+        """The end of what it printed as errors, without terminal control sequences, keys masked. Known without a
+        request, as of the latest answer."""
+        ...
 
 
 class Workspace(Protocol):
-    """One directory that is worked in. Members are called one after another, never two at the same time.
+    """One directory that is worked in. Members are called one after another, never two at the same time; what was
+    opened is talked with meanwhile.
 
     Every member can be cancelled; commands and copies under way are ended then, nothing is left running. What cannot be
     done raises OSError (errno ENOSPC or EDQUOT: the disk is full, which is no fault of the task's) or UserError.
@@ -201,6 +254,11 @@ class Workspace(Protocol):
     async def run(self, command: str, timeout: float) -> CommandResult:
         """Run a command line with `bash -c` in the directory, to its end or `timeout` (seconds), without input, and end
         whatever it left running. A command that cannot be started is a result, not an error."""
+        ...
+
+    async def open(self, program: Program) -> Process:
+        """Start a program in the directory, inside the same walls as commands. It ends with this workspace at the
+        latest. Raises UserError where it is not to be found, or asks for what it cannot have."""
         ...
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:

@@ -34,6 +34,12 @@ _MAX_ESCAPE = 4096
 """Bytes that an unfinished escape sequence may hold back before it counts as rubbish."""
 
 
+def cleaned(data: bytes) -> bytes:
+    """A whole text without terminal control sequences and control characters, every kind of line end a newline."""
+    data = _C1_CONTROLS.sub(b"", _ESCAPES.sub(b"", data)).translate(None, _CONTROLS)
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 class Collector:
     """Takes a command's output piece by piece; keeps head and tail, and the whole in a file when it is long.
 
@@ -74,8 +80,7 @@ class Collector:
 
     def finish(self) -> str:
         """Close the file and give the text: at most SHOWN characters."""
-        rest, self._held = self._held, b""
-        rest = _ESCAPES.sub(b"", rest).translate(None, _CONTROLS).replace(b"\r", b"\n")
+        rest, self._held = cleaned(self._held), b""
         self._take(self._redact.mask_bytes(self._unmasked + rest))
         if not self._split and len(self._head.decode(errors="replace")) > SHOWN:
             self._spill()  # few characters by their count, many once stray bytes are shown
@@ -91,8 +96,7 @@ class Collector:
         unfinished = _UNFINISHED.search(data, max(0, len(data) - _MAX_ESCAPE))
         cut = unfinished.start() if unfinished else len(data)
         self._held = data[cut:]
-        data = _C1_CONTROLS.sub(b"", _ESCAPES.sub(b"", data[:cut])).translate(None, _CONTROLS)
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+        return cleaned(data[:cut])
 
     def _masked(self, data: bytes) -> bytes:
         """Keys go before anything is cut or kept, also one that comes in two pieces."""

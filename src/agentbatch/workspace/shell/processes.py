@@ -26,28 +26,92 @@ CHUNK = 64 * 1024
 """Bytes a read: what a pipe holds on Linux."""
 
 
+class MarkedProcess:
+    """A process in a session and group of its own, that is ended with everything that it started.
+
+    Whoever starts one calls `end` in a `finally`.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        passed: Sequence[int] = (),
+    ) -> None:
+        """Start it. `stdin`, `stdout`, `stderr`: as `subprocess.Popen` takes them; `passed`: handles that it keeps.
+        Raises OSError."""
+        self._token = secrets.token_hex(16)
+        marks = f"{env[MARK]}:{self._token}" if MARK in env else self._token
+        self.process = subprocess.Popen(
+            argv,
+            bufsize=0,
+            cwd=cwd,
+            env={**env, MARK: marks},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=passed,
+            start_new_session=True,
+        )
+
+    async def end(self, sweeping: bool) -> None:
+        """Kill whatever is left and reap the process. `sweeping`: look for processes that left the group, too; a pid
+        namespace makes it needless."""
+        # The leader is not reaped yet, so its number cannot belong to another group by now.
+        self.kill_group()
+        if sweeping:
+            await asyncio.to_thread(sweep, self._token)
+        try:
+            async with asyncio.timeout(KILL_PATIENCE):
+                await self.exited()
+        except TimeoutError:
+            pass  # Popen's own clean-up reaps it when the kernel lets it go
+        else:
+            self.process.wait()
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell gives it: 128 + n for a process that died of signal n."""
+        code = self.process.returncode
+        return 128 - code if code is not None and code < 0 else code
+
+    def kill_group(self) -> None:
+        """Only until `end` is over."""
+        # Nothing may be left of it; macOS says EPERM where only the zombie is.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def exited(self) -> None:
+        """Returns when the process has ended, without reaping it where the system allows."""
+        if self.process.returncode is not None:
+            return
+        if not hasattr(os, "pidfd_open"):
+            while self.process.poll() is None:  # noqa: ASYNC110 - there is nothing to be woken by
+                await asyncio.sleep(POLL)
+            return
+        handle = os.pidfd_open(self.process.pid)
+        try:
+            await _readable(handle)
+        finally:
+            os.close(handle)
+
+
 class CommandProcess:
     """One running command. Whoever starts one calls `end` in a `finally`."""
 
     def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], sweep: bool) -> None:
-        """Start it: own session and group, no input, both outputs into one pipe. Raises OSError.
-
-        `sweep`: look for processes that left the group once it has ended; a pid namespace makes it needless.
-        """
-        self._token = secrets.token_hex(16)
+        """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`."""
         self._sweep = sweep
         self._read, write = os.pipe()
         try:
             os.set_blocking(self._read, False)
-            marks = f"{env[MARK]}:{self._token}" if MARK in env else self._token
-            self._process = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env={**env, MARK: marks},
-                stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                start_new_session=True,
+            self._process = MarkedProcess(
+                argv, cwd, env, stdin=subprocess.DEVNULL, stdout=write, stderr=write
             )
         except (OSError, ValueError):
             os.close(self._read)
@@ -59,7 +123,7 @@ class CommandProcess:
     async def watch(self, collector: Collector, timeout: float) -> bool:
         """Collect output until the command exits (True), floods, or `timeout` seconds are over (False)."""
         self._drain = asyncio.ensure_future(self._collect(collector))
-        exited = asyncio.ensure_future(self._exited())
+        exited = asyncio.ensure_future(self._process.exited())
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.wait({exited, self._drain}, return_when=asyncio.FIRST_COMPLETED)
@@ -73,17 +137,7 @@ class CommandProcess:
 
     async def end(self) -> None:
         """Kill whatever is left, give the output its grace, reap the process, close everything."""
-        # The leader is not reaped yet, so its number cannot belong to another group by now.
-        self._kill_group()
-        if self._sweep:
-            await asyncio.to_thread(sweep, self._token)
-        try:
-            async with asyncio.timeout(KILL_PATIENCE):
-                await self._exited()
-        except TimeoutError:
-            pass  # Popen's own clean-up reaps it when the kernel lets it go
-        else:
-            self._process.wait()
+        await self._process.end(self._sweep)
         if self._drain is not None:
             await asyncio.wait({self._drain}, timeout=GRACE)
             self._drain.cancel()
@@ -92,28 +146,8 @@ class CommandProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """As a shell gives it: 128 + n for a process that died of signal n."""
-        code = self._process.returncode
-        return 128 - code if code is not None and code < 0 else code
-
-    def _kill_group(self) -> None:
-        # Nothing may be left of it; macOS says EPERM where only the zombie is.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    async def _exited(self) -> None:
-        """Returns when the process has ended, without reaping it where the system allows."""
-        if self._process.returncode is not None:
-            return
-        if not hasattr(os, "pidfd_open"):
-            while self._process.poll() is None:  # noqa: ASYNC110 - there is nothing to be woken by
-                await asyncio.sleep(POLL)
-            return
-        handle = os.pidfd_open(self._process.pid)
-        try:
-            await _readable(handle)
-        finally:
-            os.close(handle)
+        """As `MarkedProcess` gives it."""
+        return self._process.exit_code
 
     async def _collect(self, collector: Collector) -> None:
         """Read until every writer is gone or the flood limit is passed."""

@@ -1,7 +1,7 @@
 """Running a task's commands: stateless, bounded in time and output, and nothing outlives one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
@@ -57,7 +57,7 @@ class Shell:
         if refusal:
             return _not_started(refusal)
         collector = Collector(self._outputs, self._redact)
-        argv, env = self._sandbox.wrap(["bash", "-c", _script(), "bash", command], self._env)
+        argv, env = self._sandbox.wrap(limited(["bash", "-c", command]), self._env)
         try:
             process = CommandProcess(argv, self._root, env, sweep=self._sandbox.name == "none")
         except OSError as error:
@@ -79,9 +79,10 @@ class Shell:
         )
 
 
-def _script() -> str:
+def limited(argv: Sequence[str]) -> list[str]:
+    """The command line that runs `argv` under LIMITS."""
     limits = [line.split("#")[0].strip() for line in LIMITS.splitlines()]
-    return "{ " + "; ".join(limits) + '; } 2>/dev/null; exec bash -c "$1"'
+    return ["bash", "-c", "{ " + "; ".join(limits) + '; } 2>/dev/null; exec -- "$@"', "bash", *argv]
 
 
 def _refusal(command: str) -> str:

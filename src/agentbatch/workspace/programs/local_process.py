@@ -1,0 +1,129 @@
+"""A program on this machine that is talked with: its pipes, read and written as the other side can take it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from agentbatch.cancellation import to_the_end
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.programs.error_tail import ErrorTail
+from agentbatch.workspace.shell.processes import CHUNK, KILL_PATIENCE, MarkedProcess
+
+ERRORS_AT_ONCE = 16
+"""Chunks of errors that are read without a pause."""
+PAUSE = 0.02
+"""Seconds between chunks of more: who floods its errors is held to 3 MB a second, and costs next to nothing."""
+
+
+class LocalProcess:
+    """See `Process` for the protocol. `stop` is called for every one."""
+
+    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], redact: Redactor) -> None:
+        """Start it. Raises OSError."""
+        pipe = subprocess.PIPE
+        self._process = MarkedProcess(argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe)
+        started = self._process.process
+        streams = started.stdin, started.stdout, started.stderr
+        self._stdin, self._stdout, self._stderr = (stream for stream in streams if stream is not None)
+        for stream in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(stream.fileno(), False)
+        self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._gone = False
+        """It and all that it started have ended, or nobody waits for them any more."""
+        self._waiting: set[asyncio.Event] = set()
+        self._tail = ErrorTail(redact)
+        self._over = asyncio.ensure_future(self._follow())
+        self._drain = asyncio.ensure_future(self._drain_errors())
+
+    async def write(self, data: bytes) -> None:
+        async with self._writing:
+            rest = memoryview(data)
+            while rest:
+                if self._gone or self._stdin.closed:
+                    raise BrokenPipeError("the program takes no input any more")
+                try:
+                    rest = rest[os.write(self._stdin.fileno(), rest[:CHUNK]) :]
+                except BlockingIOError:
+                    loop = asyncio.get_running_loop()
+                    await self._ready(self._stdin.fileno(), loop.add_writer, loop.remove_writer)
+
+    async def close_input(self) -> None:
+        async with self._writing:
+            self._stdin.close()
+
+    async def read(self, limit: int = CHUNK) -> bytes:
+        async with self._reading:
+            return await self._next(self._stdout, limit)
+
+    async def wait(self) -> int:
+        await asyncio.wait({self._over})
+        code = self._process.exit_code
+        return 128 + signal.SIGKILL if code is None else code
+
+    async def stop(self) -> None:
+        if not self._stdout.closed:
+            await to_the_end(self._stop())
+
+    @property
+    def errors(self) -> str:
+        return self._tail.text
+
+    async def _stop(self) -> None:
+        if not self._over.done():
+            self._process.kill_group()
+            await asyncio.wait({self._over}, timeout=KILL_PATIENCE)
+            self._over.cancel()  # it hangs in the kernel
+            await asyncio.wait({self._over})
+        await asyncio.wait({self._drain})
+        async with self._reading, self._writing:
+            for stream in (self._stdin, self._stdout, self._stderr):
+                stream.close()
+
+    async def _follow(self) -> None:
+        """To its end, and to that of all that it has started."""
+        try:
+            await self._process.exited()
+        finally:
+            await to_the_end(self._process.end(sweeping=True))
+            self._gone = True
+            for event in self._waiting:
+                event.set()
+
+    async def _drain_errors(self) -> None:
+        chunks = 0
+        with suppress(OSError):
+            while data := await self._next(self._stderr, CHUNK):
+                self._tail.feed(data)
+                chunks += 1
+                if chunks > ERRORS_AT_ONCE and not self._gone:
+                    await asyncio.sleep(PAUSE)
+
+    async def _next(self, stream: IO[bytes], limit: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        while not stream.closed:
+            gone = self._gone  # before the look: what was printed until then is read
+            try:
+                return os.read(stream.fileno(), limit)
+            except BlockingIOError:
+                if gone:
+                    return b""  # somebody has it open still who is not to be found
+            await self._ready(stream.fileno(), loop.add_reader, loop.remove_reader)
+        return b""
+
+    async def _ready(
+        self, handle: int, add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool]
+    ) -> None:
+        """Returns when something can be done with the handle, or the program is gone."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        add(handle, event.set)
+        try:
+            await event.wait()
+        finally:
+            remove(handle)
+            self._waiting.discard(event)
