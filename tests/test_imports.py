@@ -48,6 +48,7 @@ LATE: dict[tuple[str, str], str] = {
     ("files.py", "aiofiles"): "brings asyncio, without which many commands do",
     ("documents/yaml_text.py", "yaml"): EXTRA,
     ("display/display.py", "agentbatch.display.rich"): "rich: only on a terminal",
+    ("gateway/gateway.py", "agentbatch.gateway.server"): "aiohttp: only where a coder wants it",
     ("local/child.py", "xllamacpp"): EXTRA,
     ("local/download.py", "httpx2"): "comes with huggingface_hub, " + EXTRA,
     ("local/download.py", "huggingface_hub"): EXTRA,

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Self
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.http.access import Access
-from agentbatch.model.http.transport import BodyReader, HttpAnswer, Transport
+from agentbatch.model.http.transport import NO_HEADERS, BodyReader, Drain, HttpAnswer, Transport
 from agentbatch.model.limits.limits import EndpointLimits, Slot
 from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.model.refusals.hosts import initial_capabilities
@@ -104,11 +104,19 @@ class Endpoint:
             await self._transport.close()
             self._transport = None
 
-    async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
+    async def post(
+        self,
+        path: str,
+        content: bytes,
+        reader: BodyReader | None = None,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        drain: Drain | None = None,
+    ) -> HttpAnswer:
         """One request, one answer of any status, as `Transport.post`. Raises TransportError when none came."""
         if self._transport is None:
             raise RuntimeError("the endpoint is not open: use `async with endpoint`")
-        return await self._transport.post(path, content, reader)
+        return await self._transport.post(path, content, reader, headers=headers, drain=drain)
 
     def failed(self, slot: Slot, failure: Failure, attempt: int) -> float:
         """Tell the limits of an attempt that failed; seconds to wait before a retry. `attempt`: how many were made but

@@ -109,6 +109,7 @@ class ModelError(Exception):
         attempts: int = 1,
         used_up: UsedUp | None = None,
         excess: Excess = NO_EXCESS,
+        written: str = "",
     ) -> None:
         super().__init__(message)
         self.kind: ErrorKind = kind
@@ -118,3 +119,5 @@ class ModelError(Exception):
         """Of the kind `quota`: until when."""
         self.excess = excess
         """Of the kind `overflow`: by how much, as far as the endpoint says."""
+        self.written = written if kind == "malformed" else ""
+        """Of the kind `malformed`: what the model wrote instead of a call that could be read."""

@@ -19,9 +19,10 @@ from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.script import Fault, Say, Script, Step
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs import events as e
+from agentbatch.spending.billing import EXPECTED_OUTPUT, Billing
 from agentbatch.spending.budget import BudgetExhausted, RunBudget, TaskBudget
 from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.role_model import EXPECTED_OUTPUT, RoleModel
+from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
 from tests.support.waiting import until
@@ -52,9 +53,11 @@ class Desk:
         self, budget: TaskBudget | None, *, max_output_tokens: int | None = None, **given: Any
     ) -> RoleModel:
         client = ModelClient(self.endpoint, "rehearsal-coder", max_output_tokens=max_output_tokens)
-        return RoleModel(
-            client, "coder", "t", self.told.append, self.prices, "http://x/v1", budget=budget, **given
+        quota = self.endpoint.quota
+        billing = Billing(
+            "coder", "t", self.told.append, quota, self.prices, "http://x/v1", budget=budget, **given
         )
+        return RoleModel(client, billing)
 
     def of_type(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.told if isinstance(event, kind)]

@@ -133,7 +133,7 @@ async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:
     async with the_parts(tmp_path, budget=RunBudget(max_tokens=10**6)) as (parts, server):
         task = planned(tmp_path)
         coder = a_coder(parts, task)
-        budget = coder.agent.model.budget
+        budget = coder.agent.model.billing.budget
         told = []
         coder.agent.add_user_message(PROMPT)
         for iteration in range(1, 6):
@@ -143,7 +143,7 @@ async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:
         asked = [request.body["model"] for request in server.requests]
         assert asked == ["coder-first"] * 2 + ["coder-strong"] * 2 + ["coder-stronger"]
         assert budget is not None
-        assert coder.agent.model.budget is budget, "it still pays from the same budget"
+        assert coder.agent.model.billing.budget is budget, "it still pays from the same budget"
         bills = {bill.model: bill.usage.calls for bill in parts.store.state.tasks["t"].bills}
     assert bills == {"coder-first": 2, "coder-strong": 2, "coder-stronger": 1}
 
@@ -255,8 +255,8 @@ async def test_both_roles_pay_from_their_tasks_budget_and_earlier_sessions_count
         task = planned(tmp_path, max_tokens=20_000)
         coder, judge = a_coder(parts, task), BuiltinEvaluators(parts).make(task).judge
         assert judge is not None
-        assert isinstance(coder.agent.model.budget, TaskBudget)
-        assert coder.agent.model.budget is judge.model.budget
+        assert isinstance(coder.agent.model.billing.budget, TaskBudget)
+        assert coder.agent.model.billing.budget is judge.model.billing.budget
         coder.agent.add_user_message(PROMPT)
         with pytest.raises(BudgetExhausted, match="20,000 tokens is used up"):
             await coder.agent.complete()

@@ -13,6 +13,7 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.reply import Message, ToolCall
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.spending.billing import Billing
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
@@ -106,7 +107,8 @@ def an_agent(tmp_path: Path, messages: Sequence[Message], **fields: Any) -> tupl
     agent = Agent(
         task_id="t",
         model=RoleModel(
-            ModelClient(endpoint, "rehearsal-coder"), "coder", "t", told.append, Prices.load(None), None
+            ModelClient(endpoint, "rehearsal-coder"),
+            Billing("coder", "t", told.append, endpoint.quota, Prices.load(None), None),
         ),
         prompts=Prompts(tmp_path, [], []),
         system_prompt="You code.",

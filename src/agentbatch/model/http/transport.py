@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -42,6 +43,9 @@ KEEPALIVE = 30.0
 """Seconds that an idle connection is kept: about a tool call, less than the minute after which servers close it."""
 
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
 class HttpAnswer(NamedTuple):
     status: int
     headers: Mapping[str, str]
@@ -63,6 +67,10 @@ class BodyReader(Protocol):
     def feed(self, chunk: bytes) -> Received:
         """Read the next chunk. An exception ends the request."""
         ...
+
+
+Drain = Callable[[], Awaitable[None]]
+"""Called between the chunks of a body: hands on what was read, however long that takes."""
 
 
 class Transport:
@@ -133,22 +141,38 @@ class Transport:
     async def close(self) -> None:
         await self._session.close()
 
-    async def post(self, path: str, content: bytes, reader: BodyReader | None = None) -> HttpAnswer:
+    async def post(
+        self,
+        path: str,
+        content: bytes,
+        reader: BodyReader | None = None,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        drain: Drain | None = None,
+    ) -> HttpAnswer:
         """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when there was none.
 
         With a reader the body of a 200 goes to it, and the answer's own body is empty. The request timeout then limits
-        the time before the first data and between data.
+        the time before the first data and between data, but for that which `drain` takes. `headers`, in lower case:
+        beside those that every request has, which count for more.
         """
         sent = time.monotonic()
         try:
-            answer = await self._post(path, content, reader)
+            answer = await self._post(path, content, reader, headers, drain)
         except DisconnectedError as error:
             error.stale = self._answered and time.monotonic() - sent <= STALE_WITHIN
             raise
         self._answered = True
         return answer
 
-    async def _post(self, path: str, content: bytes, reader: BodyReader | None) -> HttpAnswer:
+    async def _post(
+        self,
+        path: str,
+        content: bytes,
+        reader: BodyReader | None,
+        given: Mapping[str, str],
+        drain: Drain | None,
+    ) -> HttpAnswer:
         import aiohttp
 
         streams = False
@@ -158,7 +182,7 @@ class Transport:
                 self._session.post(
                     _joined(self._url, path),
                     data=content,
-                    headers=self._headers,
+                    headers={**given, **self._headers},
                     proxy=self._proxy,
                     allow_redirects=False,
                 ) as response,
@@ -167,7 +191,7 @@ class Transport:
                 if reader is None or response.status != 200:
                     return HttpAnswer(response.status, headers, await _read(response))
                 streams = True
-                await self._follow(response, reader, timeout)
+                await self._follow(response, reader, timeout, drain)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             missing = unreached(error, self._url, self._proxy)
             if missing is not None:
@@ -179,7 +203,11 @@ class Transport:
         return HttpAnswer(200, headers, b"")
 
     async def _follow(
-        self, response: "aiohttp.ClientResponse", reader: BodyReader, timeout: asyncio.Timeout
+        self,
+        response: "aiohttp.ClientResponse",
+        reader: BodyReader,
+        timeout: asyncio.Timeout,
+        drain: Drain | None,
     ) -> None:
         """Hand the body to the reader, extending the timeout whenever data arrives."""
         loop = asyncio.get_running_loop()
@@ -191,6 +219,11 @@ class Transport:
             kind = reader.feed(chunk)
             if kind != "nothing":
                 self._extend(timeout, kind, loop.time())
+            if drain is not None:
+                left = (timeout.when() or 0.0) - loop.time()
+                timeout.reschedule(None)
+                await drain()
+                timeout.reschedule(loop.time() + left)
 
     def _extend(self, timeout: asyncio.Timeout, kind: Received, now: float) -> None:
         if kind == "data":

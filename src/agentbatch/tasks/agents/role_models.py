@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from agentbatch.gateway.account import Account
+from agentbatch.gateway.gateway import Gateway
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs.events import Role
 from agentbatch.runs.store.store import Store
+from agentbatch.spending.billing import Billing
 from agentbatch.spending.budget import RunBudget, TaskBudget
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import (
@@ -80,19 +83,28 @@ class RoleModels:
             seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
         )
-        strongest = config.named(planned.strongest(config.model)) if config.role == "coder" else client.model
-        return RoleModel(
-            client,
+        return RoleModel(client, self.billing(config, planned, client.model))
+
+    def billing(self, config: RoleModelConfig, planned: PlannedTask, model: str) -> Billing:
+        """How the calls of this role are billed in one task; `model`: the one that it calls."""
+        strongest = config.named(planned.strongest(config.model)) if config.role == "coder" else model
+        return Billing(
             config.role,
             planned.id,
             self.store.emit,
+            config.endpoint.quota,
             self.prices,
             config.pricing_url,
             budget=self._budget(planned),
-            own_choice=client.model != config.model,
-            stronger="" if strongest == client.model else strongest,
+            own_choice=model != config.model,
+            stronger="" if strongest == model else strongest,
             gate=None if self.gate is None else partial(self.gate, planned.id),
         )
+
+    def account(self, config: RoleModelConfig, planned: PlannedTask, name: str | None) -> Account:
+        """What an agent of somebody else's calls through the gateway in one task; `name` as in `make`."""
+        model = config.named(name)
+        return Account(self.billing(config, planned, model), config.endpoint, model, self.store.stored)
 
     def window(self, config: RoleModelConfig, parameters: ModelParameters, model: RoleModel) -> int:
         """Tokens: the definition's figure, the server's own, the price list's, or what most models have."""
@@ -137,6 +149,8 @@ class RunParts:
     evaluator_model: RoleModelConfig
     judged: bool
     """False: no model judges, each task's own checks decide."""
+    gateway: Gateway = field(default_factory=Gateway)
+    """For coders that call models themselves; it listens once one of them has started it."""
     own_files: tuple[Path, ...] = ()
     """What agentbatch itself reads: agents/, prompts/, .env and the like. A coder that changes them steers the next
     run, which is reported."""

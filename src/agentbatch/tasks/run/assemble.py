@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agentbatch.config import secret_variables
 from agentbatch.files import STATE_FOLDER
+from agentbatch.gateway.gateway import Gateway
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
@@ -36,6 +37,7 @@ def make_engine(
     workspaces: Workspaces,
     make_coders: Callable[[RunParts], Coders],
     make_evaluators: MakeEvaluators,
+    gateway: Gateway,
 ) -> TasksEngine:
     settings = prepared.settings
     signals = RunSignals(store.redact)
@@ -49,6 +51,7 @@ def make_engine(
         evaluator=prepared.evaluator,
         evaluator_model=evaluator,
         judged=prepared.judged,
+        gateway=gateway,
         own_files=prepared.own_files,
     )
     context = RunContext(

@@ -12,6 +12,7 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, as_json, write_document
+from agentbatch.gateway.gateway import Gateway
 from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
@@ -107,6 +108,8 @@ async def run_batch(
         coder, evaluator, base_urls = await open_endpoints(prepared, store, server, modes, stack)
         workspaces = open_workspaces(prepared, store)
         stack.push_async_callback(_close, workspaces, store)
+        gateway = Gateway()
+        stack.push_async_callback(gateway.close)
         engine = make_engine(
             prepared,
             store,
@@ -117,6 +120,7 @@ async def run_batch(
             workspaces,
             make_coders or prepared.coder.coders,
             make_evaluators,
+            gateway,
         )
         started = _run_started(prepared, session, settings, coder, evaluator, base_urls)
         store.emit(started)

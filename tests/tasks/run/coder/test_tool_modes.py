@@ -21,6 +21,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine
+from agentbatch.spending.billing import Billing
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.tasks.agents.tool_modes import ToolModes, is_private
@@ -296,7 +297,8 @@ async def test_a_run_goes_on_when_nothing_could_be_found_out(run_tasks: Any) -> 
 async def test_a_reply_counts_in_the_mode_that_it_was_asked_for_in(stack: AsyncExitStack) -> None:
     server = await served(stack, Say(content="late", delay=1))
     endpoint = await opened(stack, server.base_url)
-    model = RoleModel(ModelClient(endpoint, "coder"), "coder", "t", lambda _: None, Prices.load(None), None)
+    billing = Billing("coder", "t", lambda _: None, endpoint.quota, Prices.load(None), None)
+    model = RoleModel(ModelClient(endpoint, "coder"), billing)
     messages = [{"role": "user", "content": f"Write the file {FILE}"}]
     reply = asyncio.ensure_future(model.complete(messages, purpose="code", tools=TOOLS))
     while not server.requests:

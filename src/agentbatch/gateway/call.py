@@ -1,0 +1,163 @@
+"""One call of an agent's: sent on in the account's name, its answer handed back as it comes."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentbatch.gateway.account import Account
+from agentbatch.gateway.apis.api import Api, Reader
+from agentbatch.gateway.apis.events import Parts
+from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.attempts import Attempts
+from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.failures import failure as failures
+from agentbatch.model.failures.failure import Failure
+from agentbatch.model.http.errors import TransportError
+from agentbatch.model.http.transport import HttpAnswer, Received
+from agentbatch.model.reply import Observer
+from agentbatch.model.request.request import encode_body
+from agentbatch.model.tokens import BYTES_PER_TOKEN
+from agentbatch.spending.billing import Asked
+from agentbatch.usage import Usage
+
+EXPECTED_OUTPUT = 500
+"""Tokens reserved of a limit of tokens for an answer of unknown length."""
+
+PICTURE = 1_500
+"""Tokens of a picture, about (Anthropic: up to 1,600; OpenAI: 765 for a megapixel)."""
+
+_PICTURES = re.compile(rb"[A-Za-z0-9+/=_-]{4000,}")
+"""Of files in a request: base64 is no text."""
+
+Write = Callable[[bytes], Awaitable[None]]
+"""Hands bytes of a stream to the agent; returns when they are taken. Raises anything but an OSError."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A call that was answered."""
+
+    usage: Usage
+    latency: float
+    attempts: int
+    finish_reason: str
+
+
+class Call:
+    """One, until it was answered. `write` gets a streamed answer; a whole one is in `document` afterwards."""
+
+    def __init__(self, api: Api, account: Account, body: Mapping[str, Any], content: bytes, write: Write):
+        self.model = account.named(body.get("model"))
+        self.begun = False
+        """The agent has seen a part of the answer: nothing is sent again."""
+        self.tokens: int | None = None
+        """See `Sending`; so are `body`, `send` and `lost`."""
+        self.document = b""
+        """An answer that is no stream."""
+        self.refused: HttpAnswer | None = None
+        """What the last attempt was answered, if it was refused."""
+        self._api = api
+        self._account = account
+        self._asked = body
+        self._write = write
+        wanted = api.wanted(body)
+        self._input = estimate_input(content)
+        self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
+        self._reserved = self._input + (wanted.output or EXPECTED_OUTPUT) * wanted.answers
+        self._attempts: Attempts | None = None
+        self._reader: Reader = api.reader(self._on_tokens)
+        self._parts = Parts()
+        self._waiting: list[bytes] = []
+        """Of the stream, until the agent is given it."""
+        self._open = False
+        """Something of an answer has come: what came before it may be seen."""
+        self._size = 0
+        self._told: tuple[Usage | None, str] = (None, "")
+
+    async def make(self, observer: Observer) -> Passed:
+        """Raises ModelError."""
+        attempts = self._attempts = Attempts(self._account.endpoint, self.model, self._reserved, observer)
+        await attempts.run(self)
+        usage, reason = self._told
+        if usage is None:
+            used = self._reader.used()
+            output = used.output if used is not None else self._size // BYTES_PER_TOKEN
+            usage = Usage(input=self._input, output=output, calls=1, estimated=True)
+        return Passed(usage, attempts.latency, attempts.count, reason)
+
+    def body(self, capabilities: Capabilities) -> dict[str, Any]:
+        return self._api.sent({**self._asked, "model": self.model}, capabilities)
+
+    async def send(self, body: dict[str, Any]) -> Failure | None:
+        self._reader, self._parts = self._api.reader(self._on_tokens), Parts()
+        self._waiting, self._open, self._size, self.refused = [], False, 0, None
+        content = encode_body(body)
+        try:
+            if body.get("stream"):
+                answer = await self._account.endpoint.post(self._api.path, content, self, drain=self._drain)
+            else:
+                answer = await self._account.endpoint.post(self._api.path, content)
+            if answer.status != 200:
+                self.refused = answer
+                return failures.http_failure(answer, time.time())
+            await self._end(answer.body)
+        except (TransportError, CutError, GarbageError, RefusedError) as error:
+            return failures.failure_of(error, time.time())
+        return None
+
+    def lost(self) -> Usage | None:
+        used = self._reader.used()
+        return used + Usage(input=self._input) if used is not None and used.estimated else used
+
+    @property
+    def whole(self) -> bool:
+        return self._reader.whole
+
+    def feed(self, chunk: bytes) -> Received:
+        """A chunk of a stream: see BodyReader."""
+        part = self._parts.feed(chunk)
+        return self._take(part) if part else "nothing"
+
+    def _take(self, part: bytes) -> Received:
+        self._size += len(part)
+        received = self._reader.feed(part)
+        self._waiting.append(part)
+        self._open = self._open or received != "nothing"
+        return received
+
+    async def _drain(self) -> None:
+        if self._open and self._waiting:
+            part = self._api.shown(b"".join(self._waiting), self._asked)
+            self._waiting.clear()
+            if part:
+                self.begun = True
+                await self._write(self._clean(part))
+
+    async def _end(self, body: bytes) -> None:
+        rest = body or self._parts.end()
+        if rest:
+            self._take(rest)
+        told = self._reader.answer()
+        self._told = told.usage, told.finish_reason
+        self.tokens = told.usage.total if told.usage is not None else None
+        if self._open:
+            await self._drain()
+        else:
+            self.document = self._clean(b"".join(self._waiting))
+
+    def _clean(self, data: bytes) -> bytes:
+        """Without keys."""
+        text = data.decode("utf-8", "surrogateescape")
+        return self._account.endpoint.redact(text).encode("utf-8", "surrogateescape")
+
+    def _on_tokens(self, tokens: int) -> None:
+        if self._attempts is not None:
+            self._attempts.generating(tokens, self._reader.tail)
+
+
+def estimate_input(content: bytes) -> int:
+    """Tokens of a request's body, about."""
+    pictures = [len(found[0]) for found in _PICTURES.finditer(content)]
+    return -(-(len(content) - sum(pictures)) // BYTES_PER_TOKEN) + PICTURE * len(pictures)
