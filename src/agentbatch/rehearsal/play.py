@@ -108,6 +108,23 @@ def _flatten(steps: Sequence[Step]) -> Iterator[Step]:
             yield step
 
 
+def finish_apart(steps: Sequence[Step]) -> list[Step]:
+    """For agents that end a turn by saying so: what is called before it is a step of its own."""
+    apart: list[Step] = []
+    for step in steps:
+        calls = step.calls if isinstance(step, Say) else []
+        before = [call for call in calls if call.name != "finish"]
+        if isinstance(step, Say) and before and len(before) < len(calls):
+            ends = [call for call in calls if call.name == "finish"]
+            apart.append(step.model_copy(update={"calls": before}))
+            apart.append(
+                step.model_copy(update={"calls": ends, "content": "", "reasoning": "", "delay": 0.0})
+            )
+        else:
+            apart.append(step)
+    return apart
+
+
 def text_of(message: Mapping[str, Any]) -> str:
     """A message's text, even if its content is a list of parts."""
     content = message.get("content")

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agentbatch.config import REHEARSAL_CODERS, REHEARSAL_EVALUATOR
+from agentbatch.rehearsal.apis.agent_tools import is_foreign, translated
+from agentbatch.rehearsal.apis.side_calls import side_answer
 from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
     Index,
@@ -20,6 +22,7 @@ from agentbatch.rehearsal.play import (
     compile_coder,
     compile_evaluator,
     evaluator_step,
+    finish_apart,
     is_evaluation,
     next_look,
     undone_calls,
@@ -62,6 +65,8 @@ class Turn(NamedTuple):
 class _Compiled(NamedTuple):
     native: RoleSteps
     flat: RoleSteps
+    apart: RoleSteps
+    """For agents without a tool to finish with."""
     evaluator: RoleSteps | None
     checks: RoleSteps
 
@@ -86,6 +91,7 @@ class RehearsalModel:
         self._compiled[id(script)] = _Compiled(
             native=compile_coder(script.coder, flat=False),
             flat=compile_coder(script.coder, flat=True),
+            apart=compile_coder(finish_apart(script.coder), flat=False),
             evaluator=compile_evaluator(script.evaluator),
             checks=compile_checks(script.checks),
         )
@@ -107,16 +113,22 @@ class RehearsalModel:
         messages: Sequence[Mapping[str, Any]],
         *,
         native: bool,
+        tools: object = None,
         model: str = "",
         seed: object = None,
     ) -> Turn | Problem:
-        """`model` and `seed`, as the request has them, say whether a rated coder does it right."""
+        """`model` and `seed`, as the request has them, say whether a rated coder does it right; `tools`, as a chat
+        request offers them, in whose words a coder acts."""
+        if side := side_answer(messages):
+            return Turn(side, 0, ("", role))
         match = self._index.find(messages)
         if match is None:
             return Problem(400, UNKNOWN_TASK, param="messages", code="rehearsal_unknown_task")
         compiled = self._compiled[id(match.script)]
         if role == "coder":
-            steps: RoleSteps | None = compiled.native if native else compiled.flat
+            foreign = native and is_foreign(tools)
+            form = compiled.apart if foreign else compiled.native if native else compiled.flat
+            steps: RoleSteps | None = form
             solved = solves(model, match.task, seed)
             if not solved:
                 steps = _GIVING_UP
@@ -137,6 +149,8 @@ class RehearsalModel:
         answer = self._answer(match, role, native, index, role_step)
         if role == "evaluator" and isinstance(answer, Say):
             answer = next_look(answer, messages, native=native)
+        if role == "coder" and native and isinstance(answer, Say):
+            answer = translated(answer, tools, messages)
         return Turn(answer, step, (match.task, role), first_call=answers_given(messages))
 
     def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:

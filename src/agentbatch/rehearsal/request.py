@@ -1,6 +1,7 @@
 """Validates a chat request as every OpenAI-compatible endpoint does."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch.rehearsal.faults.refusals import Problem
@@ -31,23 +32,13 @@ def parse_request(data: bytes) -> dict[str, Any] | Problem:
 
 def _unanswered(messages: list[dict[str, Any]]) -> Problem | None:
     """OpenAI's check: each tool call is answered right after it, and only tool calls are."""
-    open_ids: list[str] = []
-    for place, message in enumerate(messages):
-        if message.get("role") == "tool":
-            call_id = message.get("tool_call_id")
-            if call_id not in open_ids:
-                text = (
-                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
-                    "with 'tool_calls'."
-                )
-                return Problem(400, text, param=f"messages[{place}].role")
-            open_ids.remove(call_id)
-            continue
-        if open_ids:
-            break
-        calls = message.get("tool_calls")
-        if isinstance(calls, list):
-            open_ids = [str(call.get("id")) for call in calls if isinstance(call, dict)]
+    open_ids, stray = open_calls(messages)
+    if stray is not None:
+        text = (
+            "Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
+            "with 'tool_calls'."
+        )
+        return Problem(400, text, param=f"messages[{stray}].role")
     if not open_ids:
         return None
     text = (
@@ -55,3 +46,21 @@ def _unanswered(messages: list[dict[str, Any]]) -> Problem | None:
         f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(open_ids)}"
     )
     return Problem(400, text, param="messages")
+
+
+def open_calls(messages: Sequence[Mapping[str, Any]]) -> tuple[list[str], int | None]:
+    """The first calls that are not answered right after them, or the place of an answer to no call before it."""
+    open_ids: list[str] = []
+    for place, message in enumerate(messages):
+        if message.get("role") == "tool":
+            call_id = message.get("tool_call_id")
+            if call_id not in open_ids:
+                return [], place
+            open_ids.remove(call_id)
+            continue
+        if open_ids:
+            break
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            open_ids = [str(call.get("id")) for call in calls if isinstance(call, dict)]
+    return open_ids, None

@@ -11,23 +11,22 @@ from aiohttp import web
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
+from agentbatch.rehearsal.apis.api import Asked
+from agentbatch.rehearsal.apis.paths import APIS, COUNT_TOKENS, api_at
 from agentbatch.rehearsal.counting import PrefixCache
 from agentbatch.rehearsal.faults.batch_service import PATHS as SERVICE_PATHS
 from agentbatch.rehearsal.faults.batch_service import BatchServiceOptions, batch_service_of
 from agentbatch.rehearsal.faults.faults import play_fault
 from agentbatch.rehearsal.faults.rate import RateWindow
-from agentbatch.rehearsal.faults.refusals import Dialect, Problem, Refusal, error_body, find_refused
+from agentbatch.rehearsal.faults.refusals import Dialect, Problem, Refusal, find_refused
 from agentbatch.rehearsal.plain.answers import PATHS, parse_plain
 from agentbatch.rehearsal.plain.endpoint import Plain, PlainEndpoint
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
-from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.script import Fault, Script
 from agentbatch.rehearsal.streaming import Streaming, encode, stream_answer
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of a request; far more than a million-token context needs."""
-
-CHAT = "/v1/chat/completions"
 
 
 @dataclass
@@ -84,7 +83,7 @@ class RehearsalServer:
         self._model = RehearsalModel(scripts, any_model=any_model)
         self.latency = latency
         """Of what comes from now on: it may be changed."""
-        self._authorization = None if key is None else f"Bearer {key}"
+        self._key = key
         self._refuse = tuple(refuse)
         self._dialect: Dialect = dialect
         self._faults = [fault for fault in faults for _ in range(fault.times)]
@@ -156,21 +155,21 @@ class RehearsalServer:
         path, method = request.path, request.method
         if path == "/health":
             return _json(200, {"status": "ok"})
-        if self._authorization is not None and request.headers.get("Authorization") != self._authorization:
+        if self._key is not None and _key_of(request) != self._key:
             message = "Incorrect API key provided. The rehearsal server was started with another key."
-            return self._problem(Problem(401, message, code="invalid_api_key"))
+            return self._problem(request, Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
             return _json(200, _models())
         if self.service is not None and path.startswith(SERVICE_PATHS):
             return await self.service.handle(request)
-        if method == "POST" and (path == CHAT or (self.plain is not None and path in PATHS)):
+        if method == "POST" and (path in APIS or (self.plain is not None and path in PATHS)):
             self.in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
             try:
                 return await self._chat(request, recorded)
             finally:
                 self.in_flight -= 1
-        return self._problem(Problem(404, f"Invalid URL ({method} {path})"))
+        return self._problem(request, Problem(404, f"Invalid URL ({method} {path})"))
 
     async def _chat(
         self, request: web.BaseRequest, recorded: RecordedRequest | None
@@ -178,18 +177,25 @@ class RehearsalServer:
         content = await request.read()
         if self.plain is not None:
             return await self._play_plain(self.plain, request, content, recorded)
-        body = parse_request(content)
-        if recorded is not None and not isinstance(body, Problem):
-            recorded.body = body
+        asked = api_at(request.path).read(content)
+        if recorded is not None and not isinstance(asked, Problem):
+            recorded.body = asked.body
         if self._faults:
-            streams = not isinstance(body, Problem) and self._streams(body)
-            return await play_fault(self._faults.pop(0), request, self._dialect, streams)
-        limited = self._over_limit()
+            return await self._fault(self._faults.pop(0), request, asked)
+        limited = self._over_limit(request)
         if limited is not None:
             return limited
-        if isinstance(body, Problem):
-            return self._problem(body)
-        return await self._answer(request, body)
+        if isinstance(asked, Problem):
+            return self._problem(request, asked)
+        return await self._answer(request, asked)
+
+    async def _fault(
+        self, fault: Fault, request: web.BaseRequest, asked: Asked | Problem
+    ) -> web.StreamResponse | None:
+        streams = not isinstance(asked, Problem) and self._streams(asked)
+        return await play_fault(
+            fault, request, self._dialect, asked if streams and isinstance(asked, Asked) else None
+        )
 
     async def _play_plain(
         self, plain: PlainEndpoint, request: web.BaseRequest, content: bytes, recorded: RecordedRequest | None
@@ -199,42 +205,45 @@ class RehearsalServer:
             recorded.body = body
         fault = self._faults.pop(0) if self._faults else plain.next_fault()
         if fault is not None:
-            return await play_fault(fault, request, self._dialect, streams=False)
-        limited = self._over_limit()
+            return await play_fault(fault, request, self._dialect)
+        limited = self._over_limit(request)
         if limited is not None:
             return limited
         problem = body if isinstance(body, Problem) else find_refused(body, self._refuse, self._dialect)
         if problem is not None:
-            return self._problem(problem)
+            return self._problem(request, problem)
         assert not isinstance(body, Problem)
         answered, headers = plain.answer(request.path, body, time.monotonic())
         if isinstance(answered, Problem):
-            return self._problem(answered, headers)
+            return self._problem(request, answered, headers)
         await asyncio.sleep(self.latency)
         return _json(200, answered, headers)
 
-    def _streams(self, body: Mapping[str, Any]) -> bool:
-        return bool(body.get("stream")) and not self._streaming.ignored
+    def _streams(self, asked: Asked) -> bool:
+        return bool(asked.body.get("stream")) and not self._streaming.ignored
 
-    async def _answer(self, request: web.BaseRequest, body: dict[str, Any]) -> web.StreamResponse | None:
+    async def _answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse | None:
+        body, api = asked.chat, api_at(request.path)
+        messages, tools = body["messages"], body.get("tools")
         role = self._model.role(body["model"], body)
         if role is None:
             message = f"The model `{body['model']}` does not exist or you do not have access to it."
-            return self._problem(Problem(404, message, param="model", code="model_not_found"))
-        refused = find_refused(body, self._refuse, self._dialect)
+            return self._problem(request, Problem(404, message, param="model", code="model_not_found"))
+        refused = find_refused(asked.body, self._refuse, self._dialect)
         if refused is not None:
-            return self._problem(refused)
-        native = bool(body.get("tools"))
+            return self._problem(request, refused)
+        if request.path == COUNT_TOKENS:
+            return _json(200, {"input_tokens": self._cache.count(None, messages, tools).total})
         turn = self._model.turn(
-            role, body["messages"], native=native, model=body["model"], seed=body.get("seed")
+            role, messages, native=bool(tools), tools=tools, model=body["model"], seed=body.get("seed")
         )
         if isinstance(turn, Problem):
-            return self._problem(turn)
-        prompt = self._cache.count(turn.conversation, body["messages"], body.get("tools"))
+            return self._problem(request, turn)
+        prompt = self._cache.count(turn.conversation, messages, tools)
         if self._context_window is not None and prompt.total > self._context_window:
-            return self._problem(_overflow(prompt.total, self._context_window))
+            return self._problem(request, _overflow(prompt.total, self._context_window))
         if isinstance(turn.answer, Fault):
-            return await play_fault(turn.answer, request, self._dialect, self._streams(body))
+            return await self._fault(turn.answer, request, asked)
         latency = self.latency + turn.answer.delay
         self._answered += 1
         answered = completion(
@@ -243,19 +252,20 @@ class RehearsalServer:
             created=int(time.time()),
             model=body["model"],
             step=turn.step,
-            native=native,
+            native=bool(tools),
             prompt=prompt,
             first_call=turn.first_call,
-            messages=body["messages"],
+            messages=messages,
         )
-        if self._streams(body):
-            options = body.get("stream_options")
-            usage = isinstance(options, dict) and options.get("include_usage") is True
-            return await stream_answer(request, answered, usage, self._streaming, latency)
+        if self._streams(asked):
+            streaming = self._streaming
+            said = list(api.events(answered, asked, usage=streaming.usage, tokens=streaming.tokens_per_chunk))
+            said += [api.done] if streaming.done and api.done else []
+            return await stream_answer(request, said, streaming, latency)
         await asyncio.sleep(latency)
-        return _json(200, answered)
+        return _json(200, api.whole(answered, asked))
 
-    def _over_limit(self) -> web.Response | None:
+    def _over_limit(self, request: web.BaseRequest) -> web.Response | None:
         if self._max_in_flight is not None and self.in_flight > self._max_in_flight:
             wait = 0.05
             message = f"Too many concurrent requests: this endpoint allows {self._max_in_flight}."
@@ -264,15 +274,25 @@ class RehearsalServer:
         else:
             return None
         headers = {"Retry-After": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
-        return self._problem(Problem(429, message, type="requests", code="rate_limit_exceeded"), headers)
+        return self._problem(
+            request, Problem(429, message, type="requests", code="rate_limit_exceeded"), headers
+        )
 
-    def _problem(self, problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
-        return _json(problem.status, error_body(problem, self._dialect), headers)
+    def _problem(
+        self, request: web.BaseRequest, problem: Problem, headers: Mapping[str, str] | None = None
+    ) -> web.Response:
+        return _json(problem.status, api_at(request.path).error(problem, self._dialect), headers)
 
 
 def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
+
+
+def _key_of(request: web.BaseRequest) -> str:
+    """As OpenAI's clients send it, or Anthropic's."""
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return request.headers.get("x-api-key", bearer)
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:

@@ -1,8 +1,8 @@
-"""A chat completion as a stream of chunks, as OpenAI sends it."""
+"""A stream of events, and a chat completion as one, as OpenAI sends it."""
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,9 @@ class Streaming:
 
 
 async def stream_answer(
-    request: web.BaseRequest, completion: Mapping[str, Any], usage: bool, streaming: Streaming, latency: float
+    request: web.BaseRequest, said: Sequence[bytes], streaming: Streaming, latency: float
 ) -> web.StreamResponse:
-    """Send a completion as a stream, its first token after `latency` seconds. `usage`: whether it was requested."""
+    """Send these events, the first after `latency` seconds."""
     response = web.StreamResponse(headers=HEADERS)
     if streaming.keep_alive is None:
         await asyncio.sleep(latency)
@@ -46,26 +46,20 @@ async def stream_answer(
     else:
         await response.prepare(request)
         await _keep_alive(response, latency, streaming.keep_alive)
-    chunks = list(events(completion, usage=usage and streaming.usage, tokens=streaming.tokens_per_chunk))
-    if streaming.done:
-        chunks.append(DONE)
     if streaming.tokens_per_second is None:
-        await _write(response, b"".join(chunks), streaming.bytes_per_write)
+        await _write(response, b"".join(said), streaming.bytes_per_write)
         return response
-    for chunk in chunks:
+    for chunk in said:
         await _write(response, chunk, streaming.bytes_per_write)
         await asyncio.sleep(1 / streaming.tokens_per_second)
     return response
 
 
-async def begin(request: web.BaseRequest) -> web.StreamResponse:
-    """The first chunks of a stream, cut in the middle of a word."""
+async def begin(request: web.BaseRequest, said: Sequence[bytes]) -> web.StreamResponse:
+    """A stream that has got so far."""
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    message = {"role": "assistant", "content": "I look at the files fir"}
-    completion = {"id": "chatcmpl-rehearsal", "choices": [{"message": message, "finish_reason": None}]}
-    *chunks, _ = events(completion, usage=False)
-    await response.write(b"".join(chunks))
+    await response.write(b"".join(said))
     return response
 
 
@@ -90,9 +84,9 @@ def events(completion: Mapping[str, Any], *, usage: bool, tokens: int = 1) -> It
 def _deltas(message: Mapping[str, Any], size: int) -> Iterator[dict[str, Any]]:
     content = message["content"]
     yield {"role": "assistant", "content": None if content is None else ""}
-    for chunk in _chunks(message.get("reasoning_content") or "", size):
+    for chunk in chunks(message.get("reasoning_content") or "", size):
         yield {"reasoning_content": chunk}
-    for chunk in _chunks(content or "", size):
+    for chunk in chunks(content or "", size):
         yield {"content": chunk}
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
@@ -101,11 +95,12 @@ def _deltas(message: Mapping[str, Any], size: int) -> Iterator[dict[str, Any]]:
         yield {
             "tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head, **extra}]
         }
-        for chunk in _chunks(function["arguments"], size):
+        for chunk in chunks(function["arguments"], size):
             yield {"tool_calls": [{"index": index, "function": {"arguments": chunk}}]}
 
 
-def _chunks(text: str, size: int) -> Iterator[str]:
+def chunks(text: str, size: int) -> Iterator[str]:
+    """The text in pieces of so many characters."""
     for start in range(0, len(text), size):
         yield text[start : start + size]
 

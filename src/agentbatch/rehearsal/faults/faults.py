@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from typing import Any
 
 from aiohttp import web
 
-from agentbatch.rehearsal.faults.refusals import Dialect, Problem, error_body
+from agentbatch.rehearsal.apis.api import Api, Asked
+from agentbatch.rehearsal.apis.paths import api_at
+from agentbatch.rehearsal.faults.refusals import Dialect, Problem
 from agentbatch.rehearsal.script import Fault
-from agentbatch.rehearsal.streaming import begin, event
+from agentbatch.rehearsal.streaming import begin
 
 BY_STATUS = {
     400: ("invalid_request_error", None),
@@ -24,17 +25,18 @@ GARBAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 async def play_fault(
-    fault: Fault, request: web.BaseRequest, dialect: Dialect, streams: bool
+    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: Asked | None = None
 ) -> web.StreamResponse | None:
-    """The response to send, streamed if requested; None when the connection was closed instead. `hang` and `stall` wait
-    until they are cancelled."""
+    """The response to send; None when the connection was closed instead. `asked`: a request for a stream. `hang` and
+    `stall` wait until they are cancelled."""
+    api = api_at(request.path)
     if fault.kind == "status" or fault.kind == "garbage":
-        return _response(fault, dialect)
+        return _response(fault, api, dialect)
     if fault.kind == "error":
-        return await _error(fault, request, dialect, streams)
+        return await _error(fault, request, dialect, asked)
     begun = None
     if fault.kind in ("cut", "stall", "short"):
-        begun = await (begin(request) if streams else _begin(request))
+        begun = await (_begin(request) if asked is None else begin(request, _begun(api, asked)))
     if fault.kind in ("hang", "stall"):
         await asyncio.get_running_loop().create_future()
     if fault.kind == "short":
@@ -44,11 +46,11 @@ async def play_fault(
     return None
 
 
-def _response(fault: Fault, dialect: Dialect) -> web.Response:
+def _response(fault: Fault, api: Api, dialect: Dialect) -> web.Response:
     if fault.kind == "garbage":
         usual, status = GARBAGE, 200
     else:
-        usual, status = json.dumps(error_body(_problem(fault), dialect)), fault.status
+        usual, status = json.dumps(api.error(_problem(fault), dialect)), fault.status
     body = usual if fault.body is None else fault.body
     return web.Response(text=body, status=status, headers=fault.headers, content_type=fault.content_type)
 
@@ -61,17 +63,22 @@ def _problem(fault: Fault) -> Problem:
 
 
 async def _error(
-    fault: Fault, request: web.BaseRequest, dialect: Dialect, streams: bool
+    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: Asked | None
 ) -> web.StreamResponse:
     """An error after a 200: in the middle of a stream, or instead of a completion."""
-    body: dict[str, Any] = error_body(_problem(fault), dialect)
-    if isinstance(body.get("error"), dict):
-        body["error"]["code"] = body["error"].get("code") or fault.status
-    if not streams:
-        return web.json_response(body)
-    response = await begin(request)
-    await response.write(event(body))
+    api, problem = api_at(request.path), _problem(fault)
+    if asked is None:
+        return web.json_response(api.fallen(problem, dialect))
+    response = await begin(request, _begun(api, asked))
+    await response.write(api.failure(problem, dialect))
     return response
+
+
+def _begun(api: Api, asked: Asked) -> list[bytes]:
+    """The first events of an answer, cut in the middle of a word."""
+    message = {"role": "assistant", "content": "I look at the files fir"}
+    completion = {"id": "chatcmpl-rehearsal", "choices": [{"message": message, "finish_reason": None}]}
+    return list(api.events(completion, asked, usage=False, tokens=1))[: -api.ending]
 
 
 async def _begin(request: web.BaseRequest) -> web.StreamResponse:
