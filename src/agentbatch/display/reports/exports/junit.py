@@ -1,7 +1,9 @@
 """A run as JUnit XML, so that a CI system shows its tasks as tests.
 
-GitLab (lib/gitlab/ci/parsers/test/junit.rb) knows a test by classname and name, drops a second one of the same, and
-shows the text inside `failure`, not its `message` (gitlab-foss #53668); it reads files below 30 MB.
+Its shape is junit-10.xsd of Jenkins' xUnit plugin, the only schema that a reader holds files to: no properties in a
+`testcase`, no `skipped` in `testsuites`. GitLab (lib/gitlab/ci/parsers/test/junit.rb) knows a test by classname and
+name, drops a second one of the same, and shows the text inside `failure`, not its `message` (gitlab-foss #53668); it
+reads files below 30 MB.
 """
 
 import re
@@ -20,10 +22,14 @@ from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import clip, money
 
-MAX_TEXTS = 20_000_000
-"""Bytes of all texts together, as they are written."""
+MAX_TEXTS = 16_000_000
+"""Bytes of all texts together, as they are written; their first lines, as `message`, take a quarter of that at most."""
 MAX_TEXT = 20_000
 """Bytes of one text."""
+MAX_MESSAGE = 2_000
+"""Bytes of its first line."""
+MAX_NAME = 500
+"""Bytes of a name or another attribute."""
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 
@@ -46,19 +52,21 @@ def export_junit(state: RunState, now: float, title: str = "") -> str:
         "skipped": sum(outcome(task) == "skipped" for task in tasks),
     }
     figures = {name: str(number) for name, number in tally.items()} | {"time": f"{state.seconds(now):.3f}"}
-    root = ET.Element("testsuites", {"name": "agentbatch", **figures})
+    of_all = {name: figure for name, figure in figures.items() if name != "skipped"}
+    root = ET.Element("testsuites", {"name": "agentbatch", **of_all})
     begun = info.ts if info else 0.0
     moment = datetime.fromtimestamp(begun, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     suite = ET.SubElement(root, "testsuite", {"name": xml_line(run), **figures, "timestamp": moment})
     _properties(suite, _of_run(state))
-    suite_name = PurePath(info.task_file).stem if info and info.task_file else "agentbatch"
+    suite_name = xml_line(PurePath(info.task_file).stem) if info and info.task_file else "agentbatch"
     for task, name in zip(tasks, _names(tasks), strict=True):
         classname = ".".join(filter(None, (suite_name, *xml_line(task.dir).strip("./").split("/"))))
         case = ET.SubElement(
             suite, "testcase", {"classname": classname, "name": name, "time": f"{task.duration(now):.3f}"}
         )
-        _properties(case, _of_task(task))
         _outcome(case, task, most)
+        if figures_of_it := _of_task(task):
+            ET.SubElement(case, "system-out").text = "\n".join(": ".join(pair) for pair in figures_of_it)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -76,17 +84,23 @@ def outcome(task: TaskState) -> Outcome:
     return "error" if task.reason in _NOT_ITS_OWN else "failure"
 
 
-def xml_line(text: str) -> str:
+def xml_line(text: str, most: int = MAX_NAME) -> str:
     """Foreign text as one line of what XML can have."""
-    return _NO_XML.sub("\ufffd", clip(text, 500))
+    return _within(clip(text, 500), most)
 
 
 def xml_text(text: str, most: int) -> str:
-    """As `xml_line`, with its line ends: as much of its beginning as takes `most` bytes, escapes and all."""
-    kept = _NO_XML.sub("\ufffd", text[:most])
-    while (size := len(escape(kept).encode())) > most:
-        kept = kept[: len(kept) * most // size]
+    """As `xml_line`, with its line ends: as much of its beginning as takes `most` bytes."""
+    kept = _within(text, most)
     return kept if len(kept) == len(text) else f"{kept}\n… ({len(text) - len(kept):,} more characters)"
+
+
+def _within(text: str, most: int) -> str:
+    """Its beginning, at most so many bytes as it is written: escapes and all."""
+    kept = _NO_XML.sub("\ufffd", text[:most])
+    while (size := len(escape(kept, {'"': "&quot;"}).encode())) > most:
+        kept = kept[: len(kept) * most // size]
+    return kept
 
 
 def _names(tasks: Sequence[TaskState]) -> Iterator[str]:
@@ -130,9 +144,9 @@ def _outcome(case: ET.Element, task: TaskState, most: int) -> None:
         return
     reason = reason_text(task.reason) if task.reason else "it has not ended"
     message = cause_text(task) or reason
-    found = ET.SubElement(case, result, {"message": xml_line(message)})
+    found = ET.SubElement(case, result, {"message": xml_line(message, min(MAX_MESSAGE, most // 4))})
     if result != "skipped":
-        found.set("type", task.reason or task.status)
+        found.set("type", xml_line(task.reason or task.status))
         found.text = xml_text("\n".join(failure_lines(task)), most)
 
 
