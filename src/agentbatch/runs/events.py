@@ -349,6 +349,21 @@ class ToolFinished(TaskEvent):
     """The path of a file that has a new content."""
 
 
+class AgentSession(TaskEvent):
+    """A coder that is a program of somebody else's works in this session of its own from now on."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["agent_session"] = "agent_session"
+    coder: str
+    """By its name in agents/coders.toml."""
+    session: str
+    """The program's own id of it; empty: it has none."""
+    agent: str = ""
+    """The program's name and version, as it gives them."""
+    taken_up: bool = False
+    """It has been in this session before."""
+
+
 class EvaluatorPrepared(TaskEvent):
     """The evaluator knows what it will check the work by, before any work is done."""
 

@@ -234,6 +234,9 @@ def _step(event: e.Event) -> list[str]:
             return [f"{event.role}: generating {written}, {duration(event.seconds)}"]
         case e.ModelCallFinished():
             return [_call(event)]
+        case e.AgentSession():
+            done = "is back in its session" if event.taken_up else "has begun a session"
+            return [f"{clip(event.agent or event.coder, SHORT_WIDTH)} {done}"]
         case e.ToolCalled():
             return [f"{clip(event.tool, 40)}: {clip(event.summary, SHORT_WIDTH)}"]
         case e.ToolFinished():

@@ -32,6 +32,8 @@ class CommandRecord:
     seconds: float
     ended: float = 0.0
     """When, in seconds since the epoch; 0: that is not known, and long ago."""
+    told: bool = False
+    """The coder's own program tells of it: nothing of ours ran it. Its exit code may be None for want of a word."""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from agentbatch.tasks.agents.definition import EvaluatorDefinition, ModelParamet
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
 from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.builtin.coder import GENERATIONS, BuiltinCoder, BuiltinCoders, coder_models
+from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders, coder_models
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits
-from agentbatch.tasks.coders.coder import Assignment, CoderState
+from agentbatch.tasks.coders.coder import GENERATIONS, Assignment, CoderState
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import Escalation

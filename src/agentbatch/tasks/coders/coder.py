@@ -25,9 +25,20 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import CommandRecord, Workspace
 
-TurnEnd = Literal["finished", "text", "stuck", "format_errors", "step_limit", "token_limit", "cost_limit"]
+TurnEnd = Literal[
+    "finished",
+    "text",
+    "stuck",
+    "format_errors",
+    "step_limit",
+    "token_limit",
+    "cost_limit",
+    "broken_off",
+    "silent",
+]
 """How a turn ended: the coder says that it is done; plain text (a question, a report); it repeated itself without
-getting anywhere; too many empty or malformed replies; a limit. All but the first two count as a failed turn."""
+getting anywhere; too many empty or malformed replies; a limit; its program ended or broke the protocol; nothing was
+heard of it for too long. All but the first two count as a failed turn."""
 
 TURN_ENDS: Mapping[str, str] = {
     "finished": "The Coder says that it is done.",
@@ -37,6 +48,8 @@ TURN_ENDS: Mapping[str, str] = {
     "step_limit": "The Coder used up its steps before it finished.",
     "token_limit": "The Coder used up its tokens before it finished.",
     "cost_limit": "The Coder used up its money before it finished.",
+    "broken_off": "The Coder's program broke off in the middle of its turn.",
+    "silent": "Nothing was heard of the Coder for so long that its turn was ended.",
 }
 """The same in words, for the judge and for people."""
 
@@ -91,6 +104,14 @@ class WorkLog:
     tried_from: int = 0
     """Index into `commands`: those from here on ran after the latest change that a tool made to a file."""
 
+    def note(self, changed: bool, command: CommandRecord | None, file: str) -> None:
+        """What a tool call has done, now or in an earlier session. `file`: the path of a file with a new content."""
+        self.active = self.active or changed
+        if command is not None:
+            self.commands.append(command)
+        elif file:
+            self.tried_from = len(self.commands)
+
 
 @dataclass(frozen=True)
 class PromptStyle:
@@ -130,6 +151,10 @@ class Assignment:
     """How often the task was begun again from its start: stored messages of those times stay where they are."""
     state: CoderState | None = None
     """None: the task begins."""
+
+
+GENERATIONS = 1_000_000
+"""More than a task's conversations ever have: each time that it begins again, its numbers start behind these."""
 
 
 class Coder(Protocol):

@@ -153,12 +153,10 @@ class Agent:
 
     def note(self, changed: bool, command: CommandRecord | None, file: str) -> None:
         """What a tool call has done, now or in an earlier session. `file`: the path of a file with a new content."""
-        self.work.active = self.work.active or changed
+        self.work.note(changed, command, file)
         if command is not None:
-            self.work.commands.append(command)
             self.untried = False
         elif file:
-            self.work.tried_from = len(self.work.commands)
             self.untried = self.untried or can_be_run(file)
 
     def misformed(self) -> bool:

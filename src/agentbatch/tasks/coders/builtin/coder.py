@@ -16,7 +16,7 @@ from agentbatch.tasks.coders.builtin.definition import CoderDefinition
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn, tool_traces
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import resume_turn, run_turn
-from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.coders.coder import GENERATIONS, Assignment, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.escalation import Stage
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.tools.base import Toolbox
@@ -24,9 +24,6 @@ from agentbatch.workspace.tools.toolbox import specs
 
 MAX_WEAK_REPLY = 4096
 """Tokens that a weak model's reply may have where nothing else is said."""
-
-GENERATIONS = 1_000_000
-"""More than a task's conversations ever have: each time that it begins again, its numbers start behind these."""
 
 
 @dataclass

@@ -1,0 +1,235 @@
+"""An agent's program as one task sees it: started, greeted, put into a session, prompted, cancelled.
+
+Whatever it does, the answer is one sentence (AgentProblem), and nothing waits for it without an end. To import this
+file takes 0.6 s of CPU, the protocol's package: that is for those who have such an agent.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from acp.connection import Connection
+from acp.exceptions import RequestError
+from acp.schema import (
+    CancelNotification,
+    ClientCapabilities,
+    FileSystemCapabilities,
+    Implementation,
+    InitializeRequest,
+    LoadSessionRequest,
+    NewSessionRequest,
+    PromptRequest,
+    SetSessionConfigOptionSelectRequest,
+    SetSessionModeRequest,
+    TextContentBlock,
+)
+
+from agentbatch import __version__
+from agentbatch.tasks.coders.acp import permission
+from agentbatch.tasks.coders.acp.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
+from agentbatch.tasks.coders.acp.transport import ProcessTransport
+from agentbatch.tasks.coders.acp.updates import read_update
+from agentbatch.tasks.coders.external.happenings import Happening
+from agentbatch.text import clip
+from agentbatch.workspace.workspace import Process
+
+PROTOCOL = 1
+"""The version that is spoken; 2 is a preview (agentclientprotocol/agent-client-protocol, docs/protocol/v2)."""
+SAID = 300
+"""Characters of an agent's own words in a sentence."""
+POLL = 1.0
+"""Seconds between looks at the limits of a turn under way."""
+NOT_FOUND = {"code": -32601, "message": "Method not found"}
+
+
+class AcpAgent:
+    """One process, one session at a time. `take` is given what it tells in a turn."""
+
+    def __init__(
+        self,
+        process: Process,
+        take: Callable[[Happening], None],
+        *,
+        allow: bool,
+        limits: TurnLimits,
+        on_refusal: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        """`allow`: what it asks leave for is allowed; else refused, and `on_refusal` told."""
+        self.process = process
+        self.session = ""
+        self.name = ""
+        """And its version, as it gives them."""
+        self.loads = False
+        """It can take up a session of an earlier process."""
+        self._take = take
+        self._allow = allow
+        self._limits = limits
+        self._on_refusal = on_refusal
+        self._in_turn = False
+        self._asked: asyncio.Task[dict[str, Any]] | None = None
+        """The latest prompt."""
+        self._transport = ProcessTransport(process, self._serve)
+        self._connection = Connection(_unserved, self._transport)
+
+    async def greet(self) -> None:
+        """`initialize`. Raises AgentProblem."""
+        request = InitializeRequest(
+            protocol_version=PROTOCOL,
+            client_capabilities=ClientCapabilities(
+                fs=FileSystemCapabilities(read_text_file=False, write_text_file=False), terminal=False
+            ),
+            client_info=Implementation(name="agentbatch", version=__version__),
+        )
+        answer = await self._ask("initialize", request)
+        version = answer.get("protocolVersion")
+        if version != PROTOCOL:
+            raise AgentProblem(
+                f"It speaks version {clip(str(version), 20)} of the Agent Client Protocol, and agentbatch version "
+                f"{PROTOCOL}."
+            )
+        able = answer.get("agentCapabilities")
+        self.loads = isinstance(able, dict) and able.get("loadSession") is True
+        info = answer.get("agentInfo")
+        if isinstance(info, dict):
+            self.name = clip(f"{info.get('name', '')} {info.get('version', '')}", 80).strip()
+
+    async def begin(self, directory: str) -> dict[str, Any]:
+        """A new session; what the agent says of its modes and options. Raises AgentProblem."""
+        answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[]))
+        session = answer.get("sessionId")
+        if not isinstance(session, str) or not session or len(session) > 1000:
+            raise AgentProblem("It began a session without a usable id.")
+        self.session = session
+        return answer
+
+    async def load(self, session: str, directory: str) -> bool:
+        """Take up a session of before; False: it cannot."""
+        if not self.loads:
+            return False
+        request = LoadSessionRequest(session_id=session, cwd=directory, mcp_servers=[])
+        try:
+            await self._ask("session/load", request)
+        except AgentRefusal:
+            return False
+        self.session = session
+        return True
+
+    async def set_mode(self, mode: str) -> None:
+        await self._ask("session/set_mode", SetSessionModeRequest(session_id=self.session, mode_id=mode))
+
+    async def set_option(self, name: str, value: str) -> None:
+        request = SetSessionConfigOptionSelectRequest(session_id=self.session, config_id=name, value=value)
+        await self._ask("session/set_config_option", request)
+
+    async def prompt(self, text: str, enough: Callable[[], TurnEnded | None]) -> str:
+        """A whole turn: why it stopped, as it says. `enough` is asked again and again whether the turn is to end.
+        Raises AgentProblem; cancelled, the turn is left as it is (`cancel` follows)."""
+        request = PromptRequest(session_id=self.session, prompt=[TextContentBlock(type="text", text=text)])
+        received, self._transport.heard = self._transport.received, time.monotonic()
+        self._in_turn = True
+        asked = self._asked = asyncio.ensure_future(self._ask("session/prompt", request, timeout=None))
+        try:
+            while not asked.done():
+                await asyncio.wait({asked}, timeout=min(POLL, self._limits.silence / 4))
+                if not asked.done() and (ended := enough() or self._passed(received)):
+                    raise ended
+            answer = await asked
+        finally:
+            self._in_turn = False
+        return str(answer.get("stopReason"))[:40]
+
+    async def cancel(self) -> None:
+        """Ask it to end the turn under way, and give it a moment."""
+        note = CancelNotification(session_id=self.session).model_dump(by_alias=True, exclude_none=True)
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._limits.grace):
+                await self._connection.send_notification("session/cancel", note)
+                if self._asked is not None:
+                    await asyncio.wait({self._asked})
+
+    async def close(self) -> None:
+        """End the program and all that it started."""
+        try:
+            await self._connection.close()
+            if self._asked is not None:
+                await asyncio.gather(self._asked, return_exceptions=True)
+        finally:
+            await self.process.stop()
+
+    def _passed(self, received: int) -> TurnEnded | None:
+        limits, transport = self._limits, self._transport
+        if transport.received - received > limits.received:
+            return TurnEnded("step_limit", f"It said more than {limits.received >> 20:,} MB in one turn.")
+        if time.monotonic() - transport.heard > limits.silence:
+            return TurnEnded("silent", f"Nothing was heard of it for {limits.silence / 60:.0f} minutes.")
+        return None
+
+    async def _ask(self, method: str, request: Any, timeout: float | None = 0.0) -> dict[str, Any]:
+        """One request and its answer. `timeout`: seconds; 0: that of the limits; None: none."""
+        given = request.model_dump(mode="json", by_alias=True, exclude_none=True)
+        patience = self._limits.start if timeout == 0.0 else timeout
+        try:
+            async with asyncio.timeout(patience):
+                answer = await self._connection.send_request(method, given)
+        except TimeoutError:
+            raise AgentProblem(f"It did not answer `{method}` within {patience:.0f} seconds.") from None
+        except RequestError as error:
+            raise AgentRefusal(
+                f"It refused `{method}`: {_told(error.code, str(error), error.data)}"
+            ) from None
+        except OSError:
+            raise AgentProblem(await self._why_gone()) from None
+        return answer if isinstance(answer, dict) else {}
+
+    async def _why_gone(self) -> str:
+        if self._transport.problem:
+            return self._transport.problem
+        code = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.grace):
+                code = await self.process.wait()
+        last = next((line for line in reversed(self.process.errors.splitlines()) if line.strip()), "")
+        end = (
+            "Its program closed the connection"
+            if code is None
+            else f"Its program ended with exit code {code}"
+        )
+        return f"{end}: {clip(last, SAID)}" if last else f"{end}."
+
+    def _serve(self, method: str, params: Mapping[str, Any], wanted: bool) -> Mapping[str, Any]:
+        """What it tells or asks, between two answers to us."""
+        match method:
+            case "session/update":
+                update = params.get("update")
+                if self._in_turn and params.get("sessionId") == self.session and isinstance(update, dict):
+                    self._hear(update)
+                return {"result": None}
+            case "session/request_permission":
+                return {"result": self._permit(params)}
+        return {"error": NOT_FOUND}
+
+    def _hear(self, update: Mapping[str, Any]) -> None:
+        if (told := read_update(update)) is not None:
+            self._take(told)
+
+    def _permit(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        call = params.get("toolCall")
+        named = call if isinstance(call, dict) else {}
+        if self._in_turn:
+            self._hear({**named, "sessionUpdate": "tool_call_update"})
+        allow = self._allow and self._in_turn
+        if not allow:
+            self._on_refusal(clip(str(named.get("title") or "something"), SAID))
+        return permission.answer(params, allow=allow)
+
+
+async def _unserved(method: str, params: Any, is_notification: bool) -> None:
+    """The transport has answered what asks for something."""
+
+
+def _told(code: int, message: str, data: object) -> str:
+    details = data.get("details", data.get("message", "")) if isinstance(data, dict) else data
+    words = f"{message} {details}" if isinstance(details, str) and details else message
+    return f"{clip(words, SAID)} ({code})." if words.strip() else f"error {code}."

@@ -1,0 +1,37 @@
+"""What a turn may take, and what ends one before its time."""
+
+from dataclasses import dataclass
+
+from agentbatch.tasks.coders.coder import TurnEnd
+
+
+@dataclass(frozen=True)
+class TurnLimits:
+    """What one turn may take at most, beside the task's own time, tokens and money."""
+
+    start: float = 180.0
+    """Seconds for the program's start, and for each answer that is not a turn."""
+    silence: float = 1800.0
+    """Seconds without a word from it: a long build says nothing either."""
+    calls: int = 2000
+    """Of tools."""
+    received: int = 1 << 30
+    """Bytes."""
+    grace: float = 2.0
+    """Seconds that a turn which is cancelled gets to end by itself."""
+
+
+class AgentProblem(Exception):
+    """What is wrong with the agent, a sentence."""
+
+
+class AgentRefusal(AgentProblem):
+    """It answered with an error; it can be asked something else."""
+
+
+class TurnEnded(AgentProblem):
+    """A limit of the turn is passed."""
+
+    def __init__(self, end: TurnEnd, text: str) -> None:
+        super().__init__(text)
+        self.end = end

@@ -1,0 +1,157 @@
+"""What an agent's updates say, in our words. Pure, and forgiving: agents differ, and none is trusted."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Happening, Planned, Said, cut
+
+MAX_PATHS = 50
+MAX_ENTRIES = 50
+MAX_ID = 200
+
+_EXITS = re.compile(r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?) {0,3}(-?\d{1,5})\b")
+"""Claude Code and Gemini CLI tell it in the text of the result."""
+
+
+def read_update(update: Mapping[str, Any]) -> Happening | None:
+    """The `update` of a `session/update`; None: it says nothing that is shown."""
+    match update.get("sessionUpdate"):
+        case "agent_message_chunk":
+            text = _text(update.get("content"))
+            return Said(text) if text else None
+        case "agent_thought_chunk":
+            text = _text(update.get("content"))
+            return Said(text, thought=True) if text else None
+        case "tool_call" | "tool_call_update":
+            return _call(update)
+        case "plan":
+            entries = [one for one in _list(update.get("entries"))[:MAX_ENTRIES] if isinstance(one, dict)]
+            return Planned(
+                tuple((cut(str(one.get("content", "")), 500), str(one.get("status", ""))) for one in entries)
+            )
+        case "usage_update":
+            cost = update.get("cost")
+            amount = cost.get("amount") if isinstance(cost, dict) and cost.get("currency") == "USD" else None
+            return CostTold(float(amount)) if isinstance(amount, int | float) and 0 <= amount < 1e9 else None
+    return None
+
+
+def _call(update: Mapping[str, Any]) -> CallTold | None:
+    name = update.get("toolCallId")
+    if not isinstance(name, str) or not name:
+        return None
+    given, result = update.get("rawInput"), update.get("rawOutput")
+    arguments = given if isinstance(given, dict) else None
+    output = _output(update.get("content"), result)
+    kind, title = _string(update.get("kind"), 40), _string(update.get("title"), 500)
+    return CallTold(
+        id=name[:MAX_ID],
+        begins=update.get("sessionUpdate") == "tool_call",
+        title=title,
+        kind=kind,
+        status=_string(update.get("status"), 40),
+        command=_command(arguments or {}) or _quoted(title or ""),
+        exit_code=_exit_code(result, update.get("_meta"), output or ""),
+        output=output,
+        paths=_paths(update),
+        arguments=arguments,
+    )
+
+
+def _command(arguments: Mapping[str, Any]) -> str | None:
+    """As a line for a shell; codex gives the words that it starts: `["bash", "-lc", "…"]`."""
+    given = arguments.get("command", arguments.get("cmd"))
+    if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
+        shell = len(given) == 3 and given[0].rpartition("/")[2] in ("bash", "sh", "zsh")
+        given = given[2] if shell and given[1] in ("-c", "-lc") else " ".join(given)
+    return cut(given, 20_000) if isinstance(given, str) and given.strip() else None
+
+
+def _quoted(title: str) -> str | None:
+    """A title that is nothing but a command, as Claude Code and codex write it: `ls -l`, in backticks."""
+    found = re.fullmatch(r"`([^`]+)`", title.strip())
+    return found[1] if found else None
+
+
+def _exit_code(result: object, meta: object, output: str) -> int | None:
+    """Where agents tell it: in the raw output, as codex (`exit_code`) and OpenCode (`metadata.exit`) do, in `_meta`
+    (`terminal_exit`), or in the text."""
+    places: list[object] = []
+    if isinstance(result, dict):
+        places += [result, result.get("metadata"), result.get("exit_status")]
+    if isinstance(meta, dict):
+        places.append(meta.get("terminal_exit"))
+    for place in places:
+        if isinstance(place, dict):
+            for name in ("exit_code", "exitCode", "exit"):
+                if type(code := place.get(name)) is int and abs(code) < 1 << 32:
+                    return code
+    found = _EXITS.search(output[:2000]) or _EXITS.search(output[-2000:])
+    return int(found[1]) if found else None
+
+
+def _output(content: object, result: object) -> str | None:
+    """What the call gave, as text."""
+    parts = []
+    for one in _list(content):
+        if isinstance(one, dict):
+            parts.append(
+                _diff(one) if one.get("type") == "diff" else _text(one.get("content")),
+            )
+    text = "\n".join(part for part in parts if part)
+    if not text and isinstance(result, dict):
+        found = [result.get(name) for name in ("formatted_output", "output", "stdout", "stderr", "error")]
+        text = next((one for one in found if isinstance(one, str) and one), "")
+    if not text and isinstance(result, str):
+        text = result
+    return cut(text) if text else None
+
+
+def _diff(content: Mapping[str, Any]) -> str:
+    path, old, new = content.get("path"), content.get("oldText"), content.get("newText")
+    if not isinstance(path, str):
+        return ""
+    lines = [f"- {line}" for line in _lines(old)] + [f"+ {line}" for line in _lines(new)]
+    return cut("\n".join([path, *lines]), 20_000)
+
+
+def _lines(text: object) -> list[str]:
+    return cut(text, 20_000).split("\n") if isinstance(text, str) and text else []
+
+
+def _paths(update: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Those of its locations and of its differences."""
+    found = [one.get("path") for one in _list(update.get("locations")) if isinstance(one, dict)]
+    found += [
+        one.get("path")
+        for one in _list(update.get("content"))
+        if isinstance(one, dict) and one.get("type") == "diff"
+    ]
+    paths = dict.fromkeys(path[:1000] for path in found if isinstance(path, str) and path)
+    return tuple(paths)[:MAX_PATHS] or None
+
+
+def _text(content: object) -> str:
+    """Of one block of content; what is no text is named."""
+    if not isinstance(content, dict):
+        return ""
+    match content.get("type"):
+        case "text":
+            return text if isinstance(text := content.get("text"), str) else ""
+        case "resource":
+            inner = content.get("resource")
+            return text if isinstance(inner, dict) and isinstance(text := inner.get("text"), str) else ""
+        case "resource_link":
+            return str(content.get("uri", ""))[:1000]
+        case "image" | "audio" as kind:
+            return f"[{kind}]"
+    return ""
+
+
+def _string(value: object, most: int) -> str | None:
+    return value[:most] if isinstance(value, str) and value else None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,62 @@
+"""What an agent of somebody else's tells of its work, in our words: what its protocol or its output is read into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_TEXT = 100_000
+"""Characters of one text that are kept: its beginning, and its end."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A piece of what the agent says, or thinks."""
+
+    text: str
+    thought: bool = False
+
+
+@dataclass(frozen=True)
+class CallTold:
+    """What is new of one of its tool calls; None: nothing is said of that."""
+
+    id: str
+    """The agent's own; it may use one again."""
+    begins: bool = False
+    """It is a new one; else more is told of one."""
+    title: str | None = None
+    kind: str | None = None
+    """`read`, `edit`, `delete`, `move`, `search`, `execute`, `think`, `fetch`, `other`."""
+    status: str | None = None
+    """`pending`, `in_progress`, `completed`, `failed`."""
+    command: str | None = None
+    """What a shell runs, in a line."""
+    exit_code: int | None = None
+    output: str | None = None
+    paths: tuple[str, ...] | None = None
+    arguments: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What it means to do: each entry with `pending`, `in_progress` or `completed`."""
+
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CostTold:
+    """What it says that it has cost so far, in US dollars."""
+
+    cost: float
+
+
+Happening = Said | CallTold | Planned | CostTold
+
+
+def cut(text: str, most: int = MAX_TEXT) -> str:
+    """Head and tail of a long text, and between them how much is left out."""
+    if len(text) <= most:
+        return text
+    part = most // 2
+    return f"{text[:part]}\n[{len(text) - 2 * part:,} characters left out]\n{text[-part:]}"

@@ -1,0 +1,53 @@
+"""How an agent's program is started: an entry of agents/coders.toml with its places filled in. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentbatch.tasks.coders.catalog.entry import PLACES, CoderEntry
+from agentbatch.workspace.workspace import Program, WorkspaceInfo
+
+_PLACE = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where an agent's model is, as its program is told."""
+
+    model: str
+    url: str = ""
+    """The gateway's, without `/v1`; empty: it goes to its own by a login of its own."""
+    token: str = ""
+    """The task's, instead of a key."""
+    port: int = 0
+
+
+def program(
+    entry: CoderEntry,
+    info: WorkspaceInfo,
+    told: Told,
+    command: tuple[str, ...] = (),
+    values: Mapping[str, str] | None = None,
+) -> Program:
+    """`command`: another one than the entry's first; `values`: of more places (`session`, `prompt`)."""
+    known = {
+        "url": f"{told.url}/v1",
+        "root_url": told.url,
+        "token": told.token,
+        "model": told.model,
+        "home": f"{info.homes}/{entry.name}",
+        "directory": info.directory,
+        **(values or {}),
+    }
+
+    def filled(text: str) -> str:
+        return _PLACE.sub(lambda found: known.get(found[1], ""), text)
+
+    return Program(
+        argv=tuple(map(filled, command or entry.command)),
+        home=entry.name,
+        env={name: filled(value) for name, value in entry.env.items()},
+        files={path: filled(text).encode() for path, text in entry.files.items()},
+        credentials=(),
+        port=told.port,
+    )

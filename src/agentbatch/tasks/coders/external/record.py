@@ -1,0 +1,305 @@
+"""What an agent of somebody else's does, as events, as messages in the OpenAI form, and as evidence.
+
+Its calls are told one after another, in the order in which they began, each with its answer: agents run several at a
+time, but a conversation has each call answered before the next message.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from agentbatch.runs import events as e
+from agentbatch.tasks.agents.messages import tool_message
+from agentbatch.tasks.coders.coder import WorkLog
+from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Happening, Planned, Said, cut
+from agentbatch.workspace.workspace import CommandRecord
+
+MAX_OUTPUT = 30_000
+"""Characters of what a call gave: as much as a command of ours may."""
+MAX_COMMAND = 20_000
+MAX_ARGUMENTS = 20_000
+MAX_TAIL = 4_000
+TAIL_LINES = 15
+MAX_SUMMARY = 500
+MAX_OPEN = 16
+"""Calls under way at once; the oldest is told as it stands when there are more."""
+MAX_TURN = 20_000_000
+"""Characters of one turn's messages; what comes after them is left out."""
+NOT_TOLD = "(What became of this call was not told.)"
+LEFT_OUT = "(left out: the turn said too much)"
+
+WORDS: Mapping[str, str] = {"execute": "bash"}
+"""Our names for kinds of calls; the others keep theirs."""
+LOOKS = frozenset(("read", "search", "think", "fetch", "plan", "switch_mode"))
+"""Kinds that change nothing."""
+EDITS = frozenset(("edit", "delete", "move"))
+
+
+@dataclass
+class _Call:
+    """One tool call under way."""
+
+    number: str
+    told: CallTold
+    began: float
+    shown: bool = False
+    over: bool = False
+    before: str = ""
+    """What the agent said before it."""
+    thought: str = ""
+
+
+@dataclass
+class _Text:
+    """Pieces of one text, of which head and tail are kept."""
+
+    parts: deque[str] = field(default_factory=deque)
+    size: int = 0
+
+    def add(self, text: str, most: int = 200_000) -> None:
+        self.parts.append(text)
+        self.size += len(text)
+        if self.size > most:
+            whole = cut("".join(self.parts), most // 2)
+            self.parts, self.size = deque([whole]), len(whole)
+
+    def take(self) -> str:
+        text = "".join(self.parts).strip()
+        self.parts.clear()
+        self.size = 0
+        return text
+
+
+class Record:
+    """One task's: a conversation from the first turn to the last, in as many sessions as it takes."""
+
+    def __init__(
+        self,
+        task_id: str,
+        directory: str,
+        emit: Callable[[e.Event], None],
+        redact: Callable[[str], str],
+        *,
+        generation: int = 0,
+        messages: Sequence[Mapping[str, Any]] = (),
+        calls: int = 0,
+    ) -> None:
+        """`messages`: those of an earlier session of the run, which are in the store; `calls`: that there were."""
+        self.work = WorkLog()
+        self.messages: list[Mapping[str, Any]] = list(messages)
+        self.calls = calls
+        """Tool calls so far."""
+        self.cost_told: float | None = None
+        self._task_id = task_id
+        self._directory = directory.rstrip("/") + "/"
+        self._emit = emit
+        self._redact = redact
+        self._generation = generation
+        self._text, self._thought = _Text(), _Text()
+        self._last = ""
+        self._plan = ""
+        self._open: dict[str, _Call] = {}
+        """By the agent's id, in the order in which they began."""
+        self._over: set[str] = set()
+        """Ids of the turn's calls that are told to their end."""
+        self._written = 0
+
+    def prompt(self, text: str) -> None:
+        """A turn begins with this."""
+        self._last, self._written = "", 0
+        self._over.clear()
+        self._add({"role": "user", "content": text})
+
+    def take(self, told: Happening) -> None:
+        """One thing that the agent has told."""
+        match told:
+            case Said():
+                (self._thought if told.thought else self._text).add(told.text)
+            case CallTold():
+                self._call(told)
+            case Planned():
+                self._take_plan(told)
+            case CostTold():
+                self.cost_told = told.cost
+
+    def end_turn(self) -> str:
+        """The turn is over: what is open is closed. The last thing that the agent said."""
+        self._tell(to_the_end=True)
+        text, thought = self._said()
+        if text or thought:
+            self._add(_assistant(text or None, thought))
+        return self._last
+
+    @property
+    def silent(self) -> bool:
+        """Nothing was told in this turn."""
+        return self._written == 0 and not self._open and not self._text.size and not self._thought.size
+
+    def _clean(self, text: str) -> str:
+        """Without keys, and such that it can be written down: halves of surrogate pairs are no text."""
+        return self._redact(text.encode("utf-8", "replace").decode())
+
+    def _said(self) -> tuple[str, str]:
+        text, thought = self._clean(self._text.take()), self._clean(self._thought.take())
+        self._last = text or self._last
+        return cut(text), cut(thought, MAX_OUTPUT)
+
+    # calls -------------------------------------------------------------------------------------------------------
+
+    def _call(self, told: CallTold) -> None:
+        call = self._open.get(told.id)
+        if call is None:
+            if not told.begins and (told.id in self._over or (told.title is None and told.kind is None)):
+                return  # more of one that is over
+            self.calls += 1
+            call = self._open[told.id] = _Call(f"call-{self.calls}", told, time.monotonic())
+            call.before, call.thought = self._said()
+        else:
+            call.told = _merged(call.told, told)
+        call.over = call.over or call.told.status in ("completed", "failed")
+        self._tell()
+
+    def _tell(self, *, to_the_end: bool = False) -> None:
+        """Show the first of the open calls, and those behind it as far as they are over."""
+        while self._open:
+            name, call = next(iter(self._open.items()))
+            if not call.shown and (call.over or to_the_end or _is_known(call.told)):
+                self._show(call)
+            if not call.over and not to_the_end and len(self._open) <= MAX_OPEN:
+                return
+            if not call.shown:
+                self._show(call)
+            del self._open[name]
+            self._over.add(name)
+            self._finish(call)
+
+    def _show(self, call: _Call) -> None:
+        call.shown = True
+        told = call.told
+        command = self._clean(cut(told.command, MAX_COMMAND)) if told.command else ""
+        arguments = _arguments({"command": command} if command else told.arguments or _of_title(told))
+        tool = {"name": _tool(told), "arguments": self._clean(arguments)}
+        self._add(
+            {
+                **_assistant(call.before or None, call.thought),
+                "tool_calls": [{"id": call.number, "type": "function", "function": tool}],
+            }
+        )
+        summary = command or " ".join(map(self._relative, told.paths or ())) or told.title or ""
+        self._emit(
+            e.ToolCalled(
+                task_id=self._task_id,
+                call_id=call.number,
+                tool=_tool(told),
+                summary=self._clean(summary)[:MAX_SUMMARY],
+            )
+        )
+
+    def _finish(self, call: _Call) -> None:
+        told = call.told
+        output = cut(self._clean(told.output or ""), MAX_OUTPUT)
+        seconds = time.monotonic() - call.began
+        failed = told.status == "failed" or told.exit_code not in (None, 0)
+        command = None
+        if told.kind == "execute" and told.command:
+            command = CommandRecord(
+                self._clean(cut(told.command, MAX_COMMAND)),
+                told.exit_code,
+                "\n".join(output.rstrip().split("\n")[-TAIL_LINES:])[-MAX_TAIL:],
+                seconds,
+                time.time(),
+                told=True,
+            )
+        changed = call.over and not failed and told.kind not in LOOKS
+        paths = [self._relative(path) for path in told.paths or ()]
+        file = self._clean(paths[0]) if changed and told.kind in EDITS and paths else ""
+        self._emit(
+            e.ToolFinished(
+                task_id=self._task_id,
+                call_id=call.number,
+                tool=_tool(told),
+                ok=call.over and not failed,
+                exit_code=told.exit_code,
+                seconds=seconds,
+                summary="" if call.over else "its end was not told",
+                changed=changed or command is not None,
+                command=asdict(command) if command is not None else None,
+                file=file,
+            )
+        )
+        self.work.note(changed or command is not None, command, file)
+        self._add(tool_message(call.number, output if call.over else output or NOT_TOLD))
+
+    def _take_plan(self, plan: Planned) -> None:
+        """A plan is told as a call that is over at once, where it is another one than before."""
+        signs = {"completed": "x", "in_progress": "~"}
+        text = "\n".join(f"[{signs.get(status, ' ')}] {entry}" for entry, status in plan.entries)
+        if not plan.entries or text == self._plan:
+            return
+        self._plan = text
+        done = sum(status == "completed" for _, status in plan.entries)
+        now = next((entry for entry, status in plan.entries if status == "in_progress"), "")
+        title = f"{done} of {len(plan.entries)} done" + (f", now: {now}" if now else "")
+        name = f"\0plan-{self.calls}"  # no id of an agent's
+        self._call(CallTold(name, True, title, "plan", "completed", output=text))
+
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(self._directory) or path
+
+    def _add(self, message: dict[str, Any]) -> None:
+        size = len(json.dumps(message, ensure_ascii=False))
+        if self._written + size > MAX_TURN and message["role"] != "user":
+            message = {**message, "content": LEFT_OUT}
+            message.pop("reasoning_content", None)
+        if message["role"] != "user":
+            self._written += size
+        self.messages.append(message)
+        self._emit(
+            e.MessageAdded(
+                task_id=self._task_id,
+                generation=self._generation,
+                index=len(self.messages) - 1,
+                message=message,
+            )
+        )
+
+
+def _assistant(text: str | None, thought: str) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    return {**message, "reasoning_content": thought} if thought else message
+
+
+def _merged(before: CallTold, new: CallTold) -> CallTold:
+    """What is told later holds, but an end does not open again."""
+    told = {name: value for name, value in vars(new).items() if value is not None}
+    if before.status in ("completed", "failed"):
+        told.pop("status", None)
+    return CallTold(**{**vars(before), **told})
+
+
+def _is_known(told: CallTold) -> bool:
+    """Enough of it to show: some agents announce a call before they know what it is."""
+    return told.command is not None or bool(told.paths) or told.status == "in_progress"
+
+
+def _tool(told: CallTold) -> str:
+    kind = told.kind or "other"
+    return WORDS.get(kind, kind if kind.isidentifier() else "other")
+
+
+def _of_title(told: CallTold) -> Mapping[str, Any]:
+    return {"title": told.title} if told.title else {}
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    """As JSON; what is too long is one shortened text."""
+    try:
+        text = json.dumps(arguments, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return "{}"
+    if len(text) <= MAX_ARGUMENTS:
+        return text
+    return json.dumps({"shortened": cut(text, MAX_ARGUMENTS // 2)}, ensure_ascii=False)
