@@ -25,6 +25,8 @@ class Account:
     """Models that the agent may name beside that. Whatever else it names (its "small, fast" one) is `model`."""
     ended: BudgetExhausted | ModelError | None = None
     """Why every call is refused from now on: the agent's turn ends, and whoever runs it raises this."""
+    broken: int = 0
+    """Streams that broke off in a row, after the agent had seen a part: it asks again itself."""
     calls: set["asyncio.Task[None]"] = field(default_factory=set)
     """Under way."""
 

@@ -28,6 +28,9 @@ EXPECTED_OUTPUT = 500
 PICTURE = 1_500
 """Tokens of a picture, about (Anthropic: up to 1,600; OpenAI: 765 for a megapixel)."""
 
+MAX_HEADER = 1_000
+"""Characters of one of an agent's that is passed on."""
+
 _PICTURES = re.compile(rb"[A-Za-z0-9+/=_-]{4000,}")
 """Of files in a request: base64 is no text."""
 
@@ -48,7 +51,15 @@ class Passed:
 class Call:
     """One, until it was answered. `write` gets a streamed answer; a whole one is in `document` afterwards."""
 
-    def __init__(self, api: Api, account: Account, body: Mapping[str, Any], content: bytes, write: Write):
+    def __init__(
+        self,
+        api: Api,
+        account: Account,
+        body: Mapping[str, Any],
+        content: bytes,
+        headers: Mapping[str, str],
+        write: Write,
+    ) -> None:
         self.model = account.named(body.get("model"))
         self.begun = False
         """The agent has seen a part of the answer: nothing is sent again."""
@@ -61,6 +72,7 @@ class Call:
         self._api = api
         self._account = account
         self._asked = body
+        self._headers = passed_on(api.headers, headers)
         self._write = write
         wanted = api.wanted(body)
         self._input = estimate_input(content)
@@ -93,12 +105,16 @@ class Call:
     async def send(self, body: dict[str, Any]) -> Failure | None:
         self._reader, self._parts = self._api.reader(self._on_tokens), Parts()
         self._waiting, self._open, self._size, self.refused = [], False, 0, None
-        content = encode_body(body)
+        streams = bool(body.get("stream"))
         try:
-            if body.get("stream"):
-                answer = await self._account.endpoint.post(self._api.path, content, self, drain=self._drain)
-            else:
-                answer = await self._account.endpoint.post(self._api.path, content)
+            answer = await self._account.endpoint.post(
+                self._api.path,
+                encode_body(body),
+                self if streams else None,
+                headers=self._headers,
+                key_form=self._api.key_form,
+                drain=self._drain if streams else None,
+            )
             if answer.status != 200:
                 self.refused = answer
                 return failures.http_failure(answer, time.time())
@@ -109,7 +125,9 @@ class Call:
 
     def lost(self) -> Usage | None:
         used = self._reader.used()
-        return used + Usage(input=self._input) if used is not None and used.estimated else used
+        if used is not None and used.estimated and not used.input:
+            used += Usage(input=self._input)
+        return used
 
     @property
     def whole(self) -> bool:
@@ -155,6 +173,12 @@ class Call:
     def _on_tokens(self, tokens: int) -> None:
         if self._attempts is not None:
             self._attempts.generating(tokens, self._reader.tail)
+
+
+def passed_on(names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Headers of an agent's request for the endpoint: those that its API has, and no others."""
+    found = {name: given.get(name, "")[:MAX_HEADER] or usual for name, usual in names.items()}
+    return {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}
 
 
 def estimate_input(content: bytes) -> int:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -10,7 +11,10 @@ from agentbatch.files import json_object
 from agentbatch.gateway.account import Account, Accounts
 from agentbatch.gateway.apis.api import Api
 from agentbatch.gateway.apis.chat import ChatApi
+from agentbatch.gateway.apis.messages import MessagesApi
+from agentbatch.gateway.apis.responses import ResponsesApi
 from agentbatch.gateway.call import Call
+from agentbatch.gateway.token_count import count_tokens
 from agentbatch.model.reply import ModelError
 from agentbatch.model.request.request import encode_body
 from agentbatch.spending.budget import BudgetExhausted
@@ -27,7 +31,12 @@ BODY_TIMEOUT = 60.0
 TAKEN_WITHIN = 60.0
 """Seconds that an agent may leave a part of an answer unread: its call holds a place at the endpoint."""
 
-APIS: dict[str, Api] = {"/v1/chat/completions": ChatApi()}
+CHAT = ChatApi()
+APIS: Mapping[str, Api] = {
+    f"/v1{api.path}": api for api in cast(tuple[Api, ...], (CHAT, ResponsesApi(), MessagesApi()))
+}
+
+COUNT_TOKENS = "/v1/messages/count_tokens"
 
 OVER = 402
 """The status of a call that may not be made any more, with an `invalid_request_error`: the one answer at which every
@@ -64,7 +73,7 @@ class Server:
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        api = APIS.get(request.path, APIS["/v1/chat/completions"])
+        api = APIS.get(request.path.removesuffix("/count_tokens"), CHAT)
         if request.host not in (f"127.0.0.1:{self.port}", f"localhost:{self.port}"):
             return _error(api, 421, "This is not the host that you look for.")
         account = self._accounts.find(_token(request))
@@ -72,7 +81,7 @@ class Server:
             return _error(api, 401, "There is no such token.")
         if request.path == "/v1/models" and request.method == "GET":
             return _json(200, _models(account))
-        if request.path not in APIS or request.method != "POST":
+        if request.path not in (*APIS, COUNT_TOKENS) or request.method != "POST":
             return _error(api, 404, f"There is no {request.method} {request.path[:100]} here.")
         return await self._of_account(request, api, account)
 
@@ -103,8 +112,10 @@ class Server:
         refusal = api.refusal(body)
         if refusal:
             return _error(api, 400, refusal)
+        if request.path == COUNT_TOKENS:
+            return _json(200, {"input_tokens": await count_tokens(account, body, request.headers)})
         stream = Stream(request)
-        call = Call(api, account, body, content, stream.write)
+        call = Call(api, account, body, content, request.headers, stream.write)
         try:
             await account.stored()
             await account.billing.call(call.asked, call.make)
@@ -115,6 +126,7 @@ class Server:
             return await self._failed(api, account, call, stream, error)
         except GoneError:
             return web.Response()  # nobody reads it
+        account.broken = 0
         if stream.response is not None:
             with contextlib.suppress(OSError):
                 await stream.response.write_eof()
@@ -136,7 +148,9 @@ class Server:
                     content_type="application/json",
                 )
             return await stream.failed(api, status, text)
-        account.ended = account.ended or error
+        account.broken += call.begun
+        if not call.begun or account.broken > account.endpoint.retry.max_retries:
+            account.ended = account.ended or error
         return await stream.failed(api, OVER, text)
 
 

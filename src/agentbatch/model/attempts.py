@@ -39,6 +39,11 @@ class Sending(Protocol[Answered]):
         """What the attempt that was answered took; None: as many as were reserved."""
         ...
 
+    @property
+    def begun(self) -> bool:
+        """A part of the answer was handed on: it cannot be asked for again."""
+        ...
+
     def lost(self) -> Usage | None:
         """What of the attempt that has just failed is billed; None: nothing."""
         ...
@@ -83,11 +88,12 @@ class Attempts:
                 wait = endpoint.failed(slot, outcome, self._retries + 1)
                 self._tell_lost(sending.lost())
                 # In its slot: who comes next has the new key.
-                again = await at_once.reason(outcome, body, self.capabilities, key)
+                again = "" if sending.begun else await at_once.reason(outcome, body, self.capabilities, key)
             if again:
                 self._notify("retrying", 0.0, f"{again}: {self._sentence(outcome)}", outcome.status)
                 continue
-            if outcome.kind not in RETRIED or self._retries >= endpoint.retry.max_retries:
+            spent = sending.begun or self._retries >= endpoint.retry.max_retries
+            if outcome.kind not in RETRIED or spent:
                 raise self._error(outcome)
             self._retries += 1
             if outcome.kind == "malformed":

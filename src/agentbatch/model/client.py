@@ -82,7 +82,8 @@ class _Call:
         observer: Observer | None,
     ) -> None:
         self.tokens: int | None = None
-        """See `Sending`; so are `body`, `send` and `lost`."""
+        """See `Sending`; so are `begun`, `body`, `send` and `lost`."""
+        self.begun = False
         self._client = client
         self._endpoint = client.endpoint
         self._messages = messages

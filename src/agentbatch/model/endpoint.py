@@ -13,7 +13,7 @@ from agentbatch.model.capabilities import Capabilities, ToolMode, stepped_down
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.http.access import Access
-from agentbatch.model.http.transport import NO_HEADERS, BodyReader, Drain, HttpAnswer, Transport
+from agentbatch.model.http.transport import NO_HEADERS, BodyReader, Drain, HttpAnswer, KeyForm, Transport
 from agentbatch.model.limits.limits import EndpointLimits, Slot
 from agentbatch.model.limits.quota import QuotaGate, UsedUp
 from agentbatch.model.refusals.hosts import initial_capabilities
@@ -111,12 +111,15 @@ class Endpoint:
         reader: BodyReader | None = None,
         *,
         headers: Mapping[str, str] = NO_HEADERS,
+        key_form: KeyForm = "bearer",
         drain: Drain | None = None,
     ) -> HttpAnswer:
         """One request, one answer of any status, as `Transport.post`. Raises TransportError when none came."""
         if self._transport is None:
             raise RuntimeError("the endpoint is not open: use `async with endpoint`")
-        return await self._transport.post(path, content, reader, headers=headers, drain=drain)
+        return await self._transport.post(
+            path, content, reader, headers=headers, key_form=key_form, drain=drain
+        )
 
     def failed(self, slot: Slot, failure: Failure, attempt: int) -> float:
         """Tell the limits of an attempt that failed; seconds to wait before a retry. `attempt`: how many were made but

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.answer.reported_usage import read_usage, usage_of_messages
 from agentbatch.usage import Usage
 
 
@@ -184,3 +184,37 @@ from agentbatch.usage import Usage
 )
 def test_usage_of_every_kind(usage: Any, expected: Usage | None) -> None:
     assert read_usage(usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 100, "output_tokens": 7}, Usage(input=100, output=7, calls=1)),
+        (
+            {"input_tokens": 10, "cache_read_input_tokens": 80, "output_tokens": 7},
+            Usage(input=90, cached=80, output=7, calls=1),
+        ),
+        (
+            {
+                "input_tokens": 500,
+                "cache_read_input_tokens": 80,
+                "cache_creation_input_tokens": 20,
+                "cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 15},
+                "output_tokens": 7,
+                "output_tokens_details": {"thinking_tokens": 3},
+            },
+            Usage(input=600, cached=80, written=20, written_hour=15, output=7, reasoning=3, calls=1),
+        ),
+        (
+            {"input_tokens": 1, "cache_read_input_tokens": None, "output_tokens": 2},
+            Usage(input=1, output=2, calls=1),
+        ),
+        ({"input_tokens": 100}, None),
+        ({"input_tokens": True, "output_tokens": 7}, None),
+        ({"input_tokens": 10**30, "output_tokens": 7}, None),
+        ([1], None),
+    ],
+)
+def test_usage_of_anthropics_messages(usage: Any, expected: Usage | None) -> None:
+    """Its input leaves the cache out, also where that would fit into it."""
+    assert usage_of_messages(usage) == expected

@@ -10,7 +10,7 @@ from aiohttp import web
 from agentbatch.errors import UserError
 from agentbatch.model.http.errors import TransportError, UnreachedError
 from agentbatch.model.http.proxy import is_excepted, proxy_of
-from agentbatch.model.http.transport import HttpAnswer, Transport
+from agentbatch.model.http.transport import HttpAnswer, Transport, in_anthropics_form
 
 
 class Seen:
@@ -190,3 +190,16 @@ async def test_an_answer_that_is_no_http_gets_no_status(seen: Seen) -> None:
 )
 def test_addresses_that_no_proxy_has(no_proxy: str, url: str, excepted: bool) -> None:
     assert is_excepted(urlsplit(url), no_proxy) is excepted
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "told"),
+    [
+        ("api.anthropic.com", "sk-ant-api-1", {"x-api-key": "sk-ant-api-1"}),
+        ("api.anthropic.com", "sk-ant-oat-1", {"authorization": "Bearer"}),
+        ("openrouter.ai", "sk-or-1", {"authorization": "Bearer", "x-api-key": "sk-or-1"}),
+        ("127.0.0.1", "", {"authorization": "Bearer", "x-api-key": "none"}),
+    ],
+)
+def test_a_key_in_the_form_of_anthropics_api(host: str, key: str, told: dict[str, str]) -> None:
+    assert in_anthropics_form({"authorization": "Bearer"}, key, host) == told

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from agentbatch.model.capabilities import Capabilities
-from agentbatch.model.http.transport import Received
+from agentbatch.model.http.transport import KeyForm, Received
 from agentbatch.usage import Usage
 
 Body = dict[str, Any]
@@ -44,6 +44,15 @@ class Api(Protocol):
     @property
     def path(self) -> str:
         """Below the base URL of the user's endpoint."""
+        ...
+
+    @property
+    def key_form(self) -> KeyForm: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of an agent's request that are passed on, in lower case, and what stands for a missing one; empty:
+        nothing does. All others are the agent's own business, or ours."""
         ...
 
     def wanted(self, body: Mapping[str, Any]) -> Wanted: ...

@@ -8,6 +8,7 @@ from agentbatch.files import json_object
 from agentbatch.gateway.apis.api import Body, Reader, Wanted, count
 from agentbatch.gateway.apis.events import events_of
 from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.http.transport import NO_HEADERS, KeyForm
 from agentbatch.model.request.given_body import LIMITS, fitted
 from agentbatch.model.stream.sse import unwrapped
 from agentbatch.model.stream.stream import StreamedAnswer
@@ -17,6 +18,8 @@ class ChatApi:
     """See Api."""
 
     path = "/chat/completions"
+    key_form: KeyForm = "bearer"
+    headers = NO_HEADERS
 
     def wanted(self, body: Mapping[str, Any]) -> Wanted:
         limits = [number for name in LIMITS if (number := count(body.get(name))) is not None]

@@ -102,6 +102,35 @@ def read_usage(usage: Any) -> Usage | None:
     )
 
 
+def usage_of(counts: Any) -> Usage | None:
+    """Counts of any of OpenAI's APIs: chat's names, those of /v1/responses, those of embeddings."""
+    if not isinstance(counts, dict):
+        return None
+    if "input_tokens" in counts:
+        counts = {
+            **counts,
+            "prompt_tokens": counts["input_tokens"],
+            "completion_tokens": counts.get("output_tokens", 0),
+            "prompt_tokens_details": counts.get("input_tokens_details"),
+            "completion_tokens_details": counts.get("output_tokens_details"),
+        }
+    return read_usage({"completion_tokens": 0, **counts})
+
+
+def usage_of_messages(counts: Any) -> Usage | None:
+    """Anthropic's: what the cache served and what was written into it stands beside the input, always."""
+    if not isinstance(counts, dict):
+        return None
+    beside = (counts.get(path[0]) for path in (READ_BESIDE[0], WRITTEN_BESIDE[0]))
+    plain, output = _count(counts.get("input_tokens")), _count(counts.get("output_tokens"))
+    if plain is None or output is None:
+        return None
+    total = plain + sum(_count(part) or 0 for part in beside)
+    return read_usage(
+        {**counts, "prompt_tokens": total, "completion_tokens": output, "total_tokens": total + output}
+    )
+
+
 def _beside(counts: Mapping[Path, int], prompt: int, completion: int, total: int) -> int:
     """Input tokens that the count of input leaves out: the cache's, where they do not fit into it, or the total says
     so."""

@@ -69,6 +69,9 @@ class BodyReader(Protocol):
         ...
 
 
+KeyForm = Literal["bearer", "anthropic"]
+"""How a key is told: as OpenAI's API has it, or as Anthropic's does."""
+
 Drain = Callable[[], Awaitable[None]]
 """Called between the chunks of a body: hands on what was read, however long that takes."""
 
@@ -93,6 +96,7 @@ class Transport:
         self._url = url
         self._headers = dict(headers)
         self._takes_key = takes_key
+        self._key = ""
         self._request_timeout = request_timeout
         self._proxy = proxy
         self._answered = False
@@ -135,8 +139,14 @@ class Transport:
 
     def use_key(self, api_key: str) -> None:
         """From the next request on, unless a header or the address stands for the key."""
+        self._key = api_key
         if self._takes_key:
             self._headers["authorization"] = f"Bearer {api_key or 'none'}"
+
+    def _with_key(self, form: KeyForm) -> Mapping[str, str]:
+        if form == "bearer" or not self._takes_key:
+            return self._headers
+        return in_anthropics_form(self._headers, self._key, urlsplit(self._url).hostname or "")
 
     async def close(self) -> None:
         await self._session.close()
@@ -148,6 +158,7 @@ class Transport:
         reader: BodyReader | None = None,
         *,
         headers: Mapping[str, str] = NO_HEADERS,
+        key_form: KeyForm = "bearer",
         drain: Drain | None = None,
     ) -> HttpAnswer:
         """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when there was none.
@@ -158,7 +169,7 @@ class Transport:
         """
         sent = time.monotonic()
         try:
-            answer = await self._post(path, content, reader, headers, drain)
+            answer = await self._post(path, content, reader, {**headers, **self._with_key(key_form)}, drain)
         except DisconnectedError as error:
             error.stale = self._answered and time.monotonic() - sent <= STALE_WITHIN
             raise
@@ -170,7 +181,7 @@ class Transport:
         path: str,
         content: bytes,
         reader: BodyReader | None,
-        given: Mapping[str, str],
+        headers: Mapping[str, str],
         drain: Drain | None,
     ) -> HttpAnswer:
         import aiohttp
@@ -182,14 +193,14 @@ class Transport:
                 self._session.post(
                     _joined(self._url, path),
                     data=content,
-                    headers={**given, **self._headers},
+                    headers=headers,
                     proxy=self._proxy,
                     allow_redirects=False,
                 ) as response,
             ):
-                headers = response.headers
+                told = response.headers
                 if reader is None or response.status != 200:
-                    return HttpAnswer(response.status, headers, await _read(response))
+                    return HttpAnswer(response.status, told, await _read(response))
                 streams = True
                 await self._follow(response, reader, timeout, drain)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
@@ -200,7 +211,7 @@ class Transport:
                 if isinstance(error, TimeoutError):
                     raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
                 raise broken(error, self._request_timeout, streams) from None
-        return HttpAnswer(200, headers, b"")
+        return HttpAnswer(200, told, b"")
 
     async def _follow(
         self,
@@ -235,6 +246,17 @@ class Transport:
         else:
             seconds = DONE_TIMEOUT if kind == "end" else TRAILER_TIMEOUT
             timeout.reschedule(now + min(seconds, self._request_timeout))
+
+
+def in_anthropics_form(headers: Mapping[str, str], key: str, host: str) -> dict[str, str]:
+    """With the key as Anthropic's API has it. Gateways and servers of others take one or the other (OpenRouter and vLLM
+    `Authorization`, llama.cpp both): they are given both. Anthropic's own takes no key as a bearer's (deepsec #55), and
+    tokens of a login as nothing else (litellm #21039)."""
+    if not host.endswith("anthropic.com"):
+        return {**headers, "x-api-key": key or "none"}
+    if key.startswith("sk-ant-oat"):
+        return dict(headers)
+    return {name: value for name, value in headers.items() if name != "authorization"} | {"x-api-key": key}
 
 
 def _joined(base_url: str, path: str) -> str:

@@ -18,7 +18,7 @@ from agentbatch.model.answer.answer import (
     split_content,
 )
 from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
-from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.answer.reported_usage import usage_of
 from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.stream.stream import StreamedAnswer
@@ -106,21 +106,6 @@ def streamed_document(answer: Answer) -> Document:
             "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
         }
     return Document(body, usage)
-
-
-def usage_of(counts: Any) -> Usage | None:
-    """Token counts of any of the endpoints: chat's names, those of /v1/responses, those of embeddings."""
-    if not isinstance(counts, dict):
-        return None
-    if "input_tokens" in counts:
-        counts = {
-            **counts,
-            "prompt_tokens": counts["input_tokens"],
-            "completion_tokens": counts.get("output_tokens", 0),
-            "prompt_tokens_details": counts.get("input_tokens_details"),
-            "completion_tokens_details": counts.get("output_tokens_details"),
-        }
-    return read_usage({"completion_tokens": 0, **counts})
 
 
 def text_of(url: Url, body: Mapping[str, Any]) -> str:

@@ -1,0 +1,169 @@
+"""Reads answers of typed events, whole or streamed: those of /v1/responses and /v1/messages. Untrusted throughout."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from agentbatch.files import parse_json
+from agentbatch.model.answer.answer import CutError, GarbageError
+from agentbatch.model.http.transport import MAX_BODY, Received
+from agentbatch.model.stream.fragments import ending
+from agentbatch.model.stream.sse import BOM, EventReader
+from agentbatch.model.stream.stream import CHARACTERS_PER_TOKEN, FIELDS
+from agentbatch.usage import Usage
+
+Document = Mapping[str, Any]
+KEPT = 1_000
+"""Pieces of an answer that are kept to show its end."""
+
+
+class Said(NamedTuple):
+    """What one event, or a whole answer, says."""
+
+    part: bool = False
+    """It is part of an answer: nothing before the first of these is handed on."""
+    text: str = ""
+    """Of the answer, as far as it can be shown."""
+    counts: Document | None = None
+    """Of tokens."""
+    reason: str = ""
+    """Why the answer ended, in OpenAI's words; not empty: what follows is no part of it."""
+    last: bool = False
+    """Nothing follows."""
+
+
+class Form(Protocol):
+    """One API's. Both raise RefusedError for an error, GarbageError or CutError for what is no answer."""
+
+    def event(self, document: Document) -> Said: ...
+    def whole(self, document: Document) -> Said: ...
+    def usage(self, counts: Document) -> Usage | None: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an answer says of itself."""
+
+    usage: Usage | None
+    finish_reason: str
+
+
+class TypedAnswer:
+    """See `Reader`."""
+
+    def __init__(self, form: Form, on_tokens: Callable[[int], None]) -> None:
+        self.whole = False
+        self._form = form
+        self._on_tokens = on_tokens
+        self._events: EventReader | None = None
+        self._head = b""
+        """What arrived before the form is known."""
+        self._body: list[bytes] | None = None
+        """Of an answer that is no stream."""
+        self._counts: dict[str, Any] = {}
+        self._reason = ""
+        self._over = False
+        self._size = 0
+        self._deltas = 0
+        self._end: list[str] = []
+
+    def feed(self, chunk: bytes) -> Received:
+        if self._events is not None:
+            return self._read(self._events, chunk)
+        if self._body is None:
+            self._head += chunk
+            start = self._head.removeprefix(BOM).lstrip()
+            if not start or BOM.startswith(self._head):
+                self._head = self._head[-len(BOM) :]
+                return "nothing"
+            # The body decides, not its content type: servers and proxies send the wrong one.
+            if start[:1] in FIELDS:
+                self._events = EventReader(MAX_BODY)
+                return self._read(self._events, start)
+            self._body, chunk = [], start
+        self._body.append(chunk)
+        self._size += len(chunk)
+        if self._size > MAX_BODY:
+            raise GarbageError(f"longer than {MAX_BODY // (1024 * 1024)} MB")
+        return "nothing"
+
+    def answer(self) -> Told:
+        if self._events is None:
+            document = _document(b"".join(self._body or ()))
+            self._take(self._form.whole(document))
+        elif not self._reason:
+            raise CutError(f"the answer broke off after {self._size:,} characters")
+        return Told(self._usage(), self._reason)
+
+    def used(self) -> Usage | None:
+        """See `StreamedAnswer.used`. What was read is told at the beginning of some streams: then it is known."""
+        if self._events is None or not (self._deltas or self._counts):
+            return None
+        known, output = self._usage(), max(self._deltas, self._size // CHARACTERS_PER_TOKEN)
+        if known is None:
+            return Usage(output=output, estimated=True) if self._deltas else None
+        if self.whole:
+            return known.model_copy(update={"calls": 0})
+        return known.model_copy(update={"output": max(known.output, output), "calls": 0, "estimated": True})
+
+    def tail(self) -> str:
+        return ending(self._end)
+
+    def _usage(self) -> Usage | None:
+        return self._form.usage(self._counts) if self._counts else None
+
+    def _read(self, events: EventReader, chunk: bytes) -> Received:
+        received: Received = "nothing"
+        for event in events.feed(chunk):
+            if self._over or not event.data.strip() or event.data.strip() == b"[DONE]":
+                continue
+            said = self._form.event(_document(event.data))
+            self._take(said)
+            if said.last:
+                self._over = True
+                received = "end"
+            elif said.part and received != "end":
+                received = "trailer" if self.whole else "data"
+        if received in ("data", "trailer"):
+            self._on_tokens(max(self._deltas, self._size // CHARACTERS_PER_TOKEN))
+        return received
+
+    def _take(self, said: Said) -> None:
+        if said.counts is not None:
+            self._counts = merged(self._counts, said.counts)
+        if said.reason:
+            self._reason, self.whole = said.reason, True
+        if said.text:
+            self._deltas += 1
+            self._size += len(said.text)
+            self._end.append(said.text)
+            if len(self._end) > KEPT:
+                self._end = [self.tail()]
+
+
+def merged(before: Document, after: Document) -> dict[str, Any]:
+    """Counts of a stream so far: they only grow, and what a later event leaves out or has as 0 stays."""
+    both = dict(before)
+    for name, value in after.items():
+        known = both.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            both[name] = merged(known, value)
+        elif _is_number(value) and _is_number(known):
+            both[name] = max(known, value)
+        elif value is not None:
+            both[name] = value
+    return both
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _document(data: bytes) -> Document:
+    try:
+        document = parse_json(data)
+    except ValueError:
+        raise GarbageError(f"not JSON but {data[:80].decode('utf-8', 'replace')!r}") from None
+    if not isinstance(document, dict):
+        raise GarbageError(f"a {type(document).__name__} where an object is wanted")
+    return document
