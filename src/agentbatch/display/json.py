@@ -52,6 +52,7 @@ def launch_record(info: RunStarted) -> dict[str, Any]:
         own = {
             "mode": info.mode,
             "tasks": info.total_tasks,
+            "coder": info.coder,
             "coder_model": info.coder_model,
             "evaluator_model": info.evaluator_model,
             "sandbox": info.sandbox,

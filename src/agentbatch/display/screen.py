@@ -63,7 +63,7 @@ def _header(state: RunState, now: float, columns: int) -> list[Row]:
     first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}"
     rows: list[Row] = [
         [("agentbatch ", "bold"), (clip(first, columns - 11), "")],
-        [(clip(f"coder {info.coder_model} · evaluator {info.evaluator_model}", columns), "dim")],
+        [(clip(f"coder {info.worker} · evaluator {info.evaluator_model}", columns), "dim")],
     ]
     if info.rehearsal:
         rows.append([(f" {clip_words(REHEARSAL, columns - 2)} ", "bold black on yellow")])

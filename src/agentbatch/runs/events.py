@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agentbatch.config import BUILTIN
 from agentbatch.usage import Usage
 
 Role = Literal["coder", "evaluator", "request"]
@@ -147,6 +148,16 @@ class RunStarted(Event):
     warnings: list[str] = []
 
     @property
+    def coder(self) -> str:
+        """Who works on tasks that do not say it."""
+        return str(self.settings.get("coder_name") or BUILTIN)
+
+    @property
+    def worker(self) -> str:
+        """The coder of tasks that do not say it, in words: its model, with its name where it is not `builtin`."""
+        return self.coder_model if self.coder == BUILTIN else f"{self.coder} with {self.coder_model}"
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """The models that are compared on every task; empty: it is no comparison."""
         models = self.settings.get("models")
@@ -188,6 +199,8 @@ class TaskQueued(TaskEvent):
     """It is one of several attempts at that task; empty: it is a task."""
     model: str = ""
     """The coder's, of an attempt that was given one of its own."""
+    coder: str = ""
+    """Who is to work on it; empty: `builtin`, of a run before there were others."""
     has_verify: bool = False
 
 
@@ -233,6 +246,13 @@ class IterationStarted(TaskEvent):
     iteration: int
     """From 1."""
     prompt: str
+    coder: str = ""
+    """Who works in it, as `TaskQueued.coder`."""
+
+    @property
+    def other_coder(self) -> str:
+        """Empty: `builtin`."""
+        return "" if self.coder == BUILTIN else self.coder
 
 
 class ModelCallStarted(TaskEvent):

@@ -120,11 +120,11 @@ class TasksKind:
         if info.rehearsal:
             return "rehearsal"
         other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
-        return info.coder_model + (f", {other}" if other else "")
+        return info.worker + (f", {other}" if other else "")
 
     def origin(self, info: e.RunStarted) -> list[str]:
         evaluator = clip(info.evaluator_model, 60) if info.judged else "none"
-        return [f"coder {clip(info.coder_model, 60)}, evaluator {evaluator}"]
+        return [f"coder {clip(info.worker, 60)}, evaluator {evaluator}"]
 
     def header(self, info: e.RunStarted) -> list[str]:
         evaluator = NO_EVALUATOR
@@ -133,7 +133,7 @@ class TasksKind:
             evaluator = f"{clip(info.evaluator_model, 60)}{host}"
         return [
             f"{counted(info.total_tasks, 'task')}, {self.mode(info, info.max_concurrent)}",
-            f"coder {clip(info.coder_model, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
+            f"coder {clip(info.worker, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
             f"evaluator {evaluator}",
             f"sandbox {clip(info.sandbox, 40)}",
         ]

@@ -117,7 +117,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"resumed{place}: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
         case e.TaskStarted():
             task = state.by_id[event.task_id]
-            return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}"]
+            by = f", by {task.other_coders}" if task.other_coders else ""
+            return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}{by}"]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
         case e.HiddenVerified():
@@ -221,7 +222,8 @@ def _step(event: e.Event) -> list[str]:
     """The steps that only the verbose form shows."""
     match event:
         case e.IterationStarted():
-            return [f"iteration {event.iteration}: {clip(first_line(event.prompt), SHORT_WIDTH)}"]
+            by = f", {clip(event.other_coder, 40)}" if event.other_coder else ""
+            return [f"iteration {event.iteration}{by}: {clip(first_line(event.prompt), SHORT_WIDTH)}"]
         case e.ModelCallRetried():
             return [
                 f"{event.role}: attempt {event.attempt} failed, next in {event.wait:.1f}s: "

@@ -179,6 +179,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "secondsLeft": None if report.left is None else round(report.left, 1),
         "mode": info.mode if info else None,
         "maxConcurrent": state.max_concurrent,
+        "coder": info.coder if info else None,
         "coderModel": info.coder_model if info else None,
         "evaluatorModel": info.evaluator_model if info else None,
         "rehearsal": bool(info and info.rehearsal),
@@ -199,6 +200,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "running": [
             {
                 "id": task.id,
+                "coder": task.coder,
                 "status": status,
                 "paused": task.paused,
                 "iteration": task.iteration,

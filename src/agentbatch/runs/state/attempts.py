@@ -8,6 +8,7 @@ from agentbatch.runs.state.task_state import Activity, TaskState
 
 TAKEN = (
     "iteration",
+    "coders",
     "verdicts",
     "last_verify",
     "accepted_by",

@@ -44,11 +44,18 @@ def new_task(event: e.TaskQueued) -> TaskState:
         attempt_of=event.attempt_of,
         tried=event.tried or None,
         model=event.model,
+        coders=(event.coder,) if event.coder else (),
         has_verify=event.has_verify,
         max_cost=event.max_cost,
         max_tokens=event.max_tokens,
         since=event.seq,
     )
+
+
+def _with(task: TaskState, coder: str) -> tuple[str, ...]:
+    """Who has worked on it, this one last."""
+    before = task.coders if task.iteration else ()
+    return (*(one for one in before if one != coder), coder) if coder else task.coders
 
 
 def _idle(ts: float) -> Activity:
@@ -109,6 +116,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             changes = {
                 "status": "coding",
                 "iteration": event.iteration,
+                "coders": _with(task, event.coder),
                 "failed": {},
                 "looks": 0,
                 "activity": _idle(event.ts),

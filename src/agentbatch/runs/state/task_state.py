@@ -4,9 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.runs.state.acceptance import AcceptedBy
 from agentbatch.runs.state.bills import Bill, total_cost, total_usage
+from agentbatch.text import clip
 from agentbatch.usage import Usage
 
 ActivityKind = Literal["idle", "generating", "judging", "preparing", "waiting", "retrying", "tool", "verify"]
@@ -85,6 +87,9 @@ class TaskState(BaseModel):
     """It is one of several attempts at that task; empty: it is a task."""
     model: str = ""
     """The coder's, of an attempt that was given one of its own."""
+    coders: tuple[str, ...] = ()
+    """Who has worked on it, each once, the latest last; before it begins, who is to. Empty: `builtin`, of a run before
+    there were others."""
     has_verify: bool = False
     """There are commands of the user's that must pass; of runs before this was kept, False."""
     tried: bool | None = None
@@ -158,6 +163,17 @@ class TaskState(BaseModel):
     def cost(self) -> float | None:
         """US dollars over both roles; None when a part of it is unknown."""
         return total_cost(self.bills)
+
+    @property
+    def coder(self) -> str:
+        """Who works on it, or did last."""
+        return self.coders[-1] if self.coders else BUILTIN
+
+    @property
+    def other_coders(self) -> str:
+        """Who has worked on it, in words; empty: `builtin` alone."""
+        names = [clip(one, 40) for one in self.coders]
+        return "" if set(self.coders) <= {BUILTIN} else ", then ".join(names)
 
     @property
     def tampering(self) -> list[str]:

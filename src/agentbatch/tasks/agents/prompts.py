@@ -29,7 +29,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "own_checks_writer.md": (),
     "own_checks.md": ("nonce", "most", "task", "tree", "files"),
     "own_asserts.md": ("kind", "most", "functions", "task"),
-    "takeover.md": ("task", "prompt"),
+    "takeover.md": ("nonce", "task", "changes", "prompt"),
     "anew.md": ("output", "end", "said", "words"),
     "follow_up.md": (
         "kind", "follow_up", "missing", "verify_failed", "verify_command", "verify_tail", "verify_end", "verify_told",

@@ -17,7 +17,7 @@ Nothing here is priced or counted: what a coder spends it reports while it spend
 that a kill in the middle of a turn loses no bill. A coder without a known price gives None as the cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -136,6 +136,10 @@ class CoderState:
     """The latest conversation that was stored with MessageAdded, and its number; -1 when there is none."""
 
 
+async def _nothing() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What a coder is made for."""
@@ -151,6 +155,9 @@ class Assignment:
     """How often the task was begun again from its start: stored messages of those times stay where they are."""
     state: CoderState | None = None
     """None: the task begins."""
+    changes: Callable[[], Awaitable[str]] = _nothing
+    """What was changed in the directory since the task began, as a patch that a prompt can hold: for a coder that goes
+    on from it in a new conversation. It looks at the workspace, which nothing else uses meanwhile."""
 
 
 GENERATIONS = 1_000_000
@@ -159,6 +166,7 @@ GENERATIONS = 1_000_000
 
 class Coder(Protocol):
     """One task's coder. The loop calls `turn` (or once, first, `resume`) again and again, and `close` at the end.
+    To make it costs nothing and starts nothing.
 
     A turn may be cancelled at any await; it leaves what it did, and what it stored, as it is. Errors that end the task:
     ModelError (`kind` says whether the whole run is concerned), BudgetExhausted, UserError, OSError.
@@ -193,7 +201,8 @@ class Coder(Protocol):
         ...
 
     async def close(self) -> None:
-        """The task is over: end what the coder started (a process, a session). Also after a failed turn."""
+        """The task is over, or another coder takes over: end what this one started (a process, a session). Also after a
+        failed turn. Where it takes over again later, `turn` is called with `fresh`."""
         ...
 
 

@@ -48,6 +48,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
         "run": {
             "id": info.run_id,
             "version": info.version,
+            "coder": info.coder,
             "coderModel": info.coder_model,
             "evaluatorModel": info.evaluator_model,
             "coderEndpoint": info.coder_endpoint,
@@ -71,6 +72,8 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "status": task.status if task.finished else "cancelled",
         "reason": task.reason,
         "iterations": task.iteration,
+        "coder": task.coder,
+        "coders": list(task.coders),
         "maxIterations": task.max_iterations,
         "decidedBy": task.verdicts[-1].decided_by if task.verdicts else None,
         "acceptedBy": task.accepted_by if task.status == "completed" else None,

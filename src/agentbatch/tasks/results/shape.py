@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs.events import AttemptChosen, AttemptStanding, FinalStatus, Reason, Role
 from agentbatch.runs.state.acceptance import AcceptedBy
 from agentbatch.runs.state.task_state import VerdictRecord, VerifyRecord
@@ -192,6 +193,7 @@ class Result(Part):
     reason: Reason | None = None
     iterations: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     max_iterations: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    coders: list[str] = []
     token_stats: TokenStats | None = None
     cost: Cost | None = None
     last_response: str | None = None
@@ -248,6 +250,7 @@ class RunShape(Part):
 
     id: str = ""
     version: str = ""
+    coder: str = BUILTIN
     coder_model: str = ""
     evaluator_model: str = ""
     coder_endpoint: str = ""

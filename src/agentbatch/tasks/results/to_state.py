@@ -82,7 +82,8 @@ def _opening(shape: ResultsShape, end: float) -> e.RunStarted:
         mode=summary.mode or ("parallel" if summary.max_concurrent > 1 else "serial"),
         max_concurrent=summary.max_concurrent,
         total_tasks=max(summary.total_tasks, len(shape.results)),
-        **run.model_dump(exclude={"id", "notices", "interrupted", "error"}),
+        settings={"coder_name": run.coder},
+        **run.model_dump(exclude={"id", "coder", "notices", "interrupted", "error"}),
     )
 
 
@@ -112,6 +113,7 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
         dir=entry.task.dir,
         first_prompt=entry.task.first_prompt,
         max_iterations=result.max_iterations,
+        coders=tuple(result.coders),
         choice=result.choice.event(task_id) if result.choice is not None else None,
         hidden=result.hidden_verify,
         reruns=result.reruns,

@@ -1,14 +1,19 @@
 """A task's directory as the loop sees it: its workspace, how it was when the task began, how it was seen last."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentbatch.errors import UserError
+from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.files.diff.diff import changes, file_changes
+from agentbatch.workspace.files.diff.diff import changes, file_changes, render_patch
 from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
+
+MAX_CHANGES = 12_000
+"""Characters of a patch that a coder is told."""
 
 
 @dataclass
@@ -27,6 +32,13 @@ class TaskDirectory:
     async def look(self) -> None:
         """See it as it is now."""
         self.after = await self.workspace.snapshot(self.after)
+
+    async def changes(self, redact: Callable[[str], str]) -> str:
+        """All that has been changed since the task began, as a patch, for whoever takes over: of a large one its
+        beginning and its end."""
+        await self.look()
+        files = (file.cleaned(redact) for file in file_changes(self.before, self.after))
+        return shortened(render_patch(files), MAX_CHANGES)
 
     async def begin(self, context: RunContext, planned: PlannedTask) -> None:
         """The task begins: remember the directory as it is. Raises UserError, OSError."""

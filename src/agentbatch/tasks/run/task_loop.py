@@ -5,6 +5,7 @@ import asyncio
 import json
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
@@ -53,8 +54,9 @@ class TaskLoop:
     def __init__(self, context: RunContext, planned: PlannedTask, history: TaskHistory | None = None) -> None:
         """`history`: what an earlier session of the run left of this task, which is resumed."""
         self._context = context
-        self._planned = planned
         self._resumed = resumed_task(history) if history else None
+        # Who began it goes on with it, whoever begins the others now.
+        self._planned = replace(planned, coder=self._resumed.began) if self._resumed else planned
         self._prepared = prepared_record(history) if history else {}
         self._place: TaskWorkspace | None = None
         self._directory: TaskDirectory | None = None
@@ -185,6 +187,7 @@ class TaskLoop:
                 task=planned,
                 workspace=workspace,
                 has_checks=prepared.runs_work,
+                changes=partial(directory.changes, context.store.redact),
                 seconds_before=seconds,
                 reruns=context.store.state.by_id[planned.id].reruns,
                 state=resumed.coder if resumed else None,
@@ -223,7 +226,12 @@ class TaskLoop:
         if under_way is not None:
             outcome = await coder.resume(step.prompt)
         else:
-            self._emit(e.IterationStarted(task_id=self._planned.id, iteration=iteration, prompt=step.prompt))
+            coder_name = self._planned.stage("", iteration).coder
+            self._emit(
+                e.IterationStarted(
+                    task_id=self._planned.id, iteration=iteration, prompt=step.prompt, coder=coder_name
+                )
+            )
             outcome = await coder.turn(step.prompt, fresh=step.fresh)
         self._emit(
             e.TurnFinished(

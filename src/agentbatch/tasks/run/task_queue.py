@@ -67,6 +67,7 @@ class TaskQueue:
                 attempt_of=task.attempt_of,
                 has_verify=bool(task.task.verify),
                 tried=bool(task.attempts),
+                coder=task.coder,
                 model=(task.attempt and task.attempt.coder_model) or "",
             )
         )

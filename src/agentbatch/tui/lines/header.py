@@ -119,8 +119,8 @@ def _mode(state: RunState, info: RunStarted) -> str:
 
 def _models(info: RunStarted) -> str:
     if not info.judged or info.evaluator_model == info.coder_model:
-        return info.coder_model
-    return f"{info.coder_model}, {info.evaluator_model}"
+        return info.worker
+    return f"{info.worker}, {info.evaluator_model}"
 
 
 def _second(

@@ -56,13 +56,18 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
     until = task.activity.since if status == "interrupted" else now
     return Cells(
         f"{glyphs[status]} {status}",
-        f"  attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80),
+        _name(task),
         f"{task.iteration}/{task.max_iterations}" if begun else "",
         tokens(usage.total, estimated=usage.estimated, narrow=True) if begun else "",
         money(task.cost) if begun else "",
         duration(task.duration(until)) if begun else "",
         _step(task, status, now),
     )
+
+
+def _name(task: TaskState) -> str:
+    name = f"  attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80)
+    return f"{name} ({clip(task.coder, 40)})" if task.other_coders else name
 
 
 def _step(task: TaskState, status: ShownStatus, now: float) -> str:

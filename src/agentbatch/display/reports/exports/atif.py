@@ -192,6 +192,7 @@ def _extra(task: TaskState) -> dict[str, Any]:
         "reason": task.reason,
         "error": task.error,
         "iterations": task.iteration,
+        "coders": list(task.coders),
         "accepted_by": task.accepted_by if task.status == "completed" else None,
         "branch": task.branch,
     }

@@ -15,7 +15,7 @@ COLUMNS = (
     "task", "id", "dir", "status", "reason", "iterations", "max_iterations", "seconds", "input_tokens",
     "cached_tokens", "output_tokens", "reasoning_tokens", "calls", "estimated", "cost_usd", "decided_by",
     "checks", "changed_files", "tampering", "missing", "error", "branch",
-    "accepted_by",
+    "accepted_by", "coder",
 )  # fmt: skip
 
 OF_ATTEMPTS = (*COLUMNS, "model", "attempt", "hidden_verify", "solved")
@@ -80,6 +80,7 @@ def _row(task: TaskState, now: float) -> list[str]:
         text_cell(task.error),
         text_cell(task.branch),
         (task.accepted_by or "") if task.status == "completed" else "",
+        text_cell(task.coder),
     ]
 
 

@@ -122,7 +122,7 @@ def _properties(parent: ET.Element, values: Sequence[tuple[str, str]]) -> None:
 
 def _of_run(state: RunState) -> list[tuple[str, str]]:
     info = state.info
-    known = [] if info is None else [("coder", info.coder_model), ("evaluator", info.evaluator_model)]
+    known = [] if info is None else [("coder", info.worker), ("evaluator", info.evaluator_model)]
     note = [("note", REHEARSAL)] if info is not None and info.rehearsal else []
     return [(name, value) for name, value in known if value] + _spent(state) + note
 
@@ -130,7 +130,8 @@ def _of_run(state: RunState) -> list[tuple[str, str]]:
 def _of_task(task: TaskState) -> list[tuple[str, str]]:
     iterations = [("iterations", str(task.iteration))] if task.iteration else []
     accepted = [("accepted_by", task.accepted_by)] if task.accepted_by and task.status == "completed" else []
-    return [*iterations, *accepted, *(_spent(task) if task.usage.calls else [])]
+    coder = [("coder", task.other_coders)] if task.other_coders else []
+    return [*iterations, *coder, *accepted, *(_spent(task) if task.usage.calls else [])]
 
 
 def _spent(of: RunState | TaskState) -> list[tuple[str, str]]:

@@ -85,7 +85,7 @@ def _head(state: RunState, tasks: Sequence[TaskState], now: float, title: str) -
 
 def _origin(info: RunStarted) -> Iterator[tuple[str, str]]:
     if info.coder_model != UNKNOWN_MODEL:
-        yield "coder", plain(info.coder_model)
+        yield "coder", plain(info.worker)
     if not info.judged:
         yield "evaluator", "none: each task's verify decided"
     elif info.evaluator_model != UNKNOWN_MODEL:

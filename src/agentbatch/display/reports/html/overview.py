@@ -134,7 +134,7 @@ def _origin(state: RunState) -> Iterator[Figure]:
     if info is None:
         return
     if info.coder_model != UNKNOWN_MODEL:
-        yield Figure("coder", clip(info.coder_model, 120), clip(info.coder_endpoint, 120))
+        yield Figure("coder", clip(info.worker, 120), clip(info.coder_endpoint, 120))
     if not info.judged:
         yield Figure("evaluator", "none", "each task's verify decided")
     elif info.evaluator_model != UNKNOWN_MODEL:

@@ -81,6 +81,8 @@ class Section(NamedTuple):
     anchor: str
     row: Row
     dir: str
+    coders: str
+    """Who worked on it, where that was not `builtin` alone."""
     branch: str
     prompt: str
     answer: str
@@ -119,6 +121,7 @@ def task_section(task: TaskState, anchor: str, material: Material, room: int = M
         anchor=anchor,
         row=row(task, f"#{anchor}", material.now),
         dir=task.dir or ".",
+        coders=task.other_coders,
         branch=task.branch,
         prompt=task.first_prompt,
         answer=task.last_response,
@@ -145,12 +148,17 @@ def _standings(task: TaskState, material: Material) -> Iterator[Standing]:
         yield Standing(
             taken=choice is not None and choice.attempt == one.id,
             row=row(one, "", material.now),
-            model=clip(one.model or next((bill.model for bill in one.bills if bill.role == "coder"), ""), 80),
+            model=_worker(one),
             checks=f"{tried.passed}/{tried.checks}" if tried is not None else "",
             alike=f"{tried.alike - 1}" if tried is not None else "",
             score=f"{standing.score:.2f}" if standing is not None and one.verdicts else "",
             hidden="" if one.hidden is None else "pass" if one.hidden else "fail",
         )
+
+
+def _worker(attempt: TaskState) -> str:
+    model = attempt.model or next((bill.model for bill in attempt.bills if bill.role == "coder"), "")
+    return clip(" with ".join(filter(None, (attempt.other_coders, model))), 120)
 
 
 def _iteration(record: VerdictRecord) -> Iteration:

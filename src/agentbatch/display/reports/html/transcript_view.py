@@ -44,7 +44,8 @@ def entries(happenings: Sequence[Happening]) -> Iterator[Entry]:
             case Shortened():
                 yield Entry("note", "The conversation went on from a part of it.")
             case e.IterationStarted():
-                yield Entry("iteration", f"Iteration {one.iteration}")
+                by = f", {clip(one.other_coder, 40)}" if one.other_coder else ""
+                yield Entry("iteration", f"Iteration {one.iteration}{by}")
             case e.CheckFinished():
                 yield Entry("check", "", folded=[_check(one)])
             case e.VerdictReached():

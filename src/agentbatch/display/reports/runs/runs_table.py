@@ -145,6 +145,7 @@ def _record(run: RunLine) -> dict[str, Any]:
         else {"total": 0, "completed": 0},
         "requests": None if has_tasks else {"total": run.total, "ok": run.completed},
         "cost": cost_document(run.bills),
+        "coder": run.info.coder if run.info else None,
         "coderModel": run.info.coder_model if run.info else None,
         "evaluatorModel": run.info.evaluator_model if run.info else None,
         "rehearsal": bool(run.info and run.info.rehearsal),

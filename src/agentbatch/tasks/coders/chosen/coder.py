@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch.runs import events as e
+from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.coder import Assignment, Coder, Coders, PromptStyle, TurnOutcome, WorkLog
 
@@ -18,21 +19,15 @@ class ChosenCoder:
         self._model = model
         self._prompts = prompts
         self._made: dict[str, Coder] = {}
+        self._seen: dict[str, int] = {}
+        """Commands of each that are in `work`, or that it knows from earlier sessions, as all do."""
         self._iteration = _begun(assignment)
         self._name = self._named(max(1, self._iteration))
-        self._takes_over = False
-
-    @property
-    def work(self) -> WorkLog:
+        self._previous = ""
+        """Who worked until now, where another takes over in the next turn."""
+        known = self._get(self._name).work
+        self.work = WorkLog(list(known.commands), known.active, known.tried_from)
         """Of all that have worked on it."""
-        whole = WorkLog()
-        for coder in self._made.values():
-            work = coder.work
-            if work.active:
-                whole.tried_from = len(whole.commands) + work.tried_from
-            whole.active = whole.active or work.active
-            whole.commands.extend(work.commands)
-        return whole
 
     @property
     def style(self) -> PromptStyle:
@@ -40,21 +35,31 @@ class ChosenCoder:
         return self._get(self._named(self._iteration + 1)).style
 
     async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
-        coder = self._get(self._name)
-        if not self._takes_over:
-            return await coder.turn(prompt, fresh=fresh)
-        self._takes_over = False
-        return await coder.turn(self._handed_over(prompt), fresh=True)
+        previous, self._previous = self._previous, ""
+        try:
+            if not previous:
+                return await self._get(self._name).turn(prompt, fresh=fresh)
+            await self._get(previous).close()
+            return await self._take_over(prompt)
+        finally:
+            self._note_work()
 
     async def resume(self, prompt: str) -> TurnOutcome:
-        return await self._get(self._name).resume(prompt)
+        state, iteration = self._assignment.state, self._iteration
+        took_over = iteration > 1 and self._named(iteration - 1) != self._name
+        try:
+            if took_over and state is not None and not state.turn:
+                return await self._take_over(prompt)  # a kill came before it had done anything
+            return await self._get(self._name).resume(prompt)
+        finally:
+            self._note_work()
 
     def strengthen(self, iteration: int) -> str:
         name, self._iteration = self._named(iteration), iteration
         stronger = self._get(name).strengthen(iteration)
         if name == self._name:
             return stronger
-        self._name, self._takes_over = name, True
+        self._previous, self._name = self._previous or self._name, name
         return f"{name} ({stronger})" if stronger else name
 
     def transcript(self) -> Sequence[Mapping[str, Any]]:
@@ -69,12 +74,26 @@ class ChosenCoder:
 
     def _get(self, name: str) -> Coder:
         if name not in self._made:
-            self._made[name] = self._coders[name].make(self._assignment)
+            coder = self._made[name] = self._coders[name].make(self._assignment)
+            self._seen[name] = len(coder.work.commands)
         return self._made[name]
 
-    def _handed_over(self, prompt: str) -> str:
-        task = self._assignment.task.task.first_prompt
-        return self._prompts.render("takeover.md", task=task, prompt=prompt)
+    async def _take_over(self, prompt: str) -> TurnOutcome:
+        """In a conversation of its own, which begins with the task, what was made so far, and the next prompt."""
+        task, changes = self._assignment.task.task.first_prompt, await self._assignment.changes()
+        nonce = fence(task, changes, prompt)
+        told = self._prompts.render("takeover.md", nonce=nonce, task=task, changes=changes, prompt=prompt)
+        return await self._get(self._name).turn(told, fresh=True)
+
+    def _note_work(self) -> None:
+        """What the turn has added to the work; what others ran before it counts as before its last change."""
+        whole, own = self.work, self._get(self._name).work
+        offset = len(whole.commands) - self._seen[self._name]
+        whole.commands += own.commands[self._seen[self._name] :]
+        self._seen[self._name] = len(own.commands)
+        if own.active:
+            whole.active = True
+            whole.tried_from = max(whole.tried_from, offset + own.tried_from)
 
 
 def _begun(assignment: Assignment) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.tasks.coders.coder import CoderState, LoopPattern, TurnEnd, TurnOutcome
@@ -14,6 +15,8 @@ from agentbatch.tasks.coders.coder import CoderState, LoopPattern, TurnEnd, Turn
 class ResumedTask:
     """A task's place."""
 
+    began: str
+    """The coder of its first iteration."""
     verdicts: tuple[e.VerdictReached, ...]
     """One an iteration that is over."""
     under_way: bool
@@ -39,6 +42,7 @@ def resumed_task(history: TaskHistory) -> ResumedTask | None:
     turn = [event for event in history.events if event.seq > latest.seq] if under_way else []
     ended = next((event for event in ends if event.seq > latest.seq), None) if under_way else None
     return ResumedTask(
+        began=starts[0].coder or BUILTIN,
         verdicts=verdicts,
         under_way=under_way,
         prompt=latest.prompt,

@@ -129,7 +129,8 @@ def _folded(title: str, beside: str, text: str, opened: bool, scene: Scene) -> l
 
 def _head(block: Head, opened: bool, scene: Scene) -> list[Line]:
     most = f" of {block.most}" if block.most else ""
-    title = f"Iteration {block.iteration}{most}"
+    by = f", {clip(block.coder, 40)}" if block.coder else ""
+    title = f"Iteration {block.iteration}{most}{by}"
     beside = "" if block.iteration == 1 else "  follow-up prompt"
     clock = time.strftime("%H:%M:%S", time.localtime(block.ts)) if block.ts else ""
     head = row([(title, "bold $text-primary"), (beside, "$text-primary")], clock)

@@ -28,6 +28,8 @@ class Head:
     """Iterations that the task may take; 0: nobody knows."""
     prompt: str
     ts: float
+    coder: str = ""
+    """Who works in it, where that is not `builtin`."""
 
 
 @dataclass(frozen=True)

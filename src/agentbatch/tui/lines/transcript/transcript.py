@@ -161,7 +161,7 @@ class Transcript:
             self._note("The task begins again, from its start.", "warning")
 
     def _begin(self, event: e.IterationStarted) -> None:
-        self._add(Head(event.iteration, self._most, event.prompt, event.ts))
+        self._add(Head(event.iteration, self._most, event.prompt, event.ts, event.other_coder))
         self._prompt_due, self._follow_up = True, ""
 
     def _choose(self, event: e.AttemptChosen) -> None:
