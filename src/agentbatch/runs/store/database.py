@@ -193,6 +193,15 @@ def read_state(path: Path) -> RunState:
         return load_state(connection)
 
 
+def load_coders_at_work(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """Who has worked on the tasks, and attempts, that have begun and may go on, by id (`TaskState.coders`)."""
+    rows = connection.execute(
+        "SELECT id, json_extract(body, '$.coders') FROM tasks WHERE json_extract(body, '$.iteration') > 0 "
+        "AND (json_extract(body, '$.finished_at') IS NULL OR json_extract(body, '$.resumable'))"
+    )
+    return {task_id: tuple(json.loads(coders or "[]")) for task_id, coders in rows}
+
+
 def load_task(connection: sqlite3.Connection, task_id: str) -> TaskState | None:
     """One task, whole."""
     row = connection.execute("SELECT body FROM tasks WHERE id = ?", (task_id,)).fetchone()

@@ -6,6 +6,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.coders.catalog.catalog import line_of, load_coders
+from agentbatch.tasks.coders.catalog.entry import OURS
 
 
 def write(folder: Path, text: str) -> Path:
@@ -20,6 +21,18 @@ def test_ours(tmp_path: Path) -> None:
     assert next(iter(found)) == "builtin"
     assert found["builtin"].protocol == "builtin"
     assert not any(entry.own for entry in found.values())
+
+
+def test_with_a_login_of_its_own_nothing_leads_a_coder_to_the_gateway(tmp_path: Path) -> None:
+    for entry in load_coders(tmp_path).values():
+        own = entry.logged_in()
+        assert not own.gateway
+        told = " ".join((*own.env.values(), *own.files.values(), *own.files))
+        assert not OURS.search(told)
+        assert own.credentials == entry.credentials
+        assert entry.without_login().credentials == ()
+        if entry.protocol != "builtin" and entry.gateway:
+            assert OURS.search(" ".join((*entry.env.values(), *entry.files.values()))), entry.name
 
 
 def test_the_users_adds_to_ours_and_says_anew_what_it_names(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_the_users_adds_to_ours_and_says_anew_what_it_names(tmp_path: Path) -> N
         ),
         (
             '[mine]\nprotocol = "acp"\ncommand = ["x"]\ncredentials = ["/e"]\n',
-            "line 4: [mine] credentials: '/e' is",
+            "line 4: [mine] credentials: '/e' is no file",
         ),
         (
             '[mine]\nprotocol = "acp"\ncommand = ["x"]\nenv = {A = 1}\n',

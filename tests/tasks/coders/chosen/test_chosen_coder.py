@@ -132,18 +132,22 @@ def begun(iteration: int, coder: str, *, did: bool = False) -> CoderState:
 
 
 @pytest.mark.parametrize(
-    ("iteration", "did", "noted"),
+    ("iteration", "by", "did", "noted"),
     [
-        (2, True, "a resumes: p"),
-        (2, False, "a resumes: p"),
-        (3, True, "b resumes: p"),
-        (3, False, "b fresh: The task."),
-        (4, False, "b resumes: p"),
+        (2, "a", True, "a resumes: p"),
+        (2, "a", False, "a resumes: p"),
+        (3, "b", True, "b resumes: p"),
+        (3, "b", False, "b fresh: The task."),
+        (4, "b", False, "b resumes: p"),
+        (3, "c", True, "b fresh: The task."),
     ],
 )
-async def test_a_resumption_goes_on_with_who_was_at_work(iteration: int, did: bool, noted: str) -> None:
+async def test_a_resumption_goes_on_with_who_was_at_work(
+    iteration: int, by: str, did: bool, noted: str
+) -> None:
+    """Or with who is to be, where the escalation is another now."""
     found: list[str] = []
-    coder = coders(found).make(assigned("2:@b", begun(iteration, "a", did=did)))
+    coder = coders(found).make(assigned("2:@b", begun(iteration, by, did=did)))
     assert coder.strengthen(iteration) == ""
     await coder.resume("p")
     assert found[-1].startswith(noted)

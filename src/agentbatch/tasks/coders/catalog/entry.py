@@ -1,6 +1,7 @@
 """One entry of agents/coders.toml: a coder that a task can name, and how it is driven. Plain data, checked."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -21,22 +22,30 @@ PLACES = ("url", "root_url", "token", "model", "home", "directory", "session", "
 task's token for it, the model, the coder's HOME, the task's directory, the agent's session, the prompt."""
 
 
+OURS = re.compile(r"\{(url|root_url|token|model)\}")
+"""Places that lead to the gateway."""
+
+
+def _elsewhere(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if not OURS.search(value)}
+
+
 def _check_words(value: tuple[str, ...]) -> tuple[str, ...]:
     if any(not word.strip() or "\0" in word for word in value):
         raise ValueError("must not have an empty word")
     return value
 
 
-def _check_below(value: tuple[str, ...]) -> tuple[str, ...]:
+def _check_below(value: Collection[str]) -> Collection[str]:
     for path in value:
         if not path.strip("/.") or path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path:
-            raise ValueError(f"{path!r} is no folder below the home, like .codex")
+            raise ValueError(f"{path!r} is no file below the home, like .codex/auth.json")
     return value
 
 
 Command = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_words)]
 """A program and its arguments; no shell."""
-Folders = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_below)]
+Files = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_below)]
 """Below the user's home."""
 
 
@@ -51,7 +60,7 @@ class CoderEntry(Part):
     api: WireApi = "chat"
     env: Mapping[str, str] = {}
     """Variables of its process: where its model is, and that it sends home nothing."""
-    files: Mapping[str, str] = {}
+    files: Annotated[Mapping[str, str], AfterValidator(_check_below)] = {}
     """Its configuration, by path below its HOME."""
     mode: str = ""
     """ACP: the session's mode, set before the first prompt; our walls stand round it, its own are switched off."""
@@ -62,8 +71,9 @@ class CoderEntry(Part):
     prompt: Literal["argument", "stdin"] = "argument"
     """Command: where the prompt goes, unless `{prompt}` stands in the command."""
     reader: Reader = "plain"
-    credentials: Folders = ()
-    """Shown to it where the user says so (`--coder-login`): its login."""
+    credentials: Files = ()
+    """Its login, shown to it where the user says so (`--coder-login`). Files, not folders, which hold settings and hooks
+    too that the user's own next session would obey."""
     memory: int = Field(0, ge=0)
     """MB that one process takes, for planning; 0: not known."""
     first_request: int = Field(0, ge=0)
@@ -80,6 +90,15 @@ class CoderEntry(Part):
         if self.protocol != "builtin" and not self.command:
             raise ValueError('command is missing, like ["agent", "--acp"]')
         return self
+
+    def logged_in(self) -> "CoderEntry":
+        """As it is started with a login of its own: nothing leads it to the gateway."""
+        return self.model_copy(
+            update={"gateway": False, "env": _elsewhere(self.env), "files": _elsewhere(self.files)}
+        )
+
+    def without_login(self) -> "CoderEntry":
+        return self.model_copy(update={"credentials": ()})
 
     @property
     def program(self) -> str:

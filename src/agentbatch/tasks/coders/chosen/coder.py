@@ -3,10 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.coders.coder import Assignment, Coder, Coders, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.coders.coder import (
+    Assignment,
+    Coder,
+    Coders,
+    CoderState,
+    PromptStyle,
+    TurnOutcome,
+    WorkLog,
+)
 
 
 class ChosenCoder:
@@ -21,7 +30,7 @@ class ChosenCoder:
         self._made: dict[str, Coder] = {}
         self._seen: dict[str, int] = {}
         """Commands of each that are in `work`, or that it knows from earlier sessions, as all do."""
-        self._iteration = _begun(assignment)
+        self._iteration = max((event.iteration for event in _starts(assignment.state)), default=0)
         self._name = self._named(max(1, self._iteration))
         self._previous = ""
         """Who worked until now, where another takes over in the next turn."""
@@ -45,12 +54,10 @@ class ChosenCoder:
             self._note_work()
 
     async def resume(self, prompt: str) -> TurnOutcome:
-        state, iteration = self._assignment.state, self._iteration
-        took_over = iteration > 1 and self._named(iteration - 1) != self._name
         try:
-            if took_over and state is not None and not state.turn:
-                return await self._take_over(prompt)  # a kill came before it had done anything
-            return await self._get(self._name).resume(prompt)
+            if self._has_begun():
+                return await self._get(self._name).resume(prompt)
+            return await self._take_over(prompt)
         finally:
             self._note_work()
 
@@ -71,6 +78,14 @@ class ChosenCoder:
 
     def _named(self, iteration: int) -> str:
         return self._assignment.task.stage(self._model, iteration).coder
+
+    def _has_begun(self) -> bool:
+        """The turn under way is its own; else it is another's, or was to be its first, and a kill came before it had
+        done anything."""
+        state, iteration = self._assignment.state, self._iteration
+        before = [_coder(event) for event in _starts(state)] or [self._name]
+        first = iteration > 1 and self._named(iteration - 1) != self._name
+        return before[-1] == self._name and not (first and state is not None and not state.turn)
 
     def _get(self, name: str) -> Coder:
         if name not in self._made:
@@ -96,7 +111,10 @@ class ChosenCoder:
             whole.tried_from = max(whole.tried_from, offset + own.tried_from)
 
 
-def _begun(assignment: Assignment) -> int:
-    """The latest iteration that an earlier session has begun; 0: none."""
-    events = assignment.state.events if assignment.state else ()
-    return max((event.iteration for event in events if isinstance(event, e.IterationStarted)), default=0)
+def _starts(state: CoderState | None) -> list[e.IterationStarted]:
+    """Of iterations in earlier sessions."""
+    return [event for event in state.events if isinstance(event, e.IterationStarted)] if state else []
+
+
+def _coder(event: e.IterationStarted) -> str:
+    return event.coder or BUILTIN

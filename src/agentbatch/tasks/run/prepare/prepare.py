@@ -84,7 +84,7 @@ def prepare(
         ),
     )
     _check_compared(plan, settings)
-    coder = choose_coders(plan, kinds)
+    coders = choose_coders(plan, kinds, resume)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
@@ -96,9 +96,10 @@ def prepare(
         environ=environ,
         mode=mode,
         plan=plan,
-        coder=coder,
+        coder=coders.kind,
+        kept_coders=coders.kept,
         evaluator=evaluator,
-        prompts=Prompts(folder, coder.prompts, evaluator.prompts),
+        prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
         sandbox=choose_sandbox(settings.sandbox, ours["PATH"]),
         env_files=tuple(
