@@ -110,9 +110,9 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify")
+REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify", "coder_login")
 """What a task could turn to its own good besides: files written anywhere, one that a program in C reads, certificates,
-the user's directories, and who is told of the run."""
+the user's directories, who is told of the run, and logins that are shown to coders."""
 
 
 def _named_by_file(
@@ -136,7 +136,8 @@ def _named_by_file(
 def _as_text(settings: Settings, field: str) -> str:
     if field == "notify":
         return settings.notify_digest
-    return ",".join(settings.report) if field == "report" else str(getattr(settings, field))
+    value = getattr(settings, field)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def unread_variables(environ: Mapping[str, str]) -> list[str]:

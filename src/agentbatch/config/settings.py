@@ -241,6 +241,12 @@ class Settings(BaseModel):
         min_length=1,
         description="who works on tasks that do not say it; `agentbatch coders` lists them",
     )
+    coder_login: Annotated[Models, option("--coder-login", "AGENTBATCH_CODER_LOGIN", "A,B", "models")] = (
+        Field(
+            (),
+            description="coders that use your login with their provider: they see it, and tell their bill themselves",
+        )
+    )
     coder_model: Annotated[
         str, option("--coder-model", ("CODER_MODEL", "OPENAI_MODEL"), "NAME", "models")
     ] = Field(DEFAULT_MODEL, min_length=1, description="the coder's model")

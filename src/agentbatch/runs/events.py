@@ -155,6 +155,8 @@ class RunStarted(Event):
     @property
     def worker(self) -> str:
         """The coder of tasks that do not say it, in words: its model, with its name where it is not `builtin`."""
+        if self.coder in (self.settings.get("coder_login") or ()):
+            return self.coder  # its own login has a model of its own
         return self.coder_model if self.coder == BUILTIN else f"{self.coder} with {self.coder_model}"
 
     @property

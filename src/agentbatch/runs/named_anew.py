@@ -20,6 +20,7 @@ FLAGS: Mapping[str, str] = {
     "ca_bundle": "--ca-bundle FILE",
     "apply": "--apply",
     "notify": "--notify URL",
+    "coder_login": "--coder-login NAMES",
 }
 """Settings that reach out of the folder, with their flags."""
 

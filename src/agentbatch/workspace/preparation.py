@@ -10,6 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.text import clip
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
+from agentbatch.workspace.programs.finding import find_program
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "check_directories",
     "check_worktrees",
     "choose_sandbox",
+    "find_program",
     "own_environment",
 ]
 

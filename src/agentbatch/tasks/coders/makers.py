@@ -1,7 +1,6 @@
 """The kinds of coders that there are, as a run is prepared with them. The one file that knows them all."""
 
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -13,20 +12,19 @@ from agentbatch.tasks.coders.catalog.catalog import load_coders
 from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
 from agentbatch.tasks.coders.external.kind import ExternalKind
 from agentbatch.tasks.coders.kind import CoderKind
+from agentbatch.tasks.spec.escalation import Escalation
 
 
 def _not_yet(folder: Path, entry: CoderEntry) -> CoderKind:
     raise UserError(f"The coder {entry.name} cannot be driven yet ({entry.protocol}).")
 
 
-def _acp(folder: Path, entry: CoderEntry) -> CoderKind:
-    if importlib.util.find_spec("acp") is None:
-        raise UserError(f"The coder {entry.name} needs a package: pip install 'agentbatch[agents]'.")
-    return ExternalKind(entry, AcpCoder)
-
-
 KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxyType(
-    {"builtin": lambda folder, entry: BuiltinKind(folder), "acp": _acp, "command": _not_yet}
+    {
+        "builtin": lambda folder, entry: BuiltinKind(folder),
+        "acp": lambda folder, entry: ExternalKind(entry, AcpCoder),
+        "command": _not_yet,
+    }
 )
 """Each is made with the folder that the command runs in, where its own files are looked for; raises UserError."""
 
@@ -34,16 +32,26 @@ KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxy
 class CoderKinds:
     """Those of agents/coders.toml, each made when it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, logins: Collection[str] = ()) -> None:
+        """`logins`: names of those that use a login of their own."""
         self._folder = folder
+        self._logins = logins
         self._made: dict[str, CoderKind] = {}
 
     @cached_property
     def entries(self) -> Mapping[str, CoderEntry]:
-        return load_coders(self._folder)
+        return {
+            name: entry.logged_in() if name in self._logins else entry.without_login()
+            for name, entry in load_coders(self._folder).items()
+        }
+
+    def usual_steps(self, name: str) -> tuple[Escalation, ...]:
+        """How a coder escalates where nobody says anything; those of others have no steps of their own."""
+        entry = self.entries.get(name)
+        return self.get(name).escalate if entry is not None and entry.protocol == "builtin" else ()
 
     def get(self, name: str) -> CoderKind:
-        """Raises UserError where there is no such coder."""
+        """Of a coder that there is."""
         if name not in self._made:
             entry = self.entries[name]
             self._made[name] = KINDS[entry.protocol](self._folder, entry)

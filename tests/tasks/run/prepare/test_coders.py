@@ -7,7 +7,8 @@ import pytest
 
 from agentbatch.config import load_settings
 from agentbatch.errors import UserError
-from agentbatch.tasks.run.prepare.coders import kept
+from agentbatch.tasks.coders.catalog.entry import CoderEntry
+from agentbatch.tasks.run.prepare.coders import kept, refusal, uncounted
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
@@ -15,16 +16,22 @@ from agentbatch.tasks.spec.task import Task
 ENVIRON = {"OPENAI_API_KEY": "sk-test-0123456789abcdef", "PATH": "/usr/bin:/bin"}
 
 
-def refusal(folder: Path, task: str, **given: Any) -> str:
+def refusal_of(folder: Path, task: str, path: str = "/usr/bin:/bin", **given: Any) -> str:
     (folder / "task.json").write_text(task)
     with pytest.raises(UserError) as error:
-        prepare(load_settings(given, ENVIRON, folder=folder), folder=folder, environ=ENVIRON)
+        environ = {**ENVIRON, "PATH": path}
+        prepare(load_settings(given, environ, folder=folder), folder=folder, environ=environ)
     return str(error.value)
 
 
 @pytest.mark.parametrize(
     ("task", "given", "told"),
     [
+        (
+            "{}",
+            {"coder_login": "pi"},
+            "--coder-login: pi has no login that is known; `credentials` of it names",
+        ),
         ("{}", {"coder_name": "claud"}, "--coder: there is no coder 'claud'; did you mean 'claude'?"),
         ("{}", {"escalate": "2:@xyz"}, "Task t: there is no coder 'xyz'; there are builtin, "),
         ('{"coder": "codexx"}', {}, "Task t: there is no coder 'codexx'; did you mean 'codex'?"),
@@ -34,7 +41,65 @@ def refusal(folder: Path, task: str, **given: Any) -> str:
 )
 def test_a_coder_that_there_is_not(tmp_path: Path, task: str, given: Any, told: str) -> None:
     whole = task.replace("{", '{"id": "t", "first_prompt": "p", ', 1).replace(", }", "}")
-    assert told in refusal(tmp_path, f'{{"tasks": [{whole}]}}', **given)
+    assert told in refusal_of(tmp_path, f'{{"tasks": [{whole}]}}', **given)
+
+
+MESSAGES = CoderEntry(name="a", protocol="command", command=("a",), api="messages")
+LOGIN = MESSAGES.model_copy(update={"gateway": False})
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "told"),
+    [
+        (CoderEntry(name="builtin", protocol="builtin"), {"no_network": True}, ""),
+        (
+            MESSAGES,
+            {},
+            "a asks its model by /messages, which https://api.openai.com/v1 does not have: --coder-endp",
+        ),
+        (MESSAGES, {"coder_endpoint": "https://api.anthropic.com/v1", "coder_model": "m"}, ""),
+        (MESSAGES, {"coder_endpoint": "https://gateway.example/v1"}, ""),
+        (MESSAGES.model_copy(update={"api": "responses"}), {}, ""),
+        (
+            LOGIN,
+            {},
+            "a does not call its model through agentbatch, but by a login of yours: --coder-login a shows",
+        ),
+        (LOGIN.model_copy(update={"own": True}), {}, ""),
+        (LOGIN.model_copy(update={"credentials": (".a/b",)}), {}, ""),
+        (
+            LOGIN.model_copy(update={"credentials": (".a/b",)}),
+            {"no_network": True},
+            "a calls its model itself, and",
+        ),
+    ],
+)
+def test_a_coder_that_this_run_cannot_have(entry: CoderEntry, given: Any, told: str) -> None:
+    found = refusal(entry, load_settings(given, ENVIRON))
+    assert found.startswith(told) if told else found == ""
+
+
+def test_a_coder_that_is_not_installed(tmp_path: Path) -> None:
+    told = refusal_of(tmp_path, '{"tasks": [{"first_prompt": "p"}]}', coder_name="codex", path=str(tmp_path))
+    assert "The coder codex cannot be started." in told
+    assert told.endswith("It is installed by: npm install -g @openai/codex")
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "told"),
+    [
+        (
+            LOGIN,
+            {"max_cost": 1.0},
+            "--max-cost holds for calls that go through agentbatch, and a makes its own",
+        ),
+        (LOGIN, {}, ""),
+        (MESSAGES, {"max_cost": 1.0}, ""),
+    ],
+)
+def test_a_budget_does_not_hold_for_calls_that_are_not_ours(entry: CoderEntry, given: Any, told: str) -> None:
+    found = uncounted([entry], load_settings(given, ENVIRON), [])
+    assert found.startswith(told) if told else found == ""
 
 
 @pytest.mark.parametrize(

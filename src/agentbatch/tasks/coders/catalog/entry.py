@@ -72,8 +72,8 @@ class CoderEntry(Part):
     """Command: where the prompt goes, unless `{prompt}` stands in the command."""
     reader: Reader = "plain"
     credentials: Files = ()
-    """Its login, shown to it where the user says so (`--coder-login`). Files, not folders, which hold settings and hooks
-    too that the user's own next session would obey."""
+    """Its login, shown to it where the user says so (`--coder-login`). Files, not folders: these hold settings and
+    hooks too, which the user's own next session would obey."""
     memory: int = Field(0, ge=0)
     """MB that one process takes, for planning; 0: not known."""
     first_request: int = Field(0, ge=0)

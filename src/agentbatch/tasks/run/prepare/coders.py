@@ -1,17 +1,22 @@
 """The coders that a run's tasks name, checked before anything is spent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from agentbatch.config import BUILTIN
+from agentbatch.config import BUILTIN, Settings
 from agentbatch.errors import UserError
+from agentbatch.redaction import shown_url
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.database import load_coders_at_work, reading
+from agentbatch.tasks.coders.catalog.apis import PATHS, lacks
+from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.chosen.kind import ChosenKind
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip, counted, list_names, nearest
+from agentbatch.workspace.preparation import find_program
 
 
 @dataclass(frozen=True)
@@ -19,12 +24,14 @@ class Chosen:
     """The coders of a run."""
 
     kind: ChosenKind
-    kept: str
-    """That tasks go on with another coder than they would begin with now, a sentence; empty: none does."""
+    warnings: tuple[str, ...]
 
 
-def choose_coders(plan: Plan, kinds: CoderKinds, resume: RunFolder | None) -> Chosen:
-    """`resume`: the run that is resumed, whose tasks go on with who began them. Raises UserError."""
+def choose_coders(
+    plan: Plan, kinds: CoderKinds, settings: Settings, path: str, resume: RunFolder | None
+) -> Chosen:
+    """`path`: the PATH that programs are found by; `resume`: the run that is resumed, whose tasks go on with who began
+    them. Raises UserError."""
     tasks = with_attempts(plan).tasks
     at_work = _at_work(resume)
     asked: dict[str, str] = {}
@@ -33,7 +40,14 @@ def choose_coders(plan: Plan, kinds: CoderKinds, resume: RunFolder | None) -> Ch
             asked.setdefault(name, f"Task {task.id}")
     for name, who in asked.items():
         check_named(kinds, name, who)
-    return Chosen(ChosenKind({name: kinds.get(name) for name in asked}), kept(tasks, at_work))
+        entry = kinds.entries[name]
+        if problem := refusal(entry, settings):
+            raise UserError(f"{who}: {problem}")
+        if entry.program:
+            _check_installed(entry, path, plan.tasks)
+    used = [kinds.entries[name] for name in asked]
+    warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
+    return Chosen(ChosenKind({name: kinds.get(name) for name in asked}), tuple(filter(None, warnings)))
 
 
 def check_named(kinds: CoderKinds, name: str, who: str) -> None:
@@ -45,8 +59,68 @@ def check_named(kinds: CoderKinds, name: str, who: str) -> None:
     raise UserError(f"{who}: there is no coder {clip(name, 60)!r}; {told}")
 
 
+def check_logins(kinds: CoderKinds, names: Iterable[str]) -> None:
+    """Raises UserError."""
+    for name in names:
+        check_named(kinds, name, "--coder-login")
+        if not kinds.entries[name].credentials:
+            raise UserError(
+                f"--coder-login: {name} has no login that is known; `credentials` of it names the files."
+            )
+
+
+def refusal(entry: CoderEntry, settings: Settings) -> str:
+    """Why a run cannot have this coder, as a sentence; empty: it can. Pure, but for the packages that are there."""
+    if entry.protocol == "acp" and find_spec("acp") is None:
+        return f"the coder {entry.name} needs a package more: pip install 'agentbatch[agents]'."
+    if entry.protocol == "builtin":
+        return ""
+    if not entry.gateway and not entry.credentials and not entry.own:
+        return (
+            f"{entry.name} does not call its model through agentbatch, but by a login of yours: --coder-login "
+            f"{entry.name} shows it that."
+        )
+    if not entry.gateway and settings.no_network:
+        return f"{entry.name} calls its model itself, and --no-network keeps it from that; leave one of them out."
+    known = entry.gateway and not settings.rehearsal and not settings.coder_is_local
+    if known and lacks(settings.coder_endpoint, entry.api):
+        own = f", or --coder-login {entry.name} its own login" if entry.api == "messages" else ""
+        return (
+            f"{entry.name} asks its model by /{PATHS[entry.api]}, which {shown_url(settings.coder_endpoint)} does not "
+            f"have: --coder-endpoint names one that has{own}."
+        )
+    return ""
+
+
+def _check_installed(entry: CoderEntry, path: str, tasks: Iterable[PlannedTask]) -> None:
+    try:
+        find_program(entry.program, path, (task.root for task in tasks))
+    except UserError as error:
+        how = f" It is installed by: {entry.install}" if entry.install else ""
+        raise UserError(f"The coder {entry.name} cannot be started. {error}{how}") from None
+
+
+def uncounted(entries: Iterable[CoderEntry], settings: Settings, tasks: Sequence[PlannedTask]) -> str:
+    """That a budget does not hold for those whose calls are not ours; empty: there is none. Pure."""
+    limits = {
+        "--max-cost": settings.max_cost,
+        "--max-tokens": settings.max_tokens,
+        "max_cost": any(task.max_cost for task in tasks),
+        "max_tokens": any(task.max_tokens for task in tasks),
+    }
+    limited = [name for name, value in limits.items() if value]
+    names = [entry.name for entry in entries if not entry.gateway]
+    if not names or not limited:
+        return ""
+    return (
+        f"{limited[0]} holds for calls that go through agentbatch, and {list_names(names)} makes its own: what that "
+        "costs is as it tells, afterwards."
+    )
+
+
 def kept(tasks: Iterable[PlannedTask], at_work: Mapping[str, tuple[str, ...]]) -> str:
-    """Pure. `at_work`: who has worked on those that may go on, by id."""
+    """That tasks go on with another coder than they would begin with now; empty: none does. Pure. `at_work`: who has
+    worked on those that may go on, by id."""
     others = [
         (task.coder, before[0])
         for task in tasks

@@ -18,7 +18,7 @@ from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKinds
-from agentbatch.tasks.run.prepare.coders import check_named, choose_coders
+from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choose_coders
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.spec.escalation import steps_of
@@ -55,8 +55,10 @@ def prepare(
         refuse_named_anew(folder, settings.named_by_file)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
-    kinds, evaluator = CoderKinds(folder), load_evaluator(folder).with_checks(settings.checks)
+    kinds = CoderKinds(folder, settings.coder_login)
+    evaluator = load_evaluator(folder).with_checks(settings.checks)
     check_named(kinds, settings.coder_name, "--coder")
+    check_logins(kinds, settings.coder_login)
     plan = make_plan(
         load_tasks(task_file),
         task_file,
@@ -70,7 +72,7 @@ def prepare(
         models=settings.models,
         coder=settings.coder_name,
         escalate=steps_of(settings.escalate),
-        usual=lambda name: kinds.get(name).escalate,
+        usual=kinds.usual_steps,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -84,10 +86,10 @@ def prepare(
         ),
     )
     _check_compared(plan, settings)
-    coders = choose_coders(plan, kinds, resume)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
+    coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.judge == "none":
         _check_verified(plan)
     prepared = PreparedRun(
@@ -97,7 +99,7 @@ def prepare(
         mode=mode,
         plan=plan,
         coder=coders.kind,
-        kept_coders=coders.kept,
+        of_coders=coders.warnings,
         evaluator=evaluator,
         prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),

@@ -60,8 +60,8 @@ class PreparedRun:
     """The run that is resumed; None: a new one."""
     uncommitted: tuple[str, ...] = ()
     """What tasks in git worktrees will not find there, a sentence each."""
-    kept_coders: str = ""
-    """That tasks of the run that is resumed go on with another coder than they would begin with now."""
+    of_coders: tuple[str, ...] = ()
+    """What the user may not expect of the tasks' coders, a sentence each."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
     """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
 
@@ -168,7 +168,7 @@ class PreparedRun:
                 self.sandbox.warning,
                 local,
                 self._no_checks(),
-                self.kept_coders,
+                *self.of_coders,
                 self._other_models(),
             )
             if w
