@@ -125,8 +125,8 @@ class RehearsalModel:
         if match is None:
             return Problem(400, UNKNOWN_TASK, param="messages", code="rehearsal_unknown_task")
         compiled = self._compiled[id(match.script)]
+        foreign = role == "coder" and native and is_foreign(tools)
         if role == "coder":
-            foreign = native and is_foreign(tools)
             form = compiled.apart if foreign else compiled.native if native else compiled.flat
             steps: RoleSteps | None = form
             solved = solves(model, match.task, seed)
@@ -149,7 +149,7 @@ class RehearsalModel:
         answer = self._answer(match, role, native, index, role_step)
         if role == "evaluator" and isinstance(answer, Say):
             answer = next_look(answer, messages, native=native)
-        if role == "coder" and native and isinstance(answer, Say):
+        if foreign and isinstance(answer, Say):
             answer = translated(answer, tools, messages)
         return Turn(answer, step, (match.task, role), first_call=answers_given(messages))
 

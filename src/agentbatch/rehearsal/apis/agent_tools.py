@@ -1,12 +1,12 @@
 """A script says what is done in the builtin coder's words; other agents offer other tools for the same. Pure.
 
-A step that the offered tools have by name gets the arguments that they require, and no more; another one is translated:
-run this command, write this file. What an agent has no tool for, its shell does.
+A step that the offered tools have in the same words only gets what else they require; another one is translated: run
+this command, write this file. What an agent has no tool for, its shell does.
 """
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agentbatch.rehearsal.play import text_of
@@ -36,6 +36,10 @@ class Tool(NamedTuple):
     def takes(self, names: Sequence[str]) -> str:
         """The first of these arguments that it has; empty: none."""
         return next((name for name in names if name in self.properties), "")
+
+    def takes_all(self, arguments: Iterable[str]) -> bool:
+        """Whether its schema, if it has one, knows all of these."""
+        return not self.properties or all(name in self.properties for name in arguments)
 
 
 def offered(tools: object) -> list[Tool]:
@@ -74,8 +78,11 @@ class _Hands:
 
     def call(self, call: ScriptedCall) -> ScriptedCall | None:
         """None: it is said, not called."""
-        if call.name in self._tools or isinstance(call.arguments, str):
-            return _filled(call, self._tools.get(call.name))
+        if isinstance(call.arguments, str):
+            return call
+        same = self._tools.get(call.name)
+        if same is not None and same.takes_all(call.arguments):
+            return _filled(call, same)
         if call.name == "finish":
             return None
         if call.name == "write_file":
