@@ -25,6 +25,9 @@ ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
 CALL_ID = re.compile(r"call_step(\d{1,6})_\d+")
 """The ids of scripted calls contain their step, so that it is known even after compaction."""
 
+SUMMED = re.compile(r"Steps of the script done: (\d{1,6})\.")
+"""In a summary that takes the place of a conversation, by `summary`."""
+
 DONE = "Done."
 """The coder's summary after its last scripted step."""
 
@@ -139,17 +142,24 @@ def text_of(message: Mapping[str, Any]) -> str:
 def coder_step(messages: Sequence[Mapping[str, Any]], start: int) -> int:
     """The coder's step: the number of assistant messages after the prompt at `start`.
 
-    Compaction removes some of them; the step in the last scripted call's id makes up for it.
+    Compaction removes some of them; the step in the last scripted call's id makes up for it, or the summary.
     """
     after = 0
-    for message in reversed(messages[start + 1 :]):
+    for message in reversed(messages[start:]):
         if message.get("role") != "assistant":
+            if summed := SUMMED.search(text_of(message)):
+                return int(summed[1]) + after
             continue
         marked = _marked_step(message)
         if marked is not None:
             return marked + 1 + after
         after += 1
     return after
+
+
+def summary(prompt: str, step: int) -> str:
+    """What an agent is told that asks for a summary of its conversation: enough to find script and step by."""
+    return f"{prompt}\n\nSteps of the script done: {step}."
 
 
 def begun_with(messages: Sequence[Mapping[str, Any]], start: int, text: str) -> bool:

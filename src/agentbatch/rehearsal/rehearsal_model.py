@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.config import REHEARSAL_CODERS, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.apis.agent_tools import is_foreign, translated
-from agentbatch.rehearsal.apis.side_calls import side_answer
+from agentbatch.rehearsal.apis.side_calls import TITLE, side_question
 from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
     Index,
@@ -25,6 +25,7 @@ from agentbatch.rehearsal.play import (
     finish_apart,
     is_evaluation,
     next_look,
+    summary,
     undone_calls,
 )
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall, Step
@@ -119,8 +120,9 @@ class RehearsalModel:
     ) -> Turn | Problem:
         """`model` and `seed`, as the request has them, say whether a rated coder does it right; `tools`, as a chat
         request offers them, in whose words a coder acts."""
-        if side := side_answer(messages):
-            return Turn(side, 0, ("", role))
+        side = side_question(messages)
+        if side == "title":
+            return Turn(Say(content=TITLE), 0, ("", role))
         match = self._index.find(messages)
         if match is None:
             return Problem(400, UNKNOWN_TASK, param="messages", code="rehearsal_unknown_task")
@@ -133,6 +135,8 @@ class RehearsalModel:
             if not solved:
                 steps = _GIVING_UP
             step = coder_step(messages, match.start)
+            if side == "summary":
+                return Turn(Say(content=summary(match.script.prompt, step)), step, ("", role))
             if undone := undone_calls(messages):
                 # In their original step, with new ids.
                 again = Say(content="Once more.", calls=list(undone))

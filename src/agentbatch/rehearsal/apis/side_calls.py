@@ -2,18 +2,41 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from agentbatch.rehearsal.play import text_of
-from agentbatch.rehearsal.script import Say
 
-TITLE = re.compile(r"title generator|generate a (?:short |concise |brief )*title", re.IGNORECASE)
-"""How a title is asked for: opencode, claude."""
+Side = Literal["title", "summary"]
 
-QUESTIONS: Mapping[re.Pattern[str], Say] = {TITLE: Say(content="A rehearsal")}
+QUESTIONS: Mapping[Side, re.Pattern[str]] = {
+    "title": re.compile(
+        r"title generator|generate a title (?:for|and branch name)",  # opencode, claude
+        re.IGNORECASE,
+    ),
+    "summary": re.compile(
+        r"CONTEXT CHECKPOINT COMPACTION"  # codex
+        r"|create a detailed summary of (?:this|the) conversation"  # claude
+        r"|create a new anchored summary"  # opencode
+        r"|summarizes internal chat history"  # qwen
+        r"|context summarization assistant",  # pi
+        re.IGNORECASE,
+    ),
+}
+"""How the agents of 2026-11 word these questions."""
+
+LOOKED_AT = 4000
+"""Characters at both ends of a message: agents ask there, and put a whole conversation between them."""
+
+TITLE = "A rehearsal"
 
 
-def side_answer(messages: Sequence[Mapping[str, Any]]) -> Say | None:
-    """The answer to a question beside the work; None for the work."""
-    first = next((text_of(message) for message in messages), "")
-    return next((say for asked, say in QUESTIONS.items() if asked.search(first)), None)
+def side_question(messages: Sequence[Mapping[str, Any]]) -> Side | None:
+    """Which question it is, by the first message or the last; None: the work."""
+    for message in (messages[0], messages[-1]):
+        if message.get("role") in ("user", "system"):
+            text = text_of(message)
+            text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
+            for side, asked in QUESTIONS.items():
+                if asked.search(text):
+                    return side
+    return None
