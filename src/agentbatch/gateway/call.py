@@ -1,5 +1,6 @@
 """One call of an agent's: sent on in the account's name, its answer handed back as it comes."""
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,10 +17,10 @@ from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.http.errors import TransportError
 from agentbatch.model.http.transport import HttpAnswer, Received
-from agentbatch.model.reply import Observer
+from agentbatch.model.reply import CallUpdate, Observer
 from agentbatch.model.request.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.spending.billing import Asked
+from agentbatch.spending.billing import AbandonedError, Asked
 from agentbatch.usage import Usage
 
 EXPECTED_OUTPUT = 500
@@ -35,7 +36,7 @@ _PICTURES = re.compile(rb"[A-Za-z0-9+/=_-]{4000,}")
 """Of files in a request: base64 is no text."""
 
 Write = Callable[[bytes], Awaitable[None]]
-"""Hands bytes of a stream to the agent; returns when they are taken. Raises anything but an OSError."""
+"""Hands bytes of a stream to the agent; returns when they are taken. Raises AbandonedError."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Call:
         self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
         self._reserved = self._input + (wanted.output or EXPECTED_OUTPUT) * wanted.answers
         self._attempts: Attempts | None = None
+        self._observer: Observer | None = None
         self._reader: Reader = api.reader(self._on_tokens)
         self._parts = Parts()
         self._waiting: list[bytes] = []
@@ -90,6 +92,7 @@ class Call:
 
     async def make(self, observer: Observer) -> Passed:
         """Raises ModelError."""
+        self._observer = observer
         attempts = self._attempts = Attempts(self._account.endpoint, self.model, self._reserved, observer)
         await attempts.run(self)
         usage, reason = self._told
@@ -121,7 +124,17 @@ class Call:
             await self._end(answer.body)
         except (TransportError, CutError, GarbageError, RefusedError) as error:
             return failures.failure_of(error, time.time())
+        except (asyncio.CancelledError, AbandonedError):
+            self._tell_known()
+            raise
         return None
+
+    def _tell_known(self) -> None:
+        """What a call that is given up has used: more is known of it than that it was under way."""
+        used = self.lost()
+        if used is not None and self._observer is not None and self._attempts is not None:
+            used = used.model_copy(update={"calls": 1})
+            self._observer(CallUpdate("lost", self._attempts.count, usage=used))
 
     def lost(self) -> Usage | None:
         used = self._reader.used()

@@ -17,6 +17,7 @@ from agentbatch.gateway.call import Call
 from agentbatch.gateway.token_count import count_tokens
 from agentbatch.model.reply import ModelError
 from agentbatch.model.request.request import encode_body
+from agentbatch.spending.billing import AbandonedError
 from agentbatch.spending.budget import BudgetExhausted
 
 MAX_BODY = 32 * 1024 * 1024
@@ -44,10 +45,6 @@ agent that was tried stops. 403, 429 and words of a quota have some of them try 
 
 PASSED_ON = ("request", "overflow", "denied")
 """Kinds of refusals that are the agent's own business: it is shown them as they are, and may ask in another way."""
-
-
-class GoneError(Exception):
-    """The agent does not read its answer, or is not there any more."""
 
 
 class Server:
@@ -124,8 +121,10 @@ class Server:
             return await stream.failed(api, OVER, str(error))
         except ModelError as error:
             return await self._failed(api, account, call, stream, error)
-        except GoneError:
+        except AbandonedError:
             return web.Response()  # nobody reads it
+        except OSError as error:  # of the store: the run is about to stop
+            return await stream.failed(api, 500, account.endpoint.redact(str(error)))
         account.broken = 0
         if stream.response is not None:
             with contextlib.suppress(OSError):
@@ -162,7 +161,7 @@ class Stream:
         self._request = request
 
     async def write(self, data: bytes) -> None:
-        """Raises GoneError when the agent is gone, or does not read."""
+        """Raises AbandonedError when the agent is gone, or does not read what it was given."""
         try:
             async with asyncio.timeout(TAKEN_WITHIN):
                 if self.response is None:
@@ -171,13 +170,13 @@ class Stream:
                     await self.response.prepare(self._request)
                 await self.response.write(data)
         except OSError:
-            raise GoneError from None
+            raise AbandonedError from None
 
     async def failed(self, api: Api, status: int, message: str) -> web.StreamResponse:
         """The answer is an error: in its place, or at the end of what was sent of it."""
         if self.response is None:
             return _error(api, status, message)
-        with contextlib.suppress(GoneError, OSError):
+        with contextlib.suppress(AbandonedError, OSError):
             await self.write(api.error_event(message))
             await self.response.write_eof()
         return self.response

@@ -26,6 +26,10 @@ EXPECTED_OUTPUT = 1000
 """Tokens held for an answer before the role's first one has come."""
 
 
+class AbandonedError(Exception):
+    """Nobody waits for the answer any more. Raised by who makes a call; it is billed as one that was cancelled."""
+
+
 class Made(Protocol):
     """A call that was answered."""
 
@@ -123,7 +127,7 @@ class Billing:
                 asked, billed, error=str(error), attempts=error.attempts, kind=error.kind, status=error.status
             )
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, AbandonedError):
             billed = watch.lost
             if watch.under_way:  # The endpoint bills what it has read and written so far.
                 billed += Usage(input=asked.input(), output=watch.tokens, calls=1, estimated=True)

@@ -201,7 +201,7 @@ class Reservation:
         """The call is over: what was billed takes the place of what was held. Once, and whatever became of it."""
         if not usage.estimated:
             self._run._learn(role, usage)
-        self._run._settle(self._task, self._held, Amount(usage.total, cost if usage.calls else 0.0))
+        self._run._settle(self._task, self._held, Amount(usage.total, cost if usage.total else 0.0))
 
 
 @dataclass

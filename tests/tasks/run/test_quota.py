@@ -119,12 +119,14 @@ async def test_time_limits_stand_still_while_a_task_sleeps() -> None:
 
 
 async def test_one_that_is_cancelled_is_not_held() -> None:
-    signals = RunSignals()
-    signals.running["a"] = Clocked()
+    signals, task = RunSignals(), Clocked()
+    signals.running["a"] = task
     signals.pauses.pause(None)
-    waiting = asyncio.ensure_future(signals.gate("a", QuotaGate()))
+    waiting = [asyncio.ensure_future(signals.gate("a", QuotaGate())) for _ in range(2)]
     await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert signals.held == set()
+    for call, held in zip(waiting, ({"a"}, set()), strict=True):
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert signals.held == held
+    assert task.calls == ["stop", "stop", "start"], "its time goes on with the last of them"

@@ -1,6 +1,7 @@
 """How a run is to stop, and what is paused: set by the engine and by commands, read by its tasks. Made before both."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -47,7 +48,8 @@ class RunSignals:
         """The engine's: start nothing more."""
         self.pauses = PauseGate()
         self.held: set[str] = set()
-        """Ids of tasks that stand still at the gate."""
+        """Ids of tasks that stand still at the gate, with one call or several at once."""
+        self._calls_held: Counter[str] = Counter()
         self.running: dict[str, RunningTask] = {}
         """Tasks under way, by id."""
         self._redact = redact
@@ -87,11 +89,16 @@ class RunSignals:
             task.interrupt()
         task.stop_clock()
         self.held.add(task_id)
+        self._calls_held[task_id] += 1
         try:
             await self._held(task_id, quota)
         finally:
-            self.held.discard(task_id)
-        task.start_clock()
+            # Also when it was cancelled: an agent that we did not write gives up a call, and its task goes on.
+            self._calls_held[task_id] -= 1
+            if not self._calls_held[task_id]:
+                del self._calls_held[task_id]
+                self.held.discard(task_id)
+                task.start_clock()
 
     async def _held(self, task_id: str, quota: Quota) -> None:
         while self.pauses.holds(task_id) or quota.used_up is not None:

@@ -123,15 +123,20 @@ class TaskLoop:
     def stop_clock(self) -> None:
         """The task is paused: its time limit stands still."""
         when = self._wall_clock.when() if self._wall_clock is not None else None
-        if self._wall_clock is not None and when is not None:
+        if when is not None:
             self._time_left = when - asyncio.get_running_loop().time()
-            self._wall_clock.reschedule(None)
+            self._set_clock(None)
 
     def start_clock(self) -> None:
         """It continues with the time that it had left."""
         left, self._time_left = self._time_left, None
-        if self._wall_clock is not None and left is not None:
-            self._wall_clock.reschedule(asyncio.get_running_loop().time() + left)
+        if left is not None:
+            self._set_clock(asyncio.get_running_loop().time() + left)
+
+    def _set_clock(self, when: float | None) -> None:
+        if self._wall_clock is not None:
+            with suppress(RuntimeError):  # it is over already, and a call of its coder's is not
+                self._wall_clock.reschedule(when)
 
     def cancel(self, reason: e.Reason, text: str) -> None:
         """It is cancelled for this reason, and never continues."""
