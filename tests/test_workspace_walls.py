@@ -77,11 +77,11 @@ def touches(source: str) -> Iterator[str]:
 
 
 def is_door(value: ast.expr, name: str) -> bool:
-    """`Workspace.open`: a program starts behind the door."""
+    """`Workspace.open`: a program starts behind the door; `Gateway.open` opens an account."""
     named = (
         value.id if isinstance(value, ast.Name) else value.attr if isinstance(value, ast.Attribute) else ""
     )
-    return name == "open" and named.lstrip("_") == "workspace"
+    return name == "open" and named.lstrip("_") in ("workspace", "gateway")
 
 
 MODULES_OF_TASKS = sorted(path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "tasks").rglob("*.py"))

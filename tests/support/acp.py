@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from agentbatch.runs import events as e
+from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.acp.coder import AcpCoder
 from agentbatch.tasks.coders.acp.limits import TurnLimits
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.coder import Assignment, CoderState
+from agentbatch.tasks.coders.external.access import OwnAccess
 from agentbatch.tasks.coders.external.parts import ExternalParts
-from agentbatch.tasks.coders.external.program import Told
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import Workspace
@@ -69,6 +70,7 @@ async def acp_stage(
     state: CoderState | None = None,
     sandbox: str = "bubblewrap",
     redact: Callable[[str], str] = str,
+    changes: str = "",
 ) -> AsyncIterator[AcpStage]:
     """`sandbox`: what the workspace says; there is none here."""
     directory, file = tmp_path / "work", tmp_path / "script.json"
@@ -80,13 +82,17 @@ async def acp_stage(
     async def stored() -> None:
         pass
 
+    async def changed() -> str:
+        return changes
+
     parts = ExternalParts(
         entry=fake_entry(file, **(entry or {})),
         model="m",
         emit=events.append,
         stored=stored,
         redact=redact,
-        told=lambda model: Told(model),
+        render=Prompts(tmp_path, (), ()).render,
+        access=lambda planned, model: OwnAccess(model),
     )
     task = make_plan([Task(first_prompt="Do it.")], tmp_path / "task.json", max_iterations=9).tasks[0]
     assignment = Assignment(
@@ -94,6 +100,7 @@ async def acp_stage(
         workspace=cast(Workspace, workspace),
         has_checks=True,
         state=state,
+        changes=changed,
     )
     coder = AcpCoder(parts, assignment, replace(TurnLimits(start=20.0), **(limits or {})))
     try:

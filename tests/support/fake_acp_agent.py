@@ -241,6 +241,13 @@ class FakeAgent:
         for _ in range(size // line):
             self.say("x" * line)
 
+    def long(self, size: int) -> None:
+        """A line that is so long."""
+        self.line("x" * size)
+
+    def long_update(self, size: int) -> None:
+        self.say("x" * size)
+
     def endless(self, step: Message) -> None:
         while True:
             self.step(dict(step))
@@ -280,6 +287,8 @@ STEPS: dict[str, Callable[..., None]] = {
     "sleep": FakeAgent.sleep,
     "line": FakeAgent.line,
     "flood": FakeAgent.flood,
+    "long": FakeAgent.long,
+    "long_update": FakeAgent.long_update,
     "endless": FakeAgent.endless,
     "spawn": FakeAgent.spawn,
     "die": FakeAgent.die,

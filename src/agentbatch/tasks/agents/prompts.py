@@ -29,6 +29,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "own_checks_writer.md": (),
     "own_checks.md": ("nonce", "most", "task", "tree", "files"),
     "own_asserts.md": ("kind", "most", "functions", "task"),
+    "again.md": ("task", "prompt", "interrupted", "remembered", "changes", "nonce"),
     "takeover.md": ("nonce", "task", "changes", "prompt"),
     "anew.md": ("output", "end", "said", "words"),
     "follow_up.md": (

@@ -3,12 +3,28 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from tests.support.acp import acp_stage
+from tests.support.acp import AcpStage, acp_stage
+
+Turn = list[dict[str, Any]]
+
+DONE: Turn = [{"say": "Done."}]
+
+
+def prompts(stage: AcpStage) -> list[tuple[str, str]]:
+    """What the agent was asked, with the session in which it was."""
+    return [(one["session"], one["text"]) for one in stage.heard if one["method"] == "session/prompt"]
+
+
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
 
 
 async def test_a_turn_is_told(tmp_path: Path) -> None:
-    turn: list[dict[str, Any]] = [
+    turn: Turn = [
         {"think": "Hm."},
         {"say": "I write "},
         {"say": "it."},
@@ -22,22 +38,112 @@ async def test_a_turn_is_told(tmp_path: Path) -> None:
         outcome = await stage.coder.turn("Write hello.txt")
         assert (outcome.end, outcome.text) == ("text", "Done.")
         assert (stage.directory / "hello.txt").read_text() == "hello\n"
-        assert [call.summary for call in stage.of(e.ToolCalled)] == [
-            "0 of 2 done, now: write",
-            "hello.txt",
-            "cat hello.txt",
-            "false",
-        ]
+        summaries = [call.summary for call in stage.of(e.ToolCalled)]
+        assert summaries == ["0 of 2 done, now: write", "hello.txt", "cat hello.txt", "false"]
         work = stage.coder.work
         assert [(one.command, one.exit_code, one.tail, one.told) for one in work.commands] == [
             ("cat hello.txt", 0, "hello", True),
             ("false", 1, "", True),
         ]
-        assert work.active
-        roles = [message["role"] for message in stage.coder.transcript()]
-        assert roles == ["user", *(["assistant", "tool"] * 4), "assistant"]
-        assert stage.coder.transcript()[1]["content"] == "I write it."
-        assert stage.coder.transcript()[1]["reasoning_content"] == "Hm."
+        assert (work.active, work.tried_from) == (True, 0)
+        messages = stage.coder.transcript()
+        assert [message["role"] for message in messages] == [
+            "user",
+            *(["assistant", "tool"] * 4),
+            "assistant",
+        ]
+        assert (messages[1]["content"], messages[1]["reasoning_content"]) == ("I write it.", "Hm.")
+        assert messages == [event.message for event in stage.of(e.MessageAdded)]
         assert (await stage.coder.turn("And now?")).text == "Again."
-    asked = [(one["method"], one["session"]) for one in stage.heard]
-    assert asked == [("session/new", "session-0")] + [("session/prompt", "session-0")] * 2
+        assert prompts(stage) == [("session-0", "Write hello.txt"), ("session-0", "And now?")]
+        assert (await stage.coder.turn("Anew", fresh=True)).text == "Again."
+        assert prompts(stage)[-1] == ("session-1", "Anew")
+        assert [event.taken_up for event in stage.of(e.AgentSession)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "told"),
+    [
+        ({"stop": "refusal"}, "text", ""),
+        ({"stop": "max_tokens"}, "token_limit", ""),
+        ({"stop": "max_turn_requests"}, "step_limit", ""),
+        ({"stop": "whatever"}, "broken_off", "It ended its turn for a reason that is none: whatever."),
+        (
+            {"fail": {"code": -32603, "message": "No model"}},
+            "broken_off",
+            "`session/prompt`: No model (-32603).",
+        ),
+        ({"die": 3}, "broken_off", "Its program ended with exit code 3: Oh no"),
+        ({"line": '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}'}, "text", ""),
+    ],
+)
+async def test_how_a_turn_ends(step: dict[str, Any], end: str, told: str, tmp_path: Path) -> None:
+    turn: Turn = [{"say": "So far."}, {"shout": "Oh no\n"}, {"line": "no JSON"}, {"line": "[" * 9000}, step]
+    async with acp_stage(tmp_path, turn) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert (outcome.end, outcome.text) == (end, "So far.")
+        assert [told in notice.text for notice in stage.of(e.Notice)] == ([True] if told else [])
+
+
+async def test_after_its_death_an_agent_is_back_in_its_session(tmp_path: Path) -> None:
+    async with acp_stage(tmp_path, [{"write": "a.txt", "text": "a"}, {"die": 1}], DONE) as stage:
+        assert (await stage.coder.turn("Do it.")).end == "broken_off"
+        assert (await stage.coder.turn("Go on.")).text == "Done."
+        assert prompts(stage) == [("session-0", "Do it."), ("session-0", "Go on.")]
+        assert [event.taken_up for event in stage.of(e.AgentSession)] == [False, True]
+        # What it repeats of its session is not said once more.
+        texts = [message["content"] for message in stage.coder.transcript() if message["role"] == "assistant"]
+        assert texts == [None, "Done."]
+
+
+@pytest.mark.parametrize(
+    "script", [{"loads": False}, {"refuse": {"session/load": {"code": -32603, "message": "no"}}}]
+)
+async def test_an_agent_that_cannot_take_up_its_session_is_told_of_the_work(
+    script: dict[str, Any], tmp_path: Path
+) -> None:
+    async with acp_stage(tmp_path, [{"die": 1}], DONE, script=script, changes="+++ b/a.txt") as stage:
+        await stage.coder.turn("Do it.")
+        assert (await stage.coder.turn("Go on.")).text == "Done."
+        session, prompt = prompts(stage)[-1]
+        assert session == "session-1"
+        assert prompt.startswith("Do it.\n\nYou have worked on this already")
+        assert "+++ b/a.txt" in prompt
+        assert prompt.endswith("You were asked last, and do now:\n\nGo on.")
+
+
+async def test_an_agent_that_never_says_a_word_is_given_up(tmp_path: Path) -> None:
+    async with acp_stage(tmp_path, [{"die": 1}]) as stage:
+        assert (await stage.coder.turn("Do it.")).end == "broken_off"
+        with pytest.raises(UserError, match=r"The coder fake broke off 2 turns without a word\."):
+            await stage.coder.turn("Go on.")
+
+
+@pytest.mark.parametrize(
+    ("script", "entry", "told"),
+    [
+        ({"version": 2}, {}, "It speaks version 2 of the Agent Client Protocol, and agentbatch version 1."),
+        ({"before": [{"die": 4}]}, {}, "Its program ended with exit code 4."),
+        ({"before": [{"sleep": 30}]}, {}, "It did not answer `initialize` within 1 seconds."),
+        ({"session": ""}, {}, "It began a session without a usable id."),
+        (
+            {"refuse": {"session/new": {"code": -32000, "message": "Authentication required"}}},
+            {},
+            "It refused `session/new`: Authentication required (-32000).",
+        ),
+        (
+            {"refuse": {"session/set_mode": {"code": -32602, "message": "no such mode"}}},
+            {"mode": "full"},
+            "It refused `session/set_mode`: no such mode (-32602).",
+        ),
+        ({"before": [{"long": 20_000_000}]}, {}, "It sent a message of more than 16 MB."),
+    ],
+)
+async def test_what_keeps_an_agent_from_starting(
+    script: dict[str, Any], entry: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    limits = {"start": 1.0} if "within" in told else {}
+    async with acp_stage(tmp_path, DONE, script=script, entry=entry, limits=limits) as stage:
+        with pytest.raises(UserError) as error:
+            await stage.coder.turn("Do it.")
+        assert str(error.value) == f"The coder fake could not be started: {told}"

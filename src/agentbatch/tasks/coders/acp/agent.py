@@ -39,8 +39,6 @@ PROTOCOL = 1
 """The version that is spoken; 2 is a preview (agentclientprotocol/agent-client-protocol, docs/protocol/v2)."""
 SAID = 300
 """Characters of an agent's own words in a sentence."""
-POLL = 1.0
-"""Seconds between looks at the limits of a turn under way."""
 NOT_FOUND = {"code": -32601, "message": "Method not found"}
 
 
@@ -55,8 +53,10 @@ class AcpAgent:
         allow: bool,
         limits: TurnLimits,
         on_refusal: Callable[[str], None] = lambda what: None,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`allow`: what it asks leave for is allowed; else refused, and `on_refusal` told."""
+        """`allow`: what it asks leave for is allowed; else refused, and `on_refusal` told. `is_busy`: it has reason to
+        be silent."""
         self.process = process
         self.session = ""
         self.name = ""
@@ -67,6 +67,7 @@ class AcpAgent:
         self._allow = allow
         self._limits = limits
         self._on_refusal = on_refusal
+        self._is_busy = is_busy
         self._in_turn = False
         self._asked: asyncio.Task[dict[str, Any]] | None = None
         """The latest prompt."""
@@ -129,10 +130,10 @@ class AcpAgent:
         request = PromptRequest(session_id=self.session, prompt=[TextContentBlock(type="text", text=text)])
         received, self._transport.heard = self._transport.received, time.monotonic()
         self._in_turn = True
-        asked = self._asked = asyncio.ensure_future(self._ask("session/prompt", request, timeout=None))
+        asked = self._asked = asyncio.ensure_future(self._turn(request))
         try:
             while not asked.done():
-                await asyncio.wait({asked}, timeout=min(POLL, self._limits.silence / 4))
+                await asyncio.wait({asked}, timeout=self._limits.poll)
                 if not asked.done() and (ended := enough() or self._passed(received)):
                     raise ended
             answer = await asked
@@ -162,9 +163,17 @@ class AcpAgent:
         limits, transport = self._limits, self._transport
         if transport.received - received > limits.received:
             return TurnEnded("step_limit", f"It said more than {limits.received >> 20:,} MB in one turn.")
+        if self._is_busy():
+            transport.heard = time.monotonic()
         if time.monotonic() - transport.heard > limits.silence:
             return TurnEnded("silent", f"Nothing was heard of it for {limits.silence / 60:.0f} minutes.")
         return None
+
+    async def _turn(self, request: PromptRequest) -> dict[str, Any]:
+        try:
+            return await self._ask("session/prompt", request, timeout=None)
+        finally:
+            self._in_turn = False  # before anything that comes after the answer is read
 
     async def _ask(self, method: str, request: Any, timeout: float | None = 0.0) -> dict[str, Any]:
         """One request and its answer. `timeout`: seconds; 0: that of the limits; None: none."""

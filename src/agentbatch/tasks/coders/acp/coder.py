@@ -5,16 +5,17 @@ session, and of the directory.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.errors import UserError
-from agentbatch.runs import events as e
+from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.coders.acp.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
+from agentbatch.tasks.coders.acp.session import AcpSession
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnEnd, TurnOutcome, WorkLog
 from agentbatch.tasks.coders.external.parts import ExternalParts
-from agentbatch.tasks.coders.external.program import program
 from agentbatch.tasks.coders.external.record import Record
 from agentbatch.tasks.coders.external.stored import restore_work, stored
 from agentbatch.tasks.coders.external.words import WORDS
@@ -44,19 +45,13 @@ class AcpCoder:
         limits: TurnLimits = TurnLimits(),  # noqa: B008 - frozen
     ) -> None:
         self._parts = parts
-        self._entry = parts.entry
-        self._task = assignment.task
-        self._workspace = assignment.workspace
+        self._assignment = assignment
         self._limits = limits
-        self._agent: AcpAgent | None = None
-        self._model = self._task.stage(parts.model, 1).model
-        before = stored(assignment, self._entry.name)
-        self._session = before.session
-        self._dead = 0
-        self._refused = False
+        task, workspace = assignment.task, assignment.workspace
+        before = stored(assignment, parts.entry.name)
         self._record = Record(
-            self._task.id,
-            self._workspace.info.directory,
+            task.id,
+            workspace.info.directory,
             parts.emit,
             parts.redact,
             generation=before.generation,
@@ -65,6 +60,12 @@ class AcpCoder:
         )
         if assignment.state is not None:
             restore_work(self._record.work, assignment.state.events)
+        self._model = task.stage(parts.model, 1).model
+        self._access = parts.access(task, self._model)
+        self._session = AcpSession(
+            parts, task.id, workspace, self._access, self._record.take, limits, before.session
+        )
+        self._dead = 0
 
     @property
     def work(self) -> WorkLog:
@@ -76,11 +77,11 @@ class AcpCoder:
 
     async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
         if fresh:
-            await self._forget()
+            await self._session.forget()
         return await self._turn(prompt)
 
     async def resume(self, prompt: str) -> TurnOutcome:
-        return await self._turn(prompt)
+        return await self._turn(prompt, interrupted=bool(self._session.known))
 
     def strengthen(self, iteration: int) -> str:
         return ""
@@ -89,111 +90,85 @@ class AcpCoder:
         return self._record.messages
 
     async def close(self) -> None:
-        agent, self._agent = self._agent, None
-        if agent is not None:
-            await agent.close()
+        self._access.close()
+        await self._session.stop()
 
-    # a turn ------------------------------------------------------------------------------------------------------
-
-    async def _turn(self, prompt: str) -> TurnOutcome:
-        record, calls = self._record, self._record.calls
-
-        def enough() -> TurnEnded | None:
-            if record.calls - calls > self._limits.calls:
-                return TurnEnded("step_limit", f"It made more than {self._limits.calls:,} calls in one turn.")
-            return None
-
-        agent = await self._ready()
-        record.prompt(prompt)
+    async def _turn(self, prompt: str, *, interrupted: bool = False) -> TurnOutcome:
+        agent = await self._session.ready()
+        text = await self._worded(prompt, interrupted=interrupted)
+        self._record.prompt(text)
         await self._parts.stored()
-        end: TurnEnd = "broken_off"
         try:
-            reason = await agent.prompt(prompt, enough)
-            end = ENDS.get(reason, "broken_off")
+            end = await self._prompt(agent, text)
+        finally:
+            silent = self._record.silent
+            said = self._record.end_turn()
+        if self._access.ended is not None:
+            await self._session.stop()
+            raise self._access.ended
+        self._dead = self._dead + 1 if end == "broken_off" and silent else 0
+        if self._dead >= DEAD_TURNS:
+            raise UserError(
+                f"The coder {self._parts.entry.name} broke off {self._dead} turns without a word."
+            )
+        return TurnOutcome(end, said)
+
+    async def _worded(self, prompt: str, *, interrupted: bool) -> str:
+        """The prompt, with what an agent has to be told that was interrupted, or does not remember the work."""
+        remembered = self._session.remembered
+        if remembered and not interrupted:
+            return prompt
+        changes = "" if remembered else await self._assignment.changes()
+        task = self._assignment.task.task.first_prompt
+        return self._parts.render(
+            "again.md",
+            prompt=prompt,
+            task="" if task in prompt else task,
+            interrupted=interrupted,
+            remembered=remembered,
+            changes=changes,
+            nonce=fence(changes),
+        )
+
+    async def _prompt(self, agent: "AcpAgent", text: str) -> TurnEnd:
+        try:
+            reason = await agent.prompt(text, self._watch())
         except TurnEnded as limit:
-            end = limit.end
-            self._tell(str(limit))
+            self._session.tell(str(limit))
             await self._cancel(agent)
+            return limit.end
         except AgentProblem as problem:
-            self._tell(str(problem))
+            if self._access.ended is None:
+                self._session.tell(str(problem))
             if not isinstance(problem, AgentRefusal):
-                await self.close()
+                await self._session.stop()
+            return "broken_off"
         except asyncio.CancelledError:
             await to_the_end(self._cancel(agent))
             raise
-        finally:
-            silent = record.silent
-            text = record.end_turn()
-        self._dead = self._dead + 1 if end == "broken_off" and silent else 0
-        if self._dead >= DEAD_TURNS:
-            raise UserError(f"{self._entry.name} broke off {self._dead} turns in a row without a word.")
-        return TurnOutcome(end, text)
+        if reason not in ENDS:
+            self._session.tell(f"It ended its turn for a reason that is none: {reason}.")
+        return ENDS.get(reason, "broken_off")
+
+    def _watch(self) -> Callable[[], TurnEnded | None]:
+        """Says when the turn under way is to end."""
+        calls, refused = self._record.calls, 0.0
+
+        def passed() -> TurnEnded | None:
+            nonlocal refused
+            if self._record.calls - calls > self._limits.calls:
+                return TurnEnded("step_limit", f"It made more than {self._limits.calls:,} calls in one turn.")
+            if self._access.ended is not None:
+                refused = refused or time.monotonic()
+                if time.monotonic() - refused > self._limits.refused:
+                    return TurnEnded("cost_limit", "It went on after its model answered no more.")
+            return None
+
+        return passed
 
     async def _cancel(self, agent: "AcpAgent") -> None:
         """End the turn under way, and with the program all that it has started: agents leave commands running."""
         try:
             await agent.cancel()
         finally:
-            await self.close()
-
-    async def _ready(self) -> "AcpAgent":
-        """The agent in a session that goes on, or in a new one. Raises UserError where it cannot be started."""
-        if self._agent is not None:
-            return self._agent
-        from agentbatch.tasks.coders.acp.agent import AcpAgent
-
-        info = self._workspace.info
-        process = await self._workspace.open(program(self._entry, info, self._parts.told(self._model)))
-        agent = self._agent = AcpAgent(
-            process,
-            self._record.take,
-            allow=info.sandbox != "none",
-            limits=self._limits,
-            on_refusal=self._tell_refused,
-        )
-        try:
-            await agent.greet()
-            taken_up = bool(self._session) and await agent.load(self._session, info.directory)
-            if not taken_up:
-                await agent.begin(info.directory)
-            await self._set_up(agent)
-        except AgentProblem as problem:
-            await self.close()
-            raise UserError(
-                f"{self._entry.name} could not be started: {self._parts.redact(str(problem))}"
-            ) from None
-        except asyncio.CancelledError:
-            await to_the_end(self.close())
-            raise
-        self._session = agent.session
-        self._parts.emit(
-            e.AgentSession(
-                task_id=self._task.id,
-                coder=self._entry.name,
-                session=agent.session,
-                agent=self._parts.redact(agent.name),
-                taken_up=taken_up,
-            )
-        )
-        return agent
-
-    async def _set_up(self, agent: "AcpAgent") -> None:
-        if self._entry.mode:
-            await agent.set_mode(self._entry.mode)
-        for name, value in self._entry.options.items():
-            await agent.set_option(name, value)
-
-    async def _forget(self) -> None:
-        """The next prompt opens a new session."""
-        self._session = ""
-        await self.close()
-
-    def _tell(self, text: str) -> None:
-        self._parts.emit(
-            e.Notice(task_id=self._task.id, text=self._parts.redact(f"{self._entry.name}: {text}"))
-        )
-
-    def _tell_refused(self, what: str) -> None:
-        if not self._refused:
-            self._refused = True
-            self._tell(f"It asked for leave ({what}) and was refused, since no sandbox keeps it inside.")
+            await self._session.stop()

@@ -13,10 +13,14 @@ class TurnLimits:
     """Seconds for the program's start, and for each answer that is not a turn."""
     silence: float = 1800.0
     """Seconds without a word from it: a long build says nothing either."""
+    poll: float = 1.0
+    """Seconds between looks at the limits of a turn under way."""
     calls: int = 2000
     """Of tools."""
     received: int = 1 << 30
     """Bytes."""
+    refused: float = 10.0
+    """Seconds that it may go on after its model has been refused for good."""
     grace: float = 2.0
     """Seconds that a turn which is cancelled gets to end by itself."""
 

@@ -51,7 +51,8 @@ class ProcessTransport:
 
     async def receive(self) -> dict[str, Any] | None:
         """The next answer to a request of ours; None: there will be none. Never raises: whoever calls writes to a
-        log of its own what does."""
+        log of its own what does. What comes behind an answer is read when the answer has been taken."""
+        await asyncio.sleep(0)
         while (line := await self._line()) is not None:
             message = _parsed(line)
             if message is None:

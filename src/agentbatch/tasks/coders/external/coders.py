@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from agentbatch.gateway.gateway import Gateway
 from agentbatch.tasks.coders.coder import Assignment, Coder
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -15,12 +16,16 @@ class ExternalCoders:
     tools: tuple[str, ...] = ()
     command_timeout = 120.0
 
-    def __init__(self, parts: ExternalParts, make: MakeCoder) -> None:
+    def __init__(self, parts: ExternalParts, gateway: Gateway | None, make: MakeCoder) -> None:
+        """`gateway`: where the agents' models are; None: they have logins of their own."""
         self._parts = parts
+        self._gateway = gateway
         self._make = make
 
     async def start(self, tasks: Sequence[PlannedTask]) -> None:
-        """Nothing is to be found out: each task starts its own program."""
+        """Each task starts its own program."""
+        if self._gateway is not None:
+            await self._gateway.start()
 
     def make(self, assignment: Assignment) -> Coder:
         return self._make(self._parts, assignment)

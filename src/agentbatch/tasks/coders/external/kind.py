@@ -41,4 +41,5 @@ class ExternalKind:
         return self._entry.first_request + estimate(opening(PromptStyle(WORDS)))
 
     def coders(self, parts: RunParts) -> ExternalCoders:
-        return ExternalCoders(external_parts(parts, self._entry), self._make)
+        gateway = parts.gateway if self._entry.gateway else None
+        return ExternalCoders(external_parts(parts, self._entry), gateway, self._make)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
-from agentbatch.tasks.coders.external.program import Told
+from agentbatch.tasks.coders.external.access import Access, GatewayAccess, OwnAccess
+from agentbatch.tasks.spec.plan import PlannedTask
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,16 @@ class ExternalParts:
     stored: Callable[[], Awaitable[None]]
     """Waits until the events so far are on disk; raises OSError when that fails."""
     redact: Callable[[str], str]
-    told: Callable[[str], Told]
-    """Where the model with this name is, as the program is told."""
+    render: Callable[..., str]
+    """A template of prompts/, by name, with its values."""
+    access: Callable[[PlannedTask, str], Access]
+    """A task's way to the model with this name; nothing is opened yet."""
 
 
 def external_parts(parts: RunParts, entry: CoderEntry) -> ExternalParts:
+    def access(planned: PlannedTask, model: str) -> Access:
+        return GatewayAccess(parts, planned, model) if entry.gateway else OwnAccess(model)
+
     store = parts.store
     return ExternalParts(
         entry=entry,
@@ -30,5 +36,6 @@ def external_parts(parts: RunParts, entry: CoderEntry) -> ExternalParts:
         emit=store.emit,
         stored=store.stored,
         redact=store.redact,
-        told=lambda model: Told(parts.coder_model.named(model)),
+        render=parts.prompts.render,
+        access=access,
     )

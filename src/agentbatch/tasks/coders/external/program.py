@@ -30,8 +30,26 @@ def program(
     values: Mapping[str, str] | None = None,
 ) -> Program:
     """`command`: another one than the entry's first; `values`: of more places (`session`, `prompt`)."""
+
+    def whole(text: str) -> str:
+        return filled(text, entry, info, told, values)
+
+    return Program(
+        argv=tuple(map(whole, command or entry.command)),
+        home=entry.name,
+        env={name: whole(value) for name, value in entry.env.items()},
+        files={path: whole(text).encode() for path, text in entry.files.items()},
+        credentials=entry.credentials,
+        port=told.port,
+    )
+
+
+def filled(
+    text: str, entry: CoderEntry, info: WorkspaceInfo, told: Told, values: Mapping[str, str] | None = None
+) -> str:
+    """One text of the entry with its places filled in."""
     known = {
-        "url": f"{told.url}/v1",
+        "url": f"{told.url}/v1" if told.url else "",
         "root_url": told.url,
         "token": told.token,
         "model": told.model,
@@ -39,15 +57,4 @@ def program(
         "directory": info.directory,
         **(values or {}),
     }
-
-    def filled(text: str) -> str:
-        return _PLACE.sub(lambda found: known.get(found[1], ""), text)
-
-    return Program(
-        argv=tuple(map(filled, command or entry.command)),
-        home=entry.name,
-        env={name: filled(value) for name, value in entry.env.items()},
-        files={path: filled(text).encode() for path, text in entry.files.items()},
-        credentials=(),
-        port=told.port,
-    )
+    return _PLACE.sub(lambda found: known.get(found[1], ""), text)

@@ -1,0 +1,243 @@
+"""What an agent may do that is not to be trusted: it is bounded, answered at once, ended with all that it started."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
+from agentbatch.tasks.coders.external.record import MAX_OPEN
+from tests.support.acp import AcpStage, acp_stage
+from tests.support.waiting import until
+
+Turn = list[dict[str, Any]]
+
+
+def update(**fields: Any) -> dict[str, Any]:
+    return {"update": fields}
+
+
+def child(stage: AcpStage) -> int:
+    """The process that a script has left behind, by what it wrote of itself."""
+    return int((stage.directory / "pid").read_text())
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+LEFT = {"spawn": "echo $$ > pid; exec sleep 600"}
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "options", "chosen"),
+    [
+        ("bubblewrap", [["a", "reject_once"], ["b", "allow_always"], ["yes", "allow_once"]], "yes"),
+        ("bubblewrap", [["always", "allow_always"], ["no", "reject_once"]], "always"),
+        ("bubblewrap", [["no", "reject_once"], ["odd", "ask_me"]], None),
+        ("none", [["yes", "allow_once"], ["never", "reject_always"], ["no", "reject_once"]], "no"),
+        ("none", [["yes", "allow_once"]], None),
+    ],
+)
+async def test_leave_is_given_inside_the_sandbox_and_refused_outside(
+    sandbox: str, options: list[list[str]], chosen: str | None, tmp_path: Path
+) -> None:
+    turn: Turn = [
+        {"ask": "touch x", "then": [{"run": "touch x"}], "options": options},
+        {"ask": "y", "then": []},
+    ]
+    async with acp_stage(tmp_path, turn, sandbox=sandbox) as stage:
+        await stage.coder.turn("Do it.")
+        answer = next(one["answer"] for one in stage.heard if one["method"] == "permission")["result"][
+            "outcome"
+        ]
+        assert answer == ({"outcome": "selected", "optionId": chosen} if chosen else {"outcome": "cancelled"})
+        assert (stage.directory / "x").exists() == (chosen in ("yes", "always"))
+        told = ["fake: It asked for leave (touch x) and was refused, since no sandbox keeps it inside."]
+        assert [notice.text for notice in stage.of(e.Notice)] == (told if sandbox == "none" else [])
+
+
+@pytest.mark.parametrize(
+    "method", ["fs/read_text_file", "terminal/create", "elicitation/create", "what/ever"]
+)
+async def test_what_is_not_offered_is_refused_at_once(method: str, tmp_path: Path) -> None:
+    turn: Turn = [
+        {"request": method, "params": {"path": "/etc/passwd", "message": "Which?"}},
+        {"say": "Which port?"},
+    ]
+    async with acp_stage(tmp_path, turn) as stage:
+        assert (await stage.coder.turn("Do it.")).text == "Which port?"
+        assert [one["answer"]["error"]["code"] for one in stage.heard if one["method"] == "asked"] == [-32601]
+
+
+async def test_a_cancelled_turn_leaves_nothing_alive(tmp_path: Path) -> None:
+    async with acp_stage(tmp_path, [LEFT, {"say": "I wait."}, {"sleep": 600}], [{"say": "Back."}]) as stage:
+        turn = asyncio.ensure_future(stage.coder.turn("Do it."))
+        await until(
+            lambda: (stage.directory / "pid").exists() and (stage.directory / "pid").read_text() != ""
+        )
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        assert not lives(child(stage))
+        assert stage.heard[-1]["method"] == "session/cancel"
+        assert [message["content"] for message in stage.coder.transcript()] == ["Do it.", "I wait."]
+        assert (await stage.coder.turn("Go on.")).text == "Back."
+
+
+async def test_a_deaf_agent_is_ended_all_the_same(tmp_path: Path) -> None:
+    turn: Turn = [{"say": "I wait."}, {"sleep": 600}]
+    async with acp_stage(tmp_path, turn, script={"deaf": True}, limits={"grace": 0.1}) as stage:
+        running = asyncio.ensure_future(stage.coder.turn("Do it."))
+        await until(lambda: len(stage.heard) > 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.parametrize(
+    ("turn", "limits", "end", "told"),
+    [
+        ([{"sleep": 600}], {"silence": 0.4}, "silent", "Nothing was heard of it for 0 minutes."),
+        (
+            [{"endless": {"run": "true"}}],
+            {"calls": 20},
+            "step_limit",
+            "It made more than 20 calls in one turn.",
+        ),
+        (
+            [{"endless": {"say": "x" * 10_000}}],
+            {"received": 3 << 20},
+            "step_limit",
+            "It said more than 3 MB in one turn.",
+        ),
+    ],
+)
+async def test_a_turn_without_an_end_is_ended(
+    turn: Turn, limits: dict[str, Any], end: str, told: str, tmp_path: Path
+) -> None:
+    async with acp_stage(tmp_path, [LEFT, *turn], limits={"grace": 0.1, "poll": 0.1, **limits}) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert (outcome.end, [notice.text for notice in stage.of(e.Notice)]) == (end, [f"fake: {told}"])
+        assert not lives(child(stage))
+
+
+@pytest.mark.slow
+async def test_a_hundred_megabytes(tmp_path: Path) -> None:
+    """In pieces, in one message, and as a command's output: the end is known, and little is kept."""
+    big = {"run": "head -c 9000000 /dev/zero | tr '\\0' x"}
+    turn: Turn = [{"flood": 45_000_000}, {"long_update": 46_000_000}, big, {"say": "End."}]
+    async with acp_stage(tmp_path, turn) as stage:
+        assert (await stage.coder.turn("Do it.")).text == "End."
+        kept = sum(len(event.model_dump_json()) for event in stage.events)
+        assert kept < 400_000
+        (command,) = stage.coder.work.commands
+        assert (command.exit_code, len(command.tail)) == (0, 4000)
+
+
+async def test_lies_and_disorder(tmp_path: Path) -> None:
+    """Ids that come twice, ends without a beginning, calls that never end, what is said after the end."""
+    call = {"sessionUpdate": "tool_call", "toolCallId": "a", "kind": "execute"}
+    more = {"sessionUpdate": "tool_call_update", "toolCallId": "a"}
+    ran = {"rawInput": {"command": "make"}, "status": "completed"}
+    turn: Turn = [
+        update(**more, status="completed"),
+        update(**{**more, "toolCallId": "never"}, status="completed", content=[]),
+        update(**call, title="`make`", status="in_progress"),
+        update(**more, status="completed", rawOutput={"exit_code": 2}),
+        update(**more, status="completed", rawOutput={"exit_code": 0}),
+        update(**call, **ran, rawOutput={"exit_code": 0}),
+        update(**{**call, "toolCallId": "open"}, title="open", status="in_progress"),
+        update(
+            sessionUpdate="tool_call", toolCallId=7, title=["?"], kind={}, status=1, locations="x", content={}
+        ),
+        update(sessionUpdate="what_comes_next", x=1),
+        {"line": json.dumps({"method": "session/update", "params": {"sessionId": "other", "update": call}})},
+        {"line": json.dumps({"method": "session/update", "params": ["x"]})},
+        {"line": json.dumps({"id": {}, "method": "session/request_permission"})},
+        {"line": json.dumps({"id": 77, "result": {}})},
+        {"line": json.dumps({"id": "2", "error": "no"})},
+        {"say": "Done: all the tests pass."},
+    ]
+    late = {"after_the_end": [{"say": "And one more thing."}, {"run": "echo late > late.txt"}]}
+    async with acp_stage(tmp_path, turn, [{"say": "Yes."}], script=late) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert (outcome.end, outcome.text) == ("text", "Done: all the tests pass.")
+        assert [(one.command, one.exit_code) for one in stage.coder.work.commands] == [
+            ("make", 2),
+            ("make", 0),
+        ]
+        assert [(one.call_id, one.ok) for one in stage.of(e.ToolFinished)] == [
+            ("call-1", False),
+            ("call-2", True),
+            ("call-3", False),
+        ]
+        await until(lambda: (stage.directory / "late.txt").exists())
+        assert (await stage.coder.turn("Sure?")).text == "Yes."
+        assert not any("one more" in str(message["content"]) for message in stage.coder.transcript())
+
+
+async def test_calls_that_never_end_do_not_pile_up(tmp_path: Path) -> None:
+    starts = [
+        update(
+            sessionUpdate="tool_call", toolCallId=f"c{n}", title=f"t{n}", kind="read", status="in_progress"
+        )
+        for n in range(MAX_OPEN + 5)
+    ]
+    async with acp_stage(tmp_path, [*starts, {"say": "End."}]) as stage:
+        await stage.coder.turn("Do it.")
+        names = [call.summary for call in stage.of(e.ToolCalled)]
+        assert names == [f"t{n}" for n in range(MAX_OPEN + 5)]
+        roles = [message["role"] for message in stage.coder.transcript()]
+        assert roles == ["user", *(["assistant", "tool"] * (MAX_OPEN + 5)), "assistant"]
+
+
+async def test_what_it_says_is_kept_without_keys_and_can_be_written_down(tmp_path: Path) -> None:
+    key = "sk-verysecretverysecret"
+    half = "\ud800"
+    call = {
+        "sessionUpdate": "tool_call",
+        "toolCallId": "a",
+        "title": key,
+        "kind": "execute",
+        "status": "completed",
+    }
+    given = {"rawInput": {"command": f"echo {key}{half}"}, "rawOutput": {"exit_code": 0, "stdout": key}}
+    turn: Turn = [
+        {"think": key},
+        update(**call, **given),
+        {"plan": [[key, "pending"]]},
+        {"say": f"{key}{half}\x1b[2J"},
+    ]
+    redact = Redactor([key])
+    async with acp_stage(tmp_path, turn, redact=redact) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert outcome.text == "[redacted]?\x1b[2J"
+        written = "".join(event.model_dump_json() for event in stage.events)
+        assert key not in written
+        assert key not in json.dumps([list(map(dict, stage.coder.transcript())), str(stage.coder.work)])
+
+
+async def test_mode_and_options_are_set_before_the_first_prompt(tmp_path: Path) -> None:
+    entry = {"mode": "full-access", "options": {"model": "x-{model}"}, "env": {"FAKE_MODEL": "{model}"}}
+    entry["files"] = {".fake/config": "{home} {directory}"}
+    async with acp_stage(tmp_path, [{"environment": "env.json"}], entry=entry) as stage:
+        await stage.coder.turn("Do it.")
+        asked = [(one["method"], one.get("params", {})) for one in stage.heard]
+        assert [method for method, _ in asked] == [
+            "session/new",
+            "session/set_mode",
+            "session/set_config_option",
+            "session/prompt",
+        ]
+        assert asked[1][1]["modeId"] == "full-access"
+        assert (asked[2][1]["configId"], asked[2][1]["value"]) == ("model", "x-m")
+        environment = json.loads((stage.directory / "env.json").read_text())
+        assert (environment["FAKE_MODEL"], environment["HOME"]) == ("m", str(stage.home))
+        assert (stage.home / ".fake/config").read_text() == f"{stage.home} {stage.directory}"
