@@ -285,6 +285,25 @@ async def test_what_was_changed_in_the_directory_meanwhile_is_not_overwritten(
     assert "+right" in (ran.task_folder("t") / "changes.patch").read_text()
 
 
+async def test_tasks_in_one_directory_take_turns_with_all_their_attempts(run_tasks: Any, work: Path) -> None:
+    tasks = [
+        {
+            **TASK,
+            "id": name,
+            "first_prompt": f"Add {name}.",
+            "attempts": attempts,
+            "verify": f"grep {name} a.txt",
+        }
+        for name, attempts in (("one", 2), ("two", 1), ("three", 2))
+    ]
+    scripts = [script(f"echo {name} >> a.txt", f"Add {name}.") for name in ("one", "two", "three")]
+    ran = await run_tasks(tasks, scripts, parallel=6)
+    assert {one.id: one.status for one in ran.outcome.state.tasks.values()} == dict.fromkeys(
+        ("one", "two", "three"), "completed"
+    )
+    assert (work / "a.txt").read_text() == "old\none\ntwo\nthree\n"
+
+
 async def test_one_that_was_changed_after_it_was_judged_is_not_taken(run_tasks: Any, work: Path) -> None:
     def edit(event: e.Event, _: RunState) -> None:
         if isinstance(event, e.TaskFinished) and event.task_id == "t@2":

@@ -8,7 +8,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.make_plan import make_plan, task_ids
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.shared_directories import shared_directories
-from agentbatch.tasks.spec.task import Task
+from agentbatch.tasks.spec.task import AttemptSpec, Task
 
 
 def plan(*tasks: Task, **given: Any) -> Plan:
@@ -130,6 +130,49 @@ def test_groups_of_shared_directories(places: str, groups: list[list[int]]) -> N
     names = places.split()
     roots = [Path("/base") / name.rstrip("+") for name in names]
     assert shared_directories(roots, [name.endswith("+") for name in names]) == groups
+
+
+@pytest.mark.parametrize(
+    ("places", "depends_on", "behind"),
+    [
+        ("a a a", {}, {}),
+        ("a* b* c", {}, {}),
+        ("a* a* b a", {}, {"t1": "t0", "t3": "t1"}),
+        ("a a*", {}, {"t1": "t0"}),
+        ("a* a*", {"t0": "t1"}, {"t0": "t1"}),
+        ("a* b a*", {"t0": "t1", "t1": "t2"}, {"t0": "t2"}),
+        ("a/x* a/y* a a/x/z* a", {}, {"t2": "t0 t1", "t3": "t2", "t4": "t2 t3"}),
+        ("a/x* a a/y a/x a", {}, {"t1": "t0", "t2": "t1", "t3": "t1", "t4": "t1 t2 t3"}),
+        ("a*! a*!", {}, {}),
+        ("a* a*! a", {}, {"t1": "t0", "t2": "t1"}),
+    ],
+)
+def test_whose_turn_in_a_directory_comes_first(
+    places: str, depends_on: dict[str, str], behind: dict[str, str]
+) -> None:
+    """`*`: with two attempts, `!`: in copies that were asked for."""
+    tasks = [
+        Task(
+            id=f"t{n}",
+            dir=name.rstrip("*!"),
+            first_prompt="p",
+            attempts=(AttemptSpec(),) * (2 if "*" in name else 1),
+            isolation="copy" if "!" in name else None,
+            depends_on=tuple(filter(None, [depends_on.get(f"t{n}")])),
+        )
+        for n, name in enumerate(places.split())
+    ]
+    made = with_attempts(plan(*tasks))
+    assert {one.id: " ".join(sorted(one.behind)) for one in made.tasks if one.behind} == {
+        name: turn
+        for one, turn in behind.items()
+        for name in (one, f"{one}@1", f"{one}@2")
+        if name in made_ids(made)
+    }
+
+
+def made_ids(made: Plan) -> set[str]:
+    return {one.id for one in made.tasks}
 
 
 def test_a_loop_of_links_gets_a_sentence(tmp_path: Path) -> None:

@@ -79,9 +79,7 @@ async def run_batch(
                 prepared.folder,
                 prepared.resumed,
                 redact,
-                roots=[
-                    task.root for task in prepared.plan.tasks if task.isolation == "none" or task.bring_back
-                ],
+                roots=[task.root for task in prepared.plan.tasks if task.changes_directory],
                 listeners=listeners,
                 notify=prepared.settings.notify,
                 alerts=prepared.settings.alert,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from agentbatch.config import Isolation
 from agentbatch.runs.events import attempt_id
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.tasks.spec.shared_directories import turns
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 
 AS_IT_STANDS = AttemptSpec()
@@ -31,8 +32,12 @@ def isolation_of(isolation: Isolation, attempts: tuple[AttemptSpec, ...]) -> Iso
 
 
 def with_attempts(plan: Plan) -> Plan:
-    """The plan with each task's attempts behind it."""
-    return replace(plan, tasks=tuple(one for task in plan.tasks for one in _expanded(task)))
+    """The plan with each task's attempts behind it, and whose turn comes first where they share a directory."""
+    first = turns(plan.tasks, plan.shared)
+    tasks = (
+        [replace(task, behind=tuple(first.get(task.id, ()))) for task in plan.tasks] if first else plan.tasks
+    )
+    return replace(plan, tasks=tuple(one for task in tasks for one in _expanded(task)))
 
 
 def _expanded(task: PlannedTask) -> Iterator[PlannedTask]:

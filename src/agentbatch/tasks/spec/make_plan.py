@@ -81,7 +81,9 @@ def make_plan(
         chosen = [
             replace(task, depends_on=tuple(d for d in task.depends_on if d not in assumed)) for task in chosen
         ]
-    groups = shared_directories([task.root for task in chosen], [task.isolation != "none" for task in chosen])
+    groups = shared_directories(
+        [task.root for task in chosen], [not task.changes_directory for task in chosen]
+    )
     return Plan(
         tuple(chosen),
         tuple(tuple(chosen[place].id for place in group) for group in groups),

@@ -49,6 +49,8 @@ class PlannedTask:
     attempt_of: str = ""
     after: tuple[str, ...] = ()
     """Ids of the attempts at this task: it is their choice, and starts when they are over, however they ended."""
+    behind: tuple[str, ...] = ()
+    """Ids of tasks whose turn in its directory comes first: it starts when they are over, however they ended."""
     compared: bool = False
     """Its attempts are other models', to be compared: none is chosen, and nothing of them is brought back."""
     bring_back: bool = False
@@ -58,6 +60,11 @@ class PlannedTask:
     @property
     def shown_dir(self) -> str:
         return self.task.dir or "."
+
+    @property
+    def changes_directory(self) -> bool:
+        """It works in its directory itself, or what is chosen of its attempts is brought there."""
+        return self.isolation == "none" or self.bring_back
 
     def stage(self, default: str, iteration: int) -> Stage:
         """What its coder is in this iteration, counted from 1; `default`: the run's model."""

@@ -153,9 +153,9 @@ class Scheduler:
 
     def _enqueue(self, task: PlannedTask) -> None:
         unmet = 0
-        for dependency in (*task.depends_on, *task.after):
+        for dependency in dict.fromkeys((*task.depends_on, *task.after, *task.behind)):
             stage = self._stages.get(dependency, "completed")
-            if stage == "completed" or (stage == "failed" and dependency in task.after):
+            if stage == "completed" or (stage == "failed" and dependency not in task.depends_on):
                 continue
             unmet += 1
             self._dependents[dependency][task.id] = None
@@ -215,7 +215,7 @@ class Scheduler:
             if self._stages[failed] != "failed":
                 continue  # It has been queued again.
             for dependent in self._dependents.pop(failed, ()):
-                if self._stages[dependent] == "pending" and failed in self._tasks[dependent].after:
+                if self._stages[dependent] == "pending" and failed not in self._tasks[dependent].depends_on:
                     self._release(dependent)
                 elif self._stages[dependent] == "pending":
                     self._drop(dependent)
