@@ -386,6 +386,15 @@ class AgentSession(TaskEvent):
     """It has been in this session before."""
 
 
+class ProjectRead(TaskEvent):
+    """Files of the project were given to the coder and to the judge: AGENTS.md, and what the task names."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["project_read"] = "project_read"
+    files: dict[str, str]
+    """Digests of their texts, by path relative to the task's directory."""
+
+
 class EvaluatorPrepared(TaskEvent):
     """The evaluator knows what it will check the work by, before any work is done."""
 

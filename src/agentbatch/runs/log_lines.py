@@ -119,6 +119,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             task = state.by_id[event.task_id]
             by = f", by {task.other_coders}" if task.other_coders else ""
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}{by}"]
+        case e.ProjectRead():
+            return [f"given with the task: {list_names(list(event.files), cells=80)}"]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
         case e.HiddenVerified():

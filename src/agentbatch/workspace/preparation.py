@@ -2,26 +2,92 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
-from agentbatch.files import STATE_FOLDER
+from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
+from agentbatch.workspace.files.globs import matcher
+from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.programs.finding import find_program
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
 __all__ = [
+    "Above",
     "Checked",
     "SandboxChoice",
     "check_directories",
     "check_worktrees",
     "choose_sandbox",
     "find_program",
+    "matches",
     "own_environment",
 ]
+
+MAX_LOOKED_AT = 50_000
+"""Files of a directory that a pattern may match; a snapshot holds no more."""
+
+
+def matches(root: Path, pattern: str) -> bool:
+    """Whether a file in the directory is meant by a glob; not one in a folder that snapshots leave out, or behind a
+    link. Raises UserError for a pattern that is not valid."""
+    if (root / pattern).is_file():
+        return True
+    means, seen = matcher([pattern]), 0
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not is_ignored_name(folder, name)]
+        seen += len(names)
+        if any(means(os.path.relpath(os.path.join(folder, name), root)) for name in names):
+            return True
+        if seen > MAX_LOOKED_AT:
+            return True  # too many to be sure that there is none
+    return False
+
+
+class Above:
+    """Files with certain names in the folders above tasks' directories, up to the root of the repository that these
+    lie in. Each folder is looked at once."""
+
+    def __init__(self, names: Sequence[str], most: int) -> None:
+        """`most`: characters of a file that are read."""
+        self._names = names
+        self._most = most
+        self._known: dict[Path, dict[str, tuple[Path, str]] | None] = {}
+
+    def of(self, root: Path) -> dict[str, tuple[str, str]]:
+        """By name, of each the nearest: its path from `root` (resolved), and its text."""
+        if os.path.lexists(root / ".git"):
+            return {}
+        found = self._at(root.parent) or {}
+        return {name: (os.path.relpath(path, root), text) for name, (path, text) in found.items()}
+
+    def _at(self, folder: Path) -> dict[str, tuple[Path, str]] | None:
+        """Of the folder and those above it; None: it lies in no repository, whose files may be anybody's."""
+        if folder not in self._known:
+            top = os.path.lexists(folder / ".git")
+            above = {} if top else self._at(folder.parent) if folder != folder.parent else None
+            own = (
+                {}
+                if above is None
+                else {name: text for name in self._names if (text := self._read(folder / name))}
+            )
+            self._known[folder] = None if above is None else {**above, **own}
+        return self._known[folder]
+
+    def _read(self, path: Path) -> tuple[Path, str] | None:
+        """Only a file itself, or what a link beside it means."""
+        if not path.is_file() or path.resolve().parent != path.parent.resolve():
+            return None
+        try:
+            return path, read_given(path, MAX_RULES_FILE).decode("utf-8")[: self._most]
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+MAX_RULES_FILE = 1024 * 1024
 
 TRIED = 20
 """Directories that are written to before the run; of more, the permissions have to do."""

@@ -23,13 +23,14 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),
     "evidence.md": (
         "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
-        "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief",
+        "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief", "project",
     ),
     "checks.md": ("checks", "brief", "words"),
     "own_checks_writer.md": (),
     "own_checks.md": ("nonce", "most", "task", "tree", "files"),
     "own_asserts.md": ("kind", "most", "functions", "task"),
     "again.md": ("task", "prompt", "interrupted", "remembered", "changes", "nonce"),
+    "project.md": ("nonce", "rules", "files"),
     "takeover.md": ("nonce", "task", "changes", "prompt"),
     "anew.md": ("output", "end", "said", "words"),
     "follow_up.md": (

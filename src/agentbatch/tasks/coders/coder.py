@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from agentbatch.runs import events as e
+from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import CommandRecord, Workspace
 
@@ -155,6 +156,8 @@ class Assignment:
     """How often the task was begun again from its start: stored messages of those times stay where they are."""
     state: CoderState | None = None
     """None: the task begins."""
+    project: Project = field(default_factory=Project)
+    """What the project asks of the work, and what the task gives with it: the prompts have it already."""
     changes: Callable[[], Awaitable[str]] = _nothing
     """What was changed in the directory since the task began, as a patch that a prompt can hold: for a coder that goes
     on from it in a new conversation. It looks at the workspace, which nothing else uses meanwhile."""

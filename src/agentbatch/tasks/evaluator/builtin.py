@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
+from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import PromptStyle
 from agentbatch.tasks.evaluator.checks.check import (
@@ -78,6 +79,7 @@ class BuiltinEvaluator:
         self._own = own
         self._runner: CheckRunner | None = None
         self._controller = TaskController(planned.max_iterations, limits.unjudged_failed_checks)
+        self._project = Project()
         self._missing: tuple[str, ...] = ()
         """By the latest verdict."""
         self._conversations = 0
@@ -85,7 +87,7 @@ class BuiltinEvaluator:
 
     async def prepare(self, start: Start) -> Prepared:
         store = self._parts.store
-        self._planned = start.task
+        self._planned, self._project = start.task, start.project
         self._runner = CheckRunner(start.task.id, store.emit, store.redact, start.workspace, start.protected)
         record = await self._checks.prepare(start, self._runner)
         return Prepared(self._checks.runs_work, record)
@@ -114,7 +116,9 @@ class BuiltinEvaluator:
         work = Work(evidence.iteration, evidence.before, evidence.after, self._running(), self._conversations)
         checked = await self._checks.run(work)
         own_files, tampered = self._parts.own_files, work.runner.tampered
-        question = gathered(evidence, checked, self._planned, own_files, tampered, self._missing)
+        question = gathered(
+            evidence, checked, self._planned, own_files, tampered, self._missing, self._project.files
+        )
         unrun = Unrun(work.runner, self.judge is not None, self._parts.evaluator.checks.discover)
         checked, question = await unrun.load(checked, question)
         facts = known(evidence, checked, checks_decide=self._checks_decide(question))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentbatch.runs.events import CheckLine, DecidedBy, FinalStatus, Reason, VerdictReached
+from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.coders.coder import PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
@@ -32,6 +33,8 @@ class Start:
     """The directory when the task began."""
     protected: Protected | None = None
     """Files that are put back before each check."""
+    project: Project = field(default_factory=Project)
+    """What the project asks of the work, and what the task gives with it."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """What `prepare` gave in an earlier session of the run; empty: it was not called, or had nothing to keep."""
 

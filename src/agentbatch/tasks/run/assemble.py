@@ -61,6 +61,7 @@ def make_engine(
         coders=make_coders(parts),
         evaluators=make_evaluators(parts),
         signals=signals,
+        above=prepared.above,
         apply=settings.apply,
     )
 

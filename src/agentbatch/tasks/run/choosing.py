@@ -192,7 +192,9 @@ class Choosing:
             try:
                 planned = replace(one.planned, root=Path(fork.info.directory))
                 evaluator = self._context.evaluators.make(planned)
-                await evaluator.prepare(Start(planned, fork, one.before, one.protected, one.known.prepared))
+                await evaluator.prepare(
+                    Start(planned, fork, one.before, one.protected, record=one.known.prepared)
+                )
                 return await evaluator.compare(one.before, one.after, known)
             finally:
                 await fork.close()

@@ -1,8 +1,11 @@
 """What every task of a run shares. No global state."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from agentbatch.runs.store.store import Store
+from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.evaluator import Evaluators
 from agentbatch.tasks.run.beginnings import Beginnings
@@ -19,6 +22,8 @@ class RunContext:
     coders: Coders
     evaluators: Evaluators
     signals: RunSignals
+    above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
+    """By a task's directory, what lies above it of the project's rules, as it was before the run (project.RULES)."""
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""
 

@@ -1,9 +1,11 @@
 """A task's directory as the loop sees it: its workspace, how it was when the task began, how it was seen last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
+from agentbatch.tasks.agents.project import Project, project_of, unchanged
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
@@ -39,6 +41,21 @@ class TaskDirectory:
         await self.look()
         files = (file.cleaned(redact) for file in file_changes(self.before, self.after))
         return shortened(render_patch(files), MAX_CHANGES)
+
+    def project(self, context: RunContext, planned: PlannedTask, known: Mapping[str, str] | None) -> Project:
+        """What the project asks of the work; said once. `known`: what was given in an earlier session, by digests: what
+        lies above the directory and has changed since is not given."""
+        above = context.above.get(planned.source or planned.root, {})
+        found = project_of(planned.task.context, self.before, above, context.store.redact)
+        found, gone = unchanged(found, self.before, known)
+        if gone:
+            context.store.emit(e.Notice(task_id=planned.id, text=gone))
+        if known is None:
+            for text in found.left_out:
+                context.store.emit(e.Notice(task_id=planned.id, text=text))
+            if found.files:
+                context.store.emit(e.ProjectRead(task_id=planned.id, files=found.digests))
+        return found
 
     async def begin(self, context: RunContext, planned: PlannedTask) -> None:
         """The task begins: remember the directory as it is. Raises UserError, OSError."""

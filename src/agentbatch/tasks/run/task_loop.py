@@ -14,6 +14,7 @@ from agentbatch.model.reply import ModelError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
+from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
@@ -186,12 +187,14 @@ class TaskLoop:
             await directory.begin(context, planned)
         else:
             await directory.resume(context, planned)
-        prepared = await self._prepare(evaluator, directory)
+        project = directory.project(context, planned, resumed.project if resumed else None)
+        prepared = await self._prepare(evaluator, directory, project)
         self._coder = context.coders.make(
             Assignment(
                 task=planned,
                 workspace=workspace,
                 has_checks=prepared.runs_work,
+                project=project,
                 changes=partial(directory.changes, context.store.redact),
                 seconds_before=seconds,
                 reruns=context.store.state.by_id[planned.id].reruns,
@@ -200,10 +203,15 @@ class TaskLoop:
         )
         return directory, self._coder
 
-    async def _prepare(self, evaluator: Evaluator, directory: TaskDirectory) -> Prepared:
+    async def _prepare(self, evaluator: Evaluator, directory: TaskDirectory, project: Project) -> Prepared:
         """What it has prepared is stored: it may have been paid for."""
         start = Start(
-            self._planned, directory.workspace, directory.before, directory.protected, self._prepared
+            self._planned,
+            directory.workspace,
+            directory.before,
+            directory.protected,
+            project,
+            self._prepared,
         )
         prepared = await evaluator.prepare(start)
         if prepared.record and prepared.record != self._prepared:

@@ -103,6 +103,8 @@ class PlannedTask:
             "evaluator_model": task.evaluator_model,
             "isolation": self.isolation,
         }
+        if task.context:
+            parts["context"] = task.context
         if task.coder:
             parts["coder"] = task.coder
         if task.hidden_verify:

@@ -109,6 +109,8 @@ class Task(BaseModel):
     evaluator_model: str | None = Field(None, min_length=1)
     escalate: Steps | None = None
     """What its coder is in later iterations; empty: what it was in the first; None: the run's setting."""
+    context: Texts = ()
+    """Glob patterns of files in its directory that are given with its prompt."""
     env: dict[str, str] = {}
     """Environment variables for the task's commands."""
     protected_paths: tuple[str, ...] = Field((), strict=False)
@@ -164,7 +166,7 @@ class Task(BaseModel):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
         return value
 
-    @field_validator("protected_paths")
+    @field_validator("protected_paths", "context")
     @classmethod
     def _check_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:

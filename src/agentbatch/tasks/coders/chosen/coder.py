@@ -6,6 +6,7 @@ from typing import Any
 from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
+from agentbatch.tasks.agents.project import told
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.coder import (
     Assignment,
@@ -47,7 +48,8 @@ class ChosenCoder:
         previous, self._previous = self._previous, ""
         try:
             if not previous:
-                return await self._get(self._name).turn(prompt, fresh=fresh)
+                opens = fresh or self._iteration <= 1
+                return await self._get(self._name).turn(self._whole(prompt) if opens else prompt, fresh=fresh)
             await self._get(previous).close()
             return await self._take_over(prompt)
         finally:
@@ -56,7 +58,8 @@ class ChosenCoder:
     async def resume(self, prompt: str) -> TurnOutcome:
         try:
             if self._has_begun():
-                return await self._get(self._name).resume(prompt)
+                opens = self._iteration <= 1
+                return await self._get(self._name).resume(self._whole(prompt) if opens else prompt)
             return await self._take_over(prompt)
         finally:
             self._note_work()
@@ -97,8 +100,14 @@ class ChosenCoder:
         """In a conversation of its own, which begins with the task, what was made so far, and the next prompt."""
         task, changes = self._assignment.task.task.first_prompt, await self._assignment.changes()
         nonce = fence(task, changes, prompt)
-        told = self._prompts.render("takeover.md", nonce=nonce, task=task, changes=changes, prompt=prompt)
-        return await self._get(self._name).turn(told, fresh=True)
+        text = self._prompts.render("takeover.md", nonce=nonce, task=task, changes=changes, prompt=prompt)
+        return await self._get(self._name).turn(self._whole(text), fresh=True)
+
+    def _whole(self, prompt: str) -> str:
+        """The first prompt of a conversation, with what the project asks: other coders read AGENTS.md themselves."""
+        weak = self._get(self._name).style.weak_model
+        project = told(self._prompts, self._assignment.project, rules=self._name == BUILTIN, weak_model=weak)
+        return f"{prompt}\n\n{project}" if project else prompt
 
     def _note_work(self) -> None:
         """What the turn has added to the work; what others ran before it counts as before its last change."""

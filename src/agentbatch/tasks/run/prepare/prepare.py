@@ -19,6 +19,7 @@ from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choose_coders
+from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.spec.escalation import steps_of
@@ -86,6 +87,7 @@ def prepare(
         ),
     )
     _check_compared(plan, settings)
+    check_context(plan)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
@@ -99,6 +101,7 @@ def prepare(
         mode=mode,
         plan=plan,
         coder=coders.kind,
+        above=rules_above(plan),
         of_coders=coders.warnings,
         evaluator=evaluator,
         prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),

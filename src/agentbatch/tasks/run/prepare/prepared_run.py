@@ -12,6 +12,7 @@ from agentbatch.local.server_plan import ServerPlan
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
+from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.kind import CoderKind
@@ -60,6 +61,8 @@ class PreparedRun:
     """The run that is resumed; None: a new one."""
     uncommitted: tuple[str, ...] = ()
     """What tasks in git worktrees will not find there, a sentence each."""
+    above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
+    """By a task's directory, the project's rules in the folders above it."""
     of_coders: tuple[str, ...] = ()
     """What the user may not expect of the tasks' coders, a sentence each."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)

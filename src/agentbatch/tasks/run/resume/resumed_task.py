@@ -17,6 +17,8 @@ class ResumedTask:
 
     began: str
     """The coder of its first iteration."""
+    project: Mapping[str, str]
+    """What it was given beside its prompt, by digests."""
     verdicts: tuple[e.VerdictReached, ...]
     """One an iteration that is over."""
     under_way: bool
@@ -43,6 +45,7 @@ def resumed_task(history: TaskHistory) -> ResumedTask | None:
     ended = next((event for event in ends if event.seq > latest.seq), None) if under_way else None
     return ResumedTask(
         began=starts[0].coder or BUILTIN,
+        project=next((event.files for event in history.events if isinstance(event, e.ProjectRead)), {}),
         verdicts=verdicts,
         under_way=under_way,
         prompt=latest.prompt,

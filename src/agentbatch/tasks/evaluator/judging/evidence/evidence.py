@@ -7,6 +7,7 @@ from functools import cached_property
 from agentbatch.model.tokens import estimate
 from agentbatch.runs.check_words import check_name, check_prefix
 from agentbatch.tasks.agents.messages import fence
+from agentbatch.tasks.agents.project import Given, fitting
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces
@@ -27,6 +28,8 @@ SHOWN_COMMAND_TAIL = 1500
 """Characters of each command's output; the latest command may show LATEST_COMMAND_TAIL."""
 LATEST_COMMAND_TAIL = 6000
 MAX_CLAIM = 6000
+MAX_PROJECT = 8000
+"""Characters of AGENTS.md and the task's context together."""
 MAX_VERIFY_TAIL = 6000
 
 SHORT_DIFF = 3000
@@ -43,6 +46,7 @@ WEIGHTS = {
     "claim": 1,
     "tampering": 1,
     "missing_before": 1,
+    "project": 1,
     "tree": 1,
 }
 """How what the evidence may take is shared out where it is too little."""
@@ -85,6 +89,8 @@ class Evidence:
     """What the evaluator itself ran."""
     must_run: bool = False
     """No check has run anything: what the coder ran after the last change has to be quoted."""
+    project: Sequence[Given] = ()
+    """What the project asks of the work, and what the task gives with it, as it was before."""
     left: Sequence[str] = ()
     """Changed programs that nothing has run, and that are too many to be loaded."""
 
@@ -142,6 +148,8 @@ class Evidence:
             "commands": self._commands(weak_model),
             "claim": _end(self.claim, MAX_CLAIM),
             "missing_before": _items(self.missing_before),
+            # A small judge takes rules for requirements.
+            "project": "" if weak_model else _project(self.project),
             "tree": "" if weak_model and self._all_shown(files) else self._tree(),
         }
 
@@ -272,6 +280,12 @@ def _outcome(result: CheckResult) -> tuple[str, ...]:
     if result.kind in ("sound", "steady", "load"):
         return ()  # That a file is sound in its form, or loads, shows nothing of what it does.
     return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
+
+
+def _project(files: Sequence[Given]) -> str:
+    return "\n".join(
+        f"{one_line(quoted(one.path))}:\n{one.text.strip()}" for one in fitting(files, MAX_PROJECT)
+    )
 
 
 def _items(items: Iterable[str]) -> str:

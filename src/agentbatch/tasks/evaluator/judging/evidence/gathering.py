@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.evaluator import TurnEvidence
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
@@ -19,6 +20,7 @@ def gathered(
     own_files: Sequence[Path],
     tampered: Collection[str],
     missing: Sequence[str],
+    project: Sequence[Given] = (),
 ) -> Evidence:
     """`own_files`: files and folders of the run's own; `tampered`: protected paths that checks found changed;
     `missing`: by the verdict before."""
@@ -42,4 +44,5 @@ def gathered(
         missing_before=missing,
         turn_end=turn.outcome.sentence,
         claim=turn.outcome.text,
+        project=project,
     )
