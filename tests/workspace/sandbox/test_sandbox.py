@@ -63,7 +63,7 @@ async def test_the_real_python_runs_shim_and_venv(
 async def test_toolchains_on_path_run_read_only(
     bubblewrap: SandboxChoice, root: Path, home: Path, make_shell: MakeShell
 ) -> None:
-    """A version manager, a venv that links to it through a folder link, a program linked from .local/bin."""
+    """A version manager, a venv that links to it through a folder link, a program linked from .local/bin, npm's."""
     program(home / ".manager/versions/1.2/bin/tool", "cat $(dirname $(readlink -f $0))/../lib/data")
     (home / ".manager/versions/1.2/lib").mkdir()
     (home / ".manager/versions/1.2/lib/data").write_text("data\n")
@@ -79,11 +79,16 @@ async def test_toolchains_on_path_run_read_only(
     (home / ".cargo/credentials.toml").write_text("token")
     program(home / ".rustup/toolchains/t/bin/rustc", "echo rustc")
     program(home / ".cargo/bin/cargo", f"exec {home}/.rustup/toolchains/t/bin/rustc")
-    folders = ["project/.venv/bin", ".local/bin", ".cargo/bin", "not/there"]
+    packages = home / "project/node_modules"
+    program(packages / "agent/dist/agent", "$(dirname $(readlink -f $0))/../../agent-linux/native")
+    program(packages / "agent-linux/native", "echo agent")
+    (packages / ".bin").mkdir()
+    (packages / ".bin/agent").symlink_to("../agent/dist/agent")
+    folders = ["project/.venv/bin", "project/node_modules/.bin", ".local/bin", ".cargo/bin", "not/there"]
     path = os.pathsep.join([*(str(home / folder) for folder in folders), "/usr/bin", "/bin"])
     shell = make_shell(bubblewrap, root, home=home, path=path)
-    result = await shell.run("~/.manager/versions/1/bin/tool; linked; single; cargo")
-    assert result.output == "data\ndata\nsingle\nrustc\n"
+    result = await shell.run("~/.manager/versions/1/bin/tool; linked; single; cargo; agent")
+    assert result.output == "data\ndata\nsingle\nrustc\nagent\n"
     hidden = await shell.run(
         "cat ~/project/secret.txt ~/.cargo/credentials.toml; ls ~/.ssh ~/.local/share/keyrings; "
         "touch ~/.cargo/bin/new ~/.manager/versions/1.2/new"

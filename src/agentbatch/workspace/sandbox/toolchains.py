@@ -16,6 +16,9 @@ COMPANIONS = {
 }
 """Folders of HOME that belong to programs in another one of its folders but that no link leads to."""
 
+PACKAGES = "node_modules"
+"""Programs in such a folder of npm load what lies beside them in it, or in the one around it."""
+
 MAX_PROGRAMS = 5_000
 """Entries of one PATH folder whose links are followed."""
 MAX_LINKS = 40
@@ -126,6 +129,8 @@ class _Finder:
         return not any(place.is_relative_to(tree) for place in self._off_limits)
 
     def _expose(self, tree: Path) -> None:
+        packages = (place for place in (*reversed(tree.parents), tree) if place.name == PACKAGES)
+        tree = next((place for place in packages if self._allowed(place)), tree)
         if not self._allowed(tree):
             return
         self.exposed.trees.add(tree)
