@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agentbatch.gateway import server as gateway_server
+from agentbatch.gateway import answers
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.rehearsal.script import Say, Script
@@ -126,7 +126,7 @@ async def test_what_a_stream_said_that_it_read_is_billed_where_it_is_given_up(
 async def test_an_agent_that_does_not_read_holds_its_place_for_so_long_only(
     tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway_server, "TAKEN_WITHIN", 0.2)
+    monkeypatch.setattr(answers, "TAKEN_WITHIN", 0.2)
     ended = asyncio.Event()
 
     async def upstream(request: web.Request) -> web.StreamResponse:
