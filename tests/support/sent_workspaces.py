@@ -77,6 +77,12 @@ class SentProcess:
     async def wait(self) -> int:
         return sent(await self._there.wait())
 
+    async def freeze(self) -> None:
+        await self._there.freeze()
+
+    async def thaw(self) -> None:
+        await self._there.thaw()
+
     async def stop(self) -> None:
         await self._there.stop()
 

@@ -19,15 +19,19 @@ def rules(
     hidden_dirs: Sequence[Path] = (),
     hidden_files: Sequence[Path] = (),
     choice: SandboxChoice = UNSANDBOXED,
+    network: bool = True,
 ) -> SandboxRules:
-    return SandboxRules(choice, True, home, tuple(hidden_dirs), tuple(hidden_files))
+    return SandboxRules(choice, network, home, tuple(hidden_dirs), tuple(hidden_files))
 
 
 def local_workspaces(
-    tasks: Path, environ: Mapping[str, str], hidden_files: Sequence[Path] = ()
+    tasks: Path,
+    environ: Mapping[str, str],
+    hidden_files: Sequence[Path] = (),
+    choice: SandboxChoice = UNSANDBOXED,
 ) -> LocalWorkspaces:
     """Those of a run with its tasks' folders in `tasks`."""
-    given = rules(tasks, hidden_files=hidden_files)
+    given = rules(tasks, hidden_files=hidden_files, choice=choice)
     return LocalWorkspaces("r1", tasks, environ, given, secret_names=(), redact=Redactor([]))
 
 
@@ -39,9 +43,10 @@ def local_workspace(
     redact: Redactor | None = None,
     command_timeout: float = 60.0,
     choice: SandboxChoice = UNSANDBOXED,
+    network: bool = True,
 ) -> LocalWorkspace:
     """One with all tools, in a directory that exists."""
-    given = rules(root.parent, choice=choice)
+    given = rules(root.parent, choice=choice, network=network)
     return LocalWorkspace(
         root,
         rules=given,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from agentbatch.dashboard.packets import Size
 from agentbatch.redaction import MIN_SECRET
-from agentbatch.workspace.shell.processes import MARK
+from agentbatch.workspace.shell.marks import MARK
 
 _NAMES = """
 PATH HOME USER LOGNAME SHELL TZ TMPDIR LANG LANGUAGE XDG_CONFIG_HOME XDG_CACHE_HOME XDG_STATE_HOME

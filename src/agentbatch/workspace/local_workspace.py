@@ -17,6 +17,7 @@ from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
+from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.programs import Programs
@@ -106,10 +107,11 @@ class LocalWorkspace:
         disk: DiskWork,
         contents: Contents,
         begun: Snapshot | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`root` (resolved) exists. `env`: all variables of its commands; `outputs`: the folder of whole outputs;
         `scratch`: that of forks and checkpoints, `homes`: of HOMEs, each made when it is needed. `begun`: the directory
-        as it was when it was made, before anybody worked in it."""
+        as it was when it was made, before anybody worked in it; `guard`: of its run's processes."""
         self._root = root
         self._place = os.path.realpath(root)
         self._rules = rules
@@ -122,7 +124,17 @@ class LocalWorkspace:
         self._begun = begun
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact)
-        self._programs = Programs(root, sandbox, env, homes, redact, rules.hidden_dirs)
+        self._guard = guard
+        self._programs = Programs(
+            root,
+            sandbox,
+            env,
+            homes,
+            redact,
+            user_home=rules.home,
+            directories=rules.hidden_dirs,
+            guard=guard,
+        )
         self._directory = ToolDirectory(root, self._shell, outputs)
         self._numbers = count(1)
 
@@ -194,6 +206,7 @@ class LocalWorkspace:
             redact=self._redact,
             disk=self._disk,
             contents=self._contents,
+            guard=self._guard,
         )
 
     async def close(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The workspaces of a run on this machine: started, isolated where that is asked for, and left."""
 
 import asyncio
+import hashlib
 import os
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -28,9 +29,11 @@ from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposa
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
+from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.marks import MARK, sweep
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.git_control import read_only_in
@@ -74,6 +77,9 @@ class LocalWorkspaces:
         self.disk = DiskWork()
         self.contents = Contents()
         own = own_environment(environ, rules.hidden_dirs)
+        # The same in every session of the run: what a killed one has left is found by it.
+        self.mark = hashlib.sha256(os.fsencode(tasks)).hexdigest()[:32]
+        self.guard = Guard(self.mark, environ)
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
 
     def make(self, order: Order) -> "LocalTaskWorkspace":
@@ -81,9 +87,11 @@ class LocalWorkspaces:
 
     def environment(self, order: Order) -> dict[str, str]:
         """The variables of the task's commands."""
-        return shell_environment(self._environ, order.env, self._secret_names)
+        marks = [*filter(None, [self._environ.get(MARK)]), self.mark]
+        return shell_environment(self._environ, order.env, self._secret_names) | {MARK: ":".join(marks)}
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
+        await asyncio.to_thread(sweep, self.mark)
         over = frozenset(ended)
         if not self._tasks.is_dir():
             return
@@ -101,6 +109,7 @@ class LocalWorkspaces:
 
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""
+        await asyncio.to_thread(self.guard.close)
 
 
 class LocalTaskWorkspace:
@@ -152,6 +161,7 @@ class LocalTaskWorkspace:
             disk=run.disk,
             contents=run.contents,
             begun=begun,
+            guard=run.guard,
         )
         return self._workspace
 

@@ -224,6 +224,15 @@ class Process(Protocol):
         """Its exit code, 128 + n where it died of signal n; what it had started is ended by then."""
         ...
 
+    async def freeze(self) -> None:
+        """It and everything that it started stand still until `thaw`: nothing changes while the work is looked at.
+        Raises OSError where they cannot be made to."""
+        ...
+
+    async def thaw(self) -> None:
+        """They go on. Safe to repeat."""
+        ...
+
     async def stop(self) -> None:
         """End it and everything that it started. Safe to repeat."""
         ...

@@ -18,20 +18,37 @@ HOMES = "homes"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+_TOOLCHAINS = {
+    "RUSTUP_HOME": ".rustup",
+    "VOLTA_HOME": ".volta",
+    "ASDF_DATA_DIR": ".asdf",
+    "PYENV_ROOT": ".pyenv",
+    "PYTHONUSERBASE": ".local",
+}
+"""Variables of toolchains that look for themselves in HOME, and where in it."""
 
-def make_home(homes: Path, name: str, files: Mapping[str, bytes]) -> Path:
-    """The HOME of that name, with `files` in it as they are given; everything else stays as it was. Raises OSError,
-    UserError."""
+
+def make_home(homes: Path, name: str, files: Mapping[str, bytes | Path]) -> Path:
+    """The HOME of that name, with `files` in it as they are given, a Path as a link to it; everything else stays as it
+    was. Raises OSError, UserError."""
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a HOME: letters, digits, `.`, `_` and `-`.")
-    home = homes / name
-    with open_folder(home.anchor, homes.parent.parts[1:], make_missing) as task:
-        for path, content in {**files, "": b""}.items():
-            *folders, base = _parts(path) if path else [""]
-            with open_folder(f"/proc/self/fd/{task}/", (homes.name, name, *folders), _make) as folder:
-                if base:
-                    _write(folder, base, content)
-    return home
+    with open_folder(homes.anchor, homes.parent.parts[1:], make_missing):
+        pass
+    places = {path: _parts(path) for path in files}
+    with open_folder(homes.parent, (homes.name, name), _make):
+        pass
+    for path, content in files.items():
+        *folders, base = places[path]
+        with open_folder(homes.parent, (homes.name, name, *folders), _make) as folder:
+            _put(folder, base, content)
+    return homes / name
+
+
+def toolchain_variables(home: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Those that toolchains in the user's HOME need where HOME is another, and that are not set."""
+    there = {name: home / place for name, place in _TOOLCHAINS.items() if name not in env}
+    return {name: str(place) for name, place in there.items() if place.is_dir()}
 
 
 def _parts(path: str) -> list[str]:
@@ -42,23 +59,25 @@ def _parts(path: str) -> list[str]:
 
 
 def _make(at: int, name: str) -> None:
-    """A folder for the owner alone, instead of whatever else has that name."""
-    _clear(at, name)
+    """A folder for the owner alone, in the place of whatever else has that name, or of one that cannot be opened."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            os.chmod(name, 0o700, dir_fd=at)
+        else:
+            os.unlink(name, dir_fd=at)
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=at)
 
 
-def _clear(at: int, name: str) -> None:
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-            os.unlink(name, dir_fd=at)
-
-
-def _write(at: int, name: str, content: bytes) -> None:
+def _put(at: int, name: str, content: bytes | Path) -> None:
+    """In one step: a link, fifo or hard link that has that name is replaced, not written to."""
     beside = f".agentbatch-{secrets.token_hex(8)}"
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE, dir_fd=at)
-    with open(handle, "wb") as file:
-        file.write(content)
+    if isinstance(content, Path):
+        os.symlink(content, beside, dir_fd=at)
+    else:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE, dir_fd=at)
+        with open(handle, "wb") as file:
+            file.write(content)
     try:
         os.replace(beside, name, src_dir_fd=at, dst_dir_fd=at)
     except IsADirectoryError:

@@ -12,21 +12,36 @@ from typing import IO
 from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.programs.error_tail import ErrorTail
-from agentbatch.workspace.shell.processes import CHUNK, KILL_PATIENCE, MarkedProcess
+from agentbatch.workspace.programs.freezing import freeze, thaw
+from agentbatch.workspace.programs.relay import Relay
+from agentbatch.workspace.shell.processes import CHUNK, MarkedProcess
 
 ERRORS_AT_ONCE = 16
 """Chunks of errors that are read without a pause."""
 PAUSE = 0.02
 """Seconds between chunks of more: who floods its errors is held to 3 MB a second, and costs next to nothing."""
 
+PIPE = 1024 * 1024
+"""Bytes that a pipe holds at most, by /proc/sys/fs/pipe-max-size as Linux has it."""
+
 
 class LocalProcess:
     """See `Process` for the protocol. `stop` is called for every one."""
 
-    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], redact: Redactor) -> None:
-        """Start it. Raises OSError."""
+    def __init__(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        redact: Redactor,
+        relay: Relay | None = None,
+    ) -> None:
+        """Start it; `begin` follows. `relay`: its way to a port of this machine; it ends with the program. Raises
+        OSError."""
+        self._relay = relay
+        passed = () if relay is None else (relay.handle,)
         pipe = subprocess.PIPE
-        self._process = MarkedProcess(argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe)
+        self._process = MarkedProcess(argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe, passed=passed)
         started = self._process.process
         streams = started.stdin, started.stdout, started.stderr
         self._stdin, self._stdout, self._stderr = (stream for stream in streams if stream is not None)
@@ -35,10 +50,26 @@ class LocalProcess:
         self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
         self._gone = False
         """It and all that it started have ended, or nobody waits for them any more."""
+        self._late = {self._stdout: PIPE, self._stderr: PIPE}
+        self._stopped = asyncio.Event()
         self._waiting: set[asyncio.Event] = set()
         self._tail = ErrorTail(redact)
         self._over = asyncio.ensure_future(self._follow())
         self._drain = asyncio.ensure_future(self._drain_errors())
+
+    async def begin(self) -> None:
+        """Once: returns when it can reach what it may. Raises OSError."""
+        if self._relay is not None and not await self._relay.listen():
+            await self.wait()
+            await asyncio.wait({self._drain})
+            raise OSError(
+                f"The program was not started: {self.errors.strip() or 'its walls could not be built'}"
+            )
+
+    @property
+    def over(self) -> bool:
+        """It has been stopped."""
+        return self._stdout.closed
 
     async def write(self, data: bytes) -> None:
         async with self._writing:
@@ -66,30 +97,40 @@ class LocalProcess:
         return 128 + signal.SIGKILL if code is None else code
 
     async def stop(self) -> None:
-        if not self._stdout.closed:
+        if not self.over:
             await to_the_end(self._stop())
 
     @property
     def errors(self) -> str:
         return self._tail.text
 
-    async def _stop(self) -> None:
+    async def freeze(self) -> None:
         if not self._over.done():
-            self._process.kill_group()
-            await asyncio.wait({self._over}, timeout=KILL_PATIENCE)
-            self._over.cancel()  # it hangs in the kernel
-            await asyncio.wait({self._over})
+            await asyncio.to_thread(freeze, self._process.token, self._process.process.pid)
+
+    async def thaw(self) -> None:
+        if not self._over.done():
+            await asyncio.to_thread(thaw, self._process.token, self._process.process.pid)
+
+    async def _stop(self) -> None:
+        self._stopped.set()
+        await asyncio.wait({self._over})
         await asyncio.wait({self._drain})
+        if self._relay is not None:
+            await self._relay.close()
         async with self._reading, self._writing:
             for stream in (self._stdin, self._stdout, self._stderr):
                 stream.close()
 
     async def _follow(self) -> None:
         """To its end, and to that of all that it has started."""
+        ends = [asyncio.ensure_future(way) for way in (self._process.exited(), self._stopped.wait())]
         try:
-            await self._process.exited()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await to_the_end(self._process.end(sweeping=True))
+            for end in ends:
+                end.cancel()
+            await to_the_end(self._process.end_family())
             self._gone = True
             for event in self._waiting:
                 event.set()
@@ -107,11 +148,14 @@ class LocalProcess:
         loop = asyncio.get_running_loop()
         while not stream.closed:
             gone = self._gone  # before the look: what was printed until then is read
+            if gone:  # somebody who is not to be found may have it open still
+                limit = min(limit, self._late[stream])
+                self._late[stream] -= limit
             try:
                 return os.read(stream.fileno(), limit)
             except BlockingIOError:
                 if gone:
-                    return b""  # somebody has it open still who is not to be found
+                    return b""
             await self._ready(stream.fileno(), loop.add_reader, loop.remove_reader)
         return b""
 

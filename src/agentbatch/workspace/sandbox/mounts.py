@@ -24,6 +24,8 @@ _CREDENTIALS = """
 .config/gcloud .config/gh .config/hub .config/pip .config/pypoetry .config/composer/auth.json .config/op
 .config/sops .config/rclone .config/google-chrome .config/chromium .local/share/keyrings
 .local/share/uv/credentials .cargo/credentials .cargo/credentials.toml .gem/credentials .bundle/config
+.codex/auth.json .claude/.credentials.json .claude.json .gemini/oauth_creds.json .qwen/oauth_creds.json .copilot
+.config/github-copilot .local/share/opencode/auth.json .local/share/goose .config/goose .pi/agent/auth.json
 .m2/settings.xml .m2/settings-security.xml .gradle/gradle.properties .sbt/.credentials
 .nuget/NuGet/NuGet.Config .terraform.d/credentials.tfrc.json .composer/auth.json
 """
@@ -53,7 +55,7 @@ class Mount(NamedTuple):
             case "read-only":
                 return ["--ro-bind-try", place, place]
             case "read-write":
-                return ["--bind", place, place]
+                return ["--bind", self.source or place, place]
             case "link":
                 return ["--symlink", self.source, place]
 

@@ -63,6 +63,11 @@ class Sandbox:
                 "worked, and nothing more is run."
             )
 
+    def hides(self, place: Path) -> bool:
+        """Whether what lies outside of `root` at that place is covered for commands."""
+        over = [mount for mount in self.mounts if place.is_relative_to(mount.place)]
+        return bool(over) and over[-1].kind == "covered"
+
     def wrap(self, argv: list[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """The command line and the variables that run `argv` with `env` inside. It looks at the disk: what has gone
         outside of `root` is left out. Raises UserError as `check` does."""

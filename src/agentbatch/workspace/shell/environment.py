@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from agentbatch.redaction import MIN_SECRET
-from agentbatch.workspace.shell.processes import MARK
+from agentbatch.workspace.shell.marks import MARK
 
 _TOOLCHAINS = """
 PYENV_ROOT PYENV_VERSION VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV UV_CACHE_DIR UV_PYTHON_INSTALL_DIR

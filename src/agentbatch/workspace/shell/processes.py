@@ -10,18 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
+from agentbatch.workspace.shell.marks import MARK, sweep
 from agentbatch.workspace.shell.output import Collector
 
-MARK = "AGENTBATCH_COMMAND"
-"""Environment variable that marks every process of one command, so that one which left the group is found."""
 GRACE = 0.5
 """Seconds that output may still drain after the command has ended."""
 KILL_PATIENCE = 5.0
 """Seconds to wait for a killed process; longer means that it hangs in the kernel (a dead network disk)."""
 POLL = 0.05
 """Seconds between looks at a process on systems without pidfd (not Linux)."""
-SWEEPS = 50
-"""Rounds of killing marked processes; more than one because they can fork while they are being looked for."""
 CHUNK = 64 * 1024
 """Bytes a read: what a pipe holds on Linux."""
 
@@ -45,8 +42,8 @@ class MarkedProcess:
     ) -> None:
         """Start it. `stdin`, `stdout`, `stderr`: as `subprocess.Popen` takes them; `passed`: handles that it keeps.
         Raises OSError."""
-        self._token = secrets.token_hex(16)
-        marks = f"{env[MARK]}:{self._token}" if MARK in env else self._token
+        self.token = secrets.token_hex(16)
+        marks = f"{env[MARK]}:{self.token}" if MARK in env else self.token
         self.process = subprocess.Popen(
             argv,
             bufsize=0,
@@ -65,7 +62,17 @@ class MarkedProcess:
         # The leader is not reaped yet, so its number cannot belong to another group by now.
         self.kill_group()
         if sweeping:
-            await asyncio.to_thread(sweep, self._token)
+            await asyncio.to_thread(sweep, self.token)
+        await self._reap()
+
+    async def end_family(self) -> None:
+        """The same for what may hide its environment: what descends from the process goes first, while that can be
+        seen. Returns when it has ended, where `end` with a pid namespace need not wait for all of it."""
+        await asyncio.to_thread(sweep, self.token, self.process.pid)
+        self.kill_group()
+        await self._reap()
+
+    async def _reap(self) -> None:
         try:
             async with asyncio.timeout(KILL_PATIENCE):
                 await self.exited()
@@ -173,34 +180,3 @@ async def _readable(handle: int) -> None:
         await ready.wait()
     finally:
         loop.remove_reader(handle)
-
-
-def sweep(token: str) -> None:
-    """Kill every process whose environment carries `token`, until none is left.
-
-    Linux only, by /proc: on other systems, and for a process that also emptied its environment, what left its
-    group lives on. The sandbox closes that gap with a pid namespace.
-    """
-    for _ in range(SWEEPS):
-        found = _marked(token.encode())
-        if not found:
-            return
-        for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _marked(token: bytes) -> list[int]:
-    try:
-        entries = [name for name in os.listdir("/proc") if name.isdigit()]
-    except FileNotFoundError:
-        return []
-    found = []
-    for name in entries:
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if token in file.read():
-                    found.append(int(name))
-        except OSError:
-            continue  # gone meanwhile, or another user's
-    return found

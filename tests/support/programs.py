@@ -1,0 +1,53 @@
+"""Programs that are opened in tests: small Python ones, and all that one of them prints."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from agentbatch.workspace.workspace import Process, Program
+
+
+def python(script: str, *more: str, **given: Any) -> Program:
+    return Program(("python3", "-c", script, *more), home="agent", **given)
+
+
+async def everything(process: Process) -> bytes:
+    """What it prints until its end."""
+    parts = []
+    while part := await process.read():
+        parts.append(part)
+    return b"".join(parts)
+
+
+def alive(word: str) -> list[int]:
+    """Processes that are no zombies and have `word` in their command line."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and word.encode() in Path(f"/proc/{name}/cmdline").read_bytes():
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until_gone(word: str, seconds: float = 20.0) -> list[int]:
+    """Those that are still there after that time."""
+    deadline = time.monotonic() + seconds
+    while (left := alive(word)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+DAEMON = """
+import os, sys
+def daemon(word):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execvp("python3", ["python3", "-c", "import time; time.sleep(600)", word])
+        os._exit(0)
+    os.wait()
+"""
+"""Defines `daemon(word)`, which leaves a process that has forked twice and is in a session of its own."""
