@@ -16,17 +16,20 @@ PAUSE = 0.005
 def freeze(token: str, leader: int) -> None:
     """Returns when all of them stand still. Raises OSError where they do not come to it: they hang in the kernel, or
     one has got away and lets them go on."""
+    ended = frozenset[int]()
     for _ in range(ROUNDS):
-        moving = [pid for pid in members(token, leader) if not is_still(pid)]
-        if not moving:
+        found = members(token, leader)
+        moving = [pid for pid in found.pids if not is_still(pid)]
+        if not moving and found.settled(ended):
             return
+        ended = found.ended
         _tell(moving, signal.SIGSTOP)
         time.sleep(PAUSE)
     raise OSError("What the program has started does not stand still.")
 
 
 def thaw(token: str, leader: int) -> None:
-    _tell(members(token, leader), signal.SIGCONT)
+    _tell(members(token, leader).pids, signal.SIGCONT)
 
 
 def _tell(pids: "list[int] | set[int]", what: signal.Signals) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal, NamedTuple
 
 MARK = "AGENTBATCH_COMMAND"
 """Environment variable that marks every process of one command, so that one which left the group is found: the marks of
@@ -20,44 +21,70 @@ all that it runs in, parted by colons."""
 
 SWEEPS = 50
 """Rounds of killing marked processes; more than one because they can fork while they are being looked for."""
+MAX_DOUBTS = 10
+"""Rounds in which nothing was found, but somebody may have been overlooked."""
 PAUSE = 0.001
 """Seconds that each round waits longer than the one before: large processes take some time to die."""
+
+KERNEL_THREADS = 2
+"""Their parent's number."""
+ARG_START = 48 - 3
+"""Place of a field in /proc/PID/stat after the name (proc_pid_stat(5) counts from 1, the name is 2)."""
+
+
+class Members(NamedTuple):
+    """What was found in one look."""
+
+    pids: set[int]
+    """No zombies."""
+    ended: frozenset[int]
+    """Who has ended, and may have begun another just before that was not looked at."""
+    beginning: bool
+    """A process was on its way from one program to another, when it shows nothing of its environment."""
+
+    def settled(self, before: frozenset[int]) -> bool:
+        """Nobody else is there. `before`: who had ended in the look before."""
+        return not self.beginning and self.ended <= before
 
 
 def sweep(token: str, leader: int = 0) -> None:
     """Kill every process that carries `token`, and what descends from one or from `leader`, until none is left."""
+    doubts, ended = 0, frozenset[int]()
     for sweeps in range(SWEEPS):
         found = members(token, leader)
-        if not found:
+        doubts = 0 if found.pids else doubts + 1
+        if not found.pids and (found.settled(ended) or doubts > MAX_DOUBTS):
             return
+        ended = found.ended
         time.sleep(sweeps * PAUSE)
-        for pid in found:
+        for pid in found.pids:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def members(token: str, leader: int = 0) -> set[int]:
-    """The processes that carry `token`, and what descends from one or from `leader`, which may hide its environment; no
-    zombies."""
-    found = {pid for pid in _processes() if _carries(pid, token.encode())}
-    if not found and not leader:
-        return found
-    family, alive = {*found, leader}, set()
-    parents = {}
+def members(token: str, leader: int = 0) -> Members:
+    """The processes that carry `token`, and what descends from one or from `leader`, which may hide its environment."""
+    seen: dict[str, set[int]] = {"marked": set(), "ended": set(), "beginning": set(), "other": set()}
     for pid in _processes():
-        state, parents[pid] = _status(pid)
+        seen[_look(pid, token.encode())].add(pid)
+    marked, ended, beginning = seen["marked"], frozenset(seen["ended"]), bool(seen["beginning"])
+    if not marked and not leader:
+        return Members(marked, ended, beginning)
+    family, alive, parents = {*marked, leader}, set(), {}
+    for pid in _processes():
+        state, parents[pid], _ = _status(pid)
         if state not in "ZX":
             alive.add(pid)
     grown = 0
     while grown != len(family):
         grown = len(family)
         family |= {pid for pid, parent in parents.items() if parent in family and parent > 1}
-    return family & alive
+    return Members(family & alive, ended, beginning)
 
 
 def is_still(pid: int) -> bool:
     """It is stopped, or is over."""
-    return _status(pid)[0] in "TtZX"
+    return _status(pid).state in "TtZX"
 
 
 def _processes() -> Iterator[int]:
@@ -65,22 +92,36 @@ def _processes() -> Iterator[int]:
         yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
-def _carries(pid: int, token: bytes) -> bool:
+def _look(pid: int, token: bytes) -> Literal["marked", "ended", "beginning", "other"]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return token in file.read()
+            environ = file.read()
+    except PermissionError:
+        return "other"  # another user's
     except OSError:
-        return False  # gone meanwhile, or another user's
+        return "ended"
+    if environ:
+        return "marked" if token in environ else "other"
+    status = _status(pid)
+    return "ended" if status.state in "ZX" else "beginning" if status.begins else "other"
 
 
-def _status(pid: int) -> tuple[str, int]:
-    """State and parent."""
+class _Status(NamedTuple):
+    state: str
+    parent: int
+    begins: bool
+    """Its program is not laid out yet."""
+
+
+def _status(pid: int) -> _Status:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()  # the name before may hold anything
     except OSError:
-        return "X", 0
-    return fields[0].decode(), int(fields[1])
+        return _Status("X", 0, False)
+    state, parent = fields[0].decode(), int(fields[1])
+    of_the_kernel = parent in (0, KERNEL_THREADS)
+    return _Status(state, parent, fields[ARG_START] == b"0" and not of_the_kernel)
 
 
 if __name__ == "__main__":
