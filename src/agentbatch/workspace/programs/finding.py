@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from agentbatch.config.own_environment import own_environment
@@ -15,10 +15,11 @@ MAX_INTERPRETERS = 4
 """Scripts that run scripts; more is a circle."""
 
 
-def find_program(name: str, path_variable: str, directories: Collection[Path]) -> Path:
+def find_program(name: str, path_variable: str, directories: Iterable[Path]) -> Path:
     """The place of a program, by its name or absolute path; not in one of `directories` (resolved), where tasks work,
     nor reached by a link that leads there. Raises UserError."""
-    searched = own_environment({"PATH": path_variable}, directories)["PATH"]
+    places = frozenset(directories)
+    searched = own_environment({"PATH": path_variable}, places)["PATH"]
     found = shutil.which(name, path=searched) if "/" not in name or os.path.isabs(name) else None
     if found is None:
         where = "at that place" if os.path.isabs(name) else f"on PATH: {searched}"
@@ -26,7 +27,7 @@ def find_program(name: str, path_variable: str, directories: Collection[Path]) -
             f"The program {name} is not to be found {where}. Install it, or name its absolute path."
         )
     real = Path(found).resolve()
-    if not frozenset(directories).isdisjoint((*real.parents, *Path(found).parents)):
+    if not places.isdisjoint((*real.parents, *Path(found).parents)):
         raise UserError(
             f"The program {name} is {real}, in a directory where tasks work and could replace it; nothing there is "
             "started. Install it somewhere else."

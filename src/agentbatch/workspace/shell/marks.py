@@ -28,7 +28,7 @@ PAUSE = 0.001
 
 KERNEL_THREADS = 2
 """Their parent's number."""
-ARG_START = 48 - 3
+ENV_END = 51 - 3
 """Place of a field in /proc/PID/stat after the name (proc_pid_stat(5) counts from 1, the name is 2)."""
 
 
@@ -79,7 +79,7 @@ def members(token: str, leader: int = 0) -> Members:
     while grown != len(family):
         grown = len(family)
         family |= {pid for pid, parent in parents.items() if parent in family and parent > 1}
-    return Members(family & alive, ended, beginning)
+    return Members(family & alive, ended | (marked - alive), beginning)
 
 
 def is_still(pid: int) -> bool:
@@ -94,16 +94,22 @@ def _processes() -> Iterator[int]:
 
 def _look(pid: int, token: bytes) -> Literal["marked", "ended", "beginning", "other"]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = file.read()
+        environ = _environ(pid)
+        if not environ:
+            status = _status(pid)
+            if status.begins or status.state in "ZX":
+                return "beginning" if status.begins else "ended"
+            environ = _environ(pid)  # it may have begun since the first look
     except PermissionError:
         return "other"  # another user's
     except OSError:
         return "ended"
-    if environ:
-        return "marked" if token in environ else "other"
-    status = _status(pid)
-    return "ended" if status.state in "ZX" else "beginning" if status.begins else "other"
+    return "marked" if token in environ else "other"
+
+
+def _environ(pid: int) -> bytes:
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read()
 
 
 class _Status(NamedTuple):
@@ -121,7 +127,7 @@ def _status(pid: int) -> _Status:
         return _Status("X", 0, False)
     state, parent = fields[0].decode(), int(fields[1])
     of_the_kernel = parent in (0, KERNEL_THREADS)
-    return _Status(state, parent, fields[ARG_START] == b"0" and not of_the_kernel)
+    return _Status(state, parent, fields[ENV_END] == b"0" and not of_the_kernel)
 
 
 if __name__ == "__main__":
