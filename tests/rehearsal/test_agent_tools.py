@@ -121,6 +121,7 @@ def test_the_builtin_coders_tools_have_finish(tools: object, foreign: bool) -> N
     ("first", "last", "side"),
     [
         ("You are a title generator. You output ONLY a thread title.", "do it", "title"),
+        ("Your task is to generate a very short title for a conversation", "do it", "title"),
         ("You are Codex.", "You are performing a CONTEXT CHECKPOINT COMPACTION. Create a …", "summary"),
         ("Be kind.", "Your task is to create a detailed summary of the conversation so far", "summary"),
         ("You are the component that summarizes internal chat history into …", "…", "summary"),

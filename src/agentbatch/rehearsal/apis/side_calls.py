@@ -10,7 +10,8 @@ Side = Literal["title", "summary"]
 
 QUESTIONS: Mapping[Side, re.Pattern[str]] = {
     "title": re.compile(
-        r"title generator|generate a title (?:for|and branch name)",  # opencode, claude
+        r"title generator"  # opencode
+        r"|generate an? (?:\w+ )*title (?:for|and branch name)",  # codex-acp, claude
         re.IGNORECASE,
     ),
     "summary": re.compile(
