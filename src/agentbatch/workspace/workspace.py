@@ -35,6 +35,11 @@ class CommandRecord:
     told: bool = False
     """The coder's own program tells of it: nothing of ours ran it. Its exit code may be None for want of a word."""
 
+    @property
+    def untold(self) -> bool:
+        """It ended well or badly, and nobody says which."""
+        return self.told and self.exit_code is None
+
 
 @dataclass(frozen=True)
 class FileRecord:

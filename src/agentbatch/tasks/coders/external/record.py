@@ -207,7 +207,7 @@ class Record:
         if told.kind == "execute" and told.command:
             command = CommandRecord(
                 self._clean(cut(told.command, MAX_COMMAND)),
-                told.exit_code,
+                1 if failed and told.exit_code is None else told.exit_code,  # it failed, and says no more
                 "\n".join(output.rstrip().split("\n")[-TAIL_LINES:])[-MAX_TAIL:],
                 seconds,
                 time.time(),

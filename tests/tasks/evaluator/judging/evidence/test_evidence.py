@@ -26,9 +26,19 @@ def shown(*commands: CommandRecord, **given: Any) -> dict[str, Any]:
     return evidence.variables(evidence.fit(30_000).texts)
 
 
-@pytest.mark.parametrize(("code", "end"), [(0, "exit 0"), (3, "exit 3"), (None, "killed")])
-def test_a_command_with_its_output_and_its_end(code: int | None, end: str) -> None:
-    assert shown(CommandRecord("make", code, "out", 1.0))["commands"] == f"[C1] command, {end}: make\nout"
+@pytest.mark.parametrize(
+    ("code", "told", "end"),
+    [
+        (0, False, "exit 0"),
+        (3, False, "exit 3"),
+        (None, False, "killed"),
+        (3, True, "exit 3"),
+        (None, True, "exit not told"),
+    ],
+)
+def test_a_command_with_its_output_and_its_end(code: int | None, told: bool, end: str) -> None:
+    record = CommandRecord("make", code, "out", 1.0, told=told)
+    assert shown(record)["commands"] == f"[C1] command, {end}: make\nout"
 
 
 @pytest.mark.parametrize(

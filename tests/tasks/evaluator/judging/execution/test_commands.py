@@ -1,5 +1,7 @@
 """What a command's text tells: a table."""
 
+from dataclasses import replace
+
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
@@ -142,6 +144,7 @@ LOOK = ran("grep -n TODO prog.py", 1)
         ([GOOD, LOOK], 0, [], [], None),
         ([LOOK], 0, [], [], None),
         ([ran("sleep 60", None)], 0, [], [], 0),
+        ([replace(ran("sleep 60", None), told=True)], 0, [], [], None),  # how it ended is not told
         ([FAILED], 0, [CheckResult("make test", 0, "", 1.0)], [], None),
         ([FAILED], 0, [CheckResult("make test", 1, "", 1.0)], [], 0),
         ([FAILED], 0, [CheckResult("make test", 0, "", 1.0, "tests")], [], 0),

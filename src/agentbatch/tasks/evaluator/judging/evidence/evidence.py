@@ -239,6 +239,8 @@ def _run(
     stale: bool = False,
 ) -> Piece:
     end = "killed" if record.exit_code is None else f"exit {record.exit_code}"
+    if record.untold:
+        end = "exit not told"
     passed = record.exit_code == 0
     when = ", before the last change" if stale else ""
     return Piece(
@@ -247,7 +249,7 @@ def _run(
         record.tail,
         body=_end(record.tail, limit),
         outcome=(end, end.replace("exit", "exit code")),
-        failed=not passed or CRASH in record.tail,
+        failed=not (passed or record.untold) or CRASH in record.tail,
         ran=ran,
         stale=stale,
     )

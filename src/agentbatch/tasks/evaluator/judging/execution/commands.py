@@ -116,7 +116,7 @@ def failed_last(
     of ours has passed since."""
     places = range(len(commands) - 1, tried_from - 1, -1)
     last = next((place for place in places if not only_looks(commands[place].command)), None)
-    if last is None or commands[last].exit_code == 0:
+    if last is None or commands[last].exit_code == 0 or commands[last].untold:
         return None
     again = {_flat(result.command) for result in checks if result.passed and result.ran}
     again |= {_flat(run.command) for run in runs if run.exit_code == 0}
