@@ -126,7 +126,7 @@ def test_env_files(tmp_path: Path) -> None:
 
 
 def test_every_setting_has_a_variable_but_for_what_no_env_file_may_say() -> None:
-    assert [name for name, opt in options().items() if not opt.env] == ["trust_changes", "models"]
+    assert [name for name, opt in options().items() if not opt.env] == ["trust_changes", "models", "coders"]
     keys = {"CODER_API_KEY", "EVALUATION_API_KEY", "OPENAI_API_KEY"}
     assert secret_variables() == {
         *keys,

@@ -1,9 +1,9 @@
 """Settings of a run: flags > environment > .env > defaults, in one pydantic model."""
 
+from agentbatch.config.contestants import BUILTIN, Contestant
 from agentbatch.config.loading import Loaded, load, load_settings, read_env_file
 from agentbatch.config.option import Option
 from agentbatch.config.settings import (
-    BUILTIN,
     DEFAULT_COMPARISON,
     REHEARSAL_CODER,
     REHEARSAL_CODERS,
@@ -27,6 +27,7 @@ __all__ = [
     "SERIAL_REST_MS",
     "TEST_MODE_TASKS",
     "Amount",
+    "Contestant",
     "DisplayName",
     "Isolation",
     "Loaded",

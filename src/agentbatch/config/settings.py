@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
+from agentbatch.config.contestants import BUILTIN, Contestant, contestants, worker
 from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values
 from agentbatch.config.option import Option, option
 from agentbatch.config.values import (
@@ -39,8 +40,6 @@ from agentbatch.config.values import (
 from agentbatch.redaction import secrets_in
 
 DEFAULT_MODEL = "gpt-5-mini"
-BUILTIN = "builtin"
-"""The coder of whoever names none."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 REHEARSAL_CODER = "rehearsal-coder"
 REHEARSAL_CODERS = re.compile(rf"{REHEARSAL_CODER}(?:-(100|[1-9]?\d))?")
@@ -149,9 +148,12 @@ class Settings(BaseModel):
     models: Annotated[CoderModels, option(None, ())] = Field(
         (), description="coder models that a comparison tries on every task, comma-separated"
     )
+    coders: Annotated[CoderModels, option(None, ())] = Field(
+        (), description="coders that a comparison tries on every task, NAME or NAME:MODEL, comma-separated"
+    )
     escalate: Annotated[Steps, option("--escalate", "AGENTBATCH_ESCALATE", "N:MODEL")] = Field(
         (),
-        description="a stronger coder model after N iterations that were not accepted; several with commas",
+        description="a stronger coder model, or @CODER, after N iterations that were not accepted; several with commas",
     )
     rest_ms: Annotated[int | None, option("--rest-ms", "AGENTBATCH_REST_MS", "MS")] = Field(
         None,
@@ -420,6 +422,16 @@ class Settings(BaseModel):
         if field in self.model_fields_set:
             return ""
         return f"it is the default, and {options()[field].env[-1]} sets another"
+
+    @property
+    def worker(self) -> str:
+        """The coder of tasks that name none, in words."""
+        return worker(self.coder_name, self.coder_model, self.coder_login)
+
+    @property
+    def compared(self) -> tuple[Contestant, ...]:
+        """Who takes part in a comparison; empty: it is none."""
+        return contestants(self.coders, self.models)
 
     @property
     def coder_is_local(self) -> bool:

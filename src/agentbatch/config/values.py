@@ -130,7 +130,7 @@ def _check_key(value: SecretStr | None) -> SecretStr | None:
 
 
 MAX_COMPARED = 20
-"""Models in one comparison: a table that can be read, and 190 pairs."""
+"""Models, or coders, in one comparison: a table that can be read, and 190 pairs."""
 
 
 def _check_compared(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _check_compared(value: tuple[str, ...]) -> tuple[str, ...]:
     if twice is not None:
         raise ValueError(f"names {clip(twice, 60)} twice")
     if len(value) > MAX_COMPARED:
-        raise ValueError(f"must be at most {MAX_COMPARED} models")
+        raise ValueError(f"must be at most {MAX_COMPARED} names")
     return value
 
 

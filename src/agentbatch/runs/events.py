@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentbatch.config import BUILTIN
+from agentbatch.config.contestants import BUILTIN, Contestant, contestants, worker
 from agentbatch.usage import Usage
 
 Role = Literal["coder", "evaluator", "request"]
@@ -155,15 +155,13 @@ class RunStarted(Event):
     @property
     def worker(self) -> str:
         """The coder of tasks that do not say it, in words: its model, with its name where it is not `builtin`."""
-        if self.coder in (self.settings.get("coder_login") or ()):
-            return self.coder  # its own login has a model of its own
-        return self.coder_model if self.coder == BUILTIN else f"{self.coder} with {self.coder_model}"
+        return worker(self.coder, self.coder_model, self.settings.get("coder_login") or ())
 
     @property
-    def compared(self) -> tuple[str, ...]:
-        """The models that are compared on every task; empty: it is no comparison."""
-        models = self.settings.get("models")
-        return tuple(map(str, models)) if isinstance(models, list) else ()
+    def compared(self) -> tuple[Contestant, ...]:
+        """Who is compared on every task; empty: it is no comparison."""
+        coders, models = (self.settings.get(name) for name in ("coders", "models"))
+        return contestants(*(map(str, one) if isinstance(one, list) else () for one in (coders, models)))
 
 
 ATTEMPT_MARK = "@"

@@ -20,16 +20,22 @@ from tests.support.bake_offs import compared
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "compare: say which models: --models gpt-5-mini,gpt-5."),
-        (["--models", " , "], "compare: say which models"),
+        ([], "compare: say what: --models gpt-5-mini,gpt-5, or --coders builtin,codex."),
+        (["--models", " , "], "compare: say what"),
         (["--models", "a,b,a"], "--models: names a twice"),
-        (["--models", ",".join(map(str, range(21)))], "--models: must be at most 20 models"),
+        (["--models", ",".join(map(str, range(21)))], "--models: must be at most 20 names"),
         (["--models", "a", "--apply"], "--apply: a comparison brings no work back. Leave it out."),
         (
             ["--models", "a", "--stop-at", "first"],
             "--stop-at: every attempt of a comparison comes to its own end.",
         ),
         (["--models", "a", "--coder-model", "b"], "--coder-model: --models names the coders' models."),
+        (["--coders", "builtin", "--coder", "b"], "--coder: --coders names them. Leave it out."),
+        (["--coders", "nobody"], "Task t@1: there is no coder 'nobody'; there are builtin,"),
+        (
+            ["--coders", "a,b,c", "--models", "1,2,3,4,5,6,7"],
+            "compare: 21 coders with models; at most 20 can",
+        ),
         (["--models", "a", "--resume"], "--resume: `agentbatch resume` goes on with a comparison."),
         (["--models", "a", "--retry-failed"], "--retry-failed: what was not solved counts"),
         (["--models", "a", "--attempts", "0"], "--attempts"),

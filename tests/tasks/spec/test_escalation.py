@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.config import load_settings
+from agentbatch.config.contestants import contestants
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import Escalation, Stage, stage, steps_of
@@ -68,7 +69,7 @@ def test_the_nearest_word_holds(tmp_path: Path) -> None:
 def test_models_that_are_compared_do_not_escalate(tmp_path: Path) -> None:
     tasks = [Task(first_prompt="a"), Task(first_prompt="b", escalate=(STRONG,))]
     file = tmp_path / "task.json"
-    plan = make_plan(tasks, file, max_iterations=10, models=["m", "n"], escalate=(STRONG,))
+    plan = make_plan(tasks, file, max_iterations=10, compared=contestants([], ["m", "n"]), escalate=(STRONG,))
     assert {task.escalate for task in with_attempts(plan).tasks} == {()}
 
 

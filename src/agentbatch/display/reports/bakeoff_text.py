@@ -27,7 +27,7 @@ def cells(found: BakeOff) -> list[list[str]]:
     """The table: its heads, then a line a model, as they were named. Names are foreign text."""
     false = any(one.false_completed is not None for one in found.models)
     k = found.attempts
-    heads = ["model", "solved", f"{LEVEL:.0%}", *(["false"] if false else [])]
+    heads = [found.what, "solved", f"{LEVEL:.0%}", *(["false"] if false else [])]
     heads += ["iter", "tokens", "time", "cost", "/solved", *([f"pass@{k}"] if k > 1 else [])]
     return [heads, *(_row(one, k, false=false) for one in found.models)]
 
@@ -55,7 +55,9 @@ def percents(interval: Interval) -> str:
 
 def remarks(found: BakeOff) -> list[str]:
     """Sentences below the table: what it is of, what is not in it, and which differences it shows."""
-    attempts = f"{counted(found.tasks, 'task')}, {counted(found.attempts, 'attempt')} of each model at each."
+    attempts = (
+        f"{counted(found.tasks, 'task')}, {counted(found.attempts, 'attempt')} of each {found.what} at each."
+    )
     legend = "Iterations, tokens and time: means of an attempt; cost: of all, and for each solved one."
     false = any(one.false_completed is not None for one in found.models)
     wrong = ["false: completed, and its hidden checks fail."] if false else []
@@ -95,7 +97,7 @@ def differences(found: BakeOff) -> list[str]:
     if len(pairs) > MAX_PAIRS:
         said.append(f"{counted(len(pairs) - MAX_PAIRS, 'pair')} more are in the JSON.")
     if pairs and not any(pair.difference.shown for pair in pairs):
-        said.insert(0, "No difference between the models is shown.")
+        said.insert(0, f"No difference between the {found.what}s is shown.")
     if len(pairs) > 1:
         said.append(f"The intervals of these differences hold together with {LEVEL:.0%}.")
     return said

@@ -7,7 +7,8 @@ from pathlib import Path
 from agentbatch.redaction import shown_url
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
-from agentbatch.tasks.run.prepare.prepared_run import DryRun
+from agentbatch.tasks.run.prepare.prepared_run import DryRun, PreparedRun
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import UNKNOWN, clip, clip_words, counted, first_line, list_names, money, pad, width
 
@@ -31,7 +32,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
     else:
-        coders = ", ".join(settings.models) or settings.coder_model
+        coders = ", ".join(one.name for one in settings.compared) or settings.worker
         worker = f"{coders}  {shown_url(settings.coder_endpoint)}"
         judge = f"{settings.evaluation_model}  {shown_url(settings.evaluation_base_url)}"
         if prepared.local is not None:
@@ -42,12 +43,15 @@ def render_dry_run(dry: DryRun) -> list[str]:
             judge = local if settings.evaluator_is_local else judge
         lines.append(f"coder      {worker}")
         lines += _others(prepared.coder_models, settings.coder_model)
+        lines += _others(_coders(prepared), settings.coder_name)
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
         lines += _others(prepared.evaluator_models, settings.evaluation_model)
     tried = [task for task in plan.tasks if task.attempts]
     if tried:
         most = sum(len(task.attempts) for task in tried)
-        what = "models are compared" if settings.models else "the best of each is taken"
+        what = "the best of each is taken"
+        if settings.compared:
+            what = f"{'coders' if settings.coders else 'models'} are compared"
         lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
     lines.append(f"sandbox    {prepared.sandbox.name}")
     lines.append(f"results    {prepared.results_file}")
@@ -74,9 +78,15 @@ def render_dry_run(dry: DryRun) -> list[str]:
     ]
 
 
+def _coders(prepared: PreparedRun) -> list[str]:
+    """Who may work on a task, the run's own first."""
+    named = (name for task in with_attempts(prepared.plan).tasks for name in task.coders)
+    return list(dict.fromkeys((prepared.settings.coder_name, *named)))
+
+
 def _others(models: Sequence[str], shown: str) -> list[str]:
-    """Those that may be called too: in later iterations, by tasks and attempts with models of their own. A local server
-    has one."""
+    """Those that may be called too, models or coders: in later iterations, by tasks and attempts with some of their
+    own. A local server has one."""
     others = [clip(model, 60) for model in models if model != shown] if len(models) > 1 else []
     indent = " " * 11
     return (

@@ -1,4 +1,4 @@
-"""A comparison of models, from a run's state: what each of them solved, and what it took. Pure."""
+"""A comparison of models, or of coders, from a run's state: what each of them solved, and what it took. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from agentbatch.config import Contestant
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.bakeoff.statistics import (
@@ -32,6 +33,7 @@ class Try:
     """Its id."""
     task: str
     model: str
+    """As it was named: a model, or a coder."""
     solved: bool
     completed: bool
     hidden: bool | None
@@ -127,6 +129,8 @@ class BakeOff:
     """Tasks of which hidden checks say whether they are solved."""
     verified: int
     """Of the others, those with a `verify`."""
+    what: str = "model"
+    """What is compared, in one word: `model`, or `coder` (each with its model)."""
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -145,15 +149,17 @@ def _pair(one: ModelFigures, other: ModelFigures, pairs: int) -> Pair | None:
 
 
 def bake_off(state: RunState) -> BakeOff | None:
-    """None: the run compares no models."""
-    models = state.info.compared if state.info is not None else ()
-    if not models:
+    """None: the run is no comparison."""
+    compared = state.info.compared if state.info is not None else ()
+    if not compared:
         return None
+    models = [one.name for one in compared]
     by_model: dict[str, list[TaskState]] = {model: [] for model in models}
     by_task: dict[str, list[TaskState]] = defaultdict(list)
     for one in state.attempts.values():
-        if one.model in by_model:
-            by_model[one.model].append(one)
+        name = _name(one, compared)
+        if name in by_model:
+            by_model[name].append(one)
             by_task[one.attempt_of].append(one)
     hidden = {task for task, found in by_task.items() if any(one.hidden is not None for one in found)}
     verified = {task for task, found in by_task.items() if any(one.has_verify for one in found)}
@@ -163,12 +169,21 @@ def bake_off(state: RunState) -> BakeOff | None:
         len(by_task),
         len(hidden),
         len(verified - hidden),
+        "coder" if any(one.coder for one in compared) else "model",
     )
+
+
+def _name(attempt: TaskState, compared: Sequence[Contestant]) -> str:
+    """Whose attempt it is; empty: of nobody who is compared now."""
+    for one in compared:
+        if one.model == attempt.model and one.coder in ("", attempt.coder):
+            return one.name
+    return ""
 
 
 def _figures(model: str, attempts: Sequence[TaskState], hidden: set[str]) -> ModelFigures:
     tries = tuple(
-        _try(one, hidden=one.attempt_of in hidden)
+        _try(one, model, hidden=one.attempt_of in hidden)
         for one in attempts
         if _counts(one, hidden=one.attempt_of in hidden)
     )
@@ -180,12 +195,12 @@ def _counts(one: TaskState, *, hidden: bool) -> bool:
     return over and (one.hidden is not None or not hidden)
 
 
-def _try(one: TaskState, *, hidden: bool) -> Try:
+def _try(one: TaskState, model: str, *, hidden: bool) -> Try:
     completed = one.status == "completed"
     return Try(
         one.id,
         one.attempt_of,
-        one.model,
+        model,
         bool(one.hidden) if hidden else completed,
         completed,
         one.hidden,

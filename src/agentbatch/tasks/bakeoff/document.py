@@ -17,6 +17,7 @@ def bake_off_document(found: BakeOff) -> dict[str, Any]:
             "evaluator": found.tasks - found.hidden - found.verified,
         },
         "level": LEVEL,
+        "of": f"{found.what}s",
         "models": [_model(one) for one in found.models],
         "pairs": [_pair(pair) for pair in found.pairs],
     }

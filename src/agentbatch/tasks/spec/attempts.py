@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from agentbatch.config import Isolation
+from agentbatch.config import Contestant, Isolation
 from agentbatch.runs.events import attempt_id
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.shared_directories import turns
@@ -19,10 +19,12 @@ def attempts_of(task: Task, default: int) -> tuple[AttemptSpec, ...]:
     return () if specs == (AS_IT_STANDS,) else specs
 
 
-def compared_attempts(models: Sequence[str], each: int) -> tuple[AttemptSpec, ...]:
-    """The first of every model before the second of any: what a comparison has when it is stopped is even."""
+def compared_attempts(compared: Sequence[Contestant], each: int) -> tuple[AttemptSpec, ...]:
+    """The first of everyone before the second of any: what a comparison has when it is stopped is even."""
     return tuple(
-        AttemptSpec(coder_model=model, seed=number) for number in range(1, each + 1) for model in models
+        AttemptSpec(coder=one.coder or None, coder_model=one.model or None, seed=number)
+        for number in range(1, each + 1)
+        for one in compared
     )
 
 

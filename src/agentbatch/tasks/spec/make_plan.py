@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentbatch.config import BUILTIN, Isolation, StopAt
+from agentbatch.config import BUILTIN, Contestant, Isolation, StopAt
 from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
@@ -30,7 +30,7 @@ def make_plan(
     max_tokens: int | None = None,
     attempts: int = 1,
     stop_at: StopAt = "first",
-    models: Sequence[str] = (),
+    compared: Sequence[Contestant] = (),
     coder: str = BUILTIN,
     escalate: tuple[Escalation, ...] = (),
     usual: Callable[[str], tuple[Escalation, ...]] = lambda coder: (),
@@ -39,7 +39,7 @@ def make_plan(
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
     The limits, `isolation`, `attempts`, `stop_at`, `coder` and `escalate` hold for tasks that say nothing themselves;
-    `usual`: how a coder escalates of its own accord, where nothing else is said. `models`: to be compared on every
+    `usual`: how a coder escalates of its own accord, where nothing else is said. `compared`: to be tried on every
     task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
     Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
     up to date.
@@ -51,7 +51,7 @@ def make_plan(
     for index, (task, task_id, depends_on) in enumerate(
         zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
     ):
-        specs = compared_attempts(models, attempts) if models else attempts_of(task, attempts)
+        specs = compared_attempts(compared, attempts) if compared else attempts_of(task, attempts)
         asked = task.isolation or isolation
         isolated = isolation_of(asked, specs)
         planned.append(
@@ -67,11 +67,11 @@ def make_plan(
                 max_cost=task.max_cost or max_cost,
                 max_tokens=task.max_tokens or max_tokens,
                 coder=task.coder or coder,
-                escalate=() if models else _escalate(task, escalate or usual(task.coder or coder)),
+                escalate=() if compared else _escalate(task, escalate or usual(task.coder or coder)),
                 attempts=specs,
-                stop_at="all" if models else task.stop_at or stop_at,
-                compared=bool(models),
-                bring_back=isolated != asked and not models,
+                stop_at="all" if compared else task.stop_at or stop_at,
+                compared=bool(compared),
+                bring_back=isolated != asked and not compared,
             )
         )
     chosen = select(planned, selection or Selection(), task_file)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.config import Mode, Settings
+from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
 from agentbatch.local.models_folder import find_model
 from agentbatch.local.server_plan import ServerPlan, plan_server
@@ -70,7 +71,7 @@ def prepare(
         max_tokens=settings.task_max_tokens,
         attempts=settings.attempts,
         stop_at=settings.stop_at,
-        models=settings.models,
+        compared=settings.compared,
         coder=settings.coder_name,
         escalate=steps_of(settings.escalate),
         usual=kinds.usual_steps,
@@ -131,9 +132,13 @@ def prepare(
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:
-    """What makes no sense where models are compared, wherever it was set."""
-    if not settings.models:
+    """What makes no sense in a comparison, wherever it was set."""
+    if not settings.compared:
         return
+    if len(settings.compared) > MAX_COMPARED:
+        raise UserError(
+            f"compare: {len(settings.compared)} coders with models; at most {MAX_COMPARED} can take part."
+        )
     if settings.retry_failed or settings.force:
         raise UserError(
             "A comparison counts what was not solved: trying it again (--retry-failed, --force) would favour a model. "

@@ -78,7 +78,8 @@ class PreparedRun:
         """Every model that may be asked as a coder, the run's own first."""
         if self.settings.coder_is_local and self.local is not None:
             return self.coder.models((), self.local.name)
-        own = self.settings.models[0] if self.settings.models else self.settings.coder_model
+        compared = self.settings.compared
+        own = (compared[0].model if compared else "") or self.settings.coder_model
         return self.coder.models(with_attempts(self.plan).tasks, own)
 
     @cached_property
@@ -98,7 +99,11 @@ class PreparedRun:
             return ""
         from agentbatch.rehearsal.library import sample_scripts  # the scripts: only without a key
 
-        strange = [model for model in self.settings.models if not REHEARSAL_CODERS.fullmatch(model)]
+        strange = [
+            one.model
+            for one in self.settings.compared
+            if one.model and not REHEARSAL_CODERS.fullmatch(one.model)
+        ]
         if strange:
             return (
                 "No key is set, and without one --models takes rehearsal-coder, and rehearsal-coder-0 to -100, "
@@ -237,7 +242,10 @@ class PreparedRun:
             own = local if settings.coder_is_local else planned.task.coder_model or settings.coder_model
             coder_url = LOOPBACK if settings.coder_is_local else settings.coder_endpoint
             for model, url, count in (
-                *((coder, coder_url, tokens.coder) for coder in settings.models or (own,)),
+                *(
+                    (coder, coder_url, tokens.coder)
+                    for coder in [one.model or own for one in settings.compared] or (own,)
+                ),
                 (
                     local
                     if settings.evaluator_is_local
