@@ -44,6 +44,14 @@ class AcpStage:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process; one that only waits to be reaped is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Claimed:
     """A workspace that says it has that sandbox."""
 

@@ -4,7 +4,7 @@ SCRIPT is JSON: {"turns": [[step, ...], ...], ...}; the last turn serves for all
 of the keys in STEPS. It needs nothing but the standard library: it starts in a few hundredths of a second, and says
 what no well-behaved library would.
 
-What it was asked is appended to `heard.jsonl` in its HOME, where its sessions are too.
+What it was asked is appended to `heard.jsonl` in its HOME, where its sessions are too, or to SCRIPT's `heard`.
 """
 
 import json
@@ -77,7 +77,7 @@ class FakeAgent:
         return self.answers.get(timeout=60)
 
     def heard(self, method: str, text: str, **more: Any) -> None:
-        with (HOME / "heard.jsonl").open("a") as file:
+        with Path(self.script.get("heard", HOME / "heard.jsonl")).open("a") as file:
             file.write(json.dumps({"method": method, "text": text, "session": self.session, **more}) + "\n")
 
     # requests ----------------------------------------------------------------------------------------------------

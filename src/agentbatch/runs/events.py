@@ -329,6 +329,8 @@ class ModelCallFinished(TaskEvent):
     """Of that failure (model.reply.ErrorKind)."""
     status: int | None = None
     """What the last attempt of a failed call was answered; None: nothing."""
+    told: bool = False
+    """A whole turn of an agent with a login of its own, as it tells it: nothing of ours has counted it."""
 
 
 class MessageAdded(TaskEvent):

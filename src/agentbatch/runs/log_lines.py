@@ -277,8 +277,9 @@ def _call(event: e.ModelCallFinished) -> str:
         return f"{what} call failed after {event.latency:.1f}s{retries}: {clip(event.error, TEXT_WIDTH)}"
     used = event.usage
     cached = f" ({used.cached:,} cached)" if used.cached else ""
+    called = f"{what}'s turn, as it tells" if event.told else f"{what} call"
     return (
-        f"{what} call: {tokens(used.input, estimated=used.estimated)} in{cached}, "
+        f"{called}: {tokens(used.input, estimated=used.estimated)} in{cached}, "
         f"{tokens(used.output, estimated=used.estimated)} out, {event.latency:.1f}s{retries}, "
         f"{money(event.cost)}"
     )

@@ -19,10 +19,6 @@ def prompts(stage: AcpStage) -> list[tuple[str, str]]:
     return [(one["session"], one["text"]) for one in stage.heard if one["method"] == "session/prompt"]
 
 
-def lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-
-
 async def test_a_turn_is_told(tmp_path: Path) -> None:
     turn: Turn = [
         {"think": "Hm."},

@@ -10,7 +10,7 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.record import MAX_OPEN
-from tests.support.acp import AcpStage, acp_stage
+from tests.support.acp import AcpStage, acp_stage, lives
 from tests.support.waiting import until
 
 Turn = list[dict[str, Any]]
@@ -23,13 +23,6 @@ def update(**fields: Any) -> dict[str, Any]:
 def child(stage: AcpStage) -> int:
     """The process that a script has left behind, by what it wrote of itself."""
     return int((stage.directory / "pid").read_text())
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 LEFT = {"spawn": "echo $$ > pid; exec sleep 600"}

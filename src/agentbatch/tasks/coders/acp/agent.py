@@ -30,7 +30,7 @@ from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
-from agentbatch.tasks.coders.acp.updates import read_update
+from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.text import clip
 from agentbatch.workspace.workspace import Process
@@ -73,6 +73,11 @@ class AcpAgent:
         """The latest prompt."""
         self._transport = ProcessTransport(process, self._serve)
         self._connection = Connection(_unserved, self._transport)
+
+    @property
+    def gone(self) -> bool:
+        """Its program has ended, or says nothing any more."""
+        return self._transport.over
 
     async def greet(self) -> None:
         """`initialize`. Raises AgentProblem."""
@@ -139,6 +144,8 @@ class AcpAgent:
             answer = await asked
         finally:
             self._in_turn = False
+        if (told := read_usage(answer.get("usage"))) is not None:
+            self._take(told)
         return str(answer.get("stopReason"))[:40]
 
     async def cancel(self) -> None:

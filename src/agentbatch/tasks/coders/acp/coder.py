@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.coders.acp.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.acp.session import AcpSession
@@ -60,8 +61,7 @@ class AcpCoder:
         )
         if assignment.state is not None:
             restore_work(self._record.work, assignment.state.events)
-        self._model = task.stage(parts.model, 1).model
-        self._access = parts.access(task, self._model)
+        self._access = parts.access(task, task.stage(parts.model, 1).model)
         self._session = AcpSession(
             parts, task.id, workspace, self._access, self._record.take, limits, before.session
         )
@@ -84,7 +84,10 @@ class AcpCoder:
         return await self._turn(prompt, interrupted=bool(self._session.known))
 
     def strengthen(self, iteration: int) -> str:
-        return ""
+        before = self._access.model
+        if self._access.use(self._assignment.task.stage(self._parts.model, iteration).model):
+            self._session.renew()
+        return self._access.model if self._access.model != before else ""
 
     def transcript(self) -> Sequence[Mapping[str, Any]]:
         return self._record.messages
@@ -98,11 +101,13 @@ class AcpCoder:
         text = await self._worded(prompt, interrupted=interrupted)
         self._record.prompt(text)
         await self._parts.stored()
+        begun = time.monotonic()
         try:
             end = await self._prompt(agent, text)
         finally:
             silent = self._record.silent
             said = self._record.end_turn()
+            self._bill(time.monotonic() - begun)
         if self._access.ended is not None:
             await self._session.stop()
             raise self._access.ended
@@ -149,6 +154,24 @@ class AcpCoder:
         if reason not in ENDS:
             self._session.tell(f"It ended its turn for a reason that is none: {reason}.")
         return ENDS.get(reason, "broken_off")
+
+    def _bill(self, seconds: float) -> None:
+        """What nothing of ours has counted, as the agent tells it."""
+        if self._access.counted:
+            return
+        cost, tokens = self._record.take_bill()
+        self._parts.emit(
+            e.ModelCallFinished(
+                task_id=self._assignment.task.id,
+                role="coder",
+                model=self._parts.entry.name,
+                usage=tokens,
+                cost=cost,
+                latency=seconds,
+                attempts=1,
+                told=True,
+            )
+        )
 
     def _watch(self) -> Callable[[], TurnEnded | None]:
         """Says when the turn under way is to end."""

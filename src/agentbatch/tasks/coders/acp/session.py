@@ -41,10 +41,18 @@ class AcpSession:
         self._limits = limits
         self._agent: AcpAgent | None = None
         self._refused = False
+        self._stale = False
+
+    def renew(self) -> None:
+        """The program is to be told of its model anew: it starts again before the next turn."""
+        self._stale = True
 
     async def ready(self) -> "AcpAgent":
         """The agent in its session: that of before, or a new one. Raises UserError where it cannot be started."""
         self.remembered = True
+        if self._agent is not None and (self._stale or self._agent.gone):
+            await self.stop()
+        self._stale = False
         if self._agent is None:
             try:
                 await self._start()

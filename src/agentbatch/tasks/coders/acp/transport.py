@@ -41,6 +41,8 @@ class ProcessTransport:
         """Bytes, of all messages."""
         self.heard = time.monotonic()
         """When something came last."""
+        self.over = False
+        """Nothing comes any more."""
         self.problem = ""
         """Why the connection ended, when it was not by the program's own end; a sentence."""
 
@@ -65,7 +67,8 @@ class ProcessTransport:
             wanted = isinstance(message.get("id"), str | int)
             reply = self._serve(message["method"], params if isinstance(params, dict) else {}, wanted)
             if wanted and not await self._answered(message["id"], reply):
-                return None
+                break
+        self.over = True
         return None
 
     async def close(self) -> None:

@@ -4,7 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Happening, Planned, Said, cut
+from agentbatch.tasks.coders.external.happenings import (
+    CallTold,
+    CostTold,
+    Happening,
+    Planned,
+    Said,
+    TokensTold,
+    cut,
+)
 
 MAX_PATHS = 50
 MAX_ENTRIES = 50
@@ -35,6 +43,20 @@ def read_update(update: Mapping[str, Any]) -> Happening | None:
             amount = cost.get("amount") if isinstance(cost, dict) and cost.get("currency") == "USD" else None
             return CostTold(float(amount)) if isinstance(amount, int | float) and 0 <= amount < 1e9 else None
     return None
+
+
+def read_usage(usage: object) -> TokensTold | None:
+    """Of the answer to a prompt: a draft of the protocol, whose numbers are a turn's with some agents, the latest
+    call's with others."""
+    if not isinstance(usage, dict):
+        return None
+
+    def count(name: str) -> int:
+        value = usage.get(name)
+        return value if type(value) is int and 0 <= value < 1 << 40 else 0
+
+    cached, written = count("cachedReadTokens"), count("cachedWriteTokens")
+    return TokensTold(count("inputTokens") + cached + written, count("outputTokens"), cached, written)
 
 
 def _call(update: Mapping[str, Any]) -> CallTold | None:

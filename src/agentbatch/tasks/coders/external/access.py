@@ -14,6 +14,11 @@ class Access(Protocol):
     """One task's."""
 
     @property
+    def model(self) -> str:
+        """The one that it reaches."""
+        ...
+
+    @property
     def ended(self) -> BudgetExhausted | ModelError | None:
         """Why its model answers no more; the turn ends with it."""
         ...
@@ -27,8 +32,13 @@ class Access(Protocol):
         """Where the model is, for a program that starts now."""
         ...
 
+    @property
+    def counted(self) -> bool:
+        """Its calls are billed as they are made; else only the program itself can tell of them."""
+        ...
+
     def use(self, model: str) -> bool:
-        """Another model from now on. False: the program itself has to be told."""
+        """Another model from now on. True: the program itself has to be told."""
         ...
 
     def close(self) -> None:
@@ -39,12 +49,18 @@ class Access(Protocol):
 class GatewayAccess:
     """Through the gateway of the run, which has started."""
 
+    counted = True
+
     def __init__(self, parts: RunParts, planned: PlannedTask, model: str) -> None:
         self._parts = parts
         self._planned = planned
         self._model = model
         self._account: Account | None = None
         self._token = ""
+
+    @property
+    def model(self) -> str:
+        return self._parts.coder_model.named(self._model)
 
     @property
     def ended(self) -> BudgetExhausted | ModelError | None:
@@ -65,9 +81,9 @@ class GatewayAccess:
         self._model = model
         if self._account is not None:
             config, models = self._parts.coder_model, self._parts.models
-            self._account.model = config.named(model)
-            self._account.billing = models.billing(config, self._planned, self._account.model)
-        return True
+            self._account.model = self.model
+            self._account.billing = models.billing(config, self._planned, self.model)
+        return False
 
     def close(self) -> None:
         if self._account is not None:
@@ -80,16 +96,17 @@ class OwnAccess:
 
     ended: None = None
     busy = False
+    counted = False
 
     def __init__(self, model: str) -> None:
-        self._model = model
+        self.model = model
 
     def told(self) -> Told:
-        return Told(self._model)
+        return Told(self.model)
 
     def use(self, model: str) -> bool:
-        self._model = model
-        return False
+        self.model = model
+        return True
 
     def close(self) -> None:
         """It is the program's own."""

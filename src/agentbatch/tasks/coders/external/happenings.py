@@ -51,7 +51,18 @@ class CostTold:
     cost: float
 
 
-Happening = Said | CallTold | Planned | CostTold
+@dataclass(frozen=True)
+class TokensTold:
+    """What it says that its turn has taken."""
+
+    input: int
+    """With what was read from a cache and written into one."""
+    output: int
+    cached: int = 0
+    written: int = 0
+
+
+Happening = Said | CallTold | Planned | CostTold | TokensTold
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:

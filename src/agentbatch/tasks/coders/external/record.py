@@ -14,7 +14,16 @@ from typing import Any
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.coders.coder import WorkLog
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Happening, Planned, Said, cut
+from agentbatch.tasks.coders.external.happenings import (
+    CallTold,
+    CostTold,
+    Happening,
+    Planned,
+    Said,
+    TokensTold,
+    cut,
+)
+from agentbatch.usage import Usage
 from agentbatch.workspace.workspace import CommandRecord
 
 MAX_OUTPUT = 30_000
@@ -92,7 +101,6 @@ class Record:
         self.messages: list[Mapping[str, Any]] = list(messages)
         self.calls = calls
         """Tool calls so far."""
-        self.cost_told: float | None = None
         self._task_id = task_id
         self._directory = directory.rstrip("/") + "/"
         self._emit = emit
@@ -101,6 +109,9 @@ class Record:
         self._text, self._thought = _Text(), _Text()
         self._last = ""
         self._plan = ""
+        self._cost: float | None = None
+        self._billed = 0.0
+        self._tokens: TokensTold | None = None
         self._open: dict[str, _Call] = {}
         """By the agent's id, in the order in which they began."""
         self._over: set[str] = set()
@@ -123,7 +134,9 @@ class Record:
             case Planned():
                 self._take_plan(told)
             case CostTold():
-                self.cost_told = told.cost
+                self._cost = told.cost
+            case TokensTold():
+                self._tokens = told
 
     def end_turn(self) -> str:
         """The turn is over: what is open is closed. The last thing that the agent said."""
@@ -132,6 +145,17 @@ class Record:
         if text or thought:
             self._add(_assistant(text or None, thought))
         return self._last
+
+    def take_bill(self) -> tuple[float | None, Usage]:
+        """What the agent says that it has cost since this was asked last, US dollars and tokens; None, and no tokens:
+        it says nothing. Some agents' sums begin at 0 with each process."""
+        told, cost = self._tokens or TokensTold(0, 0), None
+        if self._cost is not None:
+            cost = self._cost - self._billed if self._cost >= self._billed else self._cost
+            self._billed = self._cost
+        self._tokens = None
+        counts = {"input": told.input, "output": told.output, "cached": told.cached, "written": told.written}
+        return cost, Usage(**counts, calls=1, estimated=True)
 
     @property
     def silent(self) -> bool:
