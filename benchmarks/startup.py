@@ -48,6 +48,7 @@ def cpu_seconds(words: Sequence[str], folder: str) -> float:
         "CODER_ENDPOINT": ENDPOINT,
         "EVALUATION_BASE_URL": ENDPOINT,
     }
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
     process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, cwd=folder, env=env)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -266,6 +266,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="times to start each process")
     parser.add_argument("--build", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
     if options.build:
         _, costs = asyncio.run(build(options.build, options.tasks))
         print(json.dumps(costs))

@@ -63,6 +63,7 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/coders/acp/session.py", "agentbatch.tasks.coders.acp.agent"): "0.6 s, " + EXTRA,
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("runs/services/notify_process.py", "apprise"): EXTRA,
+    ("runs/session.py", "agentbatch.runs.telemetry.telemetry"): "only where somebody asks for it",
     ("spending/pricing.py", "genai_prices"): "megabytes of prices: only where something is priced",
     (f"{PROGRAMS}/call_examples.py", "asyncio"): "runs in a workspace: slow, and seldom needed",
     **{

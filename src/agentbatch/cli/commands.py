@@ -1,13 +1,13 @@
 """The commands of `agentbatch`, and where each is. The module of a command is imported when it is asked for."""
 
 import argparse
-import gc
 import importlib
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
 from agentbatch.cli.parser import CommandParser
+from agentbatch.runs.garbage import gc_paused
 
 
 class Command(NamedTuple):
@@ -74,14 +74,9 @@ def parse_command(
 
 
 def _load(name: str) -> ModuleType:
-    """Import the command's module. What is loaded stays: looking for garbage in it meanwhile doubles the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    """Import the command's module."""
+    with gc_paused():
         return importlib.import_module(f"agentbatch.cli.{name}")
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _innermost(parser: CommandParser, words: Sequence[str]) -> tuple[CommandParser, Sequence[str]]:

@@ -15,6 +15,7 @@ from agentbatch.cli.commands import COMMANDS, parse_command
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.help import HELP
 from agentbatch.errors import UserError
+from agentbatch.runs.garbage import gc_paused
 from agentbatch.text import nearest
 
 
@@ -22,11 +23,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `command` of the answer does it. Raises UserError."""
     if words and words[0] in COMMANDS:
         return parse_command(words[0], words[1:])
-    from agentbatch.cli.flags import (  # these bring the settings, and pydantic with them
-        check_flags,
-        first_word,
-    )
-    from agentbatch.cli.tasks.run import run_parser
+    with gc_paused():  # these bring the settings, and pydantic with them
+        from agentbatch.cli.flags import check_flags, first_word
+        from agentbatch.cli.tasks.run import run_parser
 
     check_flags(words, COMMANDS)
     place = first_word(words)

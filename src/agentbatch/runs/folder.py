@@ -51,7 +51,7 @@ class RunFolder:
 
     def task(self, task_id: str) -> Path:
         """Folder of a task's transcript, patch and long outputs; made by its first writer."""
-        return self.place / "tasks" / task_id
+        return self.place.joinpath("tasks", task_id)
 
     def write_roots(self, roots: Collection[Path]) -> None:
         """The directories that the run works in, for `refuse_overlap` of another. Raises OSError."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
 
@@ -26,7 +26,9 @@ from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.runs.telemetry.asked import asked_for, open_port
-from agentbatch.runs.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from agentbatch.runs.telemetry.telemetry import Telemetry
 
 
 class Engine(Protocol):
@@ -56,7 +58,7 @@ class RunSession:
     was_killed: bool
     """That session ended without a word."""
     notifier: Notifier
-    telemetry: Telemetry | None
+    telemetry: "Telemetry | None"
     """None: nobody asked for it."""
 
     @property
@@ -126,8 +128,11 @@ async def open_session(
         notifier = Notifier(notify, store, results)
         store.listen(notifier)
         stack.push_async_callback(notifier.finish)
-        telemetry = Telemetry(asked, store, environ) if asked.anything or asked.notices else None
-        if telemetry is not None:
+        telemetry = None
+        if asked.anything or asked.notices:
+            from agentbatch.runs.telemetry.telemetry import Telemetry
+
+            telemetry = Telemetry(asked, store, environ)
             with open_port(asked) as port:
                 await telemetry.start(port)
             store.listen(telemetry)

@@ -98,18 +98,21 @@ def check_directories(tasks: Iterable[tuple[str, Path]], base: Path) -> None:
     folder of the run (resolved). Raises UserError for the first that cannot."""
     known: dict[Path, Path] = {}
     checked: set[Path] = set()
+    home = base.parts
     for task_id, root in tasks:
         try:
             existing = _existing(root, known)
         except OSError as error:
             raise UserError(f"Task {task_id}: its dir cannot be made: {clip(str(error), 300)}.") from None
-        kept = next((name for name in (STATE_FOLDER, ".git") if name in root.parts[len(base.parts) :]), "")
-        if kept and root.is_relative_to(base):
+        parts = root.parts
+        below = parts[len(home) :]
+        kept = STATE_FOLDER if STATE_FOLDER in below else ".git" if ".git" in below else ""
+        if kept and parts[: len(home)] == home:
             raise UserError(
                 f"Task {task_id}: its dir {clip(str(root), 300)} lies in {kept}, where nothing works: what lies "
                 "there runs later, or keeps runs. Give it a directory of its own."
             )
-        if root == Path("/"):
+        if len(parts) == 1:
             raise UserError(f"Task {task_id}: its dir is /; give it a directory of its own.")
         if existing in checked:
             continue

@@ -63,8 +63,9 @@ class RunReport:
     def left(self) -> float | None:
         """Seconds that it will take, estimated; None when that cannot be said."""
         state = self.run.state
-        left = kind_of(state.info).seconds_left(state, self.now)
-        return left if self.run.alive and not state.paused and state.asleep is None else None
+        if not self.run.alive or state.paused or state.asleep is not None:
+            return None
+        return kind_of(state.info).seconds_left(state, self.now)
 
     @property
     def name(self) -> str:

@@ -79,7 +79,8 @@ class TaskState(BaseModel):
     id: str
     index: int
     dir: str
-    first_prompt: str
+    first_prompt: str = ""
+    """Empty where the task was read without what was said in it (`load_state`)."""
     max_iterations: int
     definition: str = ""
     depends_on: tuple[str, ...] = ()

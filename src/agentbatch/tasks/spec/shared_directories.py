@@ -4,6 +4,7 @@ import heapq
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -17,12 +18,17 @@ def shared_directories(roots: Sequence[Path], isolated: Sequence[bool]) -> list[
     """
     at: dict[str, list[int]] = defaultdict(list)
     for place, path in enumerate(roots):
-        at[str(path)].append(place)  # text: of ten thousand paths, each is looked up with all above it
+        at[str(path)].append(place)  # text, which is looked up faster
     exclusive = {root for root, places in at.items() if not all(isolated[place] for place in places)}
     leader = {root: root for root in at}
+
+    @cache  # ten thousand often lie in one folder
+    def around(folder: str) -> list[str]:
+        return [place for place in (folder, *_above(folder)) if place in at]
+
     for root in at:
-        for parent in _above(root):
-            if parent in at and (root in exclusive or parent in exclusive):
+        for parent in around(os.path.dirname(root)):
+            if root != parent and (root in exclusive or parent in exclusive):
                 leader[_leader(leader, root)] = _leader(leader, parent)
     members: dict[str, list[str]] = defaultdict(list)
     for root in at:

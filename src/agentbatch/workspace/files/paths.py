@@ -35,7 +35,7 @@ class Resolver:
         if folder is None:
             folder = self._known[parent] = resolved(Path(parent))
         place = folder / name
-        return resolved(place) if place.is_symlink() else place
+        return resolved(place) if os.path.islink(place) else place
 
 
 def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:

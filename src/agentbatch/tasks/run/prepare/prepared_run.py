@@ -184,11 +184,11 @@ class PreparedRun:
 
     def _outside(self) -> str:
         """Tasks that work neither below the task file's folder nor below this one."""
-        homes = (self.folder, (self.folder / self.settings.tasks).resolve().parent)
+        homes = [self.folder.parts, (self.folder / self.settings.tasks).resolve().parent.parts]
         away = [
             f"{task.id} in {task.root}"
             for task in self.plan.tasks
-            if task.isolation == "none" and not any(task.root.is_relative_to(home) for home in homes)
+            if task.isolation == "none" and not any(task.root.parts[: len(home)] == home for home in homes)
         ]
         verb = "works" if len(away) == 1 else "work"
         return f"{counted(len(away), 'task')} {verb} outside this folder: {list_names(away)}." if away else ""
