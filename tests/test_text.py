@@ -12,6 +12,7 @@ from agentbatch.text import (
     harmless,
     money,
     pad,
+    random_letters,
     tokens,
     width,
 )
@@ -167,3 +168,10 @@ def test_fold_loses_nothing_and_fits(line: str, cells: int) -> None:
     parts = fold(line, cells, 4)
     assert all(width(part) <= cells for part in parts)
     assert "".join("".join(parts).split()) == "".join(line.split())
+
+
+def test_random_letters() -> None:
+    drawn = [random_letters("abc", 9) for _ in range(200)]
+    assert {len(one) for one in drawn} == {9}
+    assert set("".join(drawn)) == set("abc")
+    assert len(set(drawn)) > 190

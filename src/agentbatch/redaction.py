@@ -71,6 +71,8 @@ _CODED = [
     for starts, code in zip(((b"%",), (b"\\u",), (b"\\x",), (b"&#",), _OCTAL_STARTS), _CODES, strict=True)
 ]
 _COLOURS = re.compile(_COLOUR.encode())
+_CODE_STARTS = re.compile(rb"\\[ux014567]")
+"""What all of them begin with but those that begin with another sign."""
 _NESTED = [b"\\" * depth + letter for depth in (8, 4, 2) for letter in (b"n", b"r", b"t", b"b", b"f")]
 """What cannot be seen in JSON within JSON, as the arguments of a call in a message; the deepest first."""
 _ODD = frozenset("\\%&")
@@ -194,9 +196,10 @@ def _read(small: bytes) -> bytes:
     read = small
     if b"\\" in read and any(start in read for start in (b"1b[", b"33[", b"\\e[")):
         read = _COLOURS.sub(b"", read)
-    for starts, code in _CODED:
-        if any(start in read for start in starts):
-            read = code.sub(_byte, read)
+    if b"%" in read or b"&" in read or _CODE_STARTS.search(read):  # one look where there is nothing to find
+        for starts, code in _CODED:
+            if any(start in read for start in starts):
+                read = code.sub(_byte, read)
     if b"\\" in read:
         for unseen in _NESTED if b"\\\\" in read else ():
             read = read.replace(unseen, b"")

@@ -4,6 +4,7 @@ Whatever a model, a file name or a server wrote goes through `harmless` before i
 """
 
 import difflib
+import os
 import re
 import time
 import unicodedata
@@ -90,6 +91,16 @@ def list_names(names: Sequence[str], most: int = 5, cells: int = 1_000) -> str:
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that looks most like this one, for "did you mean"; None: none looks like it."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def random_letters(letters: str, length: int) -> str:
+    """So many of `letters`, which nobody can guess. All of one number: to ask the system letter by letter takes ten
+    times as long."""
+    number, drawn = int.from_bytes(os.urandom(2 * length), "big"), []
+    for _ in range(length):
+        number, place = divmod(number, len(letters))
+        drawn.append(letters[place])
+    return "".join(drawn)
 
 
 def harmless(text: str) -> str:

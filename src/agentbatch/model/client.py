@@ -50,10 +50,13 @@ class ModelClient:
         schema: Schema | None = None,
         temperature: float | None = None,
         observer: Observer | None = None,
+        input_tokens: int | None = None,
     ) -> Reply:
         """The model's reply; `temperature` applies to this call only. Raises ModelError when it failed for good.
-        Cancelling it cancels the request at once."""
-        call = _Call(self, messages, tools, schema, temperature, observer)
+        Cancelling it cancels the request at once. `input_tokens`: about those of the messages and tools, where somebody
+        keeps count of them."""
+        input_tokens = estimate_messages(messages, tools) if input_tokens is None else input_tokens
+        call = _Call(self, messages, tools, schema, temperature, observer, input_tokens)
         answer = await call.run()
         usage = answer.usage or await self.endpoint.counter.usage(messages, tools, answer)
         return Reply(
@@ -80,6 +83,7 @@ class _Call:
         schema: Schema | None,
         temperature: float | None,
         observer: Observer | None,
+        input_tokens: int,
     ) -> None:
         self.tokens: int | None = None
         """See `Sending`; so are `begun`, `body`, `send` and `lost`."""
@@ -91,7 +95,8 @@ class _Call:
         self._schema = schema
         self._temperature = client.temperature if temperature is None else temperature
         self._reader: StreamedAnswer | None = None
-        reserved = estimate_messages(messages, tools) + (client.max_output_tokens or EXPECTED_OUTPUT)
+        self._input_tokens = input_tokens
+        reserved = input_tokens + (client.max_output_tokens or EXPECTED_OUTPUT)
         self.attempts = Attempts(client.endpoint, client.model, reserved, observer)
 
     async def run(self) -> Answer:
@@ -133,7 +138,7 @@ class _Call:
         """The provider bills what it has read and written of an answer that broke off."""
         used = self._reader.used() if self._reader is not None else None
         if used is not None and used.estimated:
-            used += Usage(input=estimate_messages(self._messages, self._tools))
+            used += Usage(input=self._input_tokens)
         return used
 
     def _on_tokens(self, tokens: int) -> None:

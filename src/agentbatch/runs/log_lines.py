@@ -1,6 +1,7 @@
 """An event as lines for a person: what the plain display prints and what run.log holds."""
 
 import time
+from functools import lru_cache
 
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import (
@@ -91,14 +92,22 @@ def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
 
     Pure but for the time zone: times are the event's own, in local time.
     """
+    if isinstance(event, e.MessageAdded):  # a quarter of all
+        return []
     texts = [*(_step(event) if verbose else _refused(event, state)), *_plain(event, state)]
     if not texts:
         return []
-    stamp = time.strftime("[%H:%M:%S]", time.localtime(event.ts))
+    stamp = _stamp(int(event.ts))
     task = state.by_id.get(getattr(event, "task_id", None) or "")
     attempt = f" attempt {e.attempt_number(task.id)}" if task and task.attempt_of else ""
     prefix = f"{stamp} task {task.index + 1}{_places(state)}{attempt}:" if task else stamp
     return [f"{prefix} {text}" for text in texts]
+
+
+@lru_cache(maxsize=8)
+def _stamp(second: int) -> str:
+    """Of an epoch second; a run has many events in one."""
+    return time.strftime("[%H:%M:%S]", time.localtime(second))
 
 
 def _places(state: RunState) -> str:

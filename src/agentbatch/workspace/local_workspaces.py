@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import os
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
@@ -18,6 +18,7 @@ from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.files.snapshot.contents import Contents
+from agentbatch.workspace.files.snapshot.snapshot import is_small
 from agentbatch.workspace.isolation.copy.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
@@ -47,6 +48,8 @@ leaves them."""
 
 SCRATCH = "scratch"
 """Name of the folder of forks and checkpoints in the task's folder. It does not outlive its session."""
+
+T = TypeVar("T")
 
 MAX_NAMED = 5
 """Files in the way that a notice names."""
@@ -147,7 +150,8 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
-        guarded, hidden = await asyncio.to_thread(self._look, root)
+        top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
+        guarded, hidden = await _soon(top, partial(self._look, root, top))
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
@@ -165,16 +169,16 @@ class LocalTaskWorkspace:
         )
         return self._workspace
 
-    def _look(self, root: Path) -> tuple[list[Path], list[Path]]:
-        """What is read-only in the directory, and what is hidden; its beginning is written down. Slow on a large
-        one."""
+    def _look(self, root: Path, top: Path) -> tuple[list[Path], list[Path]]:
+        """What is read-only in the directory, and what is hidden in that and the rest of its worktree; its beginning is
+        written down. Slow on a large one."""
         order, isolated = self._order, self._isolated
+        inside = programs_inside(root, self._path)
         if isolated is None:
-            begin_watch(root, programs_named(root, self._path), self._folder, resume=order.resume)
-        guarded = [*programs_inside(root, self._path), *read_only_in(root)]
-        # A copy has none but the task's own.
-        looked_at = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
-        return guarded, [] if order.isolation == "copy" else env_files_in(looked_at)
+            named = programs_named(root, self._path, inside)
+            begin_watch(root, named, self._folder, resume=order.resume)
+        guarded = [*inside, *read_only_in(root)]
+        return guarded, [] if order.isolation == "copy" else env_files_in(top)
 
     async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
@@ -221,7 +225,7 @@ class LocalTaskWorkspace:
                 root = Path(self._order.directory)
                 check_unlinked(root)
                 named = programs_named(root, self._path)
-                seen = await asyncio.to_thread(end_watch, root, named, self._folder)
+                seen = await _soon(root, partial(end_watch, root, named, self._folder))
             except (OSError, UserError) as error:
                 seen = [f"What task {task_id} has left for git and PATH cannot be seen: {error}"]
             return Left(notices=tuple(seen))
@@ -288,6 +292,11 @@ class LocalTaskWorkspace:
         except (OSError, UserError) as error:
             return (*problems, f"{self._isolated.folder} could not be removed: {error}")
         return problems
+
+
+async def _soon(root: Path, look: Callable[[], T]) -> T:
+    """A look at all of a directory: at once where there is little in it, as for a snapshot, else in a thread."""
+    return look() if is_small(root, whole=True) else await asyncio.to_thread(look)
 
 
 def _not_applied(task_id: str, applied: Applied, patch: str) -> str:

@@ -1,7 +1,6 @@
 """Reads a chat completion defensively: the body of a 200 is untrusted input."""
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from agentbatch.model.answer.reported_usage import read_usage
 from agentbatch.model.refusals.server_error import ServerError, error_in
 from agentbatch.model.reply import ToolCall
 from agentbatch.model.request.history import ID_LENGTH, LETTERS
+from agentbatch.text import random_letters
 from agentbatch.usage import Usage
 
 STATUS_OF: Mapping[str, int] = {
@@ -188,7 +188,7 @@ def _tool_calls(message: dict[str, Any]) -> tuple[ToolCall, ...]:
 
 def new_call_id() -> str:
     """In the form that all endpoints take."""
-    return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
+    return random_letters(LETTERS, ID_LENGTH)
 
 
 MAX_ENCODED = 4

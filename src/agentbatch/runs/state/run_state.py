@@ -40,6 +40,8 @@ class RunState:
         """Fold one event in; returns the task it changed, if any."""
         self.last_seq = event.seq
         match event:
+            case e.TaskEvent():  # first: nearly all are
+                return self._apply_to_task(event)
             case e.RunStarted():
                 self.info = event
                 self.max_concurrent = event.max_concurrent
@@ -69,19 +71,20 @@ class RunState:
             case e.Paused(task_id=str(task_id)) | e.Resumed(task_id=str(task_id)):
                 held = self.by_id[task_id].model_copy(update={"paused": isinstance(event, e.Paused)})
                 return self.put(held)
-            case e.TaskQueued() if event.task_id not in self.by_id:
-                return self.put(new_task(event))
-            case e.AttemptChosen():
-                chosen = self.attempts.get(event.attempt)
-                return self.put(taken_from(self.tasks[event.task_id], event, chosen))
-            case e.TaskEvent():
-                if isinstance(event, e.ModelCallFinished):
-                    self.bills = add_call(self.bills, event)
-                before = self.by_id[event.task_id]
-                after = reduce_task(before, event)
-                if after is not before:
-                    return self.put(after)
         return None
+
+    def _apply_to_task(self, event: e.TaskEvent) -> TaskState | None:
+        known = self.by_id
+        if isinstance(event, e.TaskQueued) and event.task_id not in known:
+            return self.put(new_task(event))
+        if isinstance(event, e.AttemptChosen):
+            chosen = self.attempts.get(event.attempt)
+            return self.put(taken_from(self.tasks[event.task_id], event, chosen))
+        if isinstance(event, e.ModelCallFinished):
+            self.bills = add_call(self.bills, event)
+        before = known[event.task_id]
+        after = reduce_task(before, event)
+        return self.put(after) if after is not before else None
 
     def put(self, task: TaskState) -> TaskState:
         """Take a task, or an attempt at one, as it is, keeping the counts true."""

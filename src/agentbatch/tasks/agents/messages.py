@@ -2,11 +2,11 @@
 
 import json
 import re
-import secrets
 from string import ascii_lowercase
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Message, Reply, ToolCall
+from agentbatch.text import random_letters
 
 
 def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
@@ -55,6 +55,6 @@ def fence(*texts: str) -> str:
     """Six letters that occur in none of the texts, so that none can close a fence made of them: fewer tokens than as
     many hexadecimal digits."""
     while True:
-        letters = "".join(secrets.choice(ascii_lowercase) for _ in range(6))
+        letters = random_letters(ascii_lowercase, 6)
         if not any(letters in text for text in texts):
             return letters

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from agentbatch.model.capabilities import ToolMode
@@ -33,18 +32,24 @@ class RoleModel:
         tools: Sequence[ToolSpec] | None = None,
         schema: tuple[str, dict[str, Any]] | None = None,
         temperature: float | None = None,
+        input_tokens: int | None = None,
     ) -> Reply:
         """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up.
         While the endpoint's quota is used up, it waits, if that is allowed."""
         client = self.client
+        size = estimate_messages(messages, tools) if input_tokens is None else input_tokens
 
         async def make(observer: Observer) -> Reply:
             return await client.complete(
-                messages, tools=tools, schema=schema, temperature=temperature, observer=observer
+                messages,
+                tools=tools,
+                schema=schema,
+                temperature=temperature,
+                observer=observer,
+                input_tokens=size,
             )
 
-        size = partial(estimate_messages, messages, tools)
-        asked = Asked(client.model, size, client.max_output_tokens, purpose=purpose)
+        asked = Asked(client.model, lambda: size, client.max_output_tokens, purpose=purpose)
         reply = await self.billing.call(asked, make)
         self.used_mode = reply.tool_mode
         return reply

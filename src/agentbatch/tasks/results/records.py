@@ -1,5 +1,6 @@
 """What is kept of single tasks in a run's folder, for reports: what they changed, and all that happened."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,7 +9,7 @@ from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import reading
-from agentbatch.runs.store.task_events import load_task_events
+from agentbatch.runs.store.task_events import load_conversation, load_task_events
 from agentbatch.tasks.results.changes import read_changes, read_patch
 from agentbatch.workspace.files.diff.file_diff import FileChange
 
@@ -43,7 +44,16 @@ class Records:
 
     def events(self, task: TaskState) -> list[Event]:
         """Since it began, the last time. Raises UserError for a database that is damaged."""
+        return self._load(task, load_task_events)
+
+    def conversation(self, task: TaskState) -> list[Event]:
+        """Its messages and model calls alone; as `events`."""
+        return self._load(task, load_conversation)
+
+    def _load(
+        self, task: TaskState, load: Callable[[sqlite3.Connection, str, int], list[Event]]
+    ) -> list[Event]:
         if self._folder is None:
             return []
         with reading(self._folder.database) as connection:
-            return load_task_events(connection, task.id, task.since)
+            return load(connection, task.id, task.since)

@@ -173,7 +173,7 @@ class TaskEnd:
             return  # interrupted before it was resumed: what is there is whole
         happened: list[Happening] = []
         with suppress(UserError):  # then nobody knows what its calls cost
-            happened = steps(Records(store.folder).events(task))
+            happened = steps(Records(store.folder).conversation(task))
         try:
             text = trajectory(task, messages, happened)
         except (TypeError, ValueError, RecursionError) as error:  # of another coder: no JSON

@@ -51,12 +51,14 @@ def programs_inside(root: Path, path_variable: str) -> list[Path]:
     )
 
 
-def programs_named(root: Path, path_variable: str) -> list[Path]:
+def programs_named(root: Path, path_variable: str, inside: Sequence[Path] | None = None) -> list[Path]:
     """The same with those that are not there yet, that a link stands for, or that PATH names from wherever one is
-    (`node_modules/.bin`): a task may make such a one, or put another in its place."""
+    (`node_modules/.bin`): a task may make such a one, or put another in its place. `inside`: what `programs_inside`
+    has just found."""
     entries = (entry for entry in path_variable.split(os.pathsep) if entry)
     named = {os.path.normpath(os.path.join(root, entry)) for entry in entries}
-    return _whole(root, {*named, *map(str, programs_inside(root, path_variable))})
+    found = programs_inside(root, path_variable) if inside is None else inside
+    return _whole(root, {*named, *map(str, found)})
 
 
 def _whole(root: Path, places: Iterable[str]) -> list[Path]:

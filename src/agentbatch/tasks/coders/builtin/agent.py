@@ -107,15 +107,18 @@ class Agent:
             await self._compact()
             await self.stored()
             reply = await self._ask(temperature)
-        estimate = self.conversation.tokens + self._specs_tokens
-        if reply.usage.input and not reply.usage.estimated and estimate:
+        if reply.usage.input and not reply.usage.estimated and self._estimate:
             # The next estimate leans on what the endpoint counted, within reason.
-            self._scale = min(4.0, max(0.25, reply.usage.input / estimate))
+            self._scale = min(4.0, max(0.25, reply.usage.input / self._estimate))
         return reply
 
     async def _ask(self, temperature: float | None) -> Reply:
         return await self.model.complete(
-            self.conversation.messages, purpose="code", tools=self.specs, temperature=temperature
+            self.conversation.messages,
+            purpose="code",
+            tools=self.specs,
+            temperature=temperature,
+            input_tokens=self._estimate,
         )
 
     async def run_call(self, call: ToolCall, *, refusal: str = "") -> ToolResult:
@@ -211,8 +214,13 @@ class Agent:
             e.MessageAdded(task_id=self.task_id, generation=generation, index=position, message=message)
         )
 
+    @property
+    def _estimate(self) -> int:
+        """Tokens of the conversation and the tools, without a vocabulary."""
+        return self.conversation.tokens + self._specs_tokens
+
     def _size(self) -> float:
-        return self._scale * (self.conversation.tokens + self._specs_tokens)
+        return self._scale * self._estimate
 
     async def _compact_if_long(self) -> None:
         if self._size() > compaction.ELIDE_ABOVE * self.context_window:

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import sys
+from functools import cache
 from importlib.resources import files
 from shlex import quote
 from typing import Any, Literal
@@ -27,13 +28,18 @@ _RUNS: dict[Program, str] = {
 def command(program: Program, *arguments: str, quick: bool = False) -> str:
     """The command line that runs the program with these arguments. `quick`: by the Python that runs us, where it is
     there too: what a version manager puts in the place of `python3` takes a multiple of the time to start one."""
-    source = files(__package__).joinpath(program).read_text(encoding="utf-8")
-    line = " ".join((_RUNS[program], *map(quote, (source, *arguments))))
+    line = " ".join((_RUNS[program], _source(program), *map(quote, arguments)))
     if not quick:
         return line
     return (
         f'python={quote(OURS)}; [ -x "$python" ] || python=python3; "$python"{line.removeprefix("python3")}'
     )
+
+
+@cache
+def _source(program: Program) -> str:
+    """Quoted; every task asks."""
+    return quote(files(__package__).joinpath(program).read_text(encoding="utf-8"))
 
 
 def as_json(value: Any) -> str:

@@ -10,7 +10,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import load_messages, reading
-from agentbatch.runs.store.task_events import load_task_events
+from agentbatch.runs.store.task_events import load_conversation
 from agentbatch.tasks.results.steps import steps
 from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
@@ -36,7 +36,7 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
             if task.choice is not None and task.choice.attempt:
                 take_over(folder, task.choice.attempt, task.id)
             elif task.started_at is not None:
-                happened = steps(load_task_events(connection, task.id, task.since))
+                happened = steps(load_conversation(connection, task.id, task.since))
                 text = redact(trajectory(task, load_messages(connection, task.id), happened))
                 write_atomic(path, text, mode=PRIVATE, follow=False)
 

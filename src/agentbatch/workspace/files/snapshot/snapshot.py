@@ -117,19 +117,20 @@ async def snapshot(
     stop = Event()
     take = partial(take_snapshot, root, previous, left_out=True, contents=contents, stop=stop)
     try:
-        return take() if _is_small(root) else await asyncio.to_thread(take)
+        return take() if is_small(root) else await asyncio.to_thread(take)
     finally:
         stop.set()
 
 
-def _is_small(root: Path) -> bool:
+def is_small(root: Path, *, whole: bool = False) -> bool:
+    """Whether all that a snapshot reads of it is soon read. `whole`: and a snapshot leaves nothing out."""
     size = 0
     ignored: list[str] = []
     for number, (_, _, status) in enumerate(_walk(str(root), frozenset(), ignored)):
         size += status.st_size
         if number >= SMALL_FILES or size > SMALL_SIZE:
             return False
-    return not has_packages(map(Path, ignored))
+    return not ignored if whole else not has_packages(map(Path, ignored))
 
 
 def _walk(
