@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
@@ -150,3 +152,24 @@ async def test_it_takes_over_from_the_builtin_coder(run_tasks: Any, tmp_path: Pa
     assert (ran.task.status, ran.task.coders) == ("completed", ("builtin", "fake"))
     ((_, prompt),) = stage.prompts
     assert "+wrong" in prompt
+
+
+@pytest.mark.slow
+async def test_twenty_agents_at_once_and_a_budget_for_half_of_them(run_tasks: Any, tmp_path: Path) -> None:
+    """At most one call each is beyond it, and nothing of what is counted is lost."""
+    long = SCRIPT.model_copy(update={"coder": [Say(content="word " * 300)]})
+    Stage(tmp_path, [{**CALL, "times": 10}, RIGHT])
+    tasks = [{**TASK, "id": f"t{n}", "dir": f"t{n}"} for n in range(20)]
+    whole = 20 * 10 * 310
+    given = {"max_tokens": whole // 2, "parallel": 20, "max_in_flight": 20, **FLAGS}
+    ran = await run_tasks(tasks, [long], server={"latency": 0.05}, **given)
+    calls = [
+        event for event in ran.of_type(e.ModelCallFinished) if event.role == "coder" and event.usage.calls
+    ]
+    spent = ran.outcome.state.usage.total
+    one = max(event.usage.total for event in calls)
+    assert whole // 2 - 21 * one < spent <= whole // 2 + 20 * one
+    assert len(calls) == len(ran.coder_requests())
+    statuses = {task.status for task in ran.outcome.state.tasks.values()}
+    assert statuses <= {"cancelled", "completed"}
+    assert "cancelled" in statuses

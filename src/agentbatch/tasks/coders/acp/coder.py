@@ -111,6 +111,7 @@ class AcpCoder:
         if self._access.ended is not None:
             await self._session.stop()
             raise self._access.ended
+        await self._session.rest()
         self._dead = self._dead + 1 if end == "broken_off" and silent else 0
         if self._dead >= DEAD_TURNS:
             raise UserError(

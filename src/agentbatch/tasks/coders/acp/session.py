@@ -53,7 +53,9 @@ class AcpSession:
         if self._agent is not None and (self._stale or self._agent.gone):
             await self.stop()
         self._stale = False
-        if self._agent is None:
+        if self._agent is not None:
+            await self._agent.process.thaw()
+        else:
             try:
                 await self._start()
             except AgentProblem as problem:
@@ -65,6 +67,14 @@ class AcpSession:
                 raise
         assert self._agent is not None
         return self._agent
+
+    async def rest(self) -> None:
+        """Between two turns nothing of it moves: the work is looked at as it is."""
+        if self._agent is not None:
+            try:
+                await self._agent.process.freeze()
+            except OSError:
+                await self.stop()
 
     async def stop(self) -> None:
         """End the program, and with it all that it has started; `ready` starts it again, in the same session."""

@@ -1,0 +1,101 @@
+"""kill -9 while agents of somebody else's are at work: nothing of them lives on, each goes on in its session."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentbatch.rehearsal.script import Say, Script
+from agentbatch.rehearsal.server import RehearsalServer
+from tests.support import commands
+from tests.support.acp import AGENT
+from tests.support.keys import KEY
+from tests.support.waiting import until
+from tests.tasks.run.verdicts import COMPLETE
+
+pytestmark = pytest.mark.slow
+
+AGENTS = 5
+LEFT = {"spawn": "touch left; exec sleep 600"}
+CALL = {"call": "Task."}
+FIRST = [CALL, LEFT, {"run": "echo one >> a.txt"}, {"run": "touch begun; sleep 600"}]
+SECOND = [CALL, {"run": "echo right >> a.txt"}, {"say": "Done."}]
+
+
+def project(folder: Path) -> None:
+    """The agent and its script lie in the tasks' directories: a sandbox shows little else."""
+    command = json.dumps([sys.executable, "-I", "-S", "agent.py", "script.json"])
+    env = '{FAKE_URL = "{url}", FAKE_TOKEN = "{token}", FAKE_MODEL = "any"}'
+    (folder / "agents").mkdir(parents=True)
+    (folder / "agents/coders.toml").write_text(
+        f'[fake]\nprotocol = "acp"\ncommand = {command}\nenv = {env}\n'
+    )
+    tasks = []
+    for number in range(AGENTS):
+        place = folder / f"t{number}"
+        place.mkdir()
+        (place / "agent.py").write_text(AGENT.read_text())
+        script = {"turns": [FIRST, SECOND], "heard": "heard.jsonl"}
+        (place / "script.json").write_text(json.dumps(script))
+        tasks.append(
+            {"id": f"t{number}", "dir": f"t{number}", "first_prompt": "Task.", "verify": "grep right a.txt"}
+        )
+    (folder / "task.json").write_text(json.dumps({"tasks": tasks}))
+
+
+def at_work(folder: Path) -> list[int]:
+    """Processes that stand in the folder, but for those that only wait to be reaped."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                place = os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            if place.startswith(str(folder)) and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "none"])
+async def test_killed_in_a_turn_and_resumed(tmp_path: Path, environ: dict[str, str], sandbox: str) -> None:
+    folder = tmp_path / "batch"
+    project(folder)
+    script = Script(prompt="Task.", coder=[Say(content="Words.")], evaluator=[Say(verdict=COMPLETE)])
+    async with RehearsalServer([script], key=KEY) as server:
+        variables = {
+            **environ,
+            "OPENAI_API_KEY": KEY,
+            "CODER_ENDPOINT": server.base_url,
+            "EVALUATION_BASE_URL": server.base_url,
+            "CODER_MODEL": "rehearsal-coder",
+            "EVALUATION_MODEL": "rehearsal-evaluator",
+        }
+        flags = ("--coder", "fake", "--sandbox", sandbox, "--parallel", str(AGENTS), "--display", "plain")
+        engine = commands.start(*flags, cwd=folder, env=variables, output=tmp_path / "first.txt")
+        begun = [folder / f"t{number}" / name for number in range(AGENTS) for name in ("begun", "left")]
+        await until(lambda: all(file.exists() for file in begun))
+        os.kill(engine.pid, signal.SIGKILL)
+        await engine.wait()
+        await until(lambda: at_work(folder) == [], "agents outlive the engine", timeout=60)
+        resumed = commands.start(
+            "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
+        )
+        async with asyncio.timeout(300):
+            assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
+        assert at_work(folder) == []
+    for number in range(AGENTS):
+        place = folder / f"t{number}"
+        assert (place / "a.txt").read_text() == "one\nright\n"
+        heard = [json.loads(line) for line in (place / "heard.jsonl").read_text().splitlines()]
+        sessions = [(one["method"], one["session"]) for one in heard if one["method"].startswith("session/")]
+        assert sessions == [
+            ("session/new", "session-0"),
+            ("session/prompt", "session-0"),
+            ("session/load", "session-0"),
+            ("session/prompt", "session-0"),
+        ]
