@@ -51,6 +51,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "bench": Command("requests.bench", "measure how fast requests go"),
     },
     "setup": {
+        "coders": Command("setup.coders", "list the coders that tasks can name"),
         "doctor": Command("setup.doctor", "check keys, endpoints, models, sandbox and disk"),
         "models": Command("setup.models", "list and download models for --local"),
     },

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentbatch.cli.setup import local_checks
 from agentbatch.cli.setup.check import Check
+from agentbatch.cli.setup.coder_check import coder_check
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
 from agentbatch.model.client import ModelClient
@@ -46,8 +47,10 @@ ANSWER_SCHEMA = (
 )
 
 
-async def checks(settings: Settings, folder: Path, *, machine: bool = False) -> AsyncIterator[Check]:
-    """`machine`: also what local models need."""
+async def checks(
+    settings: Settings, folder: Path, *, machine: bool = False, coder: bool = False
+) -> AsyncIterator[Check]:
+    """`machine`: also what local models need; `coder`: also a task through the coder."""
     yield Check("ok", "python", sys.version.split()[0])
     if machine or settings.local is not None:
         for check in local_checks.machine_checks():
@@ -71,6 +74,8 @@ async def checks(settings: Settings, folder: Path, *, machine: bool = False) -> 
     yield _sandbox(settings)
     yield await _tokenizer()
     yield _disk(folder)
+    if coder:
+        yield await coder_check(settings, folder)
 
 
 async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:

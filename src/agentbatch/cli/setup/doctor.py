@@ -19,7 +19,7 @@ DESCRIPTION = """\
 Check what a run needs: keys, endpoints, a model's answer, tool calls, JSON
 schemas, sandbox, tokenizer, disk. Spends a few hundred tokens for each role.
 With --local, also checks this machine; --local NAME starts that model and
-times it.
+times it. With --coder NAME, also runs a small task through that coder.
 """
 
 
@@ -29,6 +29,7 @@ The other options of models, model calls and the shell work here too: agentbatch
 """
 
 SHOWN = (
+    "coder_name",
     "coder_model",
     "coder_endpoint",
     "evaluation_model",
@@ -56,15 +57,15 @@ def run(args: argparse.Namespace) -> int:
     if given.get("local") == "":
         del given["local"]
     loaded = load(given, os.environ, getattr(args, "env_file", None))
-    return asyncio.run(_run(loaded, machine))
+    return asyncio.run(_run(loaded, machine, coder="coder_name" in given))
 
 
-async def _run(loaded: Loaded, machine: bool) -> int:
+async def _run(loaded: Loaded, machine: bool, *, coder: bool) -> int:
     from agentbatch.cli.setup.checks import checks  # heavy: the model client
 
     results: list[str] = []
     width = shutil.get_terminal_size().columns
-    async for check in _all(loaded, checks(loaded.settings, Path.cwd(), machine=machine)):
+    async for check in _all(loaded, checks(loaded.settings, Path.cwd(), machine=machine, coder=coder)):
         head = f"{check.result:<5} {check.name:<22} "
         lines = fold(harmless(check.detail), max(20, width - len(head)))
         sys.stdout.write(head + ("\n" + " " * len(head)).join(lines) + "\n")

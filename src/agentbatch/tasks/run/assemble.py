@@ -1,11 +1,13 @@
 """The engine of a prepared run, put together from its parts."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agentbatch.config import secret_variables
 from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
+from agentbatch.redaction import Redactor
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
@@ -24,7 +26,8 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
-from agentbatch.workspace.workspace import Workspaces
+from agentbatch.workspace.preparation import SandboxChoice
+from agentbatch.workspace.workspace import Order, Workspace, Workspaces
 
 
 def make_engine(
@@ -120,3 +123,29 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         redact=store.redact,
         repositories=prepared.repositories,
     )
+
+
+@asynccontextmanager
+async def throwaway_workspace(
+    folder: Path, environ: Mapping[str, str], choice: SandboxChoice
+) -> AsyncIterator[Workspace]:
+    """One in an empty directory below `folder`, under the rules of a run's: to look at a program before a run."""
+    home = Path(environ.get("HOME") or Path.home())
+    here = Path.cwd()
+    rules = SandboxRules.of_run(
+        choice,
+        network=True,
+        home=home,
+        directories=(),
+        runs=here / STATE_FOLDER,
+        env_files=env_files_in(here),
+    )
+    workspaces = LocalWorkspaces(
+        "none", folder / "tasks", environ, rules, secret_names=secret_variables(), redact=Redactor([])
+    )
+    place = workspaces.make(Order("probe", str(folder / "work"), "none", {}, (), 60.0))
+    try:
+        yield await place.start()
+    finally:
+        await place.close()
+        await workspaces.close()

@@ -26,12 +26,13 @@ def load_coders(folder: Path) -> Mapping[str, CoderEntry]:
     """By name, ours first. Raises UserError with file and line."""
     found: Tables = {}
     entries: dict[str, CoderEntry] = {}
-    for place in reversed(resource_folders("agents", folder)):
+    places = resource_folders("agents", folder)
+    for place in reversed(places):
         path = place / FILE
         if not path.is_file():
             continue
         text = read_resource(path)
-        own = place == folder / "agents"
+        own = place != places[-1]
         for name, table in _tables(path, text).items():
             found[name] = _over(found.get(name, {}), table)
             entries[name] = _entry(path, text, name, {**found[name], "own": own})

@@ -1,0 +1,63 @@
+"""A small task through a coder, from end to end: what `agentbatch doctor --coder NAME` tries."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from agentbatch.api import prepare, run_batch
+from agentbatch.cli.setup.check import Check
+from agentbatch.config import Settings
+from agentbatch.errors import UserError
+from agentbatch.rehearsal.library import sample_scripts
+from agentbatch.runs.state.task_state import TaskState
+from agentbatch.text import clip, counted, duration, money, tokens
+
+TASK = "fizzbuzz.py with a function fizzbuzz"
+"""In the prompt of the sample task that is tried."""
+VERIFY = "python3 -B -c \"from fizzbuzz import fizzbuzz; assert fizzbuzz(15)[-1] == 'FizzBuzz'\""
+SECONDS = 600.0
+ITERATIONS = 3
+
+
+async def coder_check(settings: Settings, folder: Path) -> Check:
+    """Its own verify decides, no evaluator is asked. Without a key the rehearsal model plays; with one the coder's is
+    asked, and that costs."""
+    name = f"coder {settings.coder_name}"
+    with tempfile.TemporaryDirectory(prefix="agentbatch-doctor-") as place:
+        own = Path(place).resolve()
+        for kind in ("agents", "prompts"):
+            if (folder / kind).is_dir():
+                shutil.copytree(folder / kind, own / kind)
+        prompt = next(one.prompt for one in sample_scripts() if TASK in one.prompt)
+        task = {
+            "id": "doctor",
+            "dir": "work",
+            "first_prompt": prompt,
+            "verify": VERIFY,
+            "coder": settings.coder_name,
+        }
+        (own / "task.json").write_text(json.dumps({"tasks": [task]}), encoding="utf-8")
+        small = {
+            "tasks": Path("task.json"),
+            "mode": "serial",
+            "judge": "none",
+            "max_iterations": ITERATIONS,
+            "timeout": SECONDS,
+        }
+        try:
+            prepared = prepare(settings.model_copy(update=small), folder=own, environ=dict(os.environ))
+            outcome = await run_batch(prepared)
+        except UserError as error:
+            return Check("fail", name, str(error))
+    (ended,) = outcome.state.tasks.values()
+    if ended.status == "completed":
+        return Check("ok", name, f"a small task completed: {_took(ended)}")
+    return Check("fail", name, clip(f"a small task was not completed: {ended.error} ({_took(ended)})", 1_000))
+
+
+def _took(task: TaskState) -> str:
+    usage = task.usage
+    called = f"{counted(usage.calls, 'call')}, {tokens(usage.total, estimated=usage.estimated)} tokens"
+    return f"{counted(task.iteration, 'iteration')}, {called}, {money(task.cost)}, {duration(task.duration(0.0))}"

@@ -1,0 +1,127 @@
+"""Whether an agent's program is there and speaks, asked of the program itself, in a workspace like any other."""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentbatch.errors import UserError
+from agentbatch.tasks.coders.catalog.entry import CoderEntry
+from agentbatch.tasks.coders.external.program import Told, program
+from agentbatch.text import clip, first_line
+from agentbatch.workspace.workspace import Process, Program, Workspace
+
+VERSION_SECONDS = 20.0
+GREETING_SECONDS = 60.0
+"""The slowest agent that was tried takes seven seconds of a processor until it answers."""
+MAX_ANSWER = 1_000_000
+"""Bytes that an agent may print before it has answered."""
+
+GREETING = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": 1,
+        "clientCapabilities": {"fs": {"readTextFile": False, "writeTextFile": False}, "terminal": False},
+        "clientInfo": {"name": "agentbatch", "version": "1"},
+    },
+}
+
+NOWHERE = Told("none", "http://127.0.0.1:9", "none")
+"""Nothing is asked of a model: no agent calls one before its first prompt."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What an agent's program says of itself. Foreign text, made harmless."""
+
+    version: str = ""
+    """Empty: it does not say."""
+    speaks: bool | None = None
+    """It has answered in its protocol; None: it was not asked, since it is a command."""
+    problem: str = ""
+    """Why it is of no use as it is, a sentence; empty: nothing is known against it."""
+
+
+async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
+    """Its program has to be on PATH."""
+    told = program(entry, workspace.info, NOWHERE)
+    asked = replace(told, argv=entry.version or (entry.program, "--version"), credentials=())
+    try:
+        printed = await asyncio.wait_for(_output(workspace, asked), VERSION_SECONDS)
+        version = version_in(printed)
+    except TimeoutError:
+        return Probed(problem=f"{' '.join(asked.argv)} did not end within {VERSION_SECONDS:.0f} s.")
+    except (OSError, UserError) as error:
+        return Probed(problem=clip(str(error), 300))
+    if entry.protocol != "acp":
+        return Probed(version)
+    try:
+        answer = await asyncio.wait_for(_greeted(workspace, replace(told, credentials=())), GREETING_SECONDS)
+    except TimeoutError:
+        return Probed(version, False, f"It did not answer `initialize` within {GREETING_SECONDS:.0f} s.")
+    except (OSError, UserError, ValueError) as error:
+        return Probed(version, False, clip(str(error), 300))
+    named = answer.get("agentInfo")
+    known = str(named.get("version", "")) if isinstance(named, dict) else ""
+    return Probed(version or clip(known, 40), True)
+
+
+def version_in(printed: str) -> str:
+    """The first number like 1.2 or 1.2.3-beta; else the first line, shortened. Pure."""
+    found = re.search(r"\d+\.\d+[\w.+-]{0,30}", printed[:10_000])
+    return clip(found[0] if found else first_line(printed), 40)
+
+
+def answered(line: bytes) -> dict[str, Any] | None:
+    """The result of `initialize`, where this line of an agent's is its answer; None: it is another message, or none.
+    Raises ValueError where it is a refusal."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(message, dict) or message.get("id") != 1:
+        return None
+    result = message.get("result")
+    if not isinstance(result, dict):
+        raise ValueError(f"It refused `initialize`: {clip(json.dumps(message.get('error')), 200)}")
+    return result
+
+
+async def _output(workspace: Workspace, asked: Program) -> str:
+    process = await workspace.open(asked)
+    try:
+        await process.close_input()
+        printed = b""
+        while len(printed) < MAX_ANSWER and (block := await process.read()):
+            printed += block
+        code = await process.wait()
+        if code and not printed:
+            said = clip(first_line(process.errors), 200)
+            raise OSError(f"{' '.join(asked.argv[:3])} ended with {code}{f': {said}' if said else ''}.")
+        return printed.decode("utf-8", "replace") or process.errors
+    finally:
+        await process.stop()
+
+
+async def _greeted(workspace: Workspace, asked: Program) -> dict[str, Any]:
+    process = await workspace.open(asked)
+    try:
+        await process.write(json.dumps(GREETING).encode() + b"\n")
+        return await _answer(process)
+    finally:
+        await process.stop()
+
+
+async def _answer(process: Process) -> dict[str, Any]:
+    rest, seen = b"", 0
+    while seen < MAX_ANSWER and (block := await process.read()):
+        seen += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            if (found := answered(line)) is not None:
+                return found
+    said = first_line(process.errors)
+    raise ValueError(f"It ended without an answer to `initialize`{f': {clip(said, 200)}' if said else ''}.")

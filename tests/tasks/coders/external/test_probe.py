@@ -1,0 +1,74 @@
+"""What an agent's program says of itself, and what is said of one that does not."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentbatch.tasks.coders.catalog.entry import CoderEntry
+from agentbatch.tasks.coders.external.probe import Probed, answered, probe, version_in
+from tests.support.workspaces import local_workspace
+
+ANSWER = b'{"jsonrpc": "2.0", "id": 1, "result": {"agentInfo": {"version": "1.2"}}}'
+
+
+@pytest.mark.parametrize(
+    ("printed", "version"),
+    [
+        ("codex-cli 0.171.0\n", "0.171.0"),
+        ("2.1.197 (Claude Code)", "2.1.197"),
+        ("v1.0-rc.2+b", "1.0-rc.2+b"),
+        ("no number\nat all", "no number"),
+        ("", ""),
+        ("\x1b[31mred\x07" + "x" * 99, None),
+    ],
+)
+def test_the_version_in_what_it_prints(printed: str, version: str | None) -> None:
+    found = version_in(printed)
+    assert found == version if version is not None else "\x1b" not in found and len(found) <= 40
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (ANSWER, {"agentInfo": {"version": "1.2"}}),
+        (b"starting ...", None),
+        (b"[1, 2]", None),
+        (b'{"method": "session/update"}', None),
+        (b'{"id": 2, "result": {}}', None),
+        (b"\xff", None),
+    ],
+)
+def test_which_line_is_the_answer(line: bytes, found: object) -> None:
+    assert answered(line) == found
+
+
+@pytest.mark.parametrize("line", [b'{"id": 1, "error": {"message": "no"}}', b'{"id": 1, "result": 7}'])
+def test_an_answer_that_refuses(line: bytes) -> None:
+    with pytest.raises(ValueError, match="It refused `initialize`"):
+        answered(line)
+
+
+SPEAKS = f"import sys\nsys.stdin.readline()\nprint('noise')\nprint({ANSWER.decode()!r}, flush=True)\nsys.stdin.read()"
+DIES = "import sys\nsys.stdin.readline()\nsys.exit('no license found')"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        (SPEAKS, Probed("3.9", True)),
+        (DIES, Probed("3.9", False, "It ended without an answer to `initialize`: no license found.")),
+        ("print('x' * 2_000_000)", Probed("3.9", False, "It ended without an answer to `initialize`.")),
+    ],
+)
+async def test_a_program_is_asked(tmp_path: Path, code: str, found: Probed) -> None:
+    python = (sys.executable, "-I", "-S", "-c")
+    entry = CoderEntry(
+        name="a", protocol="acp", command=(*python, code), version=(*python, "print('version 3.9')")
+    )
+    (tmp_path / "work").mkdir()
+    workspace = local_workspace(tmp_path / "work", tmp_path / "outputs")
+    try:
+        assert await probe(entry, workspace) == found
+    finally:
+        await workspace.close()
