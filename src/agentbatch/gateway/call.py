@@ -32,8 +32,10 @@ PICTURE = 1_500
 MAX_HEADER = 1_000
 """Characters of one of an agent's that is passed on."""
 
-_PICTURES = re.compile(rb"[A-Za-z0-9+/=_-]{4000,}")
-"""Of files in a request: base64 is no text."""
+LEAST_PICTURE = 4_000
+"""Bytes of a text in base64 that is taken for one."""
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=_\\-]+")
 
 Write = Callable[[bytes], Awaitable[None]]
 """Hands bytes of a stream to the agent; returns when they are taken. Raises AbandonedError."""
@@ -196,5 +198,10 @@ def passed_on(names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, s
 
 def estimate_input(content: bytes) -> int:
     """Tokens of a request's body, about."""
-    pictures = [len(found[0]) for found in _PICTURES.finditer(content)]
+    pictures = [len(text) for text in content.split(b'"') if len(text) >= LEAST_PICTURE and _is_base64(text)]
     return -(-(len(content) - sum(pictures)) // BYTES_PER_TOKEN) + PICTURE * len(pictures)
+
+
+def _is_base64(text: bytes) -> bool:
+    """Of a data: address or by itself."""
+    return _BASE64.fullmatch(text, text.rfind(b",") + 1) is not None
