@@ -59,7 +59,6 @@ LATE: dict[tuple[str, str], str] = {
     ("model/http/unreached.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("requests/provider/service.py", "httpx2"): "comes with openai",
     ("requests/provider/service.py", "openai"): "half a second: only for the provider's batch service",
-    ("tasks/coders/acp/coder.py", "agentbatch.tasks.coders.acp.agent"): "for its types",
     ("tasks/coders/acp/session.py", "agentbatch.tasks.coders.acp.agent"): "0.6 s, " + EXTRA,
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("runs/services/notify_process.py", "apprise"): EXTRA,

@@ -11,10 +11,10 @@ from typing import Any, cast
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.acp.coder import AcpCoder
-from agentbatch.tasks.coders.acp.limits import TurnLimits
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.coder import Assignment, CoderState
 from agentbatch.tasks.coders.external.access import OwnAccess
+from agentbatch.tasks.coders.external.limits import TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.task import Task

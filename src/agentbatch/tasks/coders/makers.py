@@ -5,25 +5,20 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from agentbatch.errors import UserError
 from agentbatch.tasks.coders.acp.coder import AcpCoder
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
 from agentbatch.tasks.coders.catalog.catalog import load_coders
 from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
+from agentbatch.tasks.coders.command.coder import CommandCoder
 from agentbatch.tasks.coders.external.kind import ExternalKind
 from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.spec.escalation import Escalation
-
-
-def _not_yet(folder: Path, entry: CoderEntry) -> CoderKind:
-    raise UserError(f"The coder {entry.name} cannot be driven yet ({entry.protocol}).")
-
 
 KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxyType(
     {
         "builtin": lambda folder, entry: BuiltinKind(folder),
         "acp": lambda folder, entry: ExternalKind(entry, AcpCoder),
-        "command": _not_yet,
+        "command": lambda folder, entry: ExternalKind(entry, CommandCoder),
     }
 )
 """Each is made with the folder that the command runs in, where its own files are looked for; raises UserError."""

@@ -28,10 +28,10 @@ from acp.schema import (
 
 from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
-from agentbatch.tasks.coders.acp.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import Happening
+from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.text import clip
 from agentbatch.workspace.workspace import Process
 

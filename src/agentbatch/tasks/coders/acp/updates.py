@@ -12,14 +12,12 @@ from agentbatch.tasks.coders.external.happenings import (
     Said,
     TokensTold,
     cut,
+    exit_in,
 )
 
 MAX_PATHS = 50
 MAX_ENTRIES = 50
 MAX_ID = 200
-
-_EXITS = re.compile(r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?) {0,3}(-?\d{1,5})\b")
-"""Claude Code and Gemini CLI tell it in the text of the result."""
 
 
 def read_update(update: Mapping[str, Any]) -> Happening | None:
@@ -109,8 +107,7 @@ def _exit_code(result: object, meta: object, output: str) -> int | None:
             for name in ("exit_code", "exitCode", "exit"):
                 if type(code := place.get(name)) is int and abs(code) < 1 << 32:
                     return code
-    found = _EXITS.search(output[:2000]) or _EXITS.search(output[-2000:])
-    return int(found[1]) if found else None
+    return exit_in(output)
 
 
 def _output(content: object, result: object) -> str | None:

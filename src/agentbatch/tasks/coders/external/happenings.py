@@ -1,5 +1,6 @@
 """What an agent of somebody else's tells of its work, in our words: what its protocol or its output is read into."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,16 @@ class TokensTold:
 
 
 Happening = Said | CallTold | Planned | CostTold | TokensTold
+
+
+_EXITS = re.compile(r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?) {0,3}(-?\d{1,5})\b")
+"""Claude Code, Qwen Code and Gemini CLI tell it in the text of the result."""
+
+
+def exit_in(output: str) -> int | None:
+    """The exit code that is told in what a call gave; None: there is none."""
+    found = _EXITS.search(output[:2000]) or _EXITS.search(output[-2000:])
+    return int(found[1]) if found else None
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:

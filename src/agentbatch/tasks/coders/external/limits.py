@@ -21,6 +21,8 @@ class TurnLimits:
     """Bytes."""
     refused: float = 10.0
     """Seconds that it may go on after its model has been refused for good."""
+    linger: float = 20.0
+    """Seconds that a command may go on after it has said that its turn is over: some never end by themselves."""
     grace: float = 2.0
     """Seconds that a turn which is cancelled gets to end by itself."""
 

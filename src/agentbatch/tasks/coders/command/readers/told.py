@@ -1,0 +1,100 @@
+"""What a run of an agent's program says beside its work: which session it is in, and how its turn ended."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agentbatch.tasks.coders.external.happenings import Happening
+
+MAX_ID = 200
+
+
+@dataclass(frozen=True)
+class Session:
+    """It works in this session of its own."""
+
+    id: str
+    agent: str = ""
+    """Its name and version."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Its turn is over, as it says."""
+
+    reason: str
+    """As ACP names it: `end_turn`, `max_tokens`, `max_turn_requests`; `cost`; else it has failed."""
+    problem: str = ""
+    """What went wrong, in its words."""
+
+
+Told = Happening | Session | Ended
+
+
+class Reader(Protocol):
+    """Reads the output of one run, a line after another."""
+
+    def read(self, line: bytes) -> Iterator[Told]:
+        """What a line tells; nothing where it cannot be read. Never raises."""
+        ...
+
+    def end(self, exit_code: int) -> Iterator[Told]:
+        """Output is over; what is known only now."""
+        ...
+
+
+class JsonReader:
+    """For output of one JSON object a line, of which `told` reads one."""
+
+    def read(self, line: bytes) -> Iterator[Told]:
+        document = _object(line)
+        if document is not None:
+            yield from self.told(document)
+
+    def told(self, document: Mapping[str, Any]) -> Iterator[Told]:
+        raise NotImplementedError
+
+    def end(self, exit_code: int) -> Iterator[Told]:
+        """The output has said how the turn ended, or nobody has: exit codes of agents mean nothing."""
+        return iter(())
+
+
+def _object(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def name(value: object) -> str:
+    """An id of the agent's; empty: none that can be used."""
+    return text(value)[:MAX_ID]
+
+
+def exit_code(value: object) -> int | None:
+    return value if type(value) is int and abs(value) < 1 << 32 else None
+
+
+def dollars(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < 1e9 else None
+
+
+def count(usage: Mapping[str, Any], *names: str) -> int:
+    """The sum of these numbers of tokens."""
+    found = (usage.get(one) for one in names)
+    return sum(one for one in found if type(one) is int and 0 <= one < 1 << 40)

@@ -1,0 +1,171 @@
+"""What each reader makes of an agent's output: lines in the shape of its program, and what is told. Tables."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.tasks.coders.command.readers.claude import ClaudeReader
+from agentbatch.tasks.coders.command.readers.codex import CodexReader
+from agentbatch.tasks.coders.command.readers.gemini import GeminiReader
+from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
+from agentbatch.tasks.coders.command.readers.plain import PlainReader
+from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
+from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Planned, Said, TokensTold
+
+
+def begins(name: str, tool: str, kind: str, arguments: dict[str, Any], **more: Any) -> CallTold:
+    return CallTold(name, True, tool, kind, "in_progress", arguments=arguments, **more)
+
+
+RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
+    "claude": (
+        ClaudeReader,
+        [
+            Session("0b-1", "2.1.197"),
+            Said("Hm.", thought=True),
+            Said("I begin.\n"),
+            begins("t1", "Bash", "execute", command="make", arguments={"command": "make", "description": "Build"}),
+            CallTold("t1", status="failed", exit_code=2, output="Exit code 2\nno rule"),
+            begins("t2", "Bash", "execute", command="true", arguments={"command": "true"}),
+            CallTold("t2", status="completed", exit_code=0, output="ok"),
+            begins("t3", "Bash", "execute", command="serve", arguments={"command": "serve", "run_in_background": True}),
+            CallTold("t3", status="completed", output="in the background"),
+            Planned((("a", "completed"), ("b", "in_progress"))),
+            begins("t5", "Edit", "edit", paths=("/w/a.py",), arguments={"file_path": "/w/a.py", "old_string": "x"}),
+            CostTold(0.25),
+            TokensTold(19, 3, 5, 4),
+            Ended("end_turn"),
+        ],
+    ),
+    "qwen": (
+        ClaudeReader,
+        [
+            Session("q1", "0.15.10"),
+            begins("c", "run_shell_command", "execute", command="ls x", arguments={"command": "ls x"}),
+            CallTold("c", status="completed", exit_code=2, output="Command: ls x\nOutput: (empty)\nExit Code: 2"),
+            Ended("error", "[API Error: 402]"),
+        ],
+    ),
+    "codex": (
+        CodexReader,
+        [
+            Session("019a-7"),
+            Said("**Look**\n", thought=True),
+            CallTold("item_1", True, "command_execution", "execute", "in_progress", "make test"),
+            CallTold("item_1", False, "command_execution", "execute", "failed", "make test", 1, "1 failed\n"),
+            CallTold("item_2", False, "file_change", "edit", "completed", paths=("/w/a.py",)),
+            Planned((("a", "completed"), ("b", "pending"))),
+            Said("Done.\n"),
+            TokensTold(100, 9, 60),
+            Ended("end_turn"),
+        ],
+    ),
+    "opencode": (
+        OpencodeReader,
+        [
+            Session("ses_1"),
+            begins("k", "bash", "execute", command="false", arguments={"command": "false"}),
+            CallTold("k", status="completed", exit_code=1),
+            begins("l", "write", "edit", paths=("/w/b",), arguments={"filePath": "/w/b"}),
+            CallTold("l", status="failed", output="denied"),
+            CostTold(0.5),
+            Said("Done.\n"),
+            CostTold(0.75),
+            Ended("end_turn"),
+        ],
+    ),
+    "gemini": (
+        GeminiReader,
+        [
+            Session("g-1"),
+            Said("I "),
+            Said("see."),
+            begins("r1", "run_shell_command", "execute", command="ls", arguments={"command": "ls"}),
+            CallTold("r1", status="completed", exit_code=0, output="a\nExit Code: 0"),
+            CallTold("r2", status="failed", output="gone"),
+            Ended("end_turn"),
+        ],
+    ),
+}  # fmt: skip
+
+
+def recording(name: str) -> list[bytes]:
+    return (Path(__file__).with_name("recordings") / f"{name}.jsonl").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_recording(name: str) -> None:
+    make, told = RECORDINGS[name]
+    reader = make()
+    assert [one for line in recording(name) for one in reader.read(line)] == told
+    assert list(reader.end(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "line", "ended"),
+    [
+        (ClaudeReader, {"type": "result", "subtype": "success", "is_error": True, "result": "402"}, ("error", "402")),
+        (ClaudeReader, {"type": "result", "subtype": "error_max_turns"}, ("max_turn_requests", "")),
+        (ClaudeReader, {"type": "result", "subtype": "error_max_budget_usd"}, ("cost", "")),
+        (ClaudeReader, {"type": "result"}, ("error", "")),
+        (CodexReader, {"type": "turn.failed", "error": {"message": "402"}}, ("error", "402")),
+        (OpencodeReader, {"type": "step_finish", "part": {"reason": "length"}}, ("max_tokens", "")),
+        (OpencodeReader, {"type": "step_finish", "part": {"reason": "odd"}}, ("error", "")),
+        (OpencodeReader, {"type": "error", "error": {"name": "E", "data": {"message": "402"}}}, ("error", "402")),
+        (GeminiReader, {"type": "result", "status": "error", "error": {"message": "no"}}, ("error", "no")),
+    ],
+)  # fmt: skip
+def test_how_a_turn_ends(reader: Callable[[], Reader], line: dict[str, Any], ended: tuple[str, str]) -> None:
+    (told,) = reader().read(json.dumps(line).encode())
+    assert isinstance(told, Ended)
+    assert (told.reason, told.problem if ended[0] != "max_turn_requests" else "") == ended
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "reason"),
+    [("I did it.", 0, "end_turn"), ("I failed.", 1, "end_turn"), ("", 0, "error"), ("x", 137, "error")],
+)  # fmt: skip
+def test_plain_output_is_what_it_says(text: str, code: int, reason: str) -> None:
+    reader = PlainReader()
+    assert list(reader.read(f"\x1b[31m{text}\x07".encode())) == [Said(f"{text}\n")]
+    assert [told.reason for told in reader.end(code) if isinstance(told, Ended)] == [reason]
+
+
+ODD: list[Any] = [None, 0, True, "", "x", [], [None], {}, {"x": None}, -1, 1e400, ["x", {"text": 1}]]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_nothing_that_an_agent_writes_breaks_its_reader(name: str) -> None:
+    """Each value of each line in the recording in turn is one of another kind."""
+    make, _ = RECORDINGS[name]
+    tried = 0
+    for line in recording(name):
+        for changed in _changed(json.loads(line)):
+            list(make().read(json.dumps(changed).encode()))
+            tried += 1
+    assert tried > 100
+    for data in (
+        b"",
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"type":' + b"[" * 99_999,
+        b'"type"',
+        b'{"type":"x"',
+    ):
+        assert list(make().read(data)) == []
+
+
+def _changed(value: Any) -> list[Any]:
+    found = list(ODD)
+    if isinstance(value, dict):
+        found += [{**value, key: other} for key, inner in value.items() for other in _changed(inner)]
+    if isinstance(value, list):
+        found += [
+            [*value[:n], other, *value[n + 1 :]] for n, inner in enumerate(value) for other in _changed(inner)
+        ]
+    return found
