@@ -90,8 +90,9 @@ def exit_code(value: object) -> int | None:
 
 
 def dollars(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < 1e9 else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
+        return float(value)
+    return None
 
 
 def count(usage: Mapping[str, Any], *names: str) -> int:
