@@ -64,7 +64,7 @@ async def test_without_the_token_nothing_is_said_or_done(tmp_path: Path, header:
         given = {name: value.replace("TOKEN", token) for name, value in header.items()}
         if header.get("x-api-key", "").endswith(" "):
             given["x-api-key"] = token[:-1]
-        for method, path in (("POST", CHAT), ("GET", "/v1/models"), ("GET", "/x")):
+        for method, path in (("POST", CHAT), ("GET", "/v1/models"), ("POST", "/v1/messages/count_tokens")):
             url = desk.gateway.url + path
             async with desk.session.request(method, url, json=BODY, headers=given) as answer:
                 assert answer.status == 401
@@ -309,6 +309,28 @@ async def test_what_is_no_answer_ends_the_agent_or_is_its_own_fault(
                 assert "Set-Cookie" not in answer.headers
     assert (account.ended is None) is (status == 302)
     assert all(finished.error for finished in desk.finished)
+
+
+async def test_an_agent_whose_calls_come_to_nothing_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be told what is wrong with its requests, but not for ever; an answer in between begins anew."""
+    monkeypatch.setattr(server, "FRUITLESS", 3)
+    refused = Fault(status=400, code="bad", message="No.", times=2)
+    async with (
+        served(
+            refused, Say(content="Hi."), Fault(status=400, code="bad", message="No.", times=9)
+        ) as upstream,
+        Desk.open(upstream.base_url, tmp_path) as desk,
+    ):
+        account = desk.account()
+        token = desk.gateway.open(account)
+        statuses = [(await desk.ask(token, CHAT, BODY))[0] for _ in range(3)]
+        assert (statuses, account.fruitless) == ([400, 400, 200], 0)
+        gone = {**BODY, "messages": [{"role": "user", "content": "Something else"}]}
+        statuses = [(await desk.ask(token, CHAT, gone))[0] for _ in range(4)]
+    assert statuses == [400, 400, 400, 402]
+    assert getattr(account.ended, "kind", "") == "request"
 
 
 async def test_a_stream_that_waits_shows_that_it_is_there(

@@ -27,6 +27,8 @@ class Account:
     """Why every call is refused from now on: the agent's turn ends, and whoever runs it raises this."""
     broken: int = 0
     """Streams that broke off in a row, after the agent had seen a part: it asks again itself."""
+    fruitless: int = 0
+    """Calls in a row that were not answered."""
     weight: int = 0
     """Bytes of memory that the requests under way take, about."""
     connections: int = 0

@@ -26,6 +26,9 @@ from agentbatch.usage import Usage
 EXPECTED_OUTPUT = 500
 """Tokens reserved of a limit of tokens for an answer of unknown length."""
 
+MOST_RESERVED = 4_000
+"""The same for one that may have more: agents ask for 32,000 and take a few hundred."""
+
 PICTURE = 1_500
 """Tokens of a picture, about (Anthropic: up to 1,600; OpenAI: 765 for a megapixel)."""
 
@@ -80,7 +83,7 @@ class Call:
         wanted = api.wanted(body)
         self._input = estimate_input(content)
         self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
-        self._reserved = self._input + (wanted.output or EXPECTED_OUTPUT) * wanted.answers
+        self._reserved = self._input + min(wanted.output or EXPECTED_OUTPUT, MOST_RESERVED) * wanted.answers
         self._attempts: Attempts | None = None
         self._observer: Observer | None = None
         self._reader: Reader = api.reader(self._on_tokens)

@@ -27,6 +27,10 @@ from agentbatch.spending.budget import BudgetExhausted
 MAX_CALLS = 32
 """Calls of one account at the same time. An agent with helpers of its own has a dozen."""
 
+FRUITLESS = 100
+"""Calls in a row that the endpoint refused as they are, or that the agent gave up: then its turn is ended. Each is two
+lines in the run's events, and some agents ask for ever."""
+
 CHAT = ChatApi()
 APIS: Mapping[str, Api] = {
     f"/v1{api.path}": api for api in cast(tuple[Api, ...], (CHAT, ResponsesApi(), MessagesApi()))
@@ -62,17 +66,22 @@ class Server:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, method = request.path, request.method
         api = APIS.get(path.removesuffix("/count_tokens"), CHAT)
-        account = self._accounts.find(token_of(request))
         if request.headers.get("Host") not in (f"127.0.0.1:{self.port}", f"localhost:{self.port}"):
             return _closing(answers.error(api, 421, "This is not the host that you look for."))
+        if not (path in APIS or path == COUNT_TOKENS or path.startswith(MODELS)):
+            return _closing(answers.error(api, 404, f"There is no {path[:100]} here."))
+        account = self._accounts.find(token_of(request))
         if account is None:
             return _closing(answers.error(api, 401, "There is no such token."))
         if not self._connections.admit(request.protocol, account):
             return _closing(answers.error(api, 429, "Too many connections."))
         if method == "GET" and path.startswith(MODELS):
             return _models(api, account, path.removeprefix(MODELS).strip("/"))
-        if method != "POST" or not (path in APIS or path == COUNT_TOKENS):
+        if method != "POST" or path.startswith(MODELS):
             return answers.error(api, 404, f"There is no {method[:20]} {path[:100]} here.")
+        if account.ended is None and account.fruitless >= FRUITLESS:
+            text = f"The coder's calls of its model came to nothing {FRUITLESS} times in a row."
+            account.ended = ModelError("request", text)
         if account.ended is not None:
             return answers.error(api, OVER, str(account.ended))
         if len(account.calls) >= MAX_CALLS:
@@ -112,6 +121,7 @@ class Server:
     async def _call(
         self, call: Call, api: Api, account: Account, stream: Stream, *, streams: bool
     ) -> web.StreamResponse:
+        account.fruitless += 1
         try:
             async with AsyncExitStack() as stack:
                 if streams:
@@ -127,7 +137,7 @@ class Server:
             return web.Response()  # nobody reads it
         except OSError as error:  # of the store: the run is about to stop
             return await stream.failed(api, 500, account.endpoint.redact(str(error)))
-        account.broken = 0
+        account.broken = account.fruitless = 0
         if stream.response is None:
             return web.Response(body=call.document, content_type="application/json")
         if call.document:  # no stream after all, and it was kept open
