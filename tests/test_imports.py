@@ -12,6 +12,8 @@ SOURCE = CHECKOUT / "src/agentbatch"
 
 SCREENS = "textual takes half a second: only where something is drawn"
 CLIENT = "the loop and the model client: only when something runs"
+LOCAL = "only with --local"
+REFUSED = "tables of wordings: only where an endpoint refuses something"
 EXTRA = "of an extra that may not be installed"
 REQUESTS = "brings jsonschema, a quarter of a second: not for --help"
 REHEARSAL = "its server and scripts: only without a key"
@@ -52,6 +54,8 @@ LATE: dict[tuple[str, str], str] = {
     ("local/child.py", "xllamacpp"): EXTRA,
     ("local/download.py", "httpx2"): "comes with huggingface_hub, " + EXTRA,
     ("local/download.py", "huggingface_hub"): EXTRA,
+    ("model/failures/failure.py", "agentbatch.model.refusals.waits"): REFUSED,
+    ("model/failures/learning.py", "agentbatch.model.refusals.lessons"): REFUSED,
     ("model/tokens.py", "tiktoken"): "only where an endpoint counts nothing",
     ("model/http/access.py", "httpx2"): "0.1 s, for https only",
     ("model/http/errors.py", "aiohttp"): "a third of a second: not for what sends nothing",
@@ -71,8 +75,14 @@ LATE: dict[tuple[str, str], str] = {
     },
     (f"{PROGRAMS}/sound_forms.py", "tomllib"): "runs in a workspace, whose Python may be older",
     (f"{PROGRAMS}/sound_forms.py", "yaml"): "runs in a workspace, which may have it",
+    ("tasks/coders/makers.py", "agentbatch.tasks.coders.acp.coder"): "only where a task has such a coder",
+    ("tasks/coders/makers.py", "agentbatch.tasks.coders.command.coder"): "the same",
+    ("tasks/coders/makers.py", "agentbatch.tasks.coders.external.kind"): "the same",
+    ("tasks/run/endpoints.py", "agentbatch.local.server"): LOCAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.server"): REHEARSAL,
+    ("tasks/run/prepare/prepare.py", "agentbatch.tasks.run.prepare.local"): LOCAL,
+    ("tasks/run/prepare/prepared_run.py", "agentbatch.local.server_plan"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""

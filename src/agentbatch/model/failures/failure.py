@@ -15,7 +15,6 @@ from agentbatch.model.http.errors import (
 from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.limits.quota import QUOTA_FROM
 from agentbatch.model.refusals.server_error import ServerError, read_error, tidy
-from agentbatch.model.refusals.waits import asked_wait
 from agentbatch.model.reply import ErrorKind
 from agentbatch.model.stream.sse import unwrapped
 
@@ -76,6 +75,8 @@ def refused(error: ServerError, now: float) -> Failure:
 
 
 def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Failure:
+    from agentbatch.model.refusals.waits import asked_wait
+
     kind, wait = classify(error), asked_wait(headers, error.fields, error.message, now)
     if kind == "rate" and wait is not None and wait >= QUOTA_FROM:
         kind = "quota"

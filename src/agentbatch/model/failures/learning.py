@@ -6,7 +6,6 @@ from typing import Any
 from agentbatch.model.capabilities import MAX_LESSONS, Capabilities
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.failure import Failure
-from agentbatch.model.refusals.lessons import learn
 
 Body = dict[str, Any]
 
@@ -28,6 +27,8 @@ class Lessons:
         and the same call is worth sending in another form. Empty: nothing, or the body would stay as it is."""
         if failure.error is None or failure.kind in FINAL or self._count >= MAX_LESSONS:
             return ""
+        from agentbatch.model.refusals.lessons import learn
+
         lesson = learn(capabilities, failure.error, sent)
         now = self._endpoint.capabilities(self._model)
         if lesson is None or self._again(now.merged(lesson)) == sent:

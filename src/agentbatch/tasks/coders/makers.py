@@ -5,20 +5,26 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from agentbatch.tasks.coders.acp.coder import AcpCoder
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
 from agentbatch.tasks.coders.catalog.catalog import load_coders
 from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
-from agentbatch.tasks.coders.command.coder import CommandCoder
-from agentbatch.tasks.coders.external.kind import ExternalKind
 from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.spec.escalation import Escalation
+
+
+def _external(folder: Path, entry: CoderEntry) -> CoderKind:
+    from agentbatch.tasks.coders.acp.coder import AcpCoder
+    from agentbatch.tasks.coders.command.coder import CommandCoder
+    from agentbatch.tasks.coders.external.kind import ExternalKind
+
+    return ExternalKind(entry, AcpCoder if entry.protocol == "acp" else CommandCoder)
+
 
 KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxyType(
     {
         "builtin": lambda folder, entry: BuiltinKind(folder),
-        "acp": lambda folder, entry: ExternalKind(entry, AcpCoder),
-        "command": lambda folder, entry: ExternalKind(entry, CommandCoder),
+        "acp": _external,
+        "command": _external,
     }
 )
 """Each is made with the folder that the command runs in, where its own files are looked for; raises UserError."""

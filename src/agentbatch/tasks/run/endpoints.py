@@ -3,9 +3,9 @@
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from agentbatch.config import REHEARSAL_CODER, REHEARSAL_CODERS, REHEARSAL_EVALUATOR, RoleSettings
-from agentbatch.local.server import LocalServer
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.http.access import Access
@@ -19,6 +19,9 @@ from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.toolcalls.forms import TextForms
 
+if TYPE_CHECKING:
+    from agentbatch.local.server import LocalServer
+
 LOCAL_REQUEST_TIMEOUT = 600.0
 """Seconds, with `--local` and no word from the user: a processor reads some 50 tokens a second, and other tasks'
 prompts may be in front."""
@@ -26,10 +29,11 @@ prompts may be in front."""
 
 async def start_local(
     prepared: PreparedRun, store: Store, key: str, stack: AsyncExitStack
-) -> LocalServer | None:
+) -> "LocalServer | None":
     """The server of `--local`, once its model is loaded."""
     if prepared.local is None:
         return None
+    from agentbatch.local.server import LocalServer
 
     def report(sentence: str) -> None:
         store.emit(e.Notice(text=sentence, warning=False))
@@ -40,7 +44,7 @@ async def start_local(
 
 
 async def open_endpoints(
-    prepared: PreparedRun, store: Store, server: LocalServer | None, modes: ToolModes, stack: AsyncExitStack
+    prepared: PreparedRun, store: Store, server: "LocalServer | None", modes: ToolModes, stack: AsyncExitStack
 ) -> tuple[RoleModelConfig, RoleModelConfig, tuple[str, str]]:
     """Both roles' endpoints: one shared when they are the same, the rehearsal server when there is no key."""
     settings = prepared.settings

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,6 @@ from typing import Any
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.gateway.gateway import Gateway
-from agentbatch.local.server import LocalServer
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine, RunSession, open_session
@@ -128,7 +127,10 @@ async def run_batch(
         store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with _watching(server, engine), session.serving(engine, Steering(engine)):
+        async with (
+            _watching(server.ended if server else None, engine),
+            session.serving(engine, Steering(engine)),
+        ):
             await engine.run()
         session.flush()
         return await _write_results(prepared, store, documents)
@@ -143,14 +145,14 @@ async def _close(workspaces: Workspaces, store: Store) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watching(server: LocalServer | None, engine: TasksEngine) -> AsyncIterator[None]:
-    """Stop the run when the local server ends before it: no call can succeed any more."""
-    if server is None:
+async def _watching(ended: Callable[[], Awaitable[str]] | None, engine: TasksEngine) -> AsyncIterator[None]:
+    """Stop the run when the local server has `ended` before it: no call can succeed any more."""
+    if ended is None:
         yield
         return
 
     async def watch() -> None:
-        engine.abort(await server.ended())
+        engine.abort(await ended())
 
     watcher = asyncio.ensure_future(watch())
     try:

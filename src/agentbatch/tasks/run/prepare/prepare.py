@@ -9,8 +9,6 @@ from typing import Any
 from agentbatch.config import Mode, Settings
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
-from agentbatch.local.models_folder import find_model
-from agentbatch.local.server_plan import ServerPlan, plan_server
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.runs.services.notify import check_notify
@@ -125,7 +123,10 @@ def prepare(
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    prepared = replace(prepared, local=_plan_local(prepared))
+    if settings.local is not None:
+        from agentbatch.tasks.run.prepare.local import plan_local
+
+        prepared = replace(prepared, local=plan_local(prepared, settings.local))
     _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
@@ -162,21 +163,6 @@ def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:
         return frozenset()
     tasks = read_state(resume.database).tasks.values()
     return frozenset(task.id for task in tasks if task.begun and (task.resumable or not task.finished))
-
-
-def _plan_local(prepared: PreparedRun) -> ServerPlan | None:
-    """The server of `--local`, with a slot for each task that may run at the same time."""
-    settings = prepared.settings
-    if settings.local is None:
-        return None
-    if settings.judge == "none" and not settings.coder_is_local:
-        raise UserError(
-            "--local would play only the evaluator, and --evaluator none leaves that out: leave out one."
-        )
-    name, path = find_model(settings.local, prepared.folder, prepared.environ)
-    at_once = sum(len(task.attempts) or 1 for task in prepared.plan.tasks)
-    slots = max(1, min(prepared.max_concurrent, at_once))
-    return plan_server(path, name, slots, context=settings.local_context, threads=settings.local_threads)
 
 
 def _load_prices(settings: Settings, folder: Path) -> Prices:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentbatch.config import REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
-from agentbatch.local.server_plan import ServerPlan
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
@@ -23,6 +22,9 @@ from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
 from agentbatch.workspace.preparation import SandboxChoice
+
+if TYPE_CHECKING:
+    from agentbatch.local.server_plan import ServerPlan
 
 RESULTS_FILES: Mapping[Mode, str] = {
     "serial": "batch_results.json",
@@ -53,7 +55,7 @@ class PreparedRun:
     env_files: tuple[Path, ...]
     results_file: Path
     """Every link in it was followed before the run: one that a coder plants later is not."""
-    local: ServerPlan | None = None
+    local: "ServerPlan | None" = None
     """The server of `--local`."""
     flags: Mapping[str, Any] = field(default_factory=dict)
     """The settings that came from the command line, as a resumption needs them."""
