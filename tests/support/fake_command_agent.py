@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ def play(step: dict[str, Any]) -> None:
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
             )
+        case {"call": text}:
+            body = {"model": "some-small-one", "messages": [{"role": "user", "content": text}]}
+            asked = urllib.request.Request(
+                f"{os.environ['FAKE_URL']}/chat/completions",
+                json.dumps(body).encode(),
+                {"Authorization": f"Bearer {os.environ['FAKE_TOKEN']}", "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(asked) as answer:
+                answer.read()
         case {"sleep": seconds}:
             out.flush()
             time.sleep(seconds)
@@ -40,7 +50,7 @@ def play(step: dict[str, Any]) -> None:
 
 def main() -> None:
     script, *arguments = sys.argv[1:]
-    heard = Path.home() / "heard.jsonl"
+    heard = Path(os.environ.get("HEARD") or Path.home() / "heard.jsonl")
     runs = len(heard.read_text().splitlines()) if heard.exists() else 0
     plays = json.loads(Path(script).read_text())
     steps = plays[min(runs, len(plays) - 1)]
