@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.faults.refusals import Problem
-from agentbatch.rehearsal.play import Index, coder_step, compile_coder, compile_evaluator, evaluator_step
+from agentbatch.rehearsal.play import (
+    Index,
+    apart,
+    coder_step,
+    compile_coder,
+    compile_evaluator,
+    evaluator_step,
+)
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 
@@ -50,6 +57,28 @@ def test_coder_step(messages: list[dict[str, Any]], start: int, step: int) -> No
 def test_evaluator_step(text: str, step: int) -> None:
     messages = [{"role": "system", "content": "Iteration 7 of 8"}, {"role": "user", "content": text}]
     assert evaluator_step(messages) == step
+
+
+def test_agents_get_calls_apart_but_for_new_files() -> None:
+    one, two = (ScriptedCall(name="write_file", arguments={"path": path, "content": ""}) for path in "ab")
+    run, end = ScriptedCall(name="bash"), ScriptedCall(name="finish")
+    steps: list[Step] = [
+        Say(calls=[one, two]),
+        Say(content="c", calls=[one, one]),
+        Say(calls=[run, end]),
+        Say(),
+        Fault(),
+    ]
+    said = [step for step in apart(steps) if isinstance(step, Say)]
+    assert [[call.name for call in step.calls] for step in said] == [
+        ["write_file", "write_file"],
+        ["write_file"],
+        ["write_file"],
+        ["bash"],
+        ["finish"],
+        [],
+    ]
+    assert [step.content for step in said] == ["", "c", "", "", "", ""]
 
 
 def test_the_last_evaluator_step_repeats_and_the_coder_closes_with_finish() -> None:

@@ -111,21 +111,21 @@ def _flatten(steps: Sequence[Step]) -> Iterator[Step]:
             yield step
 
 
-def finish_apart(steps: Sequence[Step]) -> list[Step]:
-    """For agents that end a turn by saying so: what is called before it is a step of its own."""
-    apart: list[Step] = []
+def apart(steps: Sequence[Step]) -> Iterator[Step]:
+    """For agents, which run the calls of one answer at once: a call a step, but where they only write new files."""
     for step in steps:
         calls = step.calls if isinstance(step, Say) else []
-        before = [call for call in calls if call.name != "finish"]
-        if isinstance(step, Say) and before and len(before) < len(calls):
-            ends = [call for call in calls if call.name == "finish"]
-            apart.append(step.model_copy(update={"calls": before}))
-            apart.append(
-                step.model_copy(update={"calls": ends, "content": "", "reasoning": "", "delay": 0.0})
-            )
+        paths = set(filter(None, map(_written, calls)))
+        if len(paths) == len(calls):
+            yield step
         else:
-            apart.append(step)
-    return apart
+            yield from _flatten([step])
+
+
+def _written(call: ScriptedCall) -> str:
+    """The path of the file that it writes; empty: it does something else."""
+    given = call.arguments if call.name == "write_file" and isinstance(call.arguments, dict) else {}
+    return str(given.get("path", ""))
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The scripted model: which role and which step answers a request."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from agentbatch.rehearsal.play import (
     RoleStep,
     RoleSteps,
     answers_given,
+    apart,
     asks_for_checks,
     begun_with,
     coder_step,
@@ -22,7 +24,6 @@ from agentbatch.rehearsal.play import (
     compile_coder,
     compile_evaluator,
     evaluator_step,
-    finish_apart,
     is_evaluation,
     next_look,
     summary,
@@ -40,6 +41,8 @@ NO_VERDICT = "The rehearsal script of this task has no evaluator steps."
 
 
 NO_IDEA = "I do not know how."
+MOST_CALLS = 100
+"""Of one answer."""
 GIVEN_UP = ScriptedCall(name="write_file", arguments={"path": "notes.txt", "content": "I gave up.\n"})
 
 
@@ -67,7 +70,7 @@ class _Compiled(NamedTuple):
     native: RoleSteps
     flat: RoleSteps
     apart: RoleSteps
-    """For agents without a tool to finish with."""
+    """For agents."""
     evaluator: RoleSteps | None
     checks: RoleSteps
 
@@ -76,12 +79,14 @@ _GIVING_UP = compile_coder([Say(content=NO_IDEA, calls=[GIVEN_UP])], flat=True)
 
 
 class RehearsalModel:
-    """Plays scripts. Its only state: how often each limited step (Fault, Say with `times`) was played."""
+    """Plays scripts. Its only state: how often each limited step (Fault, Say with `times`) was played, and a number for
+    the calls of agents."""
 
     def __init__(self, scripts: Sequence[Script] = (), *, any_model: bool = False) -> None:
         self._any_model = any_model
         self._index = Index()
         self._compiled: dict[int, _Compiled] = {}
+        self._numbers = itertools.count(1)
         self._played: dict[tuple[str, Role, bool, int, int], int] = {}
         for script in scripts:
             self.add(script)
@@ -92,7 +97,7 @@ class RehearsalModel:
         self._compiled[id(script)] = _Compiled(
             native=compile_coder(script.coder, flat=False),
             flat=compile_coder(script.coder, flat=True),
-            apart=compile_coder(finish_apart(script.coder), flat=False),
+            apart=compile_coder(list(apart(script.coder)), flat=False),
             evaluator=compile_evaluator(script.evaluator),
             checks=compile_checks(script.checks),
         )
@@ -155,7 +160,9 @@ class RehearsalModel:
             answer = next_look(answer, messages, native=native)
         if foreign and isinstance(answer, Say):
             answer = translated(answer, tools, messages)
-        return Turn(answer, step, (match.task, role), first_call=answers_given(messages))
+        # Agents find what a call gave by its id, also in a history that lacks some of its answers.
+        first = next(self._numbers) * MOST_CALLS if foreign else answers_given(messages)
+        return Turn(answer, step, (match.task, role), first_call=first)
 
     def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:
         for number, limited in enumerate(step.limited):
