@@ -116,3 +116,7 @@ async def acp_stage(
     finally:
         await coder.close()
         await workspace.close()
+
+
+def update(**fields: Any) -> dict[str, Any]:
+    return {"update": fields}

@@ -175,6 +175,8 @@ class TinyEvaluator:
 class TinyEvaluators:
     world: World
 
+    tools: ClassVar[tuple[str, ...]] = ()
+
     def make(self, task: PlannedTask) -> TinyEvaluator:
         self.world.come_to("evaluator made")
         return TinyEvaluator(self.world)

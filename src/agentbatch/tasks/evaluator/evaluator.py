@@ -178,6 +178,11 @@ class Evaluator(Protocol):
 class Evaluators(Protocol):
     """One kind of evaluator in one run."""
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Those that it uses itself, in copies of the workspace; whoever the coder is."""
+        ...
+
     def make(self, task: PlannedTask) -> Evaluator:
         """The evaluator of one task; nothing is spent yet."""
         ...

@@ -12,12 +12,15 @@ from agentbatch.tasks.evaluator.checks.own.making import own_checks
 from agentbatch.tasks.evaluator.checks.own.own_checks import OwnChecks
 from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.evaluator import Evaluators
+from agentbatch.tasks.evaluator.judging.hands import TOOLS
 from agentbatch.tasks.evaluator.judging.judge import MARGIN, Judge
 from agentbatch.tasks.spec.plan import PlannedTask
 
 
 class BuiltinEvaluators:
     """Makes the evaluator of each task; see `Evaluators`."""
+
+    tools = TOOLS
 
     def __init__(self, parts: RunParts) -> None:
         self.parts = parts

@@ -35,7 +35,7 @@ class RunContext:
                 directory=str(planned.root),
                 isolation=planned.isolation,
                 env=planned.task.env,
-                tools=self.coders.tools,
+                tools=tuple(dict.fromkeys((*self.coders.tools, *self.evaluators.tools))),
                 command_timeout=self.coders.command_timeout,
                 resume=resume,
                 repair=resume or self.store.state.by_id[planned.id].reruns > 0,

@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from tests.support.acp import AcpStage, acp_stage
+from tests.support.acp import AcpStage, acp_stage, update
 
 Turn = list[dict[str, Any]]
 
@@ -106,6 +106,43 @@ async def test_an_agent_that_cannot_take_up_its_session_is_told_of_the_work(
         assert prompt.startswith("Do it.\n\nYou have worked on this already")
         assert "+++ b/a.txt" in prompt
         assert prompt.endswith("You were asked last, and do now:\n\nGo on.")
+
+
+async def test_a_session_in_which_a_prompt_was_refused_is_left(tmp_path: Path) -> None:
+    turn: Turn = [{"say": "So far."}, {"fail": {"code": -32603, "message": "400 no answer to call 3"}}]
+    async with acp_stage(tmp_path, turn, DONE, changes="+++ b/a.txt") as stage:
+        assert (await stage.coder.turn("Do it.")).end == "broken_off"
+        assert (await stage.coder.turn("Go on.")).text == "Done."
+        session, prompt = prompts(stage)[-1]
+        assert session == "session-1"
+        assert prompt.startswith("Do it.\n\nYou have worked on this already")
+        assert [event.taken_up for event in stage.of(e.AgentSession)] == [False, False]
+
+
+async def test_output_that_comes_in_pieces_and_a_folder_that_is_no_command(tmp_path: Path) -> None:
+    """As codex and OpenCode tell them."""
+    call = {"toolCallId": "a", "kind": "execute"}
+    turn: Turn = [
+        update(
+            sessionUpdate="tool_call", **call, title="bash", status="pending", locations=[{"path": "/where"}]
+        ),
+        update(sessionUpdate="tool_call_update", **call, status="in_progress", rawInput={"command": "make"}),
+        *(
+            update(sessionUpdate="tool_call_update", **call, _meta={"terminal_output_delta": {"data": data}})
+            for data in ("all ", "well\n")
+        ),
+        update(
+            sessionUpdate="tool_call_update",
+            **call,
+            status="completed",
+            _meta={"terminal_exit": {"exit_code": 0}},
+        ),
+    ]
+    async with acp_stage(tmp_path, turn) as stage:
+        await stage.coder.turn("Do it.")
+        assert [called.summary for called in stage.of(e.ToolCalled)] == ["make"]
+        (command,) = stage.coder.work.commands
+        assert (command.command, command.exit_code, command.tail) == ("make", 0, "all well")
 
 
 async def test_an_agent_that_never_says_a_word_is_given_up(tmp_path: Path) -> None:

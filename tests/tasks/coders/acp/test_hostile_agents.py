@@ -10,14 +10,10 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.record import MAX_OPEN
-from tests.support.acp import AcpStage, acp_stage, lives
+from tests.support.acp import AcpStage, acp_stage, lives, update
 from tests.support.waiting import until
 
 Turn = list[dict[str, Any]]
-
-
-def update(**fields: Any) -> dict[str, Any]:
-    return {"update": fields}
 
 
 def child(stage: AcpStage) -> int:

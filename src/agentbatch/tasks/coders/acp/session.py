@@ -70,7 +70,9 @@ class AcpSession(ExternalSession):
             is_busy=lambda: self.access.busy,
         )
         await agent.greet()
-        taken_up = bool(self.known) and await agent.load(self.known, info.directory)
+        known = "" if self.left else self.known
+        taken_up = bool(known) and await agent.load(known, info.directory)
+        self.left = False
         if not taken_up:
             self.remembered = not self.known
             await agent.begin(info.directory)

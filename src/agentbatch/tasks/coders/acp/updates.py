@@ -74,6 +74,7 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
         command=_command(arguments or {}) or _quoted(title or ""),
         exit_code=_exit_code(result, update.get("_meta"), output or ""),
         output=output,
+        more=_more(update.get("_meta")),
         paths=_paths(update),
         arguments=arguments,
     )
@@ -108,6 +109,13 @@ def _exit_code(result: object, meta: object, output: str) -> int | None:
                 if type(code := place.get(name)) is int and abs(code) < 1 << 32:
                     return code
     return exit_in(output)
+
+
+def _more(meta: object) -> str | None:
+    """As codex tells the output of a command, while it runs."""
+    given = meta.get("terminal_output_delta") if isinstance(meta, dict) else None
+    data = given.get("data") if isinstance(given, dict) else None
+    return cut(data) if isinstance(data, str) and data else None
 
 
 def _output(content: object, result: object) -> str | None:

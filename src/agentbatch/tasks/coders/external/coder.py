@@ -160,7 +160,9 @@ class ExternalCoder:
         except AgentProblem as problem:
             if self._access.ended is None:
                 self._session.tell(str(problem))
-            if not isinstance(problem, AgentRefusal):
+            if isinstance(problem, AgentRefusal) and self._access.ended is None:
+                await self._session.leave()  # a history that its model refuses is refused again
+            else:
                 await self._session.stop()
             return "broken_off"
         except asyncio.CancelledError:

@@ -34,6 +34,8 @@ class CallTold:
     """What a shell runs, in a line."""
     exit_code: int | None = None
     output: str | None = None
+    more: str | None = None
+    """What its output goes on with, where an agent tells it in pieces."""
     paths: tuple[str, ...] | None = None
     arguments: Mapping[str, Any] | None = None
 

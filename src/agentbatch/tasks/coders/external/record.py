@@ -59,6 +59,8 @@ class _Call:
     before: str = ""
     """What the agent said before it."""
     thought: str = ""
+    output: "_Text" = field(default_factory=lambda: _Text())
+    """What is told of it in pieces."""
 
 
 @dataclass
@@ -183,6 +185,8 @@ class Record:
             call.before, call.thought = self._said()
         else:
             call.told = _merged(call.told, told)
+        if told.more:
+            call.output.add(told.more)
         call.over = call.over or call.told.status in ("completed", "failed")
         self._tell()
 
@@ -224,7 +228,7 @@ class Record:
 
     def _finish(self, call: _Call) -> None:
         told = call.told
-        output = cut(self._clean(told.output or ""), MAX_OUTPUT)
+        output = cut(self._clean(told.output or call.output.take()), MAX_OUTPUT)
         seconds = time.monotonic() - call.began
         failed = told.status == "failed" or told.exit_code not in (None, 0)
         command = None
@@ -305,8 +309,9 @@ def _merged(before: CallTold, new: CallTold) -> CallTold:
 
 
 def _is_known(told: CallTold) -> bool:
-    """Enough of it to show: some agents announce a call before they know what it is."""
-    return told.command is not None or bool(told.paths) or told.status == "in_progress"
+    """Enough of it to show: some agents announce a call before they know what it is, and where they are as its path."""
+    placed = bool(told.paths) and told.kind != "execute"
+    return told.command is not None or placed or told.status == "in_progress"
 
 
 def _tool(told: CallTold) -> str:

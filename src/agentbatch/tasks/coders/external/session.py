@@ -52,6 +52,8 @@ class ExternalSession:
         """The agent knows what was said before; False: it was said in a session that it could not take up."""
         self.lost = False
         """The turn that is over was to go on with a session that the agent does not have any more."""
+        self.left = False
+        """The session of before is not to be taken up."""
         self.parts = of.parts
         self.task_id = of.task_id
         self.workspace = of.workspace
@@ -73,6 +75,11 @@ class ExternalSession:
     async def forget(self) -> None:
         """What comes next is a new session."""
         self.known = ""
+        await self.stop()
+
+    async def leave(self) -> None:
+        """Its history is of no more use: what comes next is a new session, which is told of the work."""
+        self.left = True
         await self.stop()
 
     def renew(self) -> None:
