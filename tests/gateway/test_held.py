@@ -89,6 +89,8 @@ async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
         await until(lambda: server.in_flight == 0 and bool(desk.finished))
         await asyncio.gather(call, return_exceptions=True)
         (finished,) = desk.finished
+        if how == "closed":
+            assert (await desk.ask(token, path, BODIES[path]))[0] == 401, "the token is dead"
     assert finished.error == "Interrupted."
     assert finished.usage.estimated
     assert finished.usage.input > 50

@@ -212,10 +212,11 @@ class FakeAgent:
     def request_of(self, method: str, params: Message | None = None) -> None:
         self.heard("asked", method, answer=self.request(method, **(params or {})))
 
-    def call(self, prompt: str, times: int = 1) -> None:
+    def call(self, prompt: str, times: int = 1, stream: bool = False) -> None:
         """Calls its model, as agents do: the gateway's address and the token are in its environment."""
         for _ in range(times):
-            body = {"model": os.environ["FAKE_MODEL"], "messages": [{"role": "user", "content": prompt}]}
+            asked = [{"role": "user", "content": prompt}]
+            body = {"model": os.environ["FAKE_MODEL"], "messages": asked, "stream": stream}
             request = urllib.request.Request(
                 f"{os.environ['FAKE_URL']}/chat/completions",
                 json.dumps(body).encode(),
@@ -223,6 +224,10 @@ class FakeAgent:
             )
             try:
                 with urllib.request.urlopen(request, timeout=120) as answer:
+                    if stream:
+                        self.heard("streaming", answer.readline().decode())
+                        answer.read()
+                        continue
                     usage = json.load(answer)["usage"]
                     self.heard("call", prompt, usage=usage)
             except urllib.error.HTTPError as error:

@@ -198,12 +198,13 @@ async def test_attempts_whose_answers_broke_off_are_billed(
 
 async def test_a_call_that_fails_for_good_is_billed_for_what_broke_off(tmp_path: Path) -> None:
     async with a_desk(tmp_path, Fault(kind="cut", times=9)) as desk:
-        task = of_run(RunBudget(max_tokens=10**6))
+        task = of_run(RunBudget(max_cost=1.0, max_tokens=10**6))
         with pytest.raises(ModelError, match="after 4 attempts"):
             await desk.coder(task).complete(MESSAGES, purpose="code")
         (finished,) = desk.of_type(e.ModelCallFinished)
     assert (finished.usage.calls, finished.usage.input) == (0, 4 * INPUT)
     assert (task.allowance.spent_tokens, task.allowance.held_tokens) == (finished.usage.total, 0)
+    assert task.allowance.spent_cost == finished.cost != 0.0
 
 
 async def test_the_gate_is_passed_before_anything_is_held(tmp_path: Path) -> None:
