@@ -34,8 +34,6 @@ MAX_LOOKED_AT = 50_000
 def matches(root: Path, pattern: str) -> bool:
     """Whether a file in the directory is meant by a glob; not one in a folder that snapshots leave out, or behind a
     link. Raises UserError for a pattern that is not valid."""
-    if (root / pattern).is_file():
-        return True
     means, seen = matcher([pattern]), 0
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not is_ignored_name(folder, name)]

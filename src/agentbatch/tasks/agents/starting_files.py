@@ -7,6 +7,9 @@ from typing import Literal, NamedTuple
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import PACKAGE, Kind, resource_folders
 
+ADDED_TO = frozenset({"coders.toml"})
+"""Files of which the user's own adds to ours: a copy would keep what is new in a later version from being used."""
+
 
 class Placed(NamedTuple):
     """What became of one file."""
@@ -29,7 +32,11 @@ def place_starting_files(target: Path, *, prompts: bool = False) -> list[Placed]
     kinds: tuple[Kind, ...] = ("agents", "prompts") if prompts else ()
     for kind in kinds:
         origin = next(f for f in resource_folders(kind, PACKAGE) if f.is_dir())
-        sources |= {f"{kind}/{path.name}": path for path in sorted(origin.iterdir()) if path.is_file()}
+        sources |= {
+            f"{kind}/{path.name}": path
+            for path in sorted(origin.iterdir())
+            if path.is_file() and path.name not in ADDED_TO
+        }
     try:
         placed = [_put(target / name, source.read_bytes()) for name, source in sources.items()]
         return placed + _ignore_env(target)

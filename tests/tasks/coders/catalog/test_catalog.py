@@ -29,6 +29,7 @@ def test_with_a_login_of_its_own_nothing_leads_a_coder_to_the_gateway(tmp_path: 
         assert not own.gateway
         told = " ".join((*own.env.values(), *own.files.values(), *own.files))
         assert not OURS.search(told)
+        assert "apiKeyHelper" not in told, "that would stand before the login"
         assert own.credentials == entry.credentials
         assert entry.without_login().credentials == ()
         if entry.protocol != "builtin" and entry.gateway:
@@ -75,6 +76,10 @@ def test_the_users_adds_to_ours_and_says_anew_what_it_names(tmp_path: Path) -> N
         (
             '[mine]\nprotocol = "acp"\ncommand = ["x"]\nenv = {A = 1}\n',
             "line 4: [mine] env.A: must be text, not 1.",
+        ),
+        (
+            '[mine]\nprotocol = "acp"\ncommand = ["x"]\nenv = {A-B = "1"}\n',
+            "line 4: [mine] env: 'A-B' is not a name",
         ),
         ('[mine]\nprotocol = "acp"\ncommand = "x"\n', "line 3: [mine] command: must be a list, not 'x'."),
     ],

@@ -31,6 +31,13 @@ def _elsewhere(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if not OURS.search(value)}
 
 
+def _check_variables(value: Mapping[str, str]) -> Mapping[str, str]:
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in text:
+            raise ValueError(f"{name!r} is not a name for an environment variable, or has a NUL character")
+    return value
+
+
 def _check_words(value: tuple[str, ...]) -> tuple[str, ...]:
     if any(not word.strip() or "\0" in word for word in value):
         raise ValueError("must not have an empty word")
@@ -59,7 +66,7 @@ class CoderEntry(Part):
     gateway: bool = True
     """It calls its model through our gateway; False: by a login of its own, and its bill is as it tells."""
     api: WireApi = "chat"
-    env: Mapping[str, str] = {}
+    env: Annotated[Mapping[str, str], AfterValidator(_check_variables)] = {}
     """Variables of its process: where its model is, and that it sends home nothing."""
     files: Annotated[Mapping[str, str], AfterValidator(_check_below)] = {}
     """Its configuration, by path below its HOME."""

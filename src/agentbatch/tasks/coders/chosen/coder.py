@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentbatch.config import BUILTIN
+from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.project import told
@@ -76,8 +77,14 @@ class ChosenCoder:
         return [message for coder in self._made.values() for message in coder.transcript()]
 
     async def close(self) -> None:
+        problems = []
         for coder in self._made.values():
-            await coder.close()
+            try:
+                await coder.close()
+            except (OSError, UserError) as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
 
     def _named(self, iteration: int) -> str:
         return self._assignment.task.stage(self._model, iteration).coder

@@ -33,7 +33,7 @@ def choose_coders(
     """`path`: the PATH that programs are found by; `resume`: the run that is resumed, whose tasks go on with who began
     them. Raises UserError."""
     tasks = with_attempts(plan).tasks
-    at_work = _at_work(resume)
+    at_work = {} if settings.force else _at_work(resume)
     asked: dict[str, str] = {}
     for task in tasks:
         for name in (*task.coders, *at_work.get(task.id, ())):

@@ -13,9 +13,13 @@ from agentbatch.workspace.preparation import Above, matches
 def check_context(plan: Plan) -> None:
     """That every pattern of a task's `context` matches a file, where another task need not make it first. Raises
     UserError."""
+    known: dict[tuple[Path, str], bool] = {}
     for task in plan.tasks:
         for pattern in () if task.depends_on else task.task.context:
-            if not matches(task.root, pattern):
+            place = (task.root, pattern)
+            if place not in known:
+                known[place] = matches(*place)
+            if not known[place]:
                 raise UserError(
                     f"Task {task.id}: context: {clip(pattern, 80)} matches no file in {clip(str(task.root), 200)}."
                 )
