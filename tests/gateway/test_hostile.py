@@ -311,6 +311,14 @@ async def test_what_is_no_answer_ends_the_agent_or_is_its_own_fault(
     assert all(finished.error for finished in desk.finished)
 
 
+async def test_what_would_change_the_price_is_left_out(tmp_path: Path) -> None:
+    asked = {"service_tier": "priority", "speed": "fast", "inference_geo": "us", "top_p": 1}
+    async with served(Say(content="Hi.")) as upstream, Desk.open(upstream.base_url, tmp_path) as desk:
+        token = desk.gateway.open(desk.account())
+        assert (await desk.ask(token, CHAT, {**BODY, **asked}))[0] == 200
+        assert upstream.requests[0].body == {**BODY, "model": "coder", "top_p": 1}
+
+
 async def test_an_agent_whose_calls_come_to_nothing_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

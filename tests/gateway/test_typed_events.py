@@ -67,6 +67,7 @@ def read(api: Api, events: Sequence[dict[str, Any]], cut: int = 10**9) -> tuple[
             "length",
         ),
         (M, [{"type": "message_start", "message": {}}, TEXT, {**STOPPED, "usage": None}], None, "length"),
+        (M, [TEXT, {"type": "message_stop"}], None, ""),
         (
             R,
             [CREATED, DELTA, ended("completed")],
@@ -121,6 +122,7 @@ def test_what_may_be_shown_and_keeps_a_stream_alive(
     ("api", "events", "error"),
     [
         (M, [STARTED, TEXT], CutError),
+        (M, [STARTED, {"type": "message_stop"}], CutError),
         (
             M,
             [STARTED, {"type": "error", "error": {"type": "overloaded_error", "message": "m"}}],

@@ -32,6 +32,9 @@ MOST_RESERVED = 4_000
 PICTURE = 1_500
 """Tokens of a picture, about (Anthropic: up to 1,600; OpenAI: 765 for a megapixel)."""
 
+PRICED_APART = ("service_tier", "speed", "inference_geo")
+"""Fields by which an agent would be served at another price than the one that is counted."""
+
 MAX_HEADER = 1_000
 """Characters of one of an agent's that is passed on."""
 
@@ -77,7 +80,7 @@ class Call:
         """What the last attempt was answered, if it was refused."""
         self._api = api
         self._account = account
-        self._asked = body
+        self._asked = {name: value for name, value in body.items() if name not in PRICED_APART}
         self._headers = passed_on(api.headers, headers)
         self._write = write
         wanted = api.wanted(body)

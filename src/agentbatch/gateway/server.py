@@ -27,7 +27,7 @@ from agentbatch.spending.budget import BudgetExhausted
 MAX_CALLS = 32
 """Calls of one account at the same time. An agent with helpers of its own has a dozen."""
 
-FRUITLESS = 100
+FRUITLESS = 300
 """Calls in a row that the endpoint refused as they are, or that the agent gave up: then its turn is ended. Each is two
 lines in the run's events, and some agents ask for ever."""
 

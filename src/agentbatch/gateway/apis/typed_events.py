@@ -91,7 +91,7 @@ class TypedAnswer:
         if self._events is None:
             document = _document(b"".join(self._body or ()))
             self._take(self._form.whole(document))
-        elif not self._reason:
+        elif not self._reason and not (self._over and self._deltas):
             raise CutError(f"the answer broke off after {self._size:,} characters")
         return Told(self._usage(), self._reason)
 
@@ -120,7 +120,7 @@ class TypedAnswer:
             said = self._form.event(_document(event.data))
             self._take(said)
             if said.last:
-                self._over = True
+                self._over = self.whole = True
                 received = "end"
             elif said.part and received != "end":
                 received = "trailer" if self.whole else "data"
