@@ -1,6 +1,7 @@
 """What says in the end whether a task is solved, and what no model ever sees."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ async def test_work_that_was_not_accepted_is_verified_too(run_tasks: Any) -> Non
     }  # fmt: skip
     ran = await run_tasks([task], [SCRIPT])
     assert (ran.task.status, ran.task.hidden) == ("timeout", True)
+
+
+async def test_it_has_the_time_of_verify(run_tasks: Any, tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/evaluator.toml").write_text("[limits]\nchecks = 0\nverify_timeout = 0.5\n")
+    task = {
+        "id": "t", "dir": "w", "first_prompt": "Write it.", "verify": "true", "max_iterations": 1,
+        "hidden_verify": "echo begun; sleep 9; true",
+    }  # fmt: skip
+    ran = await run_tasks([task], [SCRIPT])
+    (event,) = ran.of_type(e.HiddenVerified)
+    assert (event.passed, event.tail) == (False, "begun\n(not ended after 0.5 s)")
 
 
 async def test_a_coder_that_can_read_the_task_file_is_told_of(run_tasks: Any) -> None:

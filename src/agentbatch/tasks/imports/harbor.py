@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentbatch.problems import first_problem
+from agentbatch.tasks.agents.definition import EvaluatorLimits
 from agentbatch.tasks.imports.dockerfile import WORKDIR, Build, absolute, read_dockerfile
 from agentbatch.tasks.imports.hidden_files import HiddenFile, unpack_commands
 from agentbatch.tasks.imports.imported import CannotImport, Imported, entry
-from agentbatch.tasks.run.hidden_verify import TIMEOUT
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.starting.folder import copy_files, read_file, regular_files
 
@@ -149,8 +149,12 @@ def _notes(config: TaskToml, build: Build) -> Iterator[str]:
         yield f"its container is not built: {list_names(build.left_out, 6)} of its Dockerfile left out."
     if config.environment.docker_image:
         yield f"its image {clip(config.environment.docker_image, 100)} is not used."
-    if (config.verifier.timeout_sec or 0) > TIMEOUT:
-        yield f"its tests may take {config.verifier.timeout_sec:g} s there, {TIMEOUT:g} s here."
+    usual = EvaluatorLimits().verify_timeout
+    if (config.verifier.timeout_sec or 0) > usual:
+        yield (
+            f"its tests may take {config.verifier.timeout_sec:g} s there; here {usual:g} s, unless verify_timeout in "
+            "agents/evaluator.toml says more."
+        )
 
 
 def _absolute(*places: str) -> re.Pattern[str]:

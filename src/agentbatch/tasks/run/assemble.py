@@ -64,6 +64,7 @@ def make_engine(
         coders=make_coders(parts),
         evaluators=make_evaluators(parts),
         signals=signals,
+        verify_timeout=prepared.evaluator.limits.verify_timeout,
         above=prepared.above,
         apply=settings.apply,
     )

@@ -22,6 +22,8 @@ class RunContext:
     coders: Coders
     evaluators: Evaluators
     signals: RunSignals
+    verify_timeout: float
+    """Seconds for each command that verifies; the evaluator's."""
     above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
     """By a task's directory, what lies above it of the project's rules, as it was before the run (project.RULES)."""
     apply: bool = False

@@ -6,22 +6,24 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.workspace.workspace import Workspace
 
-TIMEOUT = 600.0
-"""Seconds for each command."""
 TAIL_LINES = 60
 
 
 async def hidden_verify(
-    task_id: str, workspace: Workspace, commands: Sequence[str], redact: Redactor
+    task_id: str, workspace: Workspace, commands: Sequence[str], timeout: float, redact: Redactor
 ) -> e.HiddenVerified:
-    """Run in a throw-away copy of the directory, until one fails. Raises UserError, OSError."""
+    """Run in a throw-away copy of the directory, until one fails, or takes longer than `timeout` seconds. Raises
+    UserError, OSError."""
     fork = await workspace.fork()
     try:
         for command in commands:
-            done = await fork.run(command, TIMEOUT)
+            done = await fork.run(command, timeout)
             if done.exit_code != 0:
-                tail = redact(done.tail(TAIL_LINES))
-                return e.HiddenVerified(task_id=task_id, passed=False, command=redact(command), tail=tail)
+                late = f"\n(not ended after {timeout:g} s)" if done.exit_code is None else ""
+                tail = redact(done.tail(TAIL_LINES)) + late
+                return e.HiddenVerified(
+                    task_id=task_id, passed=False, command=redact(command), tail=tail.strip()
+                )
         return e.HiddenVerified(task_id=task_id, passed=True)
     finally:
         await fork.close()

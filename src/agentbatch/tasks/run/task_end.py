@@ -71,7 +71,8 @@ class TaskEnd:
                 changed = total
         commands = self.planned.task.hidden_verify
         if self.directory is not None and commands and not resumable and done.status != "cancelled":
-            run = partial(hidden_verify, task_id, self.directory.workspace, commands, store.redact)
+            workspace, timeout = self.directory.workspace, self.context.verify_timeout
+            run = partial(hidden_verify, task_id, workspace, commands, timeout, store.redact)
             seen = await self._attempt("Its hidden_verify could not run", run)
             if seen is not None:
                 store.emit(seen)
