@@ -59,11 +59,11 @@ KEYS: tuple[Key, ...] = (
     Key("bake_off", "b", "b", "Compared", "What the models solved that the run compares", "run"),
     Key("copy", "y", "y", "Copy", "Copy what is shown of the task", "run"),
     Key("folder_path", "o", "o", "Folder", "Show and copy the path of the task's directory", "run"),
-    Key("export", "e", "e", "Export", "Write the run to a file: Markdown, CSV, JSON", "run"),
+    Key("export", "e", "e", "Export", "Write a report: HTML, Markdown, CSV, JUnit ...", "run"),
     Key("open", "enter", "enter", "Open", "Open the run or the file", "results", footer=True),
     Key("mark", "space", "space", "Mark", "Mark for a comparison", "results", footer=True),
     Key("compare", "c", "c", "Compare", "Show two marked runs side by side", "results", footer=True),
-    Key("export", "e", "e", "Export", "Write it to a file: Markdown, CSV, JSON", "results", footer=True),
+    Key("export", "e", "e", "Export", "Write a report: HTML, Markdown, CSV, JUnit ...", "results", footer=True),
     Key("refresh", "r", "r", "Refresh", "Look again what there is", "results"),
 )  # fmt: skip
 

@@ -225,3 +225,4 @@ def test_the_offered_name_is_one_for_a_file() -> None:
     assert export_name("batch_results.json", "csv") == "batch_results-export.csv"
     assert export_name("../../etc/x\x1b", "json") == "etc-x--export.json"
     assert export_name("...", "md") == "run-export.md"
+    assert export_name("r1", "atif") == "r1-trajectories"

@@ -1,9 +1,17 @@
 import json
+from pathlib import Path
 
+import pytest
+
+from agentbatch.cli.tasks.at_the_end import choose_places
+from agentbatch.config.reports import wanted_report
 from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
 from agentbatch.display.reports.material import Material
+from agentbatch.display.reports.report import write_report
+from agentbatch.errors import UserError
 from agentbatch.tasks.results.records import Records
 from tests.runs.finished_run import a_finished_run
+from tests.support.bake_offs import compared
 from tests.support.run_events import NOON
 
 
@@ -27,3 +35,11 @@ def test_predictions_are_what_swe_bench_reads() -> None:
         "model_patch": "diff of parser\n",
     }
     assert json.loads(predictions_object(material)) == {one["instance_id"]: one for one in lines}
+
+
+def test_a_comparison_has_no_predictions(tmp_path: Path) -> None:
+    material = Material(compared(["a", "b"], [[[True], [False]]]), NOON)
+    with pytest.raises(UserError, match="chooses nothing"):
+        write_report(wanted_report(str(tmp_path / "p.jsonl")), material)
+    with pytest.raises(UserError, match="p.jsonl: A comparison of models chooses nothing"):
+        choose_places(["p.jsonl"], tmp_path, [], compared=True)

@@ -73,6 +73,37 @@ def test_a_run_under_way() -> None:
     ]
 
 
+def test_attempts_are_listed_below_their_task() -> None:
+    story = Story(["roman"])
+    story.begin()
+    for number in (1, 2, 3):
+        queued = e.TaskQueued(
+            task_id=f"roman@{number}", attempt_of="roman", index=0, dir="roman", first_prompt="p", max_iterations=10,
+            model="m-small" if number == 2 else "",
+        )  # fmt: skip
+        story.at(1, queued)
+    story.start("roman@1", 10)
+    story.finish("roman@1", 40)
+    story.start("roman@2", 10)
+    story.at(70, e.ToolCalled(task_id="roman@2", call_id="1", tool="bash", summary="pytest"))
+    run = opened(story, 100, alive=True)
+    shown = text(run, 100).splitlines()
+    assert "  3 attempts: ✓ 1 completed, ● 1 coding, · 1 queued" in shown
+    begin = shown.index("Under way")
+    assert shown[begin + 1 : begin + 3] == [
+        "  ● roman   coding        1/10  ✓ 1 completed, ● 1 coding, · 1 queued",
+        "  ● roman@2 coding        1/10  bash 0:30",
+    ]
+    document = status_document(RunReport(run, NOON + 100, BASE))
+    assert document["tasks"]["total"] == 1
+    assert (document["attempts"]["total"], document["attempts"]["completed"]) == (3, 1)
+    assert document["attemptList"][1] == {
+        "id": "roman@2", "attemptOf": "roman", "status": "coding", "reason": None, "iteration": 1,
+        "model": "m-small", "chosen": False,
+    }  # fmt: skip
+    assert [one["id"] for one in document["running"]] == ["roman"]
+
+
 def test_an_engine_that_died_leaves_no_task_under_way() -> None:
     run = opened(under_way(), 100)
     shown = text(run, 5_000)

@@ -230,6 +230,18 @@ async def test_an_export_asks_for_the_kind_and_the_path_and_says_what_it_cannot_
             assert path.read_text(encoding="utf-8").startswith(begins)
             app.clear_notifications()
         assert list(read_results_file(path).tasks) == ["t0", "t1", "t2", "t3"]
+        for key, name, inside in (
+            ("h", f"{first}.html", ""),
+            ("u", f"{first}-junit.xml", ""),
+            ("a", f"{first}-trajectories", "task-t0.json"),
+            ("p", f"{first}-predictions.jsonl", ""),
+        ):
+            entry = await asks_for_the_path(pilot, key)
+            assert entry.value == name
+            await pilot.press("enter")
+            await until(pilot, lambda: any(message.startswith("Written: ") for message in messages(app)))
+            assert "t0" in (tmp_path / name / inside).read_text(encoding="utf-8")
+            app.clear_notifications()
         entry = await asks_for_the_path(pilot, "j")
         entry.value = "/proc/none/x.json"
         await pilot.press("enter")

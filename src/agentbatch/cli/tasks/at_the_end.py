@@ -5,22 +5,26 @@ from pathlib import Path
 
 from agentbatch.api import RunOutcome
 from agentbatch.config.reports import STDOUT, Wanted, wanted_report
-from agentbatch.display.reports.material import Material, enough_completed
+from agentbatch.display.reports.material import NOTHING_CHOSEN, Material, enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.run.prepare.results_file import own_place
 
 
-def choose_places(asked: Sequence[str], folder: Path, roots: Sequence[Path]) -> list[Wanted]:
+def choose_places(
+    asked: Sequence[str], folder: Path, roots: Sequence[Path], *, compared: bool = False
+) -> list[Wanted]:
     """Where the reports will be, with every link followed while no task has begun. `roots`: the directories in which
-    tasks work. Raises UserError: what cannot be written, and why."""
+    tasks work; `compared`: models are compared on them. Raises UserError: what cannot be written, and why."""
     found = []
     for one in map(wanted_report, asked):
         if one.place == STDOUT:
             raise UserError(
                 "--report writes files, since the run itself is shown on standard output; name one."
             )
+        if compared and one.kind == "predictions":
+            raise UserError(f"--report {one.place}: {NOTHING_CHOSEN}")
         named = (folder / one.place).absolute()
         inside = named / "index.html" if one.folder else named
         place = own_place(inside, roots, "report", "--report")

@@ -45,8 +45,8 @@ def run(settings: Settings, flags: dict[str, Any], env_file: Path | None, folder
     except NothingToDo as nothing:  # --stale, --missing: all is up to date
         sys.stdout.write(f"{nothing}\n")
         return 0
-    roots = [task.root for task in prepared.plan.tasks if task.isolation == "none"]
-    reports = choose_places(settings.report, prepared.folder, roots)
+    roots = [task.root for task in prepared.plan.tasks if task.changes_directory]
+    reports = choose_places(settings.report, prepared.folder, roots, compared=bool(settings.models))
     display = make_display(settings.display, verbose=settings.verbose, out=sys.stdout, err=sys.stderr)
     try:
         return asyncio.run(_run(prepared, display, reports))

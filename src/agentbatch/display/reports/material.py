@@ -11,6 +11,10 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.results.records import Records
 
+NOTHING_CHOSEN = (
+    "A comparison of models chooses nothing, so it has no predictions; --atif has what each attempt did."
+)
+
 
 @dataclass(frozen=True)
 class Material:

@@ -9,7 +9,7 @@ from agentbatch.display.reports.exports.atif import atif_files
 from agentbatch.display.reports.exports.export import export, write_export, write_folder
 from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
 from agentbatch.display.reports.html.page import html_file, html_folder
-from agentbatch.display.reports.material import Material
+from agentbatch.display.reports.material import NOTHING_CHOSEN, Material
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 
@@ -40,6 +40,8 @@ def _text(wanted: Wanted, m: Material) -> str | Iterator[str]:
     match wanted.kind:
         case "html":
             return html_file(m)
+        case "predictions" if m.state.info is not None and m.state.info.compared:
+            raise UserError(NOTHING_CHOSEN)
         case "predictions":
             return predictions_object(m) if wanted.place.endswith(".json") else predictions_lines(m)
         case "md" | "csv" | "json" | "junit":

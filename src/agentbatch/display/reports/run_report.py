@@ -36,6 +36,11 @@ class RunReport:
     def counts(self) -> Counter[ShownStatus]:
         return Counter(status for _, status in self.shown)
 
+    @cached_property
+    def attempts(self) -> list[tuple[TaskState, ShownStatus]]:
+        """Those at tasks that are tried more than once, each with the status that people see."""
+        return [(one, self.run.shown_status(one)) for one in self.run.state.attempts.values()]
+
     @property
     def failed(self) -> list[TaskState]:
         """At their end, and not completed; the first ones of the task file first."""

@@ -2,7 +2,8 @@
 same. Pure."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentbatch.display.reports.cost_table import clip_right
@@ -71,13 +72,10 @@ def head_sentences(report: RunReport) -> list[str]:
         texts.append(f"stopped: {clip(state.finished.error, 1_000)}")
     if run.condition == "died":
         texts.append("Its engine ended without a word (killed, or a power cut).")
-    counts = ", ".join(
-        f"{sign} {report.counts[status]:,} {status}"
-        for status, sign in SHOWN_SIGNS.items()
-        if report.counts.get(status)
-    )
-    words = f"{counted(run.state.total, 'task')}: {counts or 'none begun'}"
+    words = f"{counted(run.state.total, 'task')}: {_counts(report.counts) or 'none begun'}"
     texts.append(words if kind_of(state.info).has_tasks else counts_text(report))
+    if report.attempts:
+        texts.append(f"{counted(len(report.attempts), 'attempt')}: {_counts(_by_status(report.attempts))}")
     completed = [task.accepted_by for task in state.tasks.values() if task.status == "completed"]
     if accepted := tasks_accepted(completed):
         texts.append(f"accepted: {accepted}")
@@ -88,6 +86,16 @@ def head_sentences(report: RunReport) -> list[str]:
         f"{tokens(usage.output, estimated=mark)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}"
     )
     return texts
+
+
+def _counts(counts: Mapping[ShownStatus, int]) -> str:
+    return ", ".join(
+        f"{sign} {counts[status]:,} {status}" for status, sign in SHOWN_SIGNS.items() if counts.get(status)
+    )
+
+
+def _by_status(tasks: Iterable[tuple[TaskState, ShownStatus]]) -> Counter[ShownStatus]:
+    return Counter(status for _, status in tasks)
 
 
 def _origin(report: RunReport, info: RunStarted) -> list[str]:
@@ -111,15 +119,28 @@ def _left(report: RunReport) -> str:
 def _under_way(report: RunReport, columns: int) -> list[str]:
     if not report.under_way:
         return []
+    trying: dict[str, list[tuple[TaskState, ShownStatus]]] = defaultdict(list)
+    for one, status in report.attempts:
+        trying[one.attempt_of].append((one, status))
     rows = []
-    for task, status in report.under_way[:MAX_TASKS]:
-        place = f"{task.iteration}/{task.max_iterations}"
-        step = ", ".join(
-            filter(None, ["paused" if task.paused else "", live_step(task.activity, report.now)])
-        )
-        rows.append((status, task, f"{pad(place, 7, right=True)}  {step}"))
-    lines = _rows(rows, columns)
-    return ["Under way", *lines, *_more(len(report.under_way))]
+    for task, status in report.under_way:
+        attempts = trying[task.id]
+        rows.append(_at_work(task, status, report.now, _counts(_by_status(attempts))))
+        rows += [_at_work(one, how, report.now) for one, how in attempts if how in ("coding", "evaluating")]
+    return ["Under way", *_rows(rows[:MAX_TASKS], columns), *_more(len(rows))]
+
+
+def _at_work(
+    task: TaskState, status: ShownStatus, now: float, attempts: str = ""
+) -> tuple[ShownStatus, TaskState, str]:
+    """`attempts`: how those at it stand."""
+    place = f"{task.iteration}/{task.max_iterations}"
+    step = attempts or live_step(task.activity, now)
+    return (
+        status,
+        task,
+        f"{pad(place, 7, right=True)}  {', '.join(filter(None, [task.paused * 'paused', step]))}",
+    )
 
 
 def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
@@ -190,6 +211,13 @@ def status_document(report: RunReport) -> dict[str, Any]:
             "total": run.state.total if has_tasks else 0,
             **{status: report.counts.get(status, 0) for status in SHOWN_SIGNS},
         },
+        "attempts": {
+            "total": len(report.attempts),
+            **{status: _by_status(report.attempts)[status] for status in SHOWN_SIGNS},
+        }
+        if report.attempts
+        else None,
+        "attemptList": [_attempt_record(report, one, status) for one, status in report.attempts],
         "requests": None if has_tasks else requests_record(run),
         "failedList": [
             {"id": task.id, "reason": task.reason, "status": task.status, "error": task.error}
@@ -217,4 +245,17 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "cost": cost_document(state.bills),
         "resumeCommand": report.resume or None,
         "retryCommand": report.retry or None,
+    }
+
+
+def _attempt_record(report: RunReport, one: TaskState, status: ShownStatus) -> dict[str, Any]:
+    task = report.run.state.tasks.get(one.attempt_of)
+    return {
+        "id": one.id,
+        "attemptOf": one.attempt_of,
+        "status": status,
+        "reason": one.reason,
+        "iteration": one.iteration,
+        "model": one.model or None,
+        "chosen": task is not None and task.choice is not None and task.choice.attempt == one.id,
     }

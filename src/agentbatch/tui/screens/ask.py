@@ -25,7 +25,7 @@ NO = ("escape", "n")
 """Of every question: what a person presses who wants nothing of it."""
 
 
-class AskScreen(ClosedOnce[str], ModalScreen[str]):
+class AskScreen(ModalScreen[str], ClosedOnce[str]):
     """Asks, and returns the chosen value; empty for `NO`, whose keys are no choice's."""
 
     CSS_PATH = "ask.tcss"

@@ -5,7 +5,10 @@ from textual.screen import Screen, ScreenResultType
 
 
 class ClosedOnce(Screen[ScreenResultType]):
-    """Where Textual would give a second result, and then take the screen below off the stack too."""
+    """Where Textual would give a second result, and then take the screen below off the stack too.
+
+    Behind `ModalScreen` among a class's bases: Textual takes the look of the first one only.
+    """
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """As Textual's, while it is the screen on top; else nothing."""

@@ -1,6 +1,9 @@
 """Asking what an export is to be and where it goes, and writing it."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,8 +13,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from agentbatch.display.reports.exports.export import ExportKind, export, export_name, write_export
+from agentbatch.config.reports import ReportKind, Wanted
+from agentbatch.display.reports.exports.export import export_name
+from agentbatch.display.reports.material import Material
 from agentbatch.errors import UserError
+from agentbatch.spending.comparison import compared_models, prices_of_run, started_in
+from agentbatch.spending.pricing import ComparisonRow, compare
+from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.results.sources import Source, file_source, read_results, run_source
 from agentbatch.text import clip, harmless
 from agentbatch.tui.reading.view import FileView, RunView
@@ -19,13 +27,18 @@ from agentbatch.tui.screens.ask import AskScreen, Choice
 from agentbatch.tui.screens.closed_once import ClosedOnce
 
 KINDS = (
+    Choice("h", "HTML: a page (.html), or a folder of pages", "html"),
     Choice("m", "Markdown: a report to read", "md"),
     Choice("c", "CSV: a row a task, for a spreadsheet", "csv"),
     Choice("j", "JSON: everything, for a program", "json"),
+    Choice("u", "JUnit XML, for a CI system", "junit"),
+    Choice("a", "ATIF: a folder of trajectories, for Harbor", "atif"),
+    Choice("p", "predictions: patches, for SWE-bench", "predictions"),
 )
+"""All that `agentbatch report` writes."""
 
 
-class PathScreen(ClosedOnce[str], ModalScreen[str]):
+class PathScreen(ModalScreen[str], ClosedOnce[str]):
     """Asks for a path; empty for esc."""
 
     CSS_PATH = "export.tcss"
@@ -63,14 +76,14 @@ async def ask_and_export(app: App[Any], source: Source, base: Path, now: float) 
     kind = await app.push_screen_wait(AskScreen(f"Export {name} as", KINDS, "Back"))
     if not kind:
         return
-    chosen = cast(ExportKind, kind)
+    chosen = cast(ReportKind, kind)
     offered = export_name(source.name, chosen)
     place = await app.push_screen_wait(PathScreen(f"Write {name} to", offered))
     if not place:
         return
     path = base / Path(place).expanduser()
     overwrite = False
-    if path.is_file():
+    if _is_there(path, Wanted(chosen, place)):
         answer = await app.push_screen_wait(
             AskScreen(f"{clip(place, 120)} exists already.", [Choice("o", "Overwrite it", "yes")], "Back")
         )
@@ -85,8 +98,24 @@ async def ask_and_export(app: App[Any], source: Source, base: Path, now: float) 
         app.notify(f"Written: {harmless(str(path))}", markup=False)
 
 
-def export_source(source: Source, kind: ExportKind, path: Path, now: float, *, overwrite: bool) -> None:
+def _is_there(path: Path, wanted: Wanted) -> bool:
+    """Something would be written over."""
+    with suppress(OSError, ValueError):  # then it cannot be written either, and that says why
+        return path.is_file() or (wanted.folder and path.is_dir() and any(path.iterdir()))
+    return False
+
+
+def export_source(source: Source, kind: ReportKind, path: Path, now: float, *, overwrite: bool) -> None:
     """Raises UserError."""
+    from agentbatch.display.reports.report import write_report  # every kind of report
+
     results = read_results(source)
     end = now if results.condition == "running" else results.last
-    write_export(path, export(kind, results.state, end, source.name), overwrite=overwrite)
+    state, records = results.state, Records(source.folder)
+    rows: Sequence[ComparisonRow] = ()
+    with suppress(UserError):  # without its prices nothing can be compared
+        prices = prices_of_run(state.info, started_in(source.folder))
+        rows = compare(prices, state.usage, compared_models(state.info), datetime.now(UTC))
+    write_report(
+        Wanted(kind, str(path)), Material(state, end, source.name, rows, records), overwrite=overwrite
+    )

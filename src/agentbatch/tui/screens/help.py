@@ -18,7 +18,7 @@ INTRODUCTION = (
 )
 
 
-class HelpScreen(ClosedOnce[None], ModalScreen[None]):
+class HelpScreen(ModalScreen[None], ClosedOnce[None]):
     """Shows the keys that work on the screen below it."""
 
     CSS_PATH = "help.tcss"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
+from agentbatch.config.reports import ReportKind
 from agentbatch.display.reports.exports.csv import export_csv
 from agentbatch.display.reports.exports.junit import export_junit
 from agentbatch.display.reports.exports.markdown import export_markdown
@@ -17,8 +18,16 @@ from agentbatch.text import clip
 
 ExportKind = Literal["md", "csv", "json", "junit"]
 
-ENDINGS: dict[ExportKind, str] = {"md": "md", "csv": "csv", "json": "json", "junit": "xml"}
-"""Of the files."""
+ENDINGS: dict[ReportKind, str] = {
+    "md": "-export.md",
+    "csv": "-export.csv",
+    "json": "-export.json",
+    "junit": "-junit.xml",
+    "html": ".html",
+    "atif": "-trajectories",
+    "predictions": "-predictions.jsonl",
+}
+"""Of the names that files, and one folder, have when nobody says."""
 
 EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
 
@@ -42,11 +51,11 @@ def export(
     return as_json(results_document(state, comparison, now)) + "\n"
 
 
-def export_name(name: str, kind: ExportKind) -> str:
-    """What the file is called when nobody says: after the run or the results file."""
+def export_name(name: str, kind: ReportKind) -> str:
+    """What it is called when nobody says: after the run or the results file."""
     stem = name.removesuffix(".json")
     safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in stem)
-    return f"{safe.lstrip('.-')[:100] or 'run'}-export.{ENDINGS[kind]}"
+    return f"{safe.lstrip('.-')[:100] or 'run'}{ENDINGS[kind]}"
 
 
 def write_export(
