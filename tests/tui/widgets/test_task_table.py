@@ -179,8 +179,8 @@ async def test_attempts_stand_below_their_task_and_grow_older_with_it() -> None:
         await pilot.pause()
         assert [line[14:26].strip() for line in app.lines()[1:5]] == [
             "task-0",
-            "attempt 1",
-            "attempt 2",
+            "` attempt 1",
+            "` attempt 2",
             "task-1",
         ]
         assert ["0:05" in line for line in app.lines()[1:5]] == [True, False, True, False]

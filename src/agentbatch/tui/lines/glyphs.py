@@ -16,6 +16,7 @@ _UNICODE: dict[str, str] = {
     "marked": "◉",
     "follow": "↓",
     "ellipsis": "…",
+    "part": "└",
 }
 
 _ASCII: dict[str, str] = {
@@ -36,6 +37,7 @@ _ASCII: dict[str, str] = {
     "marked": "*",
     "follow": "v",
     "ellipsis": "~",
+    "part": "`",
 }
 
 COLOURS: dict[ShownStatus, str] = {

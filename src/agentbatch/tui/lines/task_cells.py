@@ -56,7 +56,7 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
     until = task.activity.since if status == "interrupted" else now
     return Cells(
         f"{glyphs[status]} {status}",
-        _name(task),
+        _name(task, glyphs),
         f"{task.iteration}/{task.max_iterations}" if begun else "",
         tokens(usage.total, estimated=usage.estimated, narrow=True) if begun else "",
         money(task.cost) if begun else "",
@@ -65,8 +65,8 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
     )
 
 
-def _name(task: TaskState) -> str:
-    name = f"  attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80)
+def _name(task: TaskState, glyphs: Glyphs) -> str:
+    name = f"{glyphs['part']} attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80)
     return f"{name} ({clip(task.coder, 40)})" if task.other_coders else name
 
 
