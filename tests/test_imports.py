@@ -84,6 +84,7 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/run/prepare/prepare.py", "agentbatch.tasks.run.prepare.local"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.local.server_plan"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,
+    ("tui/screens/export.py", "agentbatch.display.reports.report"): "every kind of report",
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""
 
