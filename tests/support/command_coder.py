@@ -62,7 +62,7 @@ async def command_stage(
 ) -> AsyncIterator[CommandStage]:
     """`arguments`: of the command; `resume`: what is added where it goes on; None: it cannot."""
     directory, file = tmp_path / "work", tmp_path / "script.json"
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     workspace = local_workspace(directory, tmp_path / "outputs")
     file.write_text(json.dumps(runs))
     events: list[e.Event] = []

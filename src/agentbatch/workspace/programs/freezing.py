@@ -16,6 +16,7 @@ PAUSE = 0.005
 def freeze(token: str, leader: int) -> None:
     """Returns when all of them stand still. Raises OSError where they do not come to it: they hang in the kernel, or
     one has got away and lets them go on."""
+    _tell_group(leader, signal.SIGSTOP)
     ended = frozenset[int]()
     for _ in range(ROUNDS):
         found = members(token, leader)
@@ -29,7 +30,14 @@ def freeze(token: str, leader: int) -> None:
 
 
 def thaw(token: str, leader: int) -> None:
+    _tell_group(leader, signal.SIGCONT)
     _tell(members(token, leader).pids, signal.SIGCONT)
+
+
+def _tell_group(leader: int, what: signal.Signals) -> None:
+    """All that systems without /proc can tell."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, what)
 
 
 def _tell(pids: "list[int] | set[int]", what: signal.Signals) -> None:

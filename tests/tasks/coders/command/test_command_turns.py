@@ -1,5 +1,6 @@
 """Turns of a coder that is a command, each a run of a real process."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ async def test_how_a_turn_ends(case: str, tmp_path: Path) -> None:
     limits = {"linger": 0.2, **({"silence": 1.0} if end == "silent" else {})}
     async with command_stage(tmp_path, run, limits=limits) as stage:
         outcome = await stage.coder.turn("p" * 100_000)
-        assert (outcome.end, outcome.text) == (end, "x")
+        assert outcome.end == end
+        assert outcome.text == "x" or end == "silent"  # on a busy machine it may not have begun to speak
         assert [told in text for text in stage.notices] == ([True] if told else [])
 
 
@@ -143,6 +145,21 @@ async def test_a_session_that_looks_like_an_option_is_not_gone_on_with(session: 
         await stage.coder.turn("Mend it.")
         assert [arguments for arguments, _ in stage.heard] == [[], []]
         assert "no usable id" in stage.notices[0]
+
+
+async def test_who_never_pauses_is_bounded(tmp_path: Path) -> None:
+    """In calls, in sessions that it names, and in what it says."""
+    named = [init(f"s-{number}") for number in range(9)]
+    endless = {"raw": "x" * 999 + "\n", "times": 99_999}
+    async with command_stage(tmp_path, [*named, says("x"), endless], limits={"received": 1 << 20}) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert outcome.end == "step_limit"
+        assert len(stage.of(e.AgentSession)) == 3
+        assert "more than 1 MB in one turn" in stage.notices[-1]
+    several = [calls(str(number), "Bash", command="x")["line"] for number in range(200)]
+    many = {"raw": "".join(json.dumps(one) + "\n" for one in several), "times": 50}
+    async with command_stage(tmp_path / "b", [many], limits={"calls": 100}) as stage:
+        assert (await stage.coder.turn("Do it.")).end == "step_limit"
 
 
 async def test_silent_deaths_are_not_tried_for_ever(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-MAX_LINE = 16 << 20
+MAX_LINE = 8 << 20
 """Bytes of one line; a longer one is left out."""
 
 

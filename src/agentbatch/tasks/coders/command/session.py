@@ -33,8 +33,10 @@ READERS: Mapping[ReaderName, Callable[[], Reader]] = {
 
 T = TypeVar("T")
 
-READ = 256 << 10
-"""Bytes that are taken at once."""
+READ = 64 << 10
+"""Bytes that are taken at once: their lines are read without a pause."""
+MAX_NAMED = 3
+"""Sessions that one run may say it is in; more are not heard."""
 SAID = 300
 """Characters of an agent's own words in a sentence."""
 
@@ -140,7 +142,7 @@ class _Run:
         self._process = process
         self._reader = reader
         self._gone_on_with = gone_on_with
-        self._named = False
+        self._named = 0
         self._ended: Ended | None = None
         self._received = 0
         self._heard_at = time.monotonic()
@@ -172,6 +174,8 @@ class _Run:
     async def _read(self, enough: Callable[[], TurnEnded | None]) -> None:
         lines = Lines()
         while data := await self._watched(asyncio.ensure_future(self._process.read(READ)), enough):
+            if ended := enough() or self._passed():  # who never pauses is looked at too
+                raise ended
             self._received += len(data)
             self._heard_at = time.monotonic()
             for line in lines.feed(data):
@@ -214,8 +218,9 @@ class _Run:
             self._ended, self._ended_at = told, time.monotonic()
             return
         if isinstance(told, Session):
-            self._named = True
-            session.of(told, self._gone_on_with)
+            self._named += 1
+            if self._named <= MAX_NAMED:
+                session.of(told, self._gone_on_with)
             return
         if isinstance(told, CostTold):
             self.cost, told = told.cost, session.added(told)
