@@ -22,7 +22,7 @@ from agentbatch.tasks.evaluator.judging import judgement, unrun
 from agentbatch.tasks.evaluator.judging.grounding import Grounded
 from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 
 SOURCES = ("sound", "example", "tests", "own")
 """Sources of checks, by the name that the evaluator gives them."""

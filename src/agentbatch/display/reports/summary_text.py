@@ -12,12 +12,11 @@ from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import tasks_accepted
-from agentbatch.runs.state.bills import total_cost, total_usage
+from agentbatch.runs.state.bills import has_roles, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
-from agentbatch.tasks.results.to_state import has_roles
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
 from agentbatch.usage import Usage
 
@@ -99,7 +98,7 @@ def _headline(summary: Summary, width: int) -> list[str]:
 
 def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
     roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
-    if not has_roles(state):
+    if not has_roles(state.bills):
         roles = ()
     usage = state.usage
     lines = [pad("Tokens", 12) + _figures(("input", "cached", "output", "reasoning", "calls", "cost"))]

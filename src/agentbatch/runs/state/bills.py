@@ -1,6 +1,6 @@
 """What was spent: a bill a role and model, summed call by call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from agentbatch.runs import events as e
 from agentbatch.usage import Usage, less, sum_or_none, sum_usage
+
+UNKNOWN_MODEL = ""
+"""The model of a bill from a results file that names none."""
 
 
 class Drafted(BaseModel):
@@ -43,6 +46,11 @@ class Bill(BaseModel):
     cost_output: float | None = 0.0
     drafted: Drafted | None = None
     """The part of it that a stronger model would have been asked for, had it begun the task."""
+
+
+def has_roles(bills: Collection[Bill]) -> bool:
+    """False: they are from a results file that names neither the role nor the model that spent the tokens."""
+    return not bills or any(bill.model != UNKNOWN_MODEL for bill in bills)
 
 
 def total_usage(bills: tuple[Bill, ...], role: e.Role | None = None) -> Usage:

@@ -48,7 +48,7 @@ from agentbatch.tasks.evaluator.judging.verdict import (
     refusals,
     what_is_missing,
 )
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Snapshot
 

@@ -12,7 +12,7 @@ from agentbatch.tasks.coders.coder import LOOPS, PromptStyle, TurnOutcome
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.controller import FollowUpKind
 from agentbatch.tasks.evaluator.judging.verdict import MAX_FOLLOW_UP
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 from agentbatch.tasks.spec.task import Task
 
 MAX_CHECKS = 2000

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Bill, Drafted, merge_bills
+from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, Drafted, merge_bills
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.shape import (
@@ -22,9 +22,6 @@ from agentbatch.tasks.results.shape import (
 from agentbatch.tasks.spec.task_name import TaskNames
 from agentbatch.text import clip
 from agentbatch.usage import Usage
-
-UNKNOWN_MODEL = ""
-"""The model of a bill from a file that names none."""
 
 
 def state_of(document: object) -> RunState:
@@ -48,11 +45,6 @@ def state_of(document: object) -> RunState:
     state.notices += run.notices
     state.apply(e.RunFinished(ts=end, interrupted=run.interrupted, error=run.error))
     return state
-
-
-def has_roles(state: RunState) -> bool:
-    """False: the file names neither the role nor the model that spent the tokens."""
-    return not state.bills or any(bill.model != UNKNOWN_MODEL for bill in state.bills)
 
 
 def _ordered(entries: Sequence[Entry]) -> list[Entry]:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from agentbatch.runs import events as e
-from agentbatch.tasks.results.to_state import has_roles
+from agentbatch.runs.state.bills import has_roles
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import comparison_lines
 from agentbatch.tui.lines.render import Line, text_lines
@@ -85,7 +85,7 @@ class UsagePane(VerticalScroll):
         view = self._view
         if view is None or self._prices is None or not self.is_on_screen:
             return
-        task_id, words = self._of_task, has_roles(view.state)
+        task_id, words = self._of_task, has_roles(view.state.bills)
         spent = spent_by_task(view.state, task_id, words) if task_id else spent_by_run(view.state, words)
         columns = self.scrollable_content_region.width - 2
         comparison = self._prices.comparison(spent.bills)

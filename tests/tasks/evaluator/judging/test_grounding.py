@@ -5,7 +5,7 @@ import pytest
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.grounding import MAX_QUOTES, ground
 from agentbatch.tasks.evaluator.judging.matching import folded, stands_in
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 from tests.tasks.evaluator.judging.verdict_text import GOOD
 
 

@@ -14,7 +14,7 @@ from agentbatch.tasks.evaluator.judging.verdict import (
     verdict_schema,
     what_is_missing,
 )
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 from tests.tasks.evaluator.judging.verdict_text import GOOD, text
 
 

@@ -22,12 +22,11 @@ from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import cause_text, reason_text
 from agentbatch.runs.state.acceptance import WORDS, tasks_accepted
-from agentbatch.runs.state.bills import Bill
+from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.spending.tiering import tiering
-from agentbatch.tasks.results.to_state import UNKNOWN_MODEL
 from agentbatch.text import UNKNOWN, clip, duration, money, tokens
 from agentbatch.usage import Usage
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.matching import ASIDE, folded, stands_in
-from agentbatch.tasks.results.shape import Quote, Requirement, Verdict
+from agentbatch.tasks.results.verdict import Quote, Requirement, Verdict
 
 MAX_QUOTES = 100
 """Looked up in one verdict; further ones are not found."""

@@ -7,7 +7,7 @@ from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence, Shown
 from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
 from agentbatch.tasks.evaluator.judging.reply import parse_verdict
 from agentbatch.tasks.evaluator.judging.verdict import redacted
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agentbatch.problems import first_problem
 from agentbatch.tasks.agents.messages import without_thoughts
-from agentbatch.tasks.results.shape import Verdict
+from agentbatch.tasks.results.verdict import Verdict
 
 MAX_REPLY = 200_000
 """Characters; a verdict is a hundredth of that."""

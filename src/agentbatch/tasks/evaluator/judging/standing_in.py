@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.commands import failed_last
 from agentbatch.tasks.evaluator.judging.judgement import Judgement
-from agentbatch.tasks.results.shape import Quote, Requirement
+from agentbatch.tasks.results.verdict import Quote, Requirement
 from agentbatch.workspace.files.diff.diff import changes
 
 MAX_QUOTE = 200

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentbatch.tasks.results.shape import Quote, Verdict
+from agentbatch.tasks.results.verdict import Quote, Verdict
 from agentbatch.text import counted
 
 LOWEST_COMPLETE_SCORE = 0.5

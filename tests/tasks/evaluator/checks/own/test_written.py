@@ -11,7 +11,7 @@ from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Wo
 from agentbatch.tasks.evaluator.checks.own.own_checks import own_refs, speaks_against
 from agentbatch.tasks.evaluator.checks.own.script import OwnCheck
 from agentbatch.tasks.evaluator.checks.own.written import WrittenChecks
-from agentbatch.tasks.results.shape import Ruling
+from agentbatch.tasks.results.verdict import Ruling
 from agentbatch.workspace.workspace import Snapshot
 from tests.support.workspaces import local_workspace
 

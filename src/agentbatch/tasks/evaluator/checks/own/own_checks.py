@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
 from agentbatch.tasks.evaluator.evaluator import Start, Tried
-from agentbatch.tasks.results.shape import Ruling
+from agentbatch.tasks.results.verdict import Ruling
 
 
 class OwnChecks(Protocol):

@@ -32,7 +32,7 @@ from agentbatch.tasks.evaluator.checks.own.script import (
 )
 from agentbatch.tasks.evaluator.evaluator import Start, Tried
 from agentbatch.tasks.evaluator.programs.program import new_nonce
-from agentbatch.tasks.results.shape import Ruling
+from agentbatch.tasks.results.verdict import Ruling
 from agentbatch.text import clip, counted, harmless
 
 TRIES = 2

@@ -28,7 +28,7 @@ from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
 from agentbatch.tasks.evaluator.evaluator import Start, Tried
-from agentbatch.tasks.results.shape import Ruling
+from agentbatch.tasks.results.verdict import Ruling
 
 MAX_TASK_TOKENS = 600
 """A longer task is not asked about: what this costs is to stay small beside the work."""
