@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from agentbatch.gateway import answers, connections, server
-from agentbatch.gateway.incoming import MAX_BODY, RefusedRequest, body_of, weight_of
+from agentbatch.gateway.incoming import MAX_BODY, MAX_WEIGHT, RefusedRequest, body_of, weight_of
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.rehearsal.script import Fault, Say, Script, Step
 from agentbatch.rehearsal.server import RehearsalServer
@@ -154,9 +155,16 @@ def test_bodies(content: bytes, status: int | None) -> None:
 
 
 def test_what_a_body_takes_of_memory() -> None:
-    assert weight_of(b'{"m":[' + b"[]," * 10**6 + b"1]}") > 10**8
+    assert weight_of(b'{"m":[' + b"[]," * 10**5 + b"1]}") > 10**7
+    with pytest.raises(RefusedRequest):
+        weight_of(b'{"m":[' + b"[]," * 10**6 + b"1]}")
     code = json.dumps({"m": [{"content": "x = foo(a, b)\n" * 300} for _ in range(1000)]}).encode()
     assert len(code) < weight_of(code) < 6 * len(code)
+    assert weight_of(b"x" * MAX_BODY) == MAX_BODY
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield json.dumps(BODY).encode()
 
 
 async def test_bodies_are_bounded_as_they_come_and_as_they_unpack(tmp_path: Path) -> None:
@@ -170,8 +178,13 @@ async def test_bodies_are_bounded_as_they_come_and_as_they_unpack(tmp_path: Path
         for data, more in ((large, {}), (gzip.compress(large), zipped), (parts * 3, {})):
             async with desk.session.post(url, data=BytesIO(data), headers={**headers, **more}) as answer:
                 assert answer.status in (413, 400)
-        account.weight = 10**9
+        account.weight = 2 * MAX_WEIGHT - 10
         async with desk.session.post(url, json=BODY, headers=headers) as answer:
+            assert answer.status == 429
+        account.weight = (
+            2 * MAX_WEIGHT - MAX_BODY // 2
+        )  # a request that does not say how long it is may be the longest
+        async with desk.session.post(url, data=pieces(), headers=headers) as answer:
             assert answer.status == 429
         account.weight = 0
         async with desk.session.post(

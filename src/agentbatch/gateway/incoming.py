@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic_core import from_json
 
 from agentbatch.files import json_object
+from agentbatch.gateway.account import Account
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a request; a million tokens are four."""
@@ -37,18 +38,31 @@ def token_of(request: web.BaseRequest) -> str:
 
 async def content_of(request: web.BaseRequest) -> bytes:
     """Raises RefusedRequest."""
+    too_large = RefusedRequest(413, f"A request has at most {MAX_BODY // (1024 * 1024)} MB.")
+    if (request.content_length or 0) > MAX_BODY:
+        raise too_large
     try:
         async with asyncio.timeout(ARRIVED_WITHIN):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise RefusedRequest(413, f"A request has at most {MAX_BODY // (1024 * 1024)} MB.") from None
+        raise too_large from None
     except TimeoutError:
         raise RefusedRequest(408, "The request did not arrive in time.") from None
 
 
+def hold(account: Account, weight: int) -> None:
+    """So many bytes more of memory for a request of the account's. Raises RefusedRequest."""
+    if account.weight + weight > 2 * MAX_WEIGHT:
+        raise RefusedRequest(429, "The requests under way are too large for another one.")
+    account.weight += weight
+
+
 def weight_of(content: bytes) -> int:
-    """Bytes of memory that it takes once it is read, about."""
-    return len(content) + PIECE * sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    """Bytes of memory that it takes once it is read, about. Raises RefusedRequest for too many."""
+    weight = len(content) + PIECE * sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    if weight > MAX_WEIGHT:
+        raise RefusedRequest(413, "The request has too many parts.")
+    return weight
 
 
 def body_of(content: bytes) -> dict[str, Any]:

@@ -17,7 +17,15 @@ from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
 from agentbatch.gateway.call import Call
 from agentbatch.gateway.connections import Connections
-from agentbatch.gateway.incoming import MAX_WEIGHT, RefusedRequest, body_of, content_of, token_of, weight_of
+from agentbatch.gateway.incoming import (
+    MAX_BODY,
+    RefusedRequest,
+    body_of,
+    content_of,
+    hold,
+    token_of,
+    weight_of,
+)
 from agentbatch.gateway.token_count import count_tokens
 from agentbatch.model.reply import ModelError
 from agentbatch.redaction import redact_strings
@@ -97,14 +105,15 @@ class Server:
             account.calls.discard(mine)
 
     async def _weighed(self, request: web.BaseRequest, api: Api, account: Account) -> web.StreamResponse:
-        content = await content_of(request)
-        weight = weight_of(content)
-        if weight > MAX_WEIGHT:
-            raise RefusedRequest(413, "The request has too many parts.")
-        if account.weight + weight > 2 * MAX_WEIGHT:
-            raise RefusedRequest(429, "The requests under way are too large for another one.")
-        account.weight += weight
+        """Its memory counts from its first byte on: first what it announces, then what it takes."""
+        announced = request.content_length
+        weight = MAX_BODY if announced is None else announced
+        hold(account, weight)
         try:
+            content = await content_of(request)
+            more = weight_of(content) - weight
+            hold(account, more)
+            weight += more
             body = body_of(content)
             if request.path == COUNT_TOKENS:
                 counted = await count_tokens(account, body, request.headers)
