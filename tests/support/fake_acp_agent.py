@@ -104,7 +104,9 @@ class FakeAgent:
                 able = {"loadSession": self.script.get("loads", True)}
                 version = self.script.get("version", 1)
                 info = {"name": "fake", "version": "1.0"}
-                return {"result": {"protocolVersion": version, "agentCapabilities": able, "agentInfo": info}}
+                logins = [{"id": "web", "name": "Web"}]
+                hello = {"agentCapabilities": able, "agentInfo": info, "authMethods": logins}
+                return {"result": {"protocolVersion": version, **hello}}
             case "session/new":
                 number = len(list(HOME.glob("session-*.json")))
                 self.session = SESSION.format(number)

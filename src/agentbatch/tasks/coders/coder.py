@@ -1,14 +1,14 @@
 """The door to whoever codes: all that the task loop and the evaluator know of a coder.
 
 A coder works on one task, in the task's Workspace, turn by turn: it is given a prompt, does what it likes, and says how
-the turn ended. Behind this file stands `builtin/` (a model that we call, with our tools); an agent of somebody else's
-(Claude Code, Codex, OpenCode, driven over the Agent Client Protocol) fits behind it as well:
+the turn ended. Behind this file stands `builtin/` (a model that we call, with our tools), and beside it agents of
+somebody else's, programs with tools of their own, as those of `acp/`, which speak the Agent Client Protocol:
 
-- one turn is one `session/prompt`; the stop reason becomes a TurnEnd, the last agent message its text;
-- its permission requests are answered inside `turn`; it needs no `finish` tool, no key of ours, no endpoint, no price;
+- one turn is one prompt in the agent's session; why it stopped becomes a TurnEnd, the last thing it said its text;
+- what it asks leave for is answered inside `turn`; it needs no `finish` tool and gets no key;
 - what its tool calls did is noted in `work`, so that the evaluator sees the commands that ran;
-- its session id is its state: it stores it with an event (`emit`), and finds it in `Assignment.state` when the task is
-  resumed.
+- its session id is its state: it is stored with an event (AgentSession), and found in `Assignment.state` when the task
+  is resumed.
 
 To add a coder: a folder beside `builtin/` with an implementation of Coders and Coder, and of CoderKind in `makers.py`,
 which has a line for it.

@@ -1,5 +1,7 @@
 """Turns of a coder that speaks the Agent Client Protocol, over a real process."""
 
+import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,8 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from tests.support.acp import AcpStage, acp_stage, update
+from tests.support.acp import AGENT, AcpStage, acp_stage, update
+from tests.support.waiting import until
 
 Turn = list[dict[str, Any]]
 
@@ -162,7 +165,7 @@ async def test_an_agent_that_never_says_a_word_is_given_up(tmp_path: Path) -> No
         (
             {"refuse": {"session/new": {"code": -32000, "message": "Authentication required"}}},
             {},
-            "It refused `session/new`: Authentication required (-32000).",
+            "It wants a login of its own (Web): log in with it yourself, and name it in --coder-login.",
         ),
         (
             {"refuse": {"session/set_mode": {"code": -32602, "message": "no such mode"}}},
@@ -180,3 +183,35 @@ async def test_what_keeps_an_agent_from_starting(
         with pytest.raises(UserError) as error:
             await stage.coder.turn("Do it.")
         assert str(error.value) == f"The coder fake could not be started: {told}"
+
+
+@pytest.mark.slow
+async def test_an_agent_made_with_the_protocols_own_package(tmp_path: Path) -> None:
+    """All that we send is valid there, and all that it sends is understood."""
+    command = [sys.executable, "-P", str(AGENT.with_name("sdk_acp_agent.py"))]
+    entry = {"command": command, "mode": "full", "options": {"model": "{model}"}, "gateway": False}
+    async with acp_stage(tmp_path, DONE, entry=entry) as stage:
+        outcome = await stage.coder.turn("Do it.")
+        assert (outcome.end, outcome.text) == ("text", "Do it. yes full model=m")
+        assert [call.summary for call in stage.of(e.ToolCalled)] == [
+            "0 of 1 done, now: write",
+            "a.txt",
+            "make test",
+        ]
+        assert [(one.command, one.exit_code, one.tail) for one in stage.coder.work.commands] == [
+            ("make test", 0, "fine")
+        ]
+        (bill,) = stage.of(e.ModelCallFinished)
+        assert (bill.usage.input, bill.usage.output, bill.usage.estimated, bill.told) == (7, 5, True, True)
+        waiting = asyncio.ensure_future(stage.coder.turn("wait"))
+        await until(lambda: len(stage.of(e.AgentSession)) == 1 and len(stage.coder.transcript()) > 8)
+        await asyncio.sleep(0.5)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert (stage.directory / "cancelled").exists()
+        assert (await stage.coder.turn("Again.")).text == "Again. yes full model=m"
+        assert [(event.session, event.taken_up, event.agent) for event in stage.of(e.AgentSession)] == [
+            ("s1", False, "sdk 2"),
+            ("s1", True, "sdk 2"),
+        ]

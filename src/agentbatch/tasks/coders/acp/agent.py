@@ -21,6 +21,7 @@ from acp.schema import (
     LoadSessionRequest,
     NewSessionRequest,
     PromptRequest,
+    SetSessionConfigOptionBooleanRequest,
     SetSessionConfigOptionSelectRequest,
     SetSessionModeRequest,
     TextContentBlock,
@@ -32,13 +33,15 @@ from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
-from agentbatch.text import clip
+from agentbatch.text import clip, list_names
 from agentbatch.workspace.workspace import Process
 
 PROTOCOL = 1
 """The version that is spoken; 2 is a preview (agentclientprotocol/agent-client-protocol, docs/protocol/v2)."""
 SAID = 300
 """Characters of an agent's own words in a sentence."""
+NO_LOGIN = -32000
+"""The code of an error: authentication is required."""
 NOT_FOUND = {"code": -32601, "message": "Method not found"}
 
 
@@ -63,6 +66,10 @@ class AcpAgent:
         """And its version, as it gives them."""
         self.loads = False
         """It can take up a session of an earlier process."""
+        self._logins: list[str] = []
+        """Ways to log in that it knows."""
+        self._options: dict[str, Any] = {}
+        """Those of its session, by id."""
         self._take = take
         self._allow = allow
         self._limits = limits
@@ -97,17 +104,32 @@ class AcpAgent:
             )
         able = answer.get("agentCapabilities")
         self.loads = isinstance(able, dict) and able.get("loadSession") is True
+        ways = answer.get("authMethods")
+        self._logins = [
+            str(one.get("name") or one.get("id"))
+            for one in (ways if isinstance(ways, list) else [])
+            if isinstance(one, dict)
+        ]
         info = answer.get("agentInfo")
         if isinstance(info, dict):
             self.name = clip(f"{info.get('name', '')} {info.get('version', '')}", 80).strip()
 
     async def begin(self, directory: str) -> dict[str, Any]:
         """A new session; what the agent says of its modes and options. Raises AgentProblem."""
-        answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[]))
+        try:
+            answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[]))
+        except AgentRefusal as refusal:
+            if refusal.code != NO_LOGIN:
+                raise
+            ways = f" ({list_names(self._logins)})" if self._logins else ""
+            raise AgentProblem(
+                f"It wants a login of its own{ways}: log in with it yourself, and name it in --coder-login."
+            ) from None
         session = answer.get("sessionId")
         if not isinstance(session, str) or not session or len(session) > 1000:
             raise AgentProblem("It began a session without a usable id.")
         self.session = session
+        self._note_options(answer)
         return answer
 
     async def load(self, session: str, directory: str) -> bool:
@@ -116,17 +138,29 @@ class AcpAgent:
             return False
         request = LoadSessionRequest(session_id=session, cwd=directory, mcp_servers=[])
         try:
-            await self._ask("session/load", request)
+            self._note_options(await self._ask("session/load", request))
         except AgentRefusal:
             return False
         self.session = session
         return True
 
+    def _note_options(self, answer: dict[str, Any]) -> None:
+        options = answer.get("configOptions")
+        for one in options if isinstance(options, list) else []:
+            if isinstance(one, dict) and isinstance(one.get("id"), str):
+                self._options[one["id"]] = one
+
     async def set_mode(self, mode: str) -> None:
         await self._ask("session/set_mode", SetSessionModeRequest(session_id=self.session, mode_id=mode))
 
     async def set_option(self, name: str, value: str) -> None:
-        request = SetSessionConfigOptionSelectRequest(session_id=self.session, config_id=name, value=value)
+        """`value`: `true` or `false` for one that is switched on and off."""
+        given = {"session_id": self.session, "config_id": name}
+        request: SetSessionConfigOptionSelectRequest | SetSessionConfigOptionBooleanRequest
+        if self._options.get(name, {}).get("type") == "boolean":
+            request = SetSessionConfigOptionBooleanRequest(**given, type="boolean", value=value == "true")
+        else:
+            request = SetSessionConfigOptionSelectRequest(**given, value=value)
         await self._ask("session/set_config_option", request)
 
     async def prompt(self, text: str, enough: Callable[[], TurnEnded | None]) -> str:
@@ -192,9 +226,8 @@ class AcpAgent:
         except TimeoutError:
             raise AgentProblem(f"It did not answer `{method}` within {patience:.0f} seconds.") from None
         except RequestError as error:
-            raise AgentRefusal(
-                f"It refused `{method}`: {_told(error.code, str(error), error.data)}"
-            ) from None
+            told = _told(error.code, str(error), error.data)
+            raise AgentRefusal(f"It refused `{method}`: {told}", error.code) from None
         except OSError:
             raise AgentProblem(await self._why_gone()) from None
         return answer if isinstance(answer, dict) else {}

@@ -72,7 +72,7 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
         kind=kind,
         status=_string(update.get("status"), 40),
         command=_command(arguments or {}) or _quoted(title or ""),
-        exit_code=_exit_code(result, update.get("_meta"), output or ""),
+        exit_code=_exit_code(result, update.get("_meta"), output),
         output=output,
         more=_more(update.get("_meta")),
         paths=_paths(update),
@@ -95,7 +95,7 @@ def _quoted(title: str) -> str | None:
     return found[1] if found else None
 
 
-def _exit_code(result: object, meta: object, output: str) -> int | None:
+def _exit_code(result: object, meta: object, output: str | None) -> int | None:
     """Where agents tell it: in the raw output, as codex (`exit_code`) and OpenCode (`metadata.exit`) do, in `_meta`
     (`terminal_exit`), or in the text."""
     places: list[object] = []
@@ -108,7 +108,8 @@ def _exit_code(result: object, meta: object, output: str) -> int | None:
             for name in ("exit_code", "exitCode", "exit"):
                 if type(code := place.get(name)) is int and abs(code) < 1 << 32:
                     return code
-    return exit_in(output)
+    found = exit_in(output or "")
+    return exit_in(result) if found is None and isinstance(result, str) else found
 
 
 def _more(meta: object) -> str | None:

@@ -73,9 +73,10 @@ _EXITS = re.compile(r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?cod
 
 
 def exit_in(output: str) -> int | None:
-    """The exit code that is told in what a call gave; None: there is none."""
-    found = _EXITS.search(output[:2000]) or _EXITS.search(output[-2000:])
-    return int(found[1]) if found else None
+    """The exit code that is told in what a call gave; None: there is none. A command can print one of its own: where
+    two are told, one that is not 0 counts."""
+    found = [int(code) for part in (output[:2000], output[-2000:]) for code in _EXITS.findall(part)]
+    return next(filter(None, found), 0) if found else None
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:

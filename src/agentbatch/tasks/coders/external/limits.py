@@ -34,6 +34,11 @@ class AgentProblem(Exception):
 class AgentRefusal(AgentProblem):
     """It answered with an error; it can be asked something else."""
 
+    def __init__(self, text: str, code: int = 0) -> None:
+        """`code`: of the error, where the protocol has one."""
+        super().__init__(text)
+        self.code = code
+
 
 class TurnEnded(AgentProblem):
     """A limit of the turn is passed."""

@@ -235,7 +235,7 @@ class Record:
         if told.kind == "execute" and told.command:
             command = CommandRecord(
                 self._clean(cut(told.command, MAX_COMMAND)),
-                1 if failed and told.exit_code is None else told.exit_code,  # it failed, and says no more
+                1 if failed and not told.exit_code else told.exit_code,  # it failed, and does not say how
                 "\n".join(output.rstrip().split("\n")[-TAIL_LINES:])[-MAX_TAIL:],
                 seconds,
                 time.time(),
