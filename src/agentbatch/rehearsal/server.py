@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.answer import completion
 from agentbatch.rehearsal.apis.api import Asked
 from agentbatch.rehearsal.apis.paths import APIS, COUNT_TOKENS, api_at
@@ -23,10 +22,9 @@ from agentbatch.rehearsal.plain.answers import PATHS, parse_plain
 from agentbatch.rehearsal.plain.endpoint import Plain, PlainEndpoint
 from agentbatch.rehearsal.rehearsal_model import RehearsalModel
 from agentbatch.rehearsal.script import Fault, Script
-from agentbatch.rehearsal.streaming import Streaming, encode, stream_answer
-
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a request; far more than a million-token context needs."""
+from agentbatch.rehearsal.streaming import Streaming, stream_answer
+from agentbatch.rehearsal.wire import json_response, key_of, make_request, models
+from agentbatch.usage import Usage
 
 
 @dataclass
@@ -80,6 +78,8 @@ class RehearsalServer:
         self.in_flight = 0
         self.peak_in_flight = 0
         """The maximum of concurrent chat requests."""
+        self.given: dict[str, Usage] = {}
+        """What the scripted answers told that they took, by model."""
         self._model = RehearsalModel(scripts, any_model=any_model)
         self.latency = latency
         """Of what comes from now on: it may be changed."""
@@ -110,7 +110,7 @@ class RehearsalServer:
         # The low-level server: no router, no middlewares, half the CPU per request.
         server = web.Server(
             self._handle,
-            request_factory=_make_request,
+            request_factory=make_request,
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=600.0,
@@ -154,12 +154,12 @@ class RehearsalServer:
     ) -> web.StreamResponse | None:
         path, method = request.path, request.method
         if path == "/health":
-            return _json(200, {"status": "ok"})
-        if self._key is not None and _key_of(request) != self._key:
+            return json_response(200, {"status": "ok"})
+        if self._key is not None and key_of(request) != self._key:
             message = "Incorrect API key provided. The rehearsal server was started with another key."
             return self._problem(request, Problem(401, message, code="invalid_api_key"))
         if path == "/v1/models" and method == "GET":
-            return _json(200, _models())
+            return json_response(200, models())
         if self.service is not None and path.startswith(SERVICE_PATHS):
             return await self.service.handle(request)
         if method == "POST" and (path in APIS or (self.plain is not None and path in PATHS)):
@@ -217,7 +217,7 @@ class RehearsalServer:
         if isinstance(answered, Problem):
             return self._problem(request, answered, headers)
         await asyncio.sleep(self.latency)
-        return _json(200, answered, headers)
+        return json_response(200, answered, headers)
 
     def _streams(self, asked: Asked) -> bool:
         return bool(asked.body.get("stream")) and not self._streaming.ignored
@@ -233,7 +233,7 @@ class RehearsalServer:
         if refused is not None:
             return self._problem(request, refused)
         if request.path == COUNT_TOKENS:
-            return _json(200, {"input_tokens": self._cache.count(None, messages, tools).total})
+            return json_response(200, {"input_tokens": self._cache.count(None, messages, tools).total})
         turn = self._model.turn(
             role, messages, native=bool(tools), tools=tools, model=body["model"], seed=body.get("seed")
         )
@@ -257,13 +257,22 @@ class RehearsalServer:
             first_call=turn.first_call,
             messages=messages,
         )
+        self._count(body["model"], answered)
         if self._streams(asked):
             streaming = self._streaming
             said = list(api.events(answered, asked, usage=streaming.usage, tokens=streaming.tokens_per_chunk))
             said += [api.done] if streaming.done and api.done else []
             return await stream_answer(request, said, streaming, latency)
         await asyncio.sleep(latency)
-        return _json(200, api.whole(answered, asked))
+        return json_response(200, api.whole(answered, asked))
+
+    def _count(self, model: str, answered: Mapping[str, Any]) -> None:
+        if told := answered.get("usage"):
+            cached = told["prompt_tokens_details"]["cached_tokens"]
+            usage = Usage(
+                input=told["prompt_tokens"], cached=cached, output=told["completion_tokens"], calls=1
+            )
+            self.given[model] = self.given.get(model, Usage()) + usage
 
     def _over_limit(self, request: web.BaseRequest) -> web.Response | None:
         if self._max_in_flight is not None and self.in_flight > self._max_in_flight:
@@ -281,28 +290,7 @@ class RehearsalServer:
     def _problem(
         self, request: web.BaseRequest, problem: Problem, headers: Mapping[str, str] | None = None
     ) -> web.Response:
-        return _json(problem.status, api_at(request.path).error(problem, self._dialect), headers)
-
-
-def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
-
-
-def _key_of(request: web.BaseRequest) -> str:
-    """As OpenAI's clients send it, or Anthropic's."""
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return request.headers.get("x-api-key", bearer)
-
-
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=encode(body), status=status, headers=headers, content_type="application/json")
-
-
-def _models() -> dict[str, Any]:
-    names = (REHEARSAL_CODER, REHEARSAL_EVALUATOR)
-    models = [{"id": name, "object": "model", "created": 0, "owned_by": "agentbatch"} for name in names]
-    return {"object": "list", "data": models}
+        return json_response(problem.status, api_at(request.path).error(problem, self._dialect), headers)
 
 
 def _overflow(used: int, window: int) -> Problem:
