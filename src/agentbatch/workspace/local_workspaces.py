@@ -125,7 +125,8 @@ class LocalTaskWorkspace:
         self._folder = folder
         self._isolated: IsolatedDir | None = None
         self._workspace: LocalWorkspace | None = None
-        self._path = run.environment(order).get("PATH", "")
+        self._env = run.environment(order)
+        self._path = self._env.get("PATH", "")
         self._may_go = False
         """The isolated directory's files are of no use any more."""
         self._over = False
@@ -145,7 +146,7 @@ class LocalTaskWorkspace:
             await self._remove_homes()
         if order.repair:
             await asyncio.to_thread(remove_unfinished, root)
-        env, readable = run.environment(order), [outputs]
+        env, readable = dict(self._env), [outputs]
         if isolated is not None:
             env |= isolated.env
             readable += isolated.readable

@@ -128,12 +128,10 @@ def is_blocked(document: Any) -> bool:
 def reason_of(choice: Mapping[str, Any]) -> str:
     """Why a choice ended, in OpenAI's words; empty where it does not say. OpenRouter puts a benign word over the
     provider's own when that has broken down (OleksandrChekhovskyi/hax #15)."""
-    native = choice.get("native_finish_reason")
-    return (
-        native
-        if isinstance(native, str) and native in GAVE_UP
-        else finish_reason(choice.get("finish_reason"))
-    )
+    native, reason = choice.get("native_finish_reason"), choice.get("finish_reason")
+    if isinstance(native, str) and native in GAVE_UP:
+        return native
+    return finish_reason(reason) if reason else ""  # most chunks have none
 
 
 def answer_of(message: dict[str, Any], reason: str, usage: Usage | None) -> Answer:

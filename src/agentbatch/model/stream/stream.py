@@ -29,6 +29,9 @@ text."""
 CHARACTERS_PER_TOKEN = 4
 """About right for English and code; only for progress."""
 
+PLAIN = frozenset({"role", "content"})
+"""What most deltas hold, and no more."""
+
 FIELDS = (b"d", b"e", b"i", b"r", b":")
 """First letters of an event stream's lines: data, event, id, retry, error (llama.cpp's), comments."""
 
@@ -157,7 +160,8 @@ class StreamedAnswer:
         if not choices and is_blocked(document):
             self._started = self.whole = True
             self._finish_reason = "content_filter"
-        self._take_usage(document.get("usage"))
+        if (usage := document.get("usage")) is not None:
+            self._take_usage(usage)
         groq = document.get("x_groq")
         if isinstance(groq, dict):
             self._take_usage(groq.get("usage"))
@@ -176,13 +180,23 @@ class StreamedAnswer:
         delta = delta if isinstance(delta, dict) else choice.get("message")
         if isinstance(delta, dict):
             self._delta(delta)
-        self._take_usage(choice.get("usage"))  # Moonshot
-        reason = reason_of(choice)
-        if reason:
+        if (usage := choice.get("usage")) is not None:  # Moonshot
+            self._take_usage(usage)
+        if (reason := reason_of(choice)) != "":
             self._finish_reason, self.whole = reason, True
 
     def _delta(self, delta: dict[str, Any]) -> None:
         raw = delta.get("content")
+        if isinstance(raw, str) and delta.keys() <= PLAIN:  # nearly all
+            size = _append(raw, self._content)
+        else:
+            size = self._rest_of(delta, raw)
+        if size:
+            self._deltas += 1
+            self._grow(size)
+
+    def _rest_of(self, delta: dict[str, Any], raw: Any) -> int:
+        """A delta with more than a piece of text; returns the number of characters in it."""
         content, thoughts = split_content(raw) if isinstance(raw, list) else (raw, "")
         size = _append(content, self._content) + self._add_reasoning(delta, thoughts)
         size += _append(delta.get("refusal"), self._refusal) + self._carried.add(delta)
@@ -192,9 +206,7 @@ class StreamedAnswer:
                 size += self._calls.add(fragment)
         elif isinstance(delta.get("function_call"), dict):
             size += self._calls.add({"index": 0, "function": delta["function_call"]})
-        if size:
-            self._deltas += 1
-            self._grow(size)
+        return size
 
     def _add_reasoning(self, delta: dict[str, Any], thoughts: str) -> int:
         name = next((name for name in REASONING if delta.get(name)), "")
@@ -203,8 +215,7 @@ class StreamedAnswer:
         return _append(delta[name] if name else thoughts, self._reasoning)
 
     def _take_usage(self, usage: Any) -> None:
-        if usage is not None:
-            self._usage = read_usage(usage) or self._usage
+        self._usage = read_usage(usage) or self._usage
 
     def _grow(self, size: int) -> None:
         self._size += size

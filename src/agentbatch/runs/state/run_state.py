@@ -111,7 +111,7 @@ class RunState:
     @property
     def by_id(self) -> Mapping[str, TaskState]:
         """Tasks and attempts."""
-        return ChainMap(self.tasks, self.attempts)
+        return ChainMap(self.tasks, self.attempts) if self.attempts else self.tasks
 
     def attempts_of(self, task_id: str) -> list[TaskState]:
         """In their order; empty: it is done once."""

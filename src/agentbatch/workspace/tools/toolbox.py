@@ -105,6 +105,8 @@ def summarise(toolbox: Toolbox, name: str, arguments: str) -> str:
 def _printable(text: str) -> str:
     """One line without control, formatting (right-to-left tricks) and unpaired surrogate characters."""
     spaced = " ".join(text.split())
+    if spaced.isprintable():
+        return spaced
     return "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
 
 

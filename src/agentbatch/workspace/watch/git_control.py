@@ -70,9 +70,8 @@ def read_only_in(root: Path) -> list[Path]:
             found += [path for path in named if path.exists() and not path.is_symlink()]
         else:
             found.append(place)
-    return found + [
-        root / name for name in OTHERS if (root / name).is_file() and not (root / name).is_symlink()
-    ]
+    others = (os.path.join(root, name) for name in OTHERS)
+    return found + [Path(place) for place in others if os.path.isfile(place) and not os.path.islink(place)]
 
 
 def control(root: Path) -> Control:
@@ -81,7 +80,8 @@ def control(root: Path) -> Control:
     for place in repositories(root):
         for path in _obeyed(place):
             found[path.relative_to(root).as_posix()] = digest(path)
-    return found | {name: digest(root / name) for name in OTHERS if os.path.lexists(root / name)}
+    others = (name for name in OTHERS if os.path.lexists(os.path.join(root, name)))
+    return found | {name: digest(root / name) for name in others}
 
 
 def told(root: Path, before: Control, now: Control) -> list[str]:

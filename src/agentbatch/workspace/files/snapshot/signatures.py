@@ -87,11 +87,13 @@ def settled_now(root: Path) -> Settled:
     anywhere = time.time_ns() - RACY
     try:
         device = os.stat(root).st_dev
+        # Tasks' directories lie side by side: what one is on, all are.
+        place = root.parent if os.stat(root.parent).st_dev == device else root
     except OSError:
-        device = -1
+        device, place = -1, root
     if sys.platform != "linux" or device == -1:
         return Settled(0, anywhere, -1)
-    kind, unstamped = _facts_of(root, device)
+    kind, unstamped = _facts_of(place, device)
     if kind not in LOCAL:
         return Settled(0, anywhere, -1, unstamped)
     return Settled(time.clock_gettime_ns(_COARSE) - RACY_HERE, anywhere, device, unstamped)

@@ -1,5 +1,6 @@
 """What is to be judged of a turn whose checks have run. Pure."""
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def gathered(
     difference = changes(before, after)
     touched = (*difference.added, *difference.modified, *difference.deleted)
     root = planned.source or planned.root  # from a copy or a branch it gets there
-    ours = [path for path in touched if any((root / path).is_relative_to(own) for own in own_files)]
+    own_places = tuple(os.path.join(own, "") for own in own_files)
+    ours = [path for path in touched if os.path.join(root, path, "").startswith(own_places)]
     # Before the checks: what these change, the coder's commands cannot know.
     times = turn.after.changed(runnable(before, after))
     return Evidence(
