@@ -70,6 +70,7 @@ def inside(folder: Path, url: str, mode: str, at_once: int) -> dict[str, Any]:
         "parallel": at_once,
         "rest_ms": 0,
         "sandbox": "none",
+        "tool_mode": "native",  # not asked for first, as of any endpoint in the cloud
         "coder_endpoint": url,
         "evaluation_base_url": url,
         "coder_model": "rehearsal-coder",

@@ -228,6 +228,16 @@ async def test_an_endpoint_that_cannot_be_asked_raises(
     assert len(seen) >= requests
 
 
+async def test_refused_in_every_mode_it_is_not_about_tools(open_endpoint: OpenEndpoint, serve: Serve) -> None:
+    async def handle(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Not today."}}, status=400)
+
+    endpoint = await open_endpoint(await serve(handle), stream=False)
+    with pytest.raises(ModelError):
+        await probe_tools(ModelClient(endpoint, "m"), TOOLS)
+    assert endpoint.capabilities("m").tool_mode == "native"
+
+
 async def test_nothing_listens(open_endpoint: OpenEndpoint) -> None:
     endpoint = await open_endpoint("http://127.0.0.1:9/v1")
     with pytest.raises(ModelError) as raised:

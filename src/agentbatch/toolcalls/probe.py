@@ -40,14 +40,15 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
     """Try the modes, best first, from the one that the endpoint should support. `tools` must include write_file.
 
     The endpoint is left in the mode that was found. Raises ModelError when a call fails other than by a refusal of its
-    mode, or when the last mode is refused.
+    mode, or when the last mode is refused: then nothing is known, and the endpoint is believed what it was.
     """
     endpoint, model = client.endpoint, client.model
     usage = Usage()
     seen: list[str] = []
     formed: ToolMode | None = None
     refusal: ModelError | None = None
-    mode: ToolMode | None = endpoint.capabilities(model).tool_mode
+    believed = endpoint.capabilities(model).tool_mode
+    mode: ToolMode | None = believed
     while mode is not None:
         endpoint.use_tool_mode(model, mode)
         try:
@@ -72,6 +73,7 @@ async def probe_tools(client: ModelClient, tools: Sequence[ToolSpec]) -> Probe:
         endpoint.use_tool_mode(model, formed)
         return Probe(formed, f"calls arrived well formed ({'; '.join(seen)})", True, usage)
     if refusal is not None:
+        endpoint.use_tool_mode(model, believed)
         raise refusal  # also in the simplest mode: it is not about tools
     return Probe("text", f"a file with quotes did not arrive intact ({'; '.join(seen)})", False, usage)
 
