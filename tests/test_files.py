@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.files import as_json, json_line, open_own, read_given, write_atomic
+from agentbatch.files import as_json, json_line, open_own, read_given, real_folder, write_atomic
 
 
 def test_parts_that_fail_halfway_leave_the_file_as_it_was(tmp_path: Path) -> None:
@@ -86,3 +86,17 @@ def test_what_is_given_is_read_within_bounds(tmp_path: Path) -> None:
     os.close(writing)
     assert read_given(Path(f"/dev/fd/{reading}"), 5) == b"piped"
     os.close(reading)
+
+
+def test_a_folder_s_real_path_is_that_of_realpath(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b é"
+    inner.mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(inner)
+    (tmp_path / "over").symlink_to("a/../link/../b é")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("a", "a/b é", "link", "over", "a/../link/.", "link/.."):
+        assert real_folder(f"{tmp_path}/{name}") == os.path.realpath(tmp_path / name), name
+    for name in ("file", "loop", "dangling", "missing", "file/x", ""):
+        assert real_folder(f"{tmp_path}/{name}" if name else "") == "", name

@@ -40,6 +40,23 @@ def resolved(path: Path) -> Path:
     return Path(place)
 
 
+def real_folder(path: str) -> str:
+    """The path of a folder as `realpath` has it; empty where there is none. Linux is asked where what was opened lies,
+    which takes a tenth of walking there part by part."""
+    if not hasattr(os, "O_PATH"):
+        return os.path.realpath(path) if os.path.isdir(path) else ""
+    try:
+        handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.readlink(f"/proc/self/fd/{handle}")
+    except OSError:  # a machine without /proc
+        return os.path.realpath(path)
+    finally:
+        os.close(handle)
+
+
 def write_atomic(path: Path, text: str | Iterable[str], *, mode: int = 0o666, follow: bool = True) -> None:
     """Write `text`, or its parts one after another, to `path` in one step; an existing file keeps its permissions.
     Raises OSError, and what the parts raise; then nothing has changed.

@@ -256,6 +256,8 @@ def _check_repeated(left: Any, right: Any) -> None:
 
 def _checked(value: Any) -> Any:
     """A value that is written out."""
+    if isinstance(value, str) and len(value) < MAX_SIZE:  # nearly all
+        return value
     if _size(value) > MAX_SIZE:
         raise _too_large()
     return value

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from agentbatch.files import real_folder
+
 PROGRAM_FOLDERS = frozenset({"bin", "sbin", "shims", "Scripts"})
 """A folder of this name belongs to the toolchain in its parent: pyenv/shims, cargo/bin, a venv's bin."""
 
@@ -46,9 +48,7 @@ def programs_inside(root: Path, path_variable: str) -> list[Path]:
     """Folders in the task's directory whose programs are run by others than the task: those on PATH, with the virtual
     environment that such a one is the `bin` of, and the interpreter that we are run by; resolved."""
     folders = [entry for entry in path_variable.split(os.pathsep) if entry.startswith("/")]
-    return _whole(
-        root, (os.path.realpath(folder) for folder in (*folders, sys.prefix) if os.path.isdir(folder))
-    )
+    return _whole(root, map(real_folder, (*folders, sys.prefix)))
 
 
 def programs_named(root: Path, path_variable: str, inside: Sequence[Path] | None = None) -> list[Path]:
