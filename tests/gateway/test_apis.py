@@ -147,6 +147,35 @@ async def test_nothing_is_sent_again_once_the_agent_has_seen_a_part(
     assert (account.ended, account.broken) == (None, 1), "it may ask again"
 
 
+FULL = "This model's maximum context length is 9 tokens."
+REFUSALS = {
+    "/v1/chat/completions": {"error": {"message": FULL, "code": "context_length_exceeded"}},
+    "/v1/responses": {
+        "type": "response.failed",
+        "response": {"status": "failed", "error": {"code": "context_length_exceeded", "message": FULL}},
+    },
+    "/v1/messages": {"type": "error", "error": {"type": "invalid_request_error", "message": FULL}},
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_refusal_inside_a_stream_is_shown_as_it_is(tmp_path: Path, path: str, serve: Serve) -> None:
+    """An agent reads in it that it has to shorten its conversation."""
+    created = (
+        b'data: {"type":"response.created","response":{}}\n\n' if path == "/v1/responses" else b": hi\n\n"
+    )
+    said = created + b"data: " + json.dumps(REFUSALS[path]).encode() + b"\n\n"
+
+    async def refusing(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=said, content_type="text/event-stream")
+
+    async with Desk.open(await serve(refusing), tmp_path) as desk:
+        account = desk.account()
+        async with desk.post(desk.gateway.open(account), path, {**BODIES[path], "stream": True}) as answer:
+            assert (answer.status, await answer.read()) == (200, said)
+    assert (account.ended, desk.finished[0].kind) == (None, "overflow")
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_errors_have_the_shape_of_their_api(tmp_path: Path, path: str) -> None:
     async with served(SAY) as server, Desk.open(server.base_url, tmp_path) as desk:

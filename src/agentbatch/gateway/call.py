@@ -161,10 +161,15 @@ class Call:
 
     def _take(self, part: bytes) -> Received:
         self._size += len(part)
-        received = self._reader.feed(part)
         self._waiting.append(part)
+        received = self._reader.feed(part)
         self._open = self._open or received != "nothing"
         return received
+
+    @property
+    def said(self) -> bytes:
+        """What the endpoint said last and the agent has not seen, without keys: a refusal, where there was one."""
+        return self._clean(self.refused.body if self.refused is not None else b"".join(self._waiting))
 
     async def _drain(self) -> None:
         if self._open and self._waiting:
@@ -184,7 +189,7 @@ class Call:
         if self._open:
             await self._drain()
         else:
-            self.document = self._clean(b"".join(self._waiting))
+            self.document = self.said
 
     def _clean(self, data: bytes) -> bytes:
         """Without keys."""

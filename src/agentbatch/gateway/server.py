@@ -28,7 +28,6 @@ from agentbatch.gateway.incoming import (
 )
 from agentbatch.gateway.token_count import count_tokens
 from agentbatch.model.reply import ModelError
-from agentbatch.redaction import redact_strings
 from agentbatch.spending.billing import AbandonedError
 from agentbatch.spending.budget import BudgetExhausted
 
@@ -101,6 +100,8 @@ class Server:
             return await self._weighed(request, api, account)
         except RefusedRequest as refused:
             return answers.error(api, refused.status, str(refused))
+        except AbandonedError:
+            return web.Response()  # nobody reads it
         finally:
             account.calls.discard(mine)
 
@@ -142,8 +143,6 @@ class Server:
             return await stream.failed(api, OVER, str(error))
         except ModelError as error:
             return await _failed(call, api, account, stream, error)
-        except AbandonedError:
-            return web.Response()  # nobody reads it
         except OSError as error:  # of the store: the run is about to stop
             return await stream.failed(api, 500, account.endpoint.redact(str(error)))
         account.broken = account.fruitless = 0
@@ -157,18 +156,24 @@ class Server:
 async def _failed(
     call: Call, api: Api, account: Account, stream: Stream, error: ModelError
 ) -> web.StreamResponse:
-    redact = account.endpoint.redact
-    text = redact(str(error))
+    text = account.endpoint.redact(str(error))
     if error.kind in PASSED_ON:
-        status = error.status if error.status is not None and error.status >= 400 else 400
-        said = json_object(call.refused.body) if call.refused is not None else None
-        if stream.response is None and said is not None:
-            return answers.document(status, redact_strings(said, redact))
-        return await stream.failed(api, status, text)
+        return await _passed_on(call, api, stream, error.status or 400, text)
     account.broken += call.begun
     if not call.begun or account.broken > account.endpoint.retry.max_retries:
         account.ended = account.ended or error
     return await stream.failed(api, OVER, text)
+
+
+async def _passed_on(call: Call, api: Api, stream: Stream, status: int, text: str) -> web.StreamResponse:
+    """A refusal as the endpoint put it: in place of an answer, or inside a stream."""
+    said = json_object(call.said)
+    if said is not None and stream.response is None:
+        return answers.document(status if status >= 400 else 400, said)
+    if said is None and call.refused is None and call.said:
+        await stream.write(call.said)
+        return await stream.ended()
+    return await stream.failed(api, status if status >= 400 else 400, text)
 
 
 def _closing(response: web.Response) -> web.Response:
