@@ -71,6 +71,17 @@ async def test_a_judge_runs_the_program_sees_the_wrong_number_and_says_so(run_ta
     assert answers[1].startswith("[R2] run by the evaluator, exit 0: read_file add.py\n")
 
 
+async def test_its_hands_are_not_those_of_the_coder(run_tasks: Any, tmp_path: Path) -> None:
+    """Coders of others have no tools of ours at all."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "coder.toml").write_text('tools = ["write_file", "finish"]\n', encoding="utf-8")
+    work = Say(calls=[call("write_file", path="add.py", content=RIGHT), call("finish", summary="Done.")])
+    look = Say(calls=[RUN], verdict=verdict(True, "R1", "5"))
+    ran = await run_tasks([task()], [script(look, coder=(work,))])
+    assert ran.task.status == "completed"
+    assert looks(ran) == [("python3 add.py 2 3", 0, "5")]
+
+
 async def test_what_it_does_reaches_only_its_copy(run_tasks: Any) -> None:
     spoils = call("bash", command="echo broken > add.py; touch more; python3 --version")
     judge = Say(calls=[spoils, call("bash", command="cat add.py; ls")], verdict=verdict(True, "R1", "Python"))
