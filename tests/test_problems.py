@@ -12,7 +12,7 @@ from agentbatch.problems import Problem, all_problems, first_problem, hint, in_o
 from agentbatch.requests.spec.make import PromptSettings
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition
-from agentbatch.tasks.spec.foreach import Foreach
+from agentbatch.tasks.spec.generated.foreach import Foreach
 from agentbatch.tasks.spec.task import Task
 
 

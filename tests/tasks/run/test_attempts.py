@@ -15,7 +15,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import read_state
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.assemble import local_workspaces
-from agentbatch.tasks.run.choosing import CHANGED_SINCE
+from agentbatch.tasks.run.ending.choosing import CHANGED_SINCE
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.workspace.workspace import Order, Workspaces

@@ -9,11 +9,11 @@ from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit, Outage
-from agentbatch.tasks.run.choosing import Choosing
 from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.ending.choosing import Choosing
+from agentbatch.tasks.run.ending.task_end import in_words
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan, may_continue
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
-from agentbatch.tasks.run.task_end import in_words
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
 from agentbatch.tasks.run.task_queue import TaskQueue
 from agentbatch.tasks.spec.plan import Plan, PlannedTask

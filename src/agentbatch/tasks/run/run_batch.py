@@ -25,6 +25,7 @@ from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.run.assemble import local_workspaces, make_engine
+from agentbatch.tasks.run.ending.task_end import in_words
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -33,7 +34,6 @@ from agentbatch.tasks.run.prepare.results_file import refuse_turned_link
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
-from agentbatch.tasks.run.task_end import in_words
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
 from agentbatch.workspace.workspace import Workspaces
 

@@ -26,9 +26,9 @@ from agentbatch.tasks.evaluator.evaluator import (
     TurnEvidence,
 )
 from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.ending.task_end import DISK_FULL, TaskEnd, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
-from agentbatch.tasks.run.task_end import DISK_FULL, TaskEnd, reported_bug
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
 

@@ -11,8 +11,8 @@ from agentbatch.documents.json_text import Unreadable
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import read_given
 from agentbatch.problems import Problem, all_problems, hint, in_one
-from agentbatch.tasks.spec.foreach import Foreach
-from agentbatch.tasks.spec.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
+from agentbatch.tasks.spec.generated.foreach import Foreach
+from agentbatch.tasks.spec.generated.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.task import GeneratedTask, Task
 from agentbatch.tasks.spec.task_document import FIELDS, TaskDocument, read_document
 from agentbatch.workspace.files.globs import FileSearch

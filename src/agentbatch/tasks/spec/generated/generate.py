@@ -6,8 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentbatch.tasks.spec.foreach import Foreach, Match, found_paths, matches, task_count
-from agentbatch.tasks.spec.placeholders import BadPlaceholder, fill, fill_command, fill_id, fill_pattern
+from agentbatch.tasks.spec.generated.foreach import Foreach, Match, found_paths, matches, task_count
+from agentbatch.tasks.spec.generated.placeholders import (
+    BadPlaceholder,
+    fill,
+    fill_command,
+    fill_id,
+    fill_pattern,
+)
 from agentbatch.tasks.spec.task import GeneratedTask, Origin, Task
 from agentbatch.workspace.files.globs import FileSearch
 

@@ -20,7 +20,7 @@ from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.results.steps import Happening, steps
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.hidden_verify import hidden_verify
+from agentbatch.tasks.run.ending.hidden_verify import hidden_verify
 from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentbatch.tasks.spec.placeholders import BadPlaceholder, fill, fill_command, fill_id, fill_pattern
+from agentbatch.tasks.spec.generated.placeholders import (
+    BadPlaceholder,
+    fill,
+    fill_command,
+    fill_id,
+    fill_pattern,
+)
 
 VALUES = {"path": "src/a.py", "name": "a", "parent": "src", "n": "1"}
 
