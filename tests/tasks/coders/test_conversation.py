@@ -9,6 +9,7 @@ from agentbatch.tasks.agents.messages import assistant_message
 from agentbatch.tasks.coders.builtin.compaction import elide_tool_results, middle, summarised
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired
 from agentbatch.tasks.coders.builtin.replies import classify, with_usable_ids
+from agentbatch.tasks.coders.coder import Numbers
 
 
 def call(n: int) -> dict[str, Any]:
@@ -117,3 +118,14 @@ def test_arguments_nested_deeper_than_can_be_read_are_no_object() -> None:
     deep = Reply("", (ToolCall("c", "bash", '{"a": ' + "[" * 200_000),))
     (call,) = assistant_message(deep, deep.tool_calls)["tool_calls"]
     assert list(json.loads(call["function"]["arguments"])) == ["invalid_json"]
+
+
+def test_coders_of_one_task_number_their_conversations_together() -> None:
+    """The second one's messages are not stored over those of the first."""
+    seen: list[int] = []
+    numbers = Numbers()
+    first, second = (Conversation(lambda g, *_: seen.append(g), 5, numbers=numbers) for _ in range(2))
+    first.add({"role": "user", "content": "a"})
+    second.replace([{"role": "user", "content": "b"}])
+    first.replace([{"role": "user", "content": "c"}])
+    assert seen == [5, 6, 7]

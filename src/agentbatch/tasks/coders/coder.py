@@ -141,6 +141,21 @@ async def _nothing() -> str:
     return ""
 
 
+@dataclass
+class Numbers:
+    """Those of a task's conversations (`CoderState.generation`), whoever has them: the latest has the highest."""
+
+    latest: int = -1
+
+    def take(self, number: int) -> int:
+        """This one is somebody's."""
+        self.latest = max(self.latest, number)
+        return number
+
+    def next(self) -> int:
+        return self.take(self.latest + 1)
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What a coder is made for."""
@@ -158,6 +173,8 @@ class Assignment:
     """None: the task begins."""
     project: Project = field(default_factory=Project)
     """What the project asks of the work, and what the task gives with it: the prompts have it already."""
+    numbers: Numbers = field(default_factory=Numbers)
+    """Shared by all coders of the task."""
     changes: Callable[[], Awaitable[str]] = _nothing
     """What was changed in the directory since the task began, as a patch that a prompt can hold: for a coder that goes
     on from it in a new conversation. It looks at the workspace, which nothing else uses meanwhile."""

@@ -152,6 +152,8 @@ async def test_it_takes_over_from_the_builtin_coder(run_tasks: Any, tmp_path: Pa
     assert (ran.task.status, ran.task.coders) == ("completed", ("builtin", "fake"))
     ((_, prompt),) = stage.prompts
     assert "+wrong" in prompt
+    added = [(one.generation, one.index) for one in ran.of_type(e.MessageAdded)]
+    assert len(set(added)) == len(added), "nobody's conversation is stored over another's"
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.definition import CoderLimits
 from agentbatch.tasks.coders.builtin.toolbox import Finished, run_tool
-from agentbatch.tasks.coders.coder import WorkLog
+from agentbatch.tasks.coders.coder import Numbers, WorkLog
 from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.tools.toolbox import summarise
 from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
@@ -60,11 +60,13 @@ class Agent:
     """Names of the files that are all there is to write: a reply that has written the last of them ends the turn.
     Empty: only `finish` does."""
     work: WorkLog = field(default_factory=WorkLog)
+    numbers: Numbers = field(default_factory=Numbers)
+    """Of the task's conversations."""
     untried: bool = False
     """No command has run since a runnable file changed."""
 
     def __post_init__(self) -> None:
-        self.conversation = Conversation(self._record)
+        self.conversation = Conversation(self._record, numbers=self.numbers)
         self._seconds_before = 0.0
         self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
@@ -75,7 +77,7 @@ class Agent:
     def restore(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
         """Continue the conversation that an earlier session of the run left, or begin one that follows on
         `generation`s before. `seconds`: what the task was at work."""
-        self.conversation = Conversation(self._record, generation, stored)
+        self.conversation = Conversation(self._record, generation, stored, self.numbers)
         self._seconds_before = seconds
 
     def add_user_message(self, prompt: str) -> None:

@@ -5,16 +5,24 @@ from typing import Any
 
 from agentbatch.model.reply import Message
 from agentbatch.model.tokens import estimate_messages
+from agentbatch.tasks.coders.coder import Numbers
 
 
 class Conversation:
     """The messages as they are sent. `record(generation, position, message)` is called for each one."""
 
     def __init__(
-        self, record: Callable[[int, int, Message], None], generation: int = 0, stored: Sequence[Message] = ()
+        self,
+        record: Callable[[int, int, Message], None],
+        generation: int = 0,
+        stored: Sequence[Message] = (),
+        numbers: Numbers | None = None,
     ) -> None:
-        """`generation`: that of `stored`, messages of an earlier session, which are not recorded again."""
+        """`generation`: that of `stored`, messages of an earlier session, which are not recorded again. `numbers`:
+        those that the task's other coders have as well."""
         self._record = record
+        self._numbers = numbers or Numbers()
+        self._numbers.take(generation)
         self._messages: list[Message] = []
         self.generation = generation
         self.tokens = 0
@@ -40,7 +48,7 @@ class Conversation:
     def replace(self, messages: Sequence[Message]) -> None:
         """Compaction: continue from `messages`, as a new generation."""
         assert_paired(messages)
-        self.generation += 1
+        self.generation = self._numbers.next()
         self.tokens = 0
         self._messages = []
         for message in messages:

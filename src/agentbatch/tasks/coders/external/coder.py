@@ -54,6 +54,7 @@ class ExternalCoder:
             workspace.info.directory,
             parts.emit,
             parts.redact,
+            numbers=assignment.numbers,
             generation=before.generation,
             messages=before.messages,
             calls=before.calls,
@@ -86,6 +87,7 @@ class ExternalCoder:
     async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
         if fresh:
             await self._session.forget()
+            self._record.begin_conversation()
         return await self._turn(prompt)
 
     async def resume(self, prompt: str) -> TurnOutcome:

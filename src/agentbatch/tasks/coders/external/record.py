@@ -13,7 +13,7 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
-from agentbatch.tasks.coders.coder import WorkLog
+from agentbatch.tasks.coders.coder import Numbers, WorkLog
 from agentbatch.tasks.coders.external.happenings import (
     CallTold,
     CostTold,
@@ -94,6 +94,7 @@ class Record:
         emit: Callable[[e.Event], None],
         redact: Callable[[str], str],
         *,
+        numbers: Numbers,
         generation: int = 0,
         messages: Sequence[Mapping[str, Any]] = (),
         calls: int = 0,
@@ -107,7 +108,10 @@ class Record:
         self._directory = directory.rstrip("/") + "/"
         self._emit = emit
         self._redact = redact
-        self._generation = generation
+        self._numbers = numbers
+        self._generation = numbers.take(generation)
+        self._begun = 0
+        """Index of the conversation's first message."""
         self._text, self._thought = _Text(), _Text()
         self._last = ""
         self._plan = ""
@@ -119,6 +123,10 @@ class Record:
         self._over: set[str] = set()
         """Ids of the turn's calls that are told to their end."""
         self._written = 0
+
+    def begin_conversation(self) -> None:
+        """The next prompt opens one that knows nothing of those before."""
+        self._generation, self._begun = self._numbers.next(), len(self.messages)
 
     def prompt(self, text: str) -> None:
         """A turn begins with this."""
@@ -289,7 +297,7 @@ class Record:
             e.MessageAdded(
                 task_id=self._task_id,
                 generation=self._generation,
-                index=len(self.messages) - 1,
+                index=len(self.messages) - 1 - self._begun,
                 message=message,
             )
         )
