@@ -13,38 +13,26 @@ from agentbatch.tui.lines.bake_off import bake_off_lines
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.sized import SizedScreen, TooSmall
-from agentbatch.tui.widgets.transcript.block import BlockWidget
+from agentbatch.tui.screens.comparison import ComparisonScreen
+from agentbatch.tui.screens.sized import TooSmall
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at what has ended meanwhile."""
 
 
-class BakeOffScreen(SizedScreen[None]):
-    """Over the run screen, which keeps reading its view."""
-
-    place = "comparison"
-    CSS_PATH = "bake_off.tcss"
-    BINDINGS = [  # noqa: RUF012 - as Textual has it
-        Binding("escape", "leave", "Back", key_display="esc"),
-        Binding("b", "leave", "Back", show=False),
-        Binding("up", "scroll(-1)", "Up", show=False),
-        Binding("down", "scroll(1)", "Down", show=False),
-    ]
+class BakeOffScreen(ComparisonScreen):
+    BINDINGS = [Binding("b", "leave", "Back", show=False)]  # noqa: RUF012 - as Textual has it
 
     def __init__(self, view: RunView, *, glyphs: Glyphs) -> None:
-        super().__init__()
-        self._view = view
-        self._glyphs = glyphs
-        self._table = BlockWidget(glyphs)
+        super().__init__(view, glyphs=glyphs)
         self._drawn = (-1, -1)
         """The event and the columns of what is shown."""
 
     def compose(self) -> ComposeResult:
         yield TooSmall()
-        yield Static("Models compared on the same tasks", markup=False, id="bake-off-title")
-        with VerticalScroll(id="bake-off-list", can_focus=False):
-            yield self._table
+        yield Static("Models compared on the same tasks", markup=False, classes="comparison-title")
+        with VerticalScroll(classes="comparison-list", can_focus=False):
+            yield self._lines
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -56,20 +44,14 @@ class BakeOffScreen(SizedScreen[None]):
 
     @work(exclusive=True)
     async def _draw(self) -> None:
-        columns = self.query_one("#bake-off-list").scrollable_content_region.width - 2
+        columns = self._columns
         now = (self._view.state.last_seq, columns)
         if now == self._drawn:
             return
         found = bake_off(self._view.state)
         if found is None:
-            self._table.set_lines([Line("This run compares no models; `agentbatch compare` does.", "dim")])
+            self._lines.set_lines([Line("This run compares no models; `agentbatch compare` does.", "dim")])
         else:  # intervals of many pairs take a while
             lines = await asyncio.to_thread(bake_off_lines, found, max(50, columns), self._glyphs)
-            self._table.set_lines(lines)
+            self._lines.set_lines(lines)
         self._drawn = now
-
-    def action_scroll(self, way: int) -> None:
-        self.query_one("#bake-off-list", VerticalScroll).scroll_relative(y=way, animate=False)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)

@@ -14,9 +14,9 @@ from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import plain
 from agentbatch.tui.reading.prices import PriceReading
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.sized import SizedScreen, TooSmall
+from agentbatch.tui.screens.comparison import ComparisonScreen
+from agentbatch.tui.screens.sized import TooSmall
 from agentbatch.tui.widgets.radio_row import RadioRow
-from agentbatch.tui.widgets.transcript.block import BlockWidget
 
 RUN = "whole run"
 
@@ -29,37 +29,25 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at what has been spent meanwhile."""
 
 
-class CompareModelsScreen(SizedScreen[None]):
-    """Over the run screen, which keeps reading its view."""
-
-    place = "comparison"
-    CSS_PATH = "compare_models.tcss"
-    BINDINGS = [  # noqa: RUF012 - as Textual has it
-        Binding("escape", "leave", "Back", key_display="esc"),
-        Binding("m", "leave", "Back", show=False),
-        Binding("up", "scroll(-1)", "Up", show=False),
-        Binding("down", "scroll(1)", "Down", show=False),
-    ]
+class CompareModelsScreen(ComparisonScreen):
+    BINDINGS = [Binding("m", "leave", "Back", show=False)]  # noqa: RUF012 - as Textual has it
 
     def __init__(self, view: RunView, task_id: str | None, *, glyphs: Glyphs) -> None:
         """Opens with the whole run; `task_id`: the chosen task, which can be shown instead."""
-        super().__init__()
-        self._view = view
+        super().__init__(view, glyphs=glyphs)
         self._task_id = task_id if task_id in view.state.by_id else None
-        self._glyphs = glyphs
         self._prices = PriceReading(view)
-        self._models = BlockWidget(glyphs)
 
     def compose(self) -> ComposeResult:
         mark = self._glyphs["marked"]
         yield TooSmall()
-        yield Static(id="models-title", markup=False)
+        yield Static(id="models-title", classes="comparison-title", markup=False)
         with Horizontal(classes="choices"):
             if self._task_id is not None:
                 yield RadioRow((RUN, self._task_word), RUN, mark=mark, id="models-scope")
             yield RadioRow(ORDERS, ORDERS[0], mark=mark, id="models-order")
-        with VerticalScroll(id="models-list", can_focus=False):
-            yield self._models
+        with VerticalScroll(classes="comparison-list", can_focus=False):
+            yield self._lines
         yield Static(NOTE, markup=False, id="models-note")
         yield Footer(compact=True, show_command_palette=False)
 
@@ -97,20 +85,13 @@ class CompareModelsScreen(SizedScreen[None]):
             f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
         )
         self.query_one("#models-title", Static).update(plain(words, self._glyphs))
-        self._models.set_lines(self._lines(bills, usage.total))
+        self._lines.set_lines(self._compared(bills, usage.total))
 
-    def _lines(self, bills: tuple[Bill, ...], used: int) -> list[Line]:
+    def _compared(self, bills: tuple[Bill, ...], used: int) -> list[Line]:
         if not used:
             return [Line("No tokens have been used so far.", "dim")]
         comparison = self._prices.comparison(bills)
         if comparison is None:
             return text_lines(self._prices.problem, "dim")
         order: Order = next(o for o in ORDERS if o == self.query_one("#models-order", RadioRow).value)
-        columns = self.query_one("#models-list").scrollable_content_region.width - 2
-        return comparison_lines(comparison, max(40, columns), self._glyphs, order)
-
-    def action_scroll(self, way: int) -> None:
-        self.query_one("#models-list", VerticalScroll).scroll_relative(y=way, animate=False)
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
+        return comparison_lines(comparison, max(40, self._columns), self._glyphs, order)
