@@ -1,12 +1,14 @@
 """The cells of a task's line, their widths, and which tasks have a row."""
 
 import random
+from typing import Any
 
 import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import width
 from agentbatch.tui.lines.filter import parse_filter
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
@@ -78,6 +80,22 @@ def test_every_state_has_its_sign_and_its_word() -> None:
     signs = {status: line_of(story, status).state.split() for status in COLOURS}
     assert [word for _, word in signs.values()] == list(COLOURS)
     assert all(ascii_sign.isascii() for ascii_sign in map(Glyphs(ascii=True).__getitem__, COLOURS))
+
+
+def test_an_attempt_says_which_it_is_and_what_is_special_about_it() -> None:
+    task: dict[str, Any] = {
+        "id": "t@2",
+        "index": 0,
+        "dir": "d",
+        "first_prompt": "p",
+        "max_iterations": 1,
+        "attempt_of": "t",
+    }
+    names = [
+        cells(TaskState(**task, model=model), "queued", NOON, Glyphs(ascii=plain)).name
+        for model, plain in (("", False), ("m-\x07small", True))
+    ]
+    assert names == ["└ attempt 2", "` attempt 2 m-small"]
 
 
 def test_a_task_whose_engine_died_grows_no_older() -> None:

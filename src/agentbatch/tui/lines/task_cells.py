@@ -66,7 +66,9 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
 
 
 def _name(task: TaskState, glyphs: Glyphs) -> str:
-    name = f"{glyphs['part']} attempt {attempt_number(task.id)}" if task.attempt_of else clip(task.id, 80)
+    name = clip(task.id, 80)
+    if task.attempt_of:
+        name = f"{glyphs['part']} attempt {attempt_number(task.id)} {clip(task.model, 40)}".rstrip()
     return f"{name} ({clip(task.coder, 40)})" if task.other_coders else name
 
 
