@@ -105,6 +105,9 @@ class Place:
         try:
             workspace = await task.start()
             files = {"conf/told": b"told"}
+            # Another program's, of the same task.
+            other = await workspace.open(Program(("true",), "other", {}, {"token": KEY.encode()}))
+            assert await other.wait() == 0
             agent = await workspace.open(
                 Program(("bash", "-c", script_of(several, mark)), "agent", environ, files)
             )
@@ -130,11 +133,10 @@ def attacked(
 
 
 def furnish(house: House, user: int | None) -> None:
-    """Another task's HOME, another program's, and logins."""
-    for name in ("tasks/b/homes/agent/token", "tasks/a/homes/other/token"):
-        path = house.runs / "runs/r1" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(KEY)
+    """Another task's HOME, and logins."""
+    path = house.runs / "runs/r1/tasks/b/homes/agent/token"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(KEY)
     for name in (".codex/auth.json", ".claude/.credentials.json"):
         (house.home / name).parent.mkdir(exist_ok=True)
         (house.home / name).write_text(KEY)

@@ -15,7 +15,7 @@ import pytest
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from tests.support.programs import DAEMON, alive, everything, python, wait_until_gone
-from tests.support.workspaces import local_workspaces
+from tests.support.workspaces import local_workspace, local_workspaces
 from tests.workspace.programs.conftest import MakeWorkspace
 
 LEAVES = DAEMON + "daemon(sys.argv[1]); print('begun', flush=True)\n"
@@ -63,6 +63,29 @@ async def test_what_has_emptied_its_environment_and_left_the_group_is_found_by_w
     assert wait_until_gone(word) == []
 
 
+async def test_who_got_away_and_prints_for_ever_is_not_listened_to_for_ever(
+    root: Path, tmp_path: Path, word: str
+) -> None:
+    """Without a sandbox: it has emptied its environment, and its parents have ended."""
+    script = (
+        "import os, sys\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        os.execve('/bin/bash', ['bash', '-c', 'while :; do echo y; done', sys.argv[1]], {})\n"
+        "    os._exit(0)\n"
+        "os.wait(); import time; time.sleep(0.3)"
+    )
+    workspace = local_workspace(root, tmp_path / "run/outputs")
+    process = await workspace.open(python(script, word))
+    try:
+        await everything(process)
+        await process.stop()
+    finally:
+        for pid in alive(word):
+            os.kill(pid, signal.SIGKILL)
+
+
 async def test_its_workspace_is_closed(make_workspace: MakeWorkspace, word: str) -> None:
     workspace = make_workspace()
     for _ in range(2):
@@ -85,7 +108,7 @@ async def test_cancelled_while_it_starts_or_is_talked_with_it_leaves_no_handle(
         finally:
             await process.stop()
 
-    for steps in range(0, 12, 2):
+    for steps in (0, 3, 9):
         talking = asyncio.ensure_future(talk())
         for _ in range(steps):
             await asyncio.sleep(0.002)
@@ -131,7 +154,7 @@ import asyncio, json, sys
 from pathlib import Path
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
 from tests.support.programs import python
-from tests.support.workspaces import local_workspaces
+from tests.support.workspaces import local_workspace, local_workspaces
 from agentbatch.workspace.workspace import Order
 
 async def main(tasks, root, sandbox, script, word):

@@ -50,9 +50,13 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as way:
 
 
 async def test_the_port_is_reached(walled: LocalWorkspace, echo: int) -> None:
+    handles = len(os.listdir("/proc/self/fd"))
     process = await walled.open(python(TALK, str(echo), port=echo))
     assert await everything(process) == b"b'ONE\\n'\n3000000\n"
     assert (await process.wait(), process.errors) == (0, "")
+    await process.stop()
+    await asyncio.sleep(0)  # what is closed is closed in the loop's next turn
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 async def test_nothing_else_is(walled: LocalWorkspace, echo: int) -> None:
@@ -70,6 +74,7 @@ async def test_nothing_else_is(walled: LocalWorkspace, echo: int) -> None:
         assert rest.startswith("['0', '1', '2', '3']"), "no handle of ours"
 
 
+@pytest.mark.slow  # of what is tried on many real connections
 async def test_who_connects_without_end_uses_up_nothing_of_ours(walled: LocalWorkspace, echo: int) -> None:
     before = len(os.listdir("/proc/self/fd"))
     script = (
