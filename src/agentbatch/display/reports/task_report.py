@@ -44,7 +44,7 @@ def _head(task: TaskState, now: float, columns: int) -> list[str]:
         clip(f"{SIGNS[task.status]} {task.status} · {task.id}", columns),
         *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
         f"  in {clip(task.dir or '.', columns - 5)}",
-        *([clip(f"  by {task.other_coders}", columns)] if task.other_coders else []),
+        *([f"  by {clip(task.other_coders, columns - 5)}"] if task.other_coders else []),
         f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "
         f"{duration(task.duration(now))}, {used}",
         *(part for text in tiering_words(tiering([task])) for part in fold(f"  {text}", columns, 4)),

@@ -44,7 +44,7 @@ def choose_coders(
         if problem := refusal(entry, settings):
             raise UserError(f"{who}: {problem}")
         if entry.program:
-            _check_installed(entry, path, plan.tasks)
+            _check_installed(entry, who, path, plan.tasks)
     used = [kinds.entries[name] for name in asked]
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
     return Chosen(ChosenKind({name: kinds.get(name) for name in asked}), tuple(filter(None, warnings)))
@@ -92,12 +92,12 @@ def refusal(entry: CoderEntry, settings: Settings) -> str:
     return ""
 
 
-def _check_installed(entry: CoderEntry, path: str, tasks: Iterable[PlannedTask]) -> None:
+def _check_installed(entry: CoderEntry, who: str, path: str, tasks: Iterable[PlannedTask]) -> None:
     try:
         find_program(entry.program, path, (task.root for task in tasks))
     except UserError as error:
-        how = f" It is installed by: {entry.install}" if entry.install else ""
-        raise UserError(f"The coder {entry.name} cannot be started. {error}{how}") from None
+        how = f" ({entry.install} installs it)" if entry.install else ""
+        raise UserError(f"{who}: {entry.name} cannot be started{how}. {error}") from None
 
 
 def uncounted(entries: Iterable[CoderEntry], settings: Settings, tasks: Sequence[PlannedTask]) -> str:
