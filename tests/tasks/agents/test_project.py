@@ -40,6 +40,7 @@ ABOVE = {"AGENTS.md": Given("../AGENTS.md", "above"), "CLAUDE.md": Given("../../
         ({"AGENTS.md": entry("/etc/passwd", "symlink")}, {}, None),
         ({"AGENTS.md": entry("../other/secret", "symlink")}, {}, None),
         ({"AGENTS.md": entry("", "special")}, {}, None),
+        ({"AGENTS.md": entry("one", "symlink"), "one": entry("two", "symlink"), "two": "2"}, {}, None),
         ({"AGENTS.md": "the key is sk-1"}, {}, ("AGENTS.md", "the key is ***")),
     ],
 )

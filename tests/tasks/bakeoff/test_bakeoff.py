@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agentbatch.display.reports.bakeoff_text import render_bake_off
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.bakeoff.bakeoff import BakeOff, bake_off
 from agentbatch.tasks.bakeoff.document import bake_off_document
@@ -89,3 +90,20 @@ def test_the_document() -> None:
     (pair,) = document["pairs"]
     assert (pair["difference"], pair["shown"]) == (1.0, True)
     assert pair["interval"][0] > 0
+
+
+def test_coders_are_compared_each_with_its_model() -> None:
+    state = compared(("a", "b", "c"), [[[True, True], [False, True], [False, False]]])
+    assert state.info is not None
+    state.info = state.info.model_copy(
+        update={"settings": {"coders": ["codex", "codex:m", "builtin"], "models": []}}
+    )
+    who = {"a": ("", "codex"), "b": ("m", "codex"), "c": ("", "builtin")}
+    for name, one in list(state.attempts.items()):
+        model, coder = who[one.model]
+        state.attempts[name] = one.model_copy(update={"model": model, "coders": (coder,)})
+    found = bake_off(state)
+    assert found is not None
+    assert found.what == "coder"
+    assert [(one.model, one.solved) for one in found.models] == [("codex", 2), ("codex:m", 1), ("builtin", 0)]
+    assert render_bake_off(found)[0].startswith("coder")

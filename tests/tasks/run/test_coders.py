@@ -62,14 +62,14 @@ async def test_escalated_to_another_coder_which_is_told_what_was_done(run_tasks:
 async def test_a_resumed_task_goes_on_with_who_began_it_whoever_begins_now(
     run_tasks: Any, tmp_path: Path
 ) -> None:
-    agents(tmp_path, first=RIGHT, second=RIGHT)
+    agents(tmp_path, first=WRONG, second=RIGHT)
     engines: list[Any] = []
 
     def stop(event: e.Event, state: RunState) -> None:
-        if isinstance(event, e.TurnFinished):
+        if isinstance(event, e.VerdictReached):
             engines[0].stop_now()
 
-    tasks = [TASK, {**TASK, "id": "u", "dir": "other"}]
+    tasks = [{**TASK, "max_iterations": 2}, {**TASK, "id": "u", "dir": "other"}]
     flags = {"parallel": 1, "sandbox": "none"}
     begun = await run_tasks(
         tasks, [SCRIPT], coder_name="first", on_start=engines.append, on_event=stop, **flags
@@ -78,8 +78,8 @@ async def test_a_resumed_task_goes_on_with_who_began_it_whoever_begins_now(
         tasks, [SCRIPT], coder_name="second", resume_run=begun.outcome.run_folder, **flags
     )
     state = again.outcome.state
-    assert {name: task.coder for name, task in state.tasks.items()} == {"t": "first", "u": "second"}
-    assert all(task.status == "completed" for task in state.tasks.values())
+    assert {name: task.coders for name, task in state.tasks.items()} == {"t": ("first",), "u": ("second",)}
+    assert (state.tasks["t"].iteration, state.tasks["t"].status) == (2, "timeout")
     assert (
         "1 task under way goes on with first, as begun; second works on those that begin now."
         in state.notices

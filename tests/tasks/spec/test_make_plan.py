@@ -204,3 +204,19 @@ def test_attempts(
     assert [one.id for one in attempts] == list(whole.after) == [f"t@{n + 1}" for n in range(len(models))]
     assert len({one.attempt.seed for one in attempts if one.attempt}) == len(models)
     assert len({one.definition for one in plan.tasks}) == len(plan.tasks)
+
+
+def test_a_task_of_an_earlier_version_is_the_same_task() -> None:
+    """Its digest is that of a version that knew no coders and no context: a run of it is resumed, not begun again."""
+    attempts = (AttemptSpec(), AttemptSpec(coder_model="m", seed=7))
+    task = Task(id="t", dir="d", first_prompt="p", attempts=attempts)
+    plan = with_attempts(make_plan([task], Path("/base/task.json"), max_iterations=1))
+    known = ["fa87d93a4113bab2", "93c6814501741ec4", "22c9591a58fed669"]
+    assert [one.definition[:16] for one in plan.tasks] == known
+    other = task.model_copy(update={"attempts": (AttemptSpec(coder="codex"), *attempts[1:])})
+    again = with_attempts(make_plan([other], Path("/base/task.json"), max_iterations=1))
+    assert [one.definition[:16] == digest for one, digest in zip(again.tasks, known, strict=True)] == [
+        True,
+        False,
+        True,
+    ]

@@ -57,8 +57,8 @@ DIES = "import sys\nsys.stdin.readline()\nsys.exit('no license found')"
     ("code", "found"),
     [
         (SPEAKS, Probed("3.9", True)),
-        (DIES, Probed("3.9", False, "It ended without an answer to `initialize`: no license found.")),
-        ("print('x' * 2_000_000)", Probed("3.9", False, "It ended without an answer to `initialize`.")),
+        (DIES, Probed("3.9", False, "It gave no answer to `initialize`: no license found.")),
+        ("while True: print('x' * 60_000)", Probed("3.9", False, "It gave no answer to `initialize`.")),
     ],
 )
 async def test_a_program_is_asked(tmp_path: Path, code: str, found: Probed) -> None:

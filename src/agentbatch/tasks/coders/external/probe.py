@@ -124,4 +124,4 @@ async def _answer(process: Process) -> dict[str, Any]:
             if (found := answered(line)) is not None:
                 return found
     said = first_line(process.errors)
-    raise ValueError(f"It ended without an answer to `initialize`{f': {clip(said, 200)}' if said else ''}.")
+    raise ValueError(f"It gave no answer to `initialize`{f': {clip(said, 200)}' if said else ''}.")
