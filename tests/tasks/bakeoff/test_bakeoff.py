@@ -105,5 +105,9 @@ def test_coders_are_compared_each_with_its_model() -> None:
     found = bake_off(state)
     assert found is not None
     assert found.what == "coder"
-    assert [(one.model, one.solved) for one in found.models] == [("codex", 2), ("codex:m", 1), ("builtin", 0)]
+    assert [(one.model, one.solved, len(one.tries)) for one in found.models] == [
+        ("codex", 2, 2),
+        ("codex:m", 1, 2),
+        ("builtin", 0, 2),
+    ]
     assert render_bake_off(found)[0].startswith("coder")
