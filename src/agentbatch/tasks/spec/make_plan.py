@@ -1,5 +1,6 @@
 """The tasks of a file made to a plan: ids, directories and dependencies settled, selected, grouped."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -46,7 +47,7 @@ def make_plan(
     """
     task_file = task_file.resolve()
     ids = task_ids(tasks)
-    resolve = Resolver()
+    resolve, folder = Resolver(), str(task_file.parent)
     planned = []
     for index, (task, task_id, depends_on) in enumerate(
         zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
@@ -59,7 +60,7 @@ def make_plan(
                 id=task_id,
                 index=index,
                 task=task,
-                root=_resolved(resolve, task_file.parent, task, task_id),
+                root=_resolved(resolve, folder, task, task_id),
                 max_iterations=task.max_iterations or max_iterations,
                 timeout=task.timeout or timeout,
                 depends_on=depends_on,
@@ -96,9 +97,9 @@ def _escalate(task: Task, default: tuple[Escalation, ...]) -> tuple[Escalation, 
     return default if task.escalate is None else task.escalate
 
 
-def _resolved(resolve: Resolver, base: Path, task: Task, task_id: str) -> Path:
+def _resolved(resolve: Resolver, base: str, task: Task, task_id: str) -> Path:
     try:
-        return resolve(base / task.dir)
+        return resolve(os.path.join(base, task.dir))
     except UnicodeEncodeError:
         raise UserError(
             f"Task {task_id}: its dir {task.dir!a} cannot be named in this locale ({sys.getfilesystemencoding()}). "

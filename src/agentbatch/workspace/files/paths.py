@@ -26,16 +26,16 @@ class Resolver:
     def __init__(self) -> None:
         self._known: dict[str, Path] = {}
 
-    def __call__(self, path: Path) -> Path:
+    def __call__(self, path: str | Path) -> Path:
         """Raises OSError, as `resolved` does."""
         parent, name = os.path.split(path)
         if not parent or name in ("", ".", ".."):
-            return resolved(path)
+            return resolved(Path(path))
         folder = self._known.get(parent)
         if folder is None:
             folder = self._known[parent] = resolved(Path(parent))
         place = folder / name
-        return resolved(place) if os.path.islink(place) else place
+        return resolved(place) if place.is_symlink() else place
 
 
 def confine(root: Path, path: str, readable: Sequence[Path] = ()) -> Path:
