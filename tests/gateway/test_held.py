@@ -67,6 +67,23 @@ async def test_twenty_agents_are_held_at_half_of_what_they_want(tmp_path: Path, 
     assert budget.exhausted
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({}, 200), ({"n": 4}, 402), ({"n": 4, "max_tokens": 50}, 200), ({"n": 10**400}, 402), ({"n": -4}, 200)],
+)
+async def test_what_an_agent_asks_for_is_reserved(tmp_path: Path, asked: dict[str, Any], status: int) -> None:
+    """1,000 tokens an answer, before the first one."""
+    script = Script(prompt=PROMPT, coder=[Say(content="Hi.")])
+    async with (
+        RehearsalServer([script], any_model=True) as server,
+        Desk.open(server.base_url, tmp_path) as desk,
+    ):
+        token = desk.gateway.open(desk.account(RunBudget(max_tokens=2000).task("t")))
+        path = "/v1/chat/completions"
+        assert (await desk.ask(token, path, {**BODIES[path], **asked}))[0] == status
+        assert len(server.requests) == (status == 200)
+
+
 @pytest.mark.parametrize("how", ["gone", "closed"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
