@@ -109,6 +109,8 @@ def test_what_an_update_says(update: dict[str, Any], told: object) -> None:
             {"content": [{"type": "content", "content": text("Output: x\nError: (none)\nExit Code: 4\nSignal: 9")}]},
             {"exit_code": 4, "output": "Output: x\nError: (none)\nExit Code: 4\nSignal: 9"},
         ),
+        # copilot 1.0.102
+        ({"rawOutput": "no rule\n<shellId: 0 completed with exit code 2>"}, {"exit_code": 2}),
         ({"rawOutput": "Exit code 3\nExit code: 0"}, {"exit_code": 3}),
         ({"rawOutput": "Output: \nExit Code: 0\nExit Code: 4"}, {"exit_code": 4}),
         ({"content": [{"type": "content", "content": text("it exited with code 5")}]}, {"exit_code": None}),

@@ -68,8 +68,11 @@ class TokensTold:
 Happening = Said | CallTold | Planned | CostTold | TokensTold
 
 
-_EXITS = re.compile(r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?) {0,3}(-?\d{1,5})\b")
-"""Claude Code, Qwen Code and Gemini CLI tell it in the text of the result."""
+_EXITS = re.compile(
+    r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?|shellId: \d{1,9} completed with exit code)"
+    r" {0,3}(-?\d{1,5})\b"
+)
+"""Claude Code, Qwen Code, Gemini CLI and Copilot tell it in the text of the result."""
 
 
 def exit_in(output: str) -> int | None:
