@@ -13,7 +13,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.acp.coder import AcpCoder
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.coder import Assignment, CoderState
-from agentbatch.tasks.coders.external.access import OwnAccess
+from agentbatch.tasks.coders.external.access import Access, OwnAccess
 from agentbatch.tasks.coders.external.limits import TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.spec.make_plan import make_plan
@@ -79,6 +79,7 @@ async def acp_stage(
     sandbox: str = "bubblewrap",
     redact: Callable[[str], str] = str,
     changes: str = "",
+    access: Access | None = None,
 ) -> AsyncIterator[AcpStage]:
     """`sandbox`: what the workspace says; there is none here."""
     directory, file = tmp_path / "work", tmp_path / "script.json"
@@ -100,7 +101,7 @@ async def acp_stage(
         stored=stored,
         redact=redact,
         render=Prompts(tmp_path, (), ()).render,
-        access=lambda planned, model: OwnAccess(model),
+        access=lambda planned, model: access or OwnAccess(model),
     )
     task = make_plan([Task(first_prompt="Do it.")], tmp_path / "task.json", max_iterations=9).tasks[0]
     assignment = Assignment(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.spending.budget import BudgetExhausted
+from agentbatch.tasks.coders.external.program import Told
 from agentbatch.tasks.coders.external.record import MAX_OPEN
 from tests.support.acp import AcpStage, acp_stage, lives, update
 from tests.support.waiting import until
@@ -230,6 +233,40 @@ async def test_mode_and_options_are_set_before_the_first_prompt(tmp_path: Path) 
         environment = json.loads((stage.directory / "env.json").read_text())
         assert (environment["FAKE_MODEL"], environment["HOME"]) == ("m", str(stage.home))
         assert (stage.home / ".fake/config").read_text() == f"{stage.home} {stage.directory}"
+
+
+@dataclass
+class Held:
+    """A way to a model that takes its time, or answers no more."""
+
+    busy: bool = False
+    ended: BudgetExhausted | None = None
+    model: str = "m"
+    counted: bool = True
+
+    def told(self) -> Told:
+        return Told(self.model)
+
+    def use(self, model: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.busy = False
+
+
+async def test_who_waits_for_its_model_may_be_silent(tmp_path: Path) -> None:
+    limits = {"silence": 0.1, "poll": 0.05}
+    async with acp_stage(tmp_path, [{"sleep": 1.0}], limits=limits, access=Held(busy=True)) as stage:
+        assert (await stage.coder.turn("Do it.")).end == "text"
+
+
+async def test_who_goes_on_without_its_model_is_ended(tmp_path: Path) -> None:
+    held = Held(ended=BudgetExhausted("task", "The task's budget is used up."))
+    limits = {"refused": 0.1, "poll": 0.05, "grace": 0.1}
+    async with acp_stage(tmp_path, [LEFT, {"sleep": 600}], limits=limits, access=held) as stage:
+        with pytest.raises(BudgetExhausted):
+            await stage.coder.turn("Do it.")
+        assert not lives(child(stage))
 
 
 async def test_between_two_turns_nothing_of_it_moves(tmp_path: Path) -> None:
