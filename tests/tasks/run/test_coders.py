@@ -86,6 +86,7 @@ async def test_a_resumed_task_goes_on_with_who_began_it_whoever_begins_now(
     )
 
 
+@pytest.mark.slow
 async def test_attempts_of_different_coders(run_tasks: Any, tmp_path: Path) -> None:
     agents(tmp_path, mine=RIGHT)
     task = {**TASK, "attempts": [{"coder": "builtin", "coder_model": "rehearsal-coder-0"}, {"coder": "mine"}]}
