@@ -95,6 +95,7 @@ async def test_its_workspace_is_closed(make_workspace: MakeWorkspace, word: str)
     assert alive(word) == []
 
 
+@pytest.mark.slow  # many moments
 async def test_cancelled_while_it_starts_or_is_talked_with_it_leaves_no_handle(
     workspace: LocalWorkspace, word: str
 ) -> None:
@@ -109,7 +110,7 @@ async def test_cancelled_while_it_starts_or_is_talked_with_it_leaves_no_handle(
         finally:
             await process.stop()
 
-    for steps in (0, 3, 9):
+    for steps in range(0, 12, 2):
         talking = asyncio.ensure_future(talk())
         for _ in range(steps):
             await asyncio.sleep(0.002)

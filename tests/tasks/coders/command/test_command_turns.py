@@ -144,9 +144,8 @@ async def test_an_agent_that_goes_on_with_its_latest_session_names_none(tmp_path
         assert stage.heard == [([], "Do it."), (["--continue"], "Mend it.")]
 
 
-@pytest.mark.parametrize("session", ["--dangerous", "../x", "x" * 300])
-async def test_a_session_that_looks_like_an_option_is_not_gone_on_with(session: str, tmp_path: Path) -> None:
-    async with command_stage(tmp_path, [init(session), says("x"), ends()]) as stage:
+async def test_a_session_that_looks_like_an_option_is_not_gone_on_with(tmp_path: Path) -> None:
+    async with command_stage(tmp_path, [init("--dangerous"), says("x"), ends()]) as stage:
         await stage.coder.turn("Do it.")
         await stage.coder.turn("Mend it.")
         assert [arguments for arguments, _ in stage.heard] == [[], []]

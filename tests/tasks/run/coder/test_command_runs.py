@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.rehearsal.script import Say, Script
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
@@ -69,6 +71,7 @@ async def test_refused_and_mended_in_the_same_session_with_a_true_bill(
     assert not (ran.task_folder("t") / "homes").exists()
 
 
+@pytest.mark.slow  # as an agent of the Agent Client Protocol is, always
 async def test_stopped_in_a_turn_and_resumed_in_its_session(run_tasks: Any, tmp_path: Path) -> None:
     word = f"left-by-{tmp_path.name}"
     long: list[dict[str, Any]] = [BEGINS, {"daemon": word}, SAYS, {"sleep": 600}]
