@@ -80,7 +80,8 @@ def _call(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": tool.get("name"), "parameters": tool["input_schema"]}}
+    said = {name: tool.get(name) for name in ("name", "description")}
+    return {"type": "function", "function": {**said, "parameters": tool["input_schema"]}}
 
 
 def _whole(completion: Document, asked: Asked) -> dict[str, Any]:

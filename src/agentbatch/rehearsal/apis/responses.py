@@ -77,9 +77,10 @@ def _messages(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _tool(tool: object) -> dict[str, Any] | None:
     match tool:
         case {"type": "function", "name": str(name), **rest}:
-            return {"type": "function", "function": {"name": name, "parameters": rest.get("parameters")}}
-        case {"type": "custom", "name": str(name)}:
-            return {"type": "custom", "custom": {"name": name}}
+            said = {"description": rest.get("description"), "parameters": rest.get("parameters")}
+            return {"type": "function", "function": {"name": name, **said}}
+        case {"type": "custom", "name": str(name), **rest}:
+            return {"type": "custom", "custom": {"name": name, "description": rest.get("description")}}
     return None
 
 
