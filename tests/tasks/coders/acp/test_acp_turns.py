@@ -60,28 +60,24 @@ async def test_a_turn_is_told(tmp_path: Path) -> None:
         assert [event.taken_up for event in stage.of(e.AgentSession)] == [False, False]
 
 
-@pytest.mark.parametrize(
-    ("step", "end", "told"),
-    [
-        ({"stop": "refusal"}, "text", ""),
-        ({"stop": "max_tokens"}, "token_limit", ""),
-        ({"stop": "max_turn_requests"}, "step_limit", ""),
-        ({"stop": "whatever"}, "broken_off", "It ended its turn for a reason that is none: whatever."),
-        (
-            {"fail": {"code": -32603, "message": "No model"}},
-            "broken_off",
-            "`session/prompt`: No model (-32603).",
-        ),
-        ({"die": 3}, "broken_off", "Its program ended with exit code 3: Oh no"),
-        ({"line": '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}'}, "text", ""),
-    ],
-)
-async def test_how_a_turn_ends(step: dict[str, Any], end: str, told: str, tmp_path: Path) -> None:
-    turn: Turn = [{"say": "So far."}, {"shout": "Oh no\n"}, {"line": "no JSON"}, {"line": "[" * 9000}, step]
-    async with acp_stage(tmp_path, turn) as stage:
-        outcome = await stage.coder.turn("Do it.")
-        assert (outcome.end, outcome.text) == (end, "So far.")
-        assert [told in notice.text for notice in stage.of(e.Notice)] == ([True] if told else [])
+ENDS: list[tuple[dict[str, Any], str, str]] = [
+    ({"line": '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}'}, "text", ""),
+    ({"stop": "refusal"}, "text", ""),
+    ({"stop": "max_tokens"}, "token_limit", ""),
+    ({"stop": "whatever"}, "broken_off", "It ended its turn for a reason that is none: whatever."),
+    ({"fail": {"code": -32603, "message": "No model"}}, "broken_off", "`session/prompt`: No model (-32603)."),
+    ({"die": 3}, "broken_off", "Its program ended with exit code 3: Oh no"),
+]
+
+
+async def test_how_turns_end(tmp_path: Path) -> None:
+    before: Turn = [{"say": "So far."}, {"shout": "Oh no\n"}, {"line": "no JSON"}, {"line": "[" * 9000}]
+    async with acp_stage(tmp_path, *([*before, step] for step, _, _ in ENDS)) as stage:
+        for _, end, told in ENDS:
+            noticed = len(stage.of(e.Notice))
+            outcome = await stage.coder.turn("Do it.")
+            assert (outcome.end, outcome.text) == (end, "So far.")
+            assert [told in one.text for one in stage.of(e.Notice)[noticed:]] == ([True] if told else [])
 
 
 async def test_after_its_death_an_agent_is_back_in_its_session(tmp_path: Path) -> None:
@@ -160,8 +156,12 @@ async def test_an_agent_that_never_says_a_word_is_given_up(tmp_path: Path) -> No
     [
         ({"version": 2}, {}, "It speaks version 2 of the Agent Client Protocol, and agentbatch version 1."),
         ({"before": [{"die": 4}]}, {}, "Its program ended with exit code 4."),
-        ({"before": [{"sleep": 30}]}, {}, "It did not answer `initialize` within 1 seconds."),
-        ({"session": ""}, {}, "It began a session without a usable id."),
+        pytest.param(
+            {"before": [{"sleep": 30}]},
+            {},
+            "It did not answer `initialize` within 1 seconds.",
+            marks=pytest.mark.slow,
+        ),
         (
             {"refuse": {"session/new": {"code": -32000, "message": "Authentication required"}}},
             {},
@@ -172,7 +172,12 @@ async def test_an_agent_that_never_says_a_word_is_given_up(tmp_path: Path) -> No
             {"mode": "full"},
             "It refused `session/set_mode`: no such mode (-32602).",
         ),
-        ({"before": [{"long": 20_000_000}]}, {}, "It sent a message of more than 16 MB."),
+        pytest.param(
+            {"before": [{"long": 20_000_000}]},
+            {},
+            "It sent a message of more than 16 MB.",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 async def test_what_keeps_an_agent_from_starting(

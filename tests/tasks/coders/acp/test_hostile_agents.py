@@ -78,6 +78,7 @@ async def test_a_cancelled_turn_leaves_nothing_alive(tmp_path: Path) -> None:
         assert (await stage.coder.turn("Go on.")).text == "Back."
 
 
+@pytest.mark.slow
 async def test_a_deaf_agent_is_ended_all_the_same(tmp_path: Path) -> None:
     turn: Turn = [{"say": "I wait."}, {"sleep": 600}]
     async with acp_stage(tmp_path, turn, script={"deaf": True}, limits={"grace": 0.1}) as stage:
@@ -168,6 +169,7 @@ async def test_lies_and_disorder(tmp_path: Path) -> None:
         assert (await stage.coder.turn("Sure?")).text.endswith("Yes.")
 
 
+@pytest.mark.slow
 async def test_calls_that_never_end_do_not_pile_up(tmp_path: Path) -> None:
     starts = [
         update(

@@ -125,6 +125,7 @@ async def test_over_its_budget_it_is_answered_no_more(run_tasks: Any, tmp_path: 
     assert not (tmp_path / "work" / "a.txt").exists()
 
 
+@pytest.mark.slow
 async def test_a_stronger_model_takes_over_behind_the_gateway(run_tasks: Any, tmp_path: Path) -> None:
     stage = Stage(tmp_path, [CALL, {"say": "Done."}], [CALL, RIGHT, {"say": "Done."}])
     task = {**TASK, "escalate": [{"after": 1, "coder_model": "rehearsal-coder"}]}
@@ -135,6 +136,7 @@ async def test_a_stronger_model_takes_over_behind_the_gateway(run_tasks: Any, tm
     assert len({session for session, _ in stage.prompts}) == 1
 
 
+@pytest.mark.slow
 async def test_a_refused_key_ends_the_run(run_tasks: Any, tmp_path: Path) -> None:
     Stage(tmp_path, [CALL, {"say": "Done."}])
     ran = await run_tasks([TASK], [SCRIPT], coder_endpoint="http://127.0.0.1:9/v1", **FLAGS)
