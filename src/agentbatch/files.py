@@ -197,6 +197,15 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+PIECE = 50
+"""Bytes of memory that each value in a JSON text takes, at least: `[[],[],[]...` takes twenty times its length."""
+
+
+def json_weight(text: bytes) -> int:
+    """Bytes of memory that a JSON text takes once it is read, about."""
+    return len(text) + PIECE * sum(text.count(sign) for sign in (b",", b"[", b"{"))
+
+
 SMALL = 64 * 1024
 """Characters. Less is written at once: with a hundred tasks at work, the way to a thread and back through the event
 loop's queue takes longer than the disk."""

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from agentbatch.gateway import answers
+from agentbatch.gateway import call as calls
 from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.rehearsal.script import Say, Script
@@ -113,6 +114,26 @@ async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
     assert finished.usage.input > 50
     assert task.allowance.under_way == 0
     assert desk.endpoint.limits.active == 0
+
+
+async def test_an_answer_that_was_written_unseen_is_billed_where_it_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who asks for whole answers, and never waits for the end of one, has them for nothing."""
+    monkeypatch.setattr(calls, "SILENT_AT_FIRST", 0.0)
+    monkeypatch.setattr(calls, "UNSEEN_A_SECOND", 10**12)
+    script = Script(prompt=PROMPT, coder=[Say(content="Hi.", delay=60)])
+    async with (
+        RehearsalServer([script], any_model=True) as server,
+        Desk.open(server.base_url, tmp_path) as desk,
+    ):
+        token, path = desk.gateway.open(desk.account()), "/v1/chat/completions"
+        asking = asyncio.ensure_future(desk.ask(token, path, {**BODIES[path], "max_tokens": 40, "n": 2}))
+        await until(lambda: server.in_flight == 1)
+        asking.cancel()
+        await until(lambda: bool(desk.finished))
+    (finished,) = desk.finished
+    assert (finished.usage.output, finished.usage.calls, finished.usage.estimated) == (80, 1, True)
 
 
 async def test_what_a_stream_said_that_it_read_is_billed_where_it_is_given_up(

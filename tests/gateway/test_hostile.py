@@ -326,6 +326,12 @@ async def test_what_is_no_answer_ends_the_agent_or_is_its_own_fault(
 
 async def test_what_would_change_the_price_is_left_out(tmp_path: Path) -> None:
     asked = {"service_tier": "priority", "speed": "fast", "inference_geo": "us", "top_p": 1}
+    asked |= {
+        "models": ["dearest"],
+        "provider": {"sort": "throughput"},
+        "extra_body": {"model": "dearest"},
+        "api_base": "x",
+    }
     async with served(Say(content="Hi.")) as upstream, Desk.open(upstream.base_url, tmp_path) as desk:
         token = desk.gateway.open(desk.account())
         assert (await desk.ask(token, CHAT, {**BODY, **asked}))[0] == 200

@@ -1,5 +1,6 @@
 """What a request says that it wants, and what it is taken for where it says nonsense: pure."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from agentbatch.gateway.apis.api import Api, Wanted
 from agentbatch.gateway.apis.chat import ChatApi
 from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
-from agentbatch.gateway.call import PICTURE, estimate_input, passed_on
+from agentbatch.gateway.call import estimate_input, passed_on, written_unseen
+from agentbatch.gateway.pictures import PICTURE, no_text
 from agentbatch.model.capabilities import Capabilities
 
 C, R, M = ChatApi(), ResponsesApi(), MessagesApi()
@@ -19,7 +21,7 @@ C, R, M = ChatApi(), ResponsesApi(), MessagesApi()
     [
         (C, {}, Wanted(None, 1)),
         (C, {"max_tokens": 70, "n": 3}, Wanted(70, 3)),
-        (C, {"max_completion_tokens": 70, "max_tokens": 90}, Wanted(70, 1)),
+        (C, {"max_completion_tokens": 70, "max_tokens": 90}, Wanted(90, 1)),
         (C, {"max_tokens": 70.9, "n": 2.0}, Wanted(70, 2)),
         (C, {"max_tokens": 10**400, "n": 10**400}, Wanted(10**9, 10**9)),
         (C, {"max_tokens": float("inf")}, Wanted(10**9, 1)),
@@ -36,17 +38,60 @@ def test_what_is_wanted(api: Api, body: dict[str, Any], wanted: Wanted) -> None:
     assert api.wanted(body) == wanted
 
 
+DATA = "A" * 100_000
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}}
+DOCUMENT = {**IMAGE, "type": "document"}
+URL = "data:image/png;base64," + DATA
+
+
+def message(*parts: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
 @pytest.mark.parametrize(
-    ("content", "tokens"),
+    ("body", "tokens"),
     [
-        (b"x" * 400, 100),
-        (b"", 0),
-        (b'{"url":"data:image/png;base64,' + b"A" * 400_000 + b'"}', PICTURE + 3),
-        (b"word " * 4000, 5000),
+        (message({"type": "image_url", "image_url": {"url": URL}}), PICTURE),
+        (message({"type": "image_url", "image_url": {"url": "http://x/" + DATA}}), 0),
+        (message(IMAGE, IMAGE), 2 * PICTURE),
+        (message({"type": "tool_result", "content": [IMAGE]}), PICTURE),
+        (message(DOCUMENT), 3 * PICTURE),
+        ({"input": [{"content": [{"type": "input_image", "image_url": URL}]}]}, PICTURE),
+        (
+            {
+                "input": [
+                    {"type": "function_call_output", "output": [{"type": "input_image", "image_url": URL}]}
+                ]
+            },
+            PICTURE,
+        ),
+        ({"input": [{"content": [{"type": "input_file", "file_data": URL}]}]}, 3 * PICTURE),
+        # Text that looks like a picture is text.
+        (message({"type": "text", "text": URL}), 0),
+        ({"messages": [{"role": "user", "content": URL}]}, 0),
+        (message({"type": "tool_use", "input": IMAGE, "content": [IMAGE]}), 0),
+        ({"tools": [{"type": "image_url", "image_url": {"url": URL}}]}, 0),
+        ({"input": DATA, "system": DATA}, 0),
+        (message({"type": "image", "source": DATA}, {"type": "image_url"}, 7, None), 0),
     ],
 )
-def test_a_request_is_estimated_without_its_pictures(content: bytes, tokens: int) -> None:
-    assert estimate_input(content) == tokens
+def test_what_is_no_text_in_a_request(body: dict[str, Any], tokens: int) -> None:
+    assert no_text(body).tokens == tokens
+    content = json.dumps(body).encode()
+    assert estimate_input(content, body) == -(-(len(content) - no_text(body).size) // 4) + tokens
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "tokens"), [(-1, None, 0), (1, None, 0), (61, None, 3000), (61, 100, 100), (61, 0, 0)]
+)
+def test_what_may_have_been_written_unseen(seconds: float, most: int | None, tokens: int) -> None:
+    assert written_unseen(seconds, most) == tokens
+
+
+@pytest.mark.parametrize("field", ["n", "max_tokens", "max_completion_tokens"])
+def test_numbers_that_only_some_endpoints_take_for_such(field: str) -> None:
+    assert C.refusal({field: "128"}) == f"`{field}` is no number."
+    assert C.refusal({field: 128}) == C.refusal({field: None}) == ""
 
 
 def test_what_an_endpoint_has_refused_is_left_out_of_chat_requests() -> None:

@@ -1,7 +1,6 @@
 """One call of an agent's: sent on in the account's name, its answer handed back as it comes."""
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from agentbatch.gateway.account import Account
 from agentbatch.gateway.apis.api import Api, Reader
 from agentbatch.gateway.apis.events import Parts
+from agentbatch.gateway.pictures import no_text
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
 from agentbatch.model.attempts import Attempts
 from agentbatch.model.capabilities import Capabilities
@@ -29,19 +29,24 @@ EXPECTED_OUTPUT = 500
 MOST_RESERVED = 4_000
 """The same for one that may have more: agents ask for 32,000 and take a few hundred."""
 
-PICTURE = 1_500
-"""Tokens of a picture, about (Anthropic: up to 1,600; OpenAI: 765 for a megapixel)."""
+UNSEEN_A_SECOND = 50
+"""Tokens that a call which is given up may have had written for it in a second in which nothing of them was seen: a
+whole answer comes at its end, and models think before they speak."""
+
+SILENT_AT_FIRST = 1.0
+"""Seconds that an endpoint takes before it writes."""
 
 PRICED_APART = ("service_tier", "speed", "inference_geo")
 """Fields by which an agent would be served at another price than the one that is counted."""
 
+ELSEWHERE = (
+    *("models", "route", "fallbacks", "provider", "preset"),
+    *("extra_body", "api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "user_config"),
+)
+"""Fields by which a router (OpenRouter, LiteLLM) would take another model, another provider or another key."""
+
 MAX_HEADER = 1_000
 """Characters of one of an agent's that is passed on."""
-
-LEAST_PICTURE = 4_000
-"""Bytes of a text in base64 that is taken for one."""
-
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=_\\-]+")
 
 Write = Callable[[bytes], Awaitable[None]]
 """Hands bytes of a stream to the agent; returns when they are taken. Raises AbandonedError."""
@@ -80,11 +85,16 @@ class Call:
         """What the last attempt was answered, if it was refused."""
         self._api = api
         self._account = account
-        self._asked = {name: value for name, value in body.items() if name not in PRICED_APART}
+        self._asked = asked_here(body)
         self._headers = passed_on(api.headers, headers)
         self._write = write
         wanted = api.wanted(body)
-        self._input = estimate_input(content)
+        self._input = estimate_input(content, body)
+        self._most = wanted.output * wanted.answers if wanted.output is not None else None
+        self._sent = 0.0
+        """When the latest attempt was, on the monotonic clock."""
+        self._seen = 0.0
+        """When the first part of its answer came; 0: none has come."""
         self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
         self._reserved = self._input + min(wanted.output or EXPECTED_OUTPUT, MOST_RESERVED) * wanted.answers
         self._attempts: Attempts | None = None
@@ -116,6 +126,7 @@ class Call:
     async def send(self, body: dict[str, Any]) -> Failure | None:
         self._reader, self._parts = self._api.reader(self._on_tokens), Parts()
         self._waiting, self._open, self._size, self.refused = [], False, 0, None
+        self._sent, self._seen = time.monotonic(), 0.0
         streams = bool(body.get("stream"))
         try:
             answer = await self._account.endpoint.post(
@@ -139,8 +150,11 @@ class Call:
 
     def _tell_known(self) -> None:
         """What a call that is given up has used: more is known of it than that it was under way."""
-        used = self.lost()
-        if used is not None and self._observer is not None and self._attempts is not None:
+        used = self.lost() or Usage(input=self._input, estimated=True)
+        if not self.whole:
+            unseen = written_unseen((self._seen or time.monotonic()) - self._sent, self._most)
+            used += Usage(output=max(0, unseen - (0 if self._seen else used.output)), estimated=True)
+        if self._observer is not None and self._attempts is not None:
             used = used.model_copy(update={"calls": 1})
             self._observer(CallUpdate("lost", self._attempts.count, usage=used))
 
@@ -164,6 +178,7 @@ class Call:
         self._waiting.append(part)
         received = self._reader.feed(part)
         self._open = self._open or received != "nothing"
+        self._seen = self._seen or (time.monotonic() if self._open else 0.0)
         return received
 
     @property
@@ -207,12 +222,18 @@ def passed_on(names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, s
     return {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}
 
 
-def estimate_input(content: bytes) -> int:
-    """Tokens of a request's body, about."""
-    pictures = [len(text) for text in content.split(b'"') if len(text) >= LEAST_PICTURE and _is_base64(text)]
-    return -(-(len(content) - sum(pictures)) // BYTES_PER_TOKEN) + PICTURE * len(pictures)
+def asked_here(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without what would have it served elsewhere, or at another price."""
+    return {name: value for name, value in body.items() if name not in PRICED_APART + ELSEWHERE}
 
 
-def _is_base64(text: bytes) -> bool:
-    """Of a data: address or by itself."""
-    return _BASE64.fullmatch(text, text.rfind(b",") + 1) is not None
+def estimate_input(content: bytes, body: Mapping[str, Any]) -> int:
+    """Tokens of a request, about: its bytes, and what was read from them."""
+    size, tokens = no_text(body)
+    return -(-max(0, len(content) - size) // BYTES_PER_TOKEN) + tokens
+
+
+def written_unseen(seconds: float, most: int | None) -> int:
+    """Tokens of an answer of which nothing has been seen for so long, about; `most`: that were asked for."""
+    written = int(max(0.0, seconds - SILENT_AT_FIRST) * UNSEEN_A_SECOND)
+    return written if most is None else min(written, most)

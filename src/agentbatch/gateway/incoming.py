@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import from_json
 
-from agentbatch.files import json_object
+from agentbatch.files import json_object, json_weight
 from agentbatch.gateway.account import Account
 
 MAX_BODY = 16 * 1024 * 1024
@@ -14,9 +14,6 @@ MAX_BODY = 16 * 1024 * 1024
 
 MAX_WEIGHT = 64 * 1024 * 1024
 """Bytes of memory that one request may take; those of one account together take twice that."""
-
-PIECE = 50
-"""Bytes of memory that each value in a JSON text takes, at least: `[[],[],[]...` takes twenty times its length."""
 
 ARRIVED_WITHIN = 60.0
 """Seconds for a request to arrive."""
@@ -59,7 +56,7 @@ def hold(account: Account, weight: int) -> None:
 
 def weight_of(content: bytes) -> int:
     """Bytes of memory that it takes once it is read, about. Raises RefusedRequest for too many."""
-    weight = len(content) + PIECE * sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    weight = json_weight(content)
     if weight > MAX_WEIGHT:
         raise RefusedRequest(413, "The request has too many parts.")
     return weight

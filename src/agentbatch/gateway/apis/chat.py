@@ -23,9 +23,13 @@ class ChatApi:
 
     def wanted(self, body: Mapping[str, Any]) -> Wanted:
         limits = [number for name in LIMITS if (number := count(body.get(name))) is not None]
-        return Wanted(min(limits, default=None), count(body.get("n")) or 1)
+        return Wanted(max(limits, default=None), count(body.get("n")) or 1)
 
     def refusal(self, body: Mapping[str, Any]) -> str:
+        """Some endpoints read "100" as a number: it would be counted as nothing here."""
+        for name in (*LIMITS, "n"):
+            if isinstance(body.get(name), str | bool | list | dict):
+                return f"`{name}` is no number."
         return ""
 
     def sent(self, body: Body, capabilities: Capabilities) -> Body:

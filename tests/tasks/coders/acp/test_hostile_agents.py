@@ -11,6 +11,8 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.spending.budget import BudgetExhausted
+from agentbatch.tasks.coders.acp.transport import MAX_MESSAGE, parsed
+from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 from agentbatch.tasks.coders.external.program import Told
 from agentbatch.tasks.coders.external.record import MAX_OPEN
 from tests.support.acp import AcpStage, acp_stage, lives, update
@@ -209,6 +211,14 @@ async def test_what_it_says_is_kept_without_keys_and_can_be_written_down(tmp_pat
         written = "".join(event.model_dump_json() for event in stage.events)
         assert key not in written
         assert key not in json.dumps([list(map(dict, stage.coder.transcript())), str(stage.coder.work)])
+
+
+def test_what_would_take_too_much_memory_is_left_out() -> None:
+    """`[],[],[]...` takes twenty times its length."""
+    line = b'{"method":"session/update","params":{"x":[' + b"[]," * (MAX_WEIGHT // 100) + b"1]}}"
+    assert len(line) < MAX_MESSAGE
+    assert parsed(line) is None
+    assert parsed(line.replace(b"[],", b"", MAX_WEIGHT // 100)) is not None
 
 
 async def test_mode_and_options_are_set_before_the_first_prompt(tmp_path: Path) -> None:

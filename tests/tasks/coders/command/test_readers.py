@@ -14,6 +14,7 @@ from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
 from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Planned, Said, TokensTold
+from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 
 
 def begins(name: str, tool: str, kind: str, arguments: dict[str, Any], **more: Any) -> CallTold:
@@ -169,3 +170,11 @@ def _changed(value: Any) -> list[Any]:
             [*value[:n], other, *value[n + 1 :]] for n, inner in enumerate(value) for other in _changed(inner)
         ]
     return found
+
+
+def test_what_would_take_too_much_memory_is_left_out() -> None:
+    """`[],[],[]...` takes twenty times its length."""
+    line = json.dumps({"type": "result", "subtype": "success"}).encode()
+    heavy = line[:-1] + b',"x":[' + b"[]," * (MAX_WEIGHT // 100) + b"1]}"
+    assert list(ClaudeReader().read(line)) == [Ended("end_turn")]
+    assert list(ClaudeReader().read(heavy)) == []

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentbatch.files import json_weight
+from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 from agentbatch.workspace.workspace import Process
 
 MAX_MESSAGE = 16 << 20
@@ -56,7 +58,7 @@ class ProcessTransport:
         log of its own what does. What comes behind an answer is read when the answer has been taken."""
         await asyncio.sleep(0)
         while (line := await self._line()) is not None:
-            message = _parsed(line)
+            message = parsed(line)
             if message is None:
                 continue  # what programs print beside the protocol
             if not isinstance(message.get("method"), str):
@@ -118,7 +120,10 @@ class ProcessTransport:
         return True
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """None: it is no message, or would take too much memory. Pure."""
+    if json_weight(line) > MAX_WEIGHT:
+        return None
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):

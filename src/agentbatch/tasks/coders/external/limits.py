@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from agentbatch.tasks.coders.coder import TurnEnd
 
+MAX_WEIGHT = 64 << 20
+"""Bytes of memory that one message of an agent's may take once it is read; what takes more is left out."""
+
 
 @dataclass(frozen=True)
 class TurnLimits:

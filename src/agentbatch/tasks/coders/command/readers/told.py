@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agentbatch.files import json_weight
 from agentbatch.tasks.coders.external.happenings import Happening
+from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 
 MAX_ID = 200
 
@@ -61,6 +63,8 @@ class JsonReader:
 
 
 def _object(line: bytes) -> Mapping[str, Any] | None:
+    if json_weight(line) > MAX_WEIGHT:
+        return None
     try:
         document = json.loads(line.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
