@@ -6,8 +6,14 @@ from dataclasses import dataclass, replace
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
+from agentbatch.tasks.evaluator.judging.execution.commands import ran_well
 from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
-from agentbatch.tasks.evaluator.judging.execution.reached import loadable, to_be_loaded, to_be_run
+from agentbatch.tasks.evaluator.judging.execution.reached import (
+    loadable,
+    not_reached,
+    to_be_loaded,
+    to_be_run,
+)
 from agentbatch.tasks.evaluator.judging.judgement import Judgement, accepts
 
 
@@ -38,7 +44,8 @@ class Unrun:
         must_run = bool(to_be_run(before, after, checks)) and (
             loaded is None or loaded.untold or question.has_run
         )
-        left = loaded.left if loaded else ()
+        run = [record.command for record in commands if ran_well(record)]
+        left = not_reached(loaded.left, run, after) if loaded else ()
         return checked, replace(question, checks=checked.results, must_run=must_run, left=left)
 
     async def load_instead(

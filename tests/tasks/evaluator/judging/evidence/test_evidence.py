@@ -38,7 +38,8 @@ def shown(*commands: CommandRecord, **given: Any) -> dict[str, Any]:
 )
 def test_a_command_with_its_output_and_its_end(code: int | None, told: bool, end: str) -> None:
     record = CommandRecord("make", code, "out", 1.0, told=told)
-    assert shown(record)["commands"] == f"[C1] command, {end}: make\nout"
+    whose = " as the Coder's program tells, seen by nobody else" if told else ""
+    assert shown(record)["commands"] == f"[C1] command{whose}, {end}: make\nout"
 
 
 @pytest.mark.parametrize(

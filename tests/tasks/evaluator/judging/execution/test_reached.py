@@ -1,5 +1,7 @@
 """What commands have run or imported."""
 
+from dataclasses import replace
+
 import pytest
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult
@@ -74,6 +76,13 @@ VERIFY = CheckResult("make", 0, "", 0.1)
 def test_what_is_loaded(files: list[str], checks: list[CheckResult], left: list[str]) -> None:
     after = snapshot(dict.fromkeys(files, "x = 1\n"))
     assert list(to_be_loaded(snapshot({}), after, checks, [ran("python3 b.py", "boom", 1)], "t")) == left
+
+
+@pytest.mark.parametrize(("told", "left"), [(False, []), (True, ["a.py"])])
+def test_what_is_only_told_spares_nothing_its_loading(told: bool, left: list[str]) -> None:
+    """An agent can tell of any command that it never ran."""
+    record = replace(ran("python3 a.py", "8\n"), told=told)
+    assert list(to_be_loaded(snapshot({}), snapshot({"a.py": "x = 1\n"}), [], [record], "t")) == left
 
 
 def test_of_very_many_programs_the_rest_is_not_reached() -> None:

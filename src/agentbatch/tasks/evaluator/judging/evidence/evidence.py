@@ -243,9 +243,10 @@ def _run(
         end = "exit not told"
     passed = record.exit_code == 0
     when = ", before the last change" if stale else ""
+    whose = " as the Coder's program tells, seen by nobody else" if record.told else ""
     return Piece(
         ref,
-        f"{what}, {end}{when}: {one_line(shortened(record.command.strip(), length))}",
+        f"{what}{whose}, {end}{when}: {one_line(shortened(record.command.strip(), length))}",
         record.tail,
         body=_end(record.tail, limit),
         outcome=(end, end.replace("exit", "exit code")),

@@ -73,9 +73,15 @@ def to_be_loaded(
     task: str,
 ) -> tuple[str, ...]:
     """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
-    imported, as far as texts say so. A `verify` that passed stands for all of them."""
+    imported, as far as texts say so. A `verify` that passed stands for all of them. What only the coder's own program
+    tells of it may have made up: it spares nothing its loading."""
     programs = [path for path in loadable(before, after, task) if not is_test(path)]
-    return _unreached(programs, checks, [record.command for record in commands if ran_well(record)], after)
+    return _unreached(
+        programs,
+        checks,
+        [record.command for record in commands if ran_well(record) and not record.told],
+        after,
+    )
 
 
 def _unreached(
