@@ -72,6 +72,8 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({}, {"parallel": "x"}, "must be a whole number, not 'x'"),
         ({"AGENTBATCH_MAX_ITERATIONS": "1.5"}, {}, "AGENTBATCH_MAX_ITERATIONS: must be a"),
         ({}, {"timeout": "soon"}, "--timeout: must be a number"),
+        ({}, {"escalate": "2:@"}, "like 2:gpt-5 or .*, not '2:@'"),
+        ({}, {"coder_endpoint": "ftp://me:secret@h"}, r"^(?!.*secret)"),
         ({}, {"filter": "("}, "--filter: '\\(' is not a regular expression"),
         ({}, {"display": "tv"}, "must be 'auto', 'tui', 'rich', 'plain', 'json' or 'none'"),
         ({"CODER_API_KEY": "two words"}, {}, "is not a key: that is one word of plain ASCII characters.$"),

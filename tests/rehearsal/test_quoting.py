@@ -36,6 +36,7 @@ def evidence(*pieces: str) -> list[dict[str, Any]]:
         ("@", (FILE, "[K2] check load, passed: load prog.py\n8\n"), "F1", "print(8)"),
         ("@ 8 in all", (FILE, RUN, VERIFY), "C2", "8 in all"),
         ("@ print(8)", (FILE, RUN, VERIFY), "F1", "print(8)"),
+        ("@ print", (FILE, "[C2] command, exit 0: a\n> print(8)\n8\n"), "F1", "print"),
         ("@ not there", (FILE, RUN, VERIFY), "V1", "passed"),
         ("@", ("[F1] file old.txt (deleted)\n@@ -1,1 +0,0 @@\n-x\n",), "F1", "deleted"),
     ],

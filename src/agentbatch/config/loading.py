@@ -211,14 +211,27 @@ def _one_key_a_role(values: dict[str, Any], sources: dict[str, str], *, named: b
         del values[loser], sources[loser]
 
 
+_WITH_AN_AT = ("escalate",)
+"""Settings in which what stands before an @ is no user and no password."""
+
+
+def _shown(given: object) -> str:
+    return repr(clip(shown_url(str(given)), 100))
+
+
+def _shown_at(given: object) -> str:
+    return repr(clip(str(given), 100))
+
+
 def explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     """A sentence for a person, or one a line. `sources`: the flag or variable of each field."""
     sentences = []
     for problem in all_problems(error):
         field = str(problem.location[0])
-        secret = is_secret(field)
         told = (
-            problem.message if secret else problem.told(lambda given: repr(clip(shown_url(str(given)), 100)))
+            problem.message
+            if is_secret(field)
+            else problem.told(_shown_at if field in _WITH_AN_AT else _shown)
         )
         sentences.append(f"{sources.get(field, field)}: {told}.")
     return sentences[0] if len(sentences) == 1 else in_one("The settings", sentences)

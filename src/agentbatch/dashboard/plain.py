@@ -52,7 +52,7 @@ def plain_page(folder: RunFolder, number: str = "") -> str | None:
     except FileNotFoundError:  # none are kept of a task that has ended no iteration
         changes = []
     now = report.now if report.run.alive else report.run.last
-    return task_page(task, render_task(task, changes, place, now, COLUMNS))
+    return task_page(task, render_task(task, changes, place, now, COLUMNS, alive=report.run.alive))
 
 
 def run_page(report: RunReport) -> str:

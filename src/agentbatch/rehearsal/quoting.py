@@ -71,7 +71,7 @@ def _quote(words: str, pieces: Sequence[Piece]) -> list[dict[str, str]]:
     files = [piece for piece in pieces if piece.ref[0] == "F"]
     if words:
         for piece in (*ran, *files):
-            if words in piece.text:
+            if any(words in line for line in _lines(piece)):
                 return [{"ref": piece.ref, "quote": words}]
     for piece in ran:
         words = "passed" if piece.ref[0] in "VK" else _line(piece)

@@ -219,6 +219,8 @@ class TaskRequeued(TaskEvent):
     """Its own budget from now on."""
     max_iterations: int | None = None
     """From now on; None: as it was."""
+    coder: str = ""
+    """Who is to work on it where nobody has begun; empty: as it was."""
 
 
 class TaskResumed(TaskEvent):

@@ -12,7 +12,7 @@ from agentbatch.text import clip
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
-from agentbatch.workspace.programs.finding import find_program
+from agentbatch.workspace.programs.finding import command_line, find_program
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "check_directories",
     "check_worktrees",
     "choose_sandbox",
+    "command_line",
     "find_program",
     "matches",
     "own_environment",

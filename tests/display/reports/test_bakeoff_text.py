@@ -77,6 +77,16 @@ def test_it_is_in_the_summary() -> None:
     assert any(line.split()[:2] == ["large", "15/15"] for line in lines)
 
 
+def test_coders_are_not_called_models() -> None:
+    state = compared(("small", "large"), [[[False], [True]]])
+    assert state.info is not None
+    state.info = state.info.model_copy(update={"settings": {"coders": ["small", "large"]}})
+    lines = render_text(Summary(state, (), Path("results.json"), None), 80)
+    assert "Coders" in lines
+    assert "  coders compared, nothing brought back; total time 1:40" in lines
+    assert "## Coders" in export("md", state, 1100.0)
+
+
 def test_it_is_in_markdown_and_json() -> None:
     text = export("md", SHOWN, 1100.0)
     assert "| large | 15/15 | 80-100% |" in text

@@ -291,3 +291,19 @@ def test_what_was_drafted_has_its_place_and_fits(mixed: RunState, columns: int) 
     shown = render_task(mixed.tasks["parser"], [], None, 0.0, columns)
     assert any("did not take over" in line for line in shown)
     assert "Escalation" not in render_text(summary_of(RunState()), columns)
+
+
+@pytest.mark.parametrize(
+    ("fields", "alive", "head"),
+    [
+        ({"status": "coding", "started_at": 1.0}, True, "● coding"),
+        ({"status": "coding", "started_at": 1.0}, False, "‖ interrupted"),
+        ({"status": "queued", "started_at": None, "iteration": 0}, False, "· queued"),
+    ],
+)
+def test_nothing_is_under_way_without_an_engine(
+    mixed: RunState, fields: dict[str, Any], alive: bool, head: str
+) -> None:
+    task = mixed.tasks["parser"].model_copy(update={**fields, "finished_at": None})
+    assert not task.finished
+    assert render_task(task, [], None, 9.0, 80, alive=alive)[0] == f"{head} · parser"

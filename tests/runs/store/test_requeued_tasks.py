@@ -191,3 +191,20 @@ def test_the_commands_that_go_on(last: dict[str, Any], resume: bool, retry: bool
 
 def test_without_a_run_there_is_no_command() -> None:
     assert (resume_command(RunState()), retry_command(RunState())) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "coders"),
+    [
+        ((), "pi", ("pi",)),
+        ((), "", ("codex",)),
+        ((STARTED,), "pi", ("pi",)),
+        ((STARTED, ITERATION.model_copy(update={"coder": "codex"})), "pi", ("codex",)),
+    ],
+)
+def test_who_works_on_it_may_change_until_it_has_begun(
+    before: tuple[e.Event, ...], given: str, coders: tuple[str, ...]
+) -> None:
+    tape = Tape()
+    tape.play(100, begun(), queued(coder="codex"), *before)
+    assert tape.play(200, requeued(0.0, coder=given)).coders == coders

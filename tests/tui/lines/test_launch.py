@@ -79,6 +79,8 @@ def test_the_plan_in_a_line(tmp_path: Path) -> None:
     assert "tokens, – (no price is known) · " in plan_line(prepared, Least(5, None))
     rehearsed = replace(prepared, settings=load_settings({}, {}, folder=tmp_path))
     assert "1 left out) · costs nothing · " in plan_line(rehearsed, Least(5, None))
+    other = replace(prepared, settings=load_settings({"coder_name": "codex"}, {}, folder=tmp_path))
+    assert plan_line(other, None).startswith("1 task (1 left out) · by codex · ")
 
 
 def test_notices_begin_with_the_rehearsal(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from agentbatch.cli.flags import add_setting_flags, given_settings
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.origins import origins
 from agentbatch.config import Loaded, load
-from agentbatch.text import fold, harmless
+from agentbatch.text import counted, fold, harmless
 
 DESCRIPTION = """\
 Check what a run needs: keys, endpoints, a model's answer, tool calls, JSON
@@ -72,7 +72,7 @@ async def _run(loaded: Loaded, machine: bool, *, coder: bool) -> int:
         sys.stdout.flush()
         results.append(check.result)
     failed, warned = results.count("fail"), results.count("warn")
-    sys.stdout.write(f"\n{failed} failed, {warned} warnings, {results.count('ok')} ok.\n")
+    sys.stdout.write(f"\n{failed} failed, {counted(warned, 'warning')}, {results.count('ok')} ok.\n")
     return 1 if failed else 0
 
 

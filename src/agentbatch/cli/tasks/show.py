@@ -56,8 +56,9 @@ def show(args: argparse.Namespace) -> int:
         out.write(_patch(folder, task_id, safe=out.isatty()))
     else:
         changes = _changes(folder)
-        now = time.time() if found.condition == "running" else found.last
-        out.line("\n".join(render_task(task, changes, folder, now, out.columns)))
+        alive = found.condition == "running"
+        now = time.time() if alive else found.last
+        out.line("\n".join(render_task(task, changes, folder, now, out.columns, alive=alive)))
     out.flush()
     return 1 if out.broken else 0
 

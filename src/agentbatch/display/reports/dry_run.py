@@ -4,13 +4,25 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentbatch.config import BUILTIN
 from agentbatch.redaction import shown_url
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
 from agentbatch.tasks.run.prepare.prepared_run import DryRun, PreparedRun
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.text import UNKNOWN, clip, clip_words, counted, first_line, list_names, money, pad, width
+from agentbatch.text import (
+    UNKNOWN,
+    clip,
+    clip_words,
+    counted,
+    first_line,
+    fold,
+    list_names,
+    money,
+    pad,
+    width,
+)
 
 WIDTH = 79
 ID_CELLS = 46
@@ -31,6 +43,10 @@ def render_dry_run(dry: DryRun) -> list[str]:
         lines.append(f"{counted(len(plan.left_out), 'task')} of the file {verb} left out")
     if settings.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
+        if settings.compared:
+            lines.append(f"coder      {', '.join(one.name for one in settings.compared)}")
+        elif (names := _coders(prepared)) != [BUILTIN]:
+            lines += [f"coder      {settings.coder_name}", *_others(names, settings.coder_name)]
     else:
         coders = ", ".join(one.name for one in settings.compared) or settings.worker
         worker = f"{coders}  {shown_url(settings.coder_endpoint)}"
@@ -43,7 +59,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
             judge = local if settings.evaluator_is_local else judge
         lines.append(f"coder      {worker}")
         lines += _others(prepared.coder_models, settings.coder_model)
-        lines += _others(_coders(prepared), settings.coder_name)
+        if not settings.compared:
+            lines += _others(_coders(prepared), settings.coder_name)
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
         lines += _others(prepared.evaluator_models, settings.evaluation_model)
     tried = [task for task in plan.tasks if task.attempts]
@@ -73,7 +90,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
         "",
         f"At least   ≈{coder:,} tokens in for the coder{judged}",
         f"Least cost {cost}",
-        *(f"           {line}" for line in _calls(dry)),
+        *(part for line in _calls(dry) for part in fold(f"           {line}", WIDTH, 11)),
         "Nothing was run.",
     ]
 

@@ -90,7 +90,8 @@ def _headline(summary: Summary, width: int) -> list[str]:
     if accepted := tasks_accepted(task.accepted_by for task in summary.tasks if task.status == "completed"):
         lines += fold(f"  accepted: {accepted}", width, 4)
     if state.info is not None and state.info.compared:
-        lines.append(f"  models compared, nothing brought back; total time {duration(summary.seconds)}")
+        what = _compared(state).lower()
+        lines.append(f"  {what} compared, nothing brought back; total time {duration(summary.seconds)}")
     else:
         lines.append(f"  success rate {summary.success_rate:.0%}, total time {duration(summary.seconds)}")
     return lines
@@ -139,7 +140,14 @@ def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
 
 def _bake_off(state: RunState, width: int) -> list[str]:
     found = bake_off(state)
-    return _titled("Models", ["  " + line for line in render_bake_off(found, width - 2)] if found else [])
+    return _titled(
+        _compared(state), ["  " + line for line in render_bake_off(found, width - 2)] if found else []
+    )
+
+
+def _compared(state: RunState) -> str:
+    """What a comparison compares, as a heading."""
+    return "Coders" if state.info is not None and state.info.settings.get("coders") else "Models"
 
 
 def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:

@@ -7,6 +7,7 @@ from agentbatch.display.reports.tiering_words import tiering_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import AttemptChosen
+from agentbatch.runs.listing import shown_status
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
@@ -22,11 +23,18 @@ MAX_FILES = 200
 
 
 def render_task(
-    task: TaskState, changes: Sequence[FileChange], folder: Path | None, now: float, columns: int
+    task: TaskState,
+    changes: Sequence[FileChange],
+    folder: Path | None,
+    now: float,
+    columns: int,
+    *,
+    alive: bool = True,
 ) -> list[str]:
-    """Lines of at most `columns` where paths allow it. `folder`: the task's in the run's; None: it is not here."""
+    """Lines of at most `columns` where paths allow it. `folder`: the task's in the run's; None: it is not here.
+    `alive`: an engine works on its run."""
     sections = (
-        _head(task, now, columns),
+        _head(task, now, columns, alive=alive),
         ["Prompt", *_text(task.first_prompt, columns)],
         list(_attempts(task.choice, columns)) if task.choice else [],
         [line for record in task.verdicts for line in _verdict(record, columns)],
@@ -37,11 +45,13 @@ def render_task(
     return [line for section in sections if section for line in [*section, ""]][:-1]
 
 
-def _head(task: TaskState, now: float, columns: int) -> list[str]:
+def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str]:
+    status = task.status if task.finished else shown_status(task, alive=alive)
+    sign = "‖" if status == "interrupted" else SIGNS[status]
     why = cause_text(task)
     used = f"{tokens(task.usage.total, estimated=task.usage.estimated)} tokens, {money(task.cost)}"
     return [
-        clip(f"{SIGNS[task.status]} {task.status} · {task.id}", columns),
+        clip(f"{sign} {status} · {task.id}", columns),
         *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
         f"  in {clip(task.dir or '.', columns - 5)}",
         *([f"  by {clip(task.other_coders, columns - 5)}"] if task.other_coders else []),

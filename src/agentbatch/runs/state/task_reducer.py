@@ -112,6 +112,7 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "max_cost": event.max_cost,
                 "max_tokens": event.max_tokens,
                 "max_iterations": event.max_iterations or task.max_iterations,
+                "coders": (event.coder,) if event.coder and not task.iteration else task.coders,
                 "activity": _idle(event.ts),
             }
         case e.IterationStarted():

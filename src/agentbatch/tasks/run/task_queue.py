@@ -81,6 +81,7 @@ class TaskQueue:
                 max_cost=task.max_cost,
                 max_tokens=task.max_tokens,
                 max_iterations=task.max_iterations,
+                coder=task.coder,
             )
         )
 

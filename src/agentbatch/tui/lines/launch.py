@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentbatch.config import Settings, options
+from agentbatch.config import BUILTIN, Settings, options
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.runs.listing import RunCondition
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -126,6 +126,8 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
         parts[0] += f", up to {most:,} attempts"
     if plan.left_out:
         parts[0] += f" ({len(plan.left_out):,} left out)"
+    if settings.coder_name != BUILTIN:
+        parts.append(f"by {clip(settings.coder_name, 40)}")
     if least is None:
         parts.append("estimating")
     elif settings.rehearsal:

@@ -30,7 +30,7 @@ class BakeOffScreen(ComparisonScreen):
 
     def compose(self) -> ComposeResult:
         yield TooSmall()
-        yield Static("Models compared on the same tasks", markup=False, classes="comparison-title")
+        yield Static("Compared on the same tasks", markup=False, classes="comparison-title")
         with VerticalScroll(classes="comparison-list", can_focus=False):
             yield self._lines
         yield Footer(compact=True, show_command_palette=False)

@@ -84,6 +84,16 @@ def test_a_coder_that_is_not_installed(tmp_path: Path) -> None:
     assert ": codex cannot be started (npm install -g @openai/codex installs it). The program codex" in told
 
 
+def test_a_coder_whose_interpreter_is_not_installed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "codex").write_text("#!/usr/bin/env no-such-node\n")
+    (programs / "codex").chmod(0o755)
+    told = refusal_of(tmp_path, '{"tasks": [{"first_prompt": "p"}]}', coder_name="codex", path=str(programs))
+    assert ": codex cannot be started. The program no-such-node is not to be found" in told
+
+
 @pytest.mark.parametrize(
     ("entry", "given", "told"),
     [

@@ -1,6 +1,7 @@
 """What is checked and reckoned before a run."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,19 @@ def test_every_model_that_may_be_called_is_named_and_needs_a_price(
     if others:
         with pytest.raises(UserError, match=f"the price of {others[0]} is unknown"):
             prepared(tmp_path, task, environ=KEYS, max_cost="1", **ONE)
+
+
+def test_who_codes_is_named_also_in_a_rehearsal(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/coders.toml").write_text('[mine]\nprotocol = "command"\ncommand = ["sh"]\n')
+    task = {"escalate": [{"after": 1, "coder": "mine"}]}
+    environ = {"PATH": os.environ["PATH"]}
+    told = render_dry_run(prepared(tmp_path, task, environ=environ).dry_run())
+    place = told.index("coder      builtin")
+    assert told[place + 1] == "           or mine"
+    assert max(map(len, told[place + 4 :])) <= 79
+    told = render_dry_run(prepared(tmp_path, environ=environ, coder_name="mine").dry_run())
+    assert "coder      mine" in told
 
 
 def test_the_flag_holds_before_the_file_of_the_coder(tmp_path: Path) -> None:

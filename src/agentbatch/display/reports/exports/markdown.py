@@ -102,7 +102,7 @@ def _bake_off(state: RunState) -> list[str]:
     if found is None:
         return []
     heads, *rows = cells(found)
-    lines = ["## Models", "", *_table(heads, heads[1:])]
+    lines = [f"## {found.what.capitalize()}s", "", *_table(heads, heads[1:])]
     lines += [_row(plain(row[0], 80), *row[1:]) for row in rows]
     return [*lines, "", *(f"- {plain(text)}" for text in remarks(found))]
 

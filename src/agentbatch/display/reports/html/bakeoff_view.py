@@ -17,6 +17,7 @@ class Plotted(NamedTuple):
 
 
 class Compared(NamedTuple):
+    title: str
     cells: list[list[str]]
     """The heads, then a line a model."""
     remarks: list[str]
@@ -39,4 +40,4 @@ def compared(state: RunState) -> Compared | None:
         f"{percents(one.interval)}"
         for one in found.models
     )
-    return Compared(cells(found), remarks(found), plot, f"{words}.")
+    return Compared(f"{found.what.capitalize()}s compared", cells(found), remarks(found), plot, f"{words}.")

@@ -16,7 +16,7 @@ from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip, counted, list_names, nearest
-from agentbatch.workspace.preparation import find_program
+from agentbatch.workspace.preparation import command_line, find_program
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,12 @@ def refusal(entry: CoderEntry, settings: Settings) -> str:
 
 
 def _check_installed(entry: CoderEntry, who: str, path: str, tasks: Iterable[PlannedTask]) -> None:
+    roots, how = {task.root for task in tasks}, f" ({entry.install} installs it)" if entry.install else ""
     try:
-        find_program(entry.program, path, (task.root for task in tasks))
+        find_program(entry.program, path, roots)
+        how = ""  # it is there; what runs it may be missing
+        command_line([entry.program], path, roots)
     except UserError as error:
-        how = f" ({entry.install} installs it)" if entry.install else ""
         raise UserError(f"{who}: {entry.name} cannot be started{how}. {error}") from None
 
 
