@@ -63,6 +63,12 @@ def test_the_list() -> None:
         "codex command                 agentbatch not installed: npm install -g codex",
         "mine  acp      1.0     no     yours      /bin/m",
     ]
+    narrow = lines(found, 60)
+    assert narrow[1:3] == [
+        "codex command                 agentbatch",
+        "  not installed: npm install -g codex",
+    ]
+    assert max(map(len, narrow)) <= 60
     assert problem.startswith("  It")
     assert "\x1b" not in problem
 

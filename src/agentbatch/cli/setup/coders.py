@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from agentbatch import __version__
 from agentbatch.cli.flags import add_setting_flags, given_settings
 from agentbatch.config import SandboxName, load
+from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.probe import probe
@@ -37,6 +38,10 @@ examples:
 
 AT_ONCE = 2
 """Programs that are asked: one may take 900 MB."""
+
+
+WHOLE = 1_000
+"""Columns of what is no terminal: a coder is a line."""
 
 
 class Found(NamedTuple):
@@ -84,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
     if args.as_json:
         sys.stdout.write(json.dumps([one.document() for one in found], indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(lines(found)) + "\n")
+        out = Writer(sys.stdout)
+        out.line("\n".join(lines(found, out.columns if out.isatty() else WHOLE)))
+        out.flush()
     return 0
 
 
@@ -114,13 +121,14 @@ async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: Sandbox
     return Found(entry, path, probed.version, probed.speaks, probed.problem)
 
 
-def lines(found: list[Found]) -> list[str]:
-    """A line each; what is wrong with one stands below it."""
+def lines(found: list[Found], columns: int = WHOLE) -> list[str]:
+    """A line each; below it what is wrong with one, and the program where the line has no place for it."""
     rows = [("coder", "protocol", "version", "speaks", "from", "program"), *map(_row, found)]
     widths = [max(width(row[place]) for row in rows) for place in range(5)]
     told: list[str] = []
     for row, one in zip(rows, [None, *found], strict=True):
-        told.append(" ".join([*map(pad, row[:5], widths), row[5]]).rstrip())
+        line = " ".join([*map(pad, row[:5], widths), row[5]]).rstrip()
+        told += [line] if width(line) <= columns else [line.removesuffix(row[5]).rstrip(), f"  {row[5]}"]
         if one is not None and one.problem:
             told.append(f"  {clip(one.problem, 300)}")
     return told

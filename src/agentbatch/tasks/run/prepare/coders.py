@@ -14,6 +14,7 @@ from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.chosen.kind import ChosenKind
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.spec.attempts import with_attempts
+from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip, counted, list_names, nearest
 from agentbatch.workspace.preparation import command_line, find_program
@@ -34,7 +35,8 @@ def choose_coders(
     them. Raises UserError."""
     tasks = with_attempts(plan).tasks
     at_work = {} if settings.force else _at_work(resume)
-    asked: dict[str, str] = {}
+    asked = _by_flags(settings)
+    asked = {name: flag for name, flag in asked.items() if any(name in task.coders for task in tasks)}
     for task in tasks:
         for name in (*task.coders, *at_work.get(task.id, ())):
             asked.setdefault(name, f"Task {task.id}")
@@ -48,6 +50,13 @@ def choose_coders(
     used = [kinds.entries[name] for name in asked]
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
     return Chosen(ChosenKind({name: kinds.get(name) for name in asked}), tuple(filter(None, warnings)))
+
+
+def _by_flags(settings: Settings) -> dict[str, str]:
+    """The flag that names a coder, by its name: what a task says itself is the task's."""
+    steps = {step.coder: "--escalate" for step in steps_of(settings.escalate) if step.coder}
+    compared = {one.coder: "--coders" for one in settings.compared if settings.coders and one.coder}
+    return {settings.coder_name: "--coder"} | steps | compared
 
 
 def check_named(kinds: CoderKinds, name: str, who: str) -> None:
