@@ -98,7 +98,9 @@ async def test_whole_and_streamed_are_billed_alike(tmp_path: Path, path: str) ->
     assert one.usage.reasoning == other.usage.reasoning
     if path == "/v1/messages":
         assert (one.usage.cached, one.usage.written) == (0, one.usage.input)
-        assert (other.usage.cached, other.usage.written) == (one.usage.input, 0)
+        # All of it but what a token's bytes are rounded by.
+        assert other.usage.cached + other.usage.written == one.usage.input
+        assert other.usage.written <= 1
         assert (other.cost or 1) < (one.cost or 0)
 
 

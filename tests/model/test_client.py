@@ -35,7 +35,8 @@ TOOLS = [
             "description": "Runs a command.",
             "parameters": {"type": "object", "properties": {"command": {"type": "string"}}},
         },
-    }
+    },
+    {"type": "function", "function": {"name": "finish", "parameters": {"type": "object"}}},
 ]
 LS = ScriptedCall(name="bash", arguments={"command": "ls"})
 SCHEMA: tuple[str, dict[str, Any]] = (

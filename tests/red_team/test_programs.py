@@ -46,7 +46,7 @@ LEAVING = [
     Attempt("conf-as-a-link", "rm -f $HOME/conf/told; ln -s $USERS/.ssh/id $HOME/conf/told"),
     Attempt("folder-as-a-link", "rm -rf $HOME/conf; ln -s $PROJECT $HOME/conf"),
     Attempt("fifo", "mkfifo $HOME/fifo $HOME/run.db"),
-    Attempt("socket", "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"$ENV{HOME}/sock\", Listen => 1)'"),
+    Attempt("socket", "cd $HOME; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"sock\", Listen => 1)'"),
     Attempt("ten-gigabytes", "truncate -s 10G $HOME/large"),
     Attempt("closed", "cd $HOME; mkdir -p closed/inner; touch closed/inner/x; chmod 0 closed/inner closed"),
     Attempt("deep", "cd $HOME; n=$(printf %0200d 0); for i in $(seq 40); do mkdir $n && cd $n; done"),

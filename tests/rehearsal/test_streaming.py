@@ -12,7 +12,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.rehearsal.streaming import Streaming
 
-TOOLS = [{"type": "function", "function": {"name": "bash"}}]
+TOOLS = [{"type": "function", "function": {"name": name}} for name in ("bash", "finish")]
 PROMPT = {"role": "user", "content": "do it"}
 LS = ScriptedCall(name="bash", arguments={"command": "ls -la /home"})
 USAGE = {"include_usage": True}

@@ -6,6 +6,7 @@ that the coder wrote is ever run at home (`House.proofs`).
 """
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - another user cannot import it where it is asked for
 import hashlib
 import os
 import pickle
