@@ -178,3 +178,26 @@ def test_what_would_take_too_much_memory_is_left_out() -> None:
     heavy = line[:-1] + b',"x":[' + b"[]," * (MAX_WEIGHT // 100) + b"1]}"
     assert list(ClaudeReader().read(line)) == [Ended("end_turn")]
     assert list(ClaudeReader().read(heavy)) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "command"),
+    [
+        ("/bin/bash -lc 'make test'", "make test"),
+        ("/bin/bash -lc make", "make"),
+        ("""bash -lc "python3 -c 'print(1)'\"""", "python3 -c 'print(1)'"),
+        (r'''/bin/bash -lc "echo 'a' \"b\" \$HOME \`c\` \\n"''', r"""echo 'a' "b" $HOME `c` \n"""),
+        ("/bin/bash -lc \"cat <<'X'\na\nX\"", "cat <<'X'\na\nX"),
+        ("""bash -lc 'a'"'"'b'""", "a'b"),
+        ("""bash -lc "echo 'a"'!'"'\"""", "echo 'a!'"),
+        ("bash -lc 'make' test", "'make' test"),
+        ("bash -lc 'open", "'open"),
+        ("bash -lc ''", "''"),
+        ("make -j2", "make -j2"),
+    ],
+)
+def test_the_command_that_codex_gives_its_shell(told: str, command: str) -> None:
+    item = {"type": "command_execution", "id": "1", "command": told, "exit_code": 0, "status": "completed"}
+    (call,) = CodexReader().told({"type": "item.completed", "item": item})
+    assert isinstance(call, CallTold)
+    assert call.command == command

@@ -1,5 +1,6 @@
 """The JSON lines of `codex exec --json`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,13 +72,23 @@ def _item(item: Mapping[str, Any], step: str) -> Iterator[Told]:
 
 
 def _command(command: str) -> str | None:
-    """What it gives its shell: it tells `bash -lc 'make'`."""
+    """What it gives its shell: it tells `bash -lc 'make'`, one word, of which parts may be quoted in their own ways."""
     for shell in ("/bin/bash -lc ", "bash -lc ", "/bin/zsh -lc ", "/bin/sh -c ", "sh -c "):
         inner = command.removeprefix(shell)
         if inner != command:
-            quote = inner[:1]
-            plain = (
-                len(inner) > 2 and quote in ("'", '"') and inner.endswith(quote) and quote not in inner[1:-1]
-            )
-            return inner[1:-1] if plain else inner
+            return _unquoted(inner)
     return command or None
+
+
+_PART = re.compile(r"""'([^']*+)'|"((?:[^"\\]|\\.)*+)"|([^\s'"\\]++)""", re.DOTALL)
+_ESCAPED = re.compile(r"""\\([$`"\\])""")
+
+
+def _unquoted(word: str) -> str:
+    """What a shell makes of this word; as it is where it is none, or says nothing."""
+    parts, place = [], 0
+    while found := _PART.match(word, place):
+        single, double, plain = found.groups()
+        parts.append(_ESCAPED.sub(r"\1", double) if double is not None else single or plain or "")
+        place = found.end()
+    return "".join(parts) or word if place == len(word) else word
