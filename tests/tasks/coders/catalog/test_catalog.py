@@ -81,6 +81,10 @@ def test_the_users_adds_to_ours_and_says_anew_what_it_names(tmp_path: Path) -> N
             '[mine]\nprotocol = "acp"\ncommand = ["x"]\nenv = {A-B = "1"}\n',
             "line 4: [mine] env: 'A-B' is not a name",
         ),
+        (
+            '[mine]\nprotocol = "command"\ncommand = ["x", "{promt}"]\n',
+            "line 3: [mine] command: {promt} stands for nothing, {prompt} may be meant.",
+        ),
         ('[mine]\nprotocol = "acp"\ncommand = "x"\n', "line 3: [mine] command: must be a list, not 'x'."),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from agentbatch.tasks.agents.definition import Part
+from agentbatch.text import nearest
 
 Protocol = Literal["builtin", "acp", "command"]
 """The one in agentbatch; the Agent Client Protocol; a command a turn."""
@@ -41,6 +42,9 @@ def _check_variables(value: Mapping[str, str]) -> Mapping[str, str]:
 def _check_words(value: tuple[str, ...]) -> tuple[str, ...]:
     if any(not word.strip() or "\0" in word for word in value):
         raise ValueError("must not have an empty word")
+    for place in re.findall(r"\{([a-z_]{1,20})\}", " ".join(value)):
+        if place not in PLACES and (near := nearest(place, PLACES, cutoff=0.8)):
+            raise ValueError(f"{{{place}}} stands for nothing, {{{near}}} may be meant")
     return value
 
 
