@@ -219,7 +219,9 @@ async def test_a_pause_and_the_endpoints_limits_hold_agents_as_they_hold_us(tmp_
         assert server.peak_in_flight == 1
 
 
-async def test_what_was_billed_before_is_on_disk_before_a_call_begins(tmp_path: Path) -> None:
+async def test_what_is_billed_is_on_disk_before_a_call_begins_and_before_its_answer_ends(
+    tmp_path: Path,
+) -> None:
     """A kill in the call loses that call at most."""
     script, order = Script(prompt=PROMPT, coder=[Say(content="Hi.")] * 9), []
 
@@ -234,7 +236,7 @@ async def test_what_was_billed_before_is_on_disk_before_a_call_begins(tmp_path: 
         path = "/v1/chat/completions"
         for _ in range(2):
             await desk.ask(token, path, BODIES[path])
-    assert order == [("stored", 0), ("stored", 1)]
+    assert order == [("stored", 0), ("stored", 1), ("stored", 1), ("stored", 2)]
 
 
 async def test_a_store_that_cannot_be_written_stops_calls(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ class Passed:
 
 
 class Call:
-    """One, until it was answered. `write` gets a streamed answer; a whole one is in `document` afterwards."""
+    """One, until it was answered. `write` gets a streamed answer, but for its end (`show`); a document is in `document`
+    afterwards."""
 
     def __init__(
         self,
@@ -187,6 +188,12 @@ class Call:
         return self._clean(self.refused.body if self.refused is not None else b"".join(self._waiting))
 
     async def _drain(self) -> None:
+        if not self._reader.whole:
+            await self.show()
+
+    async def show(self) -> None:
+        """Give the agent what it has not seen of a stream: of a whole one its end, once that is billed. Raises
+        AbandonedError."""
         if self._open and self._waiting:
             part = self._api.shown(b"".join(self._waiting), self._asked)
             self._waiting.clear()
@@ -201,9 +208,7 @@ class Call:
         told = self._reader.answer()
         self._told = told.usage, told.finish_reason
         self.tokens = told.usage.total if told.usage is not None else None
-        if self._open:
-            await self._drain()
-        else:
+        if not self._open:
             self.document = self.said
 
     def _clean(self, data: bytes) -> bytes:

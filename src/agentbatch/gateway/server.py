@@ -138,6 +138,9 @@ class Server:
                     await stack.enter_async_context(stream.kept_open())
                 await account.stored()
                 await account.billing.call(call.asked, call.make)
+                # What the agent does once it has the whole answer may outlive us: the call is in the bill by then.
+                await account.stored()
+                await call.show()
         except BudgetExhausted as error:
             account.ended = account.ended or error
             return await stream.failed(api, OVER, str(error))
