@@ -5,6 +5,8 @@ import json
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.support import commands
 from tests.support.request_batches import endpoint, environ_of, lines_of, ran, write_input
 from tests.support.waiting import until
@@ -13,6 +15,7 @@ REQUESTS = 2_000
 AT_ONCE = 40
 
 
+@pytest.mark.slow
 async def test_nothing_is_paid_twice_but_what_was_in_flight(tmp_path: Path) -> None:
     write_input(tmp_path, REQUESTS)
     words = ("in.jsonl", "-o", "out.jsonl", "--concurrency", str(AT_ONCE), "--ordered")

@@ -56,6 +56,7 @@ def test_all_ten_complete_twice_over_and_say_that_no_ai_was_there(agentbatch: An
 
 
 @pytest.mark.usefixtures("light")
+@pytest.mark.slow
 def test_modes_name_their_results_files(agentbatch: Any, folder: Path) -> None:
     assert agentbatch("--test", "--display", "none").returncode == 0
     results = json.loads((folder / "test_results.json").read_text(encoding="utf-8"))

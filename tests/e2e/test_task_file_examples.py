@@ -8,6 +8,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import pytest
+
 from tests.support.paths import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
@@ -40,6 +42,7 @@ def starts(folder: Path) -> list[str]:
     return re.findall(r"started: (\S+) in", (newest / "run.log").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_dependencies(folder: Path, agentbatch: Command) -> None:
     tasks = example("dependencies.md")
     write(folder, tasks)

@@ -76,7 +76,8 @@ def test_from_the_launch_screen_to_a_finished_run(terminal: Open, folder: Path) 
     assert (folder / "parallel_batch_results.json").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_a_signal_stops_the_engine_and_gives_the_terminal_back(
     terminal: Open, folder: Path, number: signal.Signals
 ) -> None:

@@ -69,6 +69,7 @@ def checkout(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
 async def test_ten_tasks_on_one_repository(tmp_path: Path, environ: dict[str, str], kills: int) -> None:
     async with RehearsalServer([script(n) for n in range(COUNT)], key=KEY, latency=0.05) as server:
         batch = InterruptedBatch(

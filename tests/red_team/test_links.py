@@ -112,7 +112,9 @@ def deep_place(tmp_path: Path) -> Iterator[Path]:
     remove_tree(tmp_path / "t")
 
 
-@pytest.mark.parametrize(("depth", "name"), [(30, "n" * 200), (1500, "d")])
+@pytest.mark.parametrize(
+    ("depth", "name"), [(30, "n" * 200), pytest.param(1500, "d", marks=pytest.mark.slow)]
+)
 def test_depth_hides_nothing_from_protection(deep_place: Path, depth: int, name: str) -> None:
     tmp_path = deep_place
     tmp_path.mkdir()

@@ -110,6 +110,7 @@ async def test_metrics_and_giving_up(tmp_path: Path) -> None:
     assert len(server.requests) < 2_000
 
 
+@pytest.mark.slow
 async def test_the_provider_s_batch_service(tmp_path: Path) -> None:
     async with RehearsalServer(plain=True, key=KEY, batch_service=True) as server:
         told = await output_of_new_interpreter(example("provider_batch=True"), tmp_path, server)

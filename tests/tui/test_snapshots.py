@@ -24,6 +24,7 @@ from tests.tui.snapshot_run import NOW, over, scene
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (160, 48))
+EACH = (SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow))
 SAMPLE = CHECKOUT / "task.json"
 
 
@@ -61,7 +62,7 @@ async def check(pilot: Pilot[Any], base: Path, name: str, size: tuple[int, int])
     assert text == known, f"{path.name} is not as it was:\n{difference}"
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH)
 async def test_a_run(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         async with over(made).run_test(size=size) as pilot:
@@ -83,7 +84,7 @@ async def test_a_run(base: Path, size: tuple[int, int]) -> None:
         await made.store.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH)
 async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         await made.store.close()
@@ -93,7 +94,7 @@ async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -
             await check(pilot, base, "died-ascii", size)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH)
 async def test_the_results_browser(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         await made.store.close()
@@ -121,7 +122,7 @@ def launch(base: Path) -> AgentbatchApp:
     )
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH)
 async def test_the_launch_screen(base: Path, size: tuple[int, int]) -> None:
     (base / "task.json").write_bytes(SAMPLE.read_bytes())
     async with launch(base).run_test(size=size) as pilot:
@@ -129,7 +130,7 @@ async def test_the_launch_screen(base: Path, size: tuple[int, int]) -> None:
         await check(pilot, base, "launch", size)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH)
 async def test_no_task_file_and_a_wrong_one(base: Path, size: tuple[int, int]) -> None:
     async with launch(base).run_test(size=size) as pilot:
         await sees(pilot, "agentbatch init")

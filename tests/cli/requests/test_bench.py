@@ -31,6 +31,7 @@ def test_the_table_has_the_four_settings_and_the_ladder(tmp_path: Path) -> None:
     assert "1.0x" in lines[3]
 
 
+@pytest.mark.slow
 def test_one_document(tmp_path: Path) -> None:
     done = _bench(tmp_path, *SMALL, "--json")
     assert done.returncode == 0, done.stderr

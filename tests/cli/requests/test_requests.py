@@ -154,6 +154,7 @@ async def test_ctrl_c_ends_calls_under_way_and_says_how_to_go_on(tmp_path: Path)
         assert (code, len(server.requests)) == (0, 500)
 
 
+@pytest.mark.slow
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with (

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from agentbatch.rehearsal.script import Fault
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support import commands
@@ -166,6 +168,7 @@ async def test_no_other_file_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 async def test_standard_input_is_kept_for_a_resumption(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with endpoint(latency=0.1) as server:

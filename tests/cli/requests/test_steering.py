@@ -158,6 +158,7 @@ async def let_it_end(folder: Path, server: RehearsalServer) -> None:
     await until(lambda: not holder(run))
 
 
+@pytest.mark.slow
 async def test_in_the_background(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with endpoint(latency=1.0) as server:
@@ -223,6 +224,7 @@ async def test_a_second_engine_is_kept_out_and_a_killed_one_is_not_in_the_way(tm
         assert (await said(tmp_path, "status"))[1].startswith(f"Run {run}: finished")
 
 
+@pytest.mark.slow
 async def test_two_batches_of_one_folder_at_once(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     (tmp_path / "in.jsonl").rename(tmp_path / "a.jsonl")

@@ -56,6 +56,7 @@ def test_which_runs_go(how: dict[str, float], going: list[str]) -> None:
     assert [run.folder.run_id for run in chosen] == going
 
 
+@pytest.mark.slow
 async def test_the_ten_newest_and_the_unfinished_stay_by_default(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ from tests.support.bake_offs import compared
         ),
         (["--models", "a", "--coder-model", "b"], "--coder-model: --models names the coders' models."),
         (["--coders", "builtin", "--coder", "b"], "--coder: --coders names them. Leave it out."),
-        (["--coders", "nobody"], "Task t@1: there is no coder 'nobody'; there are builtin,"),
+        (["--coders", "nobody"], "--coders: there is no coder 'nobody'; there are builtin,"),
         (
             ["--coders", "a,b,c", "--models", "1,2,3,4,5,6,7"],
             "compare: 21 coders with models; at most 20 can",

@@ -156,6 +156,7 @@ async def test_retry_after_is_waited_for() -> None:
     assert came.latency < second - first  # of the last sending alone
 
 
+@pytest.mark.slow
 async def test_after_a_burst_of_429s_the_starts_are_spread() -> None:
     """Forty at once are too many for a server that takes eight: after the cooldown they do not all come again. Its
     answers are slow, so that also on a busy machine the forty come before the first is answered."""
@@ -195,7 +196,7 @@ async def _refused_at_the_allowed_rate(told: bool) -> tuple[int, float]:
     return server.plain.refused, seconds
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("told", [pytest.param(True, marks=pytest.mark.slow), False])
 async def test_the_allowed_rate_is_used_and_hardly_passed(told: bool) -> None:
     """Limits that the endpoint tells, or that we were given. A machine that stands still for a tenth of a second lets
     requests arrive in another window than they were sent for, so that one good course of three is enough."""

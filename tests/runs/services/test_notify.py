@@ -98,6 +98,7 @@ async def test_addresses_that_fail_are_told_once_each_without_secrets(
 
 
 @pytest.mark.parametrize("receiver", [None], indirect=True)
+@pytest.mark.slow
 async def test_a_server_that_never_answers_does_not_keep_another_from_being_told(
     tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -59,6 +59,7 @@ async def test_escalated_to_another_coder_which_is_told_what_was_done(run_tasks:
     assert (result["coder"], result["coders"]) == ("finisher", ["drafter", "finisher"])
 
 
+@pytest.mark.slow
 async def test_a_resumed_task_goes_on_with_who_began_it_whoever_begins_now(
     run_tasks: Any, tmp_path: Path
 ) -> None:

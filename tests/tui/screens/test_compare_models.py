@@ -176,6 +176,7 @@ async def test_nothing_to_compare_and_no_room(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.slow
 async def test_a_long_list_scrolls(tmp_path: Path) -> None:
     models = [f"model-{n:02}" for n in range(40)]
     prices = "".join(f'[models."{name}"]\ninput = {n + 1}.0\noutput = 1.0\n' for n, name in enumerate(models))

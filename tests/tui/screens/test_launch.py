@@ -261,6 +261,7 @@ async def test_what_the_engine_says_when_it_cannot_start_is_shown(project: Proje
         assert "agentbatch: " not in app.text
 
 
+@pytest.mark.slow
 async def test_a_wrong_value_is_told_and_nothing_starts(project: Project) -> None:
     project.write(sample("t"))
     app = project.app()
@@ -303,6 +304,7 @@ async def test_an_empty_folder_offers_the_files_of_init(project: Project) -> Non
         assert not app.launch.query_one("#init").display
 
 
+@pytest.mark.slow
 async def test_a_bad_task_file_is_explained_and_read_again_when_it_changes(project: Project) -> None:
     bad = (
         ('{"tasks": [\n  {"first_prompt": "x",}\n]}', "line 2, column "),

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -69,6 +70,7 @@ async def test_runs_and_results_files_are_listed_with_what_cannot_be_read(tmp_pa
         await until(pilot, lambda: "enter Open" in shown(app))
 
 
+@pytest.mark.slow
 async def test_a_run_under_way_is_marked_and_followed(tmp_path: Path) -> None:
     await finished(tmp_path, datetime(2026, 1, 1))
     store = begin(tmp_path, 2, datetime(2026, 1, 2))
@@ -214,6 +216,7 @@ async def asks_for_the_path(pilot: Pilot[int], key: str) -> Input:
     return pilot.app.screen.query_one(Input)
 
 
+@pytest.mark.slow
 async def test_an_export_asks_for_the_kind_and_the_path_and_says_what_it_cannot_write(tmp_path: Path) -> None:
     first, _, _ = await a_folder(tmp_path)
     app = browser(tmp_path)

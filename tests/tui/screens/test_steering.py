@@ -128,6 +128,7 @@ async def test_who_only_looks_on_cannot_steer_and_a_run_that_is_kept_goes_on(tmp
         assert made.task("a").status == "completed"
 
 
+@pytest.mark.slow
 async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a", HELD), script("b")]) as made:
         engine = await made.start("--serial")

@@ -51,6 +51,7 @@ def wrote(store: Store, pane: FilesPane, view: RunView, task_id: str = "t0") -> 
     pane.changed(news(view, task_id))
 
 
+@pytest.mark.slow
 async def test_it_follows_a_task_and_shows_the_patch_of_its_end(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     root = tmp_path / "d0"

@@ -13,6 +13,7 @@ from agentbatch.workspace.programs.error_tail import KEPT, ErrorTail
 from agentbatch.workspace.workspace import Program
 from tests.support.keys import KEY
 from tests.support.programs import everything, python
+from tests.support.waiting import until
 from tests.workspace.programs.conftest import MakeWorkspace
 
 MB = 1024 * 1024
@@ -106,6 +107,7 @@ async def test_it_waits_in_its_print_while_nobody_reads(workspace: LocalWorkspac
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < MB
+    await until(lambda: process.errors)
     assert int(process.errors.split()[-1]) < 23
     await process.stop()
 

@@ -14,7 +14,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.programs.error_tail import ErrorTail
 from agentbatch.workspace.programs.freezing import freeze, thaw
 from agentbatch.workspace.programs.relay import Relay
-from agentbatch.workspace.shell.processes import CHUNK, MarkedProcess
+from agentbatch.workspace.shell.processes import CHUNK, KILL_PATIENCE, MarkedProcess
 
 ERRORS_AT_ONCE = 16
 """Chunks of errors that are read without a pause."""
@@ -93,6 +93,7 @@ class LocalProcess:
 
     async def wait(self) -> int:
         await asyncio.wait({self._over})
+        await asyncio.wait({self._drain}, timeout=KILL_PATIENCE)  # its last words
         code = self._process.exit_code
         return 128 + signal.SIGKILL if code is None else code
 

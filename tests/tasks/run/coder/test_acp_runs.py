@@ -79,6 +79,7 @@ async def test_refused_and_mended_in_the_same_session_with_a_true_bill(
     assert ran.task.last_response == "Now it is."
 
 
+@pytest.mark.slow
 async def test_stopped_in_a_turn_and_resumed_in_its_session(run_tasks: Any, tmp_path: Path) -> None:
     """And what it had left running is gone."""
     left = {"spawn": "echo $$ > pid; exec sleep 600"}

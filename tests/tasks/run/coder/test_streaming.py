@@ -133,6 +133,7 @@ async def test_tokens_are_shown_while_they_come_and_stored_nowhere(run_tasks: An
     assert "model_call_progressed" not in kinds
 
 
+@pytest.mark.slow
 async def test_a_call_that_the_clock_interrupts_is_on_the_bill_as_an_estimate(run_tasks: Any) -> None:
     script = Script(prompt="Do it.", coder=[Say(content="never", delay=30)])
     ran = await run_tasks([{"id": "t", "dir": "work", "first_prompt": "Do it.", "timeout": 3}], [script])

@@ -192,7 +192,7 @@ async def test_no_more_requests_at_once_than_allowed(run_tasks: Any) -> None:
     assert (ran.outcome.state.count("completed"), ran.server.peak_in_flight) == (3, 1)
 
 
-@pytest.mark.parametrize("limit", [{"rpm": "1"}, {"tpm": "1500"}])
+@pytest.mark.parametrize("limit", [{"rpm": "1"}, pytest.param({"tpm": "1500"}, marks=pytest.mark.slow)])
 async def test_a_rate_limit_is_kept_and_its_wait_is_seen(run_tasks: Any, limit: dict[str, str]) -> None:
     ran = await run_tasks([task(timeout=3)], [script(made("a"), FINISH)], **limit)
     assert (ran.task.reason, len(ran.server.requests)) == ("wall_clock", 1)

@@ -117,7 +117,11 @@ async def _greeted(workspace: Workspace, asked: Program) -> dict[str, Any]:
 
 async def _answer(process: Process) -> dict[str, Any]:
     rest, seen = b"", 0
-    while seen < MAX_ANSWER and (block := await process.read()):
+    while seen < MAX_ANSWER:
+        block = await process.read()
+        if not block:
+            await process.wait()  # and for its last words
+            break
         seen += len(block)
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
