@@ -22,6 +22,7 @@ def _bench(folder: Path, *words: str, **set_: str) -> subprocess.CompletedProces
     return commands.run("bench", "requests", *words, cwd=folder, env=kept | set_)
 
 
+@pytest.mark.slow
 def test_the_table_has_the_four_settings_and_the_ladder(tmp_path: Path) -> None:
     done = _bench(tmp_path, *SMALL)
     assert done.returncode == 0, done.stderr

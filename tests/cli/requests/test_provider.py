@@ -70,6 +70,7 @@ async def test_a_kill_while_waiting_costs_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_path: Path) -> None:
     write_input(tmp_path, 4)
     async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):

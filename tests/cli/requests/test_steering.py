@@ -128,6 +128,7 @@ async def test_a_pause_holds_it_until_it_goes_on(tmp_path: Path) -> None:
         assert (code, len(server.requests)) == (0, 200)
 
 
+@pytest.mark.slow
 async def test_more_at_once_from_outside(tmp_path: Path) -> None:
     write_input(tmp_path, 300)
     words = (*WORDS, "--concurrency", "2")

@@ -196,7 +196,8 @@ async def _refused_at_the_allowed_rate(told: bool) -> tuple[int, float]:
     return server.plain.refused, seconds
 
 
-@pytest.mark.parametrize("told", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.slow
 async def test_the_allowed_rate_is_used_and_hardly_passed(told: bool) -> None:
     """Limits that the endpoint tells, or that we were given. A machine that stands still for a tenth of a second lets
     requests arrive in another window than they were sent for, so that one good course of three is enough."""

@@ -64,7 +64,8 @@ async def test_of_calls_that_fail_by_a_fifth_nearly_all_are_answered_in_the_end(
     assert sorted(run.stats.failures) == sorted(lost)
 
 
-@pytest.mark.parametrize("max_retries", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("max_retries", [0, 1])
+@pytest.mark.slow
 async def test_every_failure_is_told_as_it_was(serve: Serve, max_retries: int) -> None:
     """One at a time, so that the server's moments can be laid beside the requests; the last one is the reason."""
     requests, plain = asks(80), Plain(share=0.4, moments=(*MOMENTS, "429"), seed=5)
@@ -131,7 +132,8 @@ async def test_after_a_burst_of_429s_one_goes_first_and_the_others_follow_by_and
         assert sum(at < after[0] + rounds * LATENCY * 0.98 for at in after) <= most
 
 
-@pytest.mark.parametrize("adaptive", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.slow
 async def test_no_second_burst_comes_of_the_first(serve: Serve, adaptive: bool) -> None:
     """The server takes eight at once, and refuses more all the time. Its answers are slow, so that also a busy machine
     has sent what it may before the first is there."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, await_answer, post
@@ -77,6 +79,7 @@ def both(*plans: Any) -> Any:
     return plan
 
 
+@pytest.mark.slow
 async def test_a_paused_run_makes_no_calls_and_its_time_limits_stand_still(
     run_tasks: Any, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.session import Engine
@@ -187,6 +189,7 @@ async def test_other_settings_are_told(run_tasks: Any, tmp_path: Path) -> None:
     assert "key" not in told
 
 
+@pytest.mark.slow
 async def test_time_limits_count_the_time_at_work_only(run_tasks: Any) -> None:
     a = script("a", bash("sleep 2"), bash("sleep 2"), bash("sleep 2"), FINISH)
     stopper = Stopper()
