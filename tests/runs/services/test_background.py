@@ -21,6 +21,7 @@ from agentbatch.runs.services.background import (
     EndedEarly,
     Starting,
     in_the_background,
+    interrupts_held,
     start_background,
 )
 from tests.support.engines import HELD, end_engines, held_project
@@ -183,3 +184,13 @@ def test_a_start_can_be_called_off(project: Project) -> None:
         starting.wait()
     assert starting.process.returncode == -signal.SIGTERM
     assert not (project.folder / ".agentbatch").exists()
+
+
+def test_ctrl_c_waits_until_it_is_known_what_was_started() -> None:
+    started = False
+    with pytest.raises(KeyboardInterrupt), interrupts_held():
+        signal.raise_signal(signal.SIGINT)
+        started = True
+    assert started
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.errors import UserError, cannot_be
@@ -148,12 +148,7 @@ class Starting:
 
     def wait(self) -> Background:
         """Returns when the run can be looked at. Raises EndedEarly, or CalledOff after `cancel`."""
-        try:
-            told = os.fsdecode(self._ready.read())
-        except KeyboardInterrupt:
-            self.cancel()
-            self._end()
-            raise
+        told = os.fsdecode(self._ready.read())
         with self._settling:
             self._settled = not self._cancelled
         if not self._settled:
@@ -176,6 +171,12 @@ class Starting:
         if self._cancelled:
             self.process.terminate()
 
+    def call_off(self) -> None:
+        """`cancel`, to its end, where nobody waits any more."""
+        self.cancel()
+        if self._cancelled:
+            self._end()
+
     def _end(self) -> None:
         try:
             self.process.wait(PATIENCE)
@@ -195,11 +196,33 @@ class Starting:
 def start_background(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], *, lifeline: bool
 ) -> Background:
-    """Run `agentbatch WORDS` in `folder` in the background; returns when its run can be looked at.
+    """Run `agentbatch WORDS` in `folder` in the background; returns when its run can be looked at. Of the main thread:
+    Ctrl-C until then ends what was started.
 
     Raises EndedEarly, with what it printed.
     """
-    return Starting(words, folder, environ, lifeline=lifeline).wait()
+    starting = None
+    try:
+        with interrupts_held():  # or one would leave a process that nobody knows of yet
+            starting = Starting(words, folder, environ, lifeline=lifeline)
+        return starting.wait()
+    except KeyboardInterrupt:
+        if starting is not None:
+            starting.call_off()
+        raise
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, in the main thread. Raises KeyboardInterrupt there."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            raise KeyboardInterrupt
 
 
 def _why(code: int, output: str) -> str:
