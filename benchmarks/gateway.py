@@ -12,8 +12,6 @@ import asyncio
 import contextlib
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +34,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.spending.billing import Billing
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.pricing import Prices
+from benchmarks.overhead import rehearsal
 
 KEY = "sk-benchmark-0123456789"
 PROMPT = "gateway bench"
@@ -66,17 +65,9 @@ def upstream(folder: Path, pace: int | None = None) -> Iterator[str]:
     answer = f'content = "{"word " * WORDS}"\n'
     script = f'prompt = "{PROMPT}"\nmatch = "prefix"\n[[coder]]\n{answer}[[evaluator]]\n{answer}'
     (folder / "script.toml").write_text(script, encoding="utf-8")
-    command = [sys.executable, "-m", "agentbatch.rehearsal", "--any-model", "--scripts", str(folder)]
-    if pace is not None:
-        command += ["--tokens-per-second", str(pace)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        if process.stdout is None:
-            raise RuntimeError("the server has no output")
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
+    paced = () if pace is None else ("--tokens-per-second", str(pace))
+    with rehearsal("--any-model", "--scripts", str(folder), *paced) as url:
+        yield url
 
 
 @contextlib.asynccontextmanager

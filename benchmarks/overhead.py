@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ EVALUATOR_CALLS = 2
 
 
 @contextlib.contextmanager
-def server(latency: float) -> Iterator[str]:
-    """A rehearsal server in its own process; gives its base URL."""
-    command = [sys.executable, "-m", "agentbatch.rehearsal", "--benchmark", "--latency", str(latency)]
+def rehearsal(*words: str) -> Iterator[str]:
+    """A rehearsal server in its own process, with these words; gives its base URL."""
+    command = [sys.executable, "-m", "agentbatch.rehearsal", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         if process.stdout is None:
@@ -50,6 +51,11 @@ def server(latency: float) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def server(latency: float) -> AbstractContextManager[str]:
+    """One that plays the benchmark's scripts."""
+    return rehearsal("--benchmark", "--latency", str(latency))
 
 
 def measure(url: str, prompt: str, tasks: int, mode: str, at_once: int) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """Anthropic's Messages."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from agentbatch.gateway.apis.api import Body, Reader, Wanted, count
-from agentbatch.gateway.apis.typed_events import Document, Said, TypedAnswer
+from agentbatch.gateway.apis.api import Body, Wanted, count
+from agentbatch.gateway.apis.typed_events import Document, Said, TypedApi
 from agentbatch.model.answer.answer import GarbageError, raise_error
 from agentbatch.model.answer.finish_reasons import finish_reason
 from agentbatch.model.answer.reported_usage import usage_of_messages
-from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.http.transport import KeyForm
 from agentbatch.usage import Usage
 
@@ -24,36 +23,6 @@ KINDS = {
 
 TEXTS = ("text", "partial_json", "thinking")
 """Fields of a delta with something of the answer."""
-
-
-class MessagesApi:
-    """See Api."""
-
-    path = "/messages"
-    key_form: KeyForm = "anthropic"
-    headers = MappingProxyType({"anthropic-version": "2023-06-01", "anthropic-beta": ""})
-
-    def wanted(self, body: Mapping[str, Any]) -> Wanted:
-        return Wanted(count(body.get("max_tokens")))
-
-    def refusal(self, body: Mapping[str, Any]) -> str:
-        return ""
-
-    def sent(self, body: Body, capabilities: Capabilities) -> Body:
-        return body
-
-    def shown(self, part: bytes, asked: Mapping[str, Any]) -> bytes:
-        return part
-
-    def reader(self, on_tokens: Callable[[int], None]) -> Reader:
-        return TypedAnswer(_Form(), on_tokens)
-
-    def error(self, status: int, message: str) -> Body:
-        kind = KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
-        return {"type": "error", "error": {"type": kind, "message": message}}
-
-    def error_event(self, message: str) -> bytes:
-        return b"event: error\ndata: " + json.dumps(self.error(500, message)).encode() + b"\n\n"
 
 
 class _Form:
@@ -82,6 +51,28 @@ class _Form:
 
     def usage(self, counts: Document) -> Usage | None:
         return usage_of_messages(dict(counts))
+
+
+class MessagesApi(TypedApi):
+    """See Api."""
+
+    form = _Form
+    path = "/messages"
+    key_form: KeyForm = "anthropic"
+    headers = MappingProxyType({"anthropic-version": "2023-06-01", "anthropic-beta": ""})
+
+    def wanted(self, body: Mapping[str, Any]) -> Wanted:
+        return Wanted(count(body.get("max_tokens")))
+
+    def refusal(self, body: Mapping[str, Any]) -> str:
+        return ""
+
+    def error(self, status: int, message: str) -> Body:
+        kind = KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
+        return {"type": "error", "error": {"type": kind, "message": message}}
+
+    def error_event(self, message: str) -> bytes:
+        return b"event: error\ndata: " + json.dumps(self.error(500, message)).encode() + b"\n\n"
 
 
 def _counts(told: object) -> Document | None:

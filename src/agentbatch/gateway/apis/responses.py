@@ -1,16 +1,15 @@
 """OpenAI's Responses."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.gateway.apis.api import Body, Reader, Wanted, count
+from agentbatch.gateway.apis.api import Body, Wanted, count
 from agentbatch.gateway.apis.chat import openai_error
-from agentbatch.gateway.apis.typed_events import Document, Said, TypedAnswer
+from agentbatch.gateway.apis.typed_events import Document, Said, TypedApi
 from agentbatch.model.answer.answer import CutError, GarbageError, raise_error
 from agentbatch.model.answer.finish_reasons import finish_reason
 from agentbatch.model.answer.reported_usage import usage_of
-from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.http.transport import NO_HEADERS, KeyForm
 from agentbatch.usage import Usage
 
@@ -18,46 +17,6 @@ BEFORE = ("response.created", "response.in_progress", "response.queued")
 """Events that come before anything of the answer: until then it may still be refused."""
 
 CALLS = ("function_call", "custom_tool_call", "local_shell_call")
-
-
-class ResponsesApi:
-    """See Api."""
-
-    path = "/responses"
-    key_form: KeyForm = "bearer"
-    headers = NO_HEADERS
-
-    def wanted(self, body: Mapping[str, Any]) -> Wanted:
-        return Wanted(count(body.get("max_output_tokens")))
-
-    def refusal(self, body: Mapping[str, Any]) -> str:
-        if body.get("background"):
-            return "Responses in the background are not passed on: nobody would be here to count them."
-        return ""
-
-    def sent(self, body: Body, capabilities: Capabilities) -> Body:
-        return body
-
-    def shown(self, part: bytes, asked: Mapping[str, Any]) -> bytes:
-        return part
-
-    def reader(self, on_tokens: Callable[[int], None]) -> Reader:
-        return TypedAnswer(_Form(), on_tokens)
-
-    def error(self, status: int, message: str) -> Body:
-        return openai_error(status, message)
-
-    def error_event(self, message: str) -> bytes:
-        error = {"code": "server_error", "message": message}
-        response = {
-            "id": "resp_failed",
-            "object": "response",
-            "status": "failed",
-            "error": error,
-            "output": [],
-        }
-        event = {"type": "response.failed", "sequence_number": 0, "response": response}
-        return b"event: response.failed\ndata: " + json.dumps(event).encode() + b"\n\n"
 
 
 class _Form:
@@ -98,3 +57,35 @@ class _Form:
         )
         reason = reason or ("length" if status == "incomplete" else "tool_calls" if called else "stop")
         return Said(part=True, counts=counts if isinstance(counts, Mapping) else None, reason=reason)
+
+
+class ResponsesApi(TypedApi):
+    """See Api."""
+
+    form = _Form
+    path = "/responses"
+    key_form: KeyForm = "bearer"
+    headers = NO_HEADERS
+
+    def wanted(self, body: Mapping[str, Any]) -> Wanted:
+        return Wanted(count(body.get("max_output_tokens")))
+
+    def refusal(self, body: Mapping[str, Any]) -> str:
+        if body.get("background"):
+            return "Responses in the background are not passed on: nobody would be here to count them."
+        return ""
+
+    def error(self, status: int, message: str) -> Body:
+        return openai_error(status, message)
+
+    def error_event(self, message: str) -> bytes:
+        error = {"code": "server_error", "message": message}
+        response = {
+            "id": "resp_failed",
+            "object": "response",
+            "status": "failed",
+            "error": error,
+            "output": [],
+        }
+        event = {"type": "response.failed", "sequence_number": 0, "response": response}
+        return b"event: response.failed\ndata: " + json.dumps(event).encode() + b"\n\n"

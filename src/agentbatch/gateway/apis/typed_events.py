@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from agentbatch.files import parse_json
+from agentbatch.gateway.apis.api import Body, Reader
 from agentbatch.model.answer.answer import CutError, GarbageError
+from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import ending
 from agentbatch.model.stream.sse import BOM, EventReader
@@ -46,6 +48,21 @@ class Told:
 
     usage: Usage | None
     finish_reason: str
+
+
+class TypedApi:
+    """What such APIs have in common: see Api. They give their usage unasked, and are passed on as they are."""
+
+    form: type[Form]
+
+    def sent(self, body: Body, capabilities: Capabilities) -> Body:
+        return body
+
+    def shown(self, part: bytes, asked: Mapping[str, Any]) -> bytes:
+        return part
+
+    def reader(self, on_tokens: Callable[[int], None]) -> Reader:
+        return TypedAnswer(self.form(), on_tokens)
 
 
 class TypedAnswer:

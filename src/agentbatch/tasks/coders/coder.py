@@ -19,7 +19,7 @@ that a kill in the middle of a turn loses no bill. A coder without a known price
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.project import Project
@@ -114,6 +114,14 @@ class WorkLog:
             self.tried_from = len(self.commands)
 
 
+class ToolTrace(NamedTuple):
+    """What one finished tool call has done: what `WorkLog.note` takes."""
+
+    changed: bool
+    command: CommandRecord | None
+    file: str
+
+
 @dataclass(frozen=True)
 class PromptStyle:
     """How prompts for this coder are worded."""
@@ -135,6 +143,15 @@ class CoderState:
     generation: int
     messages: Sequence[dict[str, Any]]
     """The latest conversation that was stored with MessageAdded, and its number; -1 when there is none."""
+
+    @property
+    def tools(self) -> list[ToolTrace]:
+        """All tool calls that have finished, in order."""
+        return [
+            ToolTrace(event.changed, CommandRecord(**event.command) if event.command else None, event.file)
+            for event in self.events
+            if isinstance(event, e.ToolFinished)
+        ]
 
 
 async def _nothing() -> str:
@@ -178,6 +195,15 @@ class Assignment:
     changes: Callable[[], Awaitable[str]] = _nothing
     """What was changed in the directory since the task began, as a patch that a prompt can hold: for a coder that goes
     on from it in a new conversation. It looks at the workspace, which nothing else uses meanwhile."""
+
+    @property
+    def conversation(self) -> tuple[int, Sequence[dict[str, Any]]]:
+        """The number of the one to go on with, and its messages so far; none where those stored are of an earlier
+        time."""
+        first = self.reruns * GENERATIONS
+        if self.state is None or self.state.generation < first:
+            return first, ()
+        return self.state.generation, self.state.messages
 
 
 GENERATIONS = 1_000_000

@@ -14,7 +14,7 @@ from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.acp.transport import MAX_MESSAGE, parsed
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 from agentbatch.tasks.coders.external.program import Told
-from agentbatch.tasks.coders.external.record import MAX_OPEN
+from agentbatch.tasks.coders.external.record import MAX_OPEN, NOT_TOLD
 from tests.support.acp import AcpStage, acp_stage, lives, update
 from tests.support.waiting import until
 
@@ -66,17 +66,25 @@ async def test_what_is_not_offered_is_refused_at_once(method: str, tmp_path: Pat
 
 
 async def test_a_cancelled_turn_leaves_nothing_alive(tmp_path: Path) -> None:
-    async with acp_stage(tmp_path, [LEFT, {"say": "I wait."}, {"sleep": 600}], [{"say": "Back."}]) as stage:
+    works = update(
+        sessionUpdate="tool_call",
+        toolCallId="c",
+        title="It works",
+        kind="execute",
+        status="in_progress",
+        rawInput={"command": "make"},
+    )
+    first = [LEFT, {"say": "I wait."}, works, {"sleep": 600}]
+    async with acp_stage(tmp_path, first, [{"say": "Back."}]) as stage:
+        pid = stage.directory / "pid"
         turn = asyncio.ensure_future(stage.coder.turn("Do it."))
-        await until(
-            lambda: (stage.directory / "pid").exists() and (stage.directory / "pid").read_text() != ""
-        )
+        await until(lambda: stage.of(e.ToolCalled) and pid.exists() and pid.read_text())
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
         assert not lives(child(stage))
         assert stage.heard[-1]["method"] == "session/cancel"
-        assert [message["content"] for message in stage.coder.transcript()] == ["Do it.", "I wait."]
+        assert [message["content"] for message in stage.coder.transcript()] == ["Do it.", "I wait.", NOT_TOLD]
         assert (await stage.coder.turn("Go on.")).text == "Back."
 
 

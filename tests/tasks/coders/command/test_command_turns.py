@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from tests.support.command_coder import command_stage
+from tests.support.command_coder import command_stage, runs
 from tests.support.programs import alive
 
 Run = list[dict[str, Any]]
@@ -66,7 +66,7 @@ async def test_turns_are_told_and_go_on_in_one_session(tmp_path: Path) -> None:
         ]
         assert (await stage.coder.turn("And now?")).text == "Again."
         assert (await stage.coder.turn("Anew", fresh=True)).text == "Again."
-        assert stage.heard == [
+        assert runs(stage) == [
             ([], "Write hello.txt"),
             (["--resume", "s-1"], "And now?"),
             ([], "Anew"),
@@ -124,7 +124,7 @@ async def test_a_session_that_the_agent_has_lost_is_begun_anew_in_the_same_turn(
         await stage.coder.turn("Write hello.txt")
         outcome = await stage.coder.turn("Mend it.")
         assert (outcome.end, outcome.text) == ("text", "Again.")
-        arguments, prompt = stage.heard[2]
+        arguments, prompt = runs(stage)[2]
         assert arguments == []
         assert all(part in prompt for part in ("Do it.", "Mend it.", "+hello"))
 
@@ -133,7 +133,7 @@ async def test_an_agent_without_sessions_is_told_all_each_time(tmp_path: Path) -
     async with command_stage(tmp_path, [says("x"), ends()], resume=None, changes="+hello") as stage:
         await stage.coder.turn("Do it.")
         await stage.coder.turn("Mend it.")
-        assert all(part in stage.heard[1][1] for part in ("Do it.", "Mend it.", "+hello"))
+        assert all(part in runs(stage)[1][1] for part in ("Do it.", "Mend it.", "+hello"))
 
 
 async def test_an_agent_that_goes_on_with_its_latest_session_names_none(tmp_path: Path) -> None:
@@ -141,14 +141,14 @@ async def test_an_agent_that_goes_on_with_its_latest_session_names_none(tmp_path
     async with command_stage(tmp_path, run, resume=("--continue",), reader="plain") as stage:
         assert (await stage.coder.turn("Do it.")).text == "I did it."
         await stage.coder.turn("Mend it.")
-        assert stage.heard == [([], "Do it."), (["--continue"], "Mend it.")]
+        assert runs(stage) == [([], "Do it."), (["--continue"], "Mend it.")]
 
 
 async def test_a_session_that_looks_like_an_option_is_not_gone_on_with(tmp_path: Path) -> None:
     async with command_stage(tmp_path, [init("--dangerous"), says("x"), ends()]) as stage:
         await stage.coder.turn("Do it.")
         await stage.coder.turn("Mend it.")
-        assert [arguments for arguments, _ in stage.heard] == [[], []]
+        assert [arguments for arguments, _ in runs(stage)] == [[], []]
         assert "no usable id" in stage.notices[0]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
-from agentbatch.tasks.coders.builtin.stored_turn import stored_turn, tool_traces
+from agentbatch.tasks.coders.builtin.stored_turn import stored_turn
 from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.tasks.evaluator.controller import Evaluated, TaskPosition
 from agentbatch.tasks.run.resume.resumed_task import resumed_task
@@ -75,7 +75,7 @@ def test_a_turn_under_way() -> None:
     assert (turn.spent.steps, turn.spent.tokens, turn.spent.cost) == (2, 42, 1.0)
     assert turn.begun == {"a", "b"}
     assert turn.tools_used
-    (trace,) = tool_traces(found.coder.events)
+    (trace,) = found.coder.tools
     assert trace.changed
     assert trace.command is not None
     assert (trace.command.command, trace.command.exit_code) == ("ls", 0)

@@ -5,7 +5,6 @@ file takes 0.6 s of CPU, the protocol's package: that is for those who have such
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -32,7 +31,7 @@ from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import Happening
-from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
+from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded, TurnLimits
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.workspace import Process
 
@@ -74,11 +73,11 @@ class AcpAgent:
         self._allow = allow
         self._limits = limits
         self._on_refusal = on_refusal
-        self._is_busy = is_busy
         self._in_turn = False
         self._asked: asyncio.Task[dict[str, Any]] | None = None
         """The latest prompt."""
-        self._transport = ProcessTransport(process, self._serve)
+        self._pace = Pace(limits, is_busy)
+        self._transport = ProcessTransport(process, self._serve, self._pace.hear)
         self._connection = Connection(_unserved, self._transport)
 
     @property
@@ -167,13 +166,13 @@ class AcpAgent:
         """A whole turn: why it stopped, as it says. `enough` is asked again and again whether the turn is to end.
         Raises AgentProblem; cancelled, the turn is left as it is (`cancel` follows)."""
         request = PromptRequest(session_id=self.session, prompt=[TextContentBlock(type="text", text=text)])
-        received, self._transport.heard = self._transport.received, time.monotonic()
+        self._pace.begin()
         self._in_turn = True
         asked = self._asked = asyncio.ensure_future(self._turn(request))
         try:
             while not asked.done():
                 await asyncio.wait({asked}, timeout=self._limits.poll)
-                if not asked.done() and (ended := enough() or self._passed(received)):
+                if not asked.done() and (ended := enough() or self._pace.passed()):
                     raise ended
             answer = await asked
         finally:
@@ -199,16 +198,6 @@ class AcpAgent:
                 await asyncio.gather(self._asked, return_exceptions=True)
         finally:
             await self.process.stop()
-
-    def _passed(self, received: int) -> TurnEnded | None:
-        limits, transport = self._limits, self._transport
-        if transport.received - received > limits.received:
-            return TurnEnded("step_limit", f"It said more than {limits.received >> 20:,} MB in one turn.")
-        if self._is_busy():
-            transport.heard = time.monotonic()
-        if time.monotonic() - transport.heard > limits.silence:
-            return TurnEnded("silent", f"Nothing was heard of it for {limits.silence / 60:.0f} minutes.")
-        return None
 
     async def _turn(self, request: PromptRequest) -> dict[str, Any]:
         try:

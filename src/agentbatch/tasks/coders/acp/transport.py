@@ -7,7 +7,6 @@ read our answers is not read either.
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,8 +29,12 @@ Serve = Callable[[str, Mapping[str, Any], bool], Mapping[str, Any]]
 class ProcessTransport:
     """What `acp.connection.Connection` takes as its transport."""
 
-    def __init__(self, process: Process, serve: Serve, limit: int = MAX_MESSAGE) -> None:
+    def __init__(
+        self, process: Process, serve: Serve, hear: Callable[[int], None], limit: int = MAX_MESSAGE
+    ) -> None:
+        """`hear` is told how many bytes have come, whenever some have."""
         self._process = process
+        self._hear = hear
         self._serve = serve
         self._limit = limit
         self._buffer = bytearray()
@@ -39,10 +42,6 @@ class ProcessTransport:
         """Bytes of the buffer in which there is no line end."""
         self._skipping = False
         self._writing = asyncio.Lock()
-        self.received = 0
-        """Bytes, of all messages."""
-        self.heard = time.monotonic()
-        """When something came last."""
         self.over = False
         """Nothing comes any more."""
         self.problem = ""
@@ -104,8 +103,7 @@ class ProcessTransport:
                 data = b""
             if not data:
                 return None
-            self.received += len(data)
-            self.heard = time.monotonic()
+            self._hear(len(data))
             self._buffer += data
             await asyncio.sleep(0)  # who floods us holds nobody else up
 

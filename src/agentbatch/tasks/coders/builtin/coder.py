@@ -13,10 +13,10 @@ from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition
-from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn, tool_traces
+from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import resume_turn, run_turn
-from agentbatch.tasks.coders.coder import GENERATIONS, Assignment, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.escalation import Stage
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.tools.base import Toolbox
@@ -125,14 +125,11 @@ class BuiltinCoders:
             # A small model that has written all goes on writing it (measured: docs/models.md).
             whole=named_files(planned.task.first_prompt) if weak and assignment.has_checks else frozenset(),
         )
+        agent.restore(*assignment.conversation, assignment.seconds_before)
         if state is None:
-            agent.restore(assignment.reruns * GENERATIONS, seconds=assignment.seconds_before)
             return BuiltinCoder(agent, self, planned, weak)
-        first = assignment.reruns * GENERATIONS
-        messages = state.messages if state.generation >= first else ()  # else of an earlier time
-        agent.restore(max(state.generation, first), messages, assignment.seconds_before)
-        for trace in tool_traces(state.events):
-            agent.note(trace.changed, trace.command, trace.file)
+        for trace in state.tools:
+            agent.note(*trace)
         return BuiltinCoder(agent, self, planned, weak, stored_turn(state.turn))
 
     def stage(self, planned: PlannedTask, iteration: int) -> Stage:

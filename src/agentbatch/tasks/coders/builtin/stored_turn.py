@@ -1,20 +1,10 @@
 """What an earlier session of the run left of a coder's work, read from its stored events. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
-from agentbatch.workspace.workspace import CommandRecord
-
-
-@dataclass(frozen=True)
-class ToolTrace:
-    """What one finished tool call has done."""
-
-    changed: bool
-    command: CommandRecord | None
-    file: str
 
 
 @dataclass(frozen=True)
@@ -27,15 +17,6 @@ class StoredTurn:
     """Ids of the tool calls that were started in it."""
     tools_used: bool = False
     """Some were carried out in it."""
-
-
-def tool_traces(events: Iterable[e.Event]) -> list[ToolTrace]:
-    """Of all finished tool calls, in order."""
-    return [
-        ToolTrace(event.changed, CommandRecord(**event.command) if event.command else None, event.file)
-        for event in events
-        if isinstance(event, e.ToolFinished)
-    ]
 
 
 def stored_turn(turn: Sequence[e.Event]) -> StoredTurn:

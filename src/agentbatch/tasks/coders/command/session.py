@@ -17,7 +17,7 @@ from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
 from agentbatch.tasks.coders.external.happenings import CostTold, TokensTold
-from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded
+from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded
 from agentbatch.tasks.coders.external.program import program
 from agentbatch.tasks.coders.external.session import ExternalSession, SessionParts
 from agentbatch.text import clip, harmless_line
@@ -144,8 +144,7 @@ class _Run:
         self._gone_on_with = gone_on_with
         self._named = 0
         self._ended: Ended | None = None
-        self._received = 0
-        self._heard_at = time.monotonic()
+        self._pace = Pace(session.limits, lambda: session.access.busy)
         self._ended_at = 0.0
         self.heard = False
         """It has said or done something."""
@@ -174,10 +173,9 @@ class _Run:
     async def _read(self, enough: Callable[[], TurnEnded | None]) -> None:
         lines = Lines()
         while data := await self._watched(asyncio.ensure_future(self._process.read(READ)), enough):
-            if ended := enough() or self._passed():  # who never pauses is looked at too
+            if ended := enough() or self._pace.passed():  # who never pauses is looked at too
                 raise ended
-            self._received += len(data)
-            self._heard_at = time.monotonic()
+            self._pace.hear(len(data))
             for line in lines.feed(data):
                 self._take_all(self._reader.read(line))
             await asyncio.sleep(0)  # who floods us holds nobody else up
@@ -190,23 +188,13 @@ class _Run:
         try:
             while not answer.done():
                 await asyncio.wait({answer}, timeout=limits.poll)
-                if not answer.done() and (ended := enough() or self._passed()):
+                if not answer.done() and (ended := enough() or self._pace.passed()):
                     raise ended
                 if not answer.done() and self._ended_at and time.monotonic() - self._ended_at > limits.linger:
                     raise _Lingers
             return answer.result()
         finally:
             answer.cancel()
-
-    def _passed(self) -> TurnEnded | None:
-        limits = self._session.limits
-        if self._received > limits.received:
-            return TurnEnded("step_limit", f"It said more than {limits.received >> 20:,} MB in one turn.")
-        if self._session.access.busy:
-            self._heard_at = time.monotonic()
-        if time.monotonic() - self._heard_at > limits.silence:
-            return TurnEnded("silent", f"Nothing was heard of it for {limits.silence / 60:.0f} minutes.")
-        return None
 
     def _take_all(self, several: Iterable[Told]) -> None:
         for told in several:

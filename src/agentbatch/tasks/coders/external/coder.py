@@ -18,7 +18,7 @@ from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, 
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.coders.external.record import Record
 from agentbatch.tasks.coders.external.session import Agent, ExternalSession, SessionParts
-from agentbatch.tasks.coders.external.stored import restore_work, stored
+from agentbatch.tasks.coders.external.stored import Stored, stored
 from agentbatch.tasks.coders.external.words import WORDS
 
 ENDS: Mapping[str, TurnEnd] = {
@@ -48,19 +48,20 @@ class ExternalCoder:
         self._assignment = assignment
         self._limits = limits
         task, workspace = assignment.task, assignment.workspace
-        before = stored(assignment, parts.entry.name)
+        state, (generation, messages) = assignment.state, assignment.conversation
+        before = stored(state, parts.entry.name) if state is not None else Stored()
         self._record = Record(
             task.id,
             workspace.info.directory,
             parts.emit,
             parts.redact,
             numbers=assignment.numbers,
-            generation=before.generation,
-            messages=before.messages,
+            generation=generation,
+            messages=messages,
             calls=before.calls,
         )
-        if assignment.state is not None:
-            restore_work(self._record.work, assignment.state.events)
+        for trace in state.tools if state is not None else ():
+            self._record.work.note(*trace)
         self._access = parts.access(task, task.stage(parts.model, 1).model)
         self._session = session(
             SessionParts(
@@ -71,7 +72,7 @@ class ExternalCoder:
                 self._record.take,
                 limits,
                 known=before.session,
-                spoken=bool(before.messages),
+                spoken=bool(messages),
             )
         )
         self._dead = 0

@@ -1,5 +1,7 @@
 """What a turn may take, and what ends one before its time."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentbatch.tasks.coders.coder import TurnEnd
@@ -49,3 +51,36 @@ class TurnEnded(AgentProblem):
     def __init__(self, end: TurnEnd, text: str) -> None:
         super().__init__(text)
         self.end = end
+
+
+class Pace:
+    """What is heard of an agent in a turn: how much, and how long ago."""
+
+    def __init__(self, limits: TurnLimits, is_busy: Callable[[], bool]) -> None:
+        """`is_busy`: it has reason to be silent."""
+        self._limits = limits
+        self._is_busy = is_busy
+        self.begin()
+
+    def begin(self) -> None:
+        """A turn begins."""
+        self._received, self._heard = 0, time.monotonic()
+
+    def hear(self, size: int) -> None:
+        """So many bytes have come."""
+        self._received += size
+        self._heard = time.monotonic()
+
+    def passed(self) -> TurnEnded | None:
+        """The limit that is passed now."""
+        if self._received > self._limits.received:
+            return TurnEnded(
+                "step_limit", f"It said more than {self._limits.received >> 20:,} MB in one turn."
+            )
+        if self._is_busy():
+            self._heard = time.monotonic()
+        if time.monotonic() - self._heard > self._limits.silence:
+            return TurnEnded(
+                "silent", f"Nothing was heard of it for {self._limits.silence / 60:.0f} minutes."
+            )
+        return None
