@@ -6,14 +6,23 @@ time, but a conversation has each call answered before the next message.
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.coders.coder import Numbers, WorkLog
+from agentbatch.tasks.coders.external.calls import (
+    EDITS,
+    LOOKS,
+    Call,
+    Pieces,
+    arguments_of,
+    is_known,
+    merged,
+    tool_name,
+)
 from agentbatch.tasks.coders.external.happenings import (
     CallTold,
     CostTold,
@@ -29,7 +38,6 @@ from agentbatch.workspace.workspace import CommandRecord
 MAX_OUTPUT = 30_000
 """Characters of what a call gave: as much as a command of ours may."""
 MAX_COMMAND = 20_000
-MAX_ARGUMENTS = 20_000
 MAX_TAIL = 4_000
 TAIL_LINES = 15
 MAX_SUMMARY = 500
@@ -39,49 +47,6 @@ MAX_TURN = 20_000_000
 """Characters of one turn's messages; what comes after them is left out."""
 NOT_TOLD = "(What became of this call was not told.)"
 LEFT_OUT = "(left out: the turn said too much)"
-
-WORDS: Mapping[str, str] = {"execute": "bash"}
-"""Our names for kinds of calls; the others keep theirs."""
-LOOKS = frozenset(("read", "search", "think", "fetch", "plan", "switch_mode"))
-"""Kinds that change nothing."""
-EDITS = frozenset(("edit", "delete", "move"))
-
-
-@dataclass
-class _Call:
-    """One tool call under way."""
-
-    number: str
-    told: CallTold
-    began: float
-    shown: bool = False
-    over: bool = False
-    before: str = ""
-    """What the agent said before it."""
-    thought: str = ""
-    output: "_Text" = field(default_factory=lambda: _Text())
-    """What is told of it in pieces."""
-
-
-@dataclass
-class _Text:
-    """Pieces of one text, of which head and tail are kept."""
-
-    parts: deque[str] = field(default_factory=deque)
-    size: int = 0
-
-    def add(self, text: str, most: int = 200_000) -> None:
-        self.parts.append(text)
-        self.size += len(text)
-        if self.size > most:
-            whole = cut("".join(self.parts), most // 2)
-            self.parts, self.size = deque([whole]), len(whole)
-
-    def take(self) -> str:
-        text = "".join(self.parts).strip()
-        self.parts.clear()
-        self.size = 0
-        return text
 
 
 class Record:
@@ -112,13 +77,13 @@ class Record:
         self._generation = numbers.take(generation)
         self._begun = 0
         """Index of the conversation's first message."""
-        self._text, self._thought = _Text(), _Text()
+        self._text, self._thought = Pieces(), Pieces()
         self._last = ""
         self._plan = ""
         self._cost: float | None = None
         self._billed = 0.0
         self._tokens: TokensTold | None = None
-        self._open: dict[str, _Call] = {}
+        self._open: dict[str, Call] = {}
         """By the agent's id, in the order in which they began."""
         self._over: set[str] = set()
         """Ids of the turn's calls that are told to their end."""
@@ -189,10 +154,10 @@ class Record:
             if not told.begins and (told.id in self._over or (told.title is None and told.kind is None)):
                 return  # more of one that is over
             self.calls += 1
-            call = self._open[told.id] = _Call(f"call-{self.calls}", told, time.monotonic())
+            call = self._open[told.id] = Call(f"call-{self.calls}", told, time.monotonic())
             call.before, call.thought = self._said()
         else:
-            call.told = _merged(call.told, told)
+            call.told = merged(call.told, told)
         if told.more:
             call.output.add(told.more)
         call.over = call.over or call.told.status in ("completed", "failed")
@@ -202,7 +167,7 @@ class Record:
         """Show the first of the open calls, and those behind it as far as they are over."""
         while self._open:
             name, call = next(iter(self._open.items()))
-            if not call.shown and (call.over or to_the_end or _is_known(call.told)):
+            if not call.shown and (call.over or to_the_end or is_known(call.told)):
                 self._show(call)
             if not call.over and not to_the_end and len(self._open) <= MAX_OPEN:
                 return
@@ -212,12 +177,11 @@ class Record:
             self._over.add(name)
             self._finish(call)
 
-    def _show(self, call: _Call) -> None:
+    def _show(self, call: Call) -> None:
         call.shown = True
         told = call.told
         command = self._clean(cut(told.command, MAX_COMMAND)) if told.command else ""
-        arguments = _arguments({"command": command} if command else told.arguments or _of_title(told))
-        tool = {"name": _tool(told), "arguments": self._clean(arguments)}
+        tool = {"name": tool_name(told), "arguments": self._clean(arguments_of(told, command))}
         self._add(
             {
                 **_assistant(call.before or None, call.thought),
@@ -229,12 +193,12 @@ class Record:
             e.ToolCalled(
                 task_id=self._task_id,
                 call_id=call.number,
-                tool=_tool(told),
+                tool=tool_name(told),
                 summary=self._clean(summary)[:MAX_SUMMARY],
             )
         )
 
-    def _finish(self, call: _Call) -> None:
+    def _finish(self, call: Call) -> None:
         told = call.told
         output = cut(self._clean(told.output or call.output.take()), MAX_OUTPUT)
         seconds = time.monotonic() - call.began
@@ -256,7 +220,7 @@ class Record:
             e.ToolFinished(
                 task_id=self._task_id,
                 call_id=call.number,
-                tool=_tool(told),
+                tool=tool_name(told),
                 ok=call.over and not failed,
                 exit_code=told.exit_code,
                 seconds=seconds,
@@ -306,37 +270,3 @@ class Record:
 def _assistant(text: str | None, thought: str) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text}
     return {**message, "reasoning_content": thought} if thought else message
-
-
-def _merged(before: CallTold, new: CallTold) -> CallTold:
-    """What is told later holds, but an end does not open again."""
-    told = {name: value for name, value in vars(new).items() if value is not None}
-    if before.status in ("completed", "failed"):
-        told.pop("status", None)
-    return CallTold(**{**vars(before), **told})
-
-
-def _is_known(told: CallTold) -> bool:
-    """Enough of it to show: some agents announce a call before they know what it is, and where they are as its path."""
-    placed = bool(told.paths) and told.kind != "execute"
-    return told.command is not None or placed or told.status == "in_progress"
-
-
-def _tool(told: CallTold) -> str:
-    kind = told.kind or "other"
-    return WORDS.get(kind, kind if kind.isidentifier() else "other")
-
-
-def _of_title(told: CallTold) -> Mapping[str, Any]:
-    return {"title": told.title} if told.title else {}
-
-
-def _arguments(arguments: Mapping[str, Any]) -> str:
-    """As JSON; what is too long is one shortened text."""
-    try:
-        text = json.dumps(arguments, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        return "{}"
-    if len(text) <= MAX_ARGUMENTS:
-        return text
-    return json.dumps({"shortened": cut(text, MAX_ARGUMENTS // 2)}, ensure_ascii=False)
