@@ -1,5 +1,6 @@
 """Engines in processes of their own, started, left and lost: real processes, the rehearsal model."""
 
+import asyncio
 import json
 import os
 import re
@@ -194,3 +195,11 @@ def test_ctrl_c_waits_until_it_is_known_what_was_started() -> None:
     assert started
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+async def test_in_another_thread_nothing_is_to_be_held() -> None:
+    def held() -> str:
+        with interrupts_held():
+            return "passed"
+
+    assert await asyncio.to_thread(held) == "passed"

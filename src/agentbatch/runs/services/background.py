@@ -196,7 +196,7 @@ class Starting:
 def start_background(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], *, lifeline: bool
 ) -> Background:
-    """Run `agentbatch WORDS` in `folder` in the background; returns when its run can be looked at. Of the main thread:
+    """Run `agentbatch WORDS` in `folder` in the background; returns when its run can be looked at.
     Ctrl-C until then ends what was started.
 
     Raises EndedEarly, with what it printed.
@@ -214,7 +214,10 @@ def start_background(
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, in the main thread. Raises KeyboardInterrupt there."""
+    """Ctrl-C waits for the end of the block. Raises KeyboardInterrupt there. Only the main thread is interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     held: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     try:
