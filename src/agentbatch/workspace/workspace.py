@@ -188,6 +188,8 @@ class WorkspaceInfo:
     """Commands can reach the network."""
     homes: str = ""
     """Folder of the HOMEs of opened programs, as they see it: that of `Program.home` is `homes/NAME`. A name."""
+    place: str = ""
+    """Where that is, for a person, e.g. `node 10.0.0.4`; empty: the engine's machine."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,29 @@ class Workspace(Protocol):
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What the commands of one task may take together, as far as the machine can hold them to it; 0: no limit."""
+
+    memory: int = 0
+    """Bytes."""
+    cpus: float = 0.0
+    processes: int = 0
+
+
+@dataclass(frozen=True)
+class Image:
+    """The container image that a task's commands run in: `name`, or what `dockerfile` builds."""
+
+    name: str = ""
+    """As the container engine takes it, e.g. `python:3.12`."""
+    dockerfile: str = ""
+    """Absolute path on the engine's machine. A name where that is elsewhere."""
+    workdir: str = ""
+    """Where the task's directory is inside; empty: at its own path. What the image holds there is copied into the
+    directory first, where that is empty."""
+
+
+@dataclass(frozen=True)
 class Order:
     """A task's workspace as it is asked for."""
 
@@ -337,6 +362,9 @@ class Order:
     """An earlier attempt may have been killed: remove the files that it was writing and had not finished."""
     apply: bool = False
     """Changes made in a copy are brought back into the task's directory when it is completed."""
+    limits: Limits = Limits()
+    image: Image | None = None
+    """None: no container."""
 
 
 @dataclass(frozen=True)
