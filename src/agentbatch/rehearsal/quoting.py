@@ -13,7 +13,8 @@ and the ref of the piece in which they stand, where there is one."""
 _HEAD = re.compile(r"^\[([FCKVR]\d+)\] (.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^\[/?[a-z]{6}\b.*\]$", re.MULTILINE)
 _PASSED = re.compile(
-    r"(?:verify|check (?!sound|steady|load)\w+), passed|run by the evaluator, exit 0:|command, exit 0:"
+    r"(?:verify|check (?!sound|steady|load)\w+), passed|run by the evaluator, exit 0:|"
+    r"command(?: told by the Coder's program and run by the evaluator)?, exit 0:"
 )
 
 

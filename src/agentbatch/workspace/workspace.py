@@ -33,7 +33,10 @@ class CommandRecord:
     ended: float = 0.0
     """When, in seconds since the epoch; 0: that is not known, and long ago."""
     told: bool = False
-    """The coder's own program tells of it: nothing of ours ran it. Its exit code may be None for want of a word."""
+    """The coder's own program tells of it: a claim, which nobody has seen. Its exit code may be None for want of a
+    word."""
+    again: bool = False
+    """It was told of, and then run by the evaluator: what is here is what that saw."""
 
     @property
     def untold(self) -> bool:

@@ -119,15 +119,15 @@ class BuiltinEvaluator:
         question = gathered(
             evidence, checked, self._planned, own_files, tampered, self._missing, self._project.files
         )
-        unrun = Unrun(work.runner, self.judge is not None, self._parts.evaluator.checks.discover)
+        settings = self._parts.evaluator.checks
+        unrun = Unrun(work.runner, self.judge is not None, settings.discover, settings.timeout)
         checked, question = await unrun.load(checked, question)
         facts = known(evidence, checked, checks_decide=self._checks_decide(question))
         judge = self._needed_judge(facts, checked.failed, evidence)
         judgement, looks = Judgement(None), list[CheckLine]()
         if isinstance(judge, Judge):
-            given = len(question.runs)
             judgement, question = await self._judged(judge, question)
-            looks = [look_line(run) for run in question.runs[given:]]
+            looks = [look_line(run) for run in question.runs]
             checked, loaded = await unrun.load_instead(judgement, checked, question)
             facts = known(evidence, checked, checks_decide=facts.checks_decide)
             facts = proven(facts, judgement, question, loaded=loaded)
@@ -149,7 +149,7 @@ class BuiltinEvaluator:
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tuple(question.tampering),
-            checks=(*(result.line for result in results), *looks, *lost_line(self._own)),
+            checks=(*(result.line for result in results), *unrun.lines, *looks, *lost_line(self._own)),
             after=checked.after,
             record=self._record(evaluated),
         )

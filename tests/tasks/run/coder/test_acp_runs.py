@@ -115,6 +115,48 @@ async def test_stopped_in_a_turn_and_resumed_in_its_session(run_tasks: Any, tmp_
     ]
 
 
+@pytest.mark.slow
+async def test_what_it_tells_of_its_tests_is_a_claim_until_they_run_here(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    """It tells of `pytest -q` with exit code 0, and never ran it; then of tests that are there and fail, then pass."""
+    said = {"type": "content", "content": {"type": "text", "text": "9 passed in 0.10s"}}
+    tells = {
+        "sessionUpdate": "tool_call", "kind": "execute", "status": "completed", "content": [said],
+        "rawOutput": {"exit_code": 0},
+    }  # fmt: skip
+
+    def turn(number: int, command: str, *steps: dict[str, Any]) -> list[dict[str, Any]]:
+        lie = {**tells, "toolCallId": f"c{number}", "rawInput": {"command": command}}
+        return [*steps, {"update": lie}, {"say": "Done: all the tests pass."}]
+
+    tests = {
+        "write": "test_prog.py",
+        "text": "import prog\nassert prog.f() == 8\nprint('9 passed in 0.10s')\n",
+    }
+    Stage(
+        tmp_path,
+        turn(1, "pytest -q", {"write": "prog.py", "text": "def f(): return 7\n"}),
+        turn(2, "python3 test_prog.py 2>&1 | tail -3", tests),
+        turn(3, "python3 test_prog.py", {"write": "prog.py", "text": "def f(): return 8\n"}),
+    )
+    quotes = {"text": "does it", "met": True, "evidence": "@9 passed in 0.10s"}
+    believes = Say(verdict={**COMPLETE, "requirements": [quotes]})
+    first = {**quotes, "evidence": [{"ref": "C1", "quote": "9 passed in 0.10s"}]}
+    careless = Say(verdict={**COMPLETE, "requirements": [first]})
+    script = SCRIPT.model_copy(update={"evaluator": [careless, careless, believes]})
+    task = {"id": "t", "dir": "work", "first_prompt": PROMPT, "max_iterations": 5}
+    ran = await run_tasks([task], [script], **FLAGS)
+    assert [verdict.accepted for verdict in ran.task.verdicts] == [False, False, True]
+    refused = [" ".join(verdict.refusals) for verdict in ran.task.verdicts]
+    assert "only what the Coder's program tells of, and nobody has seen: [C1]" in refused[0]
+    assert (
+        "The last command after the last change failed with exit code 1: python3 test_prog.py" in refused[1]
+    )
+    looks = [[check.passed for check in v.checks if check.kind == "look"] for v in ran.task.verdicts]
+    assert looks == [[], [False], [True]]
+
+
 async def test_over_its_budget_it_is_answered_no_more(run_tasks: Any, tmp_path: Path) -> None:
     stage = Stage(tmp_path, [{**CALL, "times": 20}, RIGHT])
     long = SCRIPT.model_copy(update={"coder": [Say(content="word " * 300)]})

@@ -104,8 +104,9 @@ def ground(
 
 
 def _proves(piece: Piece, can_run: bool) -> bool:
-    """It shows that something is done: what failed shows nothing, nor what a program printed before it was changed."""
-    return not piece.failed and not piece.of_form and not (piece.stale and can_run)
+    """It shows that something is done: what failed shows nothing, nor what a program printed before it was changed, nor
+    what nobody has seen."""
+    return not (piece.failed or piece.of_form or piece.told or (piece.stale and can_run))
 
 
 def _problem(
@@ -126,6 +127,8 @@ def _problem(
             return (
                 f"{name} quotes only that files are sound in their form, which shows nothing of it: {refs}."
             )
+        if all(piece is None or piece.told for piece, _ in found):
+            return f"{name} quotes only what the Coder's program tells of, and nobody has seen: {refs}."
         return f"{name} quotes only what failed or what ran before the last change: {refs}."
     if not any(_says_something(words, piece) for piece, words in proof):
         refs = ", ".join(dict.fromkeys(f"[{piece.ref}]" for piece, _ in proof))

@@ -18,6 +18,10 @@ from agentbatch.workspace.files.diff.file_diff import quoted
 MAX_NAMED = 5
 MAX_NAME = 100
 """Files named in a sentence, and characters of each name or command."""
+ONLY_TOLD = (
+    "What ran after the last change, only the Coder tells of, and nobody else could run it: leave a test that shows "
+    "that it works, and run that in one plain command."
+)
 
 
 def known(turn: TurnEvidence, checked: Round, *, checks_decide: bool) -> Facts:
@@ -69,7 +73,12 @@ def _unproven(judgement: Judgement, question: Evidence, loaded: bool) -> Iterato
         names = list_names([quoted(path) for path in question.left], MAX_NAMED, MAX_NAME)
         yield f"Nothing has run these changed programs after the last change: {names}. Run them."
     if question.must_run and not (judgement.quotes_run or loaded or question.has_run):
-        yield "Nothing has run after the last change that could show that it works: run it."
+        told = any(record.told for record in question.commands[question.tried_from :])
+        yield (
+            ONLY_TOLD
+            if told
+            else "Nothing has run after the last change that could show that it works: run it."
+        )
 
 
 def _unquoted(judgement: Judgement, question: Evidence, loaded: bool) -> Iterator[str]:

@@ -38,6 +38,10 @@ SHORT_DIFF = 3000
 SHORT_COMMAND = 160
 """Characters of a command that a weak judge is shown."""
 
+TOLD = " as the Coder's program tells, seen by nobody else"
+AGAIN = " told by the Coder's program and run by the evaluator"
+"""What a command's heading says of how it is known."""
+
 WEIGHTS = {
     "diff": 4,
     "verify": 3,
@@ -243,7 +247,7 @@ def _run(
         end = "exit not told"
     passed = record.exit_code == 0
     when = ", before the last change" if stale else ""
-    whose = " as the Coder's program tells, seen by nobody else" if record.told else ""
+    whose = TOLD if record.told else AGAIN if record.again else ""
     return Piece(
         ref,
         f"{what}{whose}, {end}{when}: {one_line(shortened(record.command.strip(), length))}",
@@ -253,6 +257,7 @@ def _run(
         failed=not (passed or record.untold) or CRASH in record.tail,
         ran=ran,
         stale=stale,
+        told=record.told,
     )
 
 

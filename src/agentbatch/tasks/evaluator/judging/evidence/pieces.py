@@ -33,6 +33,8 @@ class Piece:
     """It executed something, with exit code 0, after the last change."""
     stale: bool = False
     """It ran before the last change."""
+    told: bool = False
+    """Only the coder's own program tells of it: a claim."""
     of_form: bool = False
     """It tells of a file's form, or of our checks, and of nothing that is done."""
     source: str = ""

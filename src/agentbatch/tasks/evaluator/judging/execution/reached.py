@@ -54,10 +54,19 @@ def not_reached(programs: Sequence[str], commands: Iterable[str], after: Snapsho
 
 def runs_work(record: CommandRecord, programs: Sequence[str], after: Snapshot) -> bool:
     """It ran one of these programs, or tests, and that went well; where there are none, anything."""
-    if not ran_well(record):
-        return False
-    tests = _TESTING.search(record.command[:MAX_READ]) is not None
-    return not programs or tests or len(not_reached(programs, [record.command], after)) < len(programs)
+    return ran_well(record) and (
+        not programs or _is_recipe_or_test(record.command) or starts(record.command, programs, after)
+    )
+
+
+def starts(command: str, programs: Sequence[str], after: Snapshot) -> bool:
+    """It starts one of these programs itself, as its text says, and no recipe that might do more than that."""
+    reached = len(not_reached(programs, [command], after)) < len(programs)
+    return reached and not _is_recipe_or_test(command)
+
+
+def _is_recipe_or_test(command: str) -> bool:
+    return _TESTING.search(command[:MAX_READ]) is not None
 
 
 def to_be_run(before: Snapshot, after: Snapshot, checks: Sequence[CheckResult]) -> tuple[str, ...]:
@@ -73,13 +82,12 @@ def to_be_loaded(
     task: str,
 ) -> tuple[str, ...]:
     """The programs of the change that neither a check nor one of the commands, those since the last change, has run or
-    imported, as far as texts say so. A `verify` that passed stands for all of them. What only the coder's own program
-    tells of it may have made up: it spares nothing its loading."""
+    imported, as far as texts say so. A `verify` that passed stands for all of them."""
     programs = [path for path in loadable(before, after, task) if not is_test(path)]
     return _unreached(
         programs,
         checks,
-        [record.command for record in commands if ran_well(record) and not record.told],
+        [record.command for record in commands if ran_well(record)],
         after,
     )
 
