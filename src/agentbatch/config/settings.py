@@ -100,7 +100,7 @@ class Settings(BaseModel):
         None, description="serial, parallel or test"
     )
     parallel: Annotated[int, option(None, "AGENTBATCH_PARALLEL", "N")] = Field(
-        3, ge=1, le=1000, description="tasks at the same time in parallel mode"
+        3, ge=1, le=10_000, description="tasks at the same time in parallel mode"
     )
     max_iterations: Annotated[int, option("--max-iterations", "AGENTBATCH_MAX_ITERATIONS", "N")] = Field(
         10, ge=1, le=1000, description="coder turns a task may take"

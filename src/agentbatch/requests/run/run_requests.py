@@ -26,6 +26,7 @@ from agentbatch.requests.run.recording import Recording, as_ended
 from agentbatch.requests.spec.input_file import read_requests
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
+from agentbatch.runs.open_files import open_files
 from agentbatch.runs.services.notify_messages import request_failure_message
 from agentbatch.runs.session import RunSession, open_session
 from agentbatch.runs.store.store import Listener
@@ -89,6 +90,7 @@ async def run_requests(
     """
     redact = Redactor(prepared.settings.secrets)
     async with AsyncExitStack() as stack:
+        stack.enter_context(open_files(prepared.options.concurrency, "--concurrency"))
         session = await stack.enter_async_context(
             open_session(
                 prepared.folder,

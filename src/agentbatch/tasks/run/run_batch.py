@@ -15,6 +15,7 @@ from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
+from agentbatch.runs.open_files import open_files
 from agentbatch.runs.session import Engine, RunSession, open_session
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Listener, Store
@@ -73,6 +74,8 @@ async def run_batch(
     local_key = secrets.token_urlsafe(24) if prepared.local is not None else ""
     redact = Redactor([*prepared.settings.secrets, local_key])
     async with AsyncExitStack() as stack:
+        at_once = min(prepared.max_concurrent, len(prepared.plan.tasks))
+        stack.enter_context(open_files(at_once, "--parallel"))
         session = await stack.enter_async_context(
             open_session(
                 prepared.folder,
