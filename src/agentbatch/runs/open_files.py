@@ -1,5 +1,6 @@
 """How many files and connections this process may have open: systems begin with few, and allow more when asked."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,11 +17,6 @@ def open_files(connections: int, flag: str) -> Iterator[None]:
     """The limit of this process is as high as it may be; before that it was what somebody chose for other programs.
     `connections`: how many the run has at the same time at the least; `flag`: what asked for them. Raises UserError
     where they are more than the system allows."""
-    try:
-        import resource
-    except ImportError:  # not a Unix
-        yield
-        return
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for asked in (most, *ENOUGH):
         with suppress(ValueError, OSError):  # infinity may be named and not be had
