@@ -1,3 +1,5 @@
+import pytest
+
 from agentbatch.usage import Usage, sum_usage
 
 WHOLE = Usage(
@@ -9,7 +11,8 @@ WHOLE = Usage(
     output=8,
     reasoning=2,
     audio_output=1,
-    calls=1,
+    calls=2,
+    untold=1,
 )
 
 
@@ -29,5 +32,23 @@ def test_rare_kinds_are_named_where_there_are_any() -> None:
     }
     assert set(Usage(input=1, calls=1).document()) == plain
     assert set(WHOLE.document()) - plain == {
-        *("cacheWriteTokens", "cacheWriteHourTokens", "audioInputTokens", "audioOutputTokens"),
+        *("cacheWriteTokens", "cacheWriteHourTokens", "audioInputTokens", "audioOutputTokens", "untoldCalls"),
     }
+
+
+@pytest.mark.parametrize(
+    ("usage", "shown", "average"),
+    [
+        (Usage(input=1200, output=34, calls=2), ("1,200", "0"), 617.0),
+        (Usage(input=1200, output=34, calls=2, estimated=True), ("≈1,200", "0"), 617.0),
+        (Usage(input=1200, output=34, calls=3, untold=1), ("≥1,200", "–"), 617.0),
+        (Usage(input=1200, output=34, calls=3, untold=1, estimated=True), ("≥1,200", "–"), 617.0),
+        (Usage(calls=2, untold=2), ("–", "–"), None),
+        (Usage(), ("0", "0"), None),
+    ],
+)
+def test_what_nobody_told_is_unknown_and_in_no_mean(
+    usage: Usage, shown: tuple[str, str], average: float | None
+) -> None:
+    assert (usage.shown(usage.input), usage.shown(usage.cached)) == shown
+    assert usage.average == average

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from agentbatch.text import UNKNOWN, tokens
+
 
 class Usage(BaseModel):
     """Token counts as the endpoint reported them, or our estimate where it did not.
@@ -30,12 +32,32 @@ class Usage(BaseModel):
     audio_output: int = 0
     """The part of `output` that is sound."""
     calls: int = 0
+    untold: int = 0
+    """The part of `calls` of whose tokens nobody told anything: they are in none of the counts."""
     estimated: bool = False
     """True when at least one call's counts are our estimate; shown with ≈."""
 
     @property
     def total(self) -> int:
         return self.input + self.output
+
+    @property
+    def unknown(self) -> bool:
+        """There were calls, and nobody told of one what it took."""
+        return 0 < self.calls == self.untold
+
+    @property
+    def average(self) -> float | None:
+        """Tokens of a call, of those that are known; None: there are none."""
+        known = self.calls - self.untold
+        return self.total / known if known > 0 else None
+
+    def shown(self, count: int, *, narrow: bool = False) -> str:
+        """One of its counts, or a mean of one, in words: `12,345`; `≈12,345`, an estimate; `≥12,345`, of some calls
+        nobody told any; `–`, nobody told."""
+        if self.untold:
+            return f"≥{tokens(count, narrow=narrow)}" if count and not self.unknown else UNKNOWN
+        return tokens(count, estimated=self.estimated and count > 0, narrow=narrow)
 
     def __add__(self, other: "Usage") -> "Usage":
         return sum_usage((self, other))
@@ -65,10 +87,11 @@ NAMES = {
     "audioInputTokens": "audio_input",
     "audioOutputTokens": "audio_output",
     "calls": "calls",
+    "untoldCalls": "untold",
 }
 """The counts as they are called in documents."""
 
-RARE = frozenset({"written", "written_hour", "audio_input", "audio_output"})
+RARE = frozenset({"written", "written_hour", "audio_input", "audio_output", "untold"})
 """Counts that a document has only where there are any."""
 
 COUNTS = tuple(name for name in Usage.model_fields if name != "estimated")

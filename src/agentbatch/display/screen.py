@@ -9,7 +9,7 @@ from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import asleep_text, cause_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Activity, TaskState
-from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, tokens, width
+from agentbatch.text import clip, clip_words, counted, duration, fold, money, pad, width
 
 Span = tuple[str, str]
 """Text and its rich style."""
@@ -89,12 +89,10 @@ def _totals(state: RunState, now: float, columns: int) -> list[Row]:
         spans += [(" · " if spans else "", ""), (f"{number:,} {word}", style if number else "dim")]
     usage = state.usage
     elapsed = duration(state.seconds(now))
-    used = f"{tokens(usage.total, estimated=usage.estimated)} tokens · {money(state.cost)} · {elapsed}"
+    used = f"{usage.shown(usage.total)} tokens · {money(state.cost)} · {elapsed}"
     left = sum(width(text) for text, _ in spans)
     if left + width(used) + 3 > columns:
-        used = (
-            f"{tokens(usage.total, estimated=usage.estimated, narrow=True)} · {money(state.cost)} · {elapsed}"
-        )
+        used = f"{usage.shown(usage.total, narrow=True)} · {money(state.cost)} · {elapsed}"
     gap = max(1, columns - left - width(used))
     return [_rule(columns), _cut([*spans, (" " * gap, ""), (used, "bold")], columns)]
 
@@ -155,7 +153,7 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
         f"{SIGNS[task.status]} {task.status}",
         clip(task.id, 60),
         f"{task.iteration}/{task.max_iterations}" if started else "",
-        tokens(usage.total, estimated=usage.estimated, narrow=True) if started else "",
+        usage.shown(usage.total, narrow=True) if started else "",
         money(task.cost) if started else "",
         duration(task.duration(now)) if started else "",
         clip(cause_text(task), 120) if task.finished else live_step(task.activity, now),

@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import TextIO
 
-_REPLACEMENTS = str.maketrans("–…≈·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~.+x*o?=#|||||||")
+_REPLACEMENTS = str.maketrans("–…≈≥·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~>.+x*o?=#|||||||")
 """For encodings without our own signs: one plain character each, so that tables keep their columns."""
 
 

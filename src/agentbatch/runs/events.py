@@ -499,7 +499,8 @@ class AttemptStanding(BaseModel):
     hidden: bool | None = None
     """What its `hidden_verify` says; nothing here was decided by it."""
     cost: float | None = None
-    tokens: int = 0
+    tokens: int | None = 0
+    """None: unknown."""
     problem: str = ""
     """Why it cannot be taken, as part of a sentence, whatever its end was."""
 

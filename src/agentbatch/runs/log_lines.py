@@ -172,7 +172,7 @@ def asleep_text(quota: e.QuotaUsedUp, now: float) -> str:
 def requests_line(figures: e.RequestsProgressed) -> str:
     """How far a batch of plain requests is."""
     left = "" if figures.seconds_left is None else f", about {duration(figures.seconds_left)} left"
-    used = tokens(figures.usage.total, estimated=figures.usage.estimated)
+    used = figures.usage.shown(figures.usage.total)
     return (
         f"{figures.ok + figures.failed:,}/{figures.total:,} requests, {figures.failed:,} failed, {used} tokens, "
         f"cost {money(figures.cost)}{left if figures.ok + figures.failed < figures.total else ''}"
@@ -211,13 +211,13 @@ def _because(error: str) -> str:
 
 def _finish_line(task: TaskState, state: RunState) -> str:
     """Seconds, [k/N], status, iterations, tokens in/out/calls, cost in/out."""
-    usage, mark = task.usage, "≈" if task.usage.estimated else ""
+    usage = task.usage
     done = state.count("completed", "error", "timeout", "cancelled", "skipped")
     costs = total_costs(task.bills)
     return (
         f"{task.status} in {task.duration(0.0):.1f}s [{done}/{state.total}], "
         f"{counted(task.iteration, 'iteration')}, "
-        f"tokens {mark}{usage.input:,} in/{mark}{usage.output:,} out/{counted(usage.calls, 'call')}, "
+        f"tokens {usage.shown(usage.input)} in/{usage.shown(usage.output)} out/{counted(usage.calls, 'call')}, "
         f"cost {money(costs.input)} in/{money(costs.output)} out"
     )
 
@@ -288,8 +288,8 @@ def _call(event: e.ModelCallFinished) -> str:
     cached = f" ({used.cached:,} cached)" if used.cached else ""
     called = f"{what}'s turn, as it tells" if event.told else f"{what} call"
     return (
-        f"{called}: {tokens(used.input, estimated=used.estimated)} in{cached}, "
-        f"{tokens(used.output, estimated=used.estimated)} out, {event.latency:.1f}s{retries}, "
+        f"{called}: {used.shown(used.input)} in{cached}, "
+        f"{used.shown(used.output)} out, {event.latency:.1f}s{retries}, "
         f"{money(event.cost)}"
     )
 

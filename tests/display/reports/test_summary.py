@@ -139,8 +139,8 @@ def test_unknown_price_and_estimates(story: Callable[..., Any]) -> None:
     run.call("a", 1, cost=None, usage=Usage(input=1_000, output=50, calls=1, estimated=True))
     text = "\n".join(render_text(summary_of(run.state, comparison=[]), 80))
     assert "rehearsal model: scripted replies, no AI" in text
-    assert "  total        ≈1,000        ≈0       ≈50        ≈0      1         –" in text
-    assert "our estimates" in text
+    assert "  total        ≈1,000         0       ≈50         0      1         –" in text
+    assert "are estimates" in text
     assert "cost elsewhere" not in text
 
 

@@ -47,7 +47,7 @@ def test_a_line_a_role_and_model_and_their_sum() -> None:
         ["total", "3", "≈12,900", "70%", "≈680", "≈100", "–", "–", "–"],
     ]
     assert usage_lines(Spent((CODER, JUDGE), 5), 120, Glyphs())[-1].text == (
-        "5 requests sent, 3 answered, 2 failed or sent again; ≈ is an estimate of ours"
+        "5 requests sent, 3 answered, 2 failed or sent again; ≈ is an estimate"
     )
     assert [line[0] for line in cells(usage_lines(Spent((CODER,), 2), 120, Glyphs()))] == [
         "calls",

@@ -12,7 +12,7 @@ from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.rehearsal.library import sample_scripts
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.text import clip, counted, duration, money, tokens
+from agentbatch.text import clip, counted, duration, money
 
 TASK = "fizzbuzz.py with a function fizzbuzz"
 """In the prompt of the sample task that is tried."""
@@ -59,5 +59,5 @@ async def coder_check(settings: Settings, folder: Path) -> Check:
 
 def _took(task: TaskState) -> str:
     usage = task.usage
-    called = f"{counted(usage.calls, 'call')}, {tokens(usage.total, estimated=usage.estimated)} tokens"
+    called = f"{counted(usage.calls, 'call')}, {usage.shown(usage.total)} tokens"
     return f"{counted(task.iteration, 'iteration')}, {called}, {money(task.cost)}, {duration(task.duration(0.0))}"

@@ -14,7 +14,7 @@ from agentbatch.display.reports.cost_table import render_comparison
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
-from agentbatch.text import counted, money, tokens
+from agentbatch.text import counted, money
 from agentbatch.usage import NAMES, Usage
 
 MAX_TOKENS = 10**15
@@ -186,8 +186,8 @@ def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_
     parts = [(usage.cached, "cached"), (usage.written, "written into the cache")]
     shown = ", ".join(f"{count:,} {word}" for count, word in parts if count)
     out.line(
-        f"{tokens(usage.input, estimated=usage.estimated)} input tokens{f' ({shown})' if shown else ''}, "
-        f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
+        f"{usage.shown(usage.input)} input tokens{f' ({shown})' if shown else ''}, "
+        f"{usage.shown(usage.output)} output tokens, {counted(usage.calls, 'call')}"
     )
     if actual is not None:
         out.line(f"the run itself cost {money(actual)}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from agentbatch.tasks.bakeoff.bakeoff import BakeOff, ModelFigures, Pair
 from agentbatch.tasks.bakeoff.statistics import LEVEL, Interval
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, width
 
 LEAST_NAME = 10
 """Cells of a model's name, however narrow the screen is."""
@@ -41,7 +41,7 @@ def _row(one: ModelFigures, k: int, *, false: bool) -> list[str]:
     return [
         *row,
         f"{one.iterations:.1f}" if count else UNKNOWN,
-        tokens(round(usage.total / count), estimated=usage.estimated, narrow=True) if count else UNKNOWN,
+        usage.shown(round(usage.total / count), narrow=True) if count else UNKNOWN,
         duration(one.seconds) if count else UNKNOWN,
         money(one.cost),
         money(one.cost_per_solved),

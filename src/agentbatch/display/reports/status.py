@@ -18,7 +18,7 @@ from agentbatch.runs.log_lines import asleep_text, cause_text, reason_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, tokens, width
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, width
 
 MAX_TASKS = 20
 """Of a list; the JSON form has all."""
@@ -80,10 +80,9 @@ def head_sentences(report: RunReport) -> list[str]:
     if accepted := tasks_accepted(completed):
         texts.append(f"accepted: {accepted}")
     usage = state.usage
-    mark = usage.estimated
     texts.append(
-        f"tokens {tokens(usage.input, estimated=mark)} in ({tokens(usage.cached, estimated=mark)} cached), "
-        f"{tokens(usage.output, estimated=mark)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}"
+        f"tokens {usage.shown(usage.input)} in ({usage.shown(usage.cached)} cached), "
+        f"{usage.shown(usage.output)} out, {counted(usage.calls, 'call')}, cost {money(state.cost)}"
     )
     return texts
 

@@ -7,6 +7,7 @@ from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Cause, Summary, group_causes
 from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
@@ -17,7 +18,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad
 from agentbatch.usage import Usage
 
 WHOLE_LIST = 50
@@ -110,21 +111,16 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
         models = dict.fromkeys(clip(bill.model, 60) for bill in state.bills if bill.role == role)
         if models:
             lines += fold(f"  {role} model: {', '.join(models)}", width, 4)
-    if usage.calls:
-        average = usage.total / usage.calls
-        mark = "≈" if usage.estimated else ""
-        lines.append(f"  average {mark}{average:,.0f} tokens a call over {counted(usage.calls, 'call')}")
+    if usage.average is not None:
+        mark, known = "≈" if usage.estimated else "", usage.calls - usage.untold
+        lines.append(f"  average {mark}{usage.average:,.0f} tokens a call over {counted(known, 'call')}")
     if words := cache_words(usage):
         lines += fold(f"  {words}", width, 4)
     advice = cache_advice(total_usage(state.bills, "coder"))
     if advice and not (state.info is not None and state.info.rehearsal):
         lines += fold(f"  {advice}", width, 4)
-    if usage.estimated:
-        lines += fold(
-            "  ≈ some figures are our estimates: calls were cut short, or the endpoint reported none",
-            width,
-            4,
-        )
+    for text in usage_remarks(usage):
+        lines += fold(f"  {text}", width, 4)
     return [clip_right(line, width) for line in lines]
 
 
@@ -134,7 +130,7 @@ def _figures(cells: Sequence[str]) -> str:
 
 def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
     counts = (usage.input, usage.cached, usage.output, usage.reasoning)
-    cells = [tokens(count, estimated=usage.estimated, narrow=count >= 10_000_000 - 1) for count in counts]
+    cells = [usage.shown(count, narrow=count >= 10_000_000 - 1) for count in counts]
     return "  " + pad(name, 10) + _figures([*cells, f"{usage.calls:,}", money(cost)])
 
 
@@ -169,7 +165,7 @@ def _task_lines(task: TaskState, width: int) -> list[str]:
         (
             pad(f"{task.iteration}/{task.max_iterations or UNKNOWN}", 7, right=True),
             pad(duration(task.duration(task.started_at or 0.0)), 7, right=True),
-            pad(tokens(task.usage.total, estimated=task.usage.estimated, narrow=True), 7, right=True),
+            pad(task.usage.shown(task.usage.total, narrow=True), 7, right=True),
             pad(money(task.cost), 8, right=True),
         )
     )

@@ -49,7 +49,7 @@ def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str
     status = task.status if task.finished else shown_status(task, alive=alive)
     sign = "‖" if status == "interrupted" else SIGNS[status]
     why = cause_text(task)
-    used = f"{tokens(task.usage.total, estimated=task.usage.estimated)} tokens, {money(task.cost)}"
+    used = f"{task.usage.shown(task.usage.total)} tokens, {money(task.cost)}"
     return [
         clip(f"{sign} {status} · {task.id}", columns),
         *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
@@ -68,7 +68,7 @@ def _attempts(choice: AttemptChosen, columns: int) -> Iterator[str]:
         checks = f", {one.passed} of {counted(one.checks, 'check')}" if one.checks else ""
         alike = f", {one.alike} alike" if one.alike > 1 else ""
         score = f", judge {one.score:.2f}" if one.score else ""
-        used = f", {tokens(one.tokens)} tokens, {money(one.cost)}"
+        used = f", {UNKNOWN if one.tokens is None else tokens(one.tokens)} tokens, {money(one.cost)}"
         state = "completed" if one.completed else clip(one.problem, 120) or "not completed"
         mark = "→" if one.attempt == choice.attempt else " "
         yield from fold(f"{mark} {one.attempt}  {state}{checks}{alike}{score}{used}", columns, 4)

@@ -2,7 +2,7 @@
 
 from agentbatch.runs.state.bills import Drafted
 from agentbatch.spending.tiering import Tiering
-from agentbatch.text import clip, counted, list_names, money, tokens
+from agentbatch.text import clip, counted, list_names, money
 
 MAX_MODELS = 3
 """Named in a sentence."""
@@ -34,7 +34,7 @@ def _compared(drafts: Drafted, stronger: str, less: str) -> str:
     saved = drafts.saved
     if saved is None:
         return ""
-    count = tokens(drafts.usage.total, estimated=drafts.usage.estimated, narrow=True)
+    count = drafts.usage.shown(drafts.usage.total, narrow=True)
     return (
         f"{money(drafts.cost)} for {count} tokens, ≈{money(drafts.stronger_cost)} for as many on {stronger}: "
         f"≈{money(abs(saved))} {less if saved >= 0 else 'more'}"

@@ -87,8 +87,8 @@ def _spent(outcome: RequestsOutcome) -> list[str]:
     lines = []
     if stats.attempts:
         lines.append(
-            f"tokens {tokens(usage.input, estimated=usage.estimated)} in, "
-            f"{tokens(usage.output, estimated=usage.estimated)} out, {stats.tokens_each:,.0f} a request, "
+            f"tokens {usage.shown(usage.input)} in, "
+            f"{usage.shown(usage.output)} out, {stats.tokens_each:,.0f} a request, "
             f"cost {money(stats.cost)}"
         )
     if words := cache_words(usage):

@@ -12,7 +12,7 @@ from agentbatch.runs.kind import kind_of, resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.text import clip, clock_text, counted, duration, money, tokens
+from agentbatch.text import clip, clock_text, counted, duration, money
 
 LISTED = 10
 """Failed tasks that a message names."""
@@ -171,8 +171,7 @@ def _figures(state: RunState, now: float) -> list[str]:
     end, usage = state.finished, state.usage
     return [
         *([f"Stopped: {_quiet(end.error)}"] if end is not None and end.error else []),
-        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, "
-        f"{tokens(usage.total, estimated=usage.estimated)} tokens",
+        f"Time {duration(state.seconds(now))}, cost {money(state.cost)}, {usage.shown(usage.total)} tokens",
     ]
 
 

@@ -32,7 +32,8 @@ class Candidate:
     """What its `hidden_verify` says: for people, it decides nothing."""
     cost: float | None = None
     """US dollars; None: unknown."""
-    tokens: int = 0
+    tokens: int | None = 0
+    """None: of a part of them nobody told."""
     cancelled: bool = False
     """It has come to no end of its own."""
     problem: str = ""
@@ -83,7 +84,7 @@ def _behaviour(one: Candidate) -> tuple[object, ...]:
 
 
 def _order(one: AttemptStanding, cut_off: bool) -> tuple[object, ...]:
-    cost = (one.cost is None, one.cost or 0.0, one.tokens)
+    cost = (one.cost is None, one.cost or 0.0, one.tokens is None, one.tokens or 0)
     return (
         not one.completed,
         cut_off,
@@ -136,4 +137,5 @@ def _decided(best: AttemptStanding, rivals: Sequence[AttemptStanding]) -> str:
         return f"; the judge gave it {best.score:.2f}, against {second.score:.2f}"
     if best.cost is not None and second.cost is not None and best.cost != second.cost:
         return "; it cost least"
-    return "; it took the fewest tokens" if best.tokens != second.tokens else "; it was the first"
+    known = best.tokens is not None and second.tokens is not None
+    return "; it took the fewest tokens" if known and best.tokens != second.tokens else "; it was the first"

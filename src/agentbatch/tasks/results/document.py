@@ -13,6 +13,7 @@ from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.bakeoff.document import bake_off_document
+from agentbatch.usage import Usage
 
 
 def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: float) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def token_document(bills: Sequence[Bill]) -> dict[str, Any]:
     usage = total_usage(tuple(bills))
     return {
         **usage.document(),
-        "averageTokensPerCall": round(usage.total / usage.calls, 1) if usage.calls else 0,
+        "averageTokensPerCall": _average(usage),
         "cachedShare": round(usage.cached / usage.input, 4) if usage.input else 0,
         "byRole": {role: total_usage(tuple(bills), role).document() for role in _roles(bills)},
     }
@@ -192,6 +193,13 @@ def _drafted(drafted: Drafted) -> dict[str, Any]:
         "saved": drafted.saved,
         **drafted.usage.document(),
     }
+
+
+def _average(usage: Usage) -> float | None:
+    """None: of no call it is known."""
+    if usage.average is None:
+        return None if usage.calls else 0
+    return round(usage.average, 1)
 
 
 def _roles(bills: Sequence[Bill]) -> list[e.Role]:

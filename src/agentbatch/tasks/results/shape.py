@@ -57,6 +57,7 @@ class Tokens(Part):
     audio_input_tokens: Count = 0
     audio_output_tokens: Count = 0
     calls: Count = 0
+    untold_calls: Count = 0
     estimated: bool = False
 
 
@@ -105,7 +106,7 @@ class Standing(Part):
     alike: Count = 1
     score: Annotated[float, Field(ge=0, le=1)] = 0.0
     hidden_verify: bool | None = None
-    tokens: Count = 0
+    tokens: Count | None = 0
     cost: Amount | None = None
     problem: str = ""
 

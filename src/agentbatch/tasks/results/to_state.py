@@ -185,6 +185,7 @@ def _usage(tokens: Tokens | None) -> Usage:
         reasoning=min(tokens.reasoning_tokens, tokens.completion_tokens),
         audio_output=min(tokens.audio_output_tokens, tokens.completion_tokens),
         calls=tokens.calls,
+        untold=min(tokens.untold_calls, tokens.calls),
         estimated=tokens.estimated,
     )
 

@@ -48,7 +48,8 @@ def _with_cost(message: Mapping[str, Any], costs: Mapping[str, Step]) -> Mapping
         "prompt_tokens_details": {"cached_tokens": usage.cached},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
-    extra = {"response": {"model": call.model, "usage": counts}, "cost": call.cost, "timestamp": step.ts}
+    response = {"model": call.model, **({} if usage.unknown else {"usage": counts})}
+    extra = {"response": response, "cost": call.cost, "timestamp": step.ts}
     return {**message, "extra": extra}
 
 

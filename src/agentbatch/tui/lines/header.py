@@ -11,7 +11,7 @@ from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
 from agentbatch.runs.log_lines import asleep_text
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, tokens, width
+from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS
 
@@ -138,7 +138,7 @@ def _second(
     left = Content("  ").join(parts)
     usage = state.usage
     used = [
-        f"{tokens(usage.total, estimated=usage.estimated, narrow=True)} tokens",
+        f"{usage.shown(usage.total, narrow=True)} tokens",
         money(state.cost),
         duration(seconds),
     ]

@@ -9,7 +9,7 @@ from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import WORDS
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.text import clip, duration, money, pad, tokens, width
+from agentbatch.text import clip, duration, money, pad, width
 from agentbatch.tui.lines.glyphs import Glyphs
 
 STATE, NAME, ITERATION, TOKENS, COST, TIME, STEP = range(7)
@@ -34,7 +34,7 @@ STEP_WIDTH = 14
 MIN_STEP = 4
 """Cells; a word in less says nothing."""
 
-ASCII_SIGNS = str.maketrans("–…≈·", "-~~.")
+ASCII_SIGNS = str.maketrans("–…≈≥·", "-~~>.")
 """Where there is only ASCII."""
 
 
@@ -58,7 +58,7 @@ def cells(task: TaskState, status: ShownStatus, now: float, glyphs: Glyphs) -> C
         f"{glyphs[status]} {status}",
         _name(task, glyphs),
         f"{task.iteration}/{task.max_iterations}" if begun else "",
-        tokens(usage.total, estimated=usage.estimated, narrow=True) if begun else "",
+        usage.shown(usage.total, narrow=True) if begun else "",
         money(task.cost) if begun else "",
         duration(task.duration(until)) if begun else "",
         _step(task, status, now),

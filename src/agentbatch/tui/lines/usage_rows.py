@@ -62,7 +62,7 @@ def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
 
 def plain(figure: str, glyphs: Glyphs) -> str:
     """A figure in the signs that the terminal has."""
-    return figure.replace("≈", "~").replace(UNKNOWN, "-") if glyphs.ascii else figure
+    return figure.replace("≈", "~").replace("≥", ">").replace(UNKNOWN, "-") if glyphs.ascii else figure
 
 
 def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
@@ -88,7 +88,7 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
 
 def _figures(usage: Usage, costs: Costs, glyphs: Glyphs, *, narrow: bool) -> tuple[str, ...]:
     def count(number: int) -> str:
-        return tokens(number, estimated=usage.estimated and number > 0, narrow=narrow)
+        return usage.shown(number, narrow=narrow)
 
     share = f"{usage.cached / usage.input:.0%}" if usage.input else UNKNOWN
     figures = (
@@ -139,7 +139,8 @@ def plain_ellipsis(text: str, glyphs: Glyphs) -> str:
 
 def _requests(spent: Spent, glyphs: Glyphs) -> Line:
     """How many requests it took: an attempt that failed is sent again."""
-    answered = total_usage(spent.bills).calls
+    usage = total_usage(spent.bills)
+    answered = usage.calls
     again = max(0, spent.attempts - answered)
     text = f"{counted(spent.attempts, 'request')} sent, {answered:,} answered"
     if again:
@@ -148,8 +149,10 @@ def _requests(spent: Spent, glyphs: Glyphs) -> Line:
         text = f"{counted(answered, 'call')} answered"
     if not spent.has_roles:
         text += "; roles and models are not known"
-    if any(bill.usage.estimated for bill in spent.bills):
-        text += plain("; ≈ is an estimate of ours", glyphs)
+    if usage.estimated and usage.total:
+        text += plain("; ≈ is an estimate", glyphs)
+    if usage.untold:
+        text += f"; {usage.untold:,} of them told no tokens"
     return Line(text, "dim")
 
 
@@ -161,8 +164,9 @@ def budget_lines(spent: Spent, whose: str, glyphs: Glyphs) -> list[Line]:
         used = f"{money(cost)} of {money(spent.max_cost)}"
         lines.append(_budget(f"{whose}'s budget", used, cost, spent.max_cost, glyphs))
     if spent.max_tokens is not None:
-        count = total_usage(spent.bills).total
-        used = f"{tokens(count)} of {tokens(spent.max_tokens)} tokens"
+        usage = total_usage(spent.bills)
+        count = usage.total
+        used = f"{usage.shown(count)} of {tokens(spent.max_tokens)} tokens"
         lines.append(_budget(f"{whose}'s budget", used, float(count), float(spent.max_tokens), glyphs))
     return lines
 

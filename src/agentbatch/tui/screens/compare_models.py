@@ -7,7 +7,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
 from agentbatch.runs.state.bills import Bill, total_usage
-from agentbatch.text import clip, counted, tokens
+from agentbatch.text import clip, counted
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import ORDERS, Order, comparison_lines
 from agentbatch.tui.lines.render import Line, text_lines
@@ -81,8 +81,8 @@ class CompareModelsScreen(ComparisonScreen):
         usage = total_usage(bills)
         share = f" ({usage.cached / usage.input:.0%} cached)" if usage.cached else ""
         words = (
-            f"{tokens(usage.input, estimated=usage.estimated)} input tokens{share}, "
-            f"{tokens(usage.output, estimated=usage.estimated)} output tokens, {counted(usage.calls, 'call')}"
+            f"{usage.shown(usage.input)} input tokens{share}, "
+            f"{usage.shown(usage.output)} output tokens, {counted(usage.calls, 'call')}"
         )
         self.query_one("#models-title", Static).update(plain(words, self._glyphs))
         self._lines.set_lines(self._compared(bills, usage.total))

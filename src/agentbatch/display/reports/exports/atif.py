@@ -161,10 +161,13 @@ def _refer(steps: Sequence[dict[str, Any]], judge_id: str, verdict: e.VerdictRea
 
 def _metrics(calls: Sequence[e.ModelCallFinished]) -> dict[str, Any]:
     usage, cost = sum_usage(call.usage for call in calls), sum_or_none(call.cost for call in calls)
-    found: dict[str, Any] = {
+    counts = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "cached_tokens": usage.cached,
+    }
+    found: dict[str, Any] = {
+        **({} if usage.unknown else counts),
         "extra": {
             "reasoning_tokens": usage.reasoning,
             "estimated": usage.estimated,
@@ -176,12 +179,12 @@ def _metrics(calls: Sequence[e.ModelCallFinished]) -> dict[str, Any]:
 
 
 def _final(usage: Usage, cost: float | None, steps: int) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    counts = {
         "total_prompt_tokens": usage.input,
         "total_completion_tokens": usage.output,
         "total_cached_tokens": usage.cached,
-        "total_steps": steps,
     }
+    found: dict[str, Any] = {**({} if usage.unknown else counts), "total_steps": steps}
     return found | ({} if cost is None else {"total_cost_usd": cost})
 
 

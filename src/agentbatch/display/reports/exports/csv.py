@@ -60,6 +60,7 @@ def _yes(value: bool | None) -> str:
 
 def _row(task: TaskState, now: float) -> list[str]:
     usage, last = task.usage, task.verdicts[-1] if task.verdicts else None
+    counts = (usage.input, usage.cached, usage.output, usage.reasoning)
     return [
         str(task.index + 1),
         text_cell(task.id),
@@ -69,7 +70,8 @@ def _row(task: TaskState, now: float) -> list[str]:
         str(task.iteration),
         str(task.max_iterations or ""),
         f"{task.duration(now):.3f}",
-        *(map(str, (usage.input, usage.cached, usage.output, usage.reasoning, usage.calls))),
+        *("" if usage.unknown else str(count) for count in counts),
+        str(usage.calls),
         "yes" if usage.estimated else "no",
         "" if task.cost is None else f"{task.cost:.6f}",
         last.decided_by if last else "",

@@ -136,7 +136,8 @@ def _of_task(task: TaskState) -> list[tuple[str, str]]:
 
 def _spent(of: RunState | TaskState) -> list[tuple[str, str]]:
     cost = [] if of.cost is None else [("cost_usd", f"{of.cost:.6f}")]
-    return [("input_tokens", str(of.usage.input)), ("output_tokens", str(of.usage.output)), *cost]
+    counts = [("input_tokens", str(of.usage.input)), ("output_tokens", str(of.usage.output))]
+    return [*([] if of.usage.unknown else counts), *cost]
 
 
 def _outcome(case: ET.Element, task: TaskState, most: int) -> None:

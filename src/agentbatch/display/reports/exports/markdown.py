@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from agentbatch.display.reports.bakeoff_text import cells, remarks
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
@@ -19,7 +20,7 @@ from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
-from agentbatch.text import UNKNOWN, clip, duration, money, tokens
+from agentbatch.text import UNKNOWN, clip, duration, money
 from agentbatch.usage import Usage
 
 MAX_CELLS = 400
@@ -199,11 +200,8 @@ def _cost(state: RunState) -> list[str]:
         lines += ["", f"{words}."]
     for text in tiering_words(tiering(state.tasks.values())):
         lines += ["", f"Escalation: {plain(text)}."]
-    if state.usage.estimated:
-        lines += [
-            "",
-            "≈ some figures are estimates: calls were cut short, or the endpoint reported none.",
-        ]
+    for text in usage_remarks(state.usage):
+        lines += ["", f"{text}."]
     return lines
 
 
@@ -230,7 +228,7 @@ def _figures(usage: Usage) -> list[str]:
 
 
 def _count(count: int, usage: Usage) -> str:
-    return tokens(count, estimated=usage.estimated)
+    return usage.shown(count)
 
 
 def _tokens(usage: Usage) -> str:

@@ -17,6 +17,7 @@ from agentbatch.display.reports.html.charts import (
 from agentbatch.display.reports.material import Material
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
@@ -27,7 +28,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.spending.tiering import tiering
-from agentbatch.text import UNKNOWN, clip, duration, money, tokens
+from agentbatch.text import UNKNOWN, clip, duration, money
 from agentbatch.usage import Usage
 
 ENDED: tuple[Status, ...] = ("completed", "error", "timeout", "cancelled", "skipped")
@@ -74,8 +75,8 @@ class Row(NamedTuple):
     iterations: str
     seconds: float
     tokens: int
+    tokens_shown: str
     cost: float | None
-    estimated: bool
 
 
 def overview(material: Material) -> Overview:
@@ -99,7 +100,7 @@ def overview(material: Material) -> Overview:
                 else [Figure("success rate", f"{completed / total if total else 0:.0%}")]
             ),
             Figure("time", duration(state.seconds(now))),
-            Figure("tokens", tokens(usage.total, estimated=usage.estimated, narrow=True), _in_and_out(usage)),
+            Figure("tokens", usage.shown(usage.total, narrow=True), _in_and_out(usage)),
             Figure("cost", money(state.cost)),
         ],
         shares=shares,
@@ -148,7 +149,7 @@ def _origin(state: RunState) -> Iterator[Figure]:
 
 
 def _in_and_out(usage: Usage) -> str:
-    return f"{tokens(usage.input, narrow=True)} in, {tokens(usage.output, narrow=True)} out"
+    return f"{usage.shown(usage.input, narrow=True)} in, {usage.shown(usage.output, narrow=True)} out"
 
 
 def _comparison(
@@ -169,7 +170,7 @@ def bill_row(bill: Bill) -> tuple[str, ...]:
 
 def _counts(usage: Usage) -> tuple[str, ...]:
     counts = (usage.input, usage.cached, usage.output, usage.reasoning)
-    return (*(tokens(count, estimated=usage.estimated) for count in counts), f"{usage.calls:,}")
+    return (*map(usage.shown, counts), f"{usage.calls:,}")
 
 
 def _remarks(state: RunState) -> Iterator[str]:
@@ -178,8 +179,8 @@ def _remarks(state: RunState) -> Iterator[str]:
         yield f"Escalation: {text}."
     if words := cache_words(usage):
         yield f"{words}."
-    if usage.estimated:
-        yield "≈ some figures are estimates: calls were cut short, or the endpoint reported none."
+    for text in usage_remarks(usage):
+        yield f"{text}."
 
 
 def row(task: TaskState, link: str, now: float) -> Row:
@@ -193,8 +194,8 @@ def row(task: TaskState, link: str, now: float) -> Row:
         iterations=f"{task.iteration}/{task.max_iterations or UNKNOWN}",
         seconds=task.duration(now),
         tokens=task.usage.total,
+        tokens_shown=task.usage.shown(task.usage.total),
         cost=task.cost,
-        estimated=task.usage.estimated,
     )
 
 

@@ -95,7 +95,7 @@ def _spent(call: e.ModelCallFinished | None) -> str:
         return ""
     usage = call.usage
     cached = f" ({tokens(usage.cached)} cached)" if usage.cached else ""
-    counts = f"{tokens(usage.input, estimated=usage.estimated)} in{cached}, {tokens(usage.output)} out"
+    counts = f"{usage.shown(usage.input)} in{cached}, {usage.shown(usage.output)} out"
     return f"{clip(call.model, 60)}, {counts}, {money(call.cost)}, {call.latency:.1f}s"
 
 

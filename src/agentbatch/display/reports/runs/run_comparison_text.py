@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.runs.run_comparison import Change, Figures, RunComparison, TaskPair
 from agentbatch.display.reports.status import SHOWN_SIGNS
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad, tokens
+from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad
 
 MAX_NAMED = 20
 """Tasks that a list names."""
@@ -53,7 +53,7 @@ def _rows(first: Figures, second: Figures, time: str) -> Iterator[Row]:
     yield Row("completed", f"{first.completed}/{first.tasks}", f"{second.completed}/{second.tasks}", points)
     changed = change_text(first.iterations, second.iterations)
     yield Row("iterations", f"{first.iterations:,}", f"{second.iterations:,}", changed)
-    changed = change_text(first.usage.total, second.usage.total)
+    changed = change_text(*(None if one.usage.untold else one.usage.total for one in (first, second)))
     yield Row("tokens", _tokens(first), _tokens(second), changed)
     yield Row("cost", money(first.cost), money(second.cost), change_text(first.cost, second.cost))
     changed = change_text(int(first.seconds), int(second.seconds))  # as they are shown
@@ -61,7 +61,7 @@ def _rows(first: Figures, second: Figures, time: str) -> Iterator[Row]:
 
 
 def _tokens(figures: Figures) -> str:
-    return tokens(figures.usage.total, estimated=figures.usage.estimated)
+    return figures.usage.shown(figures.usage.total)
 
 
 def change_text(first: float | None, second: float | None) -> str:
@@ -89,7 +89,7 @@ def figure_cells(figures: Figures | None) -> tuple[str, str, str, str, str]:
     return (
         str(figures.status or ""),
         f"{figures.iterations:,}",
-        tokens(figures.usage.total, estimated=figures.usage.estimated, narrow=True),
+        figures.usage.shown(figures.usage.total, narrow=True),
         money(figures.cost),
         duration(figures.seconds),
     )

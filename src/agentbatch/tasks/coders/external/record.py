@@ -125,12 +125,13 @@ class Record:
         """What the agent says that it has cost since this was asked last, US dollars and tokens; None, and no tokens:
         it says nothing. Some agents' sums begin at 0 with each process."""
         told, cost = self._tokens or TokensTold(0, 0), None
+        untold = not told.input + told.output
         if self._cost is not None:
             cost = self._cost - self._billed if self._cost >= self._billed else self._cost
             self._billed = self._cost
         self._tokens = None
         counts = {"input": told.input, "output": told.output, "cached": told.cached, "written": told.written}
-        return cost, Usage(**counts, calls=1, estimated=True)
+        return cost, Usage(**counts, calls=1, untold=int(untold), estimated=not untold)
 
     @property
     def silent(self) -> bool:

@@ -69,7 +69,7 @@ class _Attempt:
             score=_score(self.verdict),
             hidden=state.hidden,
             cost=state.cost,
-            tokens=state.usage.total,
+            tokens=None if state.usage.untold else state.usage.total,
             cancelled=state.status == "cancelled",
             problem=self.problem,
         )
