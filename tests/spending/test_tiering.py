@@ -1,12 +1,17 @@
 """What a cheap model's drafts saved: which tasks count, what is known, what is said."""
 
+from pathlib import Path
+
 import pytest
 
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words, handover_words, tiering_words
 from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import Bill, Drafted, add_call, merge_bills
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.spending.tiering import tiering
+from agentbatch.spending.tiering import handover, tiering
+from agentbatch.tasks.spec.escalation import steps_of
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.tasks.spec.task import Task
 from agentbatch.usage import Usage
 
 SEEN = {"index": 0, "dir": ".", "first_prompt": "x", "max_iterations": 5}
@@ -131,3 +136,97 @@ def test_a_line_of_the_bill_knows_its_drafts_whatever_else_is_in_it() -> None:
         cost=2.0,
         stronger_cost=10.25,
     )
+
+
+def by(coder: str, cost: float | None, next_coder: str = "", **usage: int) -> e.ModelCallFinished:
+    used = Usage(**(usage or {"input": 900, "output": 100, "calls": 1}))
+    return call("m", cost).model_copy(update={"coder": coder, "next_coder": next_coder, "usage": used})
+
+
+CHEAP, DEAR = by("pi", 1.0, "codex"), by("codex", 12.0)
+BACK = by("pi", 2.0, "builtin")
+SILENT = by("gemini", None, "codex", calls=1, untold=1)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "saved", "words"),
+    [
+        ([task(by("pi", 1.0)), task(by("", 1.0))], None, []),
+        (
+            [task(CHEAP), task(CHEAP, CHEAP, DEAR, JUDGE), task(DEAR)],
+            11.0,
+            [
+                "1 of 2 tasks completed before codex took over; it did in 1",
+                "drafts of those completed before: $1.00 for 1.0k tokens, and codex takes ≈$12.00 a task: "
+                "≈$11.00 saved",
+                "all drafts: $3.00 for 3.0k tokens; codex took $12.00 for 1.0k tokens where it took over",
+            ],
+        ),
+        ([task(CHEAP)], None, ["codex did not take over", "drafts of it: $1.00 for 1.0k tokens"]),
+        (
+            [task(BACK, by("", 1.0))],
+            None,
+            ["builtin took over", "its drafts: $2.00 for 1.0k tokens; builtin took $1.00 for 1.0k tokens"],
+        ),
+        (
+            [task(SILENT, DEAR)],
+            None,
+            ["codex took over", "its drafts: 1 turn of unknown size; codex took $12.00 for 1.0k tokens"],
+        ),
+        (
+            [task(CHEAP, status="error")],
+            None,
+            ["codex did not take over", "its drafts: $1.00 for 1.0k tokens"],
+        ),
+        (
+            [task(by("pi", 20.0, "codex")), task(CHEAP, DEAR)],
+            -8.0,
+            [
+                "1 of 2 tasks completed before codex took over; it did in 1",
+                "drafts of those completed before: $20.00 for 1.0k tokens, and codex takes ≈$12.00 a task: ≈$8.00 more",
+                "all drafts: $21.00 for 2.0k tokens; codex took $12.00 for 1.0k tokens where it took over",
+            ],
+        ),
+    ],
+)
+def test_what_a_cheaper_coder_drafted(tasks: list[TaskState], saved: float | None, words: list[str]) -> None:
+    found = handover(tasks)
+    assert (found and found.saved) == saved
+    assert handover_words(found) == words
+    assert escalation_words(tasks) == words
+
+
+@pytest.mark.parametrize(
+    ("steps", "coder", "name"),
+    [
+        ("", "a", ""),
+        ("2:@b", "a", "b"),
+        ("2:@b", "b", ""),
+        ("2:@b,4:@a", "b", ""),
+        ("2:@b,4:m", "a", "b"),
+        ("12:@b", "a", ""),
+    ],
+)
+def test_who_takes_over_for_good(steps: str, coder: str, name: str) -> None:
+    planned = PlannedTask(
+        "t",
+        0,
+        Task(id="t", first_prompt="x"),
+        Path("/t"),
+        10,
+        None,
+        coder="a",
+        escalate=steps_of(steps.split(",")),
+    )
+    assert planned.next_coder(coder) == name
+
+
+def test_a_bill_a_coder() -> None:
+    """Also where several ask the same model; of one that calls it itself the coder's name is all that is known."""
+    bills = task(CHEAP, DEAR, by("", 1.0), by("", 1.0)).bills
+    assert [(bill.coder, bill.cost, bill.spender) for bill in bills] == [
+        ("pi", 1.0, "pi with m"),
+        ("codex", 12.0, "codex with m"),
+        ("", 2.0, "m"),
+    ]
+    assert Bill(role="coder", model="gemini", coder="gemini").spender == "gemini"

@@ -8,11 +8,18 @@ BUILTIN = "builtin"
 """The coder of whoever names none."""
 
 
-def worker(coder: str, model: str, logins: Collection[str] = ()) -> str:
-    """`gpt-5`, `codex with gpt-5`; of one that uses a login of its own, whose model is its own affair, `codex`."""
-    if coder in logins:
-        return coder
-    return model if coder == BUILTIN else f"{coder} with {model}"
+def worker(coder: str, model: str, own: Collection[str] = ()) -> str:
+    """`gpt-5`, `codex with gpt-5`; of one of `own`, whose models are their own affair, `codex`."""
+    return workers((coder,), model, own)
+
+
+def workers(coders: Collection[str], model: str, own: Collection[str] = ()) -> str:
+    """The same of several: `builtin, codex with gpt-5; gemini`."""
+    if tuple(coders) == (BUILTIN,):
+        return model
+    asking, others = ([one for one in coders if (one in own) is among] for among in (False, True))
+    parts = [f"{', '.join(asking)} with {model}" if asking else "", ", ".join(others)]
+    return "; ".join(filter(None, parts))
 
 
 class Contestant(NamedTuple):

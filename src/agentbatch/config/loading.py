@@ -283,9 +283,19 @@ def _check_keys(settings: Settings, sources: Mapping[str, str]) -> None:
             continue
         if role == "evaluator" and settings.judge == "none":
             continue
+        if role == "coder" and endpoint not in sources and settings.other_coders:
+            continue  # who may ask no model of ours: that is known with the tasks
         if not key and (not settings.rehearsal or endpoint in sources):
-            why = f"{sources[endpoint]} is set" if endpoint in sources else "the other role has a key"
-            raise UserError(
-                f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not set. "
-                f"Set it in the environment or in .env; for a server without keys write `none`."
-            )
+            why = f"{sources[endpoint]} is set" if endpoint in sources else OTHER_KEY
+            raise UserError(no_key(role, why, key_name))
+
+
+OTHER_KEY = "the other role has a key"
+
+
+def no_key(role: str, why: str = OTHER_KEY, key_name: str = "CODER_API_KEY") -> str:
+    """What to do about a key that is missing."""
+    return (
+        f"No API key for the {role}: {why}, but {key_name} (or OPENAI_API_KEY for both roles) is not set. "
+        "Set it in the environment or in .env; for a server without keys write `none`."
+    )

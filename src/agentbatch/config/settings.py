@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from agentbatch.config.contestants import BUILTIN, Contestant, contestants, worker
+from agentbatch.config.contestants import BUILTIN, Contestant, contestants
 from agentbatch.config.headers import Header, has_key, merged, read_header, secret_values
 from agentbatch.config.option import Option, option
 from agentbatch.config.values import (
@@ -424,9 +424,9 @@ class Settings(BaseModel):
         return f"it is the default, and {options()[field].env[-1]} sets another"
 
     @property
-    def worker(self) -> str:
-        """The coder of tasks that name none, in words."""
-        return worker(self.coder_name, self.coder_model, self.coder_login)
+    def other_coders(self) -> bool:
+        """Others than `builtin` are asked for."""
+        return self.coder_name != BUILTIN or bool(self.coders or self.coder_login)
 
     @property
     def compared(self) -> tuple[Contestant, ...]:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentbatch.config.contestants import BUILTIN, Contestant, contestants, worker
+from agentbatch.config.contestants import BUILTIN, Contestant, contestants, workers
 from agentbatch.usage import Usage
 
 Role = Literal["coder", "evaluator", "request"]
@@ -131,6 +131,10 @@ class RunStarted(Event):
     """Of plain requests: their number."""
     coder_model: str
     """Of plain requests: their model; so is the endpoint."""
+    coders: list[str] = []
+    """All that may work on a task, the run's own first; empty: earlier runs do not say it."""
+    own_models: list[str] = []
+    """Those of them that call their models themselves, which ones is not known."""
     evaluator_model: str = ""
     """Plain requests have none; earlier runs say `none`."""
     coder_endpoint: str
@@ -154,8 +158,9 @@ class RunStarted(Event):
 
     @property
     def worker(self) -> str:
-        """The coder of tasks that do not say it, in words: its model, with its name where it is not `builtin`."""
-        return worker(self.coder, self.coder_model, self.settings.get("coder_login") or ())
+        """Who works on the tasks, in words: the model, with the coders' names where there are others than `builtin`."""
+        own = self.own_models or self.settings.get("coder_login") or ()
+        return workers(self.coders or (self.coder,), self.coder_model, own)
 
     @property
     def compared(self) -> tuple[Contestant, ...]:
@@ -322,6 +327,10 @@ class ModelCallFinished(TaskEvent):
     """The model that may take over from this one later in the task; empty: none will."""
     stronger_cost: float | None = None
     """What the same tokens would have cost there."""
+    coder: str = ""
+    """Who asked, a name of agents/coders.toml; empty: `builtin`, or no coder."""
+    next_coder: str = ""
+    """Another coder that may take over later in the task; empty: none will."""
     latency: float
     attempts: int
     finish_reason: str = ""

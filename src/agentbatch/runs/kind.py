@@ -118,7 +118,7 @@ class TasksKind:
 
     def models(self, info: e.RunStarted) -> str:
         if info.rehearsal:
-            return "rehearsal"
+            return info.model_copy(update={"coder_model": "rehearsal"}).worker
         other = info.evaluator_model if info.judged and info.evaluator_model != info.coder_model else ""
         return info.worker + (f", {other}" if other else "")
 
@@ -236,7 +236,7 @@ def retry_command(state: RunState) -> str:
 
 def _host(endpoint: str, rehearsal: bool) -> str:
     """Host, port and path: what of an endpoint is wrong most often. The rest of a URL may carry a password."""
-    if rehearsal:
+    if rehearsal or not endpoint:
         return ""
     parts = urlsplit(endpoint)
     place = parts.netloc.rpartition("@")[2] + parts.path

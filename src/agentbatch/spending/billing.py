@@ -76,6 +76,10 @@ class Billing:
     """The task names this model itself: that there is none is its own fault."""
     stronger: str = ""
     """The model that may take over from this one later in the task; empty: none will."""
+    coder: str = ""
+    """Who calls, of a coder's calls; empty: `builtin`."""
+    next_coder: str = ""
+    """Another coder that may take over later in the task; empty: none will."""
     gate: Callable[[QuotaGate], Awaitable[None]] | None = None
     """Passed before each call: what holds a paused task, and one whose endpoint's quota is used up."""
 
@@ -193,6 +197,8 @@ class Billing:
                 cost_output=price.output if price else None,
                 stronger=self.stronger,
                 stronger_cost=there.total if there else None,
+                coder=self.coder,
+                next_coder=self.next_coder,
                 latency=latency,
                 attempts=attempts,
                 finish_reason=finish_reason,

@@ -50,9 +50,14 @@ def compared_models(info: RunStarted | None) -> tuple[str, ...]:
 
 def compare_bills(prices: Prices, bills: Sequence[Bill], models: Sequence[str], at: datetime) -> Comparison:
     """What the tokens of these bills would cost on each of the models at that time."""
-    used = {bill.model.lower(): bill.model for bill in bills if bill.model and bill.usage.calls}
+    used = {bill.model.lower(): bill.model for bill in bills if _is_model(bill) and bill.usage.calls}
     known = {model.lower() for model in models}
     more = [name for lower, name in used.items() if lower not in known]
     usage = total_usage(tuple(bills))
     actual = ComparisonRow("", *total_costs(bills))
     return Comparison(tuple(compare(prices, usage, [*models, *more], at)), actual, frozenset(used))
+
+
+def _is_model(bill: Bill) -> bool:
+    """It names one, not a coder that calls its model itself."""
+    return bill.model not in ("", bill.coder)

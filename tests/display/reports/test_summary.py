@@ -307,3 +307,39 @@ def test_nothing_is_under_way_without_an_engine(
     task = mixed.tasks["parser"].model_copy(update={**fields, "finished_at": None})
     assert not task.finished
     assert render_task(task, [], None, 9.0, 80, alive=alive)[0] == f"{head} · parser"
+
+
+def test_several_coders_each_with_what_it_spent_and_its_tasks(story: Callable[..., Any]) -> None:
+    run = story(["a", "b"], coders=["builtin", "mini-swe-agent"])
+    for name, coder in (("a", ""), ("b", "mini-swe-agent")):
+        run.at(1, e.TaskStarted(task_id=name))
+        run.at(1, e.IterationStarted(task_id=name, iteration=1, prompt="x", coder=coder or "builtin"))
+        run.call(name, 1, coder=coder, model="m", cost=0.5, usage=Usage(input=10, output=2, calls=1))
+        run.finish(name, 2)
+    run.at(3, e.RunFinished())
+    lines = render_text(summary_of(run.state, comparison=[]), 80)
+    assert [line[:27].rstrip() for line in lines if "0.50" in line or "1.00" in line][:4] == [
+        "  coder                  20",
+        "    builtin              10",
+        "    mini-swe-agent       10",
+        "  total                  20",
+    ]
+    assert any("  1 a               builtin        completed" in line for line in lines)
+    assert any("  2 b               mini-swe-agent completed" in line for line in lines)
+    assert all(width(line) <= 80 for line in lines)
+    assert run.state.info.worker == "builtin, mini-swe-agent with m-coder"
+
+
+def test_of_a_coder_that_tells_nothing_nothing_is_known(story: Callable[..., Any]) -> None:
+    run = story(["a"], coders=["mine"], own_models=["mine"], coder_endpoint="")
+    run.start("a")
+    run.call("a", 1, coder="mine", model="mine", cost=None, told=True, usage=Usage(calls=1, untold=1))
+    run.finish("a", 2)
+    run.at(3, e.RunFinished())
+    text = "\n".join(render_text(summary_of(run.state), 80))
+    assert "  coder             –         –         –         –      1         –" in text
+    assert "average" not in text
+    assert "coder model" not in text
+    assert "the tokens of 1 call were not told" in text
+    assert "elsewhere" not in text
+    assert run.state.info.worker == "mine"

@@ -106,6 +106,7 @@ def test_a_task_from_its_start_to_its_end() -> None:
         "server.address": "models.example.com",
         "server.port": 443,
         "agentbatch.task.id": "t",
+        "agentbatch.coder": "builtin",
         "agentbatch.call.purpose": "code",
         "agentbatch.call.attempts": 2,
         "agentbatch.cost": 0.25,
@@ -254,3 +255,29 @@ def test_names_that_a_model_made_up_are_one() -> None:
         {"gen_ai.provider.name": "openai"},
     )
     assert provider_name("") == "openai"
+
+
+def test_which_coder_it_was_and_what_it_says_that_its_turn_took() -> None:
+    """Of a turn that is told there is no call: the turn has its figures."""
+    own = {"task_id": "t", "role": "coder", "model": "gemini", "latency": 1.0, "attempts": 1, "told": True}
+    spans = play(
+        run_started(),
+        queued("t"),
+        e.TaskStarted(task_id="t"),
+        e.IterationStarted(task_id="t", iteration=1, prompt=SAID, coder="codex"),
+        e.ModelCallStarted(task_id="t", role="coder", model="m-coder"),
+        e.TurnFinished(task_id="t", iteration=1, end="text", text=SAID),
+        e.IterationStarted(task_id="t", iteration=2, prompt=SAID, coder="gemini"),
+        e.ModelCallFinished(**own, usage=Usage(input=7, output=1, calls=1), cost=0.5),
+        e.TurnFinished(task_id="t", iteration=2, end="text", text=SAID),
+        finished("t"),
+        e.RunFinished(),
+    )
+    turns = [span.attributes for span in spans if span.name == "invoke_agent coder"]
+    assert [turn["agentbatch.coder"] for turn in turns] == ["codex", "gemini"]
+    assert (turns[1]["gen_ai.usage.input_tokens"], turns[1]["agentbatch.cost"]) == (7, 0.5)
+    assert [measure.name for measure in measures.of_span(next(one for one in spans if one.attributes is turns[1]))] == [
+        "gen_ai.invoke_agent.duration", *["gen_ai.client.token.usage"] * 2, "agentbatch.cost",
+    ]  # fmt: skip
+    (task,) = (span for span in spans if span.name == "invoke_workflow task")
+    assert task.attributes["agentbatch.task.coders"] == ["codex", "gemini"]

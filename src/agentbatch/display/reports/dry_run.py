@@ -8,8 +8,7 @@ from agentbatch.config import BUILTIN
 from agentbatch.redaction import shown_url
 from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.tasks.run.prepare.estimate import LeastTokens
-from agentbatch.tasks.run.prepare.prepared_run import DryRun, PreparedRun
-from agentbatch.tasks.spec.attempts import with_attempts
+from agentbatch.tasks.run.prepare.prepared_run import DryRun
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import (
     UNKNOWN,
@@ -41,15 +40,15 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if plan.left_out:
         verb = "is" if len(plan.left_out) == 1 else "are"
         lines.append(f"{counted(len(plan.left_out), 'task')} of the file {verb} left out")
-    if settings.rehearsal:
+    if prepared.rehearsal:
         lines.append(f"{REHEARSAL}: set a key to run your own tasks")
         if settings.compared:
             lines.append(f"coder      {', '.join(one.name for one in settings.compared)}")
-        elif (names := _coders(prepared)) != [BUILTIN]:
-            lines += [f"coder      {settings.coder_name}", *_others(names, settings.coder_name)]
+        elif prepared.coders != (BUILTIN,):
+            lines += _named("coder", ", ".join(clip(name, 40) for name in prepared.coders))
     else:
-        coders = ", ".join(one.name for one in settings.compared) or settings.worker
-        worker = f"{coders}  {shown_url(settings.coder_endpoint)}"
+        coders = ", ".join(one.name for one in settings.compared) or prepared.worker
+        worker = f"{coders}  {shown_url(settings.coder_endpoint)}" if prepared.coder_models else coders
         judge = f"{settings.evaluation_model}  {shown_url(settings.evaluation_base_url)}"
         if prepared.local is not None:
             server = f"local      {prepared.local.describe()}"
@@ -57,10 +56,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
             local = f"{prepared.local.name}  llama.cpp on this machine"
             worker = local if settings.coder_is_local else worker
             judge = local if settings.evaluator_is_local else judge
-        lines.append(f"coder      {worker}")
+        lines += _named("coder", worker)
         lines += _others(prepared.coder_models, settings.coder_model)
-        if not settings.compared:
-            lines += _others(_coders(prepared), settings.coder_name)
         lines.append(f"evaluator  {judge if prepared.judged else NO_EVALUATOR}")
         lines += _others(prepared.evaluator_models, settings.evaluation_model)
     tried = [task for task in plan.tasks if task.attempts]
@@ -95,10 +92,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     ]
 
 
-def _coders(prepared: PreparedRun) -> list[str]:
-    """Who may work on a task, the run's own first."""
-    named = (name for task in with_attempts(prepared.plan).tasks for name in task.coders)
-    return list(dict.fromkeys((prepared.settings.coder_name, *named)))
+def _named(name: str, text: str) -> list[str]:
+    return textwrap.wrap(f"{pad(name, 10)} {text}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
 
 
 def _others(models: Sequence[str], shown: str) -> list[str]:

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 
+from agentbatch.config import BUILTIN
 from agentbatch.display.reports.bakeoff_text import render_bake_off
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Cause, Summary, group_causes
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import tasks_accepted
-from agentbatch.runs.state.bills import has_roles, total_cost, total_usage
+from agentbatch.runs.state.bills import Bill, has_roles, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad
 from agentbatch.usage import Usage
@@ -26,6 +26,10 @@ WHOLE_LIST = 50
 
 _FIGURES = (9, 9, 9, 9, 6, 9)
 """Cells of input, cached, output, reasoning, calls and cost."""
+_FIGURES_WIDTH = sum(_FIGURES) + len(_FIGURES) - 1
+
+CODER_WIDTH = 20
+"""Cells of a task's coders at most."""
 
 
 def render_text(summary: Summary, width: int) -> list[str]:
@@ -49,7 +53,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
         ),
         _titled(
             "Escalation",
-            [part for text in tiering_words(tiering(tasks)) for part in fold(f"  {text}", width, 4)],
+            [part for text in escalation_words(tasks) for part in fold(f"  {text}", width, 4)],
         ),
         _titled(
             "What these tokens would cost elsewhere",
@@ -103,12 +107,20 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
     if not has_roles(state.bills):
         roles = ()
     usage = state.usage
-    lines = [pad("Tokens", 12) + _figures(("input", "cached", "output", "reasoning", "calls", "cost"))]
+    coders = _by_coder(state.bills)
+    room = max(width - _FIGURES_WIDTH - 2, 10)
+    label = min(room, max([10, *(len(name) + 2 for name in coders)]))
+    lines = [pad("Tokens", label + 2) + _figures(("input", "cached", "output", "reasoning", "calls", "cost"))]
     for role in roles:
-        lines.append(_usage_line(role, total_usage(state.bills, role), total_cost(state.bills, role)))
-    lines.append(_usage_line("total", usage, state.cost))
+        of_role = total_usage(state.bills, role), total_cost(state.bills, role)
+        lines.append(_usage_line(role, *of_role, label))
+        for name, bills in coders.items() if role == "coder" else ():
+            lines.append("  " + _usage_line(name, total_usage(bills), total_cost(bills), label - 2))
+    lines.append(_usage_line("total", usage, state.cost, label))
     for role in roles:
-        models = dict.fromkeys(clip(bill.model, 60) for bill in state.bills if bill.role == role)
+        models = dict.fromkeys(
+            clip(bill.model, 60) for bill in state.bills if bill.role == role and bill.model != bill.coder
+        )
         if models:
             lines += fold(f"  {role} model: {', '.join(models)}", width, 4)
     if usage.average is not None:
@@ -128,10 +140,20 @@ def _figures(cells: Sequence[str]) -> str:
     return " ".join(pad(cell, wide, right=True) for cell, wide in zip(cells, _FIGURES, strict=True))
 
 
-def _usage_line(name: str, usage: Usage, cost: float | None) -> str:
+def _by_coder(bills: Sequence[Bill]) -> dict[str, tuple[Bill, ...]]:
+    """What each has spent; empty where there is one, and it is named above."""
+    spent = [bill for bill in bills if bill.role == "coder"]
+    names = dict.fromkeys(bill.coder or BUILTIN for bill in spent)
+    if len(names) < 2:
+        return {}
+    return {name: tuple(bill for bill in spent if (bill.coder or BUILTIN) == name) for name in names}
+
+
+def _usage_line(name: str, usage: Usage, cost: float | None, label: int) -> str:
+    """`label`: cells of the name."""
     counts = (usage.input, usage.cached, usage.output, usage.reasoning)
     cells = [usage.shown(count, narrow=count >= 10_000_000 - 1) for count in counts]
-    return "  " + pad(name, 10) + _figures([*cells, f"{usage.calls:,}", money(cost)])
+    return "  " + pad(name, label) + _figures([*cells, f"{usage.calls:,}", money(cost)])
 
 
 def _bake_off(state: RunState, width: int) -> list[str]:
@@ -149,7 +171,8 @@ def _compared(state: RunState) -> str:
 def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:
     whole = len(tasks) <= WHOLE_LIST
     shown = [task for task in tasks if whole or (task.finished and task.status != "completed")]
-    lines = [line for task in shown for line in _task_lines(task, width)]
+    coder = _coder_width(tasks)
+    lines = [line for task in shown for line in _task_lines(task, width, coder)]
     if not whole:
         completed = sum(task.status == "completed" for task in tasks)
         unfinished = sum(not task.finished for task in tasks)
@@ -160,7 +183,18 @@ def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:
     return _titled("Tasks", lines)
 
 
-def _task_lines(task: TaskState, width: int) -> list[str]:
+def _coder_width(tasks: Sequence[TaskState]) -> int:
+    """Cells of the column that says who worked on each; 0: all are of the same."""
+    names = {_coders(task) for task in tasks}
+    return min(CODER_WIDTH, max(map(len, names))) if len(names) > 1 else 0
+
+
+def _coders(task: TaskState) -> str:
+    return ", ".join(task.coders) or BUILTIN
+
+
+def _task_lines(task: TaskState, width: int, coder_width: int) -> list[str]:
+    """`coder_width`: see `_coder_width`."""
     figures = " ".join(
         (
             pad(f"{task.iteration}/{task.max_iterations or UNKNOWN}", 7, right=True),
@@ -169,8 +203,10 @@ def _task_lines(task: TaskState, width: int) -> list[str]:
             pad(money(task.cost), 8, right=True),
         )
     )
-    name_width = max(8, width - len(figures) - 21)
-    line = f"  {SIGNS[task.status]} {task.index + 1:>3} {pad(task.id, name_width)} {pad(task.status, 10)} {figures}"
+    coder = f" {pad(_coders(task), coder_width)}" if coder_width else ""
+    name_width = max(8, width - len(figures) - len(coder) - 21)
+    name = f"{pad(task.id, name_width)}{coder}"
+    line = f"  {SIGNS[task.status]} {task.index + 1:>3} {name} {pad(task.status, 10)} {figures}"
     detail = cause_text(task) if task.finished else ""
     return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import AttemptChosen
@@ -12,7 +12,6 @@ from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
-from agentbatch.spending.tiering import tiering
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
 from agentbatch.workspace.files.diff.file_diff import FileChange
 
@@ -57,7 +56,7 @@ def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str
         *([f"  by {clip(task.other_coders, columns - 5)}"] if task.other_coders else []),
         f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "
         f"{duration(task.duration(now))}, {used}",
-        *(part for text in tiering_words(tiering([task])) for part in fold(f"  {text}", columns, 4)),
+        *(part for text in escalation_words([task]) for part in fold(f"  {text}", columns, 4)),
     ]
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from agentbatch.config.contestants import BUILTIN, worker
 from agentbatch.runs import events as e
 from agentbatch.usage import Usage, less, sum_or_none, sum_usage
 
@@ -32,13 +33,28 @@ class Drafted(BaseModel):
         return less(self.stronger_cost, self.cost)
 
 
+class HandedOver(BaseModel):
+    """Calls of a coder from which another may take over later in the task."""
+
+    model_config = ConfigDict(frozen=True)
+
+    coders: tuple[str, ...]
+    """The others, by name."""
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+    """US dollars; None as soon as one call's price is unknown."""
+
+
 class Bill(BaseModel):
-    """What one role spent on one model."""
+    """What one role spent on one model; of several coders each has its own."""
 
     model_config = ConfigDict(frozen=True)
 
     role: e.Role
     model: str
+    """Of a coder that calls its model itself, the coder's name."""
+    coder: str = ""
+    """Who spent it, a name of agents/coders.toml; empty: `builtin`, or no coder."""
     usage: Usage = Usage()
     cost: float | None = 0.0
     """US dollars; None as soon as one call's price is unknown."""
@@ -46,6 +62,13 @@ class Bill(BaseModel):
     cost_output: float | None = 0.0
     drafted: Drafted | None = None
     """The part of it that a stronger model would have been asked for, had it begun the task."""
+    handed_over: HandedOver | None = None
+    """The part of it that another coder would have done, had it begun the task."""
+
+    @property
+    def spender(self) -> str:
+        """The model that was asked, and who asked it where that was not `builtin`."""
+        return worker(self.coder or BUILTIN, self.model, (self.model,))
 
 
 def has_roles(bills: Collection[Bill]) -> bool:
@@ -78,7 +101,7 @@ def total_costs(bills: Iterable[Bill]) -> Costs:
 
 
 def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill, ...]:
-    """The bills with one more call on the line of its role and model."""
+    """The bills with one more call on the line of its role, model and coder."""
     if event.usage.calls == 0:
         return bills
     bill = Bill.model_validate(event, from_attributes=True)
@@ -87,15 +110,18 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
             models=(event.stronger,), usage=event.usage, cost=event.cost, stronger_cost=event.stronger_cost
         )
         bill = bill.model_copy(update={"drafted": drafted})
+    if event.next_coder:
+        handed = HandedOver(coders=(event.next_coder,), usage=event.usage, cost=event.cost)
+        bill = bill.model_copy(update={"handed_over": handed})
     return merge_bills((bills, (bill,)))
 
 
 def merge_bills(groups: Iterable[Iterable[Bill]]) -> tuple[Bill, ...]:
-    """All lines summed, one a role and model, in the order of their first appearance."""
-    lines: dict[tuple[str, str], list[Bill]] = {}
+    """All lines summed, one a role, model and coder, in the order of their first appearance."""
+    lines: dict[tuple[str, str, str], list[Bill]] = {}
     for group in groups:
         for bill in group:
-            lines.setdefault((bill.role, bill.model), []).append(bill)
+            lines.setdefault((bill.role, bill.model, bill.coder), []).append(bill)
     return tuple(_merged(bills) for bills in lines.values())
 
 
@@ -107,11 +133,13 @@ def _merged(bills: Sequence[Bill]) -> Bill:
     return Bill(
         role=bills[0].role,
         model=bills[0].model,
+        coder=bills[0].coder,
         usage=sum_usage(bill.usage for bill in bills),
         cost=costs.total,
         cost_input=costs.input,
         cost_output=costs.output,
         drafted=merge_drafted(bill.drafted for bill in bills if bill.drafted is not None),
+        handed_over=merge_handed_over(bill.handed_over for bill in bills if bill.handed_over is not None),
     )
 
 
@@ -125,4 +153,16 @@ def merge_drafted(parts: Iterable[Drafted]) -> Drafted | None:
         usage=sum_usage(part.usage for part in every),
         cost=sum_or_none(part.cost for part in every),
         stronger_cost=sum_or_none(part.stronger_cost for part in every),
+    )
+
+
+def merge_handed_over(parts: Iterable[HandedOver]) -> HandedOver | None:
+    """All of them together; None: there are none."""
+    every = list(parts)
+    if len(every) < 2:
+        return every[0] if every else None
+    return HandedOver(
+        coders=tuple(sorted({coder for part in every for coder in part.coders})),
+        usage=sum_usage(part.usage for part in every),
+        cost=sum_or_none(part.cost for part in every),
     )

@@ -23,6 +23,7 @@ _KEPT = (
     "gen_ai.agent.name",
     "gen_ai.tool.name",
     "gen_ai.workflow.name",
+    "agentbatch.coder",
     "server.address",
     "server.port",
     "error.type",
@@ -37,7 +38,8 @@ def of_span(span: Span) -> Iterator[Measure]:
         return
     kept = {name: attributes[name] for name in _KEPT if name in attributes}
     yield Measure(instrument, span.end - span.start, kept)
-    if instrument != "gen_ai.client.operation.duration":
+    is_call = instrument == "gen_ai.client.operation.duration"
+    if not is_call and instrument != "gen_ai.invoke_agent.duration":
         return
     without_error = {name: value for name, value in kept.items() if name != "error.type"}
     for kind in ("input", "output"):
@@ -47,6 +49,8 @@ def of_span(span: Span) -> Iterator[Measure]:
     cost = attributes.get("agentbatch.cost")
     if isinstance(cost, float | int) and cost > 0:
         yield Measure("agentbatch.cost", cost, without_error)
+    if not is_call:  # a turn that tells itself what it took
+        return
     outcome = "failed" if span.error else "answered"
     yield Measure("agentbatch.calls", 1, {**without_error, "agentbatch.outcome": outcome})
 

@@ -7,6 +7,7 @@ evaluations (`invoke_agent evaluator`) below these, model calls, tool calls and 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.telemetry import conventions as names
@@ -65,6 +66,8 @@ class _Steps:
     """What is under way in a task."""
 
     whole: Open
+    coder: str = ""
+    """Who works on it; empty: nobody yet."""
     turn: Open | None = None
     evaluation: Open | None = None
     calls: list[tuple[e.Role, Open]] = field(default_factory=list)
@@ -74,6 +77,16 @@ class _Steps:
     def under_way(self) -> list[Open]:
         agents = [one for one in (self.turn, self.evaluation) if one is not None]
         return [*(one for _, one in (*self.calls, *self.checks)), *self.tools.values(), *agents]
+
+
+def _coder(steps: _Steps, role: str) -> dict[str, Value]:
+    """Which, of what a coder does."""
+    return {"agentbatch.coder": steps.coder} if role == "coder" and steps.coder else {}
+
+
+def _spent(event: e.ModelCallFinished) -> dict[str, Value]:
+    cost: dict[str, Value] = {} if event.cost is None else {"agentbatch.cost": event.cost}
+    return {**names.usage_attributes(event.usage), **cost}
 
 
 class Tracing:
@@ -154,6 +167,7 @@ class Tracing:
                 return []
             case e.IterationStarted():
                 over = _agents_over(steps, event.ts)
+                steps.coder = event.coder or BUILTIN
                 steps.turn = self._agent(steps, "coder", event.ts, event.seq, iteration=event.iteration)
                 if self._content:
                     steps.turn.attributes["gen_ai.input.messages"] = message("user", event.prompt)
@@ -204,7 +218,9 @@ class Tracing:
         }
         start = self._first.get(task_id, event.ts)
         opened = Open(f"invoke_workflow {what}", place, parent, start, attributes, links=links)
-        self._tasks[task_id] = steps = _Steps(opened)
+        known = state.by_id.get(task_id)
+        coder = known.coder if known is not None and known.iteration else ""
+        self._tasks[task_id] = steps = _Steps(opened, coder)
         return steps
 
     def _finish(self, info: e.RunStarted, event: e.TaskFinished, state: RunState) -> list[Span]:
@@ -222,6 +238,7 @@ class Tracing:
             agentbatch__task__reason=event.reason,
             agentbatch__task__iterations=task.iteration,
             agentbatch__task__changed_files=event.changed_files,
+            **({"agentbatch__task__coders": list(task.coders)} if task.begun and task.coders else {}),
         )
         return [*(one.ended(event.ts, UNFINISHED) for one in steps.under_way()), whole]
 
@@ -239,6 +256,7 @@ class Tracing:
             "gen_ai.conversation.id": steps.whole.attributes["gen_ai.conversation.id"],
             "agentbatch.task.id": steps.whole.attributes["agentbatch.task.id"],
             **({"agentbatch.iteration": iteration} if iteration else {}),
+            **_coder(steps, role),
         }
         place = step_place(steps.whole.place.trace, seq, role)
         return Open(f"invoke_agent {role}", place, steps.whole.place, ts, attributes)
@@ -295,6 +313,7 @@ class Tracing:
             "gen_ai.conversation.id": steps.whole.attributes["gen_ai.conversation.id"],
             "agentbatch.task.id": event.task_id,
             "agentbatch.call.purpose": event.purpose,
+            **_coder(steps, event.role),
         }
         call = _below(f"chat {event.model}", above.place, event, attributes, "client")
         steps.calls.append((event.role, call))
@@ -304,15 +323,15 @@ class Tracing:
             n for n, (role, one) in enumerate(steps.calls)
             if role == event.role and one.attributes["agentbatch.call.purpose"] == event.purpose
         ]  # fmt: skip
-        if not same:
+        if event.told and steps.turn is not None:  # the whole turn, as the agent tells it
+            steps.turn.attributes |= _spent(event)
+        if event.told or not same:
             return []
         _, call = steps.calls.pop(same[0])
         error = "" if not event.error else names.error_type(event.kind, event.status, event.error)
-        call.attributes |= names.usage_attributes(event.usage)
+        call.attributes |= _spent(event)
         if event.finish_reason:
             call.attributes["gen_ai.response.finish_reasons"] = [event.finish_reason]
-        if event.cost is not None:
-            call.attributes["agentbatch.cost"] = event.cost
         return [call.ended(event.ts, error, agentbatch__call__attempts=event.attempts)]
 
     def _tool(self, steps: _Steps, event: e.ToolCalled) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from agentbatch.config import BUILTIN
 from agentbatch.gateway.account import Account
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.model.client import ModelClient
@@ -85,9 +86,13 @@ class RoleModels:
         )
         return RoleModel(client, self.billing(config, planned, client.model))
 
-    def billing(self, config: RoleModelConfig, planned: PlannedTask, model: str) -> Billing:
-        """How the calls of this role are billed in one task; `model`: the one that it calls."""
-        strongest = config.named(planned.strongest(config.model)) if config.role == "coder" else model
+    def billing(
+        self, config: RoleModelConfig, planned: PlannedTask, model: str, coder: str = BUILTIN
+    ) -> Billing:
+        """How the calls of this role are billed in one task; `model`: the one that it calls; `coder`: which."""
+        codes = config.role == "coder"
+        next_coder = planned.next_coder(coder) if codes else ""
+        strongest = config.named(planned.strongest(config.model)) if codes and not next_coder else model
         return Billing(
             config.role,
             planned.id,
@@ -98,13 +103,17 @@ class RoleModels:
             budget=self._budget(planned),
             own_choice=model != config.model,
             stronger="" if strongest == model else strongest,
+            coder="" if coder == BUILTIN else coder,
+            next_coder=next_coder,
             gate=None if self.gate is None else partial(self.gate, planned.id),
         )
 
-    def account(self, config: RoleModelConfig, planned: PlannedTask, name: str | None) -> Account:
+    def account(
+        self, config: RoleModelConfig, planned: PlannedTask, name: str | None, coder: str = BUILTIN
+    ) -> Account:
         """What an agent of somebody else's calls through the gateway in one task; `name` as in `make`."""
         model = config.named(name)
-        return Account(self.billing(config, planned, model), config.endpoint, model, self.store.stored)
+        return Account(self.billing(config, planned, model, coder), config.endpoint, model, self.store.stored)
 
     def window(self, config: RoleModelConfig, parameters: ModelParameters, model: RoleModel) -> int:
         """Tokens: the definition's figure, the server's own, the price list's, or what most models have."""

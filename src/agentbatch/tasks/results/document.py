@@ -6,11 +6,11 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import tallies
-from agentbatch.runs.state.bills import Bill, Drafted, total_cost, total_usage
+from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.spending.tiering import tiering
+from agentbatch.spending.tiering import Spent, handover, tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.bakeoff.document import bake_off_document
 from agentbatch.usage import Usage
@@ -42,6 +42,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "totalTokenStats": token_document(state.bills),
             "cost": cost_document(state.bills),
             "escalation": _escalation(tasks),
+            "coderEscalation": _coder_escalation(tasks),
             "costComparison": [row.document() for row in comparison],
             **({"comparison": bake_off_document(compared)} if compared else {}),
             "errorCauses": _causes(tasks),
@@ -159,11 +160,13 @@ def cost_document(bills: Sequence[Bill]) -> dict[str, Any]:
             {
                 "role": bill.role,
                 "model": bill.model,
+                **({"coder": bill.coder} if bill.coder else {}),
                 "input": bill.cost_input,
                 "output": bill.cost_output,
                 "total": bill.cost,
                 **bill.usage.document(),
                 **({"drafted": _drafted(bill.drafted)} if bill.drafted is not None else {}),
+                **({"handedOver": _handed_over(bill.handed_over)} if bill.handed_over is not None else {}),
             }
             for bill in bills
         ],
@@ -182,6 +185,32 @@ def _escalation(tasks: Sequence[TaskState]) -> dict[str, Any] | None:
         "drafted": _drafted(found.drafts),
         "draftedOfCompletedBefore": found.spared_drafts and _drafted(found.spared_drafts),
     }
+
+
+def _coder_escalation(tasks: Sequence[TaskState]) -> dict[str, Any] | None:
+    """None: no task had another coder to come. `saved` is an estimate: what those that were spared would have cost, had
+    each taken what one that was taken over did."""
+    found = handover(tasks)
+    if found is None:
+        return None
+    return {
+        "tasks": found.tasks,
+        "coders": list(found.coders),
+        "completedBefore": found.spared,
+        "takenOver": found.taken_over,
+        "drafted": _spent(found.drafts),
+        "draftedOfCompletedBefore": found.spared_drafts and _spent(found.spared_drafts),
+        "afterTakenOver": found.finishing and _spent(found.finishing),
+        "saved": found.saved,
+    }
+
+
+def _spent(spent: Spent) -> dict[str, Any]:
+    return {"cost": spent.cost, **spent.usage.document()}
+
+
+def _handed_over(handed: HandedOver) -> dict[str, Any]:
+    return {"coders": list(handed.coders), "cost": handed.cost, **handed.usage.document()}
 
 
 def _drafted(drafted: Drafted) -> dict[str, Any]:

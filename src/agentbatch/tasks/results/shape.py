@@ -71,6 +71,11 @@ class DraftedShape(Tokens):
     stronger_cost: Amount | None = None
 
 
+class HandedOverShape(Tokens):
+    coders: list[str] = []
+    cost: Amount | None = None
+
+
 class CostLine(Tokens):
     """What one role spent on one model. Files of agentbatch 0.1 have no tokens here."""
 
@@ -81,6 +86,8 @@ class CostLine(Tokens):
     total: Amount | None = None
     prompt_tokens: Count | None = None  # type: ignore[assignment]
     drafted: DraftedShape | None = None
+    coder: str = ""
+    handed_over: HandedOverShape | None = None
 
 
 class Cost(Part):

@@ -7,12 +7,13 @@ from pydantic import ValidationError
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, Drafted, merge_bills
+from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, Drafted, HandedOver, merge_bills
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.shape import (
     DraftedShape,
     Entry,
+    HandedOverShape,
     Result,
     ResultsShape,
     RunShape,
@@ -153,6 +154,8 @@ def _bills(result: Result) -> tuple[Bill, ...]:
                 cost_input=line.input,
                 cost_output=line.output,
                 drafted=_drafted(line.drafted),
+                coder=line.coder,
+                handed_over=_handed_over(line.handed_over),
             )
         )
     return tuple(bills)
@@ -167,6 +170,12 @@ def _drafted(shape: DraftedShape | None) -> Drafted | None:
         cost=shape.cost,
         stronger_cost=shape.stronger_cost,
     )
+
+
+def _handed_over(shape: HandedOverShape | None) -> HandedOver | None:
+    if shape is None:
+        return None
+    return HandedOver(coders=tuple(shape.coders), usage=_usage(shape), cost=shape.cost)
 
 
 def _usage(tokens: Tokens | None) -> Usage:

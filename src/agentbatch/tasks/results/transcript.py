@@ -70,4 +70,5 @@ def _info(task: TaskState) -> dict[str, Any]:
 
 
 def _bill(bill: Bill) -> dict[str, Any]:
-    return {"role": bill.role, "model": bill.model, "cost": bill.cost, **bill.usage.document()}
+    coder = {"coder": bill.coder} if bill.coder else {}
+    return {"role": bill.role, "model": bill.model, **coder, "cost": bill.cost, **bill.usage.document()}

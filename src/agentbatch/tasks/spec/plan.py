@@ -89,6 +89,12 @@ class PlannedTask:
         """All that may work on it, each once, in their order."""
         return tuple(dict.fromkeys(stage.coder for stage in self.stages("")))
 
+    def next_coder(self, coder: str) -> str:
+        """Who ends the task where it gets that far and `coder` has not done it; empty: nobody else takes over for
+        good."""
+        last = self.stage("", self.max_iterations).coder
+        return "" if last in (coder, self.coder) else last
+
     @property
     def definition(self) -> str:
         """sha256 of what makes the task's result: a task with another one is another task, to be run afresh."""

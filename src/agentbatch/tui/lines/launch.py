@@ -9,7 +9,18 @@ from agentbatch.runs.kind import NO_EVALUATOR, REHEARSAL
 from agentbatch.runs.listing import RunCondition
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
-from agentbatch.text import UNKNOWN, clip, counted, first_line, harmless, money, pad, tokens, width
+from agentbatch.text import (
+    UNKNOWN,
+    clip,
+    counted,
+    first_line,
+    harmless,
+    list_names,
+    money,
+    pad,
+    tokens,
+    width,
+)
 
 LABELS = {
     "mode": "mode",
@@ -119,18 +130,18 @@ def row_cells(row: TaskRow, widths: Widths, columns: int) -> tuple[str, str, str
 
 def plan_line(prepared: PreparedRun, least: Least | None) -> str:
     """How much there is to do. `least` None: not known yet."""
-    plan, settings = prepared.plan, prepared.settings
+    plan = prepared.plan
     parts = [counted(len(plan.tasks), "task")]
     most = sum(len(task.attempts) or 1 for task in plan.tasks)
     if most > len(plan.tasks):
         parts[0] += f", up to {most:,} attempts"
     if plan.left_out:
         parts[0] += f" ({len(plan.left_out):,} left out)"
-    if settings.coder_name != BUILTIN:
-        parts.append(f"by {clip(settings.coder_name, 40)}")
+    if prepared.coders != (BUILTIN,):
+        parts.append(f"by {list_names(prepared.coders, 4, 40)}")
     if least is None:
         parts.append("estimating")
-    elif settings.rehearsal:
+    elif prepared.rehearsal:
         parts.append("costs nothing")
     else:
         cost = money(least.cost) if least.cost is not None else f"{UNKNOWN} (no price is known)"
@@ -142,7 +153,7 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
 def notices(prepared: PreparedRun, notes: Sequence[str] = ()) -> list[str]:
     """What should be known before the start, a harmless sentence each; the rehearsal first. `notes`: about settings."""
     words = []
-    if prepared.settings.rehearsal:
+    if prepared.rehearsal:
         words.append(
             prepared.unplayable or f"No key is set ({REHEARSAL}). Only the sample tasks can be run so."
         )

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.runs.state.bills import Bill, Costs, total_cost, total_costs, total_usage
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.spending.tiering import Tiering, tiering
 from agentbatch.text import UNKNOWN, clip, counted, harmless, money, pad, tokens, width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
@@ -34,8 +33,8 @@ class Spent(NamedTuple):
     """Requests sent, retries included."""
     max_cost: float | None = None
     max_tokens: int | None = None
-    tiering: Tiering | None = None
-    """What a cheap model drafted."""
+    escalation: Sequence[str] = ()
+    """Sentences on what a cheap model or coder drafted."""
     has_roles: bool = True
     """False: from a file that says neither which role nor which model it was."""
 
@@ -49,15 +48,21 @@ def spent_by_run(state: RunState, has_roles: bool) -> Spent:
         sum(task.attempts for task in state.tasks.values()),
         float(cost) if isinstance(cost, int | float) else None,
         most if isinstance(most, int) else None,
-        tiering(state.tasks.values()) if any(bill.drafted for bill in state.bills) else None,
+        escalation_words(state.tasks.values()) if any(map(_has_drafts, state.bills)) else (),
         has_roles,
     )
+
+
+def _has_drafts(bill: Bill) -> bool:
+    return bill.drafted is not None or bill.handed_over is not None
 
 
 def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
     """One task of the run, with the budget of its own."""
     task = state.by_id[task_id]
-    return Spent(task.bills, task.attempts, task.max_cost, task.max_tokens, tiering([task]), has_roles)
+    return Spent(
+        task.bills, task.attempts, task.max_cost, task.max_tokens, escalation_words([task]), has_roles
+    )
 
 
 def plain(figure: str, glyphs: Glyphs) -> str:
@@ -71,7 +76,7 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
     if not bills:
         sent = f" {counted(spent.attempts, 'request')} sent, none was answered." if spent.attempts else ""
         return [Line(f"No tokens have been used so far.{sent}", "dim")]
-    labels = [harmless(f"{bill.role} {bill.model}") if spent.has_roles else "all calls" for bill in bills]
+    labels = [harmless(f"{bill.role} {bill.spender}") if spent.has_roles else "all calls" for bill in bills]
     priced = [(bill.usage, total_costs([bill])) for bill in bills]
     if len(bills) > 1:
         labels.append("total")
@@ -80,9 +85,7 @@ def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
         rows = [_figures(*one, glyphs, narrow=narrow) for one in priced]
         if _wide(rows, range(len(HEADS))) <= columns:
             break
-    drafts = [
-        Line(plain_ellipsis(plain(text, glyphs), glyphs), "dim") for text in tiering_words(spent.tiering)
-    ]
+    drafts = [Line(plain_ellipsis(plain(text, glyphs), glyphs), "dim") for text in spent.escalation]
     return [*_table(labels, rows, columns, glyphs), _requests(spent, glyphs), *drafts]
 
 

@@ -96,7 +96,7 @@ def check(place: Place, chosen: Mapping[str, str]) -> Findings:
 
 def estimate(prepared: PreparedRun, unwanted: Callable[[], bool]) -> Least | None:
     """The least that it takes; None when `unwanted` became true meanwhile."""
-    total, cost = 0, 0.0 if not prepared.settings.rehearsal else None
+    total, cost = 0, 0.0 if not prepared.rehearsal else None
     tasks = prepared.plan.tasks
     for begin in range(0, len(tasks), AT_ONCE):
         if unwanted():

@@ -4,9 +4,10 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from agentbatch.config import BUILTIN
 from agentbatch.display.reports.bakeoff_text import cells, remarks
 from agentbatch.display.reports.prompt_cache import cache_words
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
@@ -18,7 +19,6 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.spending.tiering import tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.text import UNKNOWN, clip, duration, money
 from agentbatch.usage import Usage
@@ -111,7 +111,18 @@ def _bake_off(state: RunState) -> list[str]:
 def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
     if not tasks:
         return []
-    heads = ("#", "task", "status", "why", "iterations", "time", "tokens", "cost")
+    coders = len({task.coders or (BUILTIN,) for task in tasks}) > 1
+    heads = (
+        "#",
+        "task",
+        *(("coder",) if coders else ()),
+        "status",
+        "why",
+        "iterations",
+        "time",
+        "tokens",
+        "cost",
+    )
     lines = ["## Tasks", "", *_table(heads, ("#", "iterations", "time", "tokens", "cost"))]
     for task in tasks:
         why = cause_text(task) or _reason(task)
@@ -119,6 +130,7 @@ def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
             _row(
                 f"{task.index + 1}",
                 plain(task.id),
+                *([plain(", ".join(task.coders) or BUILTIN, 80)] if coders else []),
                 task.status,
                 plain(why, 200),
                 f"{task.iteration}/{task.max_iterations or UNKNOWN}",
@@ -198,7 +210,7 @@ def _cost(state: RunState) -> list[str]:
     lines.append(_row("**total**", "", *_figures(state.usage), f"**{money(state.cost)}**"))
     if words := cache_words(state.usage):
         lines += ["", f"{words}."]
-    for text in tiering_words(tiering(state.tasks.values())):
+    for text in escalation_words(state.tasks.values()):
         lines += ["", f"Escalation: {plain(text)}."]
     for text in usage_remarks(state.usage):
         lines += ["", f"{text}."]
@@ -207,7 +219,7 @@ def _cost(state: RunState) -> list[str]:
 
 def _spender(bill: Bill) -> tuple[str, str]:
     """An old results file has neither role nor model."""
-    return (UNKNOWN, UNKNOWN) if bill.model == UNKNOWN_MODEL else (bill.role, plain(bill.model, 80))
+    return (UNKNOWN, UNKNOWN) if bill.model == UNKNOWN_MODEL else (bill.role, plain(bill.spender, 80))
 
 
 def _comparison(rows: Sequence[ComparisonRow]) -> list[str]:

@@ -16,7 +16,7 @@ from agentbatch.display.reports.html.charts import (
 )
 from agentbatch.display.reports.material import Material
 from agentbatch.display.reports.prompt_cache import cache_words
-from agentbatch.display.reports.tiering_words import tiering_words
+from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.display.signs import SIGNS
 from agentbatch.runs.events import Status
@@ -27,7 +27,6 @@ from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.spending.tiering import tiering
 from agentbatch.text import UNKNOWN, clip, duration, money
 from agentbatch.usage import Usage
 
@@ -164,7 +163,7 @@ def _comparison(
 
 def bill_row(bill: Bill) -> tuple[str, ...]:
     known = bill.model != UNKNOWN_MODEL
-    names = (bill.role, clip(bill.model, 80)) if known else (UNKNOWN, UNKNOWN)
+    names = (bill.role, clip(bill.spender, 80)) if known else (UNKNOWN, UNKNOWN)
     return (*names, *_counts(bill.usage), money(bill.cost))
 
 
@@ -175,7 +174,7 @@ def _counts(usage: Usage) -> tuple[str, ...]:
 
 def _remarks(state: RunState) -> Iterator[str]:
     usage = state.usage
-    for text in tiering_words(tiering(state.tasks.values())):
+    for text in escalation_words(state.tasks.values()):
         yield f"Escalation: {text}."
     if words := cache_words(usage):
         yield f"{words}."

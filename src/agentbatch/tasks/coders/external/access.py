@@ -51,8 +51,9 @@ class GatewayAccess:
 
     counted = True
 
-    def __init__(self, parts: RunParts, planned: PlannedTask, model: str) -> None:
+    def __init__(self, parts: RunParts, planned: PlannedTask, model: str, coder: str) -> None:
         self._parts = parts
+        self._coder = coder
         self._planned = planned
         self._model = model
         self._account: Account | None = None
@@ -73,7 +74,7 @@ class GatewayAccess:
     def told(self) -> Told:
         parts = self._parts
         if self._account is None:
-            self._account = parts.models.account(parts.coder_model, self._planned, self._model)
+            self._account = parts.models.account(parts.coder_model, self._planned, self._model, self._coder)
             self._token = parts.gateway.open(self._account)
         return Told(self._account.model, parts.gateway.url, self._token, parts.gateway.port)
 
@@ -82,7 +83,7 @@ class GatewayAccess:
         if self._account is not None:
             config, models = self._parts.coder_model, self._parts.models
             self._account.model = self.model
-            self._account.billing = models.billing(config, self._planned, self.model)
+            self._account.billing = models.billing(config, self._planned, self.model, self._coder)
         return False
 
     def close(self) -> None:

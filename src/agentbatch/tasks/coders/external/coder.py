@@ -180,11 +180,14 @@ class ExternalCoder:
         if self._access.counted:
             return
         cost, tokens = self._record.take_bill()
+        name, task = self._parts.entry.name, self._assignment.task
         self._parts.emit(
             e.ModelCallFinished(
-                task_id=self._assignment.task.id,
+                task_id=task.id,
                 role="coder",
-                model=self._parts.entry.name,
+                model=name,
+                coder=name,
+                next_coder=task.next_coder(name),
                 usage=tokens,
                 cost=cost,
                 latency=seconds,

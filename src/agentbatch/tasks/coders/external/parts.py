@@ -27,7 +27,9 @@ class ExternalParts:
 
 def external_parts(parts: RunParts, entry: CoderEntry) -> ExternalParts:
     def access(planned: PlannedTask, model: str) -> Access:
-        return GatewayAccess(parts, planned, model) if entry.gateway else OwnAccess(model)
+        if not entry.gateway:
+            return OwnAccess(model)
+        return GatewayAccess(parts, planned, model, entry.name)
 
     store = parts.store
     return ExternalParts(

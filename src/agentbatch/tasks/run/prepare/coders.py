@@ -26,6 +26,8 @@ class Chosen:
 
     kind: ChosenKind
     warnings: tuple[str, ...]
+    own_models: tuple[str, ...]
+    """Those that call their models themselves, by name."""
 
 
 def choose_coders(
@@ -49,7 +51,11 @@ def choose_coders(
             _check_installed(entry, who, path, plan.tasks)
     used = [kinds.entries[name] for name in asked]
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
-    return Chosen(ChosenKind({name: kinds.get(name) for name in asked}), tuple(filter(None, warnings)))
+    return Chosen(
+        ChosenKind({name: kinds.get(name) for name in asked}),
+        tuple(filter(None, warnings)),
+        tuple(entry.name for entry in used if not entry.gateway),
+    )
 
 
 def _by_flags(settings: Settings) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.config import Mode, Settings
+from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
@@ -102,6 +103,7 @@ def prepare(
         coder=coders.kind,
         above=rules_above(plan),
         of_coders=coders.warnings,
+        own_models=coders.own_models,
         evaluator=evaluator,
         prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
@@ -127,6 +129,12 @@ def prepare(
         from agentbatch.tasks.run.prepare.local import plan_local
 
         prepared = replace(prepared, local=plan_local(prepared, settings.local))
+    if (
+        settings.local is None
+        and not (settings.rehearsal or settings.has_key("coder"))
+        and prepared.coder_models
+    ):
+        raise UserError(no_key("coder"))
     _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
@@ -205,7 +213,7 @@ def _check_priced(prepared: PreparedRun) -> None:
     if prepared.settings.max_cost is None and not limited:
         return
     what = "--max-cost" if prepared.settings.max_cost is not None else f"max_cost of {limited[0]}"
-    if prepared.settings.rehearsal:
+    if prepared.rehearsal:
         raise UserError(f"{what}: the rehearsal model costs nothing; --max-tokens can be tried with it.")
     require_prices(prepared.prices, _models_in_use(prepared), what, ", or limit tokens with --max-tokens")
 

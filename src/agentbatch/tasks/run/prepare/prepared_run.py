@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.config import REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
+from agentbatch.config.contestants import workers
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
@@ -67,6 +68,8 @@ class PreparedRun:
     """By a task's directory, the project's rules in the folders above it."""
     of_coders: tuple[str, ...] = ()
     """What the user may not expect of the tasks' coders, a sentence each."""
+    own_models: tuple[str, ...] = ()
+    """Coders that call their models themselves, by name."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
     """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
 
@@ -74,6 +77,23 @@ class PreparedRun:
     def judged(self) -> bool:
         """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
+
+    @cached_property
+    def coders(self) -> tuple[str, ...]:
+        """Names of all that may work on a task, the run's own first."""
+        named = dict.fromkeys(name for task in with_attempts(self.plan).tasks for name in task.coders)
+        own = self.settings.coder_name
+        return (own, *(name for name in named if name != own)) if own in named else tuple(named)
+
+    @property
+    def worker(self) -> str:
+        """Who works on the tasks, in words."""
+        return workers(self.coders, self.settings.coder_model, self.own_models)
+
+    @property
+    def rehearsal(self) -> bool:
+        """The rehearsal model plays: no key is set, and somebody asks a model of ours."""
+        return self.settings.rehearsal and (self.judged or bool(self.coder_models))
 
     @cached_property
     def coder_models(self) -> tuple[str, ...]:
@@ -97,7 +117,7 @@ class PreparedRun:
     @cached_property
     def unplayable(self) -> str:
         """Why it cannot be run, only looked at: the rehearsal model has replies for the sample tasks alone."""
-        if not self.settings.rehearsal:
+        if not self.rehearsal:
             return ""
         from agentbatch.rehearsal.library import sample_scripts  # the scripts: only without a key
 
@@ -238,7 +258,7 @@ class PreparedRun:
         evaluator = self.evaluator if self.judged else None
         least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator, self._window)
         settings, at = self.settings, datetime.now(UTC)
-        cost: float | None = None if settings.rehearsal else 0.0
+        cost: float | None = None if self.rehearsal else 0.0
         local = self.local.name if self.local is not None else ""
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
             own = local if settings.coder_is_local else planned.task.coder_model or settings.coder_model
