@@ -324,8 +324,10 @@ def test_several_coders_each_with_what_it_spent_and_its_tasks(story: Callable[..
         "    mini-swe-agent       10",
         "  total                  20",
     ]
-    assert any("  1 a               builtin        completed" in line for line in lines)
-    assert any("  2 b               mini-swe-agent completed" in line for line in lines)
+    assert [line.split()[1:5] for line in lines if " 1/10 " in line] == [
+        ["1", "a", "builtin", "completed"],
+        ["2", "b", "mini-swe-agent", "completed"],
+    ]
     assert all(width(line) <= 80 for line in lines)
     assert run.state.info.worker == "builtin, mini-swe-agent with m-coder"
 
