@@ -60,6 +60,12 @@ LOGIN = MESSAGES.model_copy(update={"gateway": False})
         ),
         (MESSAGES, {"coder_endpoint": "https://api.anthropic.com/v1", "coder_model": "m"}, ""),
         (MESSAGES, {"coder_endpoint": "https://gateway.example/v1"}, ""),
+        (
+            MESSAGES,
+            {"coder_endpoint": "https://api.deepseek.com"},
+            "a asks its model by /messages, which https://api.deepseek.com does not have: "
+            "--coder-endpoint such as https://api.deepseek.com/anthropic/v1, or",
+        ),
         (MESSAGES.model_copy(update={"api": "responses"}), {}, ""),
         (
             LOGIN,

@@ -9,7 +9,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import shown_url
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.database import load_coders_at_work, reading
-from agentbatch.tasks.coders.catalog.apis import PATHS, lacks
+from agentbatch.tasks.coders.catalog.apis import PATHS, elsewhere, lacks
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.chosen.kind import ChosenKind
 from agentbatch.tasks.coders.makers import CoderKinds
@@ -100,9 +100,11 @@ def refusal(entry: CoderEntry, settings: Settings) -> str:
     known = entry.gateway and not settings.rehearsal and not settings.coder_is_local
     if known and lacks(settings.coder_endpoint, entry.api):
         own = f", or --coder-login {entry.name} its own login" if entry.api == "messages" else ""
+        there = elsewhere(settings.coder_endpoint, entry.api)
+        has = f"such as {shown_url(there)}" if there else "names one that has"
         return (
             f"{entry.name} asks its model by /{PATHS[entry.api]}, which {shown_url(settings.coder_endpoint)} does not "
-            f"have: --coder-endpoint names one that has{own}."
+            f"have: --coder-endpoint {has}{own}."
         )
     return ""
 
