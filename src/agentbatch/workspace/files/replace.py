@@ -19,6 +19,10 @@ def unfinished_name() -> str:
     return f".agentbatch-{secrets.token_hex(8)}"
 
 
+def is_unfinished(name: str) -> bool:
+    return _UNFINISHED.fullmatch(name) is not None
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` in the place of `path` (resolved; its folder exists), keeping mode and owner.
 
@@ -51,7 +55,7 @@ def remove_unfinished(root: Path) -> list[str]:
     for folder in walk(root):
         folder.folders[:] = [name for name in folder.folders if not is_ignored(root / folder.path / name)]
         for name in folder.others:
-            if _UNFINISHED.fullmatch(name):
+            if is_unfinished(name):
                 path = folder.place(name)
                 with suppress(FileNotFoundError), open_parent(root, path) as (at, base):
                     os.unlink(base, dir_fd=at)

@@ -1,0 +1,145 @@
+"""What has to be done to a directory so that it holds what a manifest says. Pure."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from agentbatch.cluster.travel.manifest import UNSENT, Entry, Manifest, shown
+
+
+@dataclass
+class Plan:
+    """Paths, each list in the order in which it is to be done."""
+
+    remove: list[str] = field(default_factory=list)
+    """What is in a folder before the folder."""
+    folders: list[str] = field(default_factory=list)
+    """To be made, a folder before what is in it."""
+    write: list[str] = field(default_factory=list)
+    """Files and links that come whole."""
+    modes: list[str] = field(default_factory=list)
+    """Files and folders that get their mode, what is in a folder before the folder."""
+    problems: list[str] = field(default_factory=list)
+
+
+def plan(
+    here: Manifest,
+    want: Mapping[str, Entry],
+    since: Manifest | None = None,
+    *,
+    kept: Collection[str] = (),
+    guarded: Collection[str] = (),
+) -> Plan:
+    """From `here` to `want` (checked). `since`: as for `Side.place`. `kept`: what neither leaves nor comes, and is not
+    in `here`; `guarded`: what is not changed here; of both also all that is below."""
+    done = Plan()
+    unlisted = frozenset(
+        path for listed in (here, want) for path, entry in listed.items() if _is_unlisted(entry)
+    )
+    for path in sorted(here, reverse=True):
+        if path not in want:
+            _leave(path, here[path], since, unlisted, guarded, done)
+        elif (
+            here[path].kind != want[path].kind
+            and not _untouched(path, want[path], since)
+            and not _in(path, guarded)
+        ):
+            done.remove.append(path)
+    for path, new in sorted(want.items(), key=itemgetter(0)):
+        old = here.get(path)
+        if old == new or _untouched(path, new, since):
+            continue
+        if why := _stays(path, kept, guarded):
+            done.problems.append(f"{shown(path)} {why}.")
+            continue
+        if since is not None and old != since.get(path) and new.kind != "folder":
+            done.problems.append(
+                f"{shown(path)} was changed on this machine too: the task's version is there now."
+            )
+        _come(path, old, new, done)
+    done.folders = sorted({*done.folders, *_missing_folders(done.write, done.folders, here, want)})
+    done.modes.sort(reverse=True)
+    return done
+
+
+def _is_unlisted(entry: Entry) -> bool:
+    return entry.kind == "folder" and entry.digest == UNSENT
+
+
+def _untouched(path: str, new: Entry | None, since: Manifest | None) -> bool:
+    """The other end has not changed it since both had it in common."""
+    return since is not None and since.get(path) == new
+
+
+def _leave(
+    path: str,
+    old: Entry,
+    since: Manifest | None,
+    unlisted: Collection[str],
+    guarded: Collection[str],
+    done: Plan,
+) -> None:
+    """Of a path that is here alone."""
+    if _in(path, unlisted) or _untouched(path, None, since):
+        return
+    if _in(path, guarded):
+        done.problems.append(
+            f"{shown(path)} is read-only for tasks: it stays, though the task has removed it."
+        )
+    elif since is not None and since[path] != old and old.kind != "folder":
+        done.problems.append(
+            f"{shown(path)} was changed on this machine: it stays, though the task has removed it."
+        )
+    else:
+        done.remove.append(path)
+
+
+def _stays(path: str, kept: Collection[str], guarded: Collection[str]) -> str:
+    if _in(path, kept):
+        return "is kept from tasks: what a task has made of that name is not brought"
+    return "is read-only for tasks: it stays as it was" if _in(path, guarded) else ""
+
+
+def _come(path: str, old: Entry | None, new: Entry, done: Plan) -> None:
+    same_kind = old is not None and old.kind == new.kind
+    if new.kind == "folder":
+        if not same_kind:
+            done.folders.append(path)
+        done.modes.append(path)
+    elif new.digest == UNSENT:
+        if same_kind:
+            done.modes.append(path)
+        else:
+            done.problems.append(
+                f"{shown(path)} cannot be brought: it could not be read there, or is too large."
+            )
+    elif same_kind and old is not None and old.digest == new.digest:
+        done.modes.append(path)
+    else:
+        done.write.append(path)
+
+
+def _missing_folders(
+    write: Collection[str], folders: Collection[str], here: Manifest, want: Mapping[str, Entry]
+) -> set[str]:
+    """Around what comes: folders that were removed here alone."""
+    found: set[str] = set()
+    for path in (*write, *folders):
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            if folder in here and here[folder].kind == "folder":
+                break
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
+def _in(path: str, places: Collection[str]) -> bool:
+    """At one of them, or below."""
+    if not places:
+        return False
+    while path:
+        if path in places:
+            return True
+        path = path.rpartition("/")[0]
+    return False
