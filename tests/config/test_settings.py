@@ -47,6 +47,13 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
     assert settings.rpm is None
 
 
+def test_a_coder_that_may_ask_no_model_of_ours_may_need_no_key(tmp_path: Path) -> None:
+    """Whether it does is known with the tasks."""
+    key = {"EVALUATION_API_KEY": "sk-12345678"}
+    for named in ({"AGENTBATCH_CODER": "mine"}, {"AGENTBATCH_CODER_LOGIN": "claude"}):
+        assert load(tmp_path, {**key, **named}).other_coders
+
+
 def test_keys_do_not_show(tmp_path: Path) -> None:
     settings = load(tmp_path, KEYS)
     assert "sk-coder" not in repr(settings) + str(settings) + settings.model_dump_json()

@@ -15,6 +15,10 @@ class Option(NamedTuple):
     alone: str = ""
     """The value that the flag stands for where it has none; empty: it needs one."""
 
+    def name(self, field: str) -> str:
+        """What a setting is called in sentences: its flag's word, which is the field's nearly always."""
+        return self.flag.rpartition("--")[2].replace("-", "_") if self.flag else field
+
     def words(self, value: str) -> list[str]:
         """How a command line says it; a value that looks like a flag only the long name can take."""
         short, _, long = (self.flag or "").partition("/")

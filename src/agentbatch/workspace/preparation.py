@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agentbatch.config.own_environment import own_environment
@@ -26,8 +26,10 @@ __all__ = [
     "find_program",
     "matches",
     "own_environment",
+    "texts",
 ]
 
+MAX_RULES_FILE = 1024 * 1024
 MAX_LOOKED_AT = 50_000
 """Files of a directory that a pattern may match; a snapshot holds no more."""
 
@@ -35,15 +37,42 @@ MAX_LOOKED_AT = 50_000
 def matches(root: Path, pattern: str) -> bool:
     """Whether a file in the directory is meant by a glob; not one in a folder that snapshots leave out, or behind a
     link. Raises UserError for a pattern that is not valid."""
-    means, seen = matcher([pattern]), 0
+    return next(_meant(root, [pattern]), None) is not None
+
+
+def texts(root: Path, patterns: Sequence[str], most_files: int, most: int) -> dict[str, str]:
+    """Of the files in the directory that globs mean, as far as they are text: by path from there, at most `most_files`,
+    with at most `most` characters of each."""
+    found: dict[str, str] = {}
+    for path in _meant(root, patterns) if patterns else ():
+        if path and (text := _text(root / path, most)) is not None:
+            found[path] = text
+        if len(found) >= most_files:
+            break
+    return found
+
+
+def _meant(root: Path, patterns: Sequence[str]) -> Iterator[str]:
+    """Paths; empty at the end, where there are too many files to be sure that there are no more."""
+    means, seen = matcher(patterns), 0
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not is_ignored_name(folder, name)]
         seen += len(names)
-        if any(means(os.path.relpath(os.path.join(folder, name), root)) for name in names):
-            return True
+        paths = (os.path.relpath(os.path.join(folder, name), root) for name in names)
+        yield from filter(means, paths)
         if seen > MAX_LOOKED_AT:
-            return True  # too many to be sure that there is none
-    return False
+            yield ""
+            return
+
+
+def _text(path: Path, most: int) -> str | None:
+    """Of a file itself, or of what a link beside it means; None: it is none, or no text."""
+    if not path.is_file() or path.resolve().parent != path.parent.resolve():
+        return None
+    try:
+        return read_given(path, MAX_RULES_FILE).decode("utf-8")[:most]
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 class Above:
@@ -77,16 +106,9 @@ class Above:
         return self._known[folder]
 
     def _read(self, path: Path) -> tuple[Path, str] | None:
-        """Only a file itself, or what a link beside it means."""
-        if not path.is_file() or path.resolve().parent != path.parent.resolve():
-            return None
-        try:
-            return path, read_given(path, MAX_RULES_FILE).decode("utf-8")[: self._most]
-        except (OSError, UnicodeDecodeError):
-            return None
+        text = _text(path, self._most)
+        return None if text is None else (path, text)
 
-
-MAX_RULES_FILE = 1024 * 1024
 
 TRIED = 20
 """Directories that are written to before the run; of more, the permissions have to do."""

@@ -11,7 +11,10 @@ def test_each_value_has_its_origin_and_no_key_is_shown(tmp_path: Path) -> None:
         "OPENAI_API_KEY=sk-0123456789\nCODER_MODEL=m\nAGENTBATCH_RPM=9\nAGENTBATCH_TMP=3\n", encoding="utf-8"
     )
     environ = {"EVALUATION_BASE_URL": "http://localhost:1/v1?key=sk-1"}
-    told = [(one.result, one.name, one.detail) for one in origins(load({"tpm": 5}, environ, folder=tmp_path))]
+    told = [
+        (one.result, one.name, one.detail)
+        for one in origins(load({"tpm": 5, "coder_name": "pi"}, environ, folder=tmp_path))
+    ]
     assert told[:3] == [
         ("ok", "coder from", "model m from CODER_MODEL in .env; key from OPENAI_API_KEY in .env"),
         (
@@ -20,7 +23,7 @@ def test_each_value_has_its_origin_and_no_key_is_shown(tmp_path: Path) -> None:
             "endpoint http://localhost:1/v1?key=[redacted] from EVALUATION_BASE_URL; "
             "key from OPENAI_API_KEY in .env",
         ),
-        ("ok", "other settings", "rpm from AGENTBATCH_RPM in .env; tpm from --tpm"),
+        ("ok", "other settings", "coder from --coder; rpm from AGENTBATCH_RPM in .env; tpm from --tpm"),
     ]
     assert told[3][:2] == ("warn", "settings")
     assert "did you mean AGENTBATCH_T" in told[3][2]

@@ -61,7 +61,7 @@ def test_planted_programs_are_passed_over(place: Path, text: str, begins: list[s
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        ("agent", "not to be found on PATH"),  # in the task's directory only
+        ("agent", "in a directory where tasks work"),  # in the task's directory only
         ("./bin/agent", "not to be found"),
         ("bin/agent", "not to be found"),
         ("../system/good", "not to be found"),

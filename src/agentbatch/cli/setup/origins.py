@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.config import Loaded, Settings
+from agentbatch.config import Loaded, Settings, options
 from agentbatch.redaction import shown_url
 
 ROLES = {
@@ -28,7 +28,12 @@ def origins(loaded: Loaded) -> Iterator[Check]:
         ]
         yield Check("ok", f"{name} from", "; ".join(parts))
     of_roles = {field for fields in ROLES.values() for field in fields.values()}
-    others = [f"{field} from {where}" for field, where in sources.items() if field not in of_roles]
+    names = options()
+    others = [
+        f"{names[field].name(field)} from {where}"
+        for field, where in sources.items()
+        if field not in of_roles
+    ]
     if others:
         yield Check("ok", "other settings", "; ".join(others))
     for note in loaded.notes:

@@ -72,7 +72,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
     lines += [f"! {warning}" for warning in prepared.warnings]
     lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]
     for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
-        needs = f"{_checks(planned, least):>11}  {'≈' + format(least.coder + least.evaluator, ','):>12}"
+        whole = least.coder + least.evaluator
+        needs = f"{_checks(planned, least):>11}  {f'≈{whole:,}' if whole else UNKNOWN:>12}"
         lines.append(f"{planned.index + 1:>3}  {pad(planned.id, ID_CELLS)}  {needs}")
         place = f"     {clip(_directory(planned, prepared.folder), WIDTH // 2)}: "
         lines.append(place + clip_words(first_line(planned.task.first_prompt), WIDTH - width(place)))
@@ -80,13 +81,14 @@ def render_dry_run(dry: DryRun) -> list[str]:
         lines.append(f"     … and {len(plan.tasks) - MAX_TASKS} more")
     coder = sum(least.coder for least in dry.least)
     evaluator = sum(least.evaluator for least in dry.least)
+    counts = [f"≈{coder:,} tokens in for the coder"] if coder else []
+    counts += [f"≈{evaluator:,}{'' if coder else ' tokens in'} for the evaluator"] if prepared.judged else []
     cost = money(dry.least_cost) if dry.least_cost is not None else "– (no price is known)"
-    judged = f", ≈{evaluator:,} for the evaluator" if prepared.judged else ""
     return [
         *lines,
         "",
-        f"At least   ≈{coder:,} tokens in for the coder{judged}",
-        f"Least cost {cost}",
+        f"At least   {', '.join(counts) or UNKNOWN}",
+        f"Least cost {cost if counts else UNKNOWN}",
         *(part for line in _calls(dry) for part in fold(f"           {line}", WIDTH, 11)),
         "Nothing was run.",
     ]
@@ -126,15 +128,27 @@ def _checks(planned: PlannedTask, least: LeastTokens) -> str:
 
 def _calls(dry: DryRun) -> list[str]:
     """Of what calls the figures are, and what comes on top."""
+    return [*_counted(dry), *_uncounted(dry.prepared.own_models)]
+
+
+def _uncounted(coders: Sequence[str]) -> list[str]:
+    verb = "calls its model itself" if len(coders) == 1 else "call their models themselves"
+    return [f"{list_names(coders, MAX_MODELS)} {verb}: what that takes comes on top"] if coders else []
+
+
+def _counted(dry: DryRun) -> list[str]:
     if not dry.prepared.judged:
-        return ["one coder call a task, prompts only; real runs take more"]
+        return (
+            ["one coder call a task, prompts only; real runs take more"] if dry.prepared.coder_models else []
+        )
     looks = max((least.looks for least in dry.least), default=0)
     asked = sum(1 for least in dry.least if least.checks)
     checks = f", one to write checks in {asked:,}" if asked else ""
     more = [f"an evaluation: usually 1 call, up to {1 + looks} where the judge looks itself"] if looks else []
     tried = any(task.attempts for task in dry.prepared.plan.tasks)
+    both = "one coder call and one evaluation" if dry.prepared.coder_models else "one evaluation"
     return [
-        f"one coder call and one evaluation a task{checks}{', of one attempt' if tried else ''}",
+        f"{both} a task{checks}{', of one attempt' if tried else ''}",
         "prompts only: real runs take more, and ask again without a verdict",
         *more,
     ]

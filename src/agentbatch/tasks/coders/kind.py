@@ -31,7 +31,7 @@ class CoderKind(Protocol):
     def least_tokens(
         self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]
     ) -> int:
-        """Estimated input tokens of a task's first model call, which begins with `opening`; 0: it makes none."""
+        """Estimated input tokens of a task's first model call, which begins with `opening`; 0: none that we see."""
         ...
 
     def coders(self, parts: RunParts) -> Coders:

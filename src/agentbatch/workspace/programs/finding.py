@@ -22,17 +22,21 @@ def find_program(name: str, path_variable: str, directories: Iterable[Path]) -> 
     searched = own_environment({"PATH": path_variable}, places)["PATH"]
     found = shutil.which(name, path=searched) if "/" not in name or os.path.isabs(name) else None
     if found is None:
-        where = "at that place" if os.path.isabs(name) else f"on PATH: {searched}"
-        raise UserError(
-            f"The program {name} is not to be found {where}. Install it, or name its absolute path."
-        )
+        planted = shutil.which(name, path=path_variable) if "/" not in name else None
+        if planted is not None:
+            raise _in_a_task(name, Path(planted).resolve())
+        raise UserError(f"The program {name} is not to be found{'' if os.path.isabs(name) else ' on PATH'}.")
     real = Path(found).resolve()
     if not places.isdisjoint((*real.parents, *Path(found).parents)):
-        raise UserError(
-            f"The program {name} is {real}, in a directory where tasks work and could replace it; nothing there is "
-            "started. Install it somewhere else."
-        )
+        raise _in_a_task(name, real)
     return Path(found)
+
+
+def _in_a_task(name: str, place: Path) -> UserError:
+    return UserError(
+        f"The program {name} is {place}, in a directory where tasks work and could replace it; nothing there is "
+        "started. Install it somewhere else."
+    )
 
 
 def command_line(argv: Sequence[str], path_variable: str, directories: Collection[Path]) -> list[str]:

@@ -88,7 +88,7 @@ def test_a_coder_that_this_run_cannot_have(entry: CoderEntry, given: Any, told: 
 
 def test_a_coder_that_is_not_installed(tmp_path: Path) -> None:
     told = refusal_of(tmp_path, '{"tasks": [{"first_prompt": "p"}]}', coder_name="codex", path=str(tmp_path))
-    assert ": codex cannot be started (npm install -g @openai/codex installs it). The program codex" in told
+    assert ": codex cannot be started. The program codex is not to be found on PATH. Install it: npm" in told
 
 
 def test_a_coder_whose_interpreter_is_not_installed(
@@ -98,7 +98,7 @@ def test_a_coder_whose_interpreter_is_not_installed(
     (programs / "codex").write_text("#!/usr/bin/env no-such-node\n")
     (programs / "codex").chmod(0o755)
     told = refusal_of(tmp_path, '{"tasks": [{"first_prompt": "p"}]}', coder_name="codex", path=str(programs))
-    assert ": codex cannot be started. The program no-such-node is not to be found" in told
+    assert "what runs it is missing. The program no-such-node is not to be found on PATH." in told
 
 
 @pytest.mark.parametrize(

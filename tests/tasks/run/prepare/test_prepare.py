@@ -131,11 +131,61 @@ def test_who_codes_is_named_also_in_a_rehearsal(tmp_path: Path) -> None:
     task = {"escalate": [{"after": 1, "coder": "mine"}]}
     environ = {"PATH": os.environ["PATH"]}
     told = render_dry_run(prepared(tmp_path, task, environ=environ).dry_run())
-    place = told.index("coder      builtin")
-    assert told[place + 1] == "           or mine"
-    assert max(map(len, told[place + 4 :])) <= 79
+    place = told.index("coder      builtin, mine")
+    assert max(map(len, told[place + 3 :])) <= 79
     told = render_dry_run(prepared(tmp_path, environ=environ, coder_name="mine").dry_run())
     assert "coder      mine" in told
+
+
+def test_of_a_coder_that_asks_its_model_itself_nothing_is_reckoned_and_no_key_is_needed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/coders.toml").write_text(
+        '[mine]\nprotocol = "command"\ncommand = ["sh"]\ngateway = false\n'
+    )
+    environ = {"PATH": os.environ["PATH"]}
+    found = prepared(tmp_path, {"verify": "true"}, environ=environ, coder_name="mine", judge="none")
+    assert (found.unplayable, found.rehearsal, found.worker) == ("", False, "mine")
+    told = render_dry_run(found.dry_run())
+    assert {"At least   –", "Least cost –", "coder      mine"} <= set(told)
+    judged = {**environ, "EVALUATION_API_KEY": KEY}
+    found = prepared(tmp_path, environ=judged, coder_name="mine", evaluation_model="one")
+    told = render_dry_run(found.dry_run())
+    assert any(
+        line.startswith("At least   ≈") and line.endswith("tokens in for the evaluator") for line in told
+    )
+    assert "           mine calls its model itself: what that takes comes on top" in told
+    with pytest.raises(UserError, match="No API key for the coder: the other role has a key"):
+        prepared(tmp_path, {"coder": "builtin"}, environ=judged, coder_name="mine")
+    found = prepared(tmp_path, environ=environ, coder_name="mine")
+    assert found.unplayable.startswith("No key is set, and the evaluator needs one")
+
+
+def test_what_stands_beside_a_prompt_is_in_the_estimate(tmp_path: Path) -> None:
+    """AGENTS.md is told to builtin; who reads it itself may find it, or not. Both are shown to the judge."""
+    (tmp_path / "d").mkdir()
+    for name, folder in (
+        ("mine", tmp_path / "agents"),
+        ("style.md", tmp_path / "d"),
+        (".env", tmp_path / "d"),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("Be brief. " * 400)
+    (tmp_path / "agents/coders.toml").write_text('[mine]\nprotocol = "command"\ncommand = ["sh"]\n')
+
+    def least(**fields: Any) -> tuple[int, int]:
+        environ = {**KEYS, "PATH": os.environ["PATH"]}
+        (only,) = prepared(tmp_path, {"verify": "true", **fields}, environ=environ, **ONE).dry_run().least
+        return only.coder // 1000, only.evaluator // 1000
+
+    bare, other = least(), least(coder="mine")
+    given = {"context": ["*.md", ".env"]}
+    assert least(**given) == (bare[0] + 1, bare[1] + 1)
+    assert least(coder="mine", **given) == (other[0] + 1, other[1] + 1)
+    (tmp_path / "d/AGENTS.md").write_text("Be brief. " * 800)
+    assert least() == (bare[0] + 2, bare[1] + 2)
+    assert least(coder="mine") == (other[0], other[1] + 2)
 
 
 def test_the_flag_holds_before_the_file_of_the_coder(tmp_path: Path) -> None:

@@ -58,8 +58,9 @@ def test_the_same_settings_are_no_difference(tmp_path: Path) -> None:
 
 def test_each_difference_is_named_with_both_values(tmp_path: Path) -> None:
     old = before(settings(tmp_path, parallel="3", paths=("src",), max_cost="2"))
-    new = settings(tmp_path, parallel="5", max_tokens="99")
+    new = settings(tmp_path, parallel="5", max_tokens="99", coder_name="pi", judge="none")
     assert sorted(differences(old, new, "p")) == [
+        "coder builtin -> pi", "evaluator model -> none",
         "max_cost 2.0 -> none", "max_tokens none -> 99", "parallel 3 -> 5", "paths src -> none",
     ]  # fmt: skip
 

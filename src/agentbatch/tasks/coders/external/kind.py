@@ -38,6 +38,8 @@ class ExternalKind:
     def least_tokens(
         self, planned: PlannedTask, prompts: Prompts, opening: Callable[[PromptStyle], str]
     ) -> int:
+        if not self._entry.gateway:
+            return 0
         return self._entry.first_request + estimate(opening(PromptStyle(WORDS)))
 
     def coders(self, parts: RunParts) -> ExternalCoders:

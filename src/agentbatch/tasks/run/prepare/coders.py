@@ -110,13 +110,16 @@ def refusal(entry: CoderEntry, settings: Settings) -> str:
 
 
 def _check_installed(entry: CoderEntry, who: str, path: str, tasks: Iterable[PlannedTask]) -> None:
-    roots, how = {task.root for task in tasks}, f" ({entry.install} installs it)" if entry.install else ""
+    roots = {task.root for task in tasks}
     try:
         find_program(entry.program, path, roots)
-        how = ""  # it is there; what runs it may be missing
+    except UserError as error:
+        how = f"Install it: {entry.install}" if entry.install else "Install it, or name its absolute path."
+        raise UserError(f"{who}: {entry.name} cannot be started. {error} {how}") from None
+    try:
         command_line([entry.program], path, roots)
     except UserError as error:
-        raise UserError(f"{who}: {entry.name} cannot be started{how}. {error}") from None
+        raise UserError(f"{who}: {entry.name} cannot be started: what runs it is missing. {error}") from None
 
 
 def uncounted(entries: Iterable[CoderEntry], settings: Settings, tasks: Sequence[PlannedTask]) -> str:

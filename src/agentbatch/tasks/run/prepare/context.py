@@ -1,13 +1,15 @@
 """What tasks are given beside their prompts, looked for before the run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.project import MAX_TEXT, RULES, Given
-from agentbatch.tasks.spec.plan import Plan
+from agentbatch.tasks.agents.project import MAX_FILES, MAX_TEXT, RULES, Given, Project
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip
-from agentbatch.workspace.preparation import Above, matches
+from agentbatch.workspace.files.env_files import is_env_file
+from agentbatch.workspace.files.globs import matcher
+from agentbatch.workspace.preparation import Above, matches, texts
 
 
 def check_context(plan: Plan) -> None:
@@ -23,6 +25,28 @@ def check_context(plan: Plan) -> None:
                 raise UserError(
                     f"Task {task.id}: context: {clip(pattern, 80)} matches no file in {clip(str(task.root), 200)}."
                 )
+
+
+def expected_project(
+    plan: Plan, above: Mapping[Path, Mapping[str, Given]]
+) -> Callable[[PlannedTask], Project]:
+    """What a task would be given if it began now, for estimates. `above`: see `rules_above`."""
+    known: dict[tuple[Path, tuple[str, ...]], Mapping[str, str]] = {}
+
+    def project(planned: PlannedTask) -> Project:
+        patterns = tuple(planned.task.context)
+        place = (planned.root, patterns)
+        if place not in known:
+            known[place] = texts(planned.root, (*RULES, *patterns), MAX_FILES, MAX_TEXT)
+        found = known[place]
+        rules = [Given(name, found[name]) for name in RULES if name in found]
+        rules = rules or list(above.get(planned.root, {}).values())
+        means = matcher(patterns) if patterns else None
+        context = [Given(*one) for one in found.items() if means is not None and means(one[0])]
+        shown = [one for one in context if not is_env_file(one.path.rpartition("/")[2])]
+        return Project(rules[0] if rules else None, tuple(shown))
+
+    return project
 
 
 def rules_above(plan: Plan) -> Mapping[Path, Mapping[str, Given]]:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from agentbatch.config import BUILTIN
 from agentbatch.model.tokens import estimate, estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
+from agentbatch.tasks.agents.project import Project, told
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import SMALL_WINDOW
+from agentbatch.tasks.coders.coder import PromptStyle
 from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.evaluator.checks.own.asking import Question
 from agentbatch.tasks.evaluator.checks.own.asserts.agreed import MAX_TASK_TOKENS
@@ -39,23 +42,33 @@ def least_tokens(
     coder: CoderKind,
     evaluator: EvaluatorDefinition | None,
     window: Callable[[PlannedTask], int],
+    project: Callable[[PlannedTask], Project],
 ) -> list[LeastTokens]:
     """One entry a task, in order. Real runs take more: answers, tool results and follow-ups come on top.
 
-    `evaluator` None: there is no evaluation by a model. `window`: that of a task's evaluator, in tokens.
+    `evaluator` None: there is no evaluation by a model. `window`: that of a task's evaluator, in tokens. `project`:
+    what a task is given beside its prompt.
     """
     found = []
     for planned in tasks:
-        opening = partial(opening_prompt, prompts, planned.task, Redactor([]))
+        given = project(planned)
+        opening = partial(_opening, prompts, planned, given)
         first = coder.least_tokens(planned, prompts, opening)
         if evaluator is None:
             found.append(LeastTokens(first, 0))
             continue
         weak = window(planned) <= SMALL_WINDOW
         checks = _least_checks(planned, prompts, evaluator, weak)
-        judged = _least_evaluation(planned, prompts, evaluator, weak)
+        judged = _least_evaluation(planned, prompts, evaluator, weak, given)
         found.append(LeastTokens(first, checks + judged, checks, 0 if weak else evaluator.limits.steps))
     return found
+
+
+def _opening(prompts: Prompts, planned: PlannedTask, given: Project, style: PromptStyle) -> str:
+    """A coder's first prompt, with what it is given beside it."""
+    text = opening_prompt(prompts, planned.task, Redactor([]), style)
+    more = told(prompts, given, rules=planned.coder == BUILTIN, weak_model=style.weak_model)
+    return f"{text}\n\n{more}" if more else text
 
 
 def _least_checks(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition, weak: bool) -> int:
@@ -74,10 +87,12 @@ def _least_checks(planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDe
 
 
 def _least_evaluation(
-    planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition, weak: bool
+    planned: PlannedTask, prompts: Prompts, evaluator: EvaluatorDefinition, weak: bool, given: Project
 ) -> int:
     empty = Snapshot({}, False)
-    evidence = Evidence(1, planned.max_iterations, planned.task.first_prompt, empty, empty)
+    evidence = Evidence(
+        1, planned.max_iterations, planned.task.first_prompt, empty, empty, project=given.files
+    )
     texts = evidence.fit(evaluator.limits.diff_characters, weak_model=weak).texts
     question = prompts.render("evidence.md", brief=weak, **evidence.variables(texts))
     system = prompts.system(evaluator.brief_prompt if weak else evaluator.prompt)

@@ -16,6 +16,7 @@ from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.kind import CoderKind
+from agentbatch.tasks.run.prepare.context import expected_project
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
 from agentbatch.tasks.spec.attempts import with_attempts
@@ -119,6 +120,11 @@ class PreparedRun:
         """Why it cannot be run, only looked at: the rehearsal model has replies for the sample tasks alone."""
         if not self.rehearsal:
             return ""
+        if not self.coder_models:
+            return (
+                "No key is set, and the evaluator needs one: set EVALUATION_API_KEY, or OPENAI_API_KEY, in the "
+                "environment or in .env. With --evaluator none each task's verify decides."
+            )
         from agentbatch.rehearsal.library import sample_scripts  # the scripts: only without a key
 
         strange = [
@@ -256,7 +262,8 @@ class PreparedRun:
     def dry_run(self) -> "DryRun":
         """What this run would do, and the least that it takes."""
         evaluator = self.evaluator if self.judged else None
-        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator, self._window)
+        project = expected_project(self.plan, self.above)
+        least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator, self._window, project)
         settings, at = self.settings, datetime.now(UTC)
         cost: float | None = None if self.rehearsal else 0.0
         local = self.local.name if self.local is not None else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.config import Settings, is_secret
+from agentbatch.config import Settings, is_secret, options
 from agentbatch.redaction import shown_url
 from agentbatch.runs.events import RunStarted
 
@@ -41,8 +41,9 @@ def recorded_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(before: RunStarted, settings: Mapping[str, Any], prompts_digest: str) -> list[str]:
     """What is set otherwise than in the run's last session: `parallel 3 -> 5`."""
+    names = options()
     found = [
-        f"{name} {_shown(before.settings[name])} -> {_shown(value)}"
+        f"{names[name].name(name) if name in names else name} {_shown(before.settings[name])} -> {_shown(value)}"
         for name, value in settings.items()
         if name in before.settings and before.settings[name] != value and name != "notify"
     ]
