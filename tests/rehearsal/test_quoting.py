@@ -48,9 +48,15 @@ def test_a_mark_becomes_a_quote(marked: str, pieces: tuple[str, ...], ref: str, 
     assert verdict["requirements"][0]["evidence"] == marked  # type: ignore[index]
 
 
-@pytest.mark.parametrize("given", ["prose", [{"ref": "C1", "quote": "8"}], "@"])
-def test_what_is_no_mark_and_what_has_nothing_to_quote_stays(given: Any) -> None:
+@pytest.mark.parametrize(("mark", "shown"), [("@", ""), ("@ Ran 6 tests", "Ran 6 tests")])
+def test_where_there_is_nothing_to_quote_no_mark_is_left(mark: str, shown: str) -> None:
+    verdict = {"requirements": [{"text": "a", "met": False, "evidence": mark}]}
+    (requirement,) = quoted(verdict, evidence())["requirements"]
+    assert requirement["evidence"] == shown
+
+
+@pytest.mark.parametrize("given", ["prose", [{"ref": "C1", "quote": "8"}]])
+def test_what_is_no_mark_stays(given: Any) -> None:
     verdict = {"requirements": [{"text": "a", "met": True, "evidence": given}]}
-    messages = evidence() if given == "@" else evidence(FILE)
-    assert quoted(verdict, messages) == verdict
-    assert quoted({"complete": True}, messages) == {"complete": True}
+    assert quoted(verdict, evidence(FILE)) == verdict
+    assert quoted({"complete": True}, evidence(FILE)) == {"complete": True}

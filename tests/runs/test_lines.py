@@ -436,3 +436,24 @@ def test_a_task_that_never_began_has_no_figures() -> None:
     ]
     skipped = {"task_id": "t3", "status": "skipped", "reason": "dependency_failed", "error": "It needs t1."}
     assert log.at(3, e.TaskFinished.model_validate(skipped)) == ["[12:00:03] task 3/3: skipped: It needs t1."]
+
+
+@pytest.mark.parametrize(
+    ("coder", "files", "rules", "told"),
+    [
+        ("builtin", ["AGENTS.md", "a.md"], "AGENTS.md", "given with the task: AGENTS.md, a.md"),
+        ("pi", ["AGENTS.md"], "AGENTS.md", "AGENTS.md is left to pi, who reads it itself"),
+        (
+            "pi",
+            ["../AGENTS.md", "a.md"],
+            "../AGENTS.md",
+            "given with the task: a.md; ../AGENTS.md is left to pi, who",
+        ),
+        ("pi", ["a.md"], "", "given with the task: a.md"),
+    ],
+)
+def test_what_a_coder_reads_itself_is_not_given(coder: str, files: list[str], rules: str, told: str) -> None:
+    log = Log(tasks=0)
+    log.at(1, e.TaskQueued(task_id="t", index=0, dir="d", first_prompt="p", max_iterations=3, coder=coder))
+    (line,) = log.at(2, e.ProjectRead(task_id="t", files=dict.fromkeys(files, "x"), rules=rules))
+    assert told in line

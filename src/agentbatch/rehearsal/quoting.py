@@ -41,10 +41,8 @@ def quoted(verdict: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) ->
         evidence = requirement.get("evidence") if isinstance(requirement, dict) else None
         if isinstance(evidence, str) and evidence.startswith(MARK):
             pieces = pieces_in(messages) if pieces is None else pieces
-            requirement = {
-                **requirement,
-                "evidence": _quote(evidence[len(MARK) :].strip(), pieces) or evidence,
-            }
+            words = evidence[len(MARK) :].strip()
+            requirement = {**requirement, "evidence": _quote(words, pieces) or words}
         found.append(requirement)
     return {**verdict, "requirements": found}
 

@@ -398,12 +398,14 @@ class AgentSession(TaskEvent):
 
 
 class ProjectRead(TaskEvent):
-    """Files of the project were given to the coder and to the judge: AGENTS.md, and what the task names."""
+    """Files of the project were read for the task: AGENTS.md, and what the task names."""
 
     resumes: ClassVar[bool] = True
     type: Literal["project_read"] = "project_read"
     files: dict[str, str]
     """Digests of their texts, by path relative to the task's directory."""
+    rules: str = ""
+    """Which of them is AGENTS.md: other coders than `builtin` read it themselves. Empty: none, or not known."""
 
 
 class EvaluatorPrepared(TaskEvent):

@@ -3,6 +3,7 @@
 import time
 from functools import lru_cache
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import (
     check_end,
@@ -129,7 +130,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             by = f", by {task.other_coders}" if task.other_coders else ""
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}{by}"]
         case e.ProjectRead():
-            return [f"given with the task: {list_names(list(event.files), cells=80)}"]
+            return [_read(event, state.by_id[event.task_id].coder)]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
         case e.HiddenVerified():
@@ -177,6 +178,15 @@ def requests_line(figures: e.RequestsProgressed) -> str:
         f"{figures.ok + figures.failed:,}/{figures.total:,} requests, {figures.failed:,} failed, {used} tokens, "
         f"cost {money(figures.cost)}{left if figures.ok + figures.failed < figures.total else ''}"
     )
+
+
+def _read(event: e.ProjectRead, coder: str) -> str:
+    """Files that the coder is told of; what it reads itself is its own affair."""
+    own = event.rules if coder != BUILTIN else ""
+    given = list_names([path for path in event.files if path != own], cells=80)
+    parts = [f"given with the task: {given}"] if given else []
+    parts += [f"{clip(own, 80)} is left to {clip(coder, 40)}, who reads it itself"] if own else []
+    return "; ".join(parts)
 
 
 def _look(task: TaskState) -> list[str]:

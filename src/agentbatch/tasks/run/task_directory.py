@@ -54,7 +54,13 @@ class TaskDirectory:
             for text in found.left_out:
                 context.store.emit(e.Notice(task_id=planned.id, text=text))
             if found.files:
-                context.store.emit(e.ProjectRead(task_id=planned.id, files=found.digests))
+                context.store.emit(
+                    e.ProjectRead(
+                        task_id=planned.id,
+                        files=found.digests,
+                        rules=found.rules.path if found.rules is not None else "",
+                    )
+                )
         return found
 
     async def begin(self, context: RunContext, planned: PlannedTask) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.errors import UserError
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.program import Told, program
-from agentbatch.text import clip, first_line
+from agentbatch.text import clip, first_line, harmless_line
 from agentbatch.workspace.workspace import Process, Program, Workspace
 
 VERSION_SECONDS = 20.0
@@ -50,8 +50,7 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
     told = program(entry, workspace.info, NOWHERE)
     asked = replace(told, argv=entry.version or (entry.program, "--version"), credentials=())
     try:
-        printed = await asyncio.wait_for(_output(workspace, asked), VERSION_SECONDS)
-        version = version_in(printed)
+        version = version_in(await asyncio.wait_for(_output(workspace, asked), VERSION_SECONDS))
     except TimeoutError:
         return Probed(problem=f"{' '.join(asked.argv)} did not end within {VERSION_SECONDS:.0f} s.")
     except (OSError, UserError) as error:
@@ -69,10 +68,18 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
     return Probed(version or clip(known, 40), True)
 
 
+_NUMBER = r"v?(\d{1,6}\.\d{1,6}(?:[\w.+-]{0,30}\w)?)"
+_VERSION_LINE = re.compile(rf"(?:[\w@/.-]+,? ){{0,4}}?{_NUMBER}\.?(?: \([^()]{{0,60}}\))?")
+_NAMED_VERSION = re.compile(rf"\bversion:? {_NUMBER}", re.IGNORECASE)
+
+
 def version_in(printed: str) -> str:
-    """The first number like 1.2 or 1.2.3-beta; else the first line, shortened. Pure."""
-    found = re.search(r"\d+\.\d+[\w.+-]{0,30}", printed[:10_000])
-    return clip(found[0] if found else first_line(printed), 40)
+    """A number like 1.2 or 1.2.3-beta that is a line, with its program's name before it, or behind the word `version`;
+    empty where there is none: not each number is a version. Pure."""
+    lines = [harmless_line(line).strip() for line in printed[:10_000].splitlines()[:50]]
+    found = next(filter(None, map(_VERSION_LINE.fullmatch, lines)), None)
+    found = found or next(filter(None, map(_NAMED_VERSION.search, lines)), None)
+    return clip(found[1], 40) if found else ""
 
 
 def answered(line: bytes) -> dict[str, Any] | None:
@@ -98,8 +105,8 @@ async def _output(workspace: Workspace, asked: Program) -> str:
         while len(printed) < MAX_ANSWER and (block := await process.read()):
             printed += block
         code = await process.wait()
-        if code and not printed:
-            said = clip(first_line(process.errors), 200)
+        if code:
+            said = clip(first_line(process.errors or printed.decode("utf-8", "replace")), 200)
             raise OSError(f"{' '.join(asked.argv[:3])} ended with {code}{f': {said}' if said else ''}.")
         return printed.decode("utf-8", "replace") or process.errors
     finally:
