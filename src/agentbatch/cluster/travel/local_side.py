@@ -1,23 +1,23 @@
 """A directory of this machine as one end of a transfer."""
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
 
 from agentbatch.cluster.travel.manifest import UNSENT, Manifest, check_whole, checked
 from agentbatch.cluster.travel.pack import HEADER
 from agentbatch.cluster.travel.placing import Placing
-from agentbatch.cluster.travel.plan import plan
+from agentbatch.cluster.travel.plan import plan, with_half
 from agentbatch.cluster.travel.scanning import Scanned, scan
 from agentbatch.cluster.travel.side import PART
 from agentbatch.cluster.travel.store import Store
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.paths import open_parent
-
-T = TypeVar("T")
+from agentbatch.workspace.files.replace import unfinished_name
 
 STORE = 8 * 1024 * 1024 * 1024
 """Bytes of contents that a node keeps for the tasks to come."""
@@ -47,26 +47,40 @@ class LocalSide:
         self._guarded = _inside(root, guarded)
         self._disk = disk or DiskWork()
         self._here = Scanned()
-        self._paths: dict[str, str] = {}
-        """A file that has the content, by its digest."""
+        self._known: dict[str, str] = {}
+        self._half: list[Manifest] = []
+        """What was being brought here when that was interrupted, since it was last done whole."""
+
+    @cached_property
+    def _folds(self) -> bool:
+        """Whether the disk takes names for the same that differ in case alone."""
+        name = unfinished_name()
+        with suppress(OSError):
+            os.close(os.open(self._root / name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            same = os.path.lexists(self._root / name.upper())
+            os.unlink(self._root / name)
+            return same
+        return False
 
     async def scan(self) -> Manifest:
         stop = Event()
         self._here = await self._disk.run(partial(scan, self._root, self._here, self._kept, stop), stop)
-        self._paths = {
-            entry.digest: path for path, entry in self._here.manifest.items() if entry.kind == "file"
-        }
-        self._paths.pop(UNSENT, None)
+        self._known = {}
         return self._here.manifest
+
+    def _paths(self) -> dict[str, str]:
+        """A file that has the content, by its digest."""
+        if not self._known:
+            files = ((path, entry) for path, entry in self._here.manifest.items() if entry.kind == "file")
+            self._known = {entry.digest: path for path, entry in files if entry.digest != UNSENT}
+        return self._known
 
     async def missing(self, digests: Sequence[str]) -> list[str]:
         return await self._disk.run(partial(self._missing, digests))
 
     def _missing(self, digests: Sequence[str]) -> list[str]:
-        there = self._store.find(digests)
-        lacking = [
-            digest for digest in dict.fromkeys(digests) if digest not in there and digest not in self._paths
-        ]
+        there, paths = self._store.find(digests), self._paths()
+        lacking = [d for d in dict.fromkeys(digests) if d not in there and d not in paths]
         self._store.begin(lacking)
         return lacking
 
@@ -74,11 +88,11 @@ class LocalSide:
         return await self._disk.run(partial(self._give, digests, at))
 
     def _give(self, digests: Sequence[str], at: int) -> bytes:
-        part, start = bytearray(), 0
+        part, start, paths = bytearray(), 0, self._paths()
         for digest in digests:
-            path = self._paths.get(digest)
+            path = paths.get(digest)
             if path is None:
-                raise FileNotFoundError(2, "No file has that content any more", digest)
+                raise OSError(errno.ESTALE, "No file has that content any more", digest)
             size = self._here.manifest[path].size
             end = start + HEADER.size + size
             if end > at:
@@ -108,16 +122,19 @@ class LocalSide:
 
     async def place(self, manifest: Manifest, since: Manifest | None = None) -> list[str]:
         stop = Event()
-        return await self._disk.run(partial(self._place, manifest, since, stop), stop)
+        self._half.append(manifest)
+        problems = await self._disk.run(partial(self._place, manifest, since, stop), stop)
+        self._half, self._known = [], {}
+        return problems
 
     def _place(self, manifest: Manifest, since: Manifest | None, stop: Event) -> list[str]:
         check_whole(manifest)
-        want, problems = checked(manifest)
-        self._store.finish()
-        steps = plan(self._here.manifest, want, since, kept=self._kept, guarded=self._guarded)
-        self._keep(
-            {want[path].digest for path in steps.write if want[path].kind == "file"},
-        )
+        want, problems = checked(manifest, folds=self._folds)
+        here = self._here.manifest
+        if since is not None:
+            since = with_half(since, self._half, here)
+        steps = plan(here, want, since, kept=self._kept, guarded=self._guarded)
+        self._keep({want[path].digest for path in steps.write if want[path].kind == "file"})
         placing = Placing(self._root, want, self._store.read, stop)
         placing.carry_out(steps)
         if not self._most:
@@ -126,6 +143,7 @@ class LocalSide:
 
     def _keep(self, digests: set[str]) -> None:
         """What only files of the directory hold, before any of them is touched."""
+        self._store.finish()
         lacking = sorted(digests - self._store.find(digests))
         self._store.begin(lacking)
         for digest in lacking:

@@ -1,10 +1,9 @@
 """How contents go over the wire: each as its digest, its size and its bytes, one after another. Pure."""
 
+import errno
 import hashlib
 import struct
 from collections.abc import Collection
-
-from agentbatch.errors import UserError
 
 HEADER = struct.Struct("<32sQ")
 """sha256 and size of the content that follows."""
@@ -27,7 +26,7 @@ class Checker:
         """Up to there all contents are whole and right."""
 
     def feed(self, part: bytes) -> list[tuple[str, int, int]]:
-        """The contents that are whole with this part: digest, offset and size. Raises UserError for what is not what
+        """The contents that are whole with this part: digest, offset and size. Raises OSError for what is not what
         its digest says, and for what was not asked for; then the contents before it still hold."""
         found = []
         view = memoryview(part)
@@ -52,15 +51,13 @@ class Checker:
             self._digest, self._head, self._hash = digest.hex(), b"", hashlib.sha256()
             self._size = self._left
             if self._digest not in self._expected:
-                raise UserError("Something was sent that was not asked for; nothing of it is taken.")
+                raise OSError(errno.ESTALE, "A content was sent that was not asked for")
         return view[need:]
 
     def _end(self) -> tuple[str, int, int]:
         digest, self._digest = self._digest, ""
         if self._hash.hexdigest() != digest:
-            raise UserError(
-                "A content that was sent is not what its digest says: its file changed meanwhile, or it is forged."
-            )
+            raise OSError(errno.ESTALE, "A content changed while it was sent, or is not what its digest says")
         self._expected.discard(digest)
         self.whole = self.at
         return digest, self.at - self._size, self._size

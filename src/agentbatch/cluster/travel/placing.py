@@ -108,7 +108,7 @@ class Placing:
                 digest.update(block)
                 file.write(block)
             if digest.hexdigest() != entry.digest:
-                raise _Unusable(errno.EIO, "A content is not what its digest says any more", name)
+                raise _Unusable(errno.ESTALE, "A content is not what its digest says any more", name)
             file.flush()
             _keep_owner(handle, at, name)
             os.fchmod(handle, entry.mode & MODES)
@@ -120,7 +120,7 @@ class Placing:
         try:
             yield from self._contents(digest)
         except OSError as error:
-            raise _Unusable(error.errno, f"A content cannot be read: {error.strerror}") from error
+            raise _Unusable(errno.ESTALE, f"A content cannot be read: {error.strerror}") from error
 
     def _set_mode(self, at: int, name: str, path: str) -> None:
         entry = self._want[path]

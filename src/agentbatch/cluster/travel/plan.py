@@ -1,6 +1,6 @@
 """What has to be done to a directory so that it holds what a manifest says. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -57,9 +57,25 @@ def plan(
                 f"{shown(path)} was changed on this machine too: the task's version is there now."
             )
         _come(path, old, new, done)
-    done.folders = sorted({*done.folders, *_missing_folders(done.write, done.folders, here, want)})
-    done.modes.sort(reverse=True)
+    again = _missing_folders((*done.write, *done.folders), here)
+    done.folders = sorted({*done.folders, *again})
+    done.modes = sorted({*done.modes, *again}, reverse=True)
     return done
+
+
+def with_half(since: Manifest, half: Sequence[Manifest], here: Manifest) -> Manifest:
+    """`since`, where transfers since then were interrupted that would have brought `half` here: what of them is here
+    already came from the other end, and is not this end's own."""
+    common = dict(since)
+    for wanted in half:
+        for path in (*wanted, *(path for path in since if path not in wanted)):
+            if here.get(path) != wanted.get(path):
+                continue
+            if path in wanted:
+                common[path] = wanted[path]
+            else:
+                common.pop(path, None)
+    return common
 
 
 def _is_unlisted(entry: Entry) -> bool:
@@ -119,16 +135,12 @@ def _come(path: str, old: Entry | None, new: Entry, done: Plan) -> None:
         done.write.append(path)
 
 
-def _missing_folders(
-    write: Collection[str], folders: Collection[str], here: Manifest, want: Mapping[str, Entry]
-) -> set[str]:
+def _missing_folders(paths: Collection[str], here: Manifest) -> set[str]:
     """Around what comes: folders that were removed here alone."""
     found: set[str] = set()
-    for path in (*write, *folders):
+    for path in paths:
         folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            if folder in here and here[folder].kind == "folder":
-                break
+        while folder and folder not in found and not (folder in here and here[folder].kind == "folder"):
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found

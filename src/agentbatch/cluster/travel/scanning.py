@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry, Manifest, check_size, is_ours
 from agentbatch.files import open_folder
@@ -19,6 +20,7 @@ from agentbatch.workspace.files.snapshot.signatures import (
     settled_now,
     signature_of,
 )
+from agentbatch.workspace.workspace import SIGNATURE
 
 BLOCK = 1024 * 1024
 SENT_MODE = 0o777
@@ -30,8 +32,13 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 @dataclass
 class Scanned:
     manifest: Manifest = field(default_factory=dict)
-    signatures: dict[str, Signature] = field(default_factory=dict)
-    """Of the files, by which the next scan knows that they are unchanged."""
+    signatures: bytes = b""
+    """By which the next scan knows that a file is unchanged, SIGNATURE for each of the files, in their order."""
+
+    def by_path(self) -> dict[str, Signature]:
+        files = (path for path, entry in self.manifest.items() if entry.kind == "file")
+        unpacked = cast(Iterator[Signature], SIGNATURE.iter_unpack(self.signatures))
+        return dict(zip(files, unpacked, strict=True))
 
 
 @contextmanager
@@ -69,7 +76,9 @@ def scan(root: Path, before: Scanned, left_out: Collection[str], stop: Event) ->
         folders += [path for path, entry in inside.items() if entry.kind == "folder"]
         characters += sum(map(len, inside))
         check_size(len(found), characters, 0)
-    return Scanned(dict(sorted(found.items())), reader.signatures)
+    manifest = dict(sorted(found.items()))
+    files = (path for path, entry in manifest.items() if entry.kind == "file")
+    return Scanned(manifest, b"".join(SIGNATURE.pack(*reader.signatures[path]) for path in files))
 
 
 def _look(handle: int, folder: str, left_out: Collection[str], reader: "_Reader") -> dict[str, Entry]:
@@ -89,7 +98,8 @@ def _look(handle: int, folder: str, left_out: Collection[str], reader: "_Reader"
 
 class _Reader:
     def __init__(self, before: Scanned, settled: Settled, stop: Event) -> None:
-        self._before = before
+        self._before = before.manifest
+        self._known = before.by_path()
         self._settled = settled
         self._stop = stop
         self._room = MAX_BYTES
@@ -103,8 +113,8 @@ class _Reader:
             return Entry("link", 0, 0, os.readlink(name, dir_fd=folder))
         if not stat.S_ISREG(status.st_mode):
             return None
-        old, signature = self._before.manifest.get(path), signature_of(status)
-        if old is None or self._before.signatures.get(path) != signature:
+        old, signature = self._before.get(path), signature_of(status)
+        if old is None or self._known.get(path) != signature:
             old, signature = self._read(folder, name, status)
         self.signatures[path] = signature
         if old.digest != UNSENT:

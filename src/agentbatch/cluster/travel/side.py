@@ -1,20 +1,26 @@
 """A directory at either end of a wire, and the way from one to the other: only content goes that is missing there."""
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agentbatch.cluster.travel.manifest import UNSENT, Manifest
+from agentbatch.cluster.travel.manifest import UNSENT, Manifest, check_whole
 from agentbatch.cluster.travel.pack import HEADER
-from agentbatch.errors import UserError
+from agentbatch.text import clip
 
 PART = 4 * 1024 * 1024
 """Bytes of a pack that go at once, at most."""
+TRIES = 3
+"""For files that change while they are sent."""
+MOST = 21
+"""Problems of one transfer that are told."""
 
 
 class Side(Protocol):
     """One end. All that passes is bytes and plain data, so that it may be at the other end of a wire. Members are
-    called one after another. They raise OSError (ENOSPC and EDQUOT: the disk there is full) and UserError."""
+    called one after another. They raise UserError and OSError (ENOSPC and EDQUOT: the disk there is full; ESTALE: a
+    content is not what it was any more, and the transfer has to be begun again)."""
 
     async def scan(self) -> Manifest:
         """What the directory holds now; files that have not changed since the last time are not read again."""
@@ -56,24 +62,40 @@ class Moved:
 async def bring(origin: Side, target: Side, since: Manifest | None = None) -> Moved:
     """Bring the directory of `target` to what that of `origin` holds now. Interrupted anywhere, it is begun again: what
     has arrived is not sent twice, and nothing in the directory is half. Raises OSError, UserError."""
-    manifest, there = await origin.scan(), await target.scan()
-    sizes = wanted(manifest, there)
-    missing = [digest for digest in await target.missing(list(sizes)) if digest in sizes]
+    for _ in range(TRIES - 1):
+        try:
+            return await _bring(origin, target, since)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return await _bring(origin, target, since)
+
+
+async def _bring(origin: Side, target: Side, since: Manifest | None) -> Moved:
+    manifest = await origin.scan()
+    if since is not None and manifest == since:
+        return Moved(0, 0, (), since)
+    check_whole(manifest)
+    sizes = wanted(manifest, await target.scan())
+    missing = set(await target.missing(list(sizes)))
+    contents = [digest for digest in sizes if digest in missing]
     sent = 0
-    for digests in batches(missing, sizes):
-        whole = sum(HEADER.size + sizes[digest] for digest in digests)
-        at = 0
-        while at < whole:
-            part = await origin.give(digests, at)
-            if not 0 < len(part) <= min(PART, whole - at):
-                raise UserError(
-                    "What was sent is not what was announced: the files changed while they were sent."
-                )
-            await target.take(part)
-            at += len(part)
-        sent += whole
+    for batch in batches(contents, sizes):
+        sent += await _send(origin, target, batch, sum(HEADER.size + sizes[digest] for digest in batch))
     problems = await target.place(manifest, since)
-    return Moved(len(missing), sent, tuple(problems), manifest)
+    return Moved(len(contents), sent, tuple(clip(problem, 500) for problem in problems[:MOST]), manifest)
+
+
+async def _send(origin: Side, target: Side, digests: Sequence[str], size: int) -> int:
+    """One pack, of exactly that size."""
+    at = 0
+    while at < size:
+        part = await origin.give(digests, at)
+        if not 0 < len(part) <= min(PART, size - at):
+            raise OSError(errno.ESTALE, "A file changed while it was sent, or is not what it was said to be")
+        await target.take(part)
+        at += len(part)
+    return size
 
 
 def wanted(manifest: Manifest, there: Manifest) -> dict[str, int]:

@@ -4,6 +4,7 @@ Several processes may use one folder. What is read of it is checked where it is 
 write there. All of it blocks.
 """
 
+import errno
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -62,7 +63,7 @@ class Store:
         """A content as it lies here, block by block, right or not. Raises OSError where it is not here any more."""
         place = self._places.get(digest)
         if place is None:
-            raise FileNotFoundError(2, "A content is not kept any more", digest)
+            raise OSError(errno.ESTALE, "A content is not kept any more", digest)
         with open(self._folder / place.pack, "rb", opener=open_own) as file:
             file.seek(place.at)
             left = place.size
@@ -76,7 +77,7 @@ class Store:
         self._checker = Checker(expected)
 
     def take(self, part: bytes) -> None:
-        """A part of a pack, in order. Raises OSError, UserError; what was whole before holds all the same."""
+        """A part of a pack, in order. Raises OSError; what was whole before holds all the same."""
         before = self._checker.at
         try:
             found = self._checker.feed(part)
