@@ -5,7 +5,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ from agentbatch.workspace.workspace import Workspaces
 class RunOutcome:
     """A finished run."""
 
-    state: RunState
+    # asyncio.run has its result written down twice, which takes a second with ten thousand tasks.
+    state: RunState = field(repr=False)
     comparison: list[ComparisonRow]
     results_file: Path
     run_folder: Path

@@ -139,15 +139,14 @@ class TaskEnd:
 
     async def _attempt(self, failed: str, step: Callable[[], Awaitable[T]]) -> T | None:
         """One step; code behind a door may raise anything in it, and even say that it was cancelled."""
-
-        async def take() -> T:
+        try:
             return await step()
-
-        (result,) = await asyncio.gather(take(), return_exceptions=True)
-        if isinstance(result, BaseException):
-            self._notify([f"{failed}: {in_words(result)}"])
+        except (Exception, asyncio.CancelledError) as error:
+            own = asyncio.current_task()
+            if own is not None and own.cancelling():
+                raise
+            self._notify([f"{failed}: {in_words(error)}"])
             return None
-        return result
 
     def _ending(self, completed: bool, resumable: bool) -> Ending:
         store, planned, directory = self.context.store, self.planned, self.directory
