@@ -21,7 +21,7 @@ def fill(root: Path) -> None:
     (root / "src/main.py").write_bytes(b"print(1)\n")
     (root / "src/copy.py").write_bytes(b"print(1)\n")
     (root / "none").write_bytes(b"")
-    (root / "large").write_bytes(os.urandom(9_000_000))
+    (root / "large").write_bytes(os.urandom(5_000_000))
     (root / os.fsdecode(b"b\xe9te\n")).write_bytes(b"x")
     (root / "tool").write_bytes(b"#!/bin/sh\n")
     (root / "tool").chmod(0o755)
@@ -51,7 +51,7 @@ async def test_a_directory_travels_and_comes_back_changed(tmp_path: Path) -> Non
     assert (tmp_path / "home/notes").read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("size", [0, 1, 4 * 2**20 - 40, 4 * 2**20 - 39, 4 * 2**20, 8 * 2**20])
+@pytest.mark.parametrize("size", [0, 4 * 2**20 - 40, 4 * 2**20 - 39, 8 * 2**20])
 async def test_contents_around_the_size_of_a_part(tmp_path: Path, size: int) -> None:
     home, node = side(tmp_path, "home"), side(tmp_path, "node")
     (tmp_path / "home/a").write_bytes(b"a" * size)

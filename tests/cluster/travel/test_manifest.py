@@ -22,6 +22,8 @@ FOLDER = Entry("folder", 0o755, 0, "")
 LINK = Entry("link", 0, 0, "target")
 
 NOWHERE = "it is no path in a directory"
+ORPHAN = "it lies in no folder of the directory"
+GOOD = {"a": FOLDER, "a/b c": FOLDER, ("a/" * 2047)[:-1]: FOLDER, ("a/" * 2048)[:-1]: FOLDER, "file": FILE}
 LONG = "its name is too long"
 OURS = "agentbatch itself uses that name"
 NOTHING = "it is said to be no file, link or folder"
@@ -35,28 +37,34 @@ NOTHING = "it is said to be no file, link or folder"
         ("\udcff\udc80", ""),
         ("...", ""),
         ("~", ""),
-        (".git/hooks/post-checkout", ""),
+        (".git", ""),
         ("", NOWHERE),
-        ("/etc/passwd", NOWHERE),
+        ("/etc/passwd", ORPHAN),
+        ("/passwd", ORPHAN),
+        ("file/x", ORPHAN),
         ("..", NOWHERE),
-        ("a/../../b", NOWHERE),
-        ("./a", NOWHERE),
-        ("a//b", NOWHERE),
+        ("a/..", NOWHERE),
+        ("a/../../b", ORPHAN),
+        ("./a", ORPHAN),
+        (".", NOWHERE),
+        ("a//b", ORPHAN),
         ("a/", NOWHERE),
         ("a\0b", NOWHERE),
+        ("a\0/b", ORPHAN),
         ("\ud800", "its name is none that a file can have"),
         ("ä" * 127, ""),
         ("ä" * 128, LONG),
         ("a/" * 2047 + "b", ""),
         ("a/" * 2048 + "b", LONG),
         (".agentbatch", OURS),
-        ("sub/.AgentBatch/runs", OURS),
+        ("a/.AgentBatch", OURS),
+        (".agentbatch/runs", ORPHAN),
         (".agentbatch-0123456789abcdef", OURS),
         (".agentbatch-notes", ""),
     ],
 )
 def test_a_path_stays_in_the_directory(path: str, why: str) -> None:
-    assert refusal(path, FILE) == why
+    assert refusal(path, FILE, GOOD) == why
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ def test_a_path_stays_in_the_directory(path: str, why: str) -> None:
     ],
 )
 def test_an_entry_is_a_file_a_link_or_a_folder(entry: Entry, why: str) -> None:
-    assert refusal("a", entry) == why
+    assert refusal("a", entry, {}) == why
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def ends(tmp_path: Path) -> tuple[LocalSide, Wire, RemoteSide]:
 
 async def test_one_changed_file_of_many_moves_little(tmp_path: Path) -> None:
     home, wire, node = ends(tmp_path)
-    for number in range(500):
+    for number in range(100):
         (tmp_path / f"home/file{number}").write_bytes(b"%d\n" % number)
     there = await bring(home, node)
-    assert wire.bytes > 500 * 40
+    assert wire.bytes > 100 * 40
 
     wire.bytes = 0
     (tmp_path / "node/file7").write_bytes(b"other\n")

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 
-from agentbatch.cluster.travel.manifest import UNSENT, Manifest, check_whole, checked
+from agentbatch.cluster.travel.manifest import UNSENT, Manifest, check_whole, checked, shown
 from agentbatch.cluster.travel.pack import HEADER
 from agentbatch.cluster.travel.placing import Placing
 from agentbatch.cluster.travel.plan import plan, with_half
@@ -110,12 +110,18 @@ class LocalSide:
         return bytes(part)
 
     def _piece(self, path: str, offset: int, size: int) -> bytes:
-        """Shorter than `size` where the file has changed."""
-        with open_parent(self._root, path) as (folder, name):
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-        with open(handle, "rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(size) or b""
+        """Shorter than `size` where the file has changed. Raises OSError."""
+        try:
+            with open_parent(self._root, path) as (folder, name):
+                handle = os.open(
+                    name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+                )
+            with open(handle, "rb", buffering=0) as file:
+                return os.pread(file.fileno(), size, offset)
+        except OSError as error:
+            raise OSError(
+                errno.ESTALE, f"{shown(path)} changed while it was sent: {error.strerror}"
+            ) from error
 
     async def take(self, pack: bytes) -> None:
         await self._disk.run(partial(self._store.take, pack))

@@ -57,6 +57,7 @@ def check_size(entries: int, paths: int, size: int) -> None:
 
 def check_whole(manifest: Manifest) -> None:
     """`check_size` of all of it, before anything is done for it."""
+    check_size(len(manifest), 0, 0)
     sent = sum(entry.size for entry in manifest.values() if entry.digest != UNSENT)
     check_size(len(manifest), sum(map(len, manifest)), sent)
 
@@ -69,7 +70,7 @@ def checked(manifest: Manifest, *, folds: bool = False) -> tuple[dict[str, Entry
     seen: dict[str, str] = {}
     for path in sorted(manifest):
         entry = manifest[path]
-        why = refusal(path, entry) or _refused_by_parent(path, good)
+        why = refusal(path, entry, good)
         if not why and folds:
             same = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
             why = "" if same == path else f"this disk takes {shown(same)} for the same name"
@@ -80,22 +81,19 @@ def checked(manifest: Manifest, *, folds: bool = False) -> tuple[dict[str, Entry
     return good, problems
 
 
-def _refused_by_parent(path: str, good: Mapping[str, Entry]) -> str:
-    folder, _, _ = path.rpartition("/")
-    return "" if not folder or (folder in good and good[folder].kind == "folder") else "it lies in no folder"
-
-
-def refusal(path: str, entry: Entry) -> str:
-    """Why there can be no such entry in a directory; empty: there can."""
-    parts = path.split("/")
-    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+def refusal(path: str, entry: Entry, good: Mapping[str, Entry]) -> str:
+    """Why there can be no such entry in a directory beside `good`; empty: there can."""
+    folder, slash, name = path.rpartition("/")
+    if slash and (folder not in good or good[folder].kind != "folder"):
+        return "it lies in no folder of the directory"
+    if name in ("", ".", "..") or "\0" in name:
         return "it is no path in a directory"
     try:
-        if len(_raw(path)) > MAX_PATH or max(len(_raw(part)) for part in parts) > MAX_NAME:
+        if len(_raw(path)) > MAX_PATH or len(_raw(name)) > MAX_NAME:
             return "its name is too long"
     except UnicodeEncodeError:
         return "its name is none that a file can have"
-    if any(is_ours(part) for part in parts):
+    if is_ours(name):
         return "agentbatch itself uses that name"
     return "" if _can_be(entry) else "it is said to be no file, link or folder"
 

@@ -13,7 +13,7 @@ from threading import Event
 
 from agentbatch.cluster.travel.manifest import Entry, shown
 from agentbatch.cluster.travel.plan import Plan
-from agentbatch.files import open_folder
+from agentbatch.cluster.travel.ways import Ways
 from agentbatch.workspace.files.replace import unfinished_name
 
 MODES = 0o777
@@ -44,18 +44,17 @@ class Placing:
 
     def _each(self, paths: Iterable[str], do: Callable[[int, str, str], None]) -> None:
         """Those that lie in one folder, one after another, by one way to it."""
-        for folder, inside in groupby(paths, _folder_of):
-            names = list(inside)
-            try:
-                with open_folder(self._root, folder.split("/") if folder else []) as at:
-                    for path in names:
-                        if self._stop.is_set():
-                            return
-                        self._try(do, at, path)
-            except _Unusable:
-                raise
-            except OSError as error:
-                self.problems += [_sentence(path, error) for path in names]
+        with Ways(self._root) as ways:
+            for folder, inside in groupby(paths, _folder_of):
+                try:
+                    at = ways.to(folder)
+                except OSError as error:
+                    self.problems += [_sentence(path, error) for path in inside]
+                    continue
+                for path in inside:
+                    if self._stop.is_set():
+                        return
+                    self._try(do, at, path)
 
     def _try(self, do: Callable[[int, str, str], None], at: int, path: str) -> None:
         try:
@@ -107,7 +106,7 @@ class Placing:
             for block in self._checked(entry.digest):
                 digest.update(block)
                 file.write(block)
-            if digest.hexdigest() != entry.digest:
+            if digest.hexdigest() != entry.digest or file.tell() != entry.size:
                 raise _Unusable(errno.ESTALE, "A content is not what its digest says any more", name)
             file.flush()
             _keep_owner(handle, at, name)

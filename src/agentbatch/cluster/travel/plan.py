@@ -148,10 +148,9 @@ def _missing_folders(paths: Collection[str], here: Manifest) -> set[str]:
 
 def _in(path: str, places: Collection[str]) -> bool:
     """At one of them, or below."""
-    if not places:
-        return False
-    while path:
-        if path in places:
+    at = path.find("/") if places else -1
+    while at >= 0:
+        if path[:at] in places:
             return True
-        path = path.rpartition("/")[0]
-    return False
+        at = path.find("/", at + 1)
+    return path in places

@@ -5,14 +5,14 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import cast
 
 from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry, Manifest, check_size, is_ours
-from agentbatch.files import open_folder
+from agentbatch.cluster.travel.ways import Ways
 from agentbatch.workspace.files.snapshot.signatures import (
     Settled,
     Signature,
@@ -41,17 +41,6 @@ class Scanned:
         return dict(zip(files, unpacked, strict=True))
 
 
-@contextmanager
-def open_listed(root: Path, path: str) -> Iterator[int]:
-    """A handle of a folder in the directory that can be listed. Raises OSError."""
-    with open_folder(root, path.split("/") if path else []) as way:
-        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
 def scan(root: Path, before: Scanned, left_out: Collection[str], stop: Event) -> Scanned:
     """`before`: the scan before it, whose unchanged files are not read again; `left_out`: paths, with all below. Soon
     after `stop` is set it ends, and what it returns is worth nothing. Raises UserError for what is too much, OSError
@@ -59,40 +48,44 @@ def scan(root: Path, before: Scanned, left_out: Collection[str], stop: Event) ->
     found: dict[str, Entry] = {}
     reader = _Reader(before, settled_now(root), stop)
     folders, characters = [""], 0
-    while folders and not stop.is_set():
-        folder = folders.pop()
-        try:
-            with open_listed(root, folder) as handle:
-                inside = _look(handle, folder, left_out, reader)
-        except OSError as error:
-            if not folder:
-                raise
-            if isinstance(error, PermissionError):
-                found[folder] = Entry("folder", found[folder].mode, 0, UNSENT)
-            else:
-                del found[folder]  # gone meanwhile, or something else is there now
-            continue
-        found |= inside
-        folders += [path for path, entry in inside.items() if entry.kind == "folder"]
-        characters += sum(map(len, inside))
-        check_size(len(found), characters, 0)
+    with Ways(root) as ways:
+        while folders and not stop.is_set():
+            folder = folders.pop()
+            try:
+                inside = _look(ways.to(folder), folder, left_out, reader)
+            except OSError as error:
+                if not folder:
+                    raise
+                if isinstance(error, PermissionError):
+                    found[folder] = Entry("folder", found[folder].mode, 0, UNSENT)
+                else:
+                    del found[folder]  # gone meanwhile, or something else is there now
+                continue
+            found |= inside
+            folders += [path for path, entry in inside.items() if entry.kind == "folder"]
+            characters += sum(map(len, inside))
+            check_size(len(found), characters, 0)
     manifest = dict(sorted(found.items()))
     files = (path for path, entry in manifest.items() if entry.kind == "file")
     return Scanned(manifest, b"".join(SIGNATURE.pack(*reader.signatures[path]) for path in files))
 
 
-def _look(handle: int, folder: str, left_out: Collection[str], reader: "_Reader") -> dict[str, Entry]:
+def _look(way: int, folder: str, left_out: Collection[str], reader: "_Reader") -> dict[str, Entry]:
     """What is in one folder. Raises OSError."""
     found = {}
-    with os.scandir(handle) as entries:
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if path in left_out or is_ours(entry.name):
-                continue
-            with suppress(FileNotFoundError):
-                one = reader.entry(handle, entry.name, path, entry.stat(follow_symlinks=False))
-                if one is not None:
-                    found[sys.intern(path)] = one
+    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way)
+    try:
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if path in left_out or is_ours(entry.name):
+                    continue
+                with suppress(FileNotFoundError):
+                    one = reader.entry(handle, entry.name, path, entry.stat(follow_symlinks=False))
+                    if one is not None:
+                        found[sys.intern(path)] = one
+    finally:
+        os.close(handle)
     return found
 
 
