@@ -395,6 +395,8 @@ class AgentSession(TaskEvent):
     """The program's name and version, as it gives them."""
     taken_up: bool = False
     """It has been in this session before."""
+    late: bool = False
+    """It is known only by what was heard in it: it began before events that stand in front of this one."""
 
 
 class ProjectRead(TaskEvent):

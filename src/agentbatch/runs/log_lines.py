@@ -257,6 +257,8 @@ def _step(event: e.Event) -> list[str]:
             return [f"{event.role}: generating {written}, {duration(event.seconds)}"]
         case e.ModelCallFinished():
             return [_call(event)]
+        case e.AgentSession(late=True):
+            return []
         case e.AgentSession():
             done = "is back in its session" if event.taken_up else "has begun a session"
             return [f"{clip(event.agent or event.coder, SHORT_WIDTH)} {done}"]
@@ -297,6 +299,8 @@ def _call(event: e.ModelCallFinished) -> str:
     used = event.usage
     cached = f" ({used.cached:,} cached)" if used.cached else ""
     called = f"{what}'s turn, as it tells" if event.told else f"{what} call"
+    if used.unknown:
+        return f"{what}'s turn, of which it tells no tokens: {event.latency:.1f}s, {money(event.cost)}"
     return (
         f"{called}: {used.shown(used.input)} in{cached}, "
         f"{used.shown(used.output)} out, {event.latency:.1f}s{retries}, "

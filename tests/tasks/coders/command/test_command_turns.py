@@ -142,6 +142,8 @@ async def test_an_agent_that_goes_on_with_its_latest_session_names_none(tmp_path
         assert (await stage.coder.turn("Do it.")).text == "I did it."
         await stage.coder.turn("Mend it.")
         assert runs(stage) == [([], "Do it."), (["--continue"], "Mend it.")]
+        (session,) = stage.of(e.AgentSession)
+        assert (session.late, session.taken_up) == (True, False), "its calls were told before"
 
 
 async def test_a_session_that_looks_like_an_option_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ class CommandSession(ExternalSession):
             replace(start, files={**start.files, **asked.files})
         )
         run = _Run(self, process, READERS[entry.reader](), gone_on_with)
+        if gone_on_with and not names_sessions(entry):
+            self.of(Session(""), gone_on_with)
         try:
             ended = await run.to_its_end(asked, enough)
         finally:
@@ -117,7 +119,9 @@ class CommandSession(ExternalSession):
             name = ""
         if name != self.known or not self._announced:
             self._announced = True
-            self.begun(name, _quoted(told.agent), taken_up=bool(name) and name == gone_on_with)
+            again = bool(name) and name == gone_on_with
+            late = name == LATEST and not again
+            self.begun(name, _quoted(told.agent), taken_up=again, late=late)
 
     def added(self, told: CostTold) -> CostTold:
         """With what the runs before have cost: each run begins at 0."""

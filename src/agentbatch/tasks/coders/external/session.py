@@ -90,8 +90,8 @@ class ExternalSession:
         redacted = self.parts.redact(f"{self.parts.entry.name}: {text}")
         self.parts.emit(e.Notice(task_id=self.task_id, text=redacted))
 
-    def begun(self, session: str, agent: str, *, taken_up: bool) -> None:
-        """The agent works in this session from now on."""
+    def begun(self, session: str, agent: str, *, taken_up: bool, late: bool = False) -> None:
+        """The agent works in this session from now on; `late`: for some time already."""
         self.known = session
         self.parts.emit(
             e.AgentSession(
@@ -100,5 +100,6 @@ class ExternalSession:
                 session=session,
                 agent=self.parts.redact(agent),
                 taken_up=taken_up,
+                late=late,
             )
         )

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import CoderState
 
@@ -14,9 +15,15 @@ class Stored(NamedTuple):
 
 
 def stored(state: CoderState, coder: str) -> Stored:
-    """Of the coder with this name."""
-    sessions = [event for event in state.events if isinstance(event, e.AgentSession)]
+    """Of the coder with this name. A session from before another one worked is over: it does not know what that did."""
+    others = [
+        place
+        for place, event in enumerate(state.events)
+        if isinstance(event, e.IterationStarted) and (event.coder or BUILTIN) != coder
+    ]
+    own = state.events[others[-1] if others else 0 :]
+    sessions = [event for event in own if isinstance(event, e.AgentSession) and event.coder == coder]
     return Stored(
         sum(isinstance(event, e.ToolCalled) for event in state.events),
-        next((one.session for one in reversed(sessions) if one.coder == coder), ""),
+        sessions[-1].session if sessions else "",
     )
