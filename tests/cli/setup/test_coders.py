@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.main import main
-from agentbatch.cli.setup.coders import Found, lines
+from agentbatch.cli.setup.coders import Found, column_widths, head, lines
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from tests.support.acp import AGENT
 
@@ -56,19 +56,17 @@ def test_one_that_there_is_not(folder: Path, capsys: pytest.CaptureFixture[str])
 def test_the_list() -> None:
     codex = CoderEntry(name="codex", protocol="command", command=("codex",), install="npm install -g codex")
     mine = CoderEntry(name="mine", protocol="acp", command=("m",), own=True)
-    found = [Found(codex, None), Found(mine, "/bin/m", "1.0", False, "It\x1b[31m ended.")]
-    *told, problem = lines(found)
-    assert told == [
-        "coder protocol version speaks from       program",
-        "codex command                 agentbatch not installed: npm install -g codex",
-        "mine  acp      1.0     no     yours      /bin/m",
+    widths = column_widths([codex, mine])
+    there, problem = lines(Found(mine, "/bin/m", "1.0", False, "It\x1b[31m ended."), widths)
+    assert [head(widths), *lines(Found(codex, None), widths), there] == [
+        "coder protocol version    speaks from       program",
+        "codex command                    agentbatch not installed: npm install -g codex",
+        "mine  acp      1.0        no     yours      /bin/m",
     ]
-    narrow = lines(found, 60)
-    assert narrow[1:3] == [
-        "codex command                 agentbatch",
+    assert lines(Found(codex, None), widths, 60) == [
+        "codex command                    agentbatch",
         "  not installed: npm install -g codex",
     ]
-    assert max(map(len, narrow)) <= 60
     assert problem.startswith("  It")
     assert "\x1b" not in problem
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -48,9 +48,15 @@ ANSWER_SCHEMA = (
 
 
 async def checks(
-    settings: Settings, folder: Path, *, machine: bool = False, coder: bool = False
+    settings: Settings,
+    folder: Path,
+    *,
+    machine: bool = False,
+    coder: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Check]:
-    """`machine`: also what local models need; `coder`: also a task through the coder."""
+    """`machine`: also what local models need; `coder`: also a task through the coder, of which `tell` is given each
+    step."""
     yield Check("ok", "python", sys.version.split()[0])
     if machine or settings.local is not None:
         for check in local_checks.machine_checks():
@@ -75,7 +81,7 @@ async def checks(
     yield await _tokenizer()
     yield _disk(folder)
     if coder:
-        yield await coder_check(settings, folder)
+        yield await coder_check(settings, folder, tell)
 
 
 async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from agentbatch.api import prepare, run_batch
@@ -11,6 +12,9 @@ from agentbatch.cli.setup.check import Check
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.rehearsal.library import sample_scripts
+from agentbatch.runs import events as e
+from agentbatch.runs.log_lines import line
+from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip, counted, duration, money
 
@@ -21,9 +25,19 @@ SECONDS = 600.0
 ITERATIONS = 3
 
 
-async def coder_check(settings: Settings, folder: Path) -> Check:
+SHOWN = (e.AgentSession, e.IterationStarted, e.ModelCallFinished, e.ToolCalled, e.CheckFinished, e.Notice)
+"""What is told of the task while it runs."""
+
+
+async def coder_check(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Check:
     """Its own verify decides, no evaluator is asked. Without a key the rehearsal model plays; with one the coder's is
-    asked, and that costs."""
+    asked, and that costs. `tell` is given a line for each step."""
+
+    def follow(event: e.Event, state: RunState) -> None:
+        if isinstance(event, SHOWN):
+            for text in line(event, state, verbose=True):
+                tell(text.replace(" task 1/1:", "", 1))
+
     name = f"coder {settings.coder_name}"
     with tempfile.TemporaryDirectory(prefix="agentbatch-doctor-") as place:
         own = Path(place).resolve()
@@ -47,8 +61,9 @@ async def coder_check(settings: Settings, folder: Path) -> Check:
             "timeout": SECONDS,
         }
         try:
+            tell(f"{settings.coder_name} gets a small task, and at most {SECONDS / 60:.0f} minutes for it")
             prepared = prepare(settings.model_copy(update=small), folder=own, environ=dict(os.environ))
-            outcome = await run_batch(prepared)
+            outcome = await run_batch(prepared, listeners=[follow])
         except UserError as error:
             return Check("fail", name, str(error))
     (ended,) = outcome.state.tasks.values()

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +19,8 @@ from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.probe import probe
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.assemble import throwaway_workspace
-from agentbatch.tasks.run.prepare.coders import check_named
-from agentbatch.text import clip, pad, width
+from agentbatch.tasks.run.prepare.coders import check_named, missing_package
+from agentbatch.text import clip, fold, pad, width
 from agentbatch.workspace.preparation import choose_sandbox, find_program, own_environment
 
 DESCRIPTION = """\
@@ -85,17 +85,31 @@ def run(args: argparse.Namespace) -> int:
         check_named(kinds, name, "coders")
     chosen = [entry for name, entry in kinds.entries.items() if not args.names or name in args.names]
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
-    found = asyncio.run(look(chosen, os.environ, settings.sandbox))
-    if args.as_json:
-        sys.stdout.write(json.dumps([one.document() for one in found], indent=2) + "\n")
-    else:
-        out = Writer(sys.stdout)
-        out.line("\n".join(lines(found, out.columns if out.isatty() else WHOLE)))
-        out.flush()
+    asyncio.run(_show(look(chosen, os.environ, settings.sandbox), chosen, as_json=args.as_json))
     return 0
 
 
-async def look(entries: list[CoderEntry], environ: Mapping[str, str], sandbox: SandboxName) -> list[Found]:
+async def _show(looked: AsyncIterator[Found], entries: list[CoderEntry], *, as_json: bool) -> None:
+    """Each as soon as it and those before it are known: some take seconds to say their version."""
+    out = Writer(sys.stdout)
+    if as_json:
+        out.line(json.dumps([one.document() async for one in looked], indent=2))
+        return
+    columns = out.columns if out.isatty() else WHOLE
+    widths = column_widths(entries)
+    out.line(head(widths))
+    for entry in entries:
+        if out.isatty():
+            out.write(f"{entry.name} …\r")  # what its line begins with
+            out.flush()
+        for text in lines(await anext(looked), widths, columns):
+            out.line(text)
+
+
+async def look(
+    entries: list[CoderEntry], environ: Mapping[str, str], sandbox: SandboxName
+) -> AsyncIterator[Found]:
+    """In the order of `entries`."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(entry: CoderEntry) -> Found:
@@ -104,7 +118,9 @@ async def look(entries: list[CoderEntry], environ: Mapping[str, str], sandbox: S
         async with room:
             return await _asked(entry, environ, sandbox)
 
-    return await asyncio.gather(*map(one, entries))
+    async with asyncio.TaskGroup() as group:
+        for task in [group.create_task(one(entry)) for entry in entries]:
+            yield await task
 
 
 async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: SandboxName) -> Found:
@@ -118,19 +134,33 @@ async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: Sandbox
         choice = choose_sandbox(sandbox, ours["PATH"])
         async with throwaway_workspace(folder, environ, choice) as workspace:
             probed = await probe(entry, workspace)
-    return Found(entry, path, probed.version, probed.speaks, probed.problem)
+    missing = missing_package(entry)
+    problem = probed.problem or (f"It {missing}." if missing else "")
+    return Found(entry, path, probed.version, probed.speaks, problem)
 
 
-def lines(found: list[Found], columns: int = WHOLE) -> list[str]:
-    """A line each; below it what is wrong with one, and the program where the line has no place for it."""
-    rows = [("coder", "protocol", "version", "speaks", "from", "program"), *map(_row, found)]
+HEADS = ("coder", "protocol", "version", "speaks", "from", "program")
+VERSION_WIDTH = 10
+
+
+def column_widths(entries: Iterable[CoderEntry]) -> list[int]:
+    """Cells of each column but the last, before more is known than the entries."""
+    rows = [HEADS, *(_row(Found(entry, None)) for entry in entries)]
     widths = [max(width(row[place]) for row in rows) for place in range(5)]
-    told: list[str] = []
-    for row, one in zip(rows, [None, *found], strict=True):
-        line = " ".join([*map(pad, row[:5], widths), row[5]]).rstrip()
-        told += [line] if width(line) <= columns else [line.removesuffix(row[5]).rstrip(), f"  {row[5]}"]
-        if one is not None and one.problem:
-            told.append(f"  {clip(one.problem, 300)}")
+    return [*widths[:2], VERSION_WIDTH, *widths[3:]]
+
+
+def head(widths: Sequence[int]) -> str:
+    return " ".join([*map(pad, HEADS, widths), HEADS[-1]])
+
+
+def lines(one: Found, widths: Sequence[int], columns: int = WHOLE) -> list[str]:
+    """A line; below it what is wrong, and the program where the line has no place for it."""
+    row = _row(one)
+    whole = " ".join([*map(pad, row[:5], widths), row[5]]).rstrip()
+    told = [whole] if width(whole) <= columns else [whole.removesuffix(row[5]).rstrip(), f"  {row[5]}"]
+    if one.problem:
+        told += fold(f"  {clip(one.problem, 300)}", columns, 2)
     return told
 
 
@@ -141,4 +171,4 @@ def _row(one: Found) -> tuple[str, ...]:
         "" if entry.protocol == "builtin" else f"not installed: {entry.install}".rstrip(": ")
     )
     origin = "yours" if entry.own else "agentbatch"
-    return entry.name, entry.protocol, clip(one.version, 20), speaks, origin, clip(there, 120)
+    return entry.name, entry.protocol, clip(one.version, VERSION_WIDTH), speaks, origin, clip(there, 120)

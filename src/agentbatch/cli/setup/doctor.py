@@ -13,7 +13,7 @@ from agentbatch.cli.flags import add_setting_flags, given_settings
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.origins import origins
 from agentbatch.config import Loaded, load
-from agentbatch.text import counted, fold, harmless
+from agentbatch.text import clip, counted, fold, harmless
 
 DESCRIPTION = """\
 Check what a run needs: keys, endpoints, a model's answer, tool calls, JSON
@@ -65,7 +65,14 @@ async def _run(loaded: Loaded, machine: bool, *, coder: bool) -> int:
 
     results: list[str] = []
     width = shutil.get_terminal_size().columns
-    async for check in _all(loaded, checks(loaded.settings, Path.cwd(), machine=machine, coder=coder)):
+
+    def tell(text: str) -> None:
+        """A step of what takes long."""
+        sys.stdout.write(f"      {clip(text, width - 6)}\n")
+        sys.stdout.flush()
+
+    tried = checks(loaded.settings, Path.cwd(), machine=machine, coder=coder, tell=tell)
+    async for check in _all(loaded, tried):
         head = f"{check.result:<5} {check.name:<22} "
         lines = fold(harmless(check.detail), max(20, width - len(head)))
         sys.stdout.write(head + ("\n" + " " * len(head)).join(lines) + "\n")

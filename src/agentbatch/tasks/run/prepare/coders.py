@@ -84,10 +84,17 @@ def check_logins(kinds: CoderKinds, names: Iterable[str]) -> None:
             )
 
 
+def missing_package(entry: CoderEntry) -> str:
+    """What has to be installed beside agentbatch, as the end of a sentence; empty: nothing."""
+    if entry.protocol == "acp" and find_spec("acp") is None:
+        return "needs a package more: pip install 'agentbatch[agents]'"
+    return ""
+
+
 def refusal(entry: CoderEntry, settings: Settings) -> str:
     """Why a run cannot have this coder, as a sentence; empty: it can. Pure, but for the packages that are there."""
-    if entry.protocol == "acp" and find_spec("acp") is None:
-        return f"the coder {entry.name} needs a package more: pip install 'agentbatch[agents]'."
+    if missing := missing_package(entry):
+        return f"the coder {entry.name} {missing}."
     if entry.protocol == "builtin":
         return ""
     if not entry.gateway and not entry.credentials and not entry.own:
