@@ -45,11 +45,14 @@ class FakeAgent:
         self.inbox: queue.Queue[Message | None] = queue.Queue()
         self.answers: queue.Queue[Message] = queue.Queue()
         self.number = 0
+        self.unread = False
 
     # the line ----------------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
         for line in sys.stdin:
+            while self.unread:
+                time.sleep(60)
             message = json.loads(line)
             if message.get("method") == "session/cancel":
                 self.heard("session/cancel", "")
@@ -273,6 +276,10 @@ class FakeAgent:
     def fail(self, error: Message) -> None:
         raise Answered(error=error)
 
+    def stop_reading(self, _: Any) -> None:
+        """From the next message on, which it still takes."""
+        self.unread = True
+
     def shout(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -302,6 +309,7 @@ STEPS: dict[str, Callable[..., None]] = {
     "stop": FakeAgent.stop,
     "fail": FakeAgent.fail,
     "shout": FakeAgent.shout,
+    "stop_reading": FakeAgent.stop_reading,
     "environment": FakeAgent.environment,
 }
 

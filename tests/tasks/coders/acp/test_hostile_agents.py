@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.spending.budget import BudgetExhausted
@@ -26,6 +27,7 @@ def child(stage: AcpStage) -> int:
     return int((stage.directory / "pid").read_text())
 
 
+ASKS = json.dumps({"id": "a", "method": "session/request_permission", "params": {"toolCall": {"title": "x"}}})
 LEFT = {"spawn": "echo $$ > pid; exec sleep 600"}
 
 
@@ -115,6 +117,26 @@ async def test_a_deaf_agent_is_ended_all_the_same(tmp_path: Path) -> None:
             "step_limit",
             "It said more than 3 MB in one turn.",
         ),
+        pytest.param(
+            [{"endless": {"line": "{}"}}],
+            {"messages": 500},
+            "step_limit",
+            "It sent more than 500 messages in one turn.",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [{"endless": {"line": ASKS}}],
+            {"requests": 50},
+            "step_limit",
+            "It made more than 50 requests in one turn.",
+            marks=pytest.mark.slow,
+        ),
+        (
+            [{"stop_reading": 1}, {"endless": {"line": ASKS}}],
+            {"unread": 0.3},
+            "broken_off",
+            "It did not read what it was told within 0 seconds.",
+        ),
     ],
 )
 async def test_a_turn_without_an_end_is_ended(
@@ -124,6 +146,22 @@ async def test_a_turn_without_an_end_is_ended(
         outcome = await stage.coder.turn("Do it.")
         assert (outcome.end, [notice.text for notice in stage.of(e.Notice)]) == (end, [f"fake: {told}"])
         assert not lives(child(stage))
+
+
+async def test_who_floods_before_its_first_turn_is_not_waited_for(tmp_path: Path) -> None:
+    script = {"before": [{"endless": {"line": ASKS}}]}
+    async with acp_stage(tmp_path, [], script=script, limits={"requests": 50}) as stage:
+        with pytest.raises(UserError, match="could not be started: It made more than 50 requests"):
+            await stage.coder.turn("Do it.")
+
+
+@pytest.mark.slow
+async def test_a_prompt_that_is_not_read_is_not_waited_for(tmp_path: Path) -> None:
+    """Nor is anything else that it is told."""
+    async with acp_stage(tmp_path, [{"stop_reading": 1}, {"line": ASKS}], limits={"unread": 0.3}) as stage:
+        await stage.coder.turn("Do it.")
+        assert (await stage.coder.turn("x" * 2_000_000)).end == "broken_off"
+        assert stage.notices == ["fake: It did not read what it was told within 0 seconds."]
 
 
 @pytest.mark.slow

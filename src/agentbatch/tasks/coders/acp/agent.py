@@ -77,7 +77,7 @@ class AcpAgent:
         self._asked: asyncio.Task[dict[str, Any]] | None = None
         """The latest prompt."""
         self._pace = Pace(limits, is_busy)
-        self._transport = ProcessTransport(process, self._serve, self._pace.hear)
+        self._transport = ProcessTransport(process, self._serve, self._heard, unread=limits.unread)
         self._connection = Connection(_unserved, self._transport)
 
     @property
@@ -236,8 +236,16 @@ class AcpAgent:
         )
         return f"{end}: {clip(last, SAID)}" if last else f"{end}."
 
+    def _heard(self, size: int, messages: int) -> None:
+        """In a turn the limits are looked at by who waits for its end."""
+        self._pace.hear(size, messages)
+        if not self._in_turn and (passed := self._pace.passed()):
+            self._transport.end(str(passed))
+
     def _serve(self, method: str, params: Mapping[str, Any], wanted: bool) -> Mapping[str, Any]:
         """What it tells or asks, between two answers to us."""
+        if wanted:
+            self._pace.asked()
         match method:
             case "session/update":
                 update = params.get("update")
@@ -258,7 +266,7 @@ class AcpAgent:
         if self._in_turn:
             self._hear({**named, "sessionUpdate": "tool_call_update"})
         allow = self._allow and self._in_turn
-        if not allow:
+        if self._in_turn and not allow:
             self._on_refusal(clip(str(named.get("title") or "something"), SAID))
         return permission.answer(params, allow=allow)
 

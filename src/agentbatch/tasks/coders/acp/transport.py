@@ -30,13 +30,21 @@ class ProcessTransport:
     """What `acp.connection.Connection` takes as its transport."""
 
     def __init__(
-        self, process: Process, serve: Serve, hear: Callable[[int], None], limit: int = MAX_MESSAGE
+        self,
+        process: Process,
+        serve: Serve,
+        hear: Callable[[int, int], None],
+        *,
+        unread: float,
+        limit: int = MAX_MESSAGE,
     ) -> None:
-        """`hear` is told how many bytes have come, whenever some have."""
+        """`hear` is told how many bytes have come, and how many messages end in them, whenever some have. `unread`:
+        seconds that it may leave a message of ours unread."""
         self._process = process
         self._hear = hear
         self._serve = serve
         self._limit = limit
+        self._unread = unread
         self._buffer = bytearray()
         self._looked = 0
         """Bytes of the buffer in which there is no line end."""
@@ -48,15 +56,20 @@ class ProcessTransport:
         """Why the connection ended, when it was not by the program's own end; a sentence."""
 
     async def send(self, message: Mapping[str, Any]) -> None:
+        """Raises OSError where the program is gone, or does not read."""
         line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        async with self._writing:
-            await self._process.write(line)
+        try:
+            async with self._writing, asyncio.timeout(self._unread):
+                await self._process.write(line)
+        except TimeoutError:
+            self.end(f"It did not read what it was told within {self._unread:.0f} seconds.")
+            raise BrokenPipeError(self.problem) from None  # half a message has gone out
 
     async def receive(self) -> dict[str, Any] | None:
         """The next answer to a request of ours; None: there will be none. Never raises: whoever calls writes to a
         log of its own what does. What comes behind an answer is read when the answer has been taken."""
         await asyncio.sleep(0)
-        while (line := await self._line()) is not None:
+        while not self.problem and (line := await self._line()) is not None:
             message = parsed(line)
             if message is None:
                 continue  # what programs print beside the protocol
@@ -71,6 +84,10 @@ class ProcessTransport:
                 break
         self.over = True
         return None
+
+    def end(self, problem: str) -> None:
+        """Nothing more is read, for this reason."""
+        self.problem = self.problem or problem
 
     async def close(self) -> None:
         """The process is ended by whoever opened it."""
@@ -101,9 +118,10 @@ class ProcessTransport:
                 data = await self._process.read(READ)
             except OSError:
                 data = b""
-            if not data:
+            if data:
+                self._hear(len(data), data.count(b"\n"))
+            if not data or self.problem:
                 return None
-            self._hear(len(data))
             self._buffer += data
             await asyncio.sleep(0)  # who floods us holds nobody else up
 

@@ -179,7 +179,7 @@ class _Run:
         while data := await self._watched(asyncio.ensure_future(self._process.read(READ)), enough):
             if ended := enough() or self._pace.passed():  # who never pauses is looked at too
                 raise ended
-            self._pace.hear(len(data))
+            self._pace.hear(len(data), data.count(b"\n"))
             for line in lines.feed(data):
                 self._take_all(self._reader.read(line))
             await asyncio.sleep(0)  # who floods us holds nobody else up

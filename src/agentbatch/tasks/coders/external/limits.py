@@ -24,6 +24,12 @@ class TurnLimits:
     """Of tools."""
     received: int = 1 << 30
     """Bytes."""
+    messages: int = 2_000_000
+    """Updates, or lines of output: some tell each token."""
+    requests: int = 10_000
+    """For leave, and for what it is not given."""
+    unread: float = 60.0
+    """Seconds that it may leave what it is told unread."""
     refused: float = 10.0
     """Seconds that it may go on after its model has been refused for good."""
     linger: float = 20.0
@@ -64,23 +70,30 @@ class Pace:
 
     def begin(self) -> None:
         """A turn begins."""
-        self._received, self._heard = 0, time.monotonic()
+        self._received, self._messages, self._requests, self._heard = 0, 0, 0, time.monotonic()
 
-    def hear(self, size: int) -> None:
-        """So many bytes have come."""
+    def hear(self, size: int, messages: int) -> None:
+        """So many bytes have come, with the ends of so many messages."""
         self._received += size
+        self._messages += messages
         self._heard = time.monotonic()
+
+    def asked(self) -> None:
+        """It has asked for something."""
+        self._requests += 1
 
     def passed(self) -> TurnEnded | None:
         """The limit that is passed now."""
-        if self._received > self._limits.received:
-            return TurnEnded(
-                "step_limit", f"It said more than {self._limits.received >> 20:,} MB in one turn."
-            )
+        limits = self._limits
+        for count, most, text in (
+            (self._received, limits.received, f"It said more than {limits.received >> 20:,} MB in one turn."),
+            (self._messages, limits.messages, f"It sent more than {limits.messages:,} messages in one turn."),
+            (self._requests, limits.requests, f"It made more than {limits.requests:,} requests in one turn."),
+        ):
+            if count > most:
+                return TurnEnded("step_limit", text)
         if self._is_busy():
             self._heard = time.monotonic()
-        if time.monotonic() - self._heard > self._limits.silence:
-            return TurnEnded(
-                "silent", f"Nothing was heard of it for {self._limits.silence / 60:.0f} minutes."
-            )
+        if time.monotonic() - self._heard > limits.silence:
+            return TurnEnded("silent", f"Nothing was heard of it for {limits.silence / 60:.0f} minutes.")
         return None
