@@ -14,6 +14,7 @@ from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.rehearsal.script import Say, Script
 from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.spending.allowance import Amount
 from agentbatch.spending.budget import RunBudget
 from tests.support.endpoints import Serve
 from tests.support.gateways import Desk
@@ -95,7 +96,7 @@ async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
         RehearsalServer([script], any_model=True) as server,
         Desk.open(server.base_url, tmp_path) as desk,
     ):
-        task = RunBudget(max_tokens=10**6).task("t")
+        task = RunBudget(max_tokens=10**6).task("t", max_tokens=10**6)
         assert task is not None
         token = desk.gateway.open(desk.account(task))
         call = asyncio.ensure_future(desk.ask(token, path, {**BODIES[path], "stream": True}))
@@ -112,6 +113,10 @@ async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
     assert finished.error == "Interrupted."
     assert finished.usage.estimated
     assert finished.usage.input > 50
+    longest = 5000 if path == "/v1/messages" else calls.LONGEST
+    assert task.allowance.spent_tokens == finished.usage.input + longest, "the budget is held to a bound"
+    refusal = task.allowance.refusal(Amount(10**9, 0.0), "m")
+    assert f"{longest:,} tokens of it at most, for calls that were given up" in refusal
     assert task.allowance.under_way == 0
     assert desk.endpoint.limits.active == 0
 

@@ -30,8 +30,13 @@ MOST_RESERVED = 4_000
 """The same for one that may have more: agents ask for 32,000 and take a few hundred."""
 
 UNSEEN_A_SECOND = 50
-"""Tokens that a call which is given up may have had written for it in a second in which nothing of them was seen: a
-whole answer comes at its end, and models think before they speak."""
+"""Tokens that a call which is given up has had written for it, about, in a second in which nothing of them was seen: a
+whole answer comes at its end, and models think before they speak. For the bill; a budget is held to LONGEST."""
+
+LONGEST = 128_000
+"""Tokens that the longest answer has (GPT-5's): what a call that is given up may cost at most, where it asks for no
+less. No API tells what it billed then (openai-openapi #539), and some go on writing (vercel/ai #8325, litellm
+#36008)."""
 
 SILENT_AT_FIRST = 1.0
 """Seconds that an endpoint takes before it writes."""
@@ -90,6 +95,7 @@ class Call:
         self._headers = passed_on(api.headers, headers)
         self._write = write
         wanted = api.wanted(body)
+        self._longest = (wanted.output or LONGEST) * wanted.answers
         self._input = estimate_input(content, body)
         self._most = wanted.output * wanted.answers if wanted.output is not None else None
         self._sent = 0.0
@@ -157,7 +163,8 @@ class Call:
             used += Usage(output=max(0, unseen - (0 if self._seen else used.output)), estimated=True)
         if self._observer is not None and self._attempts is not None:
             used = used.model_copy(update={"calls": 1})
-            self._observer(CallUpdate("lost", self._attempts.count, usage=used))
+            beyond = 0 if self.whole else max(0, self._longest - used.output)
+            self._observer(CallUpdate("lost", self._attempts.count, usage=used, beyond=beyond))
 
     def lost(self) -> Usage | None:
         used = self._reader.used()

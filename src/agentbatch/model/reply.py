@@ -66,7 +66,8 @@ class CallUpdate:
     """What an unanswered call is doing; feeds `generating 212 tokens, 0:41 (2 retries)`.
 
     `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request was sent.
-    `lost`: an attempt failed after parts of its answer had arrived, and is billed as `usage`.
+    `lost`: an attempt failed after parts of its answer had arrived, and is billed as `usage`; `beyond` it so many
+    tokens of output may have been written at most.
     `retrying`: attempt `attempt` failed as `reason` says, the next one follows in `seconds`. `generating`: `tokens`
     of output have arrived in the `seconds` since the request was sent.
     """
@@ -80,6 +81,7 @@ class CallUpdate:
     text: str = ""
     """The end of the answer so far, at most MAX_TAIL characters, for display."""
     usage: Usage = NO_USAGE
+    beyond: int = 0
     status: int | None = None
     """What a failed attempt was answered; None: nothing."""
 

@@ -34,6 +34,8 @@ class Allowance:
     spent_tokens: int = 0
     held_cost: float = 0.0
     held_tokens: int = 0
+    unsure_tokens: int = 0
+    """Of `spent_tokens`: what calls that were given up may have had at most, beyond what is known of them."""
     under_way: int = 0
     """Calls that something is held for."""
 
@@ -60,15 +62,17 @@ class Allowance:
         self.held_cost += call.cost or 0.0
         self.held_tokens += call.tokens
 
-    def settle(self, held: Amount, billed: Amount) -> None:
-        """The call that `held` was kept for is over and took `billed`."""
+    def settle(self, held: Amount, billed: Amount, most: Amount | None = None) -> None:
+        """The call that `held` was kept for is over and took `billed`, or, where that is not sure, `most` at most."""
+        most = most or billed
+        self.unsure_tokens += most.tokens - billed.tokens
         self.under_way -= 1
         # Not a difference at the end: sums of floats leave dust, and dust that no call has reserved is never settled.
         self.held_cost = self.held_cost - (held.cost or 0.0) if self.under_way else 0.0
         self.held_tokens -= held.tokens
-        self.spent_tokens += billed.tokens
+        self.spent_tokens += most.tokens
         if self.spent_cost is not None:
-            self.spent_cost = None if billed.cost is None else self.spent_cost + billed.cost
+            self.spent_cost = None if most.cost is None else self.spent_cost + most.cost
 
     def _cost_refusal(self, call: Amount, model: str) -> str:
         if self.max_cost is None:
@@ -84,7 +88,7 @@ class Allowance:
         if self.spent_cost < self.max_cost and self.spent_cost + call.cost <= self.max_cost:
             return ""
         more = f"; the next call takes about {money(call.cost)}" if self.spent_cost < self.max_cost else ""
-        return f"The {limit} is used up ({money(self.spent_cost)} spent{more})."
+        return f"The {limit} is used up ({money(self.spent_cost)} spent{self._unsure}{more})."
 
     def _tokens_refusal(self, call: Amount) -> str:
         if self.max_tokens is None:
@@ -95,4 +99,10 @@ class Allowance:
         if self.spent_tokens < self.max_tokens:
             more = f"; the next call takes about {tokens(call.tokens)}"
         limit = f"{self.scope}'s budget of {tokens(self.max_tokens)} tokens"
-        return f"The {limit} is used up ({tokens(self.spent_tokens)} used{more})."
+        return f"The {limit} is used up ({tokens(self.spent_tokens)} used{self._unsure}{more})."
+
+    @property
+    def _unsure(self) -> str:
+        if not self.unsure_tokens:
+            return ""
+        return f", {tokens(self.unsure_tokens)} tokens of it at most, for calls that were given up"

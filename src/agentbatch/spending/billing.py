@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.reply import CallUpdate, ModelError
 from agentbatch.runs import events as e
+from agentbatch.spending.allowance import Amount
 from agentbatch.spending.budget import Reservation, TaskBudget
 from agentbatch.spending.pricing import Cost, Prices
 from agentbatch.usage import Usage
@@ -114,7 +115,7 @@ class Billing:
 
     async def _once(self, asked: Asked, make: "Callable[[Watch], Awaitable[Answered]]") -> Answered:
         held = await self._reserved(asked)
-        billed = Usage()
+        billed, beyond = Usage(), 0
         watch = Watch(self.task_id, self.role, self.emit)
         try:
             self.emit(
@@ -132,7 +133,7 @@ class Billing:
             )
             raise
         except (asyncio.CancelledError, AbandonedError):
-            billed = watch.lost
+            billed, beyond = watch.lost, watch.beyond
             if watch.under_way:  # The endpoint bills what it has read and written so far.
                 billed += Usage(input=asked.input(), output=watch.tokens, calls=1, estimated=True)
             if billed.total:
@@ -150,7 +151,10 @@ class Billing:
             return made
         finally:
             if held is not None:
-                held.settle(self.role, billed, self.cost(asked.model, billed))
+                most = billed + Usage(output=beyond)
+                held.settle(
+                    self.role, billed, self.cost(asked.model, billed), self._amount(asked.model, most)
+                )
 
     async def _reserved(self, asked: Asked) -> Reservation | None:
         """Wait for room in the budget for what this call is expected to take; an event when it takes a while."""
@@ -165,6 +169,9 @@ class Billing:
             return await self.budget.reserve(asked.model, expected.total, self.cost(asked.model, expected))
         finally:
             timer.cancel()
+
+    def _amount(self, model: str, usage: Usage) -> Amount:
+        return Amount(usage.total, self.cost(model, usage) if usage.total else 0.0)
 
     def _price(self, model: str, usage: Usage) -> Cost | None:
         if self.pricing_url is None:
@@ -223,12 +230,15 @@ class Watch:
         """Tokens that its answer has so far, about."""
         self.lost = Usage()
         """Of attempts whose answers broke off."""
+        self.beyond = 0
+        """Tokens of output that may have been written for them beyond that, at most."""
 
     def __call__(self, update: CallUpdate) -> None:
         self.under_way = update.kind in ("sent", "generating")
         self.tokens = update.tokens if update.kind == "generating" else 0
         if update.kind == "lost":
             self.lost += update.usage
+            self.beyond += update.beyond
             return
         if update.kind == "waiting":
             if update.seconds >= SHOWN_WAIT or not update.seconds:  # 0: unknown how long

@@ -110,9 +110,9 @@ class RunBudget:
         elif waiter.answer.result() is None:
             self._settle(waiter.task, waiter.call, Amount(0, 0.0))
 
-    def _settle(self, task: "TaskBudget", held: Amount, billed: Amount) -> None:
-        self._allowance.settle(held, billed)
-        task.allowance.settle(held, billed)
+    def _settle(self, task: "TaskBudget", held: Amount, billed: Amount, most: Amount | None = None) -> None:
+        for allowance in (self._allowance, task.allowance):
+            allowance.settle(held, billed, most)
         self._pump()
 
     def _learn(self, role: Role, usage: Usage) -> None:
@@ -197,11 +197,13 @@ class Reservation:
         self._task = task
         self._held = held
 
-    def settle(self, role: Role, usage: Usage, cost: float | None) -> None:
-        """The call is over: what was billed takes the place of what was held. Once, and whatever became of it."""
+    def settle(self, role: Role, usage: Usage, cost: float | None, most: Amount | None = None) -> None:
+        """The call is over: what was billed takes the place of what was held. Once, and whatever became of it. `most`:
+        what may have been billed, where that is not known; it is what counts here."""
         if not usage.estimated:
             self._run._learn(role, usage)
-        self._run._settle(self._task, self._held, Amount(usage.total, cost if usage.total else 0.0))
+        billed = Amount(usage.total, cost if usage.total else 0.0)
+        self._run._settle(self._task, self._held, billed, most or billed)
 
 
 @dataclass

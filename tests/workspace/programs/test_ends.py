@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agentbatch.workspace.local_workspace import LocalWorkspace
+from agentbatch.workspace.programs import programs
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from tests.support.programs import DAEMON, alive, everything, python, wait_until_gone
 from tests.support.workspaces import local_workspace, local_workspaces
@@ -85,6 +86,22 @@ async def test_who_got_away_and_prints_for_ever_is_not_listened_to_for_ever(
     finally:
         for pid in alive(word):
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+async def test_one_whose_home_has_grown_too_large_is_ended_and_begins_with_an_empty_one(
+    workspace: LocalWorkspace, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "LOOK", 0.05)
+    monkeypatch.setattr(programs, "is_too_large", lambda home: (home / "large").exists())
+    script = LEAVES + "open(os.environ['HOME'] + '/large', 'w'); import time; time.sleep(600)"
+    process = await workspace.open(python(script, word))
+    assert await everything(process) == b"begun\n"
+    assert await process.wait() == 137
+    assert "Its HOME took more than 10 GiB" in process.errors
+    assert alive(word) == []
+    again = await workspace.open(python("import os; print(os.listdir(os.environ['HOME']))"))
+    assert await everything(again) == b"[]\n"
 
 
 async def test_its_workspace_is_closed(make_workspace: MakeWorkspace, word: str) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch import files
 from agentbatch.errors import UserError
 from agentbatch.workspace.programs.credentials import credential_files
-from agentbatch.workspace.programs.homes import make_home, toolchain_variables
+from agentbatch.workspace.programs.homes import is_too_large, make_home, toolchain_variables
 
 Trap = Callable[[Path, Path], object]
 
@@ -34,8 +35,14 @@ def instead(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("system", ["Linux", "another"])
 @pytest.mark.parametrize("trap", TRAPS)
-def test_files_are_written_into_it_alone(trap: str, tmp_path: Path) -> None:
+def test_files_are_written_into_it_alone(
+    trap: str, system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on systems without O_PATH (macOS), where a folder on the way has to be opened to be read."""
+    if system != "Linux":
+        monkeypatch.setattr(files, "FOLDER", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     victim = tmp_path / "victim/conf"
     victim.parent.mkdir()
     victim.write_text("mine")
@@ -61,6 +68,24 @@ def test_a_file_lies_in_it(path: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no path in a HOME"):
         make_home(tmp_path / "homes", "agent", {path: b""})
     assert not (tmp_path / "homes").exists()
+
+
+def test_how_large_a_home_is(tmp_path: Path) -> None:
+    """What is on the disk counts, in folders of folders too; what only leads elsewhere, or is a hole, does not."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "a/b").mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / "large").write_bytes(b"x" * 300_000)
+    (home / "a/away").symlink_to(elsewhere)
+    (home / "up").symlink_to("..")
+    with (home / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    os.mkfifo(home / "a/fifo")
+    assert not is_too_large(home, most=200_000)
+    assert not is_too_large(tmp_path / "none")
+    assert is_too_large(home, entries=5)
+    (home / "a/b/large").write_bytes(b"x" * 300_000)
+    assert is_too_large(home, most=200_000)
 
 
 def test_credentials_are_files(tmp_path: Path) -> None:

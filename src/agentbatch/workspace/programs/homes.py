@@ -16,6 +16,11 @@ from agentbatch.files import PRIVATE, make_missing, open_folder
 HOMES = "homes"
 """Name of their folder in the task's folder."""
 
+MAX_SIZE = 10 << 30
+"""Bytes on disk that one may take."""
+MAX_ENTRIES = 1_000_000
+"""Files and folders in one."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _TOOLCHAINS = {
@@ -43,6 +48,23 @@ def make_home(homes: Path, name: str, files: Mapping[str, bytes | Path]) -> Path
         with open_folder(homes.parent, (homes.name, name, *folders), _make) as folder:
             _put(folder, base, content)
     return homes / name
+
+
+def is_too_large(home: Path, most: int = MAX_SIZE, entries: int = MAX_ENTRIES) -> bool:
+    """It takes more of the disk than a HOME may, or has more files than can be counted. Links are not followed; who
+    changes it meanwhile can have less seen, and no more."""
+    folders = [os.fspath(home)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as found:
+            for entry in found:
+                status = entry.stat(follow_symlinks=False)
+                most -= status.st_blocks * 512  # what a sparse file does not hold takes nothing
+                entries -= 1
+                if most < 0 or entries < 0:
+                    return True
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return False
 
 
 def toolchain_variables(home: Path, env: Mapping[str, str]) -> dict[str, str]:

@@ -97,9 +97,10 @@ class LocalProcess:
         code = self._process.exit_code
         return 128 + signal.SIGKILL if code is None else code
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
+        """`why`: what its errors end with."""
         if not self.over:
-            await to_the_end(self._stop())
+            await to_the_end(self._stop(why))
 
     @property
     def errors(self) -> str:
@@ -113,10 +114,12 @@ class LocalProcess:
         if not self._over.done():
             await asyncio.to_thread(thaw, self._process.token, self._process.process.pid)
 
-    async def _stop(self) -> None:
+    async def _stop(self, why: str) -> None:
         self._stopped.set()
         await asyncio.wait({self._over})
         await asyncio.wait({self._drain})
+        if why:
+            self._tail.feed(f"\n{why}\n".encode())
         if self._relay is not None:
             await self._relay.close()
         async with self._reading, self._writing:

@@ -2,22 +2,33 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.programs.credentials import credential_files
 from agentbatch.workspace.programs.finding import command_line, find_program, settled_path
 from agentbatch.workspace.programs.guard import Guard
-from agentbatch.workspace.programs.homes import make_home, toolchain_variables
+from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_home, toolchain_variables
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
 from agentbatch.workspace.sandbox.sandbox import Sandbox
 from agentbatch.workspace.shell.shell import limited
 from agentbatch.workspace.workspace import Program
+
+LOOK = 30.0
+"""Seconds between looks at how large a HOME is."""
+RESTS = 20
+"""Each look is followed by so many times what it took: it costs a twentieth of a core at most."""
+TOO_LARGE = (
+    f"Its HOME took more than {MAX_SIZE >> 30} GiB of the disk, or a million files: it was ended, and begins with an "
+    "empty one."
+)
 
 
 class Programs:
@@ -46,6 +57,7 @@ class Programs:
         self._directories = (*directories, root)
         self._guard = guard
         self._open: list[LocalProcess] = []
+        self._watching: dict[LocalProcess, asyncio.Task[None]] = {}
 
     async def open(self, program: Program) -> LocalProcess:
         """Raises UserError, OSError."""
@@ -55,7 +67,7 @@ class Programs:
         walls = self._sandbox.name != "none"
         # Where it has walls, a login is laid over an empty file; elsewhere a link leads to it.
         laid = {name: b"" if walls else place for name, place in logins.items()}
-        home = await asyncio.to_thread(make_home, self.homes, program.home, {**program.files, **laid})
+        home = await asyncio.to_thread(self._home, program, laid)
         env = {
             **toolchain_variables(self._user_home, self._env),
             **self._env,
@@ -74,7 +86,10 @@ class Programs:
             if relay is not None:
                 await relay.close()
             raise
-        self._open = [one for one in self._open if not one.over] + [process]
+        for over in [one for one in self._open if one.over]:
+            self._forget(over)
+        self._open.append(process)
+        self._watching[process] = asyncio.ensure_future(_watch(home, process))
         try:
             await process.begin()
         except BaseException:
@@ -86,7 +101,17 @@ class Programs:
         """End all that were opened."""
         while self._open:
             await self._open[-1].stop()
-            self._open.pop()
+            self._forget(self._open[-1])
+
+    def _forget(self, process: LocalProcess) -> None:
+        self._open.remove(process)
+        self._watching.pop(process).cancel()
+
+    def _home(self, program: Program, laid: Mapping[str, bytes | Path]) -> Path:
+        """The program's, with its files in it; one that has grown too large is emptied."""
+        if is_too_large(self.homes / program.home):
+            remove_tree(self.homes / program.home)
+        return make_home(self.homes, program.home, {**program.files, **laid})
 
     def _around(self, home: Path, logins: Mapping[str, Path], relay: Relay | None) -> Sandbox:
         """The walls of the task's commands, with its HOME in them."""
@@ -104,6 +129,17 @@ class Programs:
                 f"What {program.argv[0]} is started with holds a key of yours; no program gets one. "
                 "Let it ask the gateway, which has the key."
             )
+
+
+async def _watch(home: Path, process: LocalProcess) -> None:
+    """End it when its HOME has grown too large. The file system has no limit for a folder that we could set."""
+    wait = LOOK
+    while not process.over:
+        await asyncio.sleep(wait)
+        begun = time.monotonic()
+        if await asyncio.to_thread(is_too_large, home):
+            await process.stop(TOO_LARGE)
+        wait = max(LOOK, RESTS * (time.monotonic() - begun))
 
 
 def _text(content: bytes) -> str:
