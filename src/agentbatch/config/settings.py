@@ -361,7 +361,10 @@ class Settings(BaseModel):
     ] = Field(None, ge=1, description="requests at the same time, per endpoint; by default as many as tasks")
 
     sandbox: Annotated[SandboxName, option("--sandbox", "AGENTBATCH_SANDBOX", "", "shell")] = Field(
-        "auto", description="where commands run: bubblewrap, or none; auto uses what works"
+        "auto", description="where commands run: bubblewrap, podman, docker, or none; auto uses what works"
+    )
+    image: Annotated[str | None, option("--image", "AGENTBATCH_IMAGE", "IMAGE", "shell")] = Field(
+        None, min_length=1, description="image of the containers of tasks that name none, e.g. python:3.12"
     )
     no_network: Annotated[bool, option("--no-network", "AGENTBATCH_NO_NETWORK", "", "shell")] = Field(
         False, description="run commands without network access"

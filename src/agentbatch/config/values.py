@@ -15,7 +15,7 @@ from agentbatch.text import clip
 
 Mode = Literal["serial", "parallel", "test"]
 DisplayName = Literal["auto", "tui", "rich", "plain", "json", "none"]
-SandboxName = Literal["auto", "bubblewrap", "none"]
+SandboxName = Literal["auto", "bubblewrap", "podman", "docker", "none"]
 JudgeName = Literal["model", "none"]
 Isolation = Literal["none", "copy", "worktree"]
 """Where a task works: in its own directory; in a copy of it; in a git worktree on a branch of its own."""

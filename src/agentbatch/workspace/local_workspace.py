@@ -3,14 +3,16 @@
 import asyncio
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from threading import Event
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
@@ -22,13 +24,14 @@ from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.programs import Programs
 from agentbatch.workspace.sandbox.mounts import covering
-from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
+from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, Walls, build_sandbox
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.tools.base import Hand, ToolDirectory
 from agentbatch.workspace.tools.toolbox import dispatch
 from agentbatch.workspace.workspace import (
     Checkpoint,
     CommandResult,
+    Image,
     Program,
     Protected,
     Snapshot,
@@ -50,6 +53,10 @@ class SandboxRules:
     """Env files with keys."""
     own_files: tuple[Path, ...] = ()
     """What the next run reads its settings from, files and folders: never brought back from a copy."""
+    engine: Engine | None = None
+    """Of containers; None: no task has an image."""
+    images: Mapping[Image, Had] = field(default_factory=dict)
+    """All that tasks have, as they were had before the run."""
 
     @classmethod
     def of_run(
@@ -62,9 +69,14 @@ class SandboxRules:
         runs: Path,
         env_files: Sequence[Path],
         own_files: Sequence[Path] = (),
+        engine: Engine | None = None,
+        images: Mapping[Image, Had] | None = None,
     ) -> "SandboxRules":
         """`directories`: of all tasks; `runs`: the folder of the runs; `env_files`: files with keys."""
-        return cls(choice, network, home, (*covering(directories), runs), tuple(env_files), tuple(own_files))
+        hidden = (*covering(directories), runs)
+        return cls(
+            choice, network, home, hidden, tuple(env_files), tuple(own_files), engine, dict(images or {})
+        )
 
     def sandbox(
         self,
@@ -89,6 +101,11 @@ class SandboxRules:
         )
 
 
+MakeWalls = Callable[[Path, Mapping[str, str], Path, Path], Walls]
+"""Of a copy of a task's directory in another place: that place, the variables of its commands, the folder of their
+whole outputs, and a folder of its own."""
+
+
 class LocalWorkspace:
     """See `Workspace` for the protocol."""
 
@@ -97,7 +114,7 @@ class LocalWorkspace:
         root: Path,
         *,
         rules: SandboxRules,
-        sandbox: Sandbox,
+        sandbox: Walls,
         env: Mapping[str, str],
         outputs: Path,
         scratch: Path,
@@ -108,14 +125,17 @@ class LocalWorkspace:
         contents: Contents,
         begun: Snapshot | None = None,
         guard: Guard | None = None,
+        around: MakeWalls | None = None,
     ) -> None:
-        """`root` (resolved) exists. `env`: all variables of its commands; `outputs`: the folder of whole outputs;
-        `scratch`: that of forks and checkpoints, `homes`: of HOMEs, each made when it is needed. `begun`: the directory
-        as it was when it was made, before anybody worked in it; `guard`: of its run's processes."""
+        """`root` (resolved) exists. `sandbox`: of its commands, `around` makes that of a fork. `env`: all variables of
+        its commands; `outputs`: the folder of whole outputs; `scratch`: that of forks and checkpoints, `homes`: of
+        HOMEs, each made when it is needed. `begun`: the directory as it was when it was made, before anybody worked in
+        it; `guard`: of its run's processes."""
         self._root = root
         self._place = os.path.realpath(root)
         self._rules = rules
         self._sandbox = sandbox
+        self._around = around or (lambda root, env, outputs, _: rules.sandbox(root, env, [outputs]))
         self._env = env
         self._scratch = scratch
         self._hands = hands
@@ -137,14 +157,15 @@ class LocalWorkspace:
         )
         self._directory = ToolDirectory(root, self._shell, outputs)
         self._numbers = count(1)
+        self._forks: list[LocalWorkspace] = []
 
     @property
     def info(self) -> WorkspaceInfo:
         return WorkspaceInfo(
-            directory=str(self._root),
+            directory=self._sandbox.directory,
             system=f"{platform.system()} {platform.machine()}",
             sandbox=self._sandbox.name,
-            network=self._rules.network,
+            network=self._sandbox.network,
             homes=str(self._programs.homes),
         )
 
@@ -194,10 +215,11 @@ class LocalWorkspace:
         # A git that finds no repository there must not take the user's, in which it may lie.
         env = {**self._env, "GIT_CEILING_DIRECTORIES": str(root.parent)}
         outputs = folder / "outputs"
-        return LocalWorkspace(
+        fork = LocalWorkspace(
             root,
             rules=self._rules,
-            sandbox=self._rules.sandbox(root, env, [outputs]),
+            sandbox=self._around(root, env, outputs, folder),
+            around=self._around,
             env=env,
             outputs=outputs,
             scratch=folder,
@@ -208,11 +230,16 @@ class LocalWorkspace:
             contents=self._contents,
             guard=self._guard,
         )
+        self._forks.append(fork)
+        return fork
 
     async def close(self) -> tuple[str, ...]:
         """Its scratch folder is all that it has made beside the task's directory; a fork lies in that. HOMEs are its
         maker's, who knows whether the task may be resumed."""
+        while self._forks:
+            await self._forks.pop().close()
         await self._programs.close()
+        await self._sandbox.close()
         try:
             if self._scratch.exists():
                 await self._disk.run(lambda: remove_tree(self._scratch))

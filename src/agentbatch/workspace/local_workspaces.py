@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.walls import Containers
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
@@ -32,8 +34,9 @@ from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
+from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
-from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.environment import container_environment, shell_environment
 from agentbatch.workspace.shell.marks import MARK, sweep
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since
@@ -48,6 +51,9 @@ leaves them."""
 
 SCRATCH = "scratch"
 """Name of the folder of forks and checkpoints in the task's folder. It does not outlive its session."""
+
+CONTAINER = "container"
+"""Name of the folder of a container in the scratch folder."""
 
 T = TypeVar("T")
 
@@ -83,7 +89,12 @@ class LocalWorkspaces:
         # The same in every session of the run: what a killed one has left is found by it.
         self.mark = hashlib.sha256(os.fsencode(tasks)).hexdigest()[:32]
         self.guard = Guard(self.mark, environ)
+        self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
+
+    def _containers(self, rules: SandboxRules, engine: Engine) -> Containers:
+        home = rules.home.resolve()
+        return Containers(engine, rules.images, rules.network, self.mark, home, rules.hidden_dirs)
 
     def make(self, order: Order) -> "LocalTaskWorkspace":
         return LocalTaskWorkspace(self, order, self._tasks / order.task_id)
@@ -92,6 +103,10 @@ class LocalWorkspaces:
         """The variables of the task's commands."""
         marks = [*filter(None, [self._environ.get(MARK)]), self.mark]
         return shell_environment(self._environ, order.env, self._secret_names) | {MARK: ":".join(marks)}
+
+    def environment_inside(self, order: Order) -> dict[str, str]:
+        """The same where they run in a container."""
+        return container_environment(self._environ, order.env, self._secret_names)
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         await asyncio.to_thread(sweep, self.mark)
@@ -129,6 +144,8 @@ class LocalTaskWorkspace:
         self._path = self._env.get("PATH", "")
         self._may_go = False
         """The isolated directory's files are of no use any more."""
+        self._inside = ""
+        """Where its directory is in a container."""
         self._over = False
         """It is not resumed: nor are the sessions of its programs."""
 
@@ -146,7 +163,8 @@ class LocalTaskWorkspace:
             await self._remove_homes()
         if order.repair:
             await asyncio.to_thread(remove_unfinished, root)
-        env, readable = dict(self._env), [outputs]
+        env = dict(self._env) if order.image is None else run.environment_inside(order)
+        readable = [outputs]
         if isolated is not None:
             env |= isolated.env
             readable += isolated.readable
@@ -156,7 +174,8 @@ class LocalTaskWorkspace:
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
-            sandbox=run.rules.sandbox(root, env, readable, hidden, guarded),
+            sandbox=self._walls(root, env, readable, scratch, hidden, guarded),
+            around=lambda fork, env, outputs, folder: self._walls(fork, env, [outputs], folder),
             env=env,
             outputs=outputs,
             scratch=scratch,
@@ -169,6 +188,33 @@ class LocalTaskWorkspace:
             guard=run.guard,
         )
         return self._workspace
+
+    def _walls(
+        self,
+        root: Path,
+        env: Mapping[str, str],
+        readable: Sequence[Path],
+        scratch: Path,
+        hidden: Sequence[Path] = (),
+        guarded: Sequence[Path] = (),
+    ) -> Walls:
+        """Of the task's directory, or of a fork of it, which is at the same place in a container."""
+        run, image = self._run, self._order.image
+        if image is None:
+            return run.rules.sandbox(root, env, readable, hidden, guarded)
+        if run.containers is None:
+            raise UserError("It has an image, and this run has no container engine: --sandbox podman.")
+        self._inside = self._inside or image.workdir or str(root)
+        return run.containers.walls(
+            image,
+            self._order.limits,
+            scratch / CONTAINER,
+            root=root,
+            inside=self._inside,
+            readable=readable,
+            hidden_files=(*run.rules.hidden_files, *hidden),
+            guarded=guarded,
+        )
 
     def _look(self, root: Path, top: Path) -> tuple[list[Path], list[Path]]:
         """What is read-only in the directory, and what is hidden in that and the rest of its worktree; its beginning is

@@ -9,6 +9,9 @@ from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
+from agentbatch.workspace.containers.choosing import choose_here, choose_place
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.images import Had, have_images
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
@@ -18,12 +21,17 @@ from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 __all__ = [
     "Above",
     "Checked",
+    "Engine",
+    "Had",
     "SandboxChoice",
     "check_directories",
     "check_worktrees",
+    "choose_here",
+    "choose_place",
     "choose_sandbox",
     "command_line",
     "find_program",
+    "have_images",
     "matches",
     "own_environment",
     "texts",

@@ -27,7 +27,7 @@ from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import probe_tools
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
-from agentbatch.workspace.preparation import choose_sandbox
+from agentbatch.workspace.preparation import choose_here
 from agentbatch.workspace.tools.toolbox import specs
 
 LOW_DISK = 1024**3
@@ -196,7 +196,7 @@ async def _schema(name: str, client: ModelClient) -> Check:
 
 def _sandbox(settings: Settings) -> Check:
     try:
-        choice = choose_sandbox(settings.sandbox)
+        choice = choose_here(settings.sandbox)
     except UserError as error:
         return Check("fail", "sandbox", str(error))
     if choice.warning:

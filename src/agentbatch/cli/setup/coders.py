@@ -21,7 +21,7 @@ from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.assemble import throwaway_workspace
 from agentbatch.tasks.run.prepare.coders import check_named, missing_package
 from agentbatch.text import clip, fold, pad, width
-from agentbatch.workspace.preparation import choose_sandbox, find_program, own_environment
+from agentbatch.workspace.preparation import choose_here, find_program, own_environment
 
 DESCRIPTION = """\
 List the coders that tasks can name (--coder NAME), ours and those of your
@@ -131,7 +131,7 @@ async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: Sandbox
             path = str(find_program(entry.program, ours["PATH"], [folder, Path.cwd()]))
         except UserError:
             return Found(entry, None)
-        choice = choose_sandbox(sandbox, ours["PATH"])
+        choice = choose_here(sandbox, ours["PATH"])
         async with throwaway_workspace(folder, environ, choice) as workspace:
             probed = await probe(entry, workspace)
     missing = missing_package(entry)

@@ -114,6 +114,8 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         runs=prepared.folder / STATE_FOLDER,
         env_files=(*prepared.env_files, *prepared.hidden_files, *env_files_in(prepared.folder), *keys),
         own_files=() if prepared.settings.trust_changes else prepared.own_files,
+        engine=prepared.engine,
+        images=prepared.images,
     )
     return LocalWorkspaces(
         folder.run_id,

@@ -42,5 +42,7 @@ class RunContext:
                 resume=resume,
                 repair=resume or self.store.state.by_id[planned.id].reruns > 0,
                 apply=self.apply or planned.bring_back,
+                limits=planned.limits,
+                image=planned.image,
             )
         )

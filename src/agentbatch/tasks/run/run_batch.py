@@ -29,6 +29,7 @@ from agentbatch.tasks.run.assemble import local_workspaces, make_engine
 from agentbatch.tasks.run.ending.task_end import in_words
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import TasksEngine
+from agentbatch.tasks.run.prepare.images import with_images
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
 from agentbatch.tasks.run.prepare.results_file import refuse_turned_link
@@ -100,6 +101,7 @@ async def run_batch(
         if session.was_killed:
             tasks = [*store.state.attempts.values(), *store.state.tasks.values()]
             await asyncio.to_thread(repair_run, store.folder, tasks, redact, prepared.results_file)
+        prepared = await with_images(prepared, store)
         server = await start_local(prepared, store, local_key, stack)
         modes = ToolModes(
             prepared.settings.tool_mode,

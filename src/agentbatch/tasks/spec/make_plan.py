@@ -11,6 +11,7 @@ from agentbatch.errors import UserError
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
 from agentbatch.tasks.spec.escalation import Escalation
+from agentbatch.tasks.spec.images import image_of
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.selection import Selection, select
 from agentbatch.tasks.spec.shared_directories import shared_directories
@@ -34,14 +35,15 @@ def make_plan(
     compared: Sequence[Contestant] = (),
     coder: str = BUILTIN,
     escalate: tuple[Escalation, ...] = (),
+    image: str | None = None,
     usual: Callable[[str], tuple[Escalation, ...]] = lambda coder: (),
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
-    The limits, `isolation`, `attempts`, `stop_at`, `coder` and `escalate` hold for tasks that say nothing themselves;
-    `usual`: how a coder escalates of its own accord, where nothing else is said. `compared`: to be tried on every
-    task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
+    The limits, `isolation`, `attempts`, `stop_at`, `coder`, `image` and `escalate` hold for tasks that say nothing
+    themselves; `usual`: how a coder escalates of its own accord, where nothing else is said. `compared`: to be tried on
+    every task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
     Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
     up to date.
     """
@@ -72,6 +74,7 @@ def make_plan(
                 attempts=specs,
                 stop_at="all" if compared else task.stop_at or stop_at,
                 compared=bool(compared),
+                image=image_of(task, image),
                 bring_back=isolated != asked and not compared,
             )
         )

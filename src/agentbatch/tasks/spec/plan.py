@@ -10,6 +10,7 @@ from agentbatch.config import BUILTIN, Isolation, StopAt
 from agentbatch.tasks.spec.escalation import Escalation, Stage, stage
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.text import counted, list_names
+from agentbatch.workspace.workspace import Image, Limits
 
 MAX_NAMED = 5
 """Tasks that a warning names."""
@@ -53,6 +54,8 @@ class PlannedTask:
     """Ids of tasks whose turn in its directory comes first: it starts when they are over, however they ended."""
     compared: bool = False
     """Its attempts are other models', to be compared: none is chosen, and nothing of them is brought back."""
+    image: Image | None = None
+    """The container image of its commands; None: no container."""
     bring_back: bool = False
     """It works in a copy since it has attempts, not because that was asked for: what was chosen of it belongs into
     its directory."""
@@ -60,6 +63,10 @@ class PlannedTask:
     @property
     def shown_dir(self) -> str:
         return self.task.dir or "."
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.task.memory, self.task.cpus, self.task.processes)
 
     @property
     def changes_directory(self) -> bool:
@@ -115,6 +122,8 @@ class PlannedTask:
             parts["coder"] = task.coder
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
+        if self.image is not None:
+            parts["image"] = [self.image.name, self.image.dockerfile, self.image.workdir]
         if self.attempts or self.attempt:
             parts["attempts"] = _special(self.attempt) if self.attempt else True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

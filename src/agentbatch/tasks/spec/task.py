@@ -57,6 +57,19 @@ def _as_attempts(value: object) -> object:
     return value if count is None else (AttemptSpec(),) * count
 
 
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+LEAST_MEMORY = 16 * 1024**2
+"""Bytes: with less no shell starts."""
+
+
+def _read_memory(value: object) -> object:
+    match = re.fullmatch(r"(\d{1,9})([kmgt]?)b?", value.lower()) if isinstance(value, str) else None
+    amount = int(match[1]) * _UNITS[match[2]] if match else value
+    if isinstance(amount, bool) or not isinstance(amount, int) or 0 != amount < LEAST_MEMORY:
+        raise ValueError("must be a text like 512m or 4g, and at least 16m")
+    return amount
+
+
 MAX_NAME = 240
 """Bytes of a file name that every common file system takes, with room for a suffix."""
 
@@ -115,6 +128,14 @@ class Task(BaseModel):
     """Environment variables for the task's commands."""
     protected_paths: tuple[str, ...] = Field((), strict=False)
     """Glob patterns of files that the coder must not change: they are put back before every `verify`."""
+    image: str | None = Field(None, min_length=1)
+    """The container image that its commands run in; None: the run's setting."""
+    workdir: str | None = None
+    """Where its directory is in the container."""
+    memory: Annotated[int, BeforeValidator(_read_memory)] = 0
+    """Bytes that its commands may take together; 0: no limit."""
+    cpus: float = Field(0, ge=0, le=10_000)
+    processes: int = Field(0, ge=0, le=4_000_000)
 
     @field_validator("id")
     @classmethod

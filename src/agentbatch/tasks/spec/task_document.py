@@ -16,7 +16,10 @@ from agentbatch.text import clip
 Location = Sequence[str | int]
 """The way to a value: ("tasks", 3, "env", "X")."""
 
-AS_TEXT = ("id", "dir", "first_prompt", "isolation", "stop_at", "coder", "coder_model", "evaluator_model")
+AS_TEXT = (
+    *("id", "dir", "first_prompt", "isolation", "stop_at", "coder", "coder_model", "evaluator_model"),
+    *("image", "workdir", "memory"),
+)
 """Columns of a table whose cells are taken as they stand."""
 FIELDS = (*Task.model_fields, "foreach")
 TEXT_OR_LIST = ("verify", "hidden_verify", "depends_on")

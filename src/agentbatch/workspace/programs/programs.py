@@ -17,7 +17,7 @@ from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_hom
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
-from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.sandbox.sandbox import Sandbox, Walls
 from agentbatch.workspace.shell.shell import limited
 from agentbatch.workspace.workspace import Program
 
@@ -37,7 +37,7 @@ class Programs:
     def __init__(
         self,
         root: Path,
-        sandbox: Sandbox,
+        sandbox: Walls,
         env: Mapping[str, str],
         homes: Path,
         redact: Redactor,
@@ -62,9 +62,14 @@ class Programs:
     async def open(self, program: Program) -> LocalProcess:
         """Raises UserError, OSError."""
         self._check(program)
+        sandbox = self._sandbox
+        if not isinstance(sandbox, Sandbox):
+            raise UserError(
+                f"{program.argv[0]} cannot be opened in a container yet; the builtin coder works in one."
+            )
         argv = command_line(program.argv, self._env["PATH"], self._directories)
         logins = credential_files(self._user_home, program.credentials)
-        walls = self._sandbox.name != "none"
+        walls = sandbox.name != "none"
         # Where it has walls, a login is laid over an empty file; elsewhere a link leads to it.
         laid = {name: b"" if walls else place for name, place in logins.items()}
         home = await asyncio.to_thread(self._home, program, laid)
@@ -74,10 +79,10 @@ class Programs:
             **program.env,
             "HOME": str(home),
         }
-        relay = Relay(program.port) if program.port and walls and not self._sandbox.network else None
+        relay = Relay(program.port) if program.port and walls and not sandbox.network else None
         argv = limited(argv if relay is None else relay.around(argv))
         argv[0] = str(find_program(argv[0], self._env["PATH"], self._directories))
-        argv, env = self._around(home, logins, relay).wrap(argv, env)
+        argv, env = _around(sandbox, home, logins, relay).wrap(argv, env)
         if self._guard is not None and not walls:
             self._guard.start()
         try:
@@ -113,15 +118,6 @@ class Programs:
             remove_tree(self.homes / program.home)
         return make_home(self.homes, program.home, {**program.files, **laid})
 
-    def _around(self, home: Path, logins: Mapping[str, Path], relay: Relay | None) -> Sandbox:
-        """The walls of the task's commands, with its HOME in them."""
-        mounts = [*self._sandbox.mounts, Mount("read-write", home)]
-        mounts += [Mount("read-write", home / name, str(place)) for name, place in logins.items()]
-        python, library = interpreter()
-        if relay is not None and self._sandbox.hides(python):
-            mounts.append(Mount("read-only", library))
-        return replace(self._sandbox, mounts=tuple(mounts))
-
     def _check(self, program: Program) -> None:
         given = (*program.argv, *program.env.values(), *map(_text, program.files.values()))
         if any(self._redact(text) != text for text in given):
@@ -140,6 +136,16 @@ async def _watch(home: Path, process: LocalProcess) -> None:
         if await asyncio.to_thread(is_too_large, home):
             await process.stop(TOO_LARGE)
         wait = max(LOOK, RESTS * (time.monotonic() - begun))
+
+
+def _around(sandbox: Sandbox, home: Path, logins: Mapping[str, Path], relay: Relay | None) -> Sandbox:
+    """The walls of the task's commands, with its HOME in them."""
+    mounts = [*sandbox.mounts, Mount("read-write", home)]
+    mounts += [Mount("read-write", home / name, str(place)) for name, place in logins.items()]
+    python, library = interpreter()
+    if relay is not None and sandbox.hides(python):
+        mounts.append(Mount("read-only", library))
+    return replace(sandbox, mounts=tuple(mounts))
 
 
 def _text(content: bytes) -> str:

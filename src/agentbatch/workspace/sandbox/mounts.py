@@ -107,22 +107,25 @@ def plan_mounts(
         *(Mount("link", link, exposed.links[link]) for link in sorted(links)),
         *(Mount("covered", place) for place in sorted(outside)),
         Mount("read-write", root),
-        *_held(root, inside, guarded),
+        *(
+            Mount("read-write" if writable else "read-only", place)
+            for place, writable in held(root, inside, guarded)
+        ),
         *(Mount("covered", place) for place in inside),
         *(Mount("read-only", place) for place in shown),
     ]
 
 
-def _held(root: Path, hidden: Iterable[Path], guarded: Sequence[Path]) -> list[Mount]:
-    """What is guarded, and every folder on the way to it and to what is hidden: a place is only covered as long as
-    nobody can rename a folder above it, and a mount point cannot be renamed."""
+def held(root: Path, hidden: Iterable[Path], guarded: Sequence[Path]) -> list[tuple[Path, bool]]:
+    """What is guarded, and every folder on the way to it and to what is hidden, with whether it is writable: a place is
+    only covered as long as nobody can rename a folder above it, and a mount point cannot be renamed."""
     kept = [p for p in guarded if p.is_relative_to(root) and p != root and not _inside(p.parent, guarded)]
     ways = {
         way for place in (*hidden, *kept) for way in place.parents if way != root and way.is_relative_to(root)
     }
-    mounts = [Mount("read-write", way) for way in ways if not _inside(way, kept)]
-    mounts += [Mount("read-only", place) for place in kept]
-    return sorted(mounts, key=lambda mount: len(mount.place.parts))
+    places = [(way, True) for way in ways if not _inside(way, kept)]
+    places += [(place, False) for place in kept]
+    return sorted(places, key=lambda place: len(place[0].parts))
 
 
 def out_of_reach(

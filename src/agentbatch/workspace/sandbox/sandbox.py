@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.sandbox.machine import only_for_some, proc_arguments
@@ -34,15 +34,74 @@ REMEDY = "`apt install bubblewrap` or `pip install 'agentbatch[sandbox]'`"
 class SandboxChoice:
     """What the machine can do, found out once a run."""
 
-    name: Literal["bubblewrap", "none"]
+    name: Literal["bubblewrap", "none", "podman", "docker"]
+    """The last two: a container engine, and each task says its image."""
     binary: Path | None
     warning: str
     """Empty when sandboxed; otherwise one sentence that names the remedy."""
 
 
+class Walls(Protocol):
+    """What keeps the commands of one task inside its directory."""
+
+    @property
+    def name(self) -> str:
+        """As `SandboxChoice.name`."""
+        ...
+
+    @property
+    def network(self) -> bool: ...
+
+    @property
+    def out_of_reach(self) -> tuple[Path, ...]:
+        """What stays hidden inside the task's directory."""
+        ...
+
+    @property
+    def directory(self) -> str:
+        """The task's directory as its commands see it."""
+        ...
+
+    @property
+    def outside(self) -> Path | None:
+        """Where the command lines of `wrap` are started; None: in the directory itself."""
+        ...
+
+    def check(self) -> None:
+        """Raises UserError where something that is hidden inside the directory has gone: by another name it would be
+        seen."""
+        ...
+
+    async def enter(self) -> None:
+        """Before each command. Raises OSError where they cannot be had."""
+        ...
+
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """The command line and the variables that run `argv` with `env` inside. Raises UserError as `check` does."""
+        ...
+
+    async def leave(self) -> None:
+        """After each command: whatever it has left running inside is ended."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing is run any more. Safe to repeat."""
+        ...
+
+
+def check_hidden(there: Sequence[Path]) -> None:
+    """For `Walls.check`. `there`: what is hidden, and existed when the task began. Raises UserError."""
+    gone = next((place for place in there if not os.path.lexists(place)), None)
+    if gone is not None:
+        raise UserError(
+            f"{gone} was hidden from the task and is not there any more: it was renamed or removed while the task "
+            "worked, and nothing more is run."
+        )
+
+
 @dataclass(frozen=True)
 class Sandbox:
-    """What is in force for one task."""
+    """Walls that every command gets anew, or none."""
 
     name: Literal["bubblewrap", "none"]
     binary: Path | None = None
@@ -54,26 +113,36 @@ class Sandbox:
     there: tuple[Path, ...] = ()
     """Those of them that existed when the task began."""
 
+    @property
+    def directory(self) -> str:
+        return str(self.root)
+
+    @property
+    def outside(self) -> None:
+        return None
+
     def check(self) -> None:
-        """Raises UserError where something that is hidden inside `root` has gone: by another name it would be seen."""
-        gone = next((place for place in self.there if not os.path.lexists(place)), None)
-        if gone is not None:
-            raise UserError(
-                f"{gone} was hidden from the task and is not there any more: it was renamed or removed while the task "
-                "worked, and nothing more is run."
-            )
+        check_hidden(self.there)
+
+    async def enter(self) -> None:
+        """They are made by each command line."""
+
+    async def leave(self) -> None:
+        """A pid namespace ends with its first process; where there are no walls, marks tell what is left."""
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
     def hides(self, place: Path) -> bool:
         """Whether what lies outside of `root` at that place is covered for commands."""
         over = [mount for mount in self.mounts if place.is_relative_to(mount.place)]
         return bool(over) and over[-1].kind == "covered"
 
-    def wrap(self, argv: list[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-        """The command line and the variables that run `argv` with `env` inside. It looks at the disk: what has gone
-        outside of `root` is left out. Raises UserError as `check` does."""
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """It looks at the disk: what has gone outside of `root` is left out."""
         self.check()
         if self.name == "none":
-            return argv, dict(env)
+            return list(argv), dict(env)
         wrapped = [str(self.binary), *_machine()]
         if not self.network:
             wrapped.append("--unshare-net")
@@ -158,6 +227,8 @@ def build_sandbox(
             "or run with --sandbox none."
         )
     mounts = plan_mounts(root, home, path_variable, hidden_dirs, hidden_files, readable, guarded)
+    if choice.name != "bubblewrap":
+        raise UserError(f"--sandbox {choice.name} needs an image here: give one with --image.")
     return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden), there)
 
 

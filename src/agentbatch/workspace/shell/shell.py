@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import CommandProcess
 from agentbatch.workspace.workspace import CommandResult
@@ -31,7 +31,7 @@ class Shell:
     def __init__(
         self,
         root: Path,
-        sandbox: Sandbox,
+        sandbox: Walls,
         env: Mapping[str, str],
         outputs: Path,
         redact: Redactor | None = None,
@@ -57,16 +57,18 @@ class Shell:
         if refusal:
             return _not_started(refusal)
         collector = Collector(self._outputs, self._redact)
+        await self._sandbox.enter()
         argv, env = self._sandbox.wrap(limited(["bash", "-c", command]), self._env)
+        outside = self._sandbox.outside or self._root
         try:
-            process = CommandProcess(argv, self._root, env, sweep=self._sandbox.name == "none")
+            process = CommandProcess(argv, outside, env, sweep=self._sandbox.name == "none")
         except OSError as error:
-            return _not_started(f"{error.strerror or error}: {error.filename or self._root}")
+            return _not_started(f"{error.strerror or error}: {error.filename or outside}")
         try:
             ended = await process.watch(collector, timeout)
         finally:
             try:
-                await to_the_end(process.end())
+                await to_the_end(self._end(process))
             finally:
                 output = collector.finish()
         return CommandResult(
@@ -77,6 +79,12 @@ class Shell:
             seconds=time.monotonic() - begun,
             spilled=str(collector.spilled or ""),
         )
+
+    async def _end(self, process: CommandProcess) -> None:
+        try:
+            await self._sandbox.leave()
+        finally:
+            await process.end()
 
 
 def limited(argv: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ from agentbatch.workspace.preparation import (
     Checked,
     check_directories,
     check_worktrees,
-    choose_sandbox,
+    choose_place,
     own_environment,
 )
 
@@ -74,6 +74,7 @@ def prepare(
         coder=settings.coder_name,
         escalate=steps_of(settings.escalate),
         usual=kinds.usual_steps,
+        image=settings.image,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -94,6 +95,7 @@ def prepare(
     coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.judge == "none":
         _check_verified(plan)
+    sandbox, engine = choose_place(settings.sandbox, [(task.id, task.image) for task in plan.tasks], ours)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
@@ -107,7 +109,8 @@ def prepare(
         evaluator=evaluator,
         prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
-        sandbox=choose_sandbox(settings.sandbox, ours["PATH"]),
+        sandbox=sandbox,
+        engine=engine,
         env_files=tuple(
             dict.fromkeys(
                 f.absolute()

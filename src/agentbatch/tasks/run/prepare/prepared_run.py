@@ -23,7 +23,8 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
-from agentbatch.workspace.preparation import SandboxChoice
+from agentbatch.workspace.preparation import Engine, Had, SandboxChoice
+from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
     from agentbatch.local.server_plan import ServerPlan
@@ -57,6 +58,10 @@ class PreparedRun:
     env_files: tuple[Path, ...]
     results_file: Path
     """Every link in it was followed before the run: one that a coder plants later is not."""
+    engine: Engine | None = None
+    """Of containers; None: no task has an image."""
+    images: Mapping[Image, Had] = field(default_factory=dict)
+    """Of the tasks, once they are had."""
     local: "ServerPlan | None" = None
     """The server of `--local`."""
     flags: Mapping[str, Any] = field(default_factory=dict)

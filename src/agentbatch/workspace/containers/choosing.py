@@ -1,0 +1,44 @@
+"""Where the commands of a run's tasks run: in bubblewrap, in containers, or without walls. Settled before the run."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from agentbatch.config import SandboxName
+from agentbatch.errors import UserError
+from agentbatch.text import list_names
+from agentbatch.workspace.containers.engine import ENGINES, Engine, find_engine
+from agentbatch.workspace.containers.images import check_names
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.workspace import Image
+
+
+def choose_here(asked: SandboxName, path_variable: str | None = None) -> SandboxChoice:
+    """As `choose_sandbox`; what runs without an image runs in the usual one. Raises UserError."""
+    return choose_sandbox("auto" if asked == "podman" or asked == "docker" else asked, path_variable)
+
+
+def choose_place(
+    asked: SandboxName, images: Sequence[tuple[str, Image | None]], environ: Mapping[str, str]
+) -> tuple[SandboxChoice, Engine | None]:
+    """The sandbox of the run's tasks, and the engine of those that have an image; `auto` finds one where some have.
+    `images`: by task id; `environ`: variables whose PATH leads to no task's directory. Raises UserError."""
+    with_image = [task_id for task_id, image in images if image is not None]
+    without = [task_id for task_id, image in images if image is None]
+    wanted = next((name for name in ENGINES if name == asked), None)
+    if wanted is not None and without:
+        raise UserError(
+            f"--sandbox {asked}: no image is named for {list_names(without)}. Give each an `image`, or all of them one "
+            "with --image."
+        )
+    if not with_image:
+        return choose_here(asked, environ.get("PATH")), None
+    if asked in ("bubblewrap", "none"):
+        raise UserError(
+            f"--sandbox {asked} has no use for an image, and there is one in {list_names(with_image)}. Leave the flag "
+            "out, or say --sandbox podman."
+        )
+    check_names(image for _, image in images if image is not None)
+    engine = find_engine(wanted, environ, (os.getuid(), os.getgid()))
+    if without:
+        return choose_sandbox("auto", environ.get("PATH")), engine
+    return SandboxChoice(engine.name, engine.binary, ""), engine

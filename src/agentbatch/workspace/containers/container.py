@@ -1,0 +1,162 @@
+"""One container: started when it is needed, entered for each command, emptied after it, ended with the task or us."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agentbatch.cancellation import to_the_end
+from agentbatch.files import PRIVATE
+from agentbatch.workspace.containers.command_lines import (
+    Inside,
+    exec_arguments,
+    run_arguments,
+    variables_file,
+)
+from agentbatch.workspace.containers.engine import Engine, last_words, resource_limits
+from agentbatch.workspace.containers.inhabitants import end_inhabitants, has_first
+from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Folders
+from agentbatch.workspace.files.removal import remove_tree
+
+START_TIMEOUT = 120.0
+"""Seconds until it waits; it needs half of one, on a machine where a hundred start more."""
+END_TIMEOUT = 20.0
+"""Seconds until it is removed, by itself and then by force."""
+
+
+class Container:
+    """`end` is called for every one."""
+
+    def __init__(self, engine: Engine, inside: Inside, folders: Folders, few: asyncio.Semaphore) -> None:
+        """`folders`: its own. `few`: at most so many of a run start at the same time."""
+        self.engine = engine
+        self.inside = inside
+        self._folders = folders
+        self._few = few
+        self._name = ""
+        self._client: asyncio.subprocess.Process | None = None
+        self._first = 0
+        """The number that its first process has on this machine; 0: it is not seen from here."""
+
+    @property
+    def is_up(self) -> bool:
+        return self._client is not None and self._client.returncode is None
+
+    async def enter(self) -> None:
+        """Returns when commands can be run in it; where it has ended, since somebody has ended it, it begins again.
+        Raises OSError."""
+        if self.is_up:
+            return
+        await self.end()
+        async with self._few:
+            try:
+                await self._start()
+            except BaseException:
+                await to_the_end(self.end())
+                raise
+
+    def command(
+        self, env: Mapping[str, str], directory: str, argv: Sequence[str], *, talked: bool
+    ) -> list[str]:
+        """The command line that runs `argv` in it, under `env`, in `directory`. Raises OSError."""
+        content = os.fsencode(variables_file({"HOME": HOME, "TMPDIR": "/tmp", **env}))
+        name = hashlib.sha256(content).hexdigest()[:32]
+        place = self._folders.environments / name
+        if not place.exists():
+            with open(place, "xb", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as file:
+                file.write(content)
+        variables = f"{ENVIRONMENTS}/{name}"
+        return exec_arguments(self.engine, self._name, self.inside, variables, directory, argv, talked=talked)
+
+    async def leave(self) -> None:
+        """What a command has left running is ended, and what it has left outside of the task's directory is gone."""
+        if self.is_up and not (self._first and await asyncio.to_thread(end_inhabitants, self._first)):
+            await self.end()
+        await asyncio.to_thread(self._empty)
+
+    async def end(self) -> None:
+        """It and all in it have ended, and nothing is left of it but its folders. Safe to repeat."""
+        client, self._client, self._first = self._client, None, 0
+        if client is None:
+            return
+        if client.stdin is not None:
+            client.stdin.close()
+        try:
+            async with asyncio.timeout(END_TIMEOUT):
+                await client.wait()
+        except TimeoutError:
+            await asyncio.to_thread(self.engine.ask, "rm", "--force", "--volumes", "--", self._name)
+            client.kill()
+            await client.wait()
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._make_folders)
+        self._name = f"agentbatch-{secrets.token_hex(12)}"
+        words = run_arguments(self.engine, self._name, self.inside, resource_limits())
+        pipe = subprocess.PIPE
+        self._client = client = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=dict(self.engine.env),
+            cwd="/",
+            start_new_session=True,
+        )
+        assert client.stdout is not None
+        assert client.stderr is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                if not await client.stdout.read(1):
+                    problem = last_words(await client.stderr.read())
+                    raise OSError(f"A container of {self.inside.image} could not be started: {problem}")
+        except TimeoutError:
+            raise OSError(
+                f"A container of {self.inside.image} has not started in {START_TIMEOUT:g} s."
+            ) from None
+        shown = await asyncio.to_thread(
+            self.engine.ask, "inspect", "--type", "container", "--format", "{{.State.Pid}}", "--", self._name
+        )
+        first = int(shown.output) if shown.output.strip().isdigit() else 0
+        self._first = first if has_first(first, self._name) else 0
+
+    def _make_folders(self) -> None:
+        folders = self._folders
+        self._empty()
+        for folder in (folders.environments, folders.blank, *folders.emptied):
+            folder.mkdir(parents=True, exist_ok=True)
+        folders.blank_file.touch()
+        folders.home.mkdir(exist_ok=True)
+
+    def _empty(self) -> None:
+        for folder, place in self._folders.emptied.items():
+            kept = [bind.target for bind in self.inside.binds if bind.target != place]
+            _empty(folder, place, kept if self.is_up else [])
+        if self._folders.home.parent.is_dir():
+            self._folders.home.mkdir(exist_ok=True)
+
+
+def _empty(folder: Path, place: str, kept: Sequence[str]) -> None:
+    """Remove what is in the folder, which is at `place` inside, but what others are laid over, where it is the way to
+    `kept`: without that they would be gone."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        at = f"{place}/{entry.name}"
+        if not entry.is_dir(follow_symlinks=False):
+            if at not in kept:
+                os.unlink(entry.path)
+        elif at in kept:
+            continue
+        elif any(one.startswith(f"{at}/") for one in kept):
+            _empty(Path(entry.path), at, kept)
+        else:
+            try:
+                os.rmdir(entry.path)
+            except OSError:
+                remove_tree(Path(entry.path))

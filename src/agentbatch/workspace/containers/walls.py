@@ -1,0 +1,93 @@
+"""The walls of tasks that work in containers."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentbatch.workspace.containers.command_lines import Inside
+from agentbatch.workspace.containers.container import Container
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.images import Had
+from agentbatch.workspace.containers.mounts import Folders, plan_binds
+from agentbatch.workspace.sandbox.mounts import out_of_reach
+from agentbatch.workspace.sandbox.sandbox import check_hidden
+from agentbatch.workspace.workspace import Image, Limits
+
+AT_ONCE = 4
+"""Containers of a run that start at the same time: each start keeps two processors busy for half a second."""
+
+
+class ContainerWalls:
+    """See `Walls` for the protocol."""
+
+    def __init__(self, container: Container, directory: str, out_of_reach: Sequence[Path]) -> None:
+        """`directory`: the task's, inside; `out_of_reach`: what is hidden in it, by its place on this machine."""
+        self._container = container
+        self.name: str = container.engine.name
+        self.network = container.inside.network
+        self.directory = directory
+        self.outside = Path("/")
+        self.out_of_reach = tuple(out_of_reach)
+        self._there = tuple(place for place in out_of_reach if os.path.lexists(place))
+
+    def check(self) -> None:
+        check_hidden(self._there)
+
+    async def enter(self) -> None:
+        await self._container.enter()
+
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        self.check()
+        words = self._container.command(env, self.directory, argv, talked=False)
+        return words, dict(self._container.engine.env)
+
+    async def leave(self) -> None:
+        await self._container.leave()
+
+    async def close(self) -> None:
+        await self._container.end()
+
+
+@dataclass(frozen=True)
+class Containers:
+    """What the containers of a run have in common."""
+
+    engine: Engine
+    images: Mapping[Image, Had]
+    network: bool
+    mark: str
+    """Of the run, by which they are found."""
+    home: Path
+    hidden_dirs: tuple[Path, ...]
+    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def walls(
+        self,
+        image: Image,
+        limits: Limits,
+        folder: Path,
+        *,
+        root: Path,
+        inside: str,
+        readable: Sequence[Path],
+        hidden_files: Sequence[Path] = (),
+        guarded: Sequence[Path] = (),
+    ) -> ContainerWalls:
+        """`folder`: its own, on this machine. `root` (resolved) is at `inside`. The rest as for `build_sandbox`. Raises
+        UserError."""
+        had, folders = self.images[image], Folders(folder)
+        binds = plan_binds(
+            root,
+            inside,
+            folders,
+            home=self.home,
+            hidden_dirs=self.hidden_dirs,
+            hidden_files=hidden_files,
+            readable=readable,
+            guarded=guarded,
+        )
+        made = Inside(had.reference, had.bash, binds, self.network, limits, self.mark)
+        hidden = out_of_reach(root, self.home, self.hidden_dirs, hidden_files)
+        return ContainerWalls(Container(self.engine, made, folders, self.few), inside, hidden)

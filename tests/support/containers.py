@@ -1,0 +1,110 @@
+"""Images that tests make themselves, of what this machine has: busybox, bash, git and the Python that runs the tests,
+each with its libraries. No registry is asked."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.containers.engine import Engine, find_engine
+from agentbatch.workspace.containers.images import have_images
+from agentbatch.workspace.workspace import Image
+
+NAME = "localhost/agentbatch-tests"
+WANTED = "needs podman, runc and a static busybox: apt install podman runc busybox-static"
+
+
+@lru_cache(maxsize=1)
+def podman() -> Engine:
+    """Skips where there is none that works."""
+    if shutil.which("busybox") is None:
+        pytest.skip(WANTED)
+    try:
+        engine = find_engine("podman", dict(os.environ), (os.getuid(), os.getgid()))
+        image(engine, "small")
+        return have_images(engine, [Image(f"{NAME}:small")], [], True, print)[0]
+    except (OSError, UserError) as error:
+        pytest.skip(f"{error}; {WANTED}")
+
+
+def image(engine: Engine, kind: str) -> str:
+    """`small`: busybox and bash; `whole`: git and Python, too; `bare`: without bash. Its name."""
+    name = f"{NAME}:{kind}"
+    if engine.ask("image", "exists", name).exit_code != 0:
+        with TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                _fill(tar, kind)
+            file.seek(0)
+            words = engine.command("import", "--quiet", "--change", "ENV=PATH=/usr/bin:/bin", "-", name)
+            subprocess.run(words, stdin=file, check=True, capture_output=True)
+    return name
+
+
+def _fill(tar: tarfile.TarFile, kind: str) -> None:
+    for folder in ("etc", "bin", "root", "tmp", "testbed", "usr/bin", "var/lib"):
+        entry = tarfile.TarInfo(folder)
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(entry)
+    busybox = shutil.which("busybox") or ""
+    tar.add(os.path.realpath(busybox), "bin/busybox")
+    listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    own = {"bash", "busybox"} | ({"git", "python3"} if kind == "whole" else set())
+    for applet in sorted({*listed} - own):
+        _link(tar, f"bin/{applet}", "busybox")
+    if kind == "bare":
+        return
+    programs = [Path("/bin/bash").resolve()]
+    _add(tar, programs[0], "bin/bash")
+    if kind == "whole":
+        programs += _python(tar)
+        git = Path(shutil.which("git") or "").resolve()
+        _add(tar, git, "usr/bin/git")
+        programs.append(git)
+    for library in sorted(_libraries(programs)):
+        _add(tar, library, str(library).lstrip("/"))
+
+
+def _python(tar: tarfile.TarFile) -> Iterator[Path]:
+    binary, stdlib = Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))
+    _add(tar, binary, str(binary).lstrip("/"))
+    _link(tar, "usr/bin/python3", str(binary))
+    yield binary
+    for folder, folders, names in os.walk(stdlib):
+        folders[:] = [
+            one for one in folders if one not in ("site-packages", "dist-packages", "test", "__pycache__")
+        ]
+        folders[:] = [one for one in folders if not one.startswith("config-")]
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix in (".py", ".so"):
+                _add(tar, path, str(path).lstrip("/"))
+                if path.suffix == ".so":
+                    yield path
+
+
+def _libraries(programs: Iterable[Path]) -> set[Path]:
+    found: set[Path] = set()
+    for program in programs:
+        shown = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
+        found |= {Path(place) for place in re.findall(r"(/\S+) \(0x", shown)}
+    return found
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    tar.add(path.resolve(), name, recursive=False)
+
+
+def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    tar.addfile(entry)
