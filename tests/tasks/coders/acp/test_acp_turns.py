@@ -9,6 +9,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
+from agentbatch.tasks.coders.external.access import OwnAccess
 from tests.support.acp import AGENT, AcpStage, acp_stage, update
 from tests.support.waiting import until
 
@@ -78,6 +79,14 @@ async def test_how_turns_end(tmp_path: Path) -> None:
             outcome = await stage.coder.turn("Do it.")
             assert (outcome.end, outcome.text) == (end, "So far.")
             assert [told in one.text for one in stage.of(e.Notice)[noticed:]] == ([True] if told else [])
+
+
+async def test_one_with_a_login_of_its_own_stays_in_its_session(tmp_path: Path) -> None:
+    async with acp_stage(tmp_path, DONE, DONE, access=OwnAccess("m")) as stage:
+        for iteration in (1, 2):
+            stage.coder.strengthen(iteration)
+            await stage.coder.turn("Do it.")
+        assert [event.session for event in stage.of(e.AgentSession)] == ["session-0"]
 
 
 async def test_after_its_death_an_agent_is_back_in_its_session(tmp_path: Path) -> None:

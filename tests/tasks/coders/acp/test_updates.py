@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentbatch.tasks.coders.acp.permission import answer
-from agentbatch.tasks.coders.acp.updates import read_update, read_usage
+from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import (
     CallTold,
     CostTold,
@@ -161,6 +161,23 @@ def test_what_a_call_says(fields: dict[str, Any], told: dict[str, Any]) -> None:
 )
 def test_what_a_turn_has_taken(usage: object, told: TokensTold | None) -> None:
     assert read_usage(usage) == told
+
+
+@pytest.mark.parametrize(
+    ("meta", "told"),
+    [
+        (
+            {"quota": {"token_count": {"input_tokens": 35208, "output_tokens": 49}, "model_usage": []}},
+            TokensTold(35208, 49),
+        ),
+        ({"quota": {"token_count": {"input_tokens": "1"}}}, TokensTold(0, 0)),
+        ({"quota": [1]}, None),
+        ({"quota": {"token_count": None}}, None),
+        (None, None),
+    ],
+)
+def test_what_a_turn_of_gemini_has_taken(meta: object, told: TokensTold | None) -> None:
+    assert read_quota(meta) == told
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,15 @@ async def test_a_program_is_asked(tmp_path: Path, code: str, found: Probed) -> N
         assert await probe(entry, workspace) == found
     finally:
         await workspace.close()
+
+
+async def test_one_that_would_wait_for_a_login_is_not_asked(tmp_path: Path) -> None:
+    program = ("echo", "1.2")
+    entry = CoderEntry(name="a", protocol="acp", command=program, version=program, gateway=False)
+    (tmp_path / "work").mkdir()
+    workspace = local_workspace(tmp_path / "work", tmp_path / "outputs")
+    try:
+        told = "It works with a login of its own only: --coder-login a."
+        assert await probe(entry, workspace) == Probed("1.2", None, told)
+    finally:
+        await workspace.close()

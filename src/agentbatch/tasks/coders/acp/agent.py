@@ -29,7 +29,7 @@ from acp.schema import (
 from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
-from agentbatch.tasks.coders.acp.updates import read_update, read_usage
+from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
 from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded, TurnLimits
 from agentbatch.text import clip, list_names
@@ -177,7 +177,8 @@ class AcpAgent:
             answer = await asked
         finally:
             self._in_turn = False
-        if (told := read_usage(answer.get("usage"))) is not None:
+        told = read_usage(answer.get("usage")) or read_quota(answer.get("_meta"))
+        if told is not None:
             self._take(told)
         return str(answer.get("stopReason"))[:40]
 

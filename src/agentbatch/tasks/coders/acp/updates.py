@@ -57,6 +57,17 @@ def read_usage(usage: object) -> TokensTold | None:
     return TokensTold(count("inputTokens") + cached + written, count("outputTokens"), cached, written)
 
 
+def read_quota(meta: object) -> TokensTold | None:
+    """As Gemini CLI tells a turn's instead, in the `_meta` of the same answer; what was cached it does not say."""
+    quota = meta.get("quota") if isinstance(meta, dict) else None
+    counts = quota.get("token_count") if isinstance(quota, dict) else None
+    if not isinstance(counts, dict):
+        return None
+    return read_usage(
+        {"inputTokens": counts.get("input_tokens"), "outputTokens": counts.get("output_tokens")}
+    )
+
+
 def _call(update: Mapping[str, Any]) -> CallTold | None:
     name = update.get("toolCallId")
     if not isinstance(name, str) or not name:

@@ -106,8 +106,8 @@ class OwnAccess:
         return Told(self.model)
 
     def use(self, model: str) -> bool:
-        self.model = model
-        return True
+        before, self.model = self.model, model
+        return model != before
 
     def close(self) -> None:
         """It is the program's own."""

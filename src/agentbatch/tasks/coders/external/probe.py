@@ -40,7 +40,7 @@ class Probed:
     version: str = ""
     """Empty: it does not say."""
     speaks: bool | None = None
-    """It has answered in its protocol; None: it was not asked, since it is a command."""
+    """It has answered in its protocol; None: it was not asked, since it is a command or would ask for a login first."""
     problem: str = ""
     """Why it is of no use as it is, a sentence; empty: nothing is known against it."""
 
@@ -57,6 +57,8 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
         return Probed(problem=clip(str(error), 300))
     if entry.protocol != "acp":
         return Probed(version)
+    if not entry.gateway and not entry.own:  # without its login it waits for one
+        return Probed(version, problem=f"It works with a login of its own only: --coder-login {entry.name}.")
     try:
         answer = await asyncio.wait_for(_greeted(workspace, replace(told, credentials=())), GREETING_SECONDS)
     except TimeoutError:
