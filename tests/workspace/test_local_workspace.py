@@ -16,7 +16,7 @@ from agentbatch.workspace.inspection import remove_isolated_dirs
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import MAY_GO, SCRATCH, LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
-from agentbatch.workspace.workspace import Checkpoint, Order, Workspace
+from agentbatch.workspace.workspace import Checkpoint, Limits, Order, Workspace
 from tests.support.workspaces import local_workspace, local_workspaces
 from tests.workspace.repositories import make_repository as with_commit
 from tests.workspace.repositories import needs_git
@@ -104,6 +104,19 @@ async def test_a_tool_that_was_not_ordered_does_not_run(workspaces: LocalWorkspa
     workspace = await workspaces.make(order(root, tools=("read_file", "finish"))).start()
     assert (await workspace.call("bash", {"command": "touch made"})).invalid
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_a_task_gets_no_more_memory_than_it_may_take(workspaces: LocalWorkspaces, root: Path) -> None:
+    place = workspaces.make(order(root, limits=Limits(memory=96 << 20)))
+    workspace = await place.start()
+    script = "import sys; sys.stdout.write('got' if bytearray(400 << 20) else '')"
+    for where in (workspace, await workspace.fork()):
+        result = await where.run(f'python3 -c "{script}"', 30.0)
+        assert result.exit_code
+        assert "got" not in result.output
+        assert "may take 96 MB" in result.output or "MemoryError" in result.output
+    assert await place.close() == ()
 
 
 async def test_a_checkpoint_brings_everything_back(workspace: Workspace, root: Path) -> None:

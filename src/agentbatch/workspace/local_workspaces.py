@@ -5,6 +5,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -34,6 +35,7 @@ from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
+from agentbatch.workspace.sandbox.limits import TaskLimits, group_name, remove_groups
 from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.shell.environment import container_environment, shell_environment
@@ -110,6 +112,7 @@ class LocalWorkspaces:
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         await asyncio.to_thread(sweep, self.mark)
+        await asyncio.to_thread(remove_groups, self.mark)
         over = frozenset(ended)
         if not self._tasks.is_dir():
             return
@@ -148,6 +151,7 @@ class LocalTaskWorkspace:
         """Where its directory is in a container."""
         self._over = False
         """It is not resumed: nor are the sessions of its programs."""
+        self._limits = TaskLimits(order.limits, group_name(run.mark, order.task_id))
 
     async def start(self) -> LocalWorkspace:
         run, order, folder = self._run, self._order, self._folder
@@ -201,7 +205,7 @@ class LocalTaskWorkspace:
         """Of the task's directory, or of a fork of it, which is at the same place in a container."""
         run, image = self._run, self._order.image
         if image is None:
-            return run.rules.sandbox(root, env, readable, hidden, guarded)
+            return replace(run.rules.sandbox(root, env, readable, hidden, guarded), limits=self._limits)
         if run.containers is None:
             raise UserError("It has an image, and this run has no container engine: --sandbox podman.")
         self._inside = self._inside or image.workdir or str(root)
@@ -323,6 +327,7 @@ class LocalTaskWorkspace:
 
     async def close(self) -> tuple[str, ...]:
         problems = await self._workspace.close() if self._workspace is not None else ()
+        await asyncio.to_thread(self._limits.close)
         if self._over:
             try:
                 await self._remove_homes()

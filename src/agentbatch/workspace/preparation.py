@@ -16,6 +16,7 @@ from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.programs.finding import command_line, find_program
+from agentbatch.workspace.sandbox.limits import limits_warning
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "command_line",
     "find_program",
     "have_images",
+    "limits_warning",
     "matches",
     "own_environment",
     "texts",

@@ -83,8 +83,8 @@ def test_what_is_written() -> None:
     assert written(2, "memory", ("1024", "0")) == [("memory.max", "1024"), ("memory.swap.max", "0")]
     assert written(2, "cpu", ("150000 100000",)) == [("cpu.max", "150000 100000")]
     assert written(1, "cpu", ("150000 100000",)) == [
-        ("cpu.cfs_period_us", "100000"),
         ("cpu.cfs_quota_us", "150000"),
+        ("cpu.cfs_period_us", "100000"),
     ]
     assert written(1, "memory", ("1024", "0")) == [
         ("memory.limit_in_bytes", "1024"),
@@ -96,6 +96,7 @@ def test_a_group_of_each_task_is_written_to_and_entered(tmp_path: Path) -> None:
     parent = Parent(2, tmp_path, frozenset({"memory", "cpu"}))
     name = group_name("0123456789abcdef0123", "a task")
     limits = TaskLimits(Limits(memory=4 << 30, cpus=2, processes=99), name, [parent])
+    limits.enter()
     argv = limits.around(["true"])
     assert name.startswith("agentbatch-0123456789abcdef-")
     assert name != group_name("0123456789abcdef0123", "another")
@@ -104,7 +105,7 @@ def test_a_group_of_each_task_is_written_to_and_entered(tmp_path: Path) -> None:
         "memory.swap.max": "0",
         "cpu.max": "200000 100000",
     }
-    assert limits.by_each == "processes"
+    assert limits.by_each == ["processes"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert (tmp_path / name / "cgroup.procs").read_text().strip().isdigit()
@@ -112,11 +113,12 @@ def test_a_group_of_each_task_is_written_to_and_entered(tmp_path: Path) -> None:
 
 def test_without_limits_nothing_is_around_a_command() -> None:
     limits = TaskLimits(Limits(), "agentbatch-x", [])
-    assert (limits.around(["echo", "$1; -n"]), limits.by_each) == (["echo", "$1; -n"], "")
+    assert (limits.around(["echo", "$1; -n"]), limits.by_each) == (["echo", "$1; -n"], [])
 
 
 def test_a_command_that_cannot_be_held_does_not_run(tmp_path: Path) -> None:
     limits = TaskLimits(Limits(memory=1 << 30), "agentbatch-x", [Parent(2, tmp_path, frozenset({"memory"}))])
+    limits.enter()
     argv = limits.around(["touch", str(tmp_path / "ran")])
     (tmp_path / "agentbatch-x" / "cgroup.procs").mkdir()
     assert subprocess.run(argv, stderr=subprocess.DEVNULL, check=False).returncode == 126
@@ -132,12 +134,15 @@ def test_memory_is_held(grouped: bool) -> None:
     name = group_name("f" * 32, "test_memory_is_held")
     limits = TaskLimits(Limits(memory=96 << 20), name, here if grouped else [])
     try:
+        limits.enter()
         take = ["python3", "-c", "len(bytearray(400 << 20)); print('had it')"]
         done = subprocess.run(limits.around(take), capture_output=True, text=True, check=False)
         assert "had it" not in done.stdout
-        assert limits.killed_for_memory() == (1 if grouped else 0)
+        assert limits.leave() == (
+            "[killed: together, the task's processes may take 96 MB of memory]" if grouped else ""
+        )
         small = subprocess.run(limits.around(["echo", "small"]), capture_output=True, text=True, check=True)
-        assert small.stdout == "small\n"
+        assert (small.stdout, limits.leave()) == ("small\n", "")
     finally:
         limits.close()
     assert not [group for parent in here for group in parent.path.glob(f"{name}*")]

@@ -43,8 +43,9 @@ class ContainerWalls:
         words = self._container.command(env, self.directory, argv, talked=False)
         return words, dict(self._container.engine.env)
 
-    async def leave(self) -> None:
+    async def leave(self) -> str:
         await self._container.leave()
+        return ""
 
     async def close(self) -> None:
         await self._container.end()

@@ -10,12 +10,13 @@ limits of the shell do, which each process has for itself, and processors are co
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from agentbatch.text import list_names
 from agentbatch.workspace.workspace import Limits
 
 Controller = Literal["memory", "cpu", "pids"]
@@ -34,10 +35,13 @@ FILES: dict[tuple[int, Controller], tuple[str, ...]] = {
     (2, "cpu"): ("cpu.max",),
     (2, "pids"): ("pids.max",),
     (1, "memory"): ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
-    (1, "cpu"): ("cpu.cfs_period_us", "cpu.cfs_quota_us"),
+    (1, "cpu"): ("cpu.cfs_quota_us", "cpu.cfs_period_us"),
     (1, "pids"): ("pids.max",),
 }
-"""By version and controller: what is written to. The first of memory's has to be there, swap is not everywhere."""
+"""By version and controller: what is written to. The first has to be there."""
+
+
+ALL: frozenset[Controller] = frozenset(("memory", "cpu", "pids"))
 
 
 class Parent(NamedTuple):
@@ -62,41 +66,48 @@ def parents() -> tuple[Parent, ...]:
 def find_parents(own: str, mounted: str, may_make: Callable[[Path, int], frozenset[str]]) -> Iterator[Parent]:
     """`own`: /proc/self/cgroup; `mounted`: /proc/self/mountinfo; `may_make`: the controllers of a group made below a
     path, none where none can be made."""
+    for version, names, place, here in _trees(own, mounted):
+        # A group that holds processes hands nothing down in version 2; one above it may.
+        for group in (here, *here.parents) if version == 2 else (here,):
+            found = names & may_make(group, version)
+            if found:
+                yield Parent(version, group, found)
+            if found or group == place:
+                break
+
+
+def _trees(own: str, mounted: str) -> Iterator[tuple[int, frozenset[Controller], Path, Path]]:
+    """Version, controllers that may be in it, where it is mounted, and the group in it that is ours."""
     groups = {
-        frozenset(filter(None, names.split(","))): path
+        frozenset(names.split(",")): path
         for _, names, path in (line.split(":", 2) for line in own.splitlines())
     }
-    wanted: frozenset[Controller] = frozenset(("memory", "cpu", "pids"))
     for line in mounted.splitlines():
         before, _, after = line.partition(" - ")
         root, place = before.split()[3:5]
         kind, _, options = after.split(" ", 2)
-        if kind not in ("cgroup", "cgroup2"):
+        if kind == "cgroup2":
+            version, names, path = 2, ALL, groups.get(frozenset({""}))
+        elif kind == "cgroup":
+            version, names = 1, ALL & frozenset(options.split(","))
+            path = next((path for held, path in groups.items() if names and names <= held), None)
+        else:
             continue
-        version = 2 if kind == "cgroup2" else 1
-        named = frozenset(options.split(",")) if version == 1 else frozenset[str]()
-        for names, path in groups.items():
-            if names != (names & named if version == 1 else frozenset()) or (version == 1 and not names):
-                continue
+        if path is not None:
             relative = os.path.relpath(path, root)
-            here = Path(place) if relative.startswith("..") else Path(place, relative)
-            # A group that holds processes hands nothing down in version 2; one above it may.
-            for above in (here, *here.parents) if version == 2 else (here,):
-                found = wanted & (
-                    may_make(above, version) if version == 2 else names & may_make(above, version)
-                )
-                if found:
-                    yield Parent(version, above, found)
-                    break
-                if above == Path(place):
-                    break
+            yield (
+                version,
+                names,
+                Path(place),
+                Path(place) if relative.startswith("..") else Path(place, relative),
+            )
 
 
 def _may_make(place: Path, version: int) -> frozenset[str]:
     if not os.access(place, os.W_OK | os.X_OK) or not os.access(place / "cgroup.procs", os.W_OK):
         return frozenset()
     if version == 1:
-        return frozenset(("memory", "cpu", "pids"))
+        return ALL
     try:
         return frozenset((place / "cgroup.subtree_control").read_text(encoding="ascii").split())
     except OSError:
@@ -118,8 +129,7 @@ def settings(limits: Limits) -> dict[Controller, tuple[str, ...]]:
 def written(version: int, controller: Controller, values: Sequence[str]) -> list[tuple[str, str]]:
     """File and value, in order."""
     if version == 1 and controller == "cpu":
-        quota, period = values[0].split()
-        values = (period, quota)
+        values = values[0].split()
     if version == 1 and controller == "memory":
         values = (values[0], values[0])  # memory and swap together: as much as memory alone
     return list(zip(FILES[version, controller], values, strict=True))
@@ -135,6 +145,17 @@ def remove_groups(mark: str) -> None:
     for parent in parents():
         for group in parent.path.glob(f"{PREFIX}{mark[:MARKED]}-*"):
             _remove(group, time.monotonic() + PATIENCE)
+
+
+def limits_warning(wanted: Iterable[Limits]) -> str:
+    """What tasks of the run are not held to together on this machine; empty: all that they ask for is held."""
+    each = sorted({word for one in wanted for word in TaskLimits(one, "").by_each})
+    if not each:
+        return ""
+    return (
+        f"This machine holds each command's processes one by one, not a task as a whole, to its {list_names(each)}: no "
+        "control group can be made here. The remedy is `systemd-run --user --scope agentbatch ...`, or an image."
+    )
 
 
 class TaskLimits:
@@ -155,24 +176,22 @@ class TaskLimits:
         self._left = frozenset(left)
         """What no group holds."""
         self._made: list[Path] | None = None
+        self._killed = 0
 
     @property
-    def by_each(self) -> str:
-        """What only holds each process for itself, or not at all, in words; empty: all is held together."""
+    def by_each(self) -> list[str]:
+        """What only holds each process for itself, by its name in a task; empty: all is held together."""
         words = {"memory": "memory", "cpu": "cpus", "pids": "processes"}
-        return ", ".join(words[name] for name in ("memory", "cpu", "pids") if name in self._left)
+        return [word for name, word in words.items() if name in self._left]
 
     def around(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs `argv` within the limits. Raises OSError where a group cannot be made."""
+        """The command line that runs `argv` within the limits, once they were entered."""
         if not self._wanted:
             return list(argv)
-        script = [
-            *self._shell_limits(),
-            'for g in "${@:1:N}"; do echo $$ > "$g/cgroup.procs" || exit 126; done',
-        ]
-        groups = [str(path) for path in self._groups()]
-        text = "; ".join([*script, 'shift N; exec -- "$@"']).replace("N", str(len(groups)))
-        return ["bash", "-c", text, "bash", *groups, *argv]
+        groups = [str(path) for path in self._made or ()]
+        enter = 'for g in "${@:1:N}"; do echo $$ > "$g/cgroup.procs" || exit 126; done; shift N; exec -- "$@"'
+        script = "; ".join([*self._shell_limits(), enter.replace("N", str(len(groups)))])
+        return ["bash", "-c", script, "bash", *groups, *argv]
 
     def _shell_limits(self) -> list[str]:
         limits = []
@@ -186,32 +205,36 @@ class TaskLimits:
                 limits.append(f"taskset -p -c {chosen} $$ >/dev/null")
         return limits
 
-    def _groups(self) -> list[Path]:
-        if self._made is None:
-            self._made = []
-            for parent in self._parents:
-                group = parent.path / self._name
-                group.mkdir(exist_ok=True)
-                self._made.append(group)
-                for controller in ("memory", "cpu", "pids"):
-                    if controller in self._wanted and controller in parent.controllers:
-                        for number, (name, value) in enumerate(
-                            written(parent.version, controller, self._wanted[controller])
-                        ):
-                            with suppress(*((OSError,) if number else ())):
-                                (group / name).write_text(value, encoding="ascii")
-        return self._made
+    def enter(self) -> None:
+        """Before each command: the groups are there. Raises OSError where they cannot be made."""
+        if self._made is not None:
+            return
+        self._made = []
+        for parent in self._parents:
+            group = parent.path / self._name
+            group.mkdir(exist_ok=True)
+            self._made.append(group)
+            for controller in sorted(self._wanted.keys() & parent.controllers):
+                first, *others = written(parent.version, controller, self._wanted[controller])
+                (group / first[0]).write_text(first[1], encoding="ascii")
+                for name, value in others:
+                    with suppress(OSError):  # swap is not everywhere
+                        (group / name).write_text(value, encoding="ascii")
 
-    def killed_for_memory(self) -> int:
-        """How many processes were ended because the task took too much memory, so far."""
-        names = {"oom_kill"}
+    def leave(self) -> str:
+        """After each command: what was done to it, a sentence; empty: nothing."""
+        killed, self._killed = self._killed, self._killed_for_memory()
+        if self._killed <= killed:
+            return ""
+        return f"[killed: together, the task's processes may take {self._limits.memory / 2**20:,.0f} MB of memory]"
+
+    def _killed_for_memory(self) -> int:
+        """How many processes so far."""
         for group in self._made or ():
             for name in ("memory.events", "memory.oom_control"):
                 with suppress(OSError, ValueError):
-                    for line in (group / name).read_text(encoding="ascii").splitlines():
-                        word, _, number = line.partition(" ")
-                        if word in names:
-                            return int(number)
+                    lines = (group / name).read_text(encoding="ascii").splitlines()
+                    return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
         return 0
 
     def close(self) -> None:

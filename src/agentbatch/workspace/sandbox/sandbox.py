@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.sandbox.limits import TaskLimits
 from agentbatch.workspace.sandbox.machine import only_for_some, proc_arguments
 from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_mounts
 
@@ -80,8 +81,9 @@ class Walls(Protocol):
         """The command line and the variables that run `argv` with `env` inside. Raises UserError as `check` does."""
         ...
 
-    async def leave(self) -> None:
-        """After each command: whatever it has left running inside is ended."""
+    async def leave(self) -> str:
+        """After each command: whatever it has left running inside is ended. Returns what was done to the command
+        itself, a line for who ran it; empty: nothing."""
         ...
 
     async def close(self) -> None:
@@ -112,6 +114,8 @@ class Sandbox:
     """What stays hidden inside `root`. Without bubblewrap only the file tools respect it."""
     there: tuple[Path, ...] = ()
     """Those of them that existed when the task began."""
+    limits: TaskLimits | None = None
+    """What all that runs in it may take together; closed by whoever gave it."""
 
     @property
     def directory(self) -> str:
@@ -126,9 +130,12 @@ class Sandbox:
 
     async def enter(self) -> None:
         """They are made by each command line."""
+        if self.limits is not None:
+            self.limits.enter()
 
-    async def leave(self) -> None:
+    async def leave(self) -> str:
         """A pid namespace ends with its first process; where there are no walls, marks tell what is left."""
+        return self.limits.leave() if self.limits is not None else ""
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -141,6 +148,10 @@ class Sandbox:
     def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """It looks at the disk: what has gone outside of `root` is left out."""
         self.check()
+        words, outside = self._walled(argv, env)
+        return words if self.limits is None else self.limits.around(words), outside
+
+    def _walled(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         if self.name == "none":
             return list(argv), dict(env)
         wrapped = [str(self.binary), *_machine()]

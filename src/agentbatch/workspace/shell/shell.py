@@ -68,7 +68,7 @@ class Shell:
             ended = await process.watch(collector, timeout)
         finally:
             try:
-                await to_the_end(self._end(process))
+                await to_the_end(self._end(process, collector))
             finally:
                 output = collector.finish()
         return CommandResult(
@@ -80,11 +80,14 @@ class Shell:
             spilled=str(collector.spilled or ""),
         )
 
-    async def _end(self, process: CommandProcess) -> None:
+    async def _end(self, process: CommandProcess, collector: Collector) -> None:
+        said = ""
         try:
-            await self._sandbox.leave()
+            said = await self._sandbox.leave()
         finally:
             await process.end()
+            if said:
+                collector.feed(f"\n{said}\n".encode())
 
 
 def limited(argv: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
-from agentbatch.workspace.preparation import Engine, Had, SandboxChoice
+from agentbatch.workspace.preparation import Engine, Had, SandboxChoice, limits_warning
 from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ class PreparedRun:
                 changed_since_last_run(self.folder, self.own_digests),
                 *self.uncommitted,
                 self.sandbox.warning,
+                limits_warning(task.limits for task in self.plan.tasks if task.image is None),
                 local,
                 self._no_checks(),
                 *self.of_coders,
