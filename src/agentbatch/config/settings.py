@@ -369,6 +369,21 @@ class Settings(BaseModel):
     no_network: Annotated[bool, option("--no-network", "AGENTBATCH_NO_NETWORK", "", "shell")] = Field(
         False, description="run commands without network access"
     )
+    cluster: Annotated[str | None, option("--cluster", "AGENTBATCH_CLUSTER", "auto|ADDRESS", "shell")] = (
+        Field(
+            None,
+            min_length=1,
+            description="run tasks' commands on this Ray cluster; auto: RAY_ADDRESS, or a Ray of its own here",
+        )
+    )
+    cluster_shared: Annotated[bool, option("--cluster-shared", "AGENTBATCH_CLUSTER_SHARED", "", "shell")] = (
+        Field(
+            False, description="its machines have this machine's directories at the same paths: nothing moves"
+        )
+    )
+    task_cpus: Annotated[Amount, option("--task-cpus", "AGENTBATCH_TASK_CPUS", "N", "shell")] = Field(
+        1.0, description="processors of the cluster that a task takes, unless it says so itself"
+    )
 
     _named_by_file: Mapping[str, tuple[str, str]] = PrivateAttr(default_factory=dict)
 

@@ -234,6 +234,14 @@ class TaskResumed(TaskEvent):
     type: Literal["task_resumed"] = "task_resumed"
 
 
+class TaskPlaced(TaskEvent):
+    """Where a task's commands run from now on, where that is not the engine's machine."""
+
+    type: Literal["task_placed"] = "task_placed"
+    place: str
+    """For a person: `node 10.0.0.4`, `waiting for a node`."""
+
+
 class TurnFinished(TaskEvent):
     """The coder's turn is over; its evaluation follows."""
 

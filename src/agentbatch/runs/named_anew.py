@@ -21,6 +21,7 @@ FLAGS: Mapping[str, str] = {
     "apply": "--apply",
     "notify": "--notify URL",
     "coder_login": "--coder-login NAMES",
+    "cluster": "--cluster ADDRESS",
 }
 """Settings that reach out of the folder, with their flags."""
 

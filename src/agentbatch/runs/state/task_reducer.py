@@ -102,7 +102,10 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 return new_task(event).model_copy(update={**spent, "own": own})
             return new_task(event).model_copy(update={**spent, "tried": False})
         case e.TaskStarted() | e.TaskResumed():
-            changes = {"status": "coding", "started_at": event.ts, "looks": 0, "activity": _idle(event.ts)}
+            begun = {"status": "coding", "started_at": event.ts, "looks": 0, "activity": _idle(event.ts)}
+            changes = {**begun, "place": ""}
+        case e.TaskPlaced():
+            changes = {"place": event.place}
         case e.TaskRequeued():
             changes = {
                 **_UNFINISHED,

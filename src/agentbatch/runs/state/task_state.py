@@ -115,6 +115,8 @@ class TaskState(BaseModel):
     started_at: float | None = None
     """When it last began or was resumed."""
     finished_at: float | None = None
+    place: str = ""
+    """Where its commands run, for a person, e.g. `node 10.0.0.4`; empty: on the engine's machine."""
     seconds_before: float = 0.0
     """What it was at work before `started_at`, in earlier sessions of the run."""
     activity: Activity = Activity()

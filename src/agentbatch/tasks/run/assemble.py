@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from agentbatch.cluster.connection import Connection
+from agentbatch.cluster.terms import Walls
+from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 from agentbatch.config import secret_variables
 from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor
+from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
@@ -101,7 +105,7 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
     )
 
 
-def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
+def local_workspaces(prepared: PreparedRun, store: Store) -> LocalWorkspaces:
     """Those of this machine, with the sandbox that was chosen for the run."""
     environ, folder = prepared.environ, store.folder
     tls = (prepared.settings.client_key, prepared.settings.client_cert)
@@ -125,6 +129,39 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         secret_names=secret_variables(),
         redact=store.redact,
         repositories=prepared.repositories,
+    )
+
+
+def workspaces_of(prepared: PreparedRun, store: Store) -> Workspaces:
+    """Those of this machine, or of a cluster where one was chosen."""
+    here = local_workspaces(prepared, store)
+    settings = prepared.settings
+    if settings.cluster is None:
+        return here
+    rules, shared = here.rules, settings.cluster_shared
+    walls = Walls(
+        "none" if settings.sandbox == "none" else rules.choice.name if rules.choice.binary else "auto",
+        rules.network,
+        tuple(map(str, rules.hidden_dirs)) if shared else (),
+        tuple(map(str, rules.hidden_files)) if shared else (),
+    )
+    terms = ClusterTerms(
+        mark=here.mark,
+        store=store.folder.path / "travel",
+        walls=walls,
+        shared=shared,
+        cpus=settings.task_cpus,
+        secret_names=secret_variables(),
+    )
+    connection = Connection(
+        settings.cluster, prepared.environ, lambda text: store.emit(e.Notice(text=store.redact(text)))
+    )
+    return ClusterWorkspaces(
+        here,
+        connection,
+        terms,
+        store.redact,
+        lambda task_id, place: store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place))),
     )
 
 

@@ -25,7 +25,7 @@ from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
-from agentbatch.tasks.run.assemble import local_workspaces, make_engine
+from agentbatch.tasks.run.assemble import make_engine, workspaces_of
 from agentbatch.tasks.run.ending.task_end import in_words
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import TasksEngine
@@ -60,7 +60,7 @@ async def run_batch(
     *,
     listeners: Sequence[Listener] = (),
     on_start: Callable[[Engine], None] | None = None,
-    open_workspaces: Callable[[PreparedRun, Store], Workspaces] = local_workspaces,
+    open_workspaces: Callable[[PreparedRun, Store], Workspaces] = workspaces_of,
     make_coders: Callable[[RunParts], Coders] | None = None,
     make_evaluators: MakeEvaluators = BuiltinEvaluators,
 ) -> RunOutcome:

@@ -1,0 +1,238 @@
+"""The engine's way to a cluster: a process of its own speaks with Ray (`driver.py`), and begins again when the head of
+the cluster is lost."""
+
+import asyncio
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from agentbatch.cluster.frames import read_frame, write_frame
+from agentbatch.cluster.wire import Unreadable, pack, unpack
+from agentbatch.errors import UserError
+
+MISSING = "--cluster needs Ray: pip install 'agentbatch[cluster]'."
+
+NAMESPACE = "agentbatch"
+"""In which the actors of all our runs have names."""
+
+PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+)
+"""Variables that the process of Ray gets; besides them those of Ray itself."""
+
+STARTED_WITHIN = 120.0
+"""Seconds for a connection; a Ray of one's own takes 3 to 10, on a machine under load more."""
+
+WAITS = (1.0, 2.0, 5.0, 10.0, 20.0)
+"""Seconds before each try to reach a lost head again; the last one from then on."""
+
+
+class Lost(Exception):
+    """The machine that was asked is gone, or was not heard of: what it did is not known."""
+
+
+class HeadLost(Lost):
+    """The cluster's head does not answer any more: nothing is known of any machine."""
+
+
+class Connection:
+    """From the first request to `close`."""
+
+    def __init__(self, address: str, environ: Mapping[str, str], tell: Callable[[str], None]) -> None:
+        """`address`: `auto`, or as Ray takes it. `tell`: what a person should know, a sentence."""
+        self._given = address
+        self._environ = environ
+        self._tell = tell
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._starting, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._up = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._errors = b""
+        self.gone: dict[int, str] = {}
+        """Leases that are known to be lost, and why."""
+
+    @property
+    def address(self) -> str:
+        """As Ray takes it; empty: a Ray of our own."""
+        return self._environ.get("RAY_ADDRESS", "") if self._given == "auto" else self._given
+
+    async def start(self) -> None:
+        """Safe to repeat. Raises UserError where there is no cluster."""
+        async with self._starting:
+            if self._following is None:
+                if not has_ray():
+                    raise UserError(MISSING)
+                reader = await self._open()
+                self._following = asyncio.ensure_future(self._follow(reader))
+
+    async def request(self, op: str, *given: Any) -> Any:
+        """What the driver answers. Waits while there is no connection. Raises Lost, UserError."""
+        await self.start()
+        await self._up.wait()
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with self._writing:
+                assert self._writer is not None
+                with suppress(ConnectionError):  # then it is over, and the answer comes with that
+                    await write_frame(self._writer, pack((number, op, given)))
+            return await answer
+        finally:
+            self._waiting.pop(number, None)
+
+    @property
+    def used(self) -> bool:
+        """There is a cluster now, and somebody may be at work on it."""
+        return self._following is not None and self._up.is_set()
+
+    async def close(self) -> None:
+        """Safe to repeat."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait({self._following})
+        await self._end()
+
+    async def _open(self) -> asyncio.StreamReader:
+        here, there = socket.socketpair()
+        with there:
+            self._process = self._begin_driver(there.fileno())
+        reader, self._writer = await asyncio.open_connection(sock=here)
+        self._reading_errors = asyncio.ensure_future(asyncio.to_thread(self._read_errors, self._process))
+        try:
+            async with asyncio.timeout(STARTED_WITHIN):
+                frame = await read_frame(reader)
+        except TimeoutError:
+            frame = None
+        except BaseException:
+            await self._end()
+            raise
+        if frame is None:
+            await self._end()
+            raise UserError(self._refusal())
+        self._up.set()
+        return reader
+
+    def _begin_driver(self, handle: int) -> "subprocess.Popen[bytes]":
+        module = "agentbatch.cluster.driver"
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(handle), self.address, NAMESPACE],
+            env=self._variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            pass_fds=(handle,),
+            start_new_session=True,
+        )
+
+    def _variables(self) -> dict[str, str]:
+        chosen = {
+            name: value
+            for name, value in self._environ.items()
+            if name in PASSED or (name.startswith("RAY_") and name != "RAY_ADDRESS")
+        }
+        return {**chosen, "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def _read_errors(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stderr is not None
+        self._errors = b""
+        while data := os.read(process.stderr.fileno(), 65536):
+            self._errors = (self._errors + data)[-20_000:]
+        process.stderr.close()
+
+    def _refusal(self) -> str:
+        text = self._errors.decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        where = self.address or "a Ray of its own on this machine"
+        if "Version mismatch" in text:
+            told = [line for line in lines if line.startswith(("Ray:", "Python:")) or "process" in line][-4:]
+            return (
+                f"--cluster: {where} has another version of Ray or Python: {' '.join(told)}. Install the same here as "
+                "there."
+            )
+        if "AuthenticationError" in text or "token" in (lines[-1] if lines else ""):
+            return (
+                f"--cluster: {where} wants a token that is not the one here: put the cluster's into ~/.ray/auth_token, "
+                "or its path into RAY_AUTH_TOKEN_PATH."
+            )
+        if self.address:
+            return f"--cluster: there is no Ray at {where}: {lines[-1] if lines else 'it does not answer'}"
+        return f"--cluster: {where} could not be started: {lines[-1] if lines else 'it does not answer'}"
+
+    async def _follow(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            while (frame := await read_frame(reader)) is not None:
+                self._take(frame)
+            self._up.clear()
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(HeadLost("the head of the cluster does not answer"))
+            await self._end()
+            self._tell(
+                "The head of the cluster does not answer any more: tasks that need it wait until it is there again."
+            )
+            reader = await self._open_again()
+            self._tell("The cluster is there again.")
+
+    def _take(self, frame: bytes) -> None:
+        try:
+            number, kind, value = unpack(frame)
+        except (Unreadable, TypeError, ValueError):
+            return
+        if kind == "gone":
+            lease, reason = value
+            self.gone[lease] = reason
+            return
+        answer = self._waiting.get(number)
+        if answer is None or answer.done():
+            return
+        match kind:
+            case "ok":
+                answer.set_result(value)
+            case "lost":
+                answer.set_exception(Lost(str(value)))
+            case _:
+                answer.set_exception(UserError(f"The cluster cannot do that: {value}"))
+
+    async def _open_again(self) -> asyncio.StreamReader:
+        for number in count():
+            await asyncio.sleep(WAITS[min(number, len(WAITS) - 1)])
+            with suppress(UserError, OSError):
+                return await self._open()
+        raise AssertionError
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if self._writer is not None:
+            self._writer.close()
+        if process is None:
+            return
+        try:
+            await asyncio.to_thread(process.wait, 15.0)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            await asyncio.to_thread(process.wait)
+        await asyncio.wait({self._reading_errors}, timeout=5.0)
+
+
+def has_ray() -> bool:
+    return importlib.util.find_spec("ray") is not None

@@ -1,0 +1,249 @@
+"""The process that speaks with Ray, beside the engine: it has none of the engine's variables and keys, and the engine
+none of Ray's threads, handlers and ends. (Ray ends a program that has lost the head for a minute: ray-project/ray
+#45570; `ray.init` takes over SIGTERM.) It carries bytes between the engine and the actors, and reads none of them.
+
+    python -m agentbatch.cluster.driver HANDLE ADDRESS NAMESPACE
+
+HANDLE: a socket to the engine, which ends this process by closing it. ADDRESS: as Ray takes it; empty: a Ray of its
+own on this machine.
+"""
+
+import asyncio
+import hashlib
+import math
+import os
+import pathlib
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RuntimeEnvSetupError
+from ray.util import list_named_actors
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+import agentbatch
+from agentbatch.cluster.frames import read_frame, write_frame
+from agentbatch.cluster.hands import Hands
+from agentbatch.cluster.node_report import clear_node, look_at_node
+from agentbatch.cluster.wire import pack, unpack
+
+PING = 5.0
+"""Seconds between two signs of life to every actor."""
+SILENT = 40.0
+"""Seconds without an answer to one after which the machine counts as lost; Ray itself says so sooner as a rule."""
+PATIENCE = 25.0
+"""Seconds for the end of a lease."""
+NODE_PATIENCE = 120.0
+"""Seconds for a node to say how it is; it may have to install something first."""
+AT_ONCE = 1000
+"""Questions to one actor."""
+NEEDED = {"pydantic": "pydantic", "python-dotenv": "dotenv"}
+"""What our part on a node imports besides Ray: packages, and their modules."""
+OWN_CPUS = os.cpu_count() or 1
+
+
+def main() -> None:
+    handle, address, namespace = sys.argv[1:4]
+    here = socket.socket(fileno=int(handle))
+    _connect(address, namespace)
+    asyncio.run(Driver(here).serve())
+    ray.shutdown()
+
+
+def _connect(address: str, namespace: str) -> None:
+    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "namespace": namespace}
+    if address:
+        loopback = address.split("://")[-1].startswith(("127.", "localhost"))
+        ray.init(address=address, **({"_node_ip_address": "127.0.0.1"} if loopback else {}), **quiet)
+    else:
+        ray.init(
+            address="local", num_cpus=OWN_CPUS, _node_ip_address="127.0.0.1", include_dashboard=False, **quiet
+        )
+
+
+class Gone(Exception):
+    """The actor's machine, or the actor, is lost."""
+
+
+class Driver:
+    def __init__(self, here: socket.socket) -> None:
+        self._here = here
+        self._actors: dict[int, Any] = {}
+        self._heard: dict[int, float] = {}
+        """When each actor that has arrived answered last."""
+        self._doing: set[asyncio.Task[None]] = set()
+        self._env: asyncio.Future[dict[str, Any]] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def serve(self) -> None:
+        reader, self._writer = await asyncio.open_connection(sock=self._here)
+        await self._tell(0, "ready", ray.__version__)
+        pinging = asyncio.ensure_future(self._ping_all())
+        while (frame := await read_frame(reader)) is not None:
+            number, op, given = unpack(frame)
+            self._begin(self._do(number, getattr(self, f"do_{op}"), given))
+        pinging.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        doing = asyncio.ensure_future(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._doing.discard)
+
+    async def _do(self, number: int, work: Callable[..., Awaitable[Any]], given: tuple[Any, ...]) -> None:
+        try:
+            answer: tuple[str, Any] = ("ok", await work(*given))
+        except RuntimeEnvSetupError as error:
+            answer = ("error", f"agentbatch could not be brought to the node: {_words(error)}")
+        except (Gone, RayError) as error:
+            answer = ("lost", _words(error))
+        except Exception as error:  # noqa: BLE001 - told to the engine, whichever it is
+            answer = ("error", _words(error))
+        with suppress(ConnectionError):
+            await self._tell(number, *answer)
+
+    async def _tell(self, number: int, kind: str, value: Any) -> None:
+        assert self._writer is not None
+        await write_frame(self._writer, pack((number, kind, value)))
+
+    async def do_lease(self, lease: int, name: str, options: dict[str, Any], posting: bytes) -> bytes:
+        """Wait for a node, whatever that takes; the actor has arrived there then."""
+        actor_class = ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=AT_ONCE)(Hands)
+        actor = actor_class.options(
+            **options, name=name, scheduling_strategy="SPREAD", runtime_env=await self._environment()
+        ).remote(posting)
+        self._actors[lease] = actor
+        arrived: bytes = await actor.arrive.remote()
+        self._heard[lease] = time.monotonic()
+        return arrived
+
+    async def do_begin(self, lease: int) -> bytes:
+        begun: bytes = await self._actor(lease).begin.remote()
+        return begun
+
+    async def do_ask(
+        self, lease: int, fence: int, number: int, target: int, member: str, given: bytes
+    ) -> bytes:
+        answer: bytes = await self._actor(lease).ask.remote(fence, number, target, member, given)
+        return answer
+
+    async def do_cancel(self, lease: int, number: int) -> None:
+        await self._actor(lease).cancel.remote(number)
+
+    async def do_release(self, lease: int, gently: bool) -> bytes:
+        """The lease ends; `gently`: what is there ends first, and its files go."""
+        actor, arrived = self._actors.pop(lease, None), self._heard.pop(lease, None)
+        if actor is None:
+            return b""
+        try:
+            return (
+                await asyncio.wait_for(_awaited(actor.end.remote()), PATIENCE) if gently and arrived else b""
+            )
+        except (RayError, TimeoutError):
+            return b""
+        finally:
+            ray.kill(actor)
+
+    async def do_end_others(self, prefix: str) -> int:
+        """Actors whose name begins so are of an earlier session of the run."""
+        ended = 0
+        for found in list_named_actors():
+            if found.startswith(prefix):
+                with suppress(ValueError):
+                    ray.kill(ray.get_actor(found))
+                    ended += 1
+        return ended
+
+    async def do_clear(self, mark: str) -> list[Any]:
+        """Nothing of the run stays on any node."""
+        return await self._on_every_node(clear_node, mark)
+
+    async def do_report(self) -> list[Any]:
+        """Every node: its address, `ok` or `error`, a packed NodeReport or what is wrong."""
+        return await self._on_every_node(look_at_node)
+
+    async def _on_every_node(self, what: Callable[..., Any], *given: Any) -> list[Any]:
+        env = await self._environment()
+
+        async def there(node: dict[str, Any]) -> tuple[str, str, Any]:
+            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            work = ray.remote(max_retries=0, num_cpus=0)(what)
+            done = work.options(scheduling_strategy=place, runtime_env=env).remote(*given)
+            try:
+                return node["NodeManagerAddress"], "ok", await asyncio.wait_for(_awaited(done), NODE_PATIENCE)
+            except (RayError, TimeoutError) as error:
+                return node["NodeManagerAddress"], "error", _words(error)
+
+        return list(await asyncio.gather(*(there(node) for node in ray.nodes() if node["Alive"])))
+
+    async def _environment(self) -> dict[str, Any]:
+        """What brings our package to nodes that have another one, or none: they are asked once."""
+        if self._env is None:
+            self._env = asyncio.ensure_future(_environment())
+        return await asyncio.shield(self._env)
+
+    def _actor(self, lease: int) -> Any:
+        if lease not in self._actors:
+            raise Gone("the lease is over")
+        return self._actors[lease]
+
+    async def _ping_all(self) -> None:
+        """So that actors know that the engine is there, and the engine which of them are."""
+        while True:
+            await asyncio.sleep(PING)
+            for lease in list(self._heard):
+                self._begin(self._ping(lease))
+
+    async def _ping(self, lease: int) -> None:
+        with suppress(Gone, RayError, ConnectionError):
+            try:
+                await self._actor(lease).ping.remote()
+                self._heard[lease] = max(time.monotonic(), self._heard.get(lease, 0.0))
+            except RayActorError as error:
+                await self._say_lost(lease, _words(error))
+        if time.monotonic() - self._heard.get(lease, math.inf) > SILENT:
+            await self._say_lost(lease, f"it has not answered for {SILENT:g} seconds")
+
+    async def _say_lost(self, lease: int, reason: str) -> None:
+        if self._heard.pop(lease, None) is not None:
+            await self._tell(0, "gone", (lease, reason))
+
+
+async def _environment() -> dict[str, Any]:
+    def there() -> dict[str, str]:  # sent by its text: the node may not have the module that it stands in
+        found = {name: str(find_spec(name) is not None) for name in ("pydantic", "dotenv")}
+        spec = find_spec("agentbatch")
+        package = pathlib.Path((spec.origin if spec is not None else None) or "/").parent
+        whole = hashlib.sha256()
+        for part in ("", "workspace/**/", "cluster/**/"):
+            for path in sorted(package.glob(f"{part}*.py")):
+                whole.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+        return {**found, "agentbatch": whole.hexdigest()}
+
+    here, away = there(), await _awaited(ray.remote(max_retries=0, num_cpus=0)(there).remote())
+    env: dict[str, Any] = {}
+    if away["agentbatch"] != here["agentbatch"]:
+        env["py_modules"] = [str(pathlib.Path(agentbatch.__file__).parent)]
+    wanting = [name for name, module in NEEDED.items() if away[module] != "True"]
+    if wanting:
+        env["pip"] = [f"{name}=={version(name)}" for name in wanting]
+    return env
+
+
+async def _awaited(reference: Any) -> Any:
+    return await reference
+
+
+def _words(error: BaseException) -> str:
+    """The last line that says something, without the colours and traces of Ray's."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:1000]
+
+
+if __name__ == "__main__":
+    main()

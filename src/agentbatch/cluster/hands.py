@@ -1,0 +1,234 @@
+"""The hands of one task on a node: a workspace of that machine, asked from afar. An actor of Ray's runs this class;
+nothing in this file knows it. Answers and questions are bytes, as `wire.py` has them."""
+
+import asyncio
+import os
+import platform
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from agentbatch.cluster.node_folder import NodeFolder, remove_if_last
+from agentbatch.cluster.seen import Seen
+from agentbatch.cluster.terms import Arrival, Posting
+from agentbatch.cluster.travel.local_side import LocalSide
+from agentbatch.cluster.wire import pack, pack_error, unpack
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
+from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
+from agentbatch.workspace.preparation import choose_sandbox
+from agentbatch.workspace.programs.local_process import LocalProcess
+from agentbatch.workspace.workspace import Order, Program, WorkspaceInfo
+
+SILENCE = 30.0
+"""Seconds without a word from the engine after which its hands end themselves and what they have running."""
+
+SIDE, MAIN = 0, 1
+"""Numbers of the directory as it travels, and of the task's workspace; forks and programs have higher ones."""
+
+MEMBERS = {
+    LocalSide: frozenset({"scan", "missing", "give", "take", "place"}),
+    LocalWorkspace: frozenset(
+        {
+            *("call", "run", "open", "snapshot", "fork", "close"),
+            *("protect", "restore", "checkpoint", "restore_checkpoint"),
+        }
+    ),
+    LocalProcess: frozenset({"write", "close_input", "read", "wait", "freeze", "thaw", "stop"}),
+}
+
+
+class Hands:
+    """From the arrival of a task to its end. Each answer is `("ok", value)` or `("error", error)`."""
+
+    def __init__(self, posting: bytes) -> None:
+        given = unpack(posting)
+        assert isinstance(given, Posting)
+        self._posting = given
+        self._folder = NodeFolder(given.mark, given.order.task_id, given.fence)
+        self._things: dict[int, Any] = {}
+        self._numbers = count(MAIN + 1)
+        self._seen: dict[int, Seen] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._workspaces: LocalWorkspaces | None = None
+        self._task: LocalTaskWorkspace | None = None
+        self._heard = time.monotonic()
+        self._watch: asyncio.Task[None] | None = None
+        self._ended = False
+
+    async def arrive(self) -> bytes:
+        """Once: take the task's folder here."""
+        return await self._answer(self._arrive)
+
+    async def begin(self) -> bytes:
+        """Once, when the directory is there: commands can run in it."""
+        return await self._answer(self._begin)
+
+    async def ping(self) -> bool:
+        self._heard = time.monotonic()
+        return True
+
+    async def ask(self, fence: int, number: int, target: int, member: str, given: bytes) -> bytes:
+        """What `member` of the thing with that number answers. `number`: of the question, by which `cancel` means it;
+        it may have come before."""
+        self._heard = time.monotonic()
+        asked = self._asked.setdefault(number, asyncio.get_running_loop().create_future())
+        if asked.done():
+            return pack(("cancelled", None))
+        doing = asyncio.ensure_future(self._answer(lambda: self._ask(fence, target, member, unpack(given))))
+        asked.add_done_callback(lambda _: doing.cancel())
+        try:
+            return await doing
+        except asyncio.CancelledError:
+            return pack(("cancelled", None))
+        finally:
+            self._asked.pop(number, None)
+
+    async def cancel(self, number: int) -> None:
+        asked = self._asked.setdefault(number, asyncio.get_running_loop().create_future())
+        if not asked.done():
+            asked.set_result(None)
+
+    async def end(self) -> bytes:
+        """What runs here ends, and nothing of the task stays. Safe to repeat."""
+        return await self._answer(self._end)
+
+    async def _answer(self, work: Callable[[], Awaitable[Any]]) -> bytes:
+        try:
+            return pack(("ok", await work()))
+        except (OSError, UserError) as error:
+            return pack(("error", pack_error(error)))
+
+    @property
+    def _root(self) -> Path:
+        posting = self._posting
+        name = Path(posting.order.directory).name or "root"
+        return Path(posting.order.directory) if posting.shared else self._folder.path / "root" / name
+
+    async def _arrive(self) -> Arrival:
+        self._watch = asyncio.ensure_future(self._end_when_forgotten())
+        await asyncio.to_thread(self._folder.take)
+        root = self._root
+        if not self._posting.shared:
+            root.mkdir(parents=True, exist_ok=True)
+            self._things[SIDE] = LocalSide(root, self._folder.store)
+        elif not root.is_dir():
+            raise UserError(
+                f"{root} is not there on {_host()}: --cluster-shared is for directories that all nodes have."
+            )
+        return Arrival(_address(), _host(), str(root))
+
+    async def _begin(self) -> WorkspaceInfo:
+        posting, root = self._posting, self._root
+        order = posting.order
+        here = Order(
+            order.task_id,
+            str(root.resolve()),
+            "none",
+            _contained(order.env, root),
+            order.tools,
+            order.command_timeout,
+            limits=order.limits,
+            image=order.image,
+        )
+        rules = await asyncio.to_thread(self._rules)
+        self._workspaces = LocalWorkspaces(
+            "cluster",
+            self._folder.path / "local",
+            dict(os.environ),
+            rules,
+            secret_names=(),
+            redact=Redactor([]),
+        )
+        await self._workspaces.remove_leftovers(())  # of a lease before this, whose process was killed
+        self._task = self._workspaces.make(here)
+        workspace = self._things[MAIN] = await self._task.start()
+        return workspace.info
+
+    def _rules(self) -> SandboxRules:
+        walls = self._posting.walls
+        environ = os.environ
+        asked = walls.sandbox if walls.sandbox in ("bubblewrap", "none") else "auto"
+        return SandboxRules.of_run(
+            choose_sandbox(asked, environ.get("PATH")),  # type: ignore[arg-type]
+            network=walls.network,
+            home=Path(environ.get("HOME") or Path.home()),
+            directories=map(Path, walls.hidden_dirs),
+            runs=self._folder.run.parent,
+            env_files=tuple(map(Path, walls.hidden_files)),
+        )
+
+    async def _ask(self, fence: int, target: int, member: str, given: Any) -> Any:
+        if fence != self._posting.fence or self._folder.fenced():
+            raise UserError("A later session of this run has this task now.")
+        thing = self._things.get(target)
+        if thing is None or member not in MEMBERS[type(thing)]:
+            raise UserError(f"There is no {member} of {target} here.")
+        match thing:
+            case LocalWorkspace() if member == "open":
+                return self._add(await thing.open(*_as(Program, given)))
+            case LocalWorkspace() if member == "fork":
+                return self._add(await thing.fork())
+            case LocalWorkspace() if member == "snapshot":
+                return await self._seen.setdefault(target, Seen()).look(thing, *given)
+            case LocalProcess():
+                return await getattr(thing, member)(*given), thing.errors
+        answer = await getattr(thing, member)(*given)
+        if member in ("close", "stop"):
+            del self._things[target]
+            self._seen.pop(target, None)
+        return answer
+
+    def _add(self, thing: LocalWorkspace | LocalProcess) -> int:
+        number = next(self._numbers)
+        self._things[number] = thing
+        return number
+
+    async def _end(self) -> tuple[str, ...]:
+        if self._ended:
+            return ()
+        self._ended = True
+        for asked in [*self._asked.values()]:
+            if not asked.done():
+                asked.set_result(None)
+        problems: tuple[str, ...] = ()
+        if self._task is not None:
+            problems = await self._task.close()
+        if self._workspaces is not None:
+            await self._workspaces.close()
+        await asyncio.to_thread(self._folder.remove)
+        return problems
+
+    async def _end_when_forgotten(self) -> None:
+        """The engine is gone, or cannot be reached: its next session begins elsewhere."""
+        while time.monotonic() - self._heard < SILENCE and not self._folder.fenced():  # noqa: ASYNC110 - another process
+            await asyncio.sleep(1.0)
+        with suppress(OSError, UserError):
+            await self._end()
+            remove_if_last(self._folder.run)
+        os._exit(0)
+
+
+def _contained(env: Any, root: Path) -> dict[str, str]:
+    """A git that finds no repository there must not take one that it may lie in."""
+    return {**env, "GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+
+def _as(kind: type, given: Any) -> Any:
+    if len(given) != 1 or not isinstance(given[0], kind):
+        raise UserError("That is no question of ours.")
+    return given
+
+
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _address() -> str:
+    """As Ray has told its workers."""
+    return os.environ.get("RAY_NODE_IP") or platform.node()

@@ -1,0 +1,207 @@
+"""Where one task works: a machine of the cluster, and another one when that is lost."""
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from agentbatch.cancellation import to_the_end
+from agentbatch.cluster.connection import Connection, HeadLost, Lost
+from agentbatch.cluster.hands import SIDE
+from agentbatch.cluster.home import Home
+from agentbatch.cluster.terms import Arrival, Lease, Posting
+from agentbatch.cluster.wire import Unreadable, pack, read_error, unpack
+from agentbatch.errors import UserError
+from agentbatch.workspace.workspace import WorkspaceInfo
+
+PATIENCE = 1.0
+"""Seconds that a lease may take before the task is said to wait for one."""
+
+WAITING = "waiting for a node"
+
+MAX_LOSSES = 2
+"""Machines that are lost one after another while the same thing is done there: it may be what brings them down."""
+
+_leases = count(1)
+
+
+class Station:
+    """`settle` first, `leave` last. What is asked on a lost machine raises Lost; `replace` takes another."""
+
+    def __init__(
+        self, connection: Connection, posting: Posting, lease: Lease, show: Callable[[str], None]
+    ) -> None:
+        """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person."""
+        self._connection = connection
+        self._posting = posting
+        self._wanted = lease
+        self._show = show
+        self._lease = 0
+        self._questions = count(1)
+        self._losses: list[str] = []
+        self.home: Home | None = None
+        """The directory at home; None until it is there."""
+        self.at: Arrival | None = None
+        self.info: WorkspaceInfo | None = None
+        self.generation = 0
+        """How many machines there were."""
+
+    @property
+    def place(self) -> str:
+        return f"node {self.at.address}" if self.at is not None else ""
+
+    async def arrive(self) -> None:
+        """Take a machine, however long it takes until there is one. Raises UserError, OSError."""
+        while True:
+            try:
+                await self._arrive()
+                return
+            except HeadLost:
+                continue
+            except Lost as error:
+                self._count("a node", error)
+
+    async def _arrive(self) -> None:
+        self._lease = next(_leases)
+        self._posting = replace(self._posting, fence=time.time_ns())
+        options: dict[str, Any] = {"num_cpus": self._wanted.cpus}
+        if self._wanted.memory:
+            options["memory"] = self._wanted.memory
+        if self._wanted.resources:
+            options["resources"] = dict(self._wanted.resources)
+        name = f"{self._posting.mark}:{self._posting.order.task_id}:{self._posting.fence}"
+        asking = asyncio.ensure_future(
+            self._connection.request("lease", self._lease, name, options, pack(self._posting))
+        )
+        try:
+            done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
+            if not done:
+                self._show(WAITING)
+            arrival = _read(await asking)
+        except BaseException:
+            asking.cancel()
+            await to_the_end(self._forget())
+            raise
+        if not isinstance(arrival, Arrival):
+            raise UserError("A node has answered what no node of ours does.")
+        self.at = arrival
+        self.generation += 1
+        self._show(self.place)
+
+    async def begin(self, home: Home) -> None:
+        """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""
+        self.home = home
+        await home.away(self)
+        info = _read(await self._connection.request("begin", self._lease))
+        if not isinstance(info, WorkspaceInfo):
+            raise UserError("A node has answered what no node of ours does.")
+        self.info = replace(info, place=self.place)
+
+    async def settle(self, home: Home) -> None:
+        """At the start, and after a loss: a machine with the directory as it is at home. Raises UserError, OSError."""
+        while True:
+            if self.at is None:
+                await self.arrive()
+            try:
+                await self.begin(home)
+                return
+            except Lost as error:
+                await self._lose(error)
+
+    async def ask(self, target: int, member: str, *given: Any) -> Any:
+        """Raises Lost where the machine is lost, now or since the last question; then what was asked may have been
+        done. Raises UserError, OSError as the member does."""
+        if self._connection.gone.get(self._lease):
+            raise Lost(self._connection.gone[self._lease])
+        number = next(self._questions)
+        asking = asyncio.ensure_future(
+            self._connection.request(
+                "ask", self._lease, self._posting.fence, number, target, member, pack(given)
+            )
+        )
+        try:
+            data = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await to_the_end(self._cancel(number, asking))
+            raise
+        answer = _read(data)
+        if target != SIDE:  # a step is done
+            self._losses.clear()
+        return answer
+
+    async def _cancel(self, number: int, asking: "asyncio.Future[Any]") -> None:
+        """Returns when what was asked for has ended there."""
+        with suppress(Lost, UserError):
+            await self._connection.request("cancel", self._lease, number)
+        await asyncio.wait({asking})
+        with suppress(Lost, UserError):
+            asking.result()
+
+    def is_lost(self) -> str:
+        """Why the machine is known to be lost; empty: it is not."""
+        return self._connection.gone.get(self._lease, "")
+
+    async def replace(self, error: Lost) -> None:
+        """Another machine, with the directory as it is at home. Raises OSError where machines are lost again and again
+        with the same thing; UserError."""
+        assert self.home is not None
+        await self._lose(error)
+        await self.settle(self.home)
+
+    async def _lose(self, error: Lost) -> None:
+        place = self.place
+        await to_the_end(self._forget())
+        if not isinstance(error, HeadLost):
+            self._count(place, error)
+
+    async def _forget(self) -> None:
+        await self._drop(gently=False)
+
+    def _count(self, place: str, error: Lost) -> None:
+        self._losses.append(f"{place}: {error}")
+        if len(self._losses) >= MAX_LOSSES:
+            text = "; ".join(self._losses)
+            self._losses.clear()
+            raise OSError(
+                errno.EIO,
+                f"The machine was lost {MAX_LOSSES} times at the same step, which may be what brings it down ({text})",
+            )
+
+    async def leave(self) -> tuple[str, ...]:
+        """Nothing of the task stays there. Returns what could not be removed."""
+        data = await self._drop(gently=True)
+        self._show("")
+        try:
+            return tuple(_read(data)) if data else ()
+        except (OSError, UserError) as error:
+            return (str(error),)
+
+    async def _drop(self, *, gently: bool) -> bytes:
+        lease, self._lease = self._lease, 0
+        self.at = None
+        if not lease:
+            return b""
+        self._connection.gone.pop(lease, None)
+        with suppress(Lost, UserError):
+            released: bytes = await self._connection.request("release", lease, gently)
+            return released
+        return b""
+
+
+def _read(data: bytes) -> Any:
+    """The value of an answer. Raises what the member has raised."""
+    try:
+        match unpack(data):
+            case ("ok", value):
+                return value
+            case ("error", error):
+                raise read_error(error)
+            case ("cancelled", None):
+                raise asyncio.CancelledError
+    except Unreadable as error:
+        raise UserError(f"A node has answered what no node of ours does: {error}") from None
+    raise UserError("A node has answered what no node of ours does.")

@@ -1,0 +1,80 @@
+"""What the engine and a node tell each other before a task's work begins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentbatch.workspace.workspace import Order
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a task asks a cluster for, for as long as it lasts."""
+
+    cpus: float = 1.0
+    memory: int = 0
+    """Bytes; 0: nothing is said of it."""
+    resources: tuple[tuple[str, float], ...] = ()
+    """The cluster's own, by name: `("gpu", 1)`."""
+
+
+@dataclass(frozen=True)
+class Walls:
+    """What keeps a task's commands inside, on a node as at home."""
+
+    sandbox: str
+    """`bubblewrap`: there is to be one; `none`: none was asked for; `auto`: one that works, if there is one."""
+    network: bool
+    hidden_dirs: tuple[str, ...] = ()
+    hidden_files: tuple[str, ...] = ()
+    """Absolute paths. Both only where the nodes have the engine's directories."""
+
+
+@dataclass(frozen=True)
+class Posting:
+    """A task's work, as a node is told of it."""
+
+    mark: str
+    """Of the run: the same in every session of it."""
+    fence: int
+    """Of the session; a later one's is higher."""
+    order: Order
+    """`directory` is the engine's own. `env` holds no secret."""
+    walls: Walls
+    shared: bool
+    """The node has that very directory."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A node that is ready for a task."""
+
+    address: str
+    host: str
+    directory: str
+    """Where the task's directory is there."""
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """A node as `doctor --cluster` sees it."""
+
+    address: str
+    host: str
+    system: str
+    python: str
+    version: str
+    """Ours, there."""
+    sandbox: str
+    trouble: str
+    """Why there is no sandbox; empty: there is one."""
+    programs: Mapping[str, str]
+    """What commands of tasks will look for, by name: where it is; empty: nowhere."""
+    clock: float
+    """Seconds since the epoch."""
+    free: int
+    """Bytes on the disk that tasks work on."""
+    folder: str
+    keys: tuple[str, ...] = ()
+    """Names of variables with keys that whoever has started the node left it."""
+    open_to_all: bool = False
+    """Who reaches the cluster needs no token: a task's commands could."""

@@ -1,0 +1,127 @@
+"""The workspaces of a run whose tasks work on machines of a cluster. At home each has its directory as ever, isolated
+where that is asked for; commands and tools run on a node."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agentbatch.cancellation import to_the_end
+from agentbatch.cluster.connection import Connection, Lost
+from agentbatch.cluster.home import MovedHome, SharedHome
+from agentbatch.cluster.station import Station
+from agentbatch.cluster.terms import Lease, Posting, Walls
+from agentbatch.cluster.workspace import ClusterWorkspace
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.workspace import Ending, Left, Order, TaskWorkspace, Workspaces
+
+
+@dataclass(frozen=True)
+class ClusterTerms:
+    """What holds for all tasks of a run."""
+
+    mark: str
+    """Of the run, the same in all its sessions."""
+    store: Path
+    """A folder of the run's, for contents on their way."""
+    walls: Walls
+    shared: bool
+    """Nodes have the engine's directories: nothing moves."""
+    cpus: float
+    """Of a node, for a task that says nothing."""
+    secret_names: Collection[str]
+    """Variables that no command gets."""
+    resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By task."""
+
+
+class ClusterWorkspaces:
+    """See `Workspaces` for the protocol."""
+
+    def __init__(
+        self,
+        inner: Workspaces,
+        connection: Connection,
+        terms: ClusterTerms,
+        redact: Redactor,
+        show: Callable[[str, str], None],
+    ) -> None:
+        """`inner`: of the engine's machine. `show`: a task's id and where it is now, for a person."""
+        self._inner = inner
+        self.connection = connection
+        self.terms = terms
+        self.redact = redact
+        self.show = show
+        self._starting = False
+
+    def make(self, order: Order) -> "ClusterTaskWorkspace":
+        return ClusterTaskWorkspace(self, order, self._inner.make(order))
+
+    async def remove_leftovers(self, ended: Sequence[str]) -> None:
+        await self._inner.remove_leftovers(ended)
+        with suppress(Lost):
+            await self.connection.request("end_others", f"{self.terms.mark}:")
+
+    async def close(self) -> None:
+        if self.connection.used:
+            with suppress(Lost, UserError):
+                await self.connection.request("clear", self.terms.mark)
+        await self.connection.close()
+        await self._inner.close()
+
+
+class ClusterTaskWorkspace:
+    """See `TaskWorkspace` for the protocol."""
+
+    def __init__(self, run: ClusterWorkspaces, order: Order, inner: TaskWorkspace) -> None:
+        self._run = run
+        self._order = order
+        self._inner = inner
+        self._station: Station | None = None
+        self._workspace: ClusterWorkspace | None = None
+
+    async def start(self) -> ClusterWorkspace:
+        run, order, terms = self._run, self._order, self._run.terms
+        lease = Lease(
+            order.limits.cpus or terms.cpus,
+            order.limits.memory,
+            tuple(terms.resources.get(order.task_id, {}).items()),
+        )
+        env = {name: value for name, value in order.env.items() if name not in terms.secret_names}
+        if any(run.redact(value) != value for value in env.values()):
+            raise UserError("Its env holds a key of yours, and no node gets one.")
+        inner = await self._inner.start()
+        directory = inner.info.directory
+        posting = Posting(
+            terms.mark, 0, replace(order, directory=directory, env=env), terms.walls, terms.shared
+        )
+        station = self._station = Station(
+            run.connection, posting, lease, lambda place: run.show(order.task_id, place)
+        )
+        home = SharedHome() if terms.shared else MovedHome(Path(directory), terms.store, ())
+        await station.settle(home)
+        self._workspace = ClusterWorkspace(station, inner, run.redact)
+        return self._workspace
+
+    async def leave(self, ending: Ending) -> Left:
+        notices: tuple[str, ...] = ()
+        if self._workspace is not None:
+            try:
+                await self._workspace.come_home()
+            except (OSError, UserError) as error:
+                notices = (str(error),)
+        left = await self._inner.leave(ending)
+        return replace(left, notices=(*notices, *left.notices))
+
+    async def close(self) -> tuple[str, ...]:
+        problems: tuple[str, ...] = ()
+        station, self._station = self._station, None
+        if station is not None:
+
+            async def leave() -> None:
+                nonlocal problems
+                problems = await station.leave()
+
+            await to_the_end(leave())
+        return (*problems, *await self._inner.close())

@@ -1,0 +1,132 @@
+"""A Ray of two machines on this one, in a network of its own that holds nothing but loopback: a process that starts it,
+kills machines and adds others, by lines on its input. Outside of such a network Ray listens on every interface."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+LOOPBACK = 'ip link set lo up && exec "$@"'
+
+
+def missing() -> str:
+    """Why there can be none here; empty: there can."""
+    if find_spec("ray") is None:
+        return "needs Ray: pip install 'agentbatch[cluster]'"
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None or shutil.which("ip") is None:
+        return "needs a network of its own: apt install util-linux iproute2"
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode != 0:
+        return "needs a network of its own: `unshare -n` is not permitted to this user; root may"
+    return ""
+
+
+class RayCluster:
+    """One machine that is the head and one besides; `close` ends all."""
+
+    def __init__(self, place: Path, environ: Mapping[str, str], cpus: int = 1) -> None:
+        """`place`: a folder for Ray's own files, with a short path, since sockets are in there. `environ`: of whoever
+        starts the machines."""
+        self.environ = {
+            **{name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ},
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "disabled",
+        }
+        self._process = subprocess.Popen(
+            [
+                "unshare",
+                "-n",
+                "sh",
+                "-c",
+                LOOPBACK,
+                "sh",
+                sys.executable,
+                "-m",
+                __name__,
+                str(place),
+                str(cpus),
+            ],
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.address: str = self._answer()["address"]
+
+    def argv(self, *argv: str) -> list[str]:
+        """A command line in that network."""
+        return ["nsenter", f"--net=/proc/{self._process.pid}/ns/net", *argv]
+
+    def tell(self, *words: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(words) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def kill_machine(self) -> None:
+        """The newest, at once: it says nothing to anybody."""
+        self.tell("kill")
+
+    def add_machine(self) -> None:
+        self.tell("add")
+
+    def kill_head(self) -> None:
+        self.tell("kill_head")
+
+    def close(self) -> None:
+        with suppress(BrokenPipeError):
+            self._process.communicate("", timeout=60)
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        raise AssertionError(f"the cluster ended: {self._process.wait()}")
+
+
+def environment(cluster: RayCluster, environ: Mapping[str, str]) -> dict[str, str]:
+    """Of a command that uses the cluster."""
+    return {**environ, **{name: value for name, value in cluster.environ.items() if name.startswith("RAY_")}}
+
+
+def main(place: str, cpus: str) -> None:
+    from ray.cluster_utils import Cluster
+
+    os.makedirs(place, exist_ok=True)
+    usual: dict[str, Any] = {"num_cpus": int(cpus), "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(
+        initialize_head=True, head_node_args={**usual, "include_dashboard": False, "temp_dir": place}
+    )
+    others = [cluster.add_node(**usual)]
+    say(address=cluster.address)
+    for line in sys.stdin:
+        match line.split():
+            case ["kill"]:
+                cluster.remove_node(others.pop(), allow_graceful=False)
+            case ["add"]:
+                others.append(cluster.add_node(**usual))
+            case ["kill_head"]:
+                cluster.head_node.kill_gcs_server(check_alive=False)
+        say(machines=1 + len(others))
+    cluster.shutdown()
+
+
+def say(**words: Any) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+def run(argv: Sequence[str], **given: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False, **given)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
