@@ -11,6 +11,7 @@ from agentbatch.tasks.coders.command.readers.claude import ClaudeReader
 from agentbatch.tasks.coders.command.readers.codex import CodexReader
 from agentbatch.tasks.coders.command.readers.gemini import GeminiReader
 from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
+from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
 from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Planned, Said, TokensTold
@@ -78,6 +79,26 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
             Ended("end_turn"),
         ],
     ),
+    "pi": (
+        PiReader,
+        [
+            Session("01a2-7", "pi"),
+            Said("Hm.", thought=True),
+            Said("I write it.\n"),
+            begins("a", "write", "edit", paths=("b.txt",), arguments={"path": "b.txt", "content": "b"}),
+            CallTold("a", status="completed", output="Successfully wrote to b.txt"),
+            begins("c", "bash", "execute", command="make", arguments={"command": "make"}),
+            CallTold("c", status="failed", exit_code=2, output="no rule\n\n\nCommand exited with code 2"),
+            begins("d", "bash", "execute", command="true", arguments={"command": "true"}),
+            CallTold("d", status="completed", exit_code=0),
+            begins("e", "bash", "execute", command="false", arguments={"command": "false"}),
+            CallTold("e", status="failed", exit_code=1, output="x"),
+            Said("Done.\n"),
+            CostTold(0.25),
+            TokensTold(203, 24, 80, 3),
+            Ended("end_turn"),
+        ],
+    ),
     "gemini": (
         GeminiReader,
         [
@@ -123,6 +144,18 @@ def test_how_a_turn_ends(reader: Callable[[], Reader], line: dict[str, Any], end
     (told,) = reader().read(json.dumps(line).encode())
     assert isinstance(told, Ended)
     assert (told.reason, told.problem if ended[0] != "max_turn_requests" else "") == ended
+
+
+@pytest.mark.parametrize(
+    ("stop", "ended"),
+    [("length", Ended("max_tokens")), ("error", Ended("error", "402")), (7, Ended("error", "402"))],
+)  # fmt: skip
+def test_how_a_turn_of_pi_ends_at_the_end_of_its_output(stop: object, ended: Ended) -> None:
+    reader = PiReader()
+    answer = {"role": "assistant", "stopReason": stop, "errorMessage": "402"}
+    assert list(reader.read(json.dumps({"type": "message_end", "message": answer}).encode())) == []
+    assert list(reader.end(0))[-1] == ended
+    assert list(PiReader().end(1)) == []
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ Protocol = Literal["builtin", "acp", "command"]
 WireApi = Literal["chat", "responses", "messages"]
 """What it calls its model by: `/v1/chat/completions`, `/v1/responses`, `/v1/messages`."""
 
-Reader = Literal["plain", "claude", "codex", "opencode", "gemini"]
+Reader = Literal["plain", "claude", "codex", "opencode", "gemini", "pi"]
 """How the output of a command is read: plain text; Claude Code's stream-json, which Qwen Code writes too; the JSON
-lines of codex, OpenCode and Gemini CLI."""
+lines of codex, OpenCode, Gemini CLI and pi."""
 
 PLACES = ("url", "root_url", "token", "model", "home", "directory", "session", "prompt")
 """What `{...}` may stand for in a command, a variable or a file: the gateway's address with `/v1` and without, the

@@ -14,6 +14,7 @@ from agentbatch.tasks.coders.command.readers.claude import ClaudeReader
 from agentbatch.tasks.coders.command.readers.codex import CodexReader
 from agentbatch.tasks.coders.command.readers.gemini import GeminiReader
 from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
+from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
 from agentbatch.tasks.coders.external.happenings import CostTold, TokensTold
@@ -29,6 +30,7 @@ READERS: Mapping[ReaderName, Callable[[], Reader]] = {
     "codex": CodexReader,
     "opencode": OpencodeReader,
     "gemini": GeminiReader,
+    "pi": PiReader,
 }
 
 T = TypeVar("T")

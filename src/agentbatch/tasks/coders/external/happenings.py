@@ -69,10 +69,11 @@ Happening = Said | CallTold | Planned | CostTold | TokensTold
 
 
 _EXITS = re.compile(
-    r"(?:^|\n)\W{0,3}(?:Exit [Cc]ode:?|exited with (?:exit )?code:?|shellId: \d{1,9} completed with exit code)"
+    r"(?:^|\n)\W{0,3}"
+    r"(?:Exit [Cc]ode:?|(?:Command )?exited with (?:exit )?code:?|shellId: \d{1,9} completed with exit code)"
     r" {0,3}(-?\d{1,5})\b"
 )
-"""Claude Code, Qwen Code, Gemini CLI and Copilot tell it in the text of the result."""
+"""Claude Code, Qwen Code, Gemini CLI, Copilot and pi tell it in the text of the result."""
 
 
 def exit_in(output: str) -> int | None:

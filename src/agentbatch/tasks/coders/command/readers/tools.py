@@ -9,11 +9,11 @@ _NAMES = {
     "execute": "bash shell run_shell_command execute_command local_shell terminal",
     "edit": "edit multiedit write notebookedit write_file edit_file replace apply_patch patch create_file",
     "read": "read read_file read_many_files view_file notebookread",
-    "search": "grep glob ls list list_directory grep_search glob_search search_file_content find_files",
+    "search": "grep glob find ls list list_directory grep_search glob_search search_file_content find_files",
     "fetch": "webfetch websearch web_fetch google_web_search web_search",
 }
 KINDS: Mapping[str, str] = {tool: kind for kind, tools in _NAMES.items() for tool in tools.split()}
-"""By the lower-case name of the tool, in Claude Code, Qwen Code, Gemini CLI and OpenCode."""
+"""By the lower-case name of the tool, in Claude Code, Qwen Code, Gemini CLI, OpenCode and pi."""
 
 PLANS = frozenset(("todowrite", "todo_write", "write_todos"))
 
