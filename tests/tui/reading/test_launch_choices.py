@@ -11,6 +11,7 @@ from agentbatch.config import Settings, load_settings
 from agentbatch.redaction import Redactor
 from agentbatch.tui.reading.launch_choices import (
     CHOSEN,
+    REHEARSED,
     chosen_flags,
     opening_choices,
     read_choices,
@@ -23,6 +24,7 @@ DEFAULTS = {
     "mode": "parallel",
     "parallel": "3",
     "max_iterations": "10",
+    "coder_name": "builtin",
     "coder_model": "gpt-5-mini",
     "coder_endpoint": "https://api.openai.com/v1",
     "evaluation_model": "gpt-5-mini",
@@ -31,7 +33,20 @@ DEFAULTS = {
 
 
 def settings_of(folder: Path, flags: dict[str, Any] | None = None, **environ: str) -> Settings:
-    return load_settings(flags or {}, environ, folder=folder)
+    return load_settings(flags or {}, {"OPENAI_API_KEY": "sk-0123456789abcdef", **environ}, folder=folder)
+
+
+def test_without_a_key_no_model_is_shown_that_will_not_play(tmp_path: Path) -> None:
+    settings = load_settings({}, {"EVALUATION_MODEL": "mine"}, folder=tmp_path)
+    shown = opening_choices(settings, {"coder_endpoint": "http://localhost:1/v1"})
+    roles = {field: shown[field] for field in REHEARSED}
+    assert roles == {
+        "coder_model": "",
+        "coder_endpoint": "http://localhost:1/v1",
+        "evaluation_model": "mine",
+        "evaluation_base_url": "",
+    }
+    assert chosen_flags(settings, opening_choices(settings, {})) == {"mode": "parallel", "parallel": "3"}
 
 
 def test_without_a_memory_it_opens_with_the_defaults(tmp_path: Path) -> None:

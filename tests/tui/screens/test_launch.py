@@ -134,7 +134,8 @@ async def test_it_shows_what_would_run_and_how(project: Project) -> None:
         await until(pilot, lambda: "at least" in app.text)
         lines = app.text.splitlines()
         assert lines[1] == " mode       (•) parallel  ( ) serial  ( ) test  at a time 3"
-        assert lines[3].split() == ["coder", "gpt-4o", "at", "https://api.openai.com/v1"]
+        assert lines[2].split()[-2:] == ["coder", "builtin"]
+        assert lines[3].split() == ["its", "model", "gpt-4o", "at", "https://api.openai.com/v1"]
         assert "3 tasks · at least ≈" in app.text
         assert "! 2 tasks share the directory there" in app.flat
         rows = [line.split() for line in lines if line[:4].strip().isdecimal()]
@@ -151,9 +152,11 @@ async def test_without_a_key_it_says_that_this_is_a_rehearsal(project: Project) 
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
         await until(pilot, lambda: "No key is set (rehearsal model: scripted replies, no AI)" in app.flat)
+        assert "rehearsal-coder " in app.text.splitlines()[3]
         # A key that comes into .env is seen.
         (project.folder / ".env").write_text("OPENAI_API_KEY=sk-0123456789abcdef\n")
         await until(pilot, lambda: "No key" not in app.text)
+        assert "gpt-5-mini" in app.text.splitlines()[3]
         assert can_start(app)
 
 

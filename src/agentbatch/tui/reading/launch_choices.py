@@ -18,12 +18,16 @@ CHOSEN = (
     "mode",
     "parallel",
     "max_iterations",
+    "coder_name",
     "coder_model",
     "coder_endpoint",
     "evaluation_model",
     "evaluation_base_url",
 )
 """The settings that the launch screen asks for."""
+
+REHEARSED = ("coder_model", "coder_endpoint", "evaluation_model", "evaluation_base_url")
+"""Those whose defaults are not what runs without a key."""
 
 ENDPOINTS = ("coder_endpoint", "evaluation_base_url")
 
@@ -60,6 +64,8 @@ def opening_choices(settings: Settings, remembered: Mapping[str, str]) -> Choice
     return {
         field: remembered[field]
         if field in remembered and field not in settings.model_fields_set
+        else ""
+        if field in REHEARSED and settings.rehearsal and field not in settings.model_fields_set
         else _said(settings, field)
         for field in CHOSEN
     }

@@ -311,6 +311,8 @@ class LaunchScreen(SizedScreen[None]):
         if findings is None:
             return
         self.query_one(LaunchForm).mark(findings.wrong)
+        if findings.prepared is not None:
+            self.query_one(LaunchForm).show_unset(findings.prepared.settings)
         self.query_one(LaunchFindings).show(findings)
         empty = findings.no_task_file and self._at.settings.tasks == Path("task.json")
         self.query_one(LaunchActions).show_empty(empty)

@@ -9,14 +9,20 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from agentbatch.config import Settings
-from agentbatch.text import harmless
+from agentbatch.config import REHEARSAL_CODER, REHEARSAL_EVALUATOR, Settings
+from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.launch import LABELS, role_note
-from agentbatch.tui.reading.launch_choices import Choices
+from agentbatch.tui.reading.launch_choices import REHEARSED, Choices
 from agentbatch.tui.widgets.radio_row import RadioRow
 
 NUMBERS = ("parallel", "max_iterations")
+REHEARSAL_SAYS = {
+    "coder_model": REHEARSAL_CODER,
+    "coder_endpoint": "no key: scripted replies, no AI",
+    "evaluation_model": REHEARSAL_EVALUATOR,
+    "evaluation_base_url": "no key: scripted replies, no AI",
+}
 LONGEST = 500
 """Characters of a field. No model and no address is longer."""
 
@@ -64,6 +70,8 @@ class LaunchForm(Vertical):
             yield _label("max_iterations")
             yield self._input("max_iterations")
             yield Static("coder turns a task may take", classes="beside")
+            yield Static(LABELS["coder_name"], classes="beside")
+            yield self._input("coder_name")
         for model, endpoint in (
             ("coder_model", "coder_endpoint"),
             ("evaluation_model", "evaluation_base_url"),
@@ -84,7 +92,7 @@ class LaunchForm(Vertical):
     def _input(self, field: str) -> Input:
         return Input(
             harmless(self._opened[field]),
-            placeholder=field.removeprefix("max_") if field in NUMBERS else "as set",
+            placeholder=_placeholder(field, self._settings),
             id=field,
             classes="number" if field in NUMBERS else "",
             max_length=LONGEST,
@@ -102,6 +110,11 @@ class LaunchForm(Vertical):
             "mode": self.query_one(RadioRow).value,
             **{field.id or "": field.value for field in self.query(Input)},
         }
+
+    def show_unset(self, settings: Settings) -> None:
+        """What holds where nothing is typed: a key may have come into .env."""
+        for field in self.query(Input):
+            field.placeholder = _placeholder(field.id or "", settings)
 
     def mark(self, wrong: str) -> None:
         """Mark the field that something is wrong with; empty: none."""
@@ -128,6 +141,14 @@ class LaunchForm(Vertical):
         hidden = self.query_one(RadioRow).value != "parallel"
         self.query_one("#parallel").set_class(hidden, "hidden")
         self.query_one("#parallel-label").set_class(hidden, "hidden")
+
+
+def _placeholder(field: str, settings: Settings) -> str:
+    if field in NUMBERS:
+        return field.removeprefix("max_")
+    if field not in REHEARSED:
+        return "as set"
+    return REHEARSAL_SAYS[field] if settings.rehearsal else clip(str(getattr(settings, field)), LONGEST)
 
 
 def _label(field: str) -> Static:
