@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.screens.compare_runs import CompareRunsScreen, ComparisonView
+from agentbatch.tui.screens.comparing.compare_runs import CompareRunsScreen, ComparisonView
 from agentbatch.tui.screens.results import ResultsScreen
 from agentbatch.tui.screens.run import RunScreen
 from agentbatch.tui.widgets.results_table import ResultsTable

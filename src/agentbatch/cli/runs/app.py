@@ -17,7 +17,7 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import open_run as read_run
 from agentbatch.tasks.results.sources import find_source
 from agentbatch.tui.app import AgentbatchApp
-from agentbatch.tui.screens.compare_runs import CompareRunsScreen
+from agentbatch.tui.screens.comparing.compare_runs import CompareRunsScreen
 from agentbatch.tui.screens.results import view_of
 
 

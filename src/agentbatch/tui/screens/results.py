@@ -22,7 +22,7 @@ from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.results import columns_of, empty_text, head_line, result_line
 from agentbatch.tui.reading.view import FileView, RunView, open_view
-from agentbatch.tui.screens.compare_runs import CompareRunsScreen
+from agentbatch.tui.screens.comparing.compare_runs import CompareRunsScreen
 from agentbatch.tui.screens.export import ask_and_export
 from agentbatch.tui.screens.sized import SizedScreen, TooSmall
 from agentbatch.tui.widgets.results_table import ResultsTable

@@ -21,8 +21,8 @@ from agentbatch.tui.lines.filter import FilterError, parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.header import Standing, header_lines, standing
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.bake_off import BakeOffScreen
-from agentbatch.tui.screens.compare_models import CompareModelsScreen
+from agentbatch.tui.screens.comparing.bake_off import BakeOffScreen
+from agentbatch.tui.screens.comparing.compare_models import CompareModelsScreen
 from agentbatch.tui.screens.export import ask_and_export, source_of
 from agentbatch.tui.screens.leaving import LeavingRun, OwnEngine
 from agentbatch.tui.screens.sized import TooSmall

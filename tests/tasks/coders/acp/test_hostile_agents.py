@@ -15,7 +15,7 @@ from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.acp.transport import MAX_MESSAGE, parsed
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 from agentbatch.tasks.coders.external.program import Told
-from agentbatch.tasks.coders.external.record import MAX_OPEN, NOT_TOLD
+from agentbatch.tasks.coders.external.telling.record import MAX_OPEN, NOT_TOLD
 from tests.support.acp import AcpStage, acp_stage, lives, update
 from tests.support.waiting import until
 

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.tasks.coders.acp.permission import answer
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
-from agentbatch.tasks.coders.external.happenings import (
+from agentbatch.tasks.coders.external.telling.happenings import (
     CallTold,
     CostTold,
     Planned,

@@ -14,8 +14,8 @@ from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Planned, Said, TokensTold
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Planned, Said, TokensTold
 
 
 def begins(name: str, tool: str, kind: str, arguments: dict[str, Any], **more: Any) -> CallTold:

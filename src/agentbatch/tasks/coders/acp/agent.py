@@ -30,8 +30,8 @@ from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
-from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded, TurnLimits
+from agentbatch.tasks.coders.external.telling.happenings import Happening
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.workspace import Process
 

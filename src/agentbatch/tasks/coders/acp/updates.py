@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.external.happenings import (
+from agentbatch.tasks.coders.external.telling.happenings import (
     CallTold,
     CostTold,
     Happening,

@@ -17,10 +17,10 @@ from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
 from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
-from agentbatch.tasks.coders.external.happenings import CostTold, TokensTold
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded
 from agentbatch.tasks.coders.external.program import program
 from agentbatch.tasks.coders.external.session import ExternalSession, SessionParts
+from agentbatch.tasks.coders.external.telling.happenings import CostTold, TokensTold
 from agentbatch.text import clip, harmless_line
 from agentbatch.workspace.workspace import Process
 

@@ -16,9 +16,9 @@ from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnEnd, TurnOutcome, WorkLog
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
-from agentbatch.tasks.coders.external.record import Record
 from agentbatch.tasks.coders.external.session import Agent, ExternalSession, SessionParts
-from agentbatch.tasks.coders.external.stored import Stored, stored
+from agentbatch.tasks.coders.external.telling.record import Record
+from agentbatch.tasks.coders.external.telling.stored import Stored, stored
 from agentbatch.tasks.coders.external.words import WORDS
 
 ENDS: Mapping[str, TurnEnd] = {

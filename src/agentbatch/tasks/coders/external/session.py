@@ -6,9 +6,9 @@ from typing import Protocol
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import Access
-from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
+from agentbatch.tasks.coders.external.telling.happenings import Happening
 from agentbatch.workspace.workspace import Workspace
 
 

@@ -16,7 +16,7 @@ from agentbatch.tasks.coders.command.readers.told import (
     text,
 )
 from agentbatch.tasks.coders.command.readers.tools import KINDS, begun
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Said, TokensTold, exit_in
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold, exit_in
 
 ENDS = {"success": "end_turn", "error_max_turns": "max_turn_requests", "error_max_budget_usd": "cost"}
 

@@ -17,7 +17,7 @@ from agentbatch.tasks.coders.command.readers.told import (
     text,
 )
 from agentbatch.tasks.coders.command.readers.tools import planned
-from agentbatch.tasks.coders.external.happenings import CallTold, Said, TokensTold
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, Said, TokensTold
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed", "failed": "failed", "declined": "failed"}
 KINDS = {

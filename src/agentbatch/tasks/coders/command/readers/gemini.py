@@ -13,7 +13,7 @@ from agentbatch.tasks.coders.command.readers.told import (
     text,
 )
 from agentbatch.tasks.coders.command.readers.tools import begun
-from agentbatch.tasks.coders.external.happenings import CallTold, Said, exit_in
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, Said, exit_in
 
 
 class GeminiReader(JsonReader):

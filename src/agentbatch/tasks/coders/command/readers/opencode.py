@@ -15,7 +15,7 @@ from agentbatch.tasks.coders.command.readers.told import (
     text,
 )
 from agentbatch.tasks.coders.command.readers.tools import begun
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Said
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said
 
 ENDS = {"stop": "end_turn", "length": "max_tokens", "tool-calls": ""}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agentbatch.tasks.coders.command.readers.told import Ended, Told
-from agentbatch.tasks.coders.external.happenings import Said
+from agentbatch.tasks.coders.external.telling.happenings import Said
 from agentbatch.text import harmless_block
 
 KILLED = 126

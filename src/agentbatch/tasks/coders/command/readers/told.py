@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentbatch.files import json_weight
-from agentbatch.tasks.coders.external.happenings import Happening
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
+from agentbatch.tasks.coders.external.telling.happenings import Happening
 
 MAX_ID = 200
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.external.happenings import CallTold, Planned
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, Planned
 
 _NAMES = {
     "execute": "bash shell run_shell_command execute_command local_shell terminal",

@@ -14,7 +14,7 @@ from agentbatch.tui.lines.render import Line, text_lines
 from agentbatch.tui.lines.usage_rows import plain
 from agentbatch.tui.reading.prices import PriceReading
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.comparison import ComparisonScreen
+from agentbatch.tui.screens.comparing.comparison import ComparisonScreen
 from agentbatch.tui.screens.sized import TooSmall
 from agentbatch.tui.widgets.radio_row import RadioRow
 

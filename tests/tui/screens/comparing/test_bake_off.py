@@ -8,7 +8,7 @@ from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.lines.bake_off import bake_off_lines
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.screens.bake_off import BakeOffScreen
+from agentbatch.tui.screens.comparing.bake_off import BakeOffScreen
 from tests.runs import stored_runs
 from tests.support.bake_offs import compared
 from tests.support.screens import sees, until

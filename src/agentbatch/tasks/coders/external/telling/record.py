@@ -13,7 +13,7 @@ from typing import Any
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.coders.coder import Numbers, WorkLog
-from agentbatch.tasks.coders.external.calls import (
+from agentbatch.tasks.coders.external.telling.calls import (
     EDITS,
     LOOKS,
     Call,
@@ -23,7 +23,7 @@ from agentbatch.tasks.coders.external.calls import (
     merged,
     tool_name,
 )
-from agentbatch.tasks.coders.external.happenings import (
+from agentbatch.tasks.coders.external.telling.happenings import (
     CallTold,
     CostTold,
     Happening,

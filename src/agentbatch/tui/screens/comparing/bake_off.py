@@ -13,7 +13,7 @@ from agentbatch.tui.lines.bake_off import bake_off_lines
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
 from agentbatch.tui.reading.view import RunView
-from agentbatch.tui.screens.comparison import ComparisonScreen
+from agentbatch.tui.screens.comparing.comparison import ComparisonScreen
 from agentbatch.tui.screens.sized import TooSmall
 
 LOOK_EVERY = 2.0

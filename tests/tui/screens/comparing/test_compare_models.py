@@ -23,7 +23,7 @@ from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import Order, comparison_lines, ordered
 from agentbatch.tui.reading.view import open_view
-from agentbatch.tui.screens.compare_models import CompareModelsScreen
+from agentbatch.tui.screens.comparing.compare_models import CompareModelsScreen
 from agentbatch.usage import Usage
 from tests.runs import stored_runs
 from tests.support.run_events import run_started

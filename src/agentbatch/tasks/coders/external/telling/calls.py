@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentbatch.tasks.coders.external.happenings import CallTold, cut
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, cut
 
 MAX_ARGUMENTS = 20_000
 

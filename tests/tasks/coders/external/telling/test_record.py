@@ -2,8 +2,8 @@
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import Numbers
-from agentbatch.tasks.coders.external.happenings import CallTold, CostTold, Said, TokensTold
-from agentbatch.tasks.coders.external.record import LEFT_OUT, MAX_OPEN, MAX_OUTPUT, NOT_TOLD, Record
+from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold
+from agentbatch.tasks.coders.external.telling.record import LEFT_OUT, MAX_OPEN, MAX_OUTPUT, NOT_TOLD, Record
 
 
 def made() -> tuple[Record, list[e.Event]]:
