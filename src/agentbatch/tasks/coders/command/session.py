@@ -183,7 +183,10 @@ class _Run:
                 raise ended
             self._pace.hear(len(data), data.count(b"\n"))
             for line in lines.feed(data):
-                self._take_all(self._reader.read(line))
+                if line.startswith(self._reader.repeats):
+                    self._pace.repeated(len(line))
+                else:
+                    self._take_all(self._reader.read(line))
             await asyncio.sleep(0)  # who floods us holds nobody else up
         for line in lines.end():
             self._take_all(self._reader.read(line))

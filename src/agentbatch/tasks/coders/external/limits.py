@@ -82,6 +82,10 @@ class Pace:
         """It has asked for something."""
         self._requests += 1
 
+    def repeated(self, size: int) -> None:
+        """Of what has come, so much says nothing new: it counts for a tenth."""
+        self._received -= size - size // 10
+
     def passed(self) -> TurnEnded | None:
         """The limit that is passed now."""
         limits = self._limits

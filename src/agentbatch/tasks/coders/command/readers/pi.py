@@ -27,6 +27,9 @@ class PiReader(JsonReader):
     """Its model's last answer says how the turn ended, once it tries nothing more: at `agent_settled`, and before 1.0
     at the end of its output."""
 
+    repeats: tuple[bytes, ...] = (b'{"type":"message_update"', b'{"type":"tool_execution_update"')
+    """The whole answer so far, twice, with each word of it: 400 MB for an answer of 40 KB (pi 0.74)."""
+
     def __init__(self) -> None:
         self._last: Mapping[str, Any] = {}
         """Its model's last answer."""

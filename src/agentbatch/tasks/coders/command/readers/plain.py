@@ -11,6 +11,8 @@ KILLED = 126
 
 
 class PlainReader:
+    repeats: tuple[bytes, ...] = ()
+
     def __init__(self) -> None:
         self._said = False
 

@@ -37,6 +37,9 @@ Told = Happening | Session | Ended
 class Reader(Protocol):
     """Reads the output of one run, a line after another."""
 
+    repeats: tuple[bytes, ...]
+    """How lines begin that only say again what other lines say: they are not read."""
+
     def read(self, line: bytes) -> Iterator[Told]:
         """What a line tells; nothing where it cannot be read. Never raises."""
         ...
@@ -48,6 +51,8 @@ class Reader(Protocol):
 
 class JsonReader:
     """For output of one JSON object a line, of which `told` reads one."""
+
+    repeats: tuple[bytes, ...] = ()
 
     def read(self, line: bytes) -> Iterator[Told]:
         document = _object(line)
