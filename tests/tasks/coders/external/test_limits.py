@@ -11,7 +11,7 @@ from agentbatch.tasks.coders.external.limits import Pace, TurnLimits
 )
 def test_what_is_said_again_counts_for_a_tenth(new: int, repeated: int, ended: bool) -> None:
     pace = Pace(TurnLimits(received=1000), lambda: False)
-    pace.hear(new + repeated)
+    pace.hear(new + repeated, 0)
     pace.repeated(repeated)
     assert (pace.passed() is not None) == ended
 
