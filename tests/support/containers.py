@@ -10,6 +10,7 @@ import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -55,6 +56,9 @@ def _fill(tar: tarfile.TarFile, kind: str) -> None:
         entry = tarfile.TarInfo(folder)
         entry.type, entry.mode = tarfile.DIRTYPE, 0o755
         tar.addfile(entry)
+    _text(tar, "testbed/run.sh", "#!/bin/sh\necho ran\n", 0o6755)
+    _text(tar, "testbed/sub/a", "a\n", 0o600)
+    _link(tar, "testbed/link", "/etc/passwd")
     busybox = shutil.which("busybox") or ""
     tar.add(os.path.realpath(busybox), "bin/busybox")
     listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
@@ -102,6 +106,13 @@ def _libraries(programs: Iterable[Path]) -> set[Path]:
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     tar.add(path.resolve(), name, recursive=False)
+
+
+def _text(tar: tarfile.TarFile, name: str, text: str, mode: int) -> None:
+    """Somebody else's."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.uid, entry.gid = len(text), mode, 1234, 1234
+    tar.addfile(entry, BytesIO(text.encode()))
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:

@@ -110,9 +110,9 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify", "coder_login", "cluster")
+REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify", "coder_login", "cluster", "image")
 """What a task could turn to its own good besides: files written anywhere, one that a program in C reads, certificates,
-the user's directories, who is told of the run, and logins that are shown to coders."""
+the user's directories, who is told of the run, logins that are shown to coders, and the programs of every check."""
 
 
 def _named_by_file(

@@ -22,6 +22,7 @@ FLAGS: Mapping[str, str] = {
     "notify": "--notify URL",
     "coder_login": "--coder-login NAMES",
     "cluster": "--cluster ADDRESS",
+    "image": "--image IMAGE",
 }
 """Settings that reach out of the folder, with their flags."""
 

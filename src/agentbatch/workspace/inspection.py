@@ -8,13 +8,14 @@ from pathlib import Path
 
 from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
+from agentbatch.workspace.containers.leftovers import remove_containers
 from agentbatch.workspace.files.snapshot.signatures import RACY, settled_now, signature_of
 from agentbatch.workspace.files.snapshot.snapshot import MAX_FILES, take_snapshot
 from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
 from agentbatch.workspace.isolation.worktree.git import Git
-from agentbatch.workspace.local_workspaces import SCRATCH
+from agentbatch.workspace.local_workspaces import SCRATCH, mark_of
 from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 __all__ = [
@@ -68,13 +69,17 @@ def unchanged_since(root: Path, before: Snapshot, written: int) -> Snapshot:
 
 
 def remove_isolated_dirs(run_folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """Remove the isolated directories, forks and checkpoints of a run that is over, for `agentbatch prune`; branches
-    with work on them stay.
+    """Remove the containers, isolated directories, forks and checkpoints of a run that is over, for `agentbatch prune`;
+    branches with work on them stay.
 
     Returns what could not be removed, a sentence each. Slow: call it in a thread.
     """
-    git, problems = Git(own_environment(environ, [run_folder.resolve().parents[2]])), []
+    own = own_environment(environ, [run_folder.resolve().parents[2]])
+    git = Git(own)
     tasks = run_folder.resolve() / "tasks"
+    # By the name that the run had for it, which need not be the resolved one.
+    left = remove_containers(tasks, mark_of(run_folder / "tasks"), own)
+    problems = [left] if left else []
     for folder in sorted((*tasks.glob(f"*/{WORK}"), *tasks.glob(f"*/{SCRATCH}"))):
         if any(place.is_symlink() for place in (tasks, folder.parent, folder)):
             continue  # it leads somewhere else

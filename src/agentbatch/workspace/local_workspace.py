@@ -155,7 +155,9 @@ class LocalWorkspace:
             directories=rules.hidden_dirs,
             guard=guard,
         )
-        self._directory = ToolDirectory(root, self._shell, outputs)
+        self._directory = ToolDirectory(
+            root, self._shell, outputs, "" if sandbox.directory == str(root) else sandbox.directory
+        )
         self._numbers = count(1)
         self._forks: list[LocalWorkspace] = []
 

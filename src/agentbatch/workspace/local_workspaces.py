@@ -14,6 +14,7 @@ from agentbatch.config.own_environment import own_environment
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.leftovers import note_engine, remove_containers
 from agentbatch.workspace.containers.walls import Containers
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.env_files import env_files_in
@@ -63,6 +64,11 @@ MAX_NAMED = 5
 """Files in the way that a notice names."""
 
 
+def mark_of(tasks: Path) -> str:
+    """What all that a run has started carries, by the folder of its tasks: the same in every session of the run."""
+    return hashlib.sha256(os.fsencode(tasks)).hexdigest()[:32]
+
+
 class LocalWorkspaces:
     """See `Workspaces` for the protocol."""
 
@@ -88,10 +94,10 @@ class LocalWorkspaces:
         self.disk = DiskWork()
         self.contents = Contents()
         own = own_environment(environ, rules.hidden_dirs)
-        # The same in every session of the run: what a killed one has left is found by it.
-        self.mark = hashlib.sha256(os.fsencode(tasks)).hexdigest()[:32]
+        self.mark = mark_of(tasks)
         self.guard = Guard(self.mark, environ)
         self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
+        self._own = own
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
 
     def _containers(self, rules: SandboxRules, engine: Engine) -> Containers:
@@ -113,6 +119,7 @@ class LocalWorkspaces:
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         await asyncio.to_thread(sweep, self.mark)
         await asyncio.to_thread(remove_groups, self.mark)
+        await asyncio.to_thread(remove_containers, self._tasks, self.mark, self._own)
         over = frozenset(ended)
         if not self._tasks.is_dir():
             return
@@ -131,6 +138,7 @@ class LocalWorkspaces:
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""
         await asyncio.to_thread(self.guard.close)
+        await asyncio.to_thread(remove_containers, self._tasks, self.mark, self._own)
 
 
 class LocalTaskWorkspace:
@@ -163,6 +171,8 @@ class LocalTaskWorkspace:
         scratch, outputs = folder / SCRATCH, folder / "outputs"
         if scratch.exists():  # of an attempt that was killed
             await run.disk.run(partial(remove_tree, scratch))
+        if run.containers is not None and order.image is not None:
+            await asyncio.to_thread(note_engine, folder.parent, run.containers.engine.name)
         if not order.resume:
             await self._remove_homes()
         if order.repair:
@@ -173,6 +183,9 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
+        if await self._filled(root):
+            begun = None
+        self._inside = (order.image and order.image.workdir) or str(root)
         top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
         guarded, hidden = await _soon(top, partial(self._look, root, top))
         self._workspace = LocalWorkspace(
@@ -193,6 +206,13 @@ class LocalTaskWorkspace:
         )
         return self._workspace
 
+    async def _filled(self, root: Path) -> bool:
+        """Whether the directory has just got what the image holds at its place."""
+        containers, image = self._run.containers, self._order.image
+        if containers is None or image is None or not image.workdir:
+            return False
+        return await self._run.disk.run(partial(containers.fill, image, root, self._folder))
+
     def _walls(
         self,
         root: Path,
@@ -208,7 +228,6 @@ class LocalTaskWorkspace:
             return replace(run.rules.sandbox(root, env, readable, hidden, guarded), limits=self._limits)
         if run.containers is None:
             raise UserError("It has an image, and this run has no container engine: --sandbox podman.")
-        self._inside = self._inside or image.workdir or str(root)
         return run.containers.walls(
             image,
             self._order.limits,
@@ -228,6 +247,9 @@ class LocalTaskWorkspace:
         if isolated is None:
             named = programs_named(root, self._path, inside)
             begin_watch(root, named, self._folder, resume=order.resume)
+        if order.image is not None and self._run.containers is not None:
+            path = self._run.containers.path_here(order.image, root, self._inside)
+            inside = [*inside, *programs_inside(root, path)]
         guarded = [*inside, *read_only_in(root)]
         return guarded, [] if order.isolation == "copy" else env_files_in(top)
 

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from agentbatch.config import SandboxName
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
 from agentbatch.workspace.containers.engine import ENGINES, Engine, find_engine
-from agentbatch.workspace.containers.images import check_names
+from agentbatch.workspace.containers.images import check_name
+from agentbatch.workspace.containers.mounts import check_place
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.workspace import Image
 
@@ -18,12 +20,13 @@ def choose_here(asked: SandboxName, path_variable: str | None = None) -> Sandbox
 
 
 def choose_place(
-    asked: SandboxName, images: Sequence[tuple[str, Image | None]], environ: Mapping[str, str]
+    asked: SandboxName, images: Sequence[tuple[str, Path, Image | None]], environ: Mapping[str, str]
 ) -> tuple[SandboxChoice, Engine | None]:
     """The sandbox of the run's tasks, and the engine of those that have an image; `auto` finds one where some have.
-    `images`: by task id; `environ`: variables whose PATH leads to no task's directory. Raises UserError."""
-    with_image = [task_id for task_id, image in images if image is not None]
-    without = [task_id for task_id, image in images if image is None]
+    `images`: task, directory and image of each; `environ`: variables whose PATH leads to no task's directory. Raises
+    UserError."""
+    with_image = [task_id for task_id, _, image in images if image is not None]
+    without = [task_id for task_id, _, image in images if image is None]
     wanted = next((name for name in ENGINES if name == asked), None)
     if wanted is not None and without:
         raise UserError(
@@ -37,7 +40,15 @@ def choose_place(
             f"--sandbox {asked} has no use for an image, and there is one in {list_names(with_image)}. Leave the flag "
             "out, or say --sandbox podman."
         )
-    check_names(image for _, image in images if image is not None)
+    for task_id, root, image in images:
+        if image is not None:
+            check_name(image)
+            if problem := check_place(image.workdir or str(root)):
+                what = "its workdir" if image.workdir else "its directory"
+                raise UserError(
+                    f"Task {task_id}: in a container {what} cannot be {image.workdir or root}, which {problem}. Give "
+                    "another `workdir`, such as /work."
+                )
     engine = find_engine(wanted, environ, (os.getuid(), os.getgid()))
     if without:
         return choose_sandbox("auto", environ.get("PATH")), engine

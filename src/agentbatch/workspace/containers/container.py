@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
@@ -19,6 +20,7 @@ from agentbatch.workspace.containers.command_lines import (
 from agentbatch.workspace.containers.engine import Engine, last_words, resource_limits
 from agentbatch.workspace.containers.inhabitants import end_inhabitants, has_first
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Folders
+from agentbatch.workspace.containers.traces import Device, devices
 from agentbatch.workspace.files.removal import remove_tree
 
 START_TIMEOUT = 120.0
@@ -40,10 +42,13 @@ class Container:
         self._client: asyncio.subprocess.Process | None = None
         self._first = 0
         """The number that its first process has on this machine; 0: it is not seen from here."""
+        self._devices: frozenset[Device] | None = None
 
     @property
     def is_up(self) -> bool:
-        return self._client is not None and self._client.returncode is None
+        if self._client is None or self._client.returncode is not None:
+            return False
+        return not self._first or has_first(self._first, self._name)
 
     async def enter(self) -> None:
         """Returns when commands can be run in it; where it has ended, since somebody has ended it, it begins again.
@@ -73,9 +78,13 @@ class Container:
 
     async def leave(self) -> None:
         """What a command has left running is ended, and what it has left outside of the task's directory is gone."""
-        if self.is_up and not (self._first and await asyncio.to_thread(end_inhabitants, self._first)):
+        if self.is_up and not (self._first and await asyncio.to_thread(self._is_clean)):
             await self.end()
         await asyncio.to_thread(self._empty)
+
+    def _is_clean(self) -> bool:
+        """Nothing runs in it any more, and it is as it was; otherwise the next command gets another one."""
+        return end_inhabitants(self._first) and devices(self._first) == self._devices
 
     async def end(self) -> None:
         """It and all in it have ended, and nothing is left of it but its folders. Safe to repeat."""
@@ -88,8 +97,10 @@ class Container:
             async with asyncio.timeout(END_TIMEOUT):
                 await client.wait()
         except TimeoutError:
+            await asyncio.to_thread(self.engine.ask, "kill", "--", self._name)
             await asyncio.to_thread(self.engine.ask, "rm", "--force", "--volumes", "--", self._name)
-            client.kill()
+            with suppress(ProcessLookupError):
+                client.kill()
             await client.wait()
 
     async def _start(self) -> None:
@@ -122,6 +133,7 @@ class Container:
         )
         first = int(shown.output) if shown.output.strip().isdigit() else 0
         self._first = first if has_first(first, self._name) else 0
+        self._devices = devices(self._first) if self._first else None
 
     def _make_folders(self) -> None:
         folders = self._folders

@@ -13,8 +13,8 @@ from agentbatch.workspace.workspace import Image, Limits
 PULL_TIMEOUT = 3600.0
 """Seconds for one image: gigabytes over a slow line."""
 PROBE_TIMEOUT = 120.0
-PROBE = 'type -P bash && [ "${BASH_VERSINFO[0]}" -ge 3 ]'
-"""Prints where bash is."""
+PROBE = 'type -P bash && printf %s "$PATH"'
+"""Prints where bash is, and where programs are looked for."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,17 @@ class Had:
     """By which the engine has it."""
     bash: str
     """Where it has bash."""
+    path: str
+    """Its PATH."""
 
 
-def check_names(images: Iterable[Image]) -> None:
+def check_name(image: Image) -> None:
     """Raises UserError."""
-    for image in images:
-        if image.name and not REFERENCE.fullmatch(image.name):
-            raise UserError(
-                f"{clip(repr(image.name), 200)} is no name of an image; one looks like python:3.12 or "
-                "ghcr.io/owner/name@sha256:..."
-            )
+    if image.name and not REFERENCE.fullmatch(image.name):
+        raise UserError(
+            f"{clip(repr(image.name), 200)} is no name of an image; one looks like python:3.12 or "
+            "ghcr.io/owner/name@sha256:..."
+        )
 
 
 def have_images(
@@ -49,8 +50,13 @@ def have_images(
     had: dict[Image, Had] = {}
     for image in dict.fromkeys(images):
         reference = _reference(engine, image, tell)
-        engine, bash = _tried(engine, reference, limits, network)
-        had[image] = Had(reference, bash)
+        engine, shown = _tried(engine, reference, limits, network)
+        bash, _, path = shown.partition("\n")
+        if not bash.startswith("/"):
+            raise UserError(
+                f"The image {reference} has no bash at a place of its own, by which commands are run."
+            )
+        had[image] = Had(reference, bash, path)
     return engine, had
 
 
@@ -80,7 +86,7 @@ def _tried(engine: Engine, reference: str, limits: Sequence[Limits], network: bo
         )
     if answer.exit_code != 0:
         raise UserError(f"No container of {reference} can be started: {answer.problem}")
-    return engine, answer.output.strip()
+    return engine, answer.output
 
 
 def _lacks_bash(answer: Answer) -> bool:

@@ -71,13 +71,16 @@ class Folders:
 def check_place(inside: str) -> str:
     """What keeps a directory from being at that place in a container, as the end of a sentence; empty: nothing."""
     parts = Path(inside).parts
-    if not inside.startswith("/") or ".." in parts or not inside.isprintable():
-        return "is no absolute path without `..`"
+    if not inside.startswith("/") or ".." in parts or not inside.isprintable() or str(Path(inside)) != inside:
+        return "is no plain absolute path"
     if len(parts) == 1:
         return "is the whole of the image"
-    if (len(parts) == 2 and parts[1] in _OF_THE_SYSTEM) or parts[1] in _OF_THE_KERNEL:
+    if parts[1] in _OF_THE_KERNEL or (len(parts) == 2 and parts[1] in _OF_THE_SYSTEM):
         return "is a place that the image's own programs need"
-    if Path(inside) == Path(ENVIRONMENTS) or Path(HOME).is_relative_to(inside):
+    if (
+        any(Path(inside).is_relative_to(place) for place in (ENVIRONMENTS, HOME))
+        or inside in EMPTIED.values()
+    ):
         return "is a place of agentbatch's own"
     return ""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from agentbatch.workspace.containers.command_lines import Inside
 from agentbatch.workspace.containers.container import Container
 from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.containers.mounts import Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
@@ -63,6 +64,19 @@ class Containers:
     home: Path
     hidden_dirs: tuple[Path, ...]
     few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def fill(self, image: Image, root: Path, folder: Path) -> bool:
+        """As `filling.fill`."""
+        return fill(self.engine, self.images[image].reference, image.workdir, root, folder, self.mark)
+
+    def path_here(self, image: Image, root: Path, inside: str) -> str:
+        """The image's PATH, as far as it leads into the task's directory, with that at its place on this machine."""
+        entries = self.images[image].path.split(":")
+        return ":".join(
+            str(root / Path(entry).relative_to(inside))
+            for entry in entries
+            if Path(entry).is_relative_to(inside)
+        )
 
     def walls(
         self,

@@ -28,14 +28,22 @@ class ToolDirectory:
     outputs: Path
     """Folder outside of it where whole outputs are spilled; readable by `read_file`."""
 
+    inside: str = ""
+    """Where the commands see the directory, if elsewhere; a model names its files by that."""
+
     def to_read(self, path: str) -> Path:
         """In the task's directory or among its kept outputs. Raises PathError."""
-        found = confine(self.root, path, readable=(self.outputs,))
+        found = confine(self.root, self._here(path), readable=(self.outputs,))
         return found if found.is_relative_to(self.outputs.resolve()) else self._unhidden(path, found)
 
     def to_write(self, path: str) -> Path:
         """In the task's directory. Raises PathError."""
-        return self._unhidden(path, confine(self.root, path))
+        return self._unhidden(path, confine(self.root, self._here(path)))
+
+    def _here(self, path: str) -> str:
+        if not self.inside or not (path == self.inside or path.startswith(f"{self.inside.rstrip('/')}/")):
+            return path
+        return str(self.root) + path[len(self.inside.rstrip("/")) :]
 
     def _unhidden(self, path: str, found: Path) -> Path:
         if self.shell.hides(found):

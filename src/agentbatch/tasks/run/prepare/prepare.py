@@ -95,7 +95,8 @@ def prepare(
     coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.judge == "none":
         _check_verified(plan)
-    sandbox, engine = choose_place(settings.sandbox, [(task.id, task.image) for task in plan.tasks], ours)
+    images = [(task.id, task.root, task.image) for task in plan.tasks]
+    sandbox, engine = choose_place(settings.sandbox, images, ours)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,

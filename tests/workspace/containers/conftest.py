@@ -1,0 +1,81 @@
+"""Tasks in containers of podman, with images that the tests make themselves."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.images import have_images
+from agentbatch.workspace.local_workspace import LocalWorkspace
+from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.tools.toolbox import HANDS
+from agentbatch.workspace.workspace import Image, Limits, Order
+from tests.support.containers import image, podman
+from tests.support.workspaces import UNSANDBOXED, rules
+
+MakeTask = Callable[..., Awaitable[LocalWorkspace]]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return podman()
+
+
+@pytest.fixture
+async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
+    """Starts a task in `tmp_path/project/task`; `files`: what is in that. Nothing of it is left."""
+    async with AsyncExitStack() as stack:
+
+        async def make(
+            kind: str = "small",
+            *,
+            workdir: str = "",
+            network: bool = False,
+            limits: Limits = Limits(),  # noqa: B008 - frozen
+            files: dict[str, str] | None = None,
+            **given: Any,
+        ) -> LocalWorkspace:
+            project = tmp_path / "project"
+            root = project / "task"
+            root.mkdir(parents=True, exist_ok=True)
+            for name, text in (files or {}).items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            wanted = Image(image(engine, kind), workdir=workdir)
+            tried, had = have_images(engine, [wanted], [limits], network, print)
+            tasks = project / ".agentbatch/runs/r1/tasks"
+            made = replace(
+                rules(tasks, choice=UNSANDBOXED),
+                network=network,
+                engine=tried,
+                images=had,
+                hidden_dirs=(root, project / ".agentbatch"),
+            )
+            run = LocalWorkspaces("r1", tasks, dict(os.environ), made, secret_names=(), redact=Redactor([]))
+            stack.push_async_callback(run.close)
+            order = Order(
+                **{
+                    "task_id": "t",
+                    "directory": str(root),
+                    "isolation": "none",
+                    "env": {},
+                    "tools": tuple(HANDS),
+                    "command_timeout": 60.0,
+                    "limits": limits,
+                    "image": wanted,
+                    **given,
+                }
+            )
+            place = run.make(order)
+            stack.push_async_callback(place.close)
+            return await place.start()
+
+        yield make
+    left = engine.ask("ps", "--all", "--quiet", "--filter", "label=agentbatch.mark")
+    assert left.output == ""

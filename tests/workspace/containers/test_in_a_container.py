@@ -1,0 +1,203 @@
+"""A workspace in a container does what every workspace does."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.workspace import Limits
+from tests.workspace.containers.conftest import MakeTask
+
+pytestmark = pytest.mark.slow
+
+
+async def test_commands_see_the_image_and_the_directory_alone(task: MakeTask, tmp_path: Path) -> None:
+    place = await task(files={"a.txt": "a\n"}, env={"GREETING": "it's\nme"})
+    root = tmp_path / "project/task"
+    assert place.info.sandbox == "podman"
+    assert place.info.directory == str(root)
+    shown = await place.run(
+        'pwd; cat a.txt; echo "$GREETING"; echo new > b.txt; ls /; id -u; echo $HOME; ls -A ~', 30
+    )
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert lines[:4] == [str(root), "a", "it's", "me"]
+    assert "home" not in lines  # of this machine
+    assert lines[-2:] == ["0", "/tmp/home"]
+    written = root / "b.txt"
+    assert (written.read_text(), written.stat().st_uid) == ("new\n", os.getuid())
+
+
+async def test_nothing_but_the_directory_can_be_changed(task: MakeTask) -> None:
+    place = await task()
+    shown = await place.run(
+        "for place in / /bin /usr /etc /lib /var /root /.agentbatch /proc/sys/kernel; do touch $place/x; done; "
+        "echo x > /bin/bash; for one in hosts resolv.conf hostname; do echo 1 > /etc/$one; done; mkdir /dev/x; "
+        "rm /dev/null; echo x > /dev/null; ln -sf /etc/passwd /dev/stdin; touch /dev/shm/left; "
+        "touch /tmp/left /var/tmp/left /run/left ~/left",
+        30,
+    )
+    assert shown.output.count("Read-only file system") == 12, shown.output
+    again = await place.run(
+        "find /tmp /var/tmp /run ~ /dev/shm -name left; find /usr /bin /etc /dev -name x; cat /dev/null; "
+        "readlink /dev/stdin; test -c /dev/null",
+        30,
+    )
+    assert again.output == "/proc/self/fd/0\n", again.output
+    assert again.exit_code == 0
+
+
+async def test_what_a_command_left_running_is_ended(task: MakeTask, tmp_path: Path) -> None:
+    place = await task("whole")
+    stray = (
+        "import os, time\n"
+        "for _ in range(3):\n    if os.fork(): os._exit(0)\n    os.setsid()\n"
+        "os.closerange(0, 99)\n"
+        "while True:\n    open('ticks', 'a').write('.'); time.sleep(0.01)\n"
+    )
+    (tmp_path / "project/task/stray.py").write_text(stray)
+    shown = await place.run(
+        "env -i /usr/bin/python3 stray.py; (trap '' HUP; sleep 99) & setsid sleep 98 & sleep 0.3; echo end",
+        30,
+    )
+    assert (shown.exit_code, shown.output) == (0, "end\n")
+    size = (tmp_path / "project/task/ticks").stat().st_size
+    await asyncio.sleep(0.2)
+    assert (tmp_path / "project/task/ticks").stat().st_size == size > 0
+    seen = await place.run("ps | grep -cE 'slee[p] 9[89]|stra[y]'", 30)
+    assert seen.output == "0\n"
+
+
+async def test_a_command_is_ended_at_its_timeout_and_when_it_is_cancelled(task: MakeTask) -> None:
+    place = await task()
+    late = await place.run("trap '' TERM INT HUP; echo begun; while :; do sleep 1; done", 1.0)
+    assert late.timed_out
+    assert late.output == "begun\n"
+    running = asyncio.ensure_future(place.run("sleep 77", 60))
+    await asyncio.sleep(0.7)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    flood = await place.run("yes", 60)
+    assert flood.flooded
+    after = await place.run("ps | grep -cE '[s]leep|[y]es'", 30)
+    assert after.output == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [(7, "exit 7"), (137, "kill -9 $$"), (137, "kill -9 $PPID"), (127, "nope"), (125, "exit 125")],
+)
+async def test_exit_codes(task: MakeTask, code: int, command: str) -> None:
+    place = await task()
+    shown = await place.run(command, 30)
+    assert shown.exit_code == code, shown.output
+    assert (await place.run("echo on", 30)).output == "on\n"
+
+
+async def test_limits_bite(task: MakeTask) -> None:
+    place = await task("whole", limits=Limits(memory=64 * 2**20, processes=20))
+    large = await place.run("python3 -c 'x = bytearray(200 * 2**20)'; echo $?", 60)
+    assert large.output.endswith("137\n"), large.output
+    assert (await place.run("echo on", 30)).output == "on\n"
+    many = await place.run("for i in $(seq 60); do sleep 5 & done; echo $?", 60)
+    assert "Resource temporarily unavailable" in many.output or "Cannot fork" in many.output
+    assert (await place.run("echo on", 30)).output == "on\n"
+
+
+async def test_without_a_network_there_is_none(task: MakeTask) -> None:
+    place = await task("whole", network=False)
+    shown = await place.run(
+        "cat /proc/net/dev | grep -c :; python3 -c \"import socket; socket.create_connection(('192.0.2.1', 9), 3)\"",
+        30,
+    )
+    assert shown.output.startswith("1\n")
+    assert "Network is unreachable" in shown.output
+    assert not place.info.network
+
+
+async def test_a_fork_is_another_container_at_the_same_place(task: MakeTask, tmp_path: Path) -> None:
+    place = await task(files={"a.txt": "a\n"})
+    fork = await place.fork()
+    shown = await fork.run("pwd; cat a.txt; echo b > a.txt; echo new > new.txt", 30)
+    assert shown.output == f"{tmp_path}/project/task\na\n"
+    assert fork.info.directory == place.info.directory
+    assert (
+        (await fork.call("read_file", {"path": f"{tmp_path}/project/task/a.txt"})).text.strip().endswith("b")
+    )
+    assert (tmp_path / "project/task/a.txt").read_text() == "a\n"
+    assert not (tmp_path / "project/task/new.txt").exists()
+    await fork.close()
+
+
+async def test_checkpoints_and_protected_files(task: MakeTask, tmp_path: Path) -> None:
+    root = tmp_path / "project/task"
+    place = await task(files={"a.txt": "a\n", "tests/t.txt": "t\n"})
+    protected = await place.protect(["tests"])
+    before = await place.snapshot()
+    kept = await place.checkpoint()
+    await place.run("echo x > a.txt; rm -r tests; mkdir deep; ln -s /etc/passwd link", 30)
+    assert await place.restore(protected) == ["tests/t.txt"]
+    assert (root / "tests/t.txt").read_text() == "t\n"
+    await place.restore_checkpoint(kept)
+    assert (await place.snapshot()).digest == before.digest
+    assert (await place.run("cat a.txt tests/t.txt; ls", 30)).output == "a\nt\na.txt\ntests\n"
+
+
+async def test_an_empty_directory_gets_what_the_image_holds_at_its_place(
+    task: MakeTask, tmp_path: Path
+) -> None:
+    root = tmp_path / "project/task"
+    place = await task(workdir="/testbed")
+    assert place.info.directory == "/testbed"
+    assert sorted(os.listdir(root)) == ["link", "run.sh", "sub"]
+    assert os.readlink(root / "link") == "/etc/passwd"
+    assert {path.lstat().st_uid for path in root.iterdir()} == {os.getuid()}
+    assert not (root / "run.sh").stat().st_mode & 0o6000
+    shown = await place.run("pwd; ./run.sh; echo x > sub/new", 30)
+    assert shown.output == "/testbed\nran\n"
+    assert (root / "sub/new").read_text() == "x\n"
+    read = await place.call("read_file", {"path": "/testbed/sub/new"})
+    assert "x" in read.text
+    written = await place.call("write_file", {"path": "/testbed/sub/other", "content": "y"})
+    assert written.ok
+    for outside in (
+        "/testbed/../etc/passwd",
+        "/testbed/link",
+        "/testbedx",
+        "/etc/passwd",
+        "/testbed/sub/../../x",
+    ):
+        assert not (await place.call("read_file", {"path": outside})).ok
+
+
+async def test_what_is_hidden_and_guarded_inside_stays_so(task: MakeTask, tmp_path: Path) -> None:
+    root = tmp_path / "project/task"
+    place = await task(
+        files={
+            ".env": "KEY=secret",
+            "conf/.env.local": "KEY=secret",
+            ".git/config": "[core]\n",
+            ".git/HEAD": "ref: refs/heads/main\n",
+            "ok": "",
+        }
+    )
+    shown = await place.run(
+        "cat .env conf/.env.local; echo x >> .git/config; mv conf conf2; rm .env; mv .git g; echo x > conf/.env.local; "
+        "mkdir -p .git/hooks; echo x > .git/hooks/post-commit",
+        30,
+    )
+    assert "secret" not in shown.output
+    assert (root / ".env").read_text() == "KEY=secret"
+    assert (root / ".git/config").read_text() == "[core]\n"
+    assert (root / "conf/.env.local").read_text() == "KEY=secret"
+
+
+async def test_a_container_that_somebody_ended_begins_again(task: MakeTask, engine: Engine) -> None:
+    place = await task()
+    await place.run("true", 30)
+    (name,) = engine.ask("ps", "--quiet", "--filter", "label=agentbatch.mark").output.split()
+    engine.ask("rm", "--force", name)
+    assert (await place.run("echo on", 30)).output == "on\n"
