@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.config import REHEARSAL_CODERS, REHEARSAL_EVALUATOR
 from agentbatch.rehearsal.apis.agent_tools import is_foreign, translated
+from agentbatch.rehearsal.apis.listings import listed, listings_given, takes_listings
 from agentbatch.rehearsal.apis.side_calls import TITLE, side_question
 from agentbatch.rehearsal.faults.refusals import Problem
 from agentbatch.rehearsal.play import (
@@ -140,6 +141,9 @@ class RehearsalModel:
             if not solved:
                 steps = _GIVING_UP
             step = coder_step(messages, match.start)
+            if solved and not native and takes_listings(messages):
+                turn = listings_given(messages[match.start :])
+                return Turn(listed(match.script.coder, turn), step, (match.task, role))
             if side == "summary":
                 return Turn(Say(content=summary(match.script.prompt, step)), step, ("", role))
             if undone := undone_calls(messages):

@@ -11,7 +11,8 @@ Side = Literal["title", "summary"]
 QUESTIONS: Mapping[Side, re.Pattern[str]] = {
     "title": re.compile(
         r"title generator"  # opencode
-        r"|generate an? (?:\w+ )*title (?:for|and branch name)",  # codex-acp, claude
+        r"|generate an? (?:\w+ )*title (?:\([^()]*\) )?(?:for|and branch name)"  # codex-acp, claude, goose
+        r"|Write the title in the predominant language of the session",  # claude
         re.IGNORECASE,
     ),
     "summary": re.compile(
