@@ -48,7 +48,7 @@ def test_a_mark_becomes_a_quote(marked: str, pieces: tuple[str, ...], ref: str, 
     assert verdict["requirements"][0]["evidence"] == marked  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("mark", "shown"), [("@", ""), ("@ Ran 6 tests", "Ran 6 tests")])
+@pytest.mark.parametrize(("mark", "shown"), [("@", "Nothing shows it."), ("@ Ran 6 tests", "Ran 6 tests")])
 def test_where_there_is_nothing_to_quote_no_mark_is_left(mark: str, shown: str) -> None:
     verdict = {"requirements": [{"text": "a", "met": False, "evidence": mark}]}
     (requirement,) = quoted(verdict, evidence())["requirements"]

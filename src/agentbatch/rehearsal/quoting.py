@@ -10,6 +10,9 @@ MARK = "@"
 """Evidence that is this alone is replaced by a quote of what the judge is shown; with words behind it, by these words
 and the ref of the piece in which they stand, where there is one."""
 
+NOTHING = "Nothing shows it."
+"""In the place of a mark alone, where there is nothing to quote: a verdict takes no empty evidence."""
+
 _HEAD = re.compile(r"^\[([FCKVR]\d+)\] (.*)$", re.MULTILINE)
 _FENCE = re.compile(r"^\[/?[a-z]{6}\b.*\]$", re.MULTILINE)
 _PASSED = re.compile(
@@ -42,7 +45,7 @@ def quoted(verdict: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) ->
         if isinstance(evidence, str) and evidence.startswith(MARK):
             pieces = pieces_in(messages) if pieces is None else pieces
             words = evidence[len(MARK) :].strip()
-            requirement = {**requirement, "evidence": _quote(words, pieces) or words}
+            requirement = {**requirement, "evidence": _quote(words, pieces) or words or NOTHING}
         found.append(requirement)
     return {**verdict, "requirements": found}
 
