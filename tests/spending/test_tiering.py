@@ -166,17 +166,17 @@ SILENT = by("gemini", None, "codex", calls=1, untold=1)
         (
             [task(BACK, by("", 1.0))],
             None,
-            ["builtin took over", "its drafts: $2.00 for 1.0k tokens; builtin took $1.00 for 1.0k tokens"],
+            ["builtin took over", "the drafts: $2.00 for 1.0k tokens; builtin took $1.00 for 1.0k tokens"],
         ),
         (
             [task(SILENT, DEAR)],
             None,
-            ["codex took over", "its drafts: 1 turn of unknown size; codex took $12.00 for 1.0k tokens"],
+            ["codex took over", "the drafts: 1 turn of unknown size; codex took $12.00 for 1.0k tokens"],
         ),
         (
             [task(CHEAP, status="error")],
             None,
-            ["codex did not take over", "its drafts: $1.00 for 1.0k tokens"],
+            ["codex did not take over", "the drafts: $1.00 for 1.0k tokens"],
         ),
         (
             [task(by("pi", 20.0, "codex")), task(CHEAP, DEAR)],

@@ -118,11 +118,7 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
             lines.append("  " + _usage_line(name, total_usage(bills), total_cost(bills), label - 2))
     lines.append(_usage_line("total", usage, state.cost, label))
     for role in roles:
-        models = dict.fromkeys(
-            clip(bill.model, 60) for bill in state.bills if bill.role == role and bill.model != bill.coder
-        )
-        if models:
-            lines += fold(f"  {role} model: {', '.join(models)}", width, 4)
+        lines += fold(_asked(role, state.bills), width, 4)
     if usage.average is not None:
         mark, known = "≈" if usage.estimated else "", usage.calls - usage.untold
         lines.append(f"  average {mark}{usage.average:,.0f} tokens a call over {counted(known, 'call')}")
@@ -138,6 +134,15 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
 
 def _figures(cells: Sequence[str]) -> str:
     return " ".join(pad(cell, wide, right=True) for cell, wide in zip(cells, _FIGURES, strict=True))
+
+
+def _asked(role: Role, bills: Sequence[Bill]) -> str:
+    """Which models; and by whom, where that is one coder of others and stands in no line of its own. Empty: none."""
+    own = [bill for bill in bills if bill.role == role]
+    if role == "coder" and not _by_coder(bills) and any(bill.coder for bill in own):
+        return f"  coder: {', '.join(dict.fromkeys(clip(bill.spender, 100) for bill in own))}"
+    models = dict.fromkeys(clip(bill.model, 60) for bill in own if bill.model != bill.coder)
+    return f"  {role} model: {', '.join(models)}" if models else ""
 
 
 def _by_coder(bills: Sequence[Bill]) -> dict[str, tuple[Bill, ...]]:

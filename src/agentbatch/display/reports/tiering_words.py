@@ -50,15 +50,15 @@ def handover_words(found: Handover | None) -> list[str]:
         return []
     other = list_names(list(found.coders), MAX_MODELS, 40)
     words = [_how_often(found, other)]
-    its = "its" if found.tasks == 1 else "all"
+    which = "the" if found.tasks == 1 else "all"
     if found.spared_drafts is not None:
         of_whom = "it" if found.tasks == 1 else "those completed before"
         words.append(f"drafts of {of_whom}: {_took(found.spared_drafts)}{_against(found, other)}")
     if found.finishing is not None:
         where = "" if found.tasks == 1 else " where it took over"
-        words.append(f"{its} drafts: {_took(found.drafts)}; {other} took {_took(found.finishing)}{where}")
+        words.append(f"{which} drafts: {_took(found.drafts)}; {other} took {_took(found.finishing)}{where}")
     elif found.spared_drafts is None:
-        words.append(f"{its} drafts: {_took(found.drafts)}")
+        words.append(f"{which} drafts: {_took(found.drafts)}")
     return words
 
 
