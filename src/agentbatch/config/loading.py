@@ -110,7 +110,17 @@ def _in_file(source: str) -> bool:
     return " in " in source
 
 
-REACHING_OUT = ("output", "report", "local", "ca_bundle", "apply", "notify", "coder_login", "cluster", "image")
+REACHING_OUT = (
+    "output",
+    "report",
+    "local",
+    "ca_bundle",
+    "apply",
+    "notify",
+    "coder_login",
+    "cluster",
+    "image",
+)
 """What a task could turn to its own good besides: files written anywhere, one that a program in C reads, certificates,
 the user's directories, who is told of the run, logins that are shown to coders, and the programs of every check."""
 

@@ -53,6 +53,7 @@ def launch_record(info: RunStarted) -> dict[str, Any]:
             "mode": info.mode,
             "tasks": info.total_tasks,
             "coder": info.coder,
+            "coders": info.coders,
             "coder_model": info.coder_model,
             "evaluator_model": info.evaluator_model,
             "sandbox": info.sandbox,

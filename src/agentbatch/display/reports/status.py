@@ -200,6 +200,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
         "mode": info.mode if info else None,
         "maxConcurrent": state.max_concurrent,
         "coder": info.coder if info else None,
+        "coders": info.coders if info else [],
         "coderModel": info.coder_model if info else None,
         "evaluatorModel": info.evaluator_model if info else None,
         "rehearsal": bool(info and info.rehearsal),

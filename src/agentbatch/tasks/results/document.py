@@ -51,6 +51,8 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "id": info.run_id,
             "version": info.version,
             "coder": info.coder,
+            "coders": info.coders,
+            "ownModels": info.own_models,
             "coderModel": info.coder_model,
             "evaluatorModel": info.evaluator_model,
             "coderEndpoint": info.coder_endpoint,

@@ -202,6 +202,8 @@ class RunShape(Part):
     id: str = ""
     version: str = ""
     coder: str = BUILTIN
+    coders: list[str] = []
+    own_models: list[str] = []
     coder_model: str = ""
     evaluator_model: str = ""
     coder_endpoint: str = ""
