@@ -31,6 +31,7 @@ def test_what_the_cache_served(usage: Usage, words: str) -> None:
         (Usage(input=100_000, calls=19), ""),
         (Usage(input=30_000, calls=20), ""),
         (Usage(input=100_000, calls=20, estimated=True), ""),
+        (Usage(input=100_000, calls=21, untold=1), ""),
         (Usage(input=100_000, cached=10, calls=20), ""),
         (Usage(input=100_000, cached=10, written=40_000, calls=20), "More was written into the prompt cache"),
         (Usage(input=100_000, cached=50_000, written=40_000, calls=20), ""),

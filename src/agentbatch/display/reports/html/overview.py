@@ -71,6 +71,8 @@ class Row(NamedTuple):
     status: str
     sign: str
     why: str
+    coders: str
+    """Empty: `builtin` alone."""
     iterations: str
     seconds: float
     tokens: int
@@ -190,6 +192,7 @@ def row(task: TaskState, link: str, now: float) -> Row:
         status=task.status,
         sign=SIGNS[task.status],
         why=clip(why(task), 300),
+        coders=clip(task.other_coders, 120),
         iterations=f"{task.iteration}/{task.max_iterations or UNKNOWN}",
         seconds=task.duration(now),
         tokens=task.usage.total,
