@@ -10,7 +10,6 @@ import pytest
 from agentbatch.api import PreparedRun
 from agentbatch.config import Settings, load_settings
 from agentbatch.tasks.run.prepare.prepare import prepare
-from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.text import width
 from agentbatch.tui.lines.launch import (
     Earlier,
@@ -80,9 +79,7 @@ def test_the_plan_in_a_line(tmp_path: Path) -> None:
     assert "tokens, – (no price is known) · " in plan_line(prepared, Least(5, None))
     rehearsed = replace(prepared, settings=load_settings({}, {}, folder=tmp_path))
     assert "1 left out) · costs nothing · " in plan_line(rehearsed, Least(5, None))
-    (one,) = prepared.plan.tasks
-    several = replace(one, coder="codex", escalate=steps_of(["1:@builtin"]))
-    other = replace(prepared, plan=replace(prepared.plan, tasks=(several,)))
+    other = replace(prepared, coders=("builtin", "codex"))
     assert plan_line(other, None).startswith("1 task (1 left out) · by builtin, codex · ")
 
 

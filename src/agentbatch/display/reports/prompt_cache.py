@@ -21,7 +21,12 @@ def cache_words(usage: Usage) -> str:
 def cache_advice(usage: Usage) -> str:
     """A sentence about `--prompt-cache`, where the other way would cost less. `usage`: of a coder, whose conversations
     grow and ought to be cached."""
-    if usage.estimated or usage.untold or usage.calls < ENOUGH_CALLS or usage.input < LONG_INPUT * usage.calls:
+    if (
+        usage.estimated
+        or usage.untold
+        or usage.calls < ENOUGH_CALLS
+        or usage.input < LONG_INPUT * usage.calls
+    ):
         return ""
     if usage.written > usage.cached:
         return (

@@ -26,6 +26,8 @@ class Chosen:
 
     kind: ChosenKind
     warnings: tuple[str, ...]
+    names: tuple[str, ...]
+    """All of them, the run's own first."""
     own_models: tuple[str, ...]
     """Those that call their models themselves, by name."""
 
@@ -54,6 +56,7 @@ def choose_coders(
     return Chosen(
         ChosenKind({name: kinds.get(name) for name in asked}),
         tuple(filter(None, warnings)),
+        tuple(asked),
         tuple(entry.name for entry in used if not entry.gateway),
     )
 

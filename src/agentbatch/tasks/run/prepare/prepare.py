@@ -106,6 +106,7 @@ def prepare(
         coder=coders.kind,
         above=rules_above(plan),
         of_coders=coders.warnings,
+        coders=coders.names,
         own_models=coders.own_models,
         evaluator=evaluator,
         prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentbatch.config import REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
+from agentbatch.config import BUILTIN, REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
 from agentbatch.config.contestants import workers
 from agentbatch.runs.folder import RunFolder
 from agentbatch.spending.pricing import Prices
@@ -74,6 +74,8 @@ class PreparedRun:
     """By a task's directory, the project's rules in the folders above it."""
     of_coders: tuple[str, ...] = ()
     """What the user may not expect of the tasks' coders, a sentence each."""
+    coders: tuple[str, ...] = (BUILTIN,)
+    """Names of all that may work on a task, the run's own first."""
     own_models: tuple[str, ...] = ()
     """Coders that call their models themselves, by name."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
@@ -83,13 +85,6 @@ class PreparedRun:
     def judged(self) -> bool:
         """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
-
-    @cached_property
-    def coders(self) -> tuple[str, ...]:
-        """Names of all that may work on a task, the run's own first."""
-        named = dict.fromkeys(name for task in with_attempts(self.plan).tasks for name in task.coders)
-        own = self.settings.coder_name
-        return (own, *(name for name in named if name != own)) if own in named else tuple(named)
 
     @property
     def worker(self) -> str:
