@@ -150,6 +150,7 @@ class LocalWorkspace:
             sandbox,
             env,
             homes,
+            scratch,
             redact,
             user_home=rules.home,
             directories=rules.hidden_dirs,

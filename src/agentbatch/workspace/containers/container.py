@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,12 @@ from agentbatch.workspace.containers.command_lines import (
     variables_file,
 )
 from agentbatch.workspace.containers.engine import Engine, last_words, resource_limits
-from agentbatch.workspace.containers.inhabitants import end_inhabitants, has_first
+from agentbatch.workspace.containers.inhabitants import (
+    end_inhabitants,
+    freeze_inhabitants,
+    has_first,
+    tell_inhabitants,
+)
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Folders
 from agentbatch.workspace.containers.traces import Device, devices
 from agentbatch.workspace.files.removal import remove_tree
@@ -37,7 +43,7 @@ class Container:
         self.engine = engine
         self.inside = inside
         self._folders = folders
-        self._few = few
+        self.few = few
         self._name = ""
         self._client: asyncio.subprocess.Process | None = None
         self._first = 0
@@ -56,7 +62,7 @@ class Container:
         if self.is_up:
             return
         await self.end()
-        async with self._few:
+        async with self.few:
             try:
                 await self._start()
             except BaseException:
@@ -81,6 +87,24 @@ class Container:
         if self.is_up and not (self._first and await asyncio.to_thread(self._is_clean)):
             await self.end()
         await asyncio.to_thread(self._empty)
+
+    @property
+    def namespaces(self) -> str:
+        """Where this machine has those of its processes; empty: they are not seen from here."""
+        return f"/proc/{self._first}/ns" if self._first else ""
+
+    async def freeze(self) -> None:
+        """Returns when all that runs in it stands still. Raises OSError."""
+        if self._first:
+            await asyncio.to_thread(freeze_inhabitants, self._first)
+        elif (await asyncio.to_thread(self.engine.ask, "pause", "--", self._name)).exit_code != 0:
+            raise OSError("What the program has started does not stand still.")
+
+    async def thaw(self) -> None:
+        if self._first:
+            await asyncio.to_thread(tell_inhabitants, self._first, signal.SIGCONT)
+        else:
+            await asyncio.to_thread(self.engine.ask, "unpause", "--", self._name)
 
     def _is_clean(self) -> bool:
         """Nothing runs in it any more, and it is as it was; otherwise the next command gets another one."""

@@ -5,6 +5,8 @@ import signal
 import time
 from contextlib import suppress
 
+from agentbatch.workspace.shell.marks import is_still
+
 SWEEPS = 200
 """Rounds of killing; more than one because they can fork while they are being looked for."""
 PAUSE = 0.001
@@ -41,19 +43,35 @@ def has_first(pid: int, name: str) -> bool:
         return False
 
 
+def tell_inhabitants(first: int, what: signal.Signals) -> set[int] | None:
+    """Send each the signal; returns who was there. None: nobody can be seen."""
+    found = inhabitants(first)
+    for pid in found or ():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, what)
+    return found
+
+
 def end_inhabitants(first: int) -> bool:
     """Kill them until none is left; False: one is, or nobody can be seen."""
     for sweep in range(SWEEPS):
-        found = inhabitants(first)
-        if found is None:
-            return False
+        found = tell_inhabitants(first, signal.SIGKILL)
         if not found:
-            return True
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            return found is not None
         time.sleep(min(sweep * PAUSE, MOST))
     return False
+
+
+def freeze_inhabitants(first: int) -> None:
+    """Returns when all of them stand still. Raises OSError where they do not come to it."""
+    for sweep in range(SWEEPS):
+        found = tell_inhabitants(first, signal.SIGSTOP)
+        if found is None:
+            return  # it is over
+        if all(is_still(pid) for pid in found) and found == inhabitants(first):
+            return
+        time.sleep(min(sweep * PAUSE, MOST))
+    raise OSError("What the program has started does not stand still.")
 
 
 def _namespace(pid: int) -> int | None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.workspace.containers.command_lines import Inside
@@ -11,7 +12,7 @@ from agentbatch.workspace.containers.container import Container
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
-from agentbatch.workspace.containers.mounts import Folders, plan_binds
+from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
 from agentbatch.workspace.sandbox.sandbox import check_hidden
 from agentbatch.workspace.workspace import Image, Limits
@@ -23,9 +24,17 @@ AT_ONCE = 4
 class ContainerWalls:
     """See `Walls` for the protocol."""
 
-    def __init__(self, container: Container, directory: str, out_of_reach: Sequence[Path]) -> None:
-        """`directory`: the task's, inside; `out_of_reach`: what is hidden in it, by its place on this machine."""
+    def __init__(
+        self,
+        container: Container,
+        directory: str,
+        out_of_reach: Sequence[Path],
+        plan: Callable[..., tuple[Bind, ...]],
+    ) -> None:
+        """`directory`: the task's, inside; `out_of_reach`: what is hidden in it, by its place on this machine; `plan`:
+        what every container of the task sees of that, by its `folders`."""
         self._container = container
+        self._plan = plan
         self.name: str = container.engine.name
         self.network = container.inside.network
         self.directory = directory
@@ -50,6 +59,20 @@ class ContainerWalls:
 
     async def close(self) -> None:
         await self._container.end()
+
+    async def has(self, program: str) -> bool:
+        """Whether the image has a program of that name, or at that place. Raises OSError."""
+        await self._container.enter()
+        argv = [self._container.inside.bash, "-c", 'type -P -- "$1"', "bash", program]
+        words = self._container.command({}, "/", argv, talked=False)
+        engine = self._container.engine
+        return (await asyncio.to_thread(engine.ask, *words[len(engine.command()) :])).exit_code == 0
+
+    def beside(self, binds: Sequence[Bind], folder: Path) -> Container:
+        """Another container for a program of the task, which sees more than its commands do. `folder`: its own."""
+        here, folders = self._container, Folders(folder)
+        inside = replace(here.inside, binds=(*self._plan(folders=folders), *binds))
+        return Container(here.engine, inside, folders, here.few)
 
 
 @dataclass(frozen=True)
@@ -93,16 +116,16 @@ class Containers:
         """`folder`: its own, on this machine. `root` (resolved) is at `inside`. The rest as for `build_sandbox`. Raises
         UserError."""
         had, folders = self.images[image], Folders(folder)
-        binds = plan_binds(
+        plan = partial(
+            plan_binds,
             root,
             inside,
-            folders,
             home=self.home,
             hidden_dirs=self.hidden_dirs,
             hidden_files=hidden_files,
             readable=readable,
             guarded=guarded,
         )
-        made = Inside(had.reference, had.bash, binds, self.network, limits, self.mark)
+        made = Inside(had.reference, had.bash, plan(folders=folders), self.network, limits, self.mark)
         hidden = out_of_reach(root, self.home, self.hidden_dirs, hidden_files)
-        return ContainerWalls(Container(self.engine, made, folders, self.few), inside, hidden)
+        return ContainerWalls(Container(self.engine, made, folders, self.few), inside, hidden, plan)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
@@ -25,6 +25,20 @@ PIPE = 1024 * 1024
 """Bytes that a pipe holds at most, by /proc/sys/fs/pipe-max-size as Linux has it."""
 
 
+class Apart(Protocol):
+    """Where a program and all that it starts are by themselves."""
+
+    async def end(self) -> None:
+        """All of them have ended. Safe to repeat."""
+        ...
+
+    async def freeze(self) -> None:
+        """Raises OSError where they do not stand still."""
+        ...
+
+    async def thaw(self) -> None: ...
+
+
 class LocalProcess:
     """See `Process` for the protocol. `stop` is called for every one."""
 
@@ -35,11 +49,13 @@ class LocalProcess:
         env: Mapping[str, str],
         redact: Redactor,
         relay: Relay | None = None,
+        apart: Apart | None = None,
     ) -> None:
-        """Start it; `begin` follows. `relay`: its way to a port of this machine; it ends with the program. Raises
-        OSError."""
+        """Start it; `begin` follows. `relay`: its way to a port of this machine, `apart`: where it is by itself; both
+        end with the program. Raises OSError."""
         self._relay = relay
-        passed = () if relay is None else (relay.handle,)
+        self._apart = apart
+        passed = () if relay is None or relay.is_open else (relay.handle,)
         pipe = subprocess.PIPE
         self._process = MarkedProcess(argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe, passed=passed)
         started = self._process.process
@@ -107,11 +123,15 @@ class LocalProcess:
         return self._tail.text
 
     async def freeze(self) -> None:
-        if not self._over.done():
+        if self._apart is not None:
+            await self._apart.freeze()
+        elif not self._over.done():
             await asyncio.to_thread(freeze, self._process.token, self._process.process.pid)
 
     async def thaw(self) -> None:
-        if not self._over.done():
+        if self._apart is not None:
+            await self._apart.thaw()
+        elif not self._over.done():
             await asyncio.to_thread(thaw, self._process.token, self._process.process.pid)
 
     async def _stop(self, why: str) -> None:
@@ -134,10 +154,15 @@ class LocalProcess:
         finally:
             for end in ends:
                 end.cancel()
-            await to_the_end(self._process.end_family())
+            await to_the_end(self._end())
             self._gone = True
             for event in self._waiting:
                 event.set()
+
+    async def _end(self) -> None:
+        if self._apart is not None:
+            await self._apart.end()
+        await self._process.end_family()
 
     async def _drain_errors(self) -> None:
         chunks = 0

@@ -5,15 +5,18 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.programs.credentials import credential_files
 from agentbatch.workspace.programs.finding import command_line, find_program, settled_path
 from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_home, toolchain_variables
+from agentbatch.workspace.programs.in_container import open_in_container
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
@@ -40,17 +43,22 @@ class Programs:
         sandbox: Walls,
         env: Mapping[str, str],
         homes: Path,
+        folder: Path,
         redact: Redactor,
         *,
         user_home: Path,
         directories: Sequence[Path],
         guard: Guard | None = None,
     ) -> None:
-        """`env`: the task's variables; `homes`: where HOMEs lie. `user_home`: where credentials are; `directories`: of
-        all tasks, where no program is taken from; `guard`: ends them where no sandbox does."""
+        """`env`: the task's variables; `homes`: where HOMEs lie; `folder`: of what does not outlast the workspace.
+        `user_home`: where credentials are; `directories`: of all tasks, where no program is taken from; `guard`: ends
+        them where no sandbox does."""
         self.homes = homes
         self._root = root
         self._sandbox = sandbox
+        self._given = env
+        self._folder = folder
+        self._numbers = count(1)
         self._env = {**env, "PATH": settled_path(env.get("PATH", os.defpath))}
         self._redact = redact
         self._user_home = user_home
@@ -62,13 +70,34 @@ class Programs:
     async def open(self, program: Program) -> LocalProcess:
         """Raises UserError, OSError."""
         self._check(program)
-        sandbox = self._sandbox
-        if not isinstance(sandbox, Sandbox):
-            raise UserError(
-                f"{program.argv[0]} cannot be opened in a container yet; the builtin coder works in one."
-            )
-        argv = command_line(program.argv, self._env["PATH"], self._directories)
         logins = credential_files(self._user_home, program.credentials)
+        if isinstance(self._sandbox, Sandbox):
+            process, home = await self._open_here(self._sandbox, program, logins)
+        else:
+            assert isinstance(self._sandbox, ContainerWalls)
+            process, home = await self._open_inside(self._sandbox, program, logins)
+        for over in [one for one in self._open if one.over]:
+            self._forget(over)
+        self._open.append(process)
+        self._watching[process] = asyncio.ensure_future(_watch(home, process))
+        try:
+            await process.begin()
+        except BaseException:
+            await process.stop()
+            raise
+        return process
+
+    async def _open_inside(
+        self, walls: ContainerWalls, program: Program, logins: Mapping[str, Path]
+    ) -> tuple[LocalProcess, Path]:
+        home = await asyncio.to_thread(self._home, program, dict.fromkeys(logins, b""))
+        folder = self._folder / f"program-{next(self._numbers)}"
+        return await open_in_container(walls, program, self._given, home, logins, self._redact, folder), home
+
+    async def _open_here(
+        self, sandbox: Sandbox, program: Program, logins: Mapping[str, Path]
+    ) -> tuple[LocalProcess, Path]:
+        argv = command_line(program.argv, self._env["PATH"], self._directories)
         walls = sandbox.name != "none"
         # Where it has walls, a login is laid over an empty file; elsewhere a link leads to it.
         laid = {name: b"" if walls else place for name, place in logins.items()}
@@ -86,21 +115,11 @@ class Programs:
         if self._guard is not None and not walls:
             self._guard.start()
         try:
-            process = LocalProcess(argv, self._root, env, self._redact, relay)
+            return LocalProcess(argv, self._root, env, self._redact, relay), home
         except OSError:
             if relay is not None:
                 await relay.close()
             raise
-        for over in [one for one in self._open if one.over]:
-            self._forget(over)
-        self._open.append(process)
-        self._watching[process] = asyncio.ensure_future(_watch(home, process))
-        try:
-            await process.begin()
-        except BaseException:
-            await process.stop()
-            raise
-        return process
 
     async def close(self) -> None:
         """End all that were opened."""

@@ -41,8 +41,15 @@ class Relay:
         text = files("agentbatch.workspace.programs").joinpath("listen.py").read_text("utf-8")
         return [str(interpreter()[0]), "-I", "-S", "-c", text, str(self.handle), str(self._port), *argv]
 
+    @property
+    def is_open(self) -> bool:
+        """It listens."""
+        return self._server is not None
+
     async def listen(self) -> bool:
-        """Once, when the process has started: whether it has begun to listen."""
+        """When the process has started: whether it has begun to listen."""
+        if self.is_open:
+            return True
         self._there.close()
         ready = asyncio.Event()
         loop = asyncio.get_running_loop()
