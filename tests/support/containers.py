@@ -18,7 +18,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.engine import Engine, find_engine
-from agentbatch.workspace.containers.images import have_images
+from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.workspace import Image
 
 NAME = "localhost/agentbatch-tests"
@@ -33,7 +33,7 @@ def podman() -> Engine:
     try:
         engine = find_engine("podman", dict(os.environ), (os.getuid(), os.getgid()))
         image(engine, "small")
-        return have_images(engine, [Image(f"{NAME}:small")], [], True, print)[0]
+        return have_images(engine, Wanted((Image(f"{NAME}:small"),)), print)[0]
     except (OSError, UserError) as error:
         pytest.skip(f"{error}; {WANTED}")
 

@@ -249,7 +249,8 @@ class LocalTaskWorkspace:
             begin_watch(root, named, self._folder, resume=order.resume)
         if order.image is not None and self._run.containers is not None:
             path = self._run.containers.path_here(order.image, root, self._inside)
-            inside = [*inside, *programs_inside(root, path)]
+            dockerfile = Path(order.image.dockerfile or "/")
+            inside = [*inside, *programs_inside(root, path), *([dockerfile] if dockerfile.is_file() else [])]
         guarded = [*inside, *read_only_in(root)]
         return guarded, [] if order.isolation == "copy" else env_files_in(top)
 

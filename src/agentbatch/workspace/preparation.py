@@ -11,7 +11,7 @@ from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
 from agentbatch.workspace.containers.choosing import choose_here, choose_place
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Had, have_images
+from agentbatch.workspace.containers.images import Had, Wanted, have_images
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
@@ -25,6 +25,7 @@ __all__ = [
     "Engine",
     "Had",
     "SandboxChoice",
+    "Wanted",
     "check_directories",
     "check_worktrees",
     "choose_here",

@@ -11,7 +11,7 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import have_images
+from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.tools.toolbox import HANDS
@@ -48,7 +48,7 @@ async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text)
             wanted = Image(image(engine, kind), workdir=workdir)
-            tried, had = have_images(engine, [wanted], [limits], network, print)
+            tried, had = have_images(engine, Wanted((wanted,), (limits,), network), print)
             tasks = project / ".agentbatch/runs/r1/tasks"
             made = replace(
                 rules(tasks, choice=UNSANDBOXED),

@@ -1,9 +1,9 @@
 """The schema of a task: one entry in task.json."""
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
@@ -130,6 +130,8 @@ class Task(BaseModel):
     """Glob patterns of files that the coder must not change: they are put back before every `verify`."""
     image: str | None = Field(None, min_length=1)
     """The container image that its commands run in; None: the run's setting."""
+    dockerfile: str | None = Field(None, min_length=1)
+    """The same, built of this file and what lies beside it; relative to the task file."""
     workdir: str | None = None
     """Where its directory is in the container."""
     memory: Annotated[int, BeforeValidator(_read_memory)] = 0
@@ -195,6 +197,19 @@ class Task(BaseModel):
                 raise ValueError(f"{pattern!r} does not stay inside the task's directory")
             _check_glob(pattern)
         return value
+
+    @field_validator("dockerfile")
+    @classmethod
+    def _check_dockerfile(cls, value: str | None) -> str | None:
+        if value is not None and (value.startswith(("/", "~")) or ".." in value.split("/") or "\0" in value):
+            raise ValueError("does not stay inside the task file's folder")
+        return value
+
+    @model_validator(mode="after")
+    def _check_image(self) -> Self:
+        if self.image and self.dockerfile:
+            raise ValueError("has both an image and a dockerfile; one of them says what its commands run in")
+        return self
 
     @field_validator("inputs", "outputs")
     @classmethod

@@ -18,7 +18,7 @@ Location = Sequence[str | int]
 
 AS_TEXT = (
     *("id", "dir", "first_prompt", "isolation", "stop_at", "coder", "coder_model", "evaluator_model"),
-    *("image", "workdir", "memory"),
+    *("image", "dockerfile", "workdir", "memory"),
 )
 """Columns of a table whose cells are taken as they stand."""
 FIELDS = (*Task.model_fields, "foreach")

@@ -7,6 +7,7 @@ from pathlib import Path
 from agentbatch.config import SandboxName
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
+from agentbatch.workspace.containers.building import check_dockerfile
 from agentbatch.workspace.containers.engine import ENGINES, Engine, find_engine
 from agentbatch.workspace.containers.images import check_name
 from agentbatch.workspace.containers.mounts import check_place
@@ -20,11 +21,14 @@ def choose_here(asked: SandboxName, path_variable: str | None = None) -> Sandbox
 
 
 def choose_place(
-    asked: SandboxName, images: Sequence[tuple[str, Path, Image | None]], environ: Mapping[str, str]
+    asked: SandboxName,
+    images: Sequence[tuple[str, Path, Image | None]],
+    base: Path,
+    environ: Mapping[str, str],
 ) -> tuple[SandboxChoice, Engine | None]:
     """The sandbox of the run's tasks, and the engine of those that have an image; `auto` finds one where some have.
-    `images`: task, directory and image of each; `environ`: variables whose PATH leads to no task's directory. Raises
-    UserError."""
+    `images`: task, directory and image of each; `base`: the folder of the task file, resolved; `environ`: variables
+    whose PATH leads to no task's directory. Raises UserError."""
     with_image = [task_id for task_id, _, image in images if image is not None]
     without = [task_id for task_id, _, image in images if image is None]
     wanted = next((name for name in ENGINES if name == asked), None)
@@ -43,6 +47,8 @@ def choose_place(
     for task_id, root, image in images:
         if image is not None:
             check_name(image)
+            if image.dockerfile and (problem := check_dockerfile(Path(image.dockerfile), base)):
+                raise UserError(f"Task {task_id}: its dockerfile {image.dockerfile} {problem}.")
             if problem := check_place(image.workdir or str(root)):
                 what = "its workdir" if image.workdir else "its directory"
                 raise UserError(

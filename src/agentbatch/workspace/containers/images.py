@@ -1,11 +1,13 @@
 """The images of a run: had before its first task starts, and tried with the very flags that its containers get."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.text import clip
+from agentbatch.text import clip, list_names
+from agentbatch.workspace.containers.building import build
 from agentbatch.workspace.containers.command_lines import REFERENCE, Inside, run_arguments
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
 from agentbatch.workspace.workspace import Image, Limits
@@ -13,8 +15,12 @@ from agentbatch.workspace.workspace import Image, Limits
 PULL_TIMEOUT = 3600.0
 """Seconds for one image: gigabytes over a slow line."""
 PROBE_TIMEOUT = 120.0
-PROBE = 'type -P bash && printf %s "$PATH"'
-"""Prints where bash is, and where programs are looked for."""
+PROBE = """\
+type -P bash || exit
+printf '%s\\n' "$PATH"
+for one; do type -P -- "$one" >/dev/null || printf '%s\\n' "$one"; done
+"""
+"""Prints where bash is, where programs are looked for, and those that are not found."""
 
 
 @dataclass(frozen=True)
@@ -38,46 +44,81 @@ def check_name(image: Image) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a run wants of its containers."""
+
+    images: tuple[Image, ...]
+    limits: tuple[Limits, ...] = ()
+    """All that its tasks have."""
+    network: bool = True
+    programs: Mapping[Image, frozenset[str]] = field(default_factory=dict)
+    """Those that are opened in it."""
+    hidden: tuple[Path, ...] = ()
+    """What no task may see, and so no image that is built."""
+
+
 def have_images(
-    engine: Engine,
-    images: Iterable[Image],
-    limits: Sequence[Limits],
-    network: bool,
-    tell: Callable[[str], None],
+    engine: Engine, wanted: Wanted, tell: Callable[[str], None]
 ) -> tuple[Engine, dict[Image, Had]]:
-    """Each of them, pulled where it is missing, and tried. `limits`: all that the run's tasks have. Returns the engine
-    as it works here. Slow: call it in a thread. Raises UserError, OSError."""
+    """Each of them, pulled or built where it is missing, and tried. Returns the engine as it works here. Slow: call it
+    in a thread. Raises UserError, OSError."""
     had: dict[Image, Had] = {}
-    for image in dict.fromkeys(images):
-        reference = _reference(engine, image, tell)
-        engine, shown = _tried(engine, reference, limits, network)
-        bash, _, path = shown.partition("\n")
+    for image in dict.fromkeys(wanted.images):
+        engine, reference = _reference(engine, image, wanted.hidden, tell)
+        programs = sorted(wanted.programs.get(image, ()))
+        engine, shown = _tried(engine, reference, wanted, programs)
+        bash, path, *missing = [*shown.split("\n"), "", ""]
         if not bash.startswith("/"):
             raise UserError(
                 f"The image {reference} has no bash at a place of its own, by which commands are run."
+            )
+        if missing := [name for name in missing if name]:
+            raise UserError(
+                f"The image {reference} lacks {list_names(missing)}, which a task's coder needs: build one that has it "
+                "(`dockerfile`)."
             )
         had[image] = Had(reference, bash, path)
     return engine, had
 
 
-def _reference(engine: Engine, image: Image, tell: Callable[[str], None]) -> str:
+def _reference(
+    engine: Engine, image: Image, hidden: Sequence[Path], tell: Callable[[str], None]
+) -> tuple[Engine, str]:
+    if image.dockerfile:
+        return _built(engine, Path(image.dockerfile), hidden, tell)
     if engine.ask("image", "inspect", "--format", "{{.Id}}", "--", image.name).exit_code != 0:
         tell(f"Pulling the image {image.name}.")
         answer = engine.ask("pull", "--quiet", "--", image.name, timeout=PULL_TIMEOUT)
         if answer.exit_code != 0:
             raise UserError(f"The image {image.name} cannot be had: {answer.problem}")
-    return image.name
+    return engine, image.name
 
 
-def _tried(engine: Engine, reference: str, limits: Sequence[Limits], network: bool) -> tuple[Engine, str]:
-    """Podman's usual runtime does not work on every machine where runc does."""
-    answer = _probe(engine, reference, limits, network)
-    another = (
-        engine.name == "podman" and not engine.options and shutil.which("runc", path=engine.env.get("PATH"))
-    )
-    if answer.exit_code != 0 and another:
-        other = replace(engine, options=("--runtime", "runc"))
-        second = _probe(other, reference, limits, network)
+def _built(
+    engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callable[[str], None]
+) -> tuple[Engine, str]:
+    other = _with_runc(engine)
+    try:
+        return engine, build(engine, dockerfile, hidden, tell)
+    except UserError:
+        if other is None:
+            raise
+        return other, build(other, dockerfile, hidden, tell)
+
+
+def _with_runc(engine: Engine) -> Engine | None:
+    """Podman's usual runtime does not work on every machine where runc does. None: there is no other way."""
+    if engine.name != "podman" or engine.options or not shutil.which("runc", path=engine.env.get("PATH")):
+        return None
+    return replace(engine, options=("--runtime", "runc"))
+
+
+def _tried(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[str]) -> tuple[Engine, str]:
+    """The engine as it works here, and what the probe has printed. Raises UserError, OSError."""
+    answer, other = _probe(engine, reference, wanted, programs), _with_runc(engine)
+    if answer.exit_code != 0 and other is not None:
+        second = _probe(other, reference, wanted, programs)
         if second.exit_code == 0 or _lacks_bash(second):
             engine, answer = other, second
     if _lacks_bash(answer):
@@ -95,12 +136,12 @@ def _lacks_bash(answer: Answer) -> bool:
     )
 
 
-def _probe(engine: Engine, reference: str, limits: Sequence[Limits], network: bool) -> Answer:
+def _probe(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[str]) -> Answer:
     most = Limits(
-        memory=max((one.memory for one in limits), default=0),
-        cpus=max((one.cpus for one in limits), default=0.0),
-        processes=max((one.processes for one in limits), default=0),
+        memory=max((one.memory for one in wanted.limits), default=0),
+        cpus=max((one.cpus for one in wanted.limits), default=0.0),
+        processes=max((one.processes for one in wanted.limits), default=0),
     )
-    inside = Inside(reference, "bash", (), network, most, "probe")
-    words = run_arguments(engine, "", inside, resource_limits(), script=PROBE)
+    inside = Inside(reference, "bash", (), wanted.network, most, "probe")
+    words = [*run_arguments(engine, "", inside, resource_limits(), script=PROBE), *programs]
     return engine.ask(*words[len(engine.command()) :], timeout=PROBE_TIMEOUT)

@@ -30,6 +30,8 @@ class Chosen:
     """All of them, the run's own first."""
     own_models: tuple[str, ...]
     """Those that call their models themselves, by name."""
+    programs: Mapping[str, str]
+    """By the name of the coder, what is started for it."""
 
 
 def choose_coders(
@@ -49,7 +51,7 @@ def choose_coders(
         entry = kinds.entries[name]
         if problem := refusal(entry, settings):
             raise UserError(f"{who}: {problem}")
-        if entry.program:
+        if entry.program and any(task.image is None and name in task.coders for task in tasks):
             _check_installed(entry, who, path, plan.tasks)
     used = [kinds.entries[name] for name in asked]
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
@@ -58,6 +60,7 @@ def choose_coders(
         tuple(filter(None, warnings)),
         tuple(asked),
         tuple(entry.name for entry in used if not entry.gateway),
+        {entry.name: entry.program for entry in used if entry.program},
     )
 
 

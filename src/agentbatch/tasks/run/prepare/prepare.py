@@ -96,7 +96,7 @@ def prepare(
     if settings.judge == "none":
         _check_verified(plan)
     images = [(task.id, task.root, task.image) for task in plan.tasks]
-    sandbox, engine = choose_place(settings.sandbox, images, ours)
+    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, ours)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
@@ -113,6 +113,7 @@ def prepare(
         prices=_load_prices(settings, folder),
         sandbox=sandbox,
         engine=engine,
+        programs=coders.programs,
         env_files=tuple(
             dict.fromkeys(
                 f.absolute()

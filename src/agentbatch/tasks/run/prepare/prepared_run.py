@@ -60,6 +60,8 @@ class PreparedRun:
     """Every link in it was followed before the run: one that a coder plants later is not."""
     engine: Engine | None = None
     """Of containers; None: no task has an image."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Of coders that are opened, by the coder's name."""
     images: Mapping[Image, Had] = field(default_factory=dict)
     """Of the tasks, once they are had."""
     local: "ServerPlan | None" = None
@@ -163,7 +165,10 @@ class PreparedRun:
         """What a next run would read from here."""
         names = ("agents", "prompts", self.settings.prices or "prices.toml")
         task_file = (self.folder / self.settings.tasks).resolve()
-        return (*(self.folder / name for name in names), *self.env_files, task_file)
+        built = {
+            Path(task.image.dockerfile) for task in self.plan.tasks if task.image and task.image.dockerfile
+        }
+        return (*(self.folder / name for name in names), *self.env_files, task_file, *sorted(built))
 
     @property
     def hidden_files(self) -> tuple[Path, ...]:

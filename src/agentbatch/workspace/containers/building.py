@@ -1,0 +1,95 @@
+"""An image out of a Dockerfile: built once for what lies beside that, and found again by the digest of it."""
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
+from agentbatch.workspace.containers.engine import Engine, resource_limits
+from agentbatch.workspace.files.env_files import env_files_in
+
+NAME = "localhost/agentbatch-built"
+MAX_FILES = 20_000
+MAX_BYTES = 1024**3
+"""Of all that is beside a Dockerfile: it is copied, and read for its digest, before every run."""
+TIMEOUT = 7200.0
+"""Seconds for one build."""
+
+
+def check_dockerfile(path: Path, base: Path) -> str:
+    """What keeps an image from being built of it, as the end of a sentence; empty: nothing. `base`: the folder of the
+    task file, resolved."""
+    if not os.path.lexists(path):
+        return "is not there"
+    if path.resolve() != path:
+        return f"is a link, or lies behind one, to {path.resolve()}; name the file itself"
+    if not path.is_relative_to(base):
+        return f"does not lie below {base}"
+    if not path.is_file():
+        return "is no file"
+    if STATE_FOLDER in path.relative_to(base).parts:
+        return f"lies in {STATE_FOLDER}"
+    return ""
+
+
+def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callable[[str], None]) -> str:
+    """The name of the image. `hidden`: what no task may see, and so no image. Slow. Raises UserError, OSError."""
+    folder = dockerfile.parent
+    out = {*hidden, *env_files_in(folder), folder / STATE_FOLDER, folder / ".git"}
+    with tempfile.TemporaryDirectory(prefix="agentbatch-build-") as place:
+        context = Path(place, "context")
+        digest = _copied(folder, context, out - {dockerfile})
+        name = f"{NAME}:{digest}"
+        if engine.ask("image", "inspect", "--format", "{{.Id}}", "--", name).exit_code == 0:
+            return name
+        tell(f"Building the image of {dockerfile}.")
+        limits = resource_limits() if engine.name == "podman" else []
+        answer = engine.ask(
+            *("build", "--quiet", "--tag", name, "--file", str(context / dockerfile.name), *limits),
+            *("--", str(context)),
+            timeout=TIMEOUT,
+        )
+    if answer.exit_code != 0:
+        raise UserError(f"No image can be built of {dockerfile}: {answer.problem}")
+    return name
+
+
+def _copied(folder: Path, target: Path, out: set[Path]) -> str:
+    """Copy all but `out`, no link followed; returns a digest of it. Raises UserError, OSError."""
+    whole, files, size = hashlib.sha256(), 0, 0
+    target.mkdir()
+    for source in _below(folder, out):
+        name = source.relative_to(folder)
+        place = target / name
+        status = source.lstat()
+        whole.update(os.fsencode(name) + b"\0%o\0" % stat.S_IMODE(status.st_mode))
+        if stat.S_ISDIR(status.st_mode):
+            place.mkdir()
+        elif stat.S_ISLNK(status.st_mode):
+            place.symlink_to(os.readlink(source))
+            whole.update(b"link\0" + os.fsencode(os.readlink(source)))
+        elif stat.S_ISREG(status.st_mode):
+            files, size = files + 1, size + status.st_size
+            if files > MAX_FILES or size > MAX_BYTES:
+                raise UserError(
+                    f"{folder} holds more than goes into an image ({MAX_FILES:,} files, 1 GiB): put the Dockerfile "
+                    "into a folder of its own, with what it copies."
+                )
+            shutil.copy2(source, place, follow_symlinks=False)
+            with open(place, "rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:32]
+
+
+def _below(folder: Path, out: set[Path]) -> Iterator[Path]:
+    """Folders before what is in them, in order."""
+    for path in sorted(folder.iterdir()):
+        if path not in out:
+            yield path
+            if path.is_dir() and not path.is_symlink():
+                yield from _below(path, out)

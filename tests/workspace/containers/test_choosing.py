@@ -1,0 +1,92 @@
+"""Where tasks run, settled before the run; the engines are scripts that answer as one does."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.workspace.containers.building import check_dockerfile
+from agentbatch.workspace.containers.choosing import choose_place
+from agentbatch.workspace.workspace import Image
+
+PYTHON = Image("python:3.12")
+PODMAN = json.dumps({"host": {"security": {"rootless": True}}})
+DOCKER = json.dumps({"ServerErrors": ["Cannot connect to the Docker daemon at unix:///var/run/docker.sock."]})
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    for name, said in (("podman", PODMAN), ("docker", DOCKER)):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    return {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+
+
+def test_a_task_with_an_image_finds_an_engine(environ: dict[str, str], tmp_path: Path) -> None:
+    choice, engine = choose_place("auto", [("a", Path("/srv/a"), PYTHON)], tmp_path, environ)
+    assert engine is not None
+    assert (choice.name, engine.name, engine.user, engine.kept) == ("podman", "podman", "0:0", ())
+
+
+def test_tasks_without_an_image_keep_the_usual_sandbox(environ: dict[str, str], tmp_path: Path) -> None:
+    tasks = [("a", Path("/srv/a"), PYTHON), ("b", Path("/srv/b"), None)]
+    choice, engine = choose_place("auto", tasks, tmp_path, environ)
+    assert choice.name in ("bubblewrap", "none")
+    assert engine is not None
+    assert choose_place("none", tasks[1:], tmp_path, environ)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "image", "root", "told"),
+    [
+        ("podman", None, "/srv/a", "--sandbox podman: no image is named for t. Give each an `image`"),
+        ("none", PYTHON, "/srv/a", "--sandbox none has no use for an image, and there is one in t."),
+        ("docker", PYTHON, "/srv/a", "--sandbox docker: docker does not answer (Cannot connect to the Docker"),
+        ("podman", Image("--privileged"), "/srv/a", "'--privileged' is no name of an image; one looks"),
+        ("podman", Image("a", workdir="/"), "/srv/a", "Task t: its workdir cannot be /, which is the whole"),
+        ("podman", Image("a", workdir="/etc"), "/srv/a", "its workdir cannot be /etc, which is a place that the"),
+        ("podman", Image("a", workdir="../x"), "/srv/a", "its workdir cannot be ../x, which is no plain absolute"),
+        ("podman", PYTHON, "/usr", "its directory cannot be /usr, which is a place that"),
+        ("podman", Image(dockerfile="/nowhere/Dockerfile"), "/srv/a", "/nowhere/Dockerfile is not there."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_before_the_run(
+    environ: dict[str, str], tmp_path: Path, asked: str, image: Image | None, root: str, told: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        choose_place(asked, [("t", Path(root), image)], tmp_path, environ)  # type: ignore[arg-type]
+    assert told in str(raised.value)
+
+
+def test_no_engine_at_all(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"podman is not installed and docker is not installed\. Install podman"
+    ):
+        choose_place("auto", [("t", tmp_path, PYTHON)], tmp_path, {"PATH": str(tmp_path)})
+
+
+def test_dockerfiles_that_are_none(tmp_path: Path) -> None:
+    base = tmp_path.resolve()
+    (base / "p/sub/.agentbatch").mkdir(parents=True)
+    (base / "outside").write_text("FROM x")
+    (base / "p/sub/Dockerfile").write_text("FROM x")
+    (base / "p/sub/.agentbatch/Dockerfile").write_text("FROM x")
+    (base / "p/link").symlink_to("sub/Dockerfile")
+    (base / "p/away").symlink_to(base / "outside")
+    (base / "p/folder").symlink_to("sub")
+    problems = {
+        "sub/Dockerfile": "",
+        "link": "is a link",
+        "away": "is a link",
+        "folder/Dockerfile": "lies behind one",
+        "../outside": "is a link, or lies",
+        "sub": "is no file",
+        "nope": "is not there",
+        "sub/.agentbatch/Dockerfile": "lies in .agentbatch",
+    }
+    for name, told in problems.items():
+        found = check_dockerfile(base / "p" / name, base / "p")
+        assert told in found if told else found == "", name
+    assert "does not lie below" in check_dockerfile(base / "outside", base / "p")
