@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+MACHINES = ("127.0.0.2", "127.0.0.3")
+
 LOOPBACK = 'ip link set lo up && exec "$@"'
 
 
@@ -27,7 +29,7 @@ def missing() -> str:
 
 
 class RayCluster:
-    """One machine that is the head and one besides; `close` ends all."""
+    """A head on which nothing else runs, 127.0.0.1, and two machines, 127.0.0.2 and 127.0.0.3; `close` ends all."""
 
     def __init__(self, place: Path, environ: Mapping[str, str], cpus: int = 1) -> None:
         """`place`: a folder for Ray's own files, with a short path, since sockets are in there. `environ`: of whoever
@@ -70,12 +72,12 @@ class RayCluster:
         self._process.stdin.flush()
         return self._answer()
 
-    def kill_machine(self) -> None:
-        """The newest, at once: it says nothing to anybody."""
-        self.tell("kill")
+    def kill_machine(self, address: str) -> None:
+        """At once: it says nothing to anybody."""
+        self.tell("kill", address)
 
-    def add_machine(self) -> None:
-        self.tell("add")
+    def add_machine(self, address: str) -> None:
+        self.tell("add", address)
 
     def kill_head(self) -> None:
         self.tell("kill_head")
@@ -101,21 +103,25 @@ def main(place: str, cpus: str) -> None:
     from ray.cluster_utils import Cluster
 
     os.makedirs(place, exist_ok=True)
-    usual: dict[str, Any] = {"num_cpus": int(cpus), "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(
-        initialize_head=True, head_node_args={**usual, "include_dashboard": False, "temp_dir": place}
-    )
-    others = [cluster.add_node(**usual)]
+    given = {"include_dashboard": False, "temp_dir": place, "num_cpus": 0, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args=given)
+    machines: dict[str, Any] = {}
+
+    def add(address: str) -> None:
+        machines[address] = cluster.add_node(num_cpus=int(cpus), node_ip_address=address)
+
+    for address in MACHINES:
+        add(address)
     say(address=cluster.address)
     for line in sys.stdin:
         match line.split():
-            case ["kill"]:
-                cluster.remove_node(others.pop(), allow_graceful=False)
-            case ["add"]:
-                others.append(cluster.add_node(**usual))
+            case ["kill", address]:
+                cluster.remove_node(machines.pop(address), allow_graceful=False)
+            case ["add", address]:
+                add(address)
             case ["kill_head"]:
                 cluster.head_node.kill_gcs_server(check_alive=False)
-        say(machines=1 + len(others))
+        say(machines=sorted(machines))
     cluster.shutdown()
 
 

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -45,6 +45,9 @@ WAITS = (1.0, 2.0, 5.0, 10.0, 20.0)
 class Lost(Exception):
     """The machine that was asked is gone, or was not heard of: what it did is not known."""
 
+    step = ""
+    """What was asked of it, where that was a step of the task."""
+
 
 class HeadLost(Lost):
     """The cluster's head does not answer any more: nothing is known of any machine."""
@@ -53,8 +56,16 @@ class HeadLost(Lost):
 class Connection:
     """From the first request to `close`."""
 
-    def __init__(self, address: str, environ: Mapping[str, str], tell: Callable[[str], None]) -> None:
-        """`address`: `auto`, or as Ray takes it. `tell`: what a person should know, a sentence."""
+    def __init__(
+        self,
+        address: str,
+        environ: Mapping[str, str],
+        tell: Callable[[str], None],
+        around: Sequence[str] = (),
+    ) -> None:
+        """`address`: `auto`, or as Ray takes it. `tell`: what a person should know, a sentence. `around`: a command
+        line that runs the one behind it where the cluster can be reached."""
+        self._around = around
         self._given = address
         self._environ = environ
         self._tell = tell
@@ -133,7 +144,7 @@ class Connection:
     def _begin_driver(self, handle: int) -> "subprocess.Popen[bytes]":
         module = "agentbatch.cluster.driver"
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(handle), self.address, NAMESPACE],
+            [*self._around, sys.executable, "-P", "-m", module, str(handle), self.address, NAMESPACE],
             env=self._variables(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ import asyncio
 import os
 import platform
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -230,5 +231,6 @@ def _host() -> str:
 
 
 def _address() -> str:
-    """As Ray has told its workers."""
-    return os.environ.get("RAY_NODE_IP") or platform.node()
+    """As Ray has it, in whose process this runs."""
+    ray = sys.modules.get("ray")
+    return str(ray.util.get_node_ip_address()) if ray is not None else platform.node()

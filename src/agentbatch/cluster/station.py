@@ -18,13 +18,15 @@ from agentbatch.cluster.wire import Unreadable, pack, read_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import WorkspaceInfo
 
-PATIENCE = 1.0
+PATIENCE = 4.0
 """Seconds that a lease may take before the task is said to wait for one."""
 
 WAITING = "waiting for a node"
 
 MAX_LOSSES = 2
 """Machines that are lost one after another while the same thing is done there: it may be what brings them down."""
+MAX_IN_A_ROW = 8
+"""Machines that are lost one after another, whatever is done there."""
 
 _leases = count(1)
 
@@ -33,16 +35,24 @@ class Station:
     """`settle` first, `leave` last. What is asked on a lost machine raises Lost; `replace` takes another."""
 
     def __init__(
-        self, connection: Connection, posting: Posting, lease: Lease, show: Callable[[str], None]
+        self,
+        connection: Connection,
+        posting: Posting,
+        lease: Lease,
+        show: Callable[[str], None],
+        tell: Callable[[str], None],
     ) -> None:
-        """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person."""
+        """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person; `tell`: what
+        that person should know, a sentence."""
         self._connection = connection
         self._posting = posting
         self._wanted = lease
         self._show = show
+        self._tell = tell
         self._lease = 0
         self._questions = count(1)
-        self._losses: list[str] = []
+        self._losses: list[tuple[str, str]] = []
+        """Since the latest step that was done: the step, and where and why."""
         self.home: Home | None = None
         """The directory at home; None until it is there."""
         self.at: Arrival | None = None
@@ -115,18 +125,22 @@ class Station:
     async def ask(self, target: int, member: str, *given: Any) -> Any:
         """Raises Lost where the machine is lost, now or since the last question; then what was asked may have been
         done. Raises UserError, OSError as the member does."""
-        if self._connection.gone.get(self._lease):
-            raise Lost(self._connection.gone[self._lease])
-        number = next(self._questions)
+        if lost := self.is_lost():
+            raise Lost(lost)
+        number, question = next(self._questions), pack(given)
         asking = asyncio.ensure_future(
             self._connection.request(
-                "ask", self._lease, self._posting.fence, number, target, member, pack(given)
+                "ask", self._lease, self._posting.fence, number, target, member, question
             )
         )
         try:
             data = await asyncio.shield(asking)
         except asyncio.CancelledError:
             await to_the_end(self._cancel(number, asking))
+            raise
+        except Lost as error:
+            if target != SIDE:
+                error.step = f"{member} {hash(question)}"
             raise
         answer = _read(data)
         if target != SIDE:  # a step is done
@@ -156,25 +170,25 @@ class Station:
         place = self.place
         await to_the_end(self._forget())
         if not isinstance(error, HeadLost):
-            self._count(place, error)
+            self._tell(f"{place or 'A node'} was lost ({error}); the task goes on elsewhere.")
+            self._count(place or "a node", error)
 
     async def _forget(self) -> None:
         await self._drop(gently=False)
 
     def _count(self, place: str, error: Lost) -> None:
-        self._losses.append(f"{place}: {error}")
-        if len(self._losses) >= MAX_LOSSES:
-            text = "; ".join(self._losses)
-            self._losses.clear()
-            raise OSError(
-                errno.EIO,
-                f"The machine was lost {MAX_LOSSES} times at the same step, which may be what brings it down ({text})",
-            )
+        self._losses.append((error.step, f"{place}: {error}"))
+        same = [text for step, text in self._losses if step and step == error.step]
+        if len(same) < MAX_LOSSES and len(self._losses) < MAX_IN_A_ROW:
+            return
+        texts = same if len(same) >= MAX_LOSSES else [text for _, text in self._losses]
+        what = "at the same step, which may be what brings it down" if texts is same else "one after another"
+        self._losses.clear()
+        raise OSError(errno.EIO, f"The machine was lost {len(texts)} times {what} ({'; '.join(texts)})")
 
     async def leave(self) -> tuple[str, ...]:
         """Nothing of the task stays there. Returns what could not be removed."""
         data = await self._drop(gently=True)
-        self._show("")
         try:
             return tuple(_read(data)) if data else ()
         except (OSError, UserError) as error:

@@ -1,18 +1,23 @@
 """A task's workspace on a machine of a cluster. What is at home is the task's: each snapshot brings the directory back,
 and what is lost with a machine is what was done there since."""
 
+import asyncio
 import errno
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from agentbatch.cluster.connection import Lost
 from agentbatch.cluster.hands import MAIN
+from agentbatch.cluster.home import Home
 from agentbatch.cluster.process import ClusterProcess
 from agentbatch.cluster.seen import Difference, Known
 from agentbatch.cluster.station import Station
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.text import counted
 from agentbatch.workspace.workspace import (
     Checkpoint,
     CommandResult,
@@ -27,13 +32,17 @@ from agentbatch.workspace.workspace import (
 
 INTERRUPTED = (
     "Interrupted, outcome unknown: the machine that this ran on was lost ({reason}). You work on another machine now, "
-    "in a directory that is as it was {when}; what was done since is gone. Look at the files before you go on."
+    "in a directory that is as it was {when}. Look at the files before you go on."
 )
 LOST_BEFORE = (
-    "[The machine that you worked on was lost ({reason}). You are on another one now; before this call the directory "
-    "was as it was {when}; what was done since is gone.]"
+    "[The machine that you worked on was lost ({reason}). Before this call, on another one, the directory was as it "
+    "was {when}; look at the files before you go on.]"
 )
-FIRST = "at the start of this session"
+SHELL = "bash"
+"""The tool whose calls may do something outside of the directory: they are not repeated on another machine."""
+
+SHARE = 0.1
+"""Of the time of a turn that may go into bringing the directory home after calls."""
 
 T = TypeVar("T")
 
@@ -80,38 +89,45 @@ class ClusterWorkspace(Far):
         super().__init__(station, redact)
         self._inner = inner
         self._told = told
-        self._since = FIRST
-        """What the directory at home is the state of."""
-        self._changed = False
-        """On the node something may be otherwise than at home."""
+        self._changed = 0
+        """Calls and commands since the directory was brought home: it may be otherwise on the node."""
+        self._bringing: asyncio.Task[None] | None = None
+        self._brought, self._took = 0.0, 0.0
+        """When it was brought home after a call last (time.monotonic), and how long that took."""
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         await self._settle()
-        self._changed = True
+        before = self._changed
+        self._changed += 1
         try:
-            result = await self.station.ask(MAIN, "call", tool, arguments)
+            result = self.masked(_as(ToolResult, await self.station.ask(MAIN, "call", tool, arguments)))
         except Lost as error:
-            text = await self._replace(error, INTERRUPTED)
+            text = await self._replace(error, INTERRUPTED, before)
+            if not before and tool != SHELL:  # the directory is exactly as it was when the call began
+                return await self.call(tool, arguments)
             return ToolResult(text, ok=False, changed=True, note="machine lost")
+        if not result.changed:
+            self._changed = before
+        self._bring_meanwhile()
         told, self._told = self._told, ""
-        result = self.masked(_as(ToolResult, result))
         return replace(result, text=f"{told}\n{result.text}") if told else result
 
     async def run(self, command: str, timeout: float) -> CommandResult:
         await self._settle()
-        repeatable, self._changed = not self._changed, True
+        before = self._changed
+        self._changed += 1
         try:
             result = await self.station.ask(MAIN, "run", command, timeout)
         except Lost as error:
-            text = await self._replace(error, INTERRUPTED)
-            if repeatable:  # the directory is exactly as it was when the command began
+            text = await self._replace(error, INTERRUPTED, before)
+            if not before:
                 return await self.run(command, timeout)
             return CommandResult(None, text, False, False, 0.0, "")
         return self.masked_run(_as(CommandResult, result))
 
     async def open(self, program: Program) -> Process:
         await self._settle()
-        self._changed = True
+        self._changed += 1
         return await self._again(lambda: ClusterProcess.open(self.station, program, self.redact))
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
@@ -157,7 +173,8 @@ class ClusterWorkspace(Far):
 
     async def come_home(self) -> None:
         """The directory at home is as it is on the node, as far as that is there. Raises OSError, UserError."""
-        if self._changed and not self.station.is_lost():
+        await self._meanwhile()
+        if self._changed:
             try:
                 await self._back()
             except Lost as error:
@@ -167,7 +184,7 @@ class ClusterWorkspace(Far):
 
     async def replaced(self, error: Lost) -> None:
         """A fork has found the machine lost."""
-        self._told = await self._replace(error, LOST_BEFORE)
+        self._told = await self._replace(error, LOST_BEFORE, self._changed)
 
     async def _come_home(self) -> None:
         await self._settle()
@@ -179,29 +196,48 @@ class ClusterWorkspace(Far):
         await self._again(lambda: self._home.away(self.station))
 
     async def _back(self) -> None:
+        begun = time.monotonic()
         await self._home.back(self.station)
-        self._changed, self._since = (
-            False,
-            "when it was last brought home, after the latest turn or look at it",
-        )
+        self._changed, self._brought = 0, time.monotonic()
+        self._took = self._brought - begun
+
+    def _bring_meanwhile(self) -> None:
+        """While the coder thinks, unless that would take too much of the time: what a loss costs is little then."""
+        if self._changed and time.monotonic() - self._brought > self._took / SHARE:
+            self._bringing = asyncio.ensure_future(self._back())
+
+    async def _meanwhile(self) -> None:
+        """Nothing is under way between home and the node any more."""
+        bringing, self._bringing = self._bringing, None
+        if bringing is None:
+            return
+        try:
+            await asyncio.wait({bringing})
+        except asyncio.CancelledError:
+            bringing.cancel()
+            await asyncio.wait({bringing})
+            raise
+        with suppress(Lost, OSError, UserError):  # it is tried again, and told, when it must be
+            bringing.result()
 
     @property
-    def _home(self) -> Any:
+    def _home(self) -> Home:
         assert self.station.home is not None
         return self.station.home
 
     async def _settle(self) -> None:
         """A machine that was lost since the last question is replaced before the next."""
-        lost = self.station.is_lost()
-        if lost:
-            self._told = await self._replace(Lost(lost), LOST_BEFORE)
+        await self._meanwhile()
+        if lost := self.station.is_lost():
+            self._told = await self._replace(Lost(lost), LOST_BEFORE, self._changed)
 
-    async def _replace(self, error: Lost, words: str) -> str:
-        text = words.format(reason=str(error).rstrip("."), when=self._since)
+    async def _replace(self, error: Lost, words: str, calls: int) -> str:
+        """`calls`: that were answered since the directory was brought home."""
+        when = f"{counted(calls, 'call')} earlier" if calls else "after the call before this"
         self.known.forget()
         await self.station.replace(error)
-        self._changed = False
-        return text
+        self._changed = 0
+        return words.format(reason=str(error).rstrip("."), when=when)
 
     async def _again(self, step: Callable[[], Awaitable[T]]) -> T:
         """A step that may be repeated on another machine. Raises OSError where that is lost too."""
@@ -209,7 +245,7 @@ class ClusterWorkspace(Far):
             try:
                 return await step()
             except Lost as error:
-                self._told = await self._replace(error, LOST_BEFORE)
+                self._told = await self._replace(error, LOST_BEFORE, self._changed)
 
 
 class ClusterFork(Far):

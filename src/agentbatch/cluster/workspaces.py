@@ -46,13 +46,16 @@ class ClusterWorkspaces:
         terms: ClusterTerms,
         redact: Redactor,
         show: Callable[[str, str], None],
+        tell: Callable[[str, str], None],
     ) -> None:
-        """`inner`: of the engine's machine. `show`: a task's id and where it is now, for a person."""
+        """`inner`: of the engine's machine. `show`: a task's id and where it is now, for a person; `tell`: its id and
+        what that person should know."""
         self._inner = inner
         self.connection = connection
         self.terms = terms
         self.redact = redact
         self.show = show
+        self.tell = tell
         self._starting = False
 
     def make(self, order: Order) -> "ClusterTaskWorkspace":
@@ -97,7 +100,11 @@ class ClusterTaskWorkspace:
             terms.mark, 0, replace(order, directory=directory, env=env), terms.walls, terms.shared
         )
         station = self._station = Station(
-            run.connection, posting, lease, lambda place: run.show(order.task_id, place)
+            run.connection,
+            posting,
+            lease,
+            lambda place: run.show(order.task_id, place),
+            lambda text: run.tell(order.task_id, text),
         )
         home = SharedHome() if terms.shared else MovedHome(Path(directory), terms.store, ())
         await station.settle(home)

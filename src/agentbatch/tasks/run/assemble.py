@@ -1,7 +1,8 @@
 """The engine of a prepared run, put together from its parts."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from agentbatch.cluster.connection import Connection
@@ -134,10 +135,15 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> LocalWorkspaces:
 
 def workspaces_of(prepared: PreparedRun, store: Store) -> Workspaces:
     """Those of this machine, or of a cluster where one was chosen."""
-    here = local_workspaces(prepared, store)
-    settings = prepared.settings
-    if settings.cluster is None:
-        return here
+    cluster = prepared.settings.cluster
+    return cluster_workspaces(prepared, store, cluster) if cluster else local_workspaces(prepared, store)
+
+
+def cluster_workspaces(
+    prepared: PreparedRun, store: Store, address: str, around: Sequence[str] = ()
+) -> ClusterWorkspaces:
+    """Those on the machines of a cluster. `around`: as Connection takes it."""
+    here, settings = local_workspaces(prepared, store), prepared.settings
     rules, shared = here.rules, settings.cluster_shared
     walls = Walls(
         "none" if settings.sandbox == "none" else rules.choice.name if rules.choice.binary else "auto",
@@ -153,16 +159,15 @@ def workspaces_of(prepared: PreparedRun, store: Store) -> Workspaces:
         cpus=settings.task_cpus,
         secret_names=secret_variables(),
     )
-    connection = Connection(
-        settings.cluster, prepared.environ, lambda text: store.emit(e.Notice(text=store.redact(text)))
-    )
-    return ClusterWorkspaces(
-        here,
-        connection,
-        terms,
-        store.redact,
-        lambda task_id, place: store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place))),
-    )
+
+    def show(task_id: str, place: str) -> None:
+        store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place)))
+
+    def tell(task_id: str | None, text: str) -> None:
+        store.emit(e.Notice(task_id=task_id, text=store.redact(text)))
+
+    connection = Connection(address, prepared.environ, partial(tell, None), around)
+    return ClusterWorkspaces(here, connection, terms, store.redact, show, tell)
 
 
 @asynccontextmanager
