@@ -124,7 +124,7 @@ async def test_twice_lost_at_the_same_step_is_an_error(
 async def test_a_machine_is_lost_while_the_coder_thinks(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=8.0)
+    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=15.0)
     work = script("Go.", [write("a.txt", "written\n"), slow])
     loses = LosesMachine(cluster, "a.txt", after=2.0)
     ran = await run_tasks(
@@ -137,4 +137,4 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
     assert ran.task.status == "completed", ran.task.error
     _, answer = answers(ran)
     assert answer.startswith("[The machine that you worked on was lost")
-    assert answer.rstrip().endswith("written")
+    assert "\nwritten\n" in answer

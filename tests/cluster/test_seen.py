@@ -2,9 +2,9 @@
 
 import pytest
 
-from agentbatch.cluster.seen import NOTHING, Difference, difference, with_difference
+from agentbatch.cluster.seen import NOTHING, Difference, difference, with_difference, with_kept, without
 from agentbatch.cluster.wire import pack, unpack
-from agentbatch.workspace.workspace import FileEntry, Snapshot
+from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
 
 def entry(text: str, excerpt: str = "") -> FileEntry:
@@ -41,3 +41,15 @@ def test_only_what_differs_is_sent(now: Snapshot, before: Snapshot, sent: set[st
         now.left_out_whole,
         now.signatures,
     )
+
+
+def test_what_is_at_home_alone_stays_in_what_is_seen() -> None:
+    stamp = SIGNATURE.pack
+    there = Snapshot(
+        {"a": A, "b": B}, signatures=stamp(1, 1, 1, 1_000_000_000) + stamp(2, 2, 2, 2_000_000_000)
+    )
+    kept = {".env": entry("key"), "az": entry("z")}
+    here = with_kept(there, kept)
+    assert list(here.files) == [".env", "a", "az", "b"]
+    assert here.changed(here.files) == {".env": 0.0, "a": 1.0, "az": 0.0, "b": 2.0}
+    assert without(here, kept).digest == there.digest

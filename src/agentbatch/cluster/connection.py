@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -247,3 +248,21 @@ class Connection:
 
 def has_ray() -> bool:
     return importlib.util.find_spec("ray") is not None
+
+
+def check_cluster(address: str, environ: Mapping[str, str]) -> None:
+    """Whether there is one. Takes some seconds, but for a Ray of our own, which is started with the run. Raises
+    UserError."""
+    connection = Connection(address, environ, lambda _: None)
+
+    async def reach() -> None:
+        try:
+            await connection.start()
+        finally:
+            await connection.close()
+
+    if not has_ray():
+        raise UserError(MISSING)
+    if connection.address:
+        with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop
+            pool.submit(asyncio.run, reach()).result()

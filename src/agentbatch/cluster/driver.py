@@ -23,13 +23,14 @@ from importlib.util import find_spec
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RuntimeEnvSetupError
+from ray.exceptions import ActorDiedError, RayError, RuntimeEnvSetupError
 from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import agentbatch
 from agentbatch.cluster.frames import read_frame, write_frame
 from agentbatch.cluster.hands import Hands
+from agentbatch.cluster.losses import in_words
 from agentbatch.cluster.node_report import clear_node, look_at_node
 from agentbatch.cluster.wire import pack, unpack
 
@@ -99,11 +100,11 @@ class Driver:
         try:
             answer: tuple[str, Any] = ("ok", await work(*given))
         except RuntimeEnvSetupError as error:
-            answer = ("error", f"agentbatch could not be brought to the node: {_words(error)}")
+            answer = ("error", f"agentbatch could not be brought to the node: {in_words(error)}")
         except (Gone, RayError) as error:
-            answer = ("lost", _words(error))
+            answer = ("lost", in_words(error))
         except Exception as error:  # noqa: BLE001 - told to the engine, whichever it is
-            answer = ("error", _words(error))
+            answer = ("error", in_words(error))
         with suppress(ConnectionError):
             await self._tell(number, *answer)
 
@@ -177,7 +178,7 @@ class Driver:
             try:
                 return node["NodeManagerAddress"], "ok", await asyncio.wait_for(_awaited(done), NODE_PATIENCE)
             except (RayError, TimeoutError) as error:
-                return node["NodeManagerAddress"], "error", _words(error)
+                return node["NodeManagerAddress"], "error", in_words(error)
 
         return list(await asyncio.gather(*(there(node) for node in ray.nodes() if node["Alive"])))
 
@@ -204,8 +205,8 @@ class Driver:
             try:
                 await self._actor(lease).ping.remote()
                 self._heard[lease] = max(time.monotonic(), self._heard.get(lease, 0.0))
-            except RayActorError as error:
-                await self._say_lost(lease, _words(error))
+            except ActorDiedError as error:  # one that cannot be reached for a moment may come back
+                await self._say_lost(lease, in_words(error))
         if time.monotonic() - self._heard.get(lease, math.inf) > SILENT:
             await self._say_lost(lease, f"it has not answered for {SILENT:g} seconds")
 
@@ -237,12 +238,6 @@ async def _environment() -> dict[str, Any]:
 
 async def _awaited(reference: Any) -> Any:
     return await reference
-
-
-def _words(error: BaseException) -> str:
-    """The last line that says something, without the colours and traces of Ray's."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:1000]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from agentbatch.cluster.node_folder import NodeFolder, remove_if_last
 from agentbatch.cluster.seen import Seen
 from agentbatch.cluster.terms import Arrival, Posting
 from agentbatch.cluster.travel.local_side import LocalSide
+from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.cluster.wire import pack, pack_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -33,7 +34,7 @@ SIDE, MAIN = 0, 1
 """Numbers of the directory as it travels, and of the task's workspace; forks and programs have higher ones."""
 
 MEMBERS = {
-    LocalSide: frozenset({"scan", "missing", "give", "take", "place"}),
+    ServedSide: frozenset({"scan", "missing", "give", "take", "place"}),
     LocalWorkspace: frozenset(
         {
             *("call", "run", "open", "snapshot", "fork", "close"),
@@ -117,7 +118,7 @@ class Hands:
         root = self._root
         if not self._posting.shared:
             root.mkdir(parents=True, exist_ok=True)
-            self._things[SIDE] = LocalSide(root, self._folder.store)
+            self._things[SIDE] = ServedSide(LocalSide(root.resolve(), self._folder.store))
         elif not root.is_dir():
             raise UserError(
                 f"{root} is not there on {_host()}: --cluster-shared is for directories that all nodes have."

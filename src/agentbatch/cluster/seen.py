@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 
-from agentbatch.workspace.workspace import FileEntry, Snapshot, Workspace
+from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot, Workspace
 
 KEPT = 3
 """Snapshots of one directory by which a later one may be described."""
@@ -80,18 +80,37 @@ class Known:
     """At home: the snapshots that a node can describe the next one by."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[int, Snapshot]] = []
+        self._kept: list[tuple[int, Snapshot, Snapshot]] = []
+        """Each by its number, as it was handed on, and as the node has it."""
 
-    def number(self, since: Snapshot | None) -> int:
-        """0: the node has not seen it."""
-        return next((number for number, one in self._kept if one is since), 0)
+    def find(self, since: Snapshot | None) -> tuple[int, Snapshot | None]:
+        """0, None: the node has not seen it."""
+        found = ((number, there) for number, here, there in self._kept if here is since)
+        return next(found, (0, None))
 
-    def read(self, told: Difference, since: Snapshot) -> Snapshot:
-        """`since`: what was asked by."""
-        found = with_difference(told, NOTHING if told.basis == "nothing" else since)
-        self._kept = [*self._kept, (told.number, found)][-KEPT:]
-        return found
+    def read(self, told: Difference, by: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
+        """`by`: what was asked by. `kept`: what is at home alone."""
+        there = with_difference(told, NOTHING if told.basis == "nothing" else by)
+        here = with_kept(there, kept) if kept else there
+        self._kept = [*self._kept, (told.number, here, there)][-KEPT:]
+        return here
 
     def forget(self) -> None:
         """The node is another."""
         self._kept.clear()
+
+
+def without(snapshot: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
+    """Pure. Its signatures are worth nothing, and are not there."""
+    if not kept:
+        return snapshot
+    files = {path: one for path, one in snapshot.files.items() if path not in kept}
+    return replace(snapshot, files=files, signatures=b"")
+
+
+def with_kept(snapshot: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
+    """Pure. `kept` are files of another place, of which it is not known when they changed."""
+    signatures = dict(zip(snapshot.files, SIGNATURE.iter_unpack(snapshot.signatures), strict=False))
+    files = dict(sorted({**snapshot.files, **kept}.items()))
+    packed = (SIGNATURE.pack(*signatures.get(path, (0, 0, 0, 0))) for path in files)
+    return replace(snapshot, files=files, signatures=b"".join(packed) if signatures else b"")

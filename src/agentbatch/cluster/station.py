@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,12 +15,17 @@ from agentbatch.cluster.connection import Connection, HeadLost, Lost
 from agentbatch.cluster.hands import SIDE
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.terms import Arrival, Lease, Posting
+from agentbatch.cluster.travel.side import Side
+from agentbatch.cluster.travel.wire import RemoteSide
 from agentbatch.cluster.wire import Unreadable, pack, read_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import WorkspaceInfo
 
 PATIENCE = 4.0
 """Seconds that a lease may take before the task is said to wait for one."""
+
+GRAPHICS = ("gpu", "GPU")
+"""What Ray has a name of its own for."""
 
 WAITING = "waiting for a node"
 
@@ -55,6 +61,8 @@ class Station:
         """Since the latest step that was done: the step, and where and why."""
         self.home: Home | None = None
         """The directory at home; None until it is there."""
+        self.side: Side = RemoteSide(partial(self.ask, SIDE))
+        """The directory on the node."""
         self.at: Arrival | None = None
         self.info: WorkspaceInfo | None = None
         self.generation = 0
@@ -78,14 +86,11 @@ class Station:
     async def _arrive(self) -> None:
         self._lease = next(_leases)
         self._posting = replace(self._posting, fence=time.time_ns())
-        options: dict[str, Any] = {"num_cpus": self._wanted.cpus}
-        if self._wanted.memory:
-            options["memory"] = self._wanted.memory
-        if self._wanted.resources:
-            options["resources"] = dict(self._wanted.resources)
         name = f"{self._posting.mark}:{self._posting.order.task_id}:{self._posting.fence}"
         asking = asyncio.ensure_future(
-            self._connection.request("lease", self._lease, name, options, pack(self._posting))
+            self._connection.request(
+                "lease", self._lease, name, options_of(self._wanted), pack(self._posting)
+            )
         )
         try:
             done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
@@ -104,8 +109,8 @@ class Station:
 
     async def begin(self, home: Home) -> None:
         """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""
-        self.home = home
-        await home.away(self)
+        self.home, self.side = home, RemoteSide(partial(self.ask, SIDE))
+        await home.away(self.side)
         info = _read(await self._connection.request("begin", self._lease))
         if not isinstance(info, WorkspaceInfo):
             raise UserError("A node has answered what no node of ours does.")
@@ -204,6 +209,14 @@ class Station:
             released: bytes = await self._connection.request("release", lease, gently)
             return released
         return b""
+
+
+def options_of(lease: Lease) -> dict[str, Any]:
+    """As Ray takes them. Pure."""
+    others = dict(lease.resources)
+    graphics = sum(others.pop(name, 0) for name in GRAPHICS)
+    asked = {"num_cpus": lease.cpus, "memory": lease.memory, "num_gpus": graphics, "resources": others}
+    return {name: value for name, value in asked.items() if value or name == "num_cpus"}
 
 
 def _read(data: bytes) -> Any:

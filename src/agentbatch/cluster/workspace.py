@@ -4,16 +4,17 @@ and what is lost with a machine is what was done there since."""
 import asyncio
 import errno
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from agentbatch.cluster.connection import Lost
 from agentbatch.cluster.hands import MAIN
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.process import ClusterProcess
-from agentbatch.cluster.seen import Difference, Known
+from agentbatch.cluster.seen import Difference, Known, without
 from agentbatch.cluster.station import Station
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -21,6 +22,7 @@ from agentbatch.text import counted
 from agentbatch.workspace.workspace import (
     Checkpoint,
     CommandResult,
+    FileEntry,
     Process,
     Program,
     Protected,
@@ -60,15 +62,19 @@ class Far:
         assert self.station.info is not None
         return self.station.info
 
-    async def look(self, target: int, since: Snapshot | None, elsewhere: Snapshot | None) -> Snapshot:
-        """`elsewhere`: what home has seen of the directory, and the node has not. Raises Lost."""
-        by = since if self.known.number(since) else elsewhere or since
-        told = await self.station.ask(
-            target, "snapshot", self.known.number(since), by.digest if by is not None else ""
-        )
-        if not isinstance(told, Difference):
-            raise UserError("A node has answered what no node of ours does.")
-        return self.known.read(told, by or Snapshot({}))
+    async def look(
+        self,
+        target: int,
+        since: Snapshot | None,
+        elsewhere: Snapshot | None = None,
+        kept: Mapping[str, FileEntry] = MappingProxyType({}),
+    ) -> Snapshot:
+        """`elsewhere`: what home has seen of the directory, and the node has not. `kept`: what is at home alone. Raises
+        Lost."""
+        number, known = self.known.find(since)
+        by = known if known is not None else without(elsewhere or since or Snapshot({}), kept)
+        told = _as(Difference, await self.station.ask(target, "snapshot", number, by.digest))
+        return self.known.read(told, by, kept)
 
     def masked(self, result: ToolResult) -> ToolResult:
         """Nodes have no keys, and do not know them."""
@@ -84,10 +90,19 @@ class Far:
 class ClusterWorkspace(Far):
     """See `Workspace` for the protocol."""
 
-    def __init__(self, station: Station, inner: Workspace, redact: Redactor, told: str = "") -> None:
-        """`inner`: of the same directory at home. `told`: what the coder has to know of an earlier session."""
+    def __init__(
+        self,
+        station: Station,
+        inner: Workspace,
+        redact: Redactor,
+        kept_out: Collection[str] = (),
+        told: str = "",
+    ) -> None:
+        """`inner`: of the same directory at home. `kept_out`: files of it, relative, that no node gets. `told`: what
+        the coder has to know of an earlier session."""
         super().__init__(station, redact)
         self._inner = inner
+        self._kept_out = frozenset(kept_out)
         self._told = told
         self._changed = 0
         """Calls and commands since the directory was brought home: it may be otherwise on the node."""
@@ -132,11 +147,13 @@ class ClusterWorkspace(Far):
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         first = await self._inner.snapshot() if since is None else None
+        seen = first or since or Snapshot({})
+        kept = {path: seen.files[path] for path in self._kept_out if path in seen.files}
 
         async def look() -> Snapshot:
             if self._changed:
                 await self._back()
-            return await self.look(MAIN, since, first)
+            return await self.look(MAIN, since, first, kept)
 
         await self._settle()
         return await self._again(look)
@@ -193,11 +210,11 @@ class ClusterWorkspace(Far):
 
     async def _go_away(self) -> None:
         await self._settle()
-        await self._again(lambda: self._home.away(self.station))
+        await self._again(lambda: self._home.away(self.station.side))
 
     async def _back(self) -> None:
         begun = time.monotonic()
-        await self._home.back(self.station)
+        await self._home.back(self.station.side)
         self._changed, self._brought = 0, time.monotonic()
         self._took = self._brought - begun
 
@@ -271,7 +288,7 @@ class ClusterFork(Far):
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         while True:
             try:
-                return await self.look(self._number, since, None)
+                return await self.look(self._number, since)
             except Lost as error:
                 await self._make_again(error)
 

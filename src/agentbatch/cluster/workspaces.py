@@ -1,19 +1,24 @@
 """The workspaces of a run whose tasks work on machines of a cluster. At home each has its directory as ever, isolated
 where that is asked for; commands and tools run on a node."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection, Lost
-from agentbatch.cluster.home import MovedHome, SharedHome
+from agentbatch.cluster.home import Home, MovedHome, SharedHome
 from agentbatch.cluster.station import Station
 from agentbatch.cluster.terms import Lease, Posting, Walls
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.env_files import env_files_in
+from agentbatch.workspace.sandbox.toolchains import programs_inside
+from agentbatch.workspace.watch.git_control import read_only_in
 from agentbatch.workspace.workspace import Ending, Left, Order, TaskWorkspace, Workspaces
 
 
@@ -32,6 +37,10 @@ class ClusterTerms:
     """Of a node, for a task that says nothing."""
     secret_names: Collection[str]
     """Variables that no command gets."""
+    hidden_files: Sequence[Path]
+    """Env files and what else no task may read: no node gets them."""
+    path: str
+    """PATH of the engine's machine: what it leads to in a directory, nobody may change."""
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By task."""
 
@@ -106,10 +115,23 @@ class ClusterTaskWorkspace:
             lambda place: run.show(order.task_id, place),
             lambda text: run.tell(order.task_id, text),
         )
-        home = SharedHome() if terms.shared else MovedHome(Path(directory), terms.store, ())
+        root, told = Path(directory), partial(run.tell, order.task_id)
+        kept_out: list[Path] = []
+        home: Home = SharedHome()
+        if not terms.shared:
+            kept_out, guarded = await asyncio.to_thread(self._look, root)
+            home = MovedHome(root, terms.store, kept_out, guarded, told)
         await station.settle(home)
-        self._workspace = ClusterWorkspace(station, inner, run.redact)
+        names = [path.relative_to(root).as_posix() for path in kept_out if path.is_relative_to(root)]
+        self._workspace = ClusterWorkspace(station, inner, run.redact, names)
         return self._workspace
+
+    def _look(self, root: Path) -> tuple[list[Path], list[Path]]:
+        """What of the directory no node gets, and what does not come back from one. Slow on a large one."""
+        kept_out = [*self._run.terms.hidden_files, *env_files_in(root)]
+        if self._order.isolation == "worktree":  # it means a repository of this machine
+            kept_out.append(root / ".git")
+        return kept_out, [*read_only_in(root), *programs_inside(root, self._run.terms.path)]
 
     async def leave(self, ending: Ending) -> Left:
         notices: tuple[str, ...] = ()

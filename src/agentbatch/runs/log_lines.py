@@ -129,6 +129,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             task = state.by_id[event.task_id]
             by = f", by {task.other_coders}" if task.other_coders else ""
             return [f"started: {clip(task.id, 60)} in {clip(task.dir, 60) or '.'}{by}"]
+        case e.TaskPlaced():
+            return [clip(event.place, 60)] if event.place else []
         case e.ProjectRead():
             return [_read(event, state.by_id[event.task_id].coder)]
         case e.CheckStarted() if state.attempts_of(event.task_id):

@@ -138,7 +138,7 @@ def _at_work(
     return (
         status,
         task,
-        f"{pad(place, 7, right=True)}  {', '.join(filter(None, [task.paused * 'paused', step]))}",
+        f"{pad(place, 7, right=True)}  {', '.join(filter(None, [task.paused * 'paused', step, clip(task.place, 60)]))}",
     )
 
 

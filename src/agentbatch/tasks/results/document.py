@@ -91,6 +91,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "tampering": task.tampering,
         "changedFiles": task.changed_files,
         "branch": task.branch or None,
+        "place": task.place or None,
         "resumable": task.resumable or not task.finished,
         "reruns": task.reruns,
         "steps": task.steps,

@@ -158,6 +158,9 @@ def cluster_workspaces(
         shared=shared,
         cpus=settings.task_cpus,
         secret_names=secret_variables(),
+        hidden_files=rules.hidden_files,
+        path=prepared.environ.get("PATH", ""),
+        resources={task.id: task.task.resources for task in prepared.plan.tasks if task.task.resources},
     )
 
     def show(task_id: str, place: str) -> None:

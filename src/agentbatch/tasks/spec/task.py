@@ -138,6 +138,8 @@ class Task(BaseModel):
     """Bytes that its commands may take together; 0: no limit."""
     cpus: float = Field(0, ge=0, le=10_000)
     processes: int = Field(0, ge=0, le=4_000_000)
+    resources: dict[Annotated[str, Field(pattern=r"^[\w.\-]{1,100}$")], Amount] = {}
+    """Of a cluster's machines, by the names that it has for them; `gpu`: graphics processors."""
 
     @field_validator("id")
     @classmethod

@@ -81,8 +81,8 @@ def _step(task: TaskState, status: ShownStatus, now: float) -> str:
         return ""
     step = live_step(task.activity, now)
     if task.activity.kind == "tool" and task.activity.detail:
-        return f"{step} {clip(task.activity.detail, 120)}"
-    return step
+        step = f"{step} {clip(task.activity.detail, 120)}"
+    return " · ".join(filter(None, (clip(task.place, 60), step)))
 
 
 def column_widths(shown: Sequence[Cells], columns: int) -> list[int]:

@@ -84,6 +84,7 @@ class Section(NamedTuple):
     coders: str
     """Who worked on it, where that was not `builtin` alone."""
     branch: str
+    place: str
     prompt: str
     answer: str
     evaluation: str
@@ -123,6 +124,7 @@ def task_section(task: TaskState, anchor: str, material: Material, room: int = M
         dir=task.dir or ".",
         coders=task.other_coders,
         branch=task.branch,
+        place=task.place,
         prompt=task.first_prompt,
         answer=task.last_response,
         evaluation="" if task.verdicts else task.last_evaluation,

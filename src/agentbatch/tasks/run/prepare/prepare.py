@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agentbatch.cluster.connection import check_cluster
 from agentbatch.config import Mode, Settings
 from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
@@ -131,6 +132,7 @@ def prepare(
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
+    _check_cluster(plan, settings, environ)
     if settings.local is not None:
         from agentbatch.tasks.run.prepare.local import plan_local
 
@@ -144,6 +146,25 @@ def prepare(
     _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
+
+
+def _check_cluster(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Whether the cluster that was asked for is there; what of the tasks needs one, or can have none."""
+    if settings.cluster is None:
+        wanting = [task.id for task in plan.tasks if task.task.resources]
+        if wanting:
+            raise UserError(
+                f"resources are those of a cluster, and --cluster is missing: {list_names(wanting)}."
+            )
+        return
+    inside = [task.id for task in plan.tasks if task.image is not None]
+    if inside:
+        raise UserError(
+            f"On a cluster no task has an image of its own yet: {list_names(inside)}. Give the machines that image (on "
+            "Kubernetes the pods'), or run without --cluster."
+        )
+    if not settings.dry_run:
+        check_cluster(settings.cluster, environ)
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:

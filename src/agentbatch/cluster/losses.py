@@ -1,0 +1,28 @@
+"""Why a machine or what ran on it is lost, in words for a person. Pure."""
+
+REASONS = {
+    "its node has died": "the node is gone",
+    "node was terminated": "the node is gone",
+    "node has been": "the node is gone",
+    "memory": "its memory was used up",
+    "is unavailable": "it cannot be reached",
+    "owner has died": "the engine's connection ended",
+    "worker process has died": "its process ended",
+    "ray.kill": "it was ended from elsewhere",
+    "exit_actor": "it ended itself",
+    "never ran": "it was gone before it began",
+    "RuntimeEnv": "what it needs could not be installed",
+}
+"""What of Ray's own words (2.60) says it, the surest first."""
+
+MAX_WORDS = 300
+
+
+def in_words(error: BaseException) -> str:
+    """Without Ray's traces, numbers and colours."""
+    text = str(error)
+    for words, reason in REASONS.items():
+        if words in text:
+            return reason
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:MAX_WORDS].rstrip(".")
