@@ -152,7 +152,8 @@ def _process(
     streams: tuple[str, str, str],
 ) -> NoReturn:
     """In the forked process: everything as a new interpreter would find it."""
-    gc.freeze()  # what the server has loaded is no garbage: looking through it copies all of its memory
+    gc.freeze()  # what the server has loaded is no garbage: looking through it copies all of its memory,
+    gc.set_threshold(10_000)  # and counting it goes through it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
