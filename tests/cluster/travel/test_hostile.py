@@ -10,12 +10,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.manifest import MAX_ENTRIES, Entry, Manifest
 from agentbatch.cluster.travel.pack import HEADER
+from agentbatch.cluster.travel.placing import Placing
+from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.side import bring
 from agentbatch.errors import UserError
 from tests.support.disks import small_disk_at
@@ -104,19 +107,36 @@ async def test_names_that_lead_out_come_to_nothing(home: LocalSide, tmp_path: Pa
     assert list((tmp_path / "store").iterdir()) == []
 
 
+async def test_what_was_forged_once_is_no_reason_to_remove_it_later(home: LocalSide, tmp_path: Path) -> None:
+    """A manifest that told the truth of what is not its own, and then no more."""
+    (tmp_path / "home/.env").write_bytes(b"x")
+    (tmp_path / "home/.agentbatch").mkdir()
+    (tmp_path / "home/.agentbatch/runs").write_bytes(b"x")
+    (tmp_path / "out").write_bytes(b"x")
+    there = await bring(Forger({"a": X}), home)
+    forged = {"a": X, "..": FOLDER, "../out": X, ".env": X, ".agentbatch": FOLDER, ".agentbatch/runs": X}
+    there = await bring(Forger(forged), home, there.manifest)
+    assert there.manifest == forged
+    await bring(Forger({}), home, there.manifest)
+    assert sorted(os.listdir(tmp_path / "home")) == [".agentbatch", ".env"]
+    assert (tmp_path / "home/.agentbatch/runs").read_bytes() == b"x"
+    assert (tmp_path / "out").read_bytes() == b"x"
+
+
 async def test_a_folder_that_became_a_link_is_not_gone_through(home: LocalSide, tmp_path: Path) -> None:
     (tmp_path / "outside/deep").mkdir(parents=True)
     (tmp_path / "outside/old").write_bytes(b"old")
     (tmp_path / "home/d/deep").mkdir(parents=True)
     (tmp_path / "home/d/old").write_bytes(b"x")
-    (tmp_path / "home/here").write_bytes(b"x")
-    there = await home.scan()
+    want = {"d": FOLDER, "d/deep": replace(FOLDER, mode=0o700), "d/deep/new": X, "d/new": FOLDER}
+    steps = plan(await home.scan(), want)
+    assert (steps.remove, steps.write) == (["d/old"], ["d/deep/new"])
     (tmp_path / "home/d").rename(tmp_path / "elsewhere")
     (tmp_path / "home/d").symlink_to(tmp_path / "outside")
-    want = {"d": FOLDER, "d/deep": replace(FOLDER, mode=0o700), "d/deep/new": X, "d/new": FOLDER, "here": X}
-    problems = await home.place(want, there)
+    placing = Placing(tmp_path / "home", want, lambda digest: [b"x"], Event())
+    placing.carry_out(steps)
     assert tree(tmp_path / "outside") == {"deep": "0o40755", "old": ("0o100644", b"old")}
-    assert len(problems) == 5
+    assert sorted(placing.problems) == ["d/deep", "d/deep/new", "d/new", "d/old"]
 
 
 async def test_what_was_a_file_became_a_link_or_a_fifo_and_is_replaced(
@@ -270,7 +290,10 @@ async def test_a_full_disk_leaves_every_file_whole(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
+from threading import Event
 from agentbatch.cluster.travel.local_side import LocalSide
+from agentbatch.cluster.travel.placing import Placing
+from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.side import bring
 
 async def main(folder):

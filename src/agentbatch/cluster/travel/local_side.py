@@ -11,8 +11,9 @@ from threading import Event
 from agentbatch.cluster.travel.manifest import UNSENT, Manifest, check_whole, checked, shown
 from agentbatch.cluster.travel.pack import HEADER
 from agentbatch.cluster.travel.placing import Placing
-from agentbatch.cluster.travel.plan import plan, with_half
-from agentbatch.cluster.travel.scanning import Scanned, scan
+from agentbatch.cluster.travel.plan import around, plan, with_half
+from agentbatch.cluster.travel.records import differing
+from agentbatch.cluster.travel.scanning import Scanned, look, scan
 from agentbatch.cluster.travel.side import PART
 from agentbatch.cluster.travel.store import Store
 from agentbatch.workspace.disk_work import DiskWork
@@ -47,6 +48,8 @@ class LocalSide:
         self._guarded = _inside(root, guarded)
         self._disk = disk or DiskWork()
         self._here = Scanned()
+        self._is_fresh = False
+        """`_here` is of this transfer."""
         self._known: dict[str, str] = {}
         self._half: list[Manifest] = []
         """What was being brought here when that was interrupted, since it was last done whole."""
@@ -65,7 +68,7 @@ class LocalSide:
     async def scan(self) -> Manifest:
         stop = Event()
         self._here = await self._disk.run(partial(scan, self._root, self._here, self._kept, stop), stop)
-        self._known = {}
+        self._known, self._is_fresh = {}, True
         return self._here.manifest
 
     def _paths(self) -> dict[str, str]:
@@ -127,7 +130,9 @@ class LocalSide:
         await self._disk.run(partial(self._store.take, pack))
 
     async def place(self, manifest: Manifest, since: Manifest | None = None) -> list[str]:
-        stop = Event()
+        if since is None and not self._is_fresh:
+            await self.scan()
+        self._is_fresh, stop = False, Event()
         self._half.append(manifest)
         problems = await self._disk.run(partial(self._place, manifest, since, stop), stop)
         self._half, self._known = [], {}
@@ -135,17 +140,21 @@ class LocalSide:
 
     def _place(self, manifest: Manifest, since: Manifest | None, stop: Event) -> list[str]:
         check_whole(manifest)
-        want, problems = checked(manifest, folds=self._folds)
-        here = self._here.manifest
+        here, some = self._here.manifest, manifest
         if since is not None:
-            since = with_half(since, self._half, here)
+            touched = around(path for other in (manifest, *self._half) for path in differing(since, other))
+            here = look(self._root, touched, self._kept, stop)
+            some = {path: manifest[path] for path in touched if path in manifest}
+            since = with_half({path: since[path] for path in touched if path in since}, self._half, here)
+        want, problems = checked(manifest if self._folds else some, folds=self._folds)
+        want = want if some is manifest else {path: want[path] for path in some if path in want}
         steps = plan(here, want, since, kept=self._kept, guarded=self._guarded)
         self._keep({want[path].digest for path in steps.write if want[path].kind == "file"})
         placing = Placing(self._root, want, self._store.read, stop)
         placing.carry_out(steps)
         if not self._most:
             self._store.clear()
-        return bounded([*problems, *steps.problems, *placing.problems])
+        return bounded([*problems, *steps.problems, *placing.problems.values()])
 
     def _keep(self, digests: set[str]) -> None:
         """What only files of the directory hold, before any of them is touched."""

@@ -38,7 +38,8 @@ class Entry:
 
 Manifest = Mapping[str, Entry]
 """By path relative to the root, `/`-separated; bytes in a name that are no UTF-8 are surrogates, as Python has them.
-All that is there, also version control, packages and empty folders; no special files, no state folder of ours."""
+All that is there, also version control, packages and empty folders; no special files, no state folder of ours. Owners,
+extended attributes and the times of folders do not travel, and hard links come as files of their own."""
 
 
 def check_size(entries: int, paths: int, size: int) -> None:
@@ -86,7 +87,7 @@ def refusal(path: str, entry: Entry, good: Mapping[str, Entry]) -> str:
     folder, slash, name = path.rpartition("/")
     if slash and (folder not in good or good[folder].kind != "folder"):
         return "it lies in no folder of the directory"
-    if name in ("", ".", "..") or "\0" in name:
+    if not is_path(name):
         return "it is no path in a directory"
     try:
         if len(_raw(path)) > MAX_PATH or len(_raw(name)) > MAX_NAME:
@@ -107,6 +108,11 @@ def _can_be(entry: Entry) -> bool:
         case "link":
             return _is_target(entry.digest)
     return False
+
+
+def is_path(path: str) -> bool:
+    """Whether it leads into a directory, and not out of it again."""
+    return "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def is_ours(name: str) -> bool:

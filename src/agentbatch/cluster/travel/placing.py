@@ -32,7 +32,8 @@ class Placing:
         self._want = want
         self._contents = contents
         self._stop = stop
-        self.problems: list[str] = []
+        self.problems: dict[str, str] = {}
+        """A sentence by path."""
 
     def carry_out(self, plan: Plan) -> None:
         """What cannot be done is in `problems`. Raises OSError where the disk is full, and for a content that is not
@@ -49,7 +50,8 @@ class Placing:
                 try:
                     at = ways.to(folder)
                 except OSError as error:
-                    self.problems += [_sentence(path, error) for path in inside]
+                    for path in inside:
+                        self._note(path, error)
                     continue
                 for path in inside:
                     if self._stop.is_set():
@@ -66,7 +68,11 @@ class Placing:
                 raise _Unusable(
                     error.errno, f"{error.strerror}: {shown(path)} could not be brought"
                 ) from error
-            self.problems.append(_sentence(path, error))
+            self._note(path, error)
+
+    def _note(self, path: str, error: OSError) -> None:
+        sentence = f"{shown(path)} could not be brought: {error.strerror or error}."
+        self.problems.setdefault(path, sentence)
 
     def _remove(self, at: int, name: str, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -105,7 +111,11 @@ class Placing:
             digest = hashlib.sha256()
             for block in self._checked(entry.digest):
                 digest.update(block)
-                file.write(block)
+                if block.strip(b"\0"):
+                    file.write(block)
+                else:
+                    file.seek(len(block), os.SEEK_CUR)  # a hole takes no room
+            file.truncate()
             if digest.hexdigest() != entry.digest or file.tell() != entry.size:
                 raise _Unusable(errno.ESTALE, "A content is not what its digest says any more", name)
             file.flush()
@@ -146,7 +156,3 @@ def _keep_owner(handle: int, at: int, name: str) -> None:
 
 def _folder_of(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _sentence(path: str, error: OSError) -> str:
-    return f"{shown(path)} could not be brought: {error.strerror or error}."

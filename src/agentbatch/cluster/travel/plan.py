@@ -1,6 +1,6 @@
 """What has to be done to a directory so that it holds what a manifest says. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -38,7 +38,7 @@ def plan(
     )
     for path in sorted(here, reverse=True):
         if path not in want:
-            _leave(path, here[path], since, unlisted, guarded, done)
+            _leave(path, here[path], since, unlisted, kept, guarded, done)
         elif (
             here[path].kind != want[path].kind
             and not _untouched(path, want[path], since)
@@ -61,6 +61,16 @@ def plan(
     done.folders = sorted({*done.folders, *again})
     done.modes = sorted({*done.modes, *again}, reverse=True)
     return done
+
+
+def around(paths: Iterable[str]) -> list[str]:
+    """They, and all folders that they lie in, in order."""
+    found: set[str] = set()
+    for path in paths:
+        while path and path not in found:
+            found.add(path)
+            path = path.rpartition("/")[0]
+    return sorted(found)
 
 
 def with_half(since: Manifest, half: Sequence[Manifest], here: Manifest) -> Manifest:
@@ -92,11 +102,12 @@ def _leave(
     old: Entry,
     since: Manifest | None,
     unlisted: Collection[str],
+    kept: Collection[str],
     guarded: Collection[str],
     done: Plan,
 ) -> None:
     """Of a path that is here alone."""
-    if _in(path, unlisted) or _untouched(path, None, since):
+    if _in(path, unlisted) or _in(path, kept) or _untouched(path, None, since):
         return
     if _in(path, guarded):
         done.problems.append(

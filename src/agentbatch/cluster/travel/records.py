@@ -36,8 +36,18 @@ class Change:
 def between(old: Manifest, new: Manifest) -> Change:
     if old is new:
         return Change()
-    come = {path: entry for path, entry in new.items() if old.get(path) != entry}
+    come = {
+        path: entry
+        for path, entry in new.items()
+        if (one := old.get(path)) is not entry and one != entry  # mostly it is the same
+    }
     return Change(come, frozenset(old.keys() - new.keys()))
+
+
+def differing(old: Manifest, new: Manifest) -> list[str]:
+    """The paths of which they say different things."""
+    change = between(old, new)
+    return [*change.come, *change.gone]
 
 
 def applied(change: Change, old: Manifest) -> Manifest:

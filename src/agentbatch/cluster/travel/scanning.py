@@ -4,14 +4,22 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import cast
 
-from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry, Manifest, check_size, is_ours
+from agentbatch.cluster.travel.manifest import (
+    MAX_BYTES,
+    UNSENT,
+    Entry,
+    Manifest,
+    check_size,
+    is_ours,
+    is_path,
+)
 from agentbatch.cluster.travel.ways import Ways
 from agentbatch.workspace.files.snapshot.signatures import (
     Settled,
@@ -68,6 +76,24 @@ def scan(root: Path, before: Scanned, left_out: Collection[str], stop: Event) ->
     manifest = dict(sorted(found.items()))
     files = (path for path, entry in manifest.items() if entry.kind == "file")
     return Scanned(manifest, b"".join(SIGNATURE.pack(*reader.signatures[path]) for path in files))
+
+
+def look(root: Path, paths: Iterable[str], left_out: Collection[str], stop: Event) -> dict[str, Entry]:
+    """What is at some paths, in order, whoever named them; a folder's says nothing of what is in it. `left_out` and
+    `stop` as above. Raises OSError where the directory itself cannot be read."""
+    found: dict[str, Entry] = {}
+    reader = _Reader(Scanned(), settled_now(root), stop)
+    with Ways(root) as ways:
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            if not is_path(path) or is_ours(name) or path in left_out or (folder and folder not in found):
+                continue
+            with suppress(OSError):
+                way = ways.to(folder)
+                one = reader.entry(way, name, path, os.stat(name, dir_fd=way, follow_symlinks=False))
+                if one is not None:
+                    found[path] = one
+    return found
 
 
 def _look(way: int, folder: str, left_out: Collection[str], reader: "_Reader") -> dict[str, Entry]:

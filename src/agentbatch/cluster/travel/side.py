@@ -62,13 +62,14 @@ class Moved:
 async def bring(origin: Side, target: Side, since: Manifest | None = None) -> Moved:
     """Bring the directory of `target` to what that of `origin` holds now. Interrupted anywhere, it is begun again: what
     has arrived is not sent twice, and nothing in the directory is half. Raises OSError, UserError."""
-    for _ in range(TRIES - 1):
+    for last in (*[False] * (TRIES - 1), True):
         try:
             return await _bring(origin, target, since)
         except OSError as error:
-            if error.errno != errno.ESTALE:
+            if last or error.errno != errno.ESTALE:
                 raise
-    return await _bring(origin, target, since)
+            await target.scan()
+    raise AssertionError("unreachable")
 
 
 async def _bring(origin: Side, target: Side, since: Manifest | None) -> Moved:
@@ -76,7 +77,7 @@ async def _bring(origin: Side, target: Side, since: Manifest | None) -> Moved:
     if since is not None and manifest == since:
         return Moved(0, 0, (), since)
     check_whole(manifest)
-    sizes = wanted(manifest, await target.scan())
+    sizes = wanted(manifest, await target.scan() if since is None else since)
     missing = set(await target.missing(list(sizes)))
     contents = [digest for digest in sizes if digest in missing]
     sent = 0
@@ -103,7 +104,10 @@ def wanted(manifest: Manifest, there: Manifest) -> dict[str, int]:
     return {
         entry.digest: entry.size
         for path, entry in manifest.items()
-        if entry.kind == "file" and entry.digest != UNSENT and entry != there.get(path)
+        if entry.kind == "file"
+        and (old := there.get(path)) is not entry
+        and old != entry
+        and entry.digest != UNSENT
     }
 
 

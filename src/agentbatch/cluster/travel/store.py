@@ -162,7 +162,11 @@ class _Writing:
         """Raises OSError."""
         view = memoryview(part)
         while view:
-            written = os.write(self._handle, view)
+            block = view[:BLOCK]
+            if len(block) == BLOCK and block[0] == 0 and not bytes(block).strip(b"\0"):
+                os.lseek(self._handle, written := BLOCK, os.SEEK_CUR)  # a hole takes no room
+            else:
+                written = os.write(self._handle, block)
             self.size, view = self.size + written, view[written:]
         self.found += [(digest, at - self._start, size) for digest, at, size in found]
 

@@ -1,5 +1,6 @@
 """Ways to the folders of a directory that a coder has filled: no link is followed, and no depth is too much."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ class Ways:
         """A handle of the folder (relative, `/`-separated; empty: the directory), good until the next one is asked for.
         Raises OSError."""
         parts = path.split("/") if path else []
+        if ".." in parts:
+            raise PermissionError(errno.EPERM, "It leads out of the directory", path)
         pairs = enumerate(zip(parts, self._parts, strict=False))
         same = next((n for n, (one, other) in pairs if one != other), min(len(parts), len(self._parts)))
         self._close([depth for depth in self._handles if depth > same])
