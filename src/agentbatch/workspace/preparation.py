@@ -98,9 +98,9 @@ class Above:
 
     def of(self, root: Path) -> dict[str, tuple[str, str]]:
         """By name, of each the nearest: its path from `root` (resolved), and its text."""
-        if os.path.lexists(root / ".git"):
+        found = self._at(root.parent)
+        if not found or os.path.lexists(root / ".git"):
             return {}
-        found = self._at(root.parent) or {}
         return {name: (os.path.relpath(path, root), text) for name, (path, text) in found.items()}
 
     def _at(self, folder: Path) -> dict[str, tuple[Path, str]] | None:

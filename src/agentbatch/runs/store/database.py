@@ -197,7 +197,9 @@ def read_state(path: Path) -> RunState:
 def load_coders_at_work(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
     """Who has worked on the tasks, and attempts, that have begun and may go on, by id (`TaskState.coders`)."""
     rows = connection.execute(
-        "SELECT id, json_extract(body, '$.coders') FROM tasks WHERE json_extract(body, '$.iteration') > 0 "
+        # Most tasks are completed, and nothing in them has to be looked for.
+        "SELECT id, json_extract(body, '$.coders') FROM tasks WHERE status != 'completed' "
+        "AND json_extract(body, '$.iteration') > 0 "
         "AND (json_extract(body, '$.finished_at') IS NULL OR json_extract(body, '$.resumable'))"
     )
     return {task_id: tuple(json.loads(coders or "[]")) for task_id, coders in rows}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +84,18 @@ class PlannedTask:
 
     def stages(self, default: str) -> tuple[Stage, ...]:
         """All that its coder may be, in their order. What it has no iterations for is left out."""
-        reached = (1, *(step.after + 1 for step in self.escalate if step.after < self.max_iterations))
-        return tuple(self.stage(default, iteration) for iteration in reached)
+        reached = [1, *[step.after + 1 for step in self.escalate if step.after < self.max_iterations]]
+        return tuple([self.stage(default, iteration) for iteration in reached])
 
     def coder_models(self, default: str, coder: str = "") -> tuple[str, ...]:
         """Every model that may be asked as its coder, each once, in their order; of this `coder`, if one is named."""
-        stages = (stage for stage in self.stages(default) if coder in ("", stage.coder))
-        return tuple(dict.fromkeys(stage.model for stage in stages))
+        stages = [stage for stage in self.stages(default) if coder in ("", stage.coder)]
+        return tuple(dict.fromkeys([stage.model for stage in stages]))
 
-    @property
+    @cached_property
     def coders(self) -> tuple[str, ...]:
         """All that may work on it, each once, in their order."""
-        return tuple(dict.fromkeys(stage.coder for stage in self.stages("")))
+        return tuple(dict.fromkeys([stage.coder for stage in self.stages("")]))
 
     def next_coder(self, coder: str) -> str:
         """Who ends the task where it gets that far and `coder` has not done it; empty: nobody else takes over for

@@ -45,7 +45,8 @@ def choose_coders(
     asked = {name: flag for name, flag in asked.items() if any(name in task.coders for task in tasks)}
     for task in tasks:
         for name in (*task.coders, *at_work.get(task.id, ())):
-            asked.setdefault(name, f"Task {task.id}")
+            if name not in asked:
+                asked[name] = f"Task {task.id}"
     for name, who in asked.items():
         check_named(kinds, name, who)
         entry = kinds.entries[name]
