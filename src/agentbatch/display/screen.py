@@ -151,7 +151,7 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
     usage = task.usage
     return (
         f"{SIGNS[task.status]} {task.status}",
-        clip(task.id, 60),
+        task.named,
         f"{task.iteration}/{task.max_iterations}" if started else "",
         usage.shown(usage.total, narrow=True) if started else "",
         money(task.cost) if started else "",

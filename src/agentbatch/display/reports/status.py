@@ -156,11 +156,11 @@ def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
 
 def _rows(rows: Sequence[tuple[ShownStatus, TaskState, str]], columns: int) -> list[str]:
     """A line a task: sign, id, status, and the rest as far as there is room."""
-    longest = max(width(clip(task.id, NAME_WIDTH)) for _, task, _ in rows)
+    longest = max(width(clip(task.named, NAME_WIDTH)) for _, task, _ in rows)
     names = min(longest, columns // 3)
     return [
         clip_right(
-            f"  {SHOWN_SIGNS[status]} {pad(task.id, names)} {pad(status, 10)} {rest}".rstrip(), columns
+            f"  {SHOWN_SIGNS[status]} {pad(task.named, names)} {pad(status, 10)} {rest}".rstrip(), columns
         )
         for status, task, rest in rows
     ]

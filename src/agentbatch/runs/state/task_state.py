@@ -179,6 +179,11 @@ class TaskState(BaseModel):
         return "" if set(self.coders) <= {BUILTIN} else ", then ".join(names)
 
     @property
+    def named(self) -> str:
+        """Its id, and who works on it where others than `builtin` have. Harmless."""
+        return f"{clip(self.id, 60)} ({clip(self.coder, 40)})" if self.other_coders else clip(self.id, 60)
+
+    @property
     def tampering(self) -> list[str]:
         return sorted({path for record in self.verdicts for path in record.tampering})
 

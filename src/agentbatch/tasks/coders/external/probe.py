@@ -67,7 +67,7 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
         return Probed(version, False, clip(str(error), 300))
     named = answer.get("agentInfo")
     known = str(named.get("version", "")) if isinstance(named, dict) else ""
-    return Probed(version or clip(known, 40), True)
+    return Probed(version or version_in(known), True)
 
 
 _NUMBER = r"v?(\d{1,6}\.\d{1,6}(?:[\w.+-]{0,30}\w)?)"
