@@ -58,10 +58,12 @@ def test_what_had_come_whole_is_there_after_an_interruption(tmp_path: Path) -> N
 def test_one_process_finds_what_another_has_put_there(tmp_path: Path) -> None:
     other = Store(tmp_path, 2**30)
     assert held(other, [b"a"]) == []
-    filled(tmp_path, b"a")
+    one = filled(tmp_path, b"a")
     assert held(other, [b"a"]) == [b"a"]
-    filled(tmp_path).clear()
-    assert held(other, [b"a"]) == []
+    filled(tmp_path, b"b").clear()
+    assert held(other, [b"a", b"b"]) == [b"a"]
+    one.clear()
+    assert held(other, [b"a"]) == held(one, [b"a"]) == []
     with pytest.raises(OSError, match="not kept any more"):
         list(other.read(name(b"a")))
 

@@ -42,6 +42,8 @@ class Store:
         self._places: dict[str, Place] = {}
         self._known: set[str] = set()
         """Packs whose contents are in `_places`."""
+        self._own: set[str] = set()
+        """Packs that came by this one."""
         self._checker = Checker(())
         self._writing: _Writing | None = None
 
@@ -96,17 +98,20 @@ class Store:
         self._make_room()
 
     def clear(self) -> None:
-        """Nothing of it is needed any more."""
+        """What this one has put there goes: it is needed no more."""
         self._close()
-        for name in self._packs():
+        for name in self._own:
             with suppress(FileNotFoundError):
                 os.unlink(self._folder / name)
+        self._forget(self._own)
+        self._own = set()
 
     def _close(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None and (name := writing.close()):
             self._places |= {digest: Place(name, at, size) for digest, at, size in writing.found}
             self._known.add(name)
+            self._own.add(name)
 
     def _packs(self) -> set[str]:
         try:
