@@ -39,8 +39,9 @@ class LocalSide:
         disk: DiskWork | None = None,
     ) -> None:
         """`root` exists, every link followed. `store`: a folder of ours for contents, which other sides may share;
-        `most`: bytes of it that outlive a transfer; 0: nothing of what came here does. `keep_out`: env files and what else is never sent, never
-        overwritten, never removed; `guarded`: what is sent, and not changed here. Absolute, with all that is below."""
+        `most`: bytes of it that outlive a transfer; 0: nothing of what came here does. `keep_out`: env files and what
+        else is never sent, never overwritten, never removed; `guarded`: what is sent, and not changed here. Absolute,
+        with all that is below."""
         self._root = root
         self._store = Store(store, most)
         self._most = most
