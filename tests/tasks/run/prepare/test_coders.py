@@ -1,5 +1,6 @@
 """The coders that tasks name, before a run."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,13 @@ LOGIN = MESSAGES.model_copy(update={"gateway": False})
 def test_a_coder_that_this_run_cannot_have(entry: CoderEntry, given: Any, told: str) -> None:
     found = refusal(entry, load_settings(given, ENVIRON))
     assert found.startswith(told) if told else found == ""
+
+
+def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "acp", None)
+    told = refusal_of(tmp_path, '{"tasks": [{"first_prompt": "p"}]}', coder_name="opencode")
+    assert told == "--coder: the coder opencode needs a package more: pip install 'agentbatch[agents]'."
+    assert refusal(MESSAGES, load_settings({"coder_endpoint": "https://gateway.example/v1"}, ENVIRON)) == ""
 
 
 def test_a_coder_that_is_not_installed(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_of_a_coder_that_asks_its_model_itself_nothing_is_reckoned_and_no_key_is
     (tmp_path / "agents/coders.toml").write_text(
         '[mine]\nprotocol = "command"\ncommand = ["sh"]\ngateway = false\n'
     )
-    environ = {"PATH": os.environ["PATH"]}
+    environ = {"PATH": os.environ["PATH"], "AGENTBATCH_SANDBOX": "none"}
     found = prepared(tmp_path, {"verify": "true"}, environ=environ, coder_name="mine", judge="none")
     assert (found.unplayable, found.rehearsal, found.worker) == ("", False, "mine")
     told = render_dry_run(found.dry_run())
@@ -164,28 +164,25 @@ def test_of_a_coder_that_asks_its_model_itself_nothing_is_reckoned_and_no_key_is
 
 def test_what_stands_beside_a_prompt_is_in_the_estimate(tmp_path: Path) -> None:
     """AGENTS.md is told to builtin; who reads it itself may find it, or not. Both are shown to the judge."""
-    (tmp_path / "d").mkdir()
-    for name, folder in (
-        ("mine", tmp_path / "agents"),
-        ("style.md", tmp_path / "d"),
-        (".env", tmp_path / "d"),
-    ):
-        folder.mkdir(exist_ok=True)
-        (folder / name).write_text("Be brief. " * 400)
+    (tmp_path / "agents").mkdir()
     (tmp_path / "agents/coders.toml").write_text('[mine]\nprotocol = "command"\ncommand = ["sh"]\n')
-
-    def least(**fields: Any) -> tuple[int, int]:
-        environ = {**KEYS, "PATH": os.environ["PATH"]}
-        (only,) = prepared(tmp_path, {"verify": "true", **fields}, environ=environ, **ONE).dry_run().least
-        return only.coder // 1000, only.evaluator // 1000
-
-    bare, other = least(), least(coder="mine")
-    given = {"context": ["*.md", ".env"]}
-    assert least(**given) == (bare[0] + 1, bare[1] + 1)
-    assert least(coder="mine", **given) == (other[0] + 1, other[1] + 1)
-    (tmp_path / "d/AGENTS.md").write_text("Be brief. " * 800)
-    assert least() == (bare[0] + 2, bare[1] + 2)
-    assert least(coder="mine") == (other[0], other[1] + 2)
+    for place, name, times in (("d", "style.md", 400), ("d", ".env", 400), ("e", "AGENTS.md", 800)):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / name).write_text("Be brief. " * times)
+    tasks: list[dict[str, Any]] = [
+        {"verify": "true", "dir": place, "context": context, "coder": coder}
+        for place, context in (("d", []), ("d", ["*.md", ".env"]), ("e", []))
+        for coder in ("builtin", "mine")
+    ]
+    environ = {**KEYS, "PATH": os.environ["PATH"]}
+    dry = prepared(tmp_path, *tasks, environ=environ, **ONE, sandbox="none").dry_run()
+    bare, own, *rest = [(least.coder // 1000, least.evaluator // 1000) for least in dry.least]
+    assert rest == [
+        (bare[0] + 1, bare[1] + 1),
+        (own[0] + 1, own[1] + 1),
+        (bare[0] + 2, bare[1] + 2),
+        (own[0], own[1] + 2),
+    ]
 
 
 def test_the_flag_holds_before_the_file_of_the_coder(tmp_path: Path) -> None:
