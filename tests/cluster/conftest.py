@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,26 @@ import pytest
 from tests.support.ray_cluster import RayCluster, missing
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
+@contextmanager
+def ray_cluster(settings: Mapping[str, str]) -> Iterator[RayCluster]:
+    """`settings`: variables of Ray's."""
     if problem := missing():
         pytest.skip(problem)
     place = Path(tempfile.mkdtemp(prefix="ab-ray-"))
-    found = RayCluster(place, os.environ)
+    found = RayCluster(place, os.environ, settings=settings)
     yield found
     found.close()
     shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster({}) as found:
+        yield found
+
+
+@pytest.fixture
+def frail_cluster() -> Iterator[RayCluster]:
+    """One whose head is soon missed."""
+    with ray_cluster({"RAY_gcs_rpc_server_reconnect_timeout_s": "3"}) as found:
+        yield found

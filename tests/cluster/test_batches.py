@@ -2,17 +2,26 @@
 
 import json
 import os
+import random
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import CHECKOUT
-from tests.support.ray_cluster import RayCluster, environment, run
+from tests.support.ray_cluster import MACHINES, RayCluster, environment, run
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
+
+PATIENCE = 400.0
+"""Seconds for a batch; machines that are lost take most of them."""
 
 AGENTBATCH = str(Path(sys.executable).with_name("agentbatch"))
 
@@ -33,8 +42,7 @@ def batch(folder: Path, cluster: RayCluster, *arguments: str) -> dict[str, str]:
     argv = cluster.argv(AGENTBATCH, "--parallel", "2", "--display", "plain", *arguments)
     done = run(argv, cwd=folder, env=environment(cluster, plain_environ(folder)))
     assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((folder / "parallel_batch_results.json").read_text())["results"]
-    return {one["task"]["id"]: one["result"]["status"] for one in results}
+    return statuses(folder)
 
 
 def made_by(folder: Path) -> dict[str, bytes]:
@@ -57,3 +65,71 @@ def test_the_sample_batch_makes_what_it_makes_at_home(
     assert not Path(tempfile.gettempdir(), f"agentbatch-{os.getuid()}").exists(), (
         "nothing of ours stays on a node"
     )
+
+
+def begin(folder: Path, cluster: RayCluster, *arguments: str) -> "subprocess.Popen[str]":
+    argv = cluster.argv(AGENTBATCH, *arguments)
+    environ = environment(cluster, plain_environ(folder))
+    with open(f"{folder}.out", "a", encoding="utf-8") as out:
+        return subprocess.Popen(argv, cwd=folder, env=environ, stdout=out, stderr=out, text=True)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    results = json.loads((folder / "parallel_batch_results.json").read_text())["results"]
+    return {one["task"]["id"]: one["result"]["status"] for one in results}
+
+
+def left_on_nodes() -> list[str]:
+    """Files of ours, and processes of our tasks."""
+    base = Path(tempfile.gettempdir(), f"agentbatch-{os.getuid()}")
+    found = [str(path) for path in base.rglob("*")] if base.exists() else []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes()
+            if b"ray::Hands" in words or b"agentbatch.cluster.driver" in words:
+                found.append(f"{process.name} {words!r}")
+    return found
+
+
+def test_five_times_a_machine_is_killed_at_random(cluster: RayCluster, tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    chance = random.Random(seed)
+    away, here = sample(tmp_path / "away"), sample(tmp_path / "here")
+    arguments = ("--parallel", "2", "--display", "plain", "-v", "--cluster", cluster.address)
+    process = begin(away, cluster, *arguments)
+    killed = 0
+    while process.poll() is None and killed < 5:
+        time.sleep(chance.uniform(2, 7))
+        machine = chance.choice(MACHINES)
+        cluster.kill_machine(machine)
+        cluster.add_machine(machine)
+        killed += 1
+    assert process.wait(PATIENCE) == 0, f"seed {seed}: {Path(f'{away}.out').read_text()}"
+    assert set(statuses(away).values()) == {"completed"}, f"seed {seed}"
+    batch(here, cluster)
+    assert made_by(away) == made_by(here), f"seed {seed}"
+    assert left_on_nodes() == []
+
+
+def test_an_engine_is_killed_and_its_run_goes_on(cluster: RayCluster, tmp_path: Path) -> None:
+    away, here = sample(tmp_path / "away"), sample(tmp_path / "here")
+    arguments = ("--parallel", "2", "--display", "plain", "--cluster", cluster.address)
+    process = begin(away, cluster, *arguments)
+    for wanted in (1, 4):
+        wait_until(partial(_has_completed, away, wanted, process))
+        assert process.poll() is None, Path(f"{away}.out").read_text()
+        process.kill()
+        process.wait()
+        process = begin(away, cluster, "resume", "--display", "plain")
+    assert process.wait(PATIENCE) == 0, Path(f"{away}.out").read_text()
+    assert set(statuses(away).values()) == {"completed"}
+    batch(here, cluster)
+    assert made_by(away) == made_by(here)
+    wait_until(lambda: left_on_nodes() == [])
+
+
+def _has_completed(folder: Path, wanted: int, process: "subprocess.Popen[str]") -> bool:
+    """So many tasks; or it is over."""
+    logs = list(folder.glob(".agentbatch/runs/*/run.log"))
+    completed = logs[0].read_text().count(": completed in") if logs else 0
+    return completed >= wanted or process.poll() is not None

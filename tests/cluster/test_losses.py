@@ -2,52 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
+from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import cluster_workspaces
-from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.workspace.workspace import Workspaces
+from tests.cluster.work import answers, bash, on, script, write
 from tests.support.ray_cluster import RayCluster
-from tests.tasks.run.conftest import Ran, RunTasks, run_tasks
-from tests.tasks.run.verdicts import COMPLETE
+from tests.tasks.run.conftest import RunTasks, run_tasks
 
 __all__ = ["run_tasks"]
 
 pytestmark = pytest.mark.slow
-
-FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
-
-
-def bash(command: str) -> Say:
-    return Say(calls=[ScriptedCall(name="bash", arguments={"command": command})])
-
-
-def write(path: str, content: str) -> Say:
-    return Say(calls=[ScriptedCall(name="write_file", arguments={"path": path, "content": content})])
-
-
-def answers(ran: Ran) -> list[str]:
-    """What the coder was told of its calls, but for the last one."""
-    return [str(one["content"]) for one in ran.coder_requests()[-1]["messages"] if one["role"] == "tool"]
-
-
-def script(prompt: str, steps: Sequence[Say]) -> Script:
-    return Script(prompt=prompt, coder=[*steps, FINISH], evaluator=[Say(verdict=COMPLETE)])
-
-
-def on(cluster: RayCluster) -> Callable[[PreparedRun, Store], Workspaces]:
-    def opened(prepared: PreparedRun, store: Store) -> Workspaces:
-        return cluster_workspaces(prepared, store, cluster.address, cluster.argv())
-
-    return opened
 
 
 class LosesMachine:
@@ -138,3 +108,27 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
     _, answer = answers(ran)
     assert answer.startswith("[The machine that you worked on was lost")
     assert "\nwritten\n" in answer
+
+
+async def test_the_head_is_lost(frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path) -> None:
+    cluster, engines = frail_cluster, list[Engine]()
+    doing: set[asyncio.Task[None]] = set()
+
+    def on_event(event: Event, _: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and "sleep" in event.summary:
+            doing.add(asyncio.ensure_future(asyncio.to_thread(cluster.kill_head)))
+        if isinstance(event, e.Notice) and "The head of the cluster does not answer" in event.text:
+            engines[0].signal()
+            engines[0].signal()  # at once
+
+    ran = await run_tasks(
+        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true"}],
+        [script("Go.", [write("a.txt", "written\n"), bash("sleep 60"), bash("true")])],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        on_start=engines.append,
+        environ={name: value for name, value in cluster.environ.items() if name.startswith("RAY_")},
+    )
+    assert ran.outcome.exit_code == 130
+    assert (ran.task.status, ran.task.resumable) == ("cancelled", True), ran.task.error
+    assert (tmp_path / "work/a.txt").read_text() == "written\n"

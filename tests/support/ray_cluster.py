@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 MACHINES = ("127.0.0.2", "127.0.0.3")
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 LOOPBACK = 'ip link set lo up && exec "$@"'
 
@@ -31,13 +34,17 @@ def missing() -> str:
 class RayCluster:
     """A head on which nothing else runs, 127.0.0.1, and two machines, 127.0.0.2 and 127.0.0.3; `close` ends all."""
 
-    def __init__(self, place: Path, environ: Mapping[str, str], cpus: int = 1) -> None:
+    def __init__(
+        self, place: Path, environ: Mapping[str, str], cpus: int = 1, *, settings: Mapping[str, str] = NOTHING
+    ) -> None:
         """`place`: a folder for Ray's own files, with a short path, since sockets are in there. `environ`: of whoever
         starts the machines."""
+        self.place = place
         self.environ = {
             **{name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ},
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_AUTH_MODE": "disabled",
+            **settings,
         }
         self._process = subprocess.Popen(
             [

@@ -3,9 +3,7 @@ nothing in this file knows it. Answers and questions are bytes, as `wire.py` has
 
 import asyncio
 import os
-import platform
 import socket
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from agentbatch.cluster.node_folder import NodeFolder, remove_if_last
+from agentbatch.cluster.node_folder import NodeFolder, node_address, remove_if_last
 from agentbatch.cluster.seen import Seen
 from agentbatch.cluster.terms import Arrival, Posting
 from agentbatch.cluster.travel.local_side import LocalSide
@@ -123,7 +121,7 @@ class Hands:
             raise UserError(
                 f"{root} is not there on {_host()}: --cluster-shared is for directories that all nodes have."
             )
-        return Arrival(_address(), _host(), str(root))
+        return Arrival(node_address(), _host(), str(root))
 
     async def _begin(self) -> WorkspaceInfo:
         posting, root = self._posting, self._root
@@ -229,9 +227,3 @@ def _as(kind: type, given: Any) -> Any:
 
 def _host() -> str:
     return socket.gethostname()
-
-
-def _address() -> str:
-    """As Ray has it, in whose process this runs."""
-    ray = sys.modules.get("ray")
-    return str(ray.util.get_node_ip_address()) if ray is not None else platform.node()

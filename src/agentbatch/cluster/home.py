@@ -10,6 +10,27 @@ from agentbatch.cluster.travel.manifest import Manifest
 from agentbatch.cluster.travel.side import Moved, Side, bring
 
 
+class AwayMark:
+    """On disk while a node may have work of a task that is not at home: a session that is killed leaves it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.left = path.exists()
+        """By an earlier session."""
+        self._set = self.left
+
+    def set(self) -> None:
+        if not self._set:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+            self._set = True
+
+    def clear(self) -> None:
+        if self._set:
+            self._path.unlink(missing_ok=True)
+            self._set = False
+
+
 class Home(Protocol):
     """A task's directory at home. `there`: the same on a node."""
 

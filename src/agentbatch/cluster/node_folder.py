@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import platform
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -34,6 +36,12 @@ def base_folder() -> Path:
         raise UserError(f"{base} is somebody else's: tasks of this user cannot work on this node.")
     base.chmod(0o700)
     return base
+
+
+def node_address() -> str:
+    """As Ray has it, in whose process this runs."""
+    ray = sys.modules.get("ray")
+    return str(ray.util.get_node_ip_address()) if ray is not None else platform.node()
 
 
 class NodeFolder:

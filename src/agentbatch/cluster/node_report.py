@@ -7,7 +7,7 @@ import socket
 import time
 from importlib.metadata import PackageNotFoundError, version
 
-from agentbatch.cluster.node_folder import base_folder, remove_run
+from agentbatch.cluster.node_folder import base_folder, node_address, remove_run
 from agentbatch.cluster.terms import NodeReport
 from agentbatch.cluster.wire import pack
 from agentbatch.errors import UserError
@@ -37,7 +37,7 @@ def look_at_node() -> bytes:
         sandbox, trouble, place, free = "none", str(error), "", 0
     return pack(
         NodeReport(
-            address=os.environ.get("RAY_NODE_IP", ""),
+            address=node_address(),
             host=socket.gethostname(),
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
@@ -49,7 +49,7 @@ def look_at_node() -> bytes:
             free=free,
             folder=place,
             keys=tuple(sorted(filter(_is_key, os.environ))),
-            open_to_all=os.environ.get("RAY_AUTH_MODE", "token") != "token",
+            open_to_all=os.environ.get("RAY_AUTH_MODE") != "token",
         )
     )
 

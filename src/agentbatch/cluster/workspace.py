@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from agentbatch.cluster.connection import Lost
 from agentbatch.cluster.hands import MAIN
-from agentbatch.cluster.home import Home
+from agentbatch.cluster.home import AwayMark, Home
 from agentbatch.cluster.process import ClusterProcess
 from agentbatch.cluster.seen import Difference, Known, without
 from agentbatch.cluster.station import Station
@@ -39,6 +39,10 @@ INTERRUPTED = (
 LOST_BEFORE = (
     "[The machine that you worked on was lost ({reason}). Before this call, on another one, the directory was as it "
     "was {when}; look at the files before you go on.]"
+)
+LEFT_AWAY = (
+    "[The engine ended while you worked on another machine. The directory is as it was when it was brought home last: "
+    "what your latest calls did may be gone. Look at the files before you go on.]"
 )
 SHELL = "bash"
 """The tool whose calls may do something outside of the directory: they are not repeated on another machine."""
@@ -95,15 +99,16 @@ class ClusterWorkspace(Far):
         station: Station,
         inner: Workspace,
         redact: Redactor,
+        away: AwayMark,
         kept_out: Collection[str] = (),
-        told: str = "",
     ) -> None:
-        """`inner`: of the same directory at home. `kept_out`: files of it, relative, that no node gets. `told`: what
-        the coder has to know of an earlier session."""
+        """`inner`: of the same directory at home. `kept_out`: files of it, relative, that no node gets."""
         super().__init__(station, redact)
         self._inner = inner
         self._kept_out = frozenset(kept_out)
-        self._told = told
+        self._away = away
+        self._told = LEFT_AWAY if away.left else ""
+        """What the coder has to know, with its next answer."""
         self._changed = 0
         """Calls and commands since the directory was brought home: it may be otherwise on the node."""
         self._bringing: asyncio.Task[None] | None = None
@@ -112,8 +117,7 @@ class ClusterWorkspace(Far):
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         await self._settle()
-        before = self._changed
-        self._changed += 1
+        before = self._begin_step()
         try:
             result = self.masked(_as(ToolResult, await self.station.ask(MAIN, "call", tool, arguments)))
         except Lost as error:
@@ -121,16 +125,15 @@ class ClusterWorkspace(Far):
             if not before and tool != SHELL:  # the directory is exactly as it was when the call began
                 return await self.call(tool, arguments)
             return ToolResult(text, ok=False, changed=True, note="machine lost")
-        if not result.changed:
-            self._changed = before
+        if not result.changed and not before:
+            self._is_home()
         self._bring_meanwhile()
         told, self._told = self._told, ""
         return replace(result, text=f"{told}\n{result.text}") if told else result
 
     async def run(self, command: str, timeout: float) -> CommandResult:
         await self._settle()
-        before = self._changed
-        self._changed += 1
+        before = self._begin_step()
         try:
             result = await self.station.ask(MAIN, "run", command, timeout)
         except Lost as error:
@@ -142,7 +145,7 @@ class ClusterWorkspace(Far):
 
     async def open(self, program: Program) -> Process:
         await self._settle()
-        self._changed += 1
+        self._begin_step()
         return await self._again(lambda: ClusterProcess.open(self.station, program, self.redact))
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
@@ -215,8 +218,19 @@ class ClusterWorkspace(Far):
     async def _back(self) -> None:
         begun = time.monotonic()
         await self._home.back(self.station.side)
-        self._changed, self._brought = 0, time.monotonic()
+        self._is_home()
+        self._brought = time.monotonic()
         self._took = self._brought - begun
+
+    def _begin_step(self) -> int:
+        """How many there were since the directory was brought home."""
+        self._away.set()
+        self._changed += 1
+        return self._changed - 1
+
+    def _is_home(self) -> None:
+        self._changed = 0
+        self._away.clear()
 
     def _bring_meanwhile(self) -> None:
         """While the coder thinks, unless that would take too much of the time: what a loss costs is little then."""
@@ -253,7 +267,7 @@ class ClusterWorkspace(Far):
         when = f"{counted(calls, 'call')} earlier" if calls else "after the call before this"
         self.known.forget()
         await self.station.replace(error)
-        self._changed = 0
+        self._is_home()
         return words.format(reason=str(error).rstrip("."), when=when)
 
     async def _again(self, step: Callable[[], Awaitable[T]]) -> T:

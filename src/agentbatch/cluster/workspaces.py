@@ -10,16 +10,20 @@ from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection, Lost
-from agentbatch.cluster.home import Home, MovedHome, SharedHome
-from agentbatch.cluster.station import Station
+from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
+from agentbatch.cluster.station import WAITING, Station
 from agentbatch.cluster.terms import Lease, Posting, Walls
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.env_files import env_files_in
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.sandbox.toolchains import programs_inside
 from agentbatch.workspace.watch.git_control import read_only_in
 from agentbatch.workspace.workspace import Ending, Left, Order, TaskWorkspace, Workspaces
+
+STORE, AWAY = "contents", "away"
+"""In the run's folder for travelling: contents, and the marks of tasks whose work is not at home."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class ClusterTerms:
     mark: str
     """Of the run, the same in all its sessions."""
     store: Path
-    """A folder of the run's, for contents on their way."""
+    """A folder of the run's, for contents on their way, and for what says that a task's work is away."""
     walls: Walls
     shared: bool
     """Nodes have the engine's directories: nothing moves."""
@@ -65,6 +69,8 @@ class ClusterWorkspaces:
         self.redact = redact
         self.show = show
         self.tell = tell
+        self.on_wait: Callable[..., None] = lambda task_id, *, waits: None
+        """Told a task's id when it begins to wait for a machine, and when it has one."""
         self._starting = False
 
     def make(self, order: Order) -> "ClusterTaskWorkspace":
@@ -80,6 +86,8 @@ class ClusterWorkspaces:
             with suppress(Lost, UserError):
                 await self.connection.request("clear", self.terms.mark)
         await self.connection.close()
+        with suppress(OSError):  # it is in the run's folder, which says itself when it is too large
+            await asyncio.to_thread(remove_tree, self.terms.store / STORE)
         await self._inner.close()
 
 
@@ -112,7 +120,7 @@ class ClusterTaskWorkspace:
             run.connection,
             posting,
             lease,
-            lambda place: run.show(order.task_id, place),
+            partial(self._show, order.task_id),
             lambda text: run.tell(order.task_id, text),
         )
         root, told = Path(directory), partial(run.tell, order.task_id)
@@ -120,11 +128,16 @@ class ClusterTaskWorkspace:
         home: Home = SharedHome()
         if not terms.shared:
             kept_out, guarded = await asyncio.to_thread(self._look, root)
-            home = MovedHome(root, terms.store, kept_out, guarded, told)
+            home = MovedHome(root, terms.store / STORE, kept_out, guarded, told)
         await station.settle(home)
         names = [path.relative_to(root).as_posix() for path in kept_out if path.is_relative_to(root)]
-        self._workspace = ClusterWorkspace(station, inner, run.redact, names)
+        away = AwayMark(terms.store / AWAY / order.task_id)
+        self._workspace = ClusterWorkspace(station, inner, run.redact, away, names)
         return self._workspace
+
+    def _show(self, task_id: str, place: str) -> None:
+        self._run.on_wait(task_id, waits=place == WAITING)
+        self._run.show(task_id, place)
 
     def _look(self, root: Path) -> tuple[list[Path], list[Path]]:
         """What of the directory no node gets, and what does not come back from one. Slow on a large one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentbatch.cli.setup import local_checks
 from agentbatch.cli.setup.check import Check
+from agentbatch.cli.setup.cluster_checks import cluster_checks
 from agentbatch.cli.setup.coder_check import coder_check
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
@@ -78,6 +79,9 @@ async def checks(
             async for check in _role(name, role, settings, folder):
                 yield check
     yield _sandbox(settings)
+    if settings.cluster is not None:
+        async for check in cluster_checks(settings, os.environ):
+            yield check
     yield await _tokenizer()
     yield _disk(folder)
     if coder:

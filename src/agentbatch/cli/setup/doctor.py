@@ -19,7 +19,8 @@ DESCRIPTION = """\
 Check what a run needs: keys, endpoints, a model's answer, tool calls, JSON
 schemas, sandbox, tokenizer, disk. Spends a few hundred tokens for each role.
 With --local, also checks this machine; --local NAME starts that model and
-times it. With --coder NAME, also runs a small task through that coder.
+times it. With --coder NAME, also runs a small task through that coder. With
+--cluster, also works on every machine of the cluster for a moment.
 """
 
 
@@ -47,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local",), shown=SHOWN)
+    add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local", "cluster"), shown=SHOWN)
     parser.set_defaults(command=run)
 
 
@@ -56,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     machine = "local" in given
     if given.get("local") == "":
         del given["local"]
+    if given.get("cluster") == "":
+        given["cluster"] = "auto"
     loaded = load(given, os.environ, getattr(args, "env_file", None))
     return asyncio.run(_run(loaded, machine, coder="coder_name" in given))
 

@@ -49,6 +49,8 @@ def make_engine(
 ) -> TasksEngine:
     settings = prepared.settings
     signals = RunSignals(store.redact)
+    if isinstance(workspaces, ClusterWorkspaces):
+        workspaces.on_wait = signals.wait_for_place
     budget = _budget(prepared, store, on_exhausted=signals.drain_for)
     parts = RunParts(
         store=store,

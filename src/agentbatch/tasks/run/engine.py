@@ -189,6 +189,7 @@ class TasksEngine:
             text = f"The task's files could not be written: {error}"
             self.end_task(planned.id, "error", "workspace_error", text)
         finally:
+            self.signals.placeless.discard(planned.id)
             del self.signals.running[planned.id]
         if planned.attempt_of:
             self._supersede_rest(self.by_id[planned.attempt_of])
@@ -260,8 +261,8 @@ class TasksEngine:
     def _drain(self) -> None:
         self.scheduler.drain()
         self._end_start()
-        # Paused tasks, and those whose quota is used up, stand between two calls and would wait for ever, or for hours.
-        for task_id in list(self.signals.held):
+        # Paused tasks, those whose quota is used up, and those without a machine would wait for ever, or for hours.
+        for task_id in [*self.signals.held, *self.signals.placeless]:
             self.scheduler.cancel_task(task_id)
 
     def _end_start(self) -> None:

@@ -49,6 +49,8 @@ class RunSignals:
         self.pauses = PauseGate()
         self.held: set[str] = set()
         """Ids of tasks that stand still at the gate, with one call or several at once."""
+        self.placeless: set[str] = set()
+        """Ids of tasks that wait for a machine of a cluster."""
         self._calls_held: Counter[str] = Counter()
         self.running: dict[str, RunningTask] = {}
         """Tasks under way, by id."""
@@ -75,6 +77,20 @@ class RunSignals:
         """Start nothing more for this cause, a sentence; what runs ends after its iteration."""
         if self.set_error(cause):
             self.on_drain()
+
+    def wait_for_place(self, task_id: str, *, waits: bool) -> None:
+        """A task has no machine to work on, or has one now; its time limit stands still meanwhile."""
+        task = self.running.get(task_id)
+        if task is None or waits == (task_id in self.placeless):
+            return
+        if waits:
+            self.placeless.add(task_id)
+            task.stop_clock()
+        else:
+            self.placeless.discard(task_id)
+            task.start_clock()
+        if waits and self.draining:
+            task.interrupt()
 
     async def gate(self, task_id: str, quota: Quota) -> None:
         """Stop a task before its next model call while it is paused, or the quota of the call's endpoint is used up;

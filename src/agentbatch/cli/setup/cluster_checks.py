@@ -1,0 +1,81 @@
+"""What `agentbatch doctor --cluster` tries: work on every machine of the cluster."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+
+from agentbatch.cli.setup.check import Check
+from agentbatch.cluster.connection import Connection, Lost
+from agentbatch.cluster.terms import NodeReport
+from agentbatch.cluster.wire import Unreadable, unpack
+from agentbatch.config import Settings
+from agentbatch.errors import UserError
+from agentbatch.text import clip, list_names
+
+MAX_SKEW = 2.0
+"""Seconds that a machine's clock may be off: what ran before or after a file was changed is told by it."""
+
+LEAST_FREE = 2 * 1024**3
+"""Bytes."""
+
+NEEDED = ("bash", "git", "python3")
+
+
+async def cluster_checks(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Check]:
+    address = settings.cluster or "auto"
+    connection = Connection(address, environ, lambda _: None)
+    try:
+        await connection.start()
+        yield Check("ok", "cluster", connection.address or "a Ray of its own on this machine")
+        asked = time.time()
+        for place, result, answer in await connection.request("report"):
+            yield _node(place, result, answer, asked, time.time(), settings)
+    except (UserError, Lost) as error:
+        yield Check("fail", "cluster", str(error))
+    finally:
+        await connection.close()
+
+
+def _node(
+    place: str, result: str, answer: object, asked: float, answered: float, settings: Settings
+) -> Check:
+    try:
+        report = unpack(answer) if result == "ok" and isinstance(answer, bytes) else None
+    except Unreadable:
+        report = None
+    if not isinstance(report, NodeReport):
+        return Check("fail", f"node {place}"[:22], clip(str(answer), 500))
+    return node_check(report, asked, answered, asked_for=settings.sandbox, network=not settings.no_network)
+
+
+def node_check(report: NodeReport, asked: float, answered: float, *, asked_for: str, network: bool) -> Check:
+    """What is to be said of a machine. `asked`, `answered`: when it was looked at, by the clock here. Pure."""
+    missing = [name for name in NEEDED if not report.programs.get(name)]
+    failed, warned = list[str](), list[str]()
+    if missing:
+        failed.append(f"{list_names(missing)} not found")
+    if report.sandbox == "none" and asked_for != "none":
+        (failed if asked_for != "auto" else warned).append(report.trouble or "no sandbox")
+    skew = max(asked - report.clock, report.clock - answered, 0.0)
+    if skew > MAX_SKEW:
+        warned.append(f"its clock is {skew:.0f} s off")
+    if report.free < LEAST_FREE:
+        warned.append(f"{report.free / 1024**3:.1f} GB free in {report.folder or 'its temporary folder'}")
+    if report.keys:
+        warned.append(
+            f"whoever started Ray there left it {list_names(list(report.keys))}: commands do not see it, and it is "
+            "better started without"
+        )
+    if report.open_to_all and network:
+        warned.append(
+            "this Ray asks for no token, so a task's command can reach it and run anything: start it with "
+            "RAY_AUTH_MODE=token, or run with --no-network"
+        )
+    good = (
+        f"{report.host}, {report.system}, Python {report.python}, agentbatch {report.version}, sandbox "
+        f"{report.sandbox}, {report.free / 1024**3:.0f} GB free"
+    )
+    return Check(
+        "fail" if failed else "warn" if warned else "ok",
+        f"node {report.address}"[:22],
+        "; ".join([*failed, *warned, good]),
+    )

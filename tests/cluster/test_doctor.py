@@ -1,0 +1,68 @@
+"""What `doctor --cluster` says of a machine: a table, and a real cluster once."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agentbatch.cli.setup.cluster_checks import LEAST_FREE, node_check
+from agentbatch.cluster.connection import Connection
+from agentbatch.cluster.terms import NodeReport
+from agentbatch.cluster.wire import unpack
+from tests.support.ray_cluster import MACHINES, RayCluster, environment
+
+GOOD = NodeReport(
+    address="10.0.0.4",
+    host="worker-1",
+    system="Linux x86_64",
+    python="3.11.7",
+    version="0.1.0",
+    sandbox="bubblewrap",
+    trouble="",
+    programs={"bash": "/bin/bash", "git": "/usr/bin/git", "python3": "/usr/bin/python3", "node": ""},
+    clock=100.0,
+    free=10 * LEAST_FREE,
+    folder="/var/x",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked_for", "result", "words"),
+    [
+        ({}, "auto", "ok", "worker-1, Linux x86_64, Python 3.11.7, agentbatch 0.1.0, sandbox bubblewrap"),
+        ({"programs": {"bash": "/bin/bash"}}, "auto", "fail", "git, python3 not found"),
+        ({"sandbox": "none", "trouble": "no bwrap"}, "auto", "warn", "no bwrap"),
+        ({"sandbox": "none", "trouble": "no bwrap"}, "bubblewrap", "fail", "no bwrap"),
+        ({"sandbox": "none", "trouble": "no bwrap"}, "none", "ok", "sandbox none"),
+        ({"clock": 90.0}, "auto", "warn", "its clock is 9 s off"),
+        ({"clock": 100.9}, "auto", "ok", "worker-1"),
+        ({"clock": 111.0}, "auto", "warn", "its clock is 10 s off"),
+        ({"free": LEAST_FREE // 2}, "auto", "warn", "1.0 GB free in /var/x"),
+        ({"keys": ("OPENAI_API_KEY",)}, "auto", "warn", "left it OPENAI_API_KEY"),
+        ({"open_to_all": True}, "auto", "warn", "RAY_AUTH_MODE=token"),
+    ],
+)
+def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, result: str, words: str) -> None:
+    check = node_check(replace(GOOD, **changes), 99.0, 101.0, asked_for=asked_for, network=True)
+    assert (check.result, check.name) == (result, "node 10.0.0.4")
+    assert words in check.detail
+
+
+def test_a_cluster_that_anybody_reaches_does_no_harm_without_a_network() -> None:
+    check = node_check(replace(GOOD, open_to_all=True), 99.0, 101.0, asked_for="auto", network=False)
+    assert check.result == "ok"
+
+
+@pytest.mark.slow
+async def test_every_machine_of_a_cluster_says_how_it_is(cluster: RayCluster) -> None:
+    environ = environment(cluster, os.environ)
+    connection = Connection(cluster.address, environ, lambda _: None, cluster.argv())
+    try:
+        found = await connection.request("report")
+    finally:
+        await connection.close()
+    reports = [unpack(answer) for _, result, answer in found if result == "ok"]
+    assert {one.address for one in reports} == {"127.0.0.1", *MACHINES}
+    assert all(isinstance(one, NodeReport) and one.programs["bash"] for one in reports)
+    assert all(one.open_to_all for one in reports), "the tests' own Ray asks for no token"
