@@ -192,7 +192,8 @@ def _print(usage: Usage, rows: list[ComparisonRow], actual: float | None, *, as_
     if actual is not None:
         out.line(f"the run itself cost {money(actual)}")
     if not usage.total:
-        out.line("no tokens were used: there is nothing to compare")
+        what = "nobody told how many tokens were used" if usage.unknown else "no tokens were used"
+        out.line(f"{what}: there is nothing to compare")
         return
     out.line("")
     for text in render_comparison(rows, 80, actual):

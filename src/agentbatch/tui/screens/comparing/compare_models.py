@@ -17,6 +17,7 @@ from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.comparing.comparison import ComparisonScreen
 from agentbatch.tui.screens.sized import TooSmall
 from agentbatch.tui.widgets.radio_row import RadioRow
+from agentbatch.usage import Usage
 
 RUN = "whole run"
 
@@ -85,11 +86,12 @@ class CompareModelsScreen(ComparisonScreen):
             f"{usage.shown(usage.output)} output tokens, {counted(usage.calls, 'call')}"
         )
         self.query_one("#models-title", Static).update(plain(words, self._glyphs))
-        self._lines.set_lines(self._compared(bills, usage.total))
+        self._lines.set_lines(self._compared(bills, usage))
 
-    def _compared(self, bills: tuple[Bill, ...], used: int) -> list[Line]:
-        if not used:
-            return [Line("No tokens have been used so far.", "dim")]
+    def _compared(self, bills: tuple[Bill, ...], usage: Usage) -> list[Line]:
+        if not usage.total:
+            untold = "Nobody told how many tokens were used."
+            return [Line(untold if usage.unknown else "No tokens have been used so far.", "dim")]
         comparison = self._prices.comparison(bills)
         if comparison is None:
             return text_lines(self._prices.problem, "dim")
