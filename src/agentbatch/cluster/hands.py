@@ -5,20 +5,22 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agentbatch.cluster.node_folder import NodeFolder, node_address, remove_if_last
 from agentbatch.cluster.seen import Seen
-from agentbatch.cluster.terms import Arrival, Posting
+from agentbatch.cluster.terms import Arrival, Checkout, Posting
 from agentbatch.cluster.travel.local_side import LocalSide
+from agentbatch.cluster.travel.repository import read_bundle
 from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.cluster.wire import pack, pack_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
 from agentbatch.workspace.preparation import choose_sandbox
@@ -28,11 +30,18 @@ from agentbatch.workspace.workspace import Order, Program, WorkspaceInfo
 SILENCE = 30.0
 """Seconds without a word from the engine after which its hands end themselves and what they have running."""
 
-SIDE, MAIN = 0, 1
-"""Numbers of the directory as it travels, and of the task's workspace; forks and programs have higher ones."""
+BUNDLE, SIDE, MAIN = -1, 0, 1
+"""Numbers of what a worktree is made of, of the directory as it travels, and of the task's workspace; forks and
+programs have higher ones."""
+
+
+class ServedBundle(ServedSide):
+    """The folder that a repository arrives in."""
+
 
 MEMBERS = {
     ServedSide: frozenset({"scan", "missing", "give", "take", "place"}),
+    ServedBundle: frozenset({"scan", "missing", "give", "take", "place", "check_out"}),
     LocalWorkspace: frozenset(
         {
             *("call", "run", "open", "snapshot", "fork", "close"),
@@ -114,7 +123,9 @@ class Hands:
         self._watch = asyncio.ensure_future(self._end_when_forgotten())
         await asyncio.to_thread(self._folder.take)
         root = self._root
-        if not self._posting.shared:
+        if self._posting.checkout is not None:
+            self._things[BUNDLE] = self._arriving(self._posting.checkout)
+        elif not self._posting.shared:
             root.mkdir(parents=True, exist_ok=True)
             self._things[SIDE] = ServedSide(LocalSide(root.resolve(), self._folder.store))
         elif not root.is_dir():
@@ -123,14 +134,40 @@ class Hands:
             )
         return Arrival(node_address(), _host(), str(root))
 
+    def _arriving(self, checkout: Checkout) -> ServedBundle:
+        folder = self._folder.run / "bundles" / checkout.commit
+        folder.mkdir(parents=True, exist_ok=True)
+        return ServedBundle(LocalSide(folder.resolve(), self._folder.path / "arriving", most=0))
+
+    async def _check_out(self) -> None:
+        """The worktree is made; the task's files come into it then."""
+        checkout, run = self._posting.checkout, self._folder.run.resolve()
+        if checkout is None or MAIN in self._things:
+            return
+        repository = run / "repositories" / checkout.commit / checkout.name
+        bundle, git = run / "bundles" / checkout.commit, Git(os.environ)
+        await asyncio.to_thread(read_bundle, git, bundle, checkout.commit, repository)
+        workspace = await self._start(repository / checkout.inside, "worktree", self._posting.order.env)
+        await workspace.snapshot()  # as it was made it is no state of the task's
+        root = Path(workspace.info.directory)
+        self._things[SIDE] = ServedSide(LocalSide(root, self._folder.store, [root / ".git"]))
+
     async def _begin(self) -> WorkspaceInfo:
-        posting, root = self._posting, self._root
-        order = posting.order
+        if MAIN not in self._things:
+            root = self._root
+            await self._start(root.resolve(), "none", _contained(self._posting.order.env, root))
+        info: WorkspaceInfo = self._things[MAIN].info
+        return info
+
+    async def _start(
+        self, directory: Path, isolation: Literal["none", "worktree"], env: Mapping[str, str]
+    ) -> LocalWorkspace:
+        order = self._posting.order
         here = Order(
             order.task_id,
-            str(root.resolve()),
-            "none",
-            _contained(order.env, root),
+            str(directory),
+            isolation,
+            env,
             order.tools,
             order.command_timeout,
             limits=order.limits,
@@ -148,7 +185,7 @@ class Hands:
         await self._workspaces.remove_leftovers(())  # of a lease before this, whose process was killed
         self._task = self._workspaces.make(here)
         workspace = self._things[MAIN] = await self._task.start()
-        return workspace.info
+        return workspace
 
     def _rules(self) -> SandboxRules:
         walls = self._posting.walls
@@ -176,6 +213,8 @@ class Hands:
                 return self._add(await thing.fork())
             case LocalWorkspace() if member == "snapshot":
                 return await self._seen.setdefault(target, Seen()).look(thing, *given)
+            case ServedBundle() if member == "check_out":
+                return await self._check_out()
             case LocalProcess():
                 return await getattr(thing, member)(*given), thing.errors
         answer = await getattr(thing, member)(*given)

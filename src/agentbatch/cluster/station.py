@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection, HeadLost, Lost
-from agentbatch.cluster.hands import SIDE
+from agentbatch.cluster.hands import BUNDLE, SIDE
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.terms import Arrival, Lease, Posting
 from agentbatch.cluster.travel.side import Side
@@ -63,6 +63,8 @@ class Station:
         """The directory at home; None until it is there."""
         self.side: Side = RemoteSide(partial(self.ask, SIDE))
         """The directory on the node."""
+        self.bring_bundle: Callable[[str, Side], Awaitable[None]] | None = None
+        """Brings to a node, and the side there, what a worktree is made of; None: none is made."""
         self.at: Arrival | None = None
         self.info: WorkspaceInfo | None = None
         self.generation = 0
@@ -110,6 +112,9 @@ class Station:
     async def begin(self, home: Home) -> None:
         """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""
         self.home, self.side = home, RemoteSide(partial(self.ask, SIDE))
+        if self.bring_bundle is not None:
+            await self.bring_bundle(self.place, RemoteSide(partial(self.ask, BUNDLE)))
+            await self.ask(BUNDLE, "check_out")
         await home.away(self.side)
         info = _read(await self._connection.request("begin", self._lease))
         if not isinstance(info, WorkspaceInfo):
@@ -144,11 +149,11 @@ class Station:
             await to_the_end(self._cancel(number, asking))
             raise
         except Lost as error:
-            if target != SIDE:
+            if target not in (SIDE, BUNDLE):
                 error.step = f"{member} {hash(question)}"
             raise
         answer = _read(data)
-        if target != SIDE:  # a step is done
+        if target not in (SIDE, BUNDLE):  # a step is done
             self._losses.clear()
         return answer
 

@@ -30,6 +30,17 @@ class Walls:
 
 
 @dataclass(frozen=True)
+class Checkout:
+    """A git worktree that a node is to make."""
+
+    commit: str
+    name: str
+    """Of the folder with its files."""
+    inside: str
+    """The task's directory in it, relative; `.`: the whole."""
+
+
+@dataclass(frozen=True)
 class Posting:
     """A task's work, as a node is told of it."""
 
@@ -42,6 +53,8 @@ class Posting:
     walls: Walls
     shared: bool
     """The node has that very directory."""
+    checkout: Checkout | None = None
+    """None: the task works in no worktree, or in that very one."""
 
 
 @dataclass(frozen=True)

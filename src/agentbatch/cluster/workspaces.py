@@ -11,6 +11,7 @@ from pathlib import Path
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection, Lost
 from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
+from agentbatch.cluster.repositories import Repositories
 from agentbatch.cluster.station import WAITING, Station
 from agentbatch.cluster.terms import Lease, Posting, Walls
 from agentbatch.cluster.workspace import ClusterWorkspace
@@ -43,6 +44,8 @@ class ClusterTerms:
     """Variables that no command gets."""
     hidden_files: Sequence[Path]
     """Env files and what else no task may read: no node gets them."""
+    programs: Mapping[str, str]
+    """Variables for programs that we run ourselves."""
     path: str
     """PATH of the engine's machine: what it leads to in a directory, nobody may change."""
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class ClusterWorkspaces:
         self._inner = inner
         self.connection = connection
         self.terms = terms
+        self.repositories = Repositories(terms.programs, terms.store / STORE / "bundles")
         self.redact = redact
         self.show = show
         self.tell = tell
@@ -116,6 +120,10 @@ class ClusterTaskWorkspace:
         posting = Posting(
             terms.mark, 0, replace(order, directory=directory, env=env), terms.walls, terms.shared
         )
+        bundle = None
+        if order.isolation == "worktree" and not terms.shared:
+            bundle = await run.repositories.of(Path(directory))
+            posting = replace(posting, checkout=bundle.checkout)
         station = self._station = Station(
             run.connection,
             posting,
@@ -125,6 +133,8 @@ class ClusterTaskWorkspace:
         )
         root, told = Path(directory), partial(run.tell, order.task_id)
         kept_out: list[Path] = []
+        if bundle is not None:
+            station.bring_bundle = partial(run.repositories.bring, bundle)
         home: Home = SharedHome()
         if not terms.shared:
             kept_out, guarded = await asyncio.to_thread(self._look, root)

@@ -9,6 +9,7 @@ from agentbatch.cluster.connection import Connection
 from agentbatch.cluster.terms import Walls
 from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 from agentbatch.config import secret_variables
+from agentbatch.config.own_environment import own_environment
 from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor
@@ -161,6 +162,7 @@ def cluster_workspaces(
         cpus=settings.task_cpus,
         secret_names=secret_variables(),
         hidden_files=rules.hidden_files,
+        programs=own_environment(prepared.environ, rules.hidden_dirs),
         path=prepared.environ.get("PATH", ""),
         resources={task.id: task.task.resources for task in prepared.plan.tasks if task.task.resources},
     )
