@@ -44,20 +44,23 @@ def asking(hands: Hands) -> Callable[..., Awaitable[Any]]:
 async def test_git_works_on_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: str) -> None:
     (tmp_path / "node").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "node"))
-    user = make_repository(tmp_path / "user", {"a": "1\n", "sub/b": "1\n"})
+    user = make_repository(tmp_path / "user", {"a": "1\n", "sub/b": "1\n", "sub/.env": "1\n"})
     before = state(user)
     (tmp_path / "work").mkdir()
     home = make_worktree(
         Git(environment(tmp_path)), user / "sub", tmp_path / "work", "agentbatch/r/t", lambda _: Lock()
     )
     (home.root / "b").write_text("of an earlier session\n")
+    (home.root / ".env").write_text("of this machine\n")
     repositories = Repositories(environment(tmp_path), tmp_path / "bundles")
     bundle = await repositories.of(home.root)
     order = Order("t", str(home.root), "worktree", {}, ("bash",), 20.0)
     posting = Posting("mark", 1, order, Walls(sandbox, True), False, bundle.checkout)
 
     problems: list[str] = []
-    moved = MovedHome(home.root, tmp_path / "store", [home.root / ".git"], [], problems.append)
+    moved = MovedHome(
+        home.root, tmp_path / "store", [home.root / ".git", home.root / ".env"], [], problems.append
+    )
     for task in ("t", "u"):  # another one of the same node
         hands = Hands(pack(replace(posting, order=replace(order, task_id=task))))
         assert unpack(await hands.arrive())[0] == "ok"
@@ -70,7 +73,7 @@ async def test_git_works_on_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await moved.away(there)
         assert unpack(await hands.begin())[0] == "ok"
         done = await ask(
-            MAIN, "run", "git status --porcelain; git log --format=%s; cat ../a; echo new > new", 20.0
+            MAIN, "run", "git status --porcelain b; git log --format=%s; cat ../a; echo new > new", 20.0
         )
         assert (
             done.output.split("\n") == [" M sub/b", "first", "1", ""] if task == "t" else done.exit_code == 0
@@ -81,7 +84,8 @@ async def test_git_works_on_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await moved.back(there)
         assert unpack(await hands.end()) == ("ok", ())
     assert problems == []
-    assert git(home.root, "status", "--porcelain") == "M sub/b\n?? sub/new"
+    assert git(home.root, "status", "--porcelain") == "M sub/.env\n M sub/b\n?? sub/new"
+    assert (home.root / ".env").read_text() == "of this machine\n"
     assert state(user)["files"] == before["files"]
     assert (
         len(list((tmp_path / "node" / f"agentbatch-{os.getuid()}" / "mark" / "repositories").iterdir())) == 1

@@ -20,6 +20,7 @@ from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.cluster.wire import pack, pack_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
@@ -150,7 +151,8 @@ class Hands:
         workspace = await self._start(repository / checkout.inside, "worktree", self._posting.order.env)
         await workspace.snapshot()  # as it was made it is no state of the task's
         root = Path(workspace.info.directory)
-        self._things[SIDE] = ServedSide(LocalSide(root, self._folder.store, [root / ".git"]))
+        kept = [root / ".git", *await asyncio.to_thread(env_files_in, root)]  # git's own, which no task sees
+        self._things[SIDE] = ServedSide(LocalSide(root, self._folder.store, kept))
 
     async def _begin(self) -> WorkspaceInfo:
         if MAIN not in self._things:
