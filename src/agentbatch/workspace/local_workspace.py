@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from agentbatch.errors import UserError
+from agentbatch.files import real_folder
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images import Had
@@ -253,7 +254,7 @@ class LocalWorkspace:
     def _check(self) -> None:
         """Raises UserError where a link has come into the place of the directory or of a folder above it, and where
         something hidden in it has gone."""
-        if os.path.realpath(self._root) != self._place:
+        if (real_folder(str(self._root)) or os.path.realpath(self._root)) != self._place:
             raise UserError(
                 f"{self._root} became a link, or a folder above it did, while the task worked in it; nothing more is "
                 "done there."

@@ -154,12 +154,15 @@ class Judge:
     def _question(self, evidence: Evidence, budget: int) -> "_Question":
         """System prompt and evidence in about `budget` tokens, the task always whole."""
         limit, weak = self.limits.diff_characters, self.weak_model
-        whole = evidence.fit(limit, weak_model=weak)
-        headings = {name: "-" if text else "" for name, text in whole.texts.items()}
-        frame = estimate_messages(self._messages(evidence, headings, whole.doubtful))
-        shown = evidence.fit(limit, budget - frame, weak_model=weak)
+        shown = evidence.fit(limit, weak_model=weak)
+        messages = self._messages(evidence, shown.texts, shown.doubtful)
+        if estimate_messages(messages) > budget:
+            headings = {name: "-" if text else "" for name, text in shown.texts.items()}
+            frame = estimate_messages(self._messages(evidence, headings, shown.doubtful))
+            shown = evidence.fit(limit, budget - frame, weak_model=weak)
+            messages = self._messages(evidence, shown.texts, shown.doubtful)
         schema = verdict_schema(list(shown.pieces), shown.doubtful, weak_model=weak)
-        return _Question(self._messages(evidence, shown.texts, shown.doubtful), schema, shown)
+        return _Question(messages, schema, shown)
 
     def _messages(
         self, evidence: Evidence, texts: Mapping[str, str], doubtful: Sequence[str] = ()
