@@ -19,9 +19,9 @@ from agentbatch.tui.widgets.radio_row import RadioRow
 NUMBERS = ("parallel", "max_iterations")
 REHEARSAL_SAYS = {
     "coder_model": REHEARSAL_CODER,
-    "coder_endpoint": "no key: scripted replies, no AI",
+    "coder_endpoint": "no endpoint: scripted replies",
     "evaluation_model": REHEARSAL_EVALUATOR,
-    "evaluation_base_url": "no key: scripted replies, no AI",
+    "evaluation_base_url": "no endpoint: scripted replies",
 }
 LONGEST = 500
 """Characters of a field. No model and no address is longer."""
@@ -69,7 +69,7 @@ class LaunchForm(Vertical):
         with Horizontal():
             yield _label("max_iterations")
             yield self._input("max_iterations")
-            yield Static("coder turns a task may take", classes="beside")
+            yield Static("turns a task", classes="beside")
             yield Static(LABELS["coder_name"], classes="beside")
             yield self._input("coder_name")
         for model, endpoint in (
