@@ -185,6 +185,24 @@ async def test_sizes_and_digests_that_lie(home: LocalSide, tmp_path: Path, size:
     assert tree(tmp_path / "home") == {"a": ("0o100644", b"old")}
 
 
+async def test_what_a_task_has_written_into_the_store_is_sent_again(tmp_path: Path) -> None:
+    """One without a sandbox can, on a node."""
+    (tmp_path / "home").mkdir()
+    home = LocalSide(tmp_path / "home", tmp_path / "store")
+    await bring(Forger({"a": X}), home)
+    (kept,) = (tmp_path / "store").iterdir()
+    for content in (kept.read_bytes()[:-1] + b"y", b""):
+        kept.write_bytes(content)
+        (tmp_path / "home/a").write_bytes(b"old")
+        await home.scan()
+        with pytest.raises(OSError, match="content"):
+            await home.place({"a": X})
+        assert tree(tmp_path / "home") == {"a": ("0o100644", b"old")}
+        await bring(Forger({"a": X}), home)
+        assert tree(tmp_path / "home") == {"a": ("0o100644", b"x")}
+        (kept,) = (tmp_path / "store").iterdir()
+
+
 async def test_no_more_comes_than_was_announced(home: LocalSide, tmp_path: Path) -> None:
     """A small header, and content without end behind it."""
 

@@ -44,6 +44,16 @@ def test_contents_come_in_parts_of_any_size(tmp_path: Path, step: int) -> None:
     assert held(store, contents) == held(Store(tmp_path, 2**30), contents) == contents
 
 
+def test_what_is_not_what_its_digest_says_is_not_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path, 2**30)
+    store.begin([name(b"a"), name(b"b")])
+    forged = pack(b"b")[:-1] + b"c"
+    with pytest.raises(OSError, match="not what its digest says"):
+        store.take(pack(b"a") + forged)
+    assert held(store, [b"b"]) == held(store, [b"a"]) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_had_come_whole_is_there_after_an_interruption(tmp_path: Path) -> None:
     store = Store(tmp_path, 2**30)
     store.begin([name(b"a"), name(b"b")])

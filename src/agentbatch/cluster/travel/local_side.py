@@ -152,7 +152,11 @@ class LocalSide:
         steps = plan(here, want, since, kept=self._kept, guarded=self._guarded)
         self._keep({want[path].digest for path in steps.write if want[path].kind == "file"})
         placing = Placing(self._root, want, self._store.read, stop)
-        placing.carry_out(steps)
+        try:
+            placing.carry_out(steps)
+        finally:
+            if placing.spoilt:
+                self._store.drop(placing.spoilt)
         if not self._most:
             self._store.clear()
         return bounded([*problems, *steps.problems, *placing.problems.values()])

@@ -34,6 +34,8 @@ class Placing:
         self._stop = stop
         self.problems: dict[str, str] = {}
         """A sentence by path."""
+        self.spoilt = ""
+        """The digest of a content that was not what it says."""
 
     def carry_out(self, plan: Plan) -> None:
         """What cannot be done is in `problems`. Raises OSError where the disk is full, and for a content that is not
@@ -117,6 +119,7 @@ class Placing:
                     file.seek(len(block), os.SEEK_CUR)  # a hole takes no room
             file.truncate()
             if digest.hexdigest() != entry.digest or file.tell() != entry.size:
+                self.spoilt = entry.digest
                 raise _Unusable(errno.ESTALE, "A content is not what its digest says any more", name)
             file.flush()
             _keep_owner(handle, at, name)

@@ -97,6 +97,13 @@ class Store:
         self._close()
         self._make_room()
 
+    def drop(self, digest: str) -> None:
+        """It is not what it says, and what came with it may not be either: somebody has written there."""
+        if (place := self._places.get(digest)) is not None:
+            self._forget({place.pack})
+            with suppress(OSError):
+                os.unlink(self._folder / place.pack)
+
     def clear(self) -> None:
         """What this one has put there goes: it is needed no more."""
         self._close()
