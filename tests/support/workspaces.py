@@ -9,6 +9,7 @@ from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.tools.toolbox import HANDS, choose_hands
 
 UNSANDBOXED = SandboxChoice("none", None, "")
@@ -44,6 +45,7 @@ def local_workspace(
     command_timeout: float = 60.0,
     choice: SandboxChoice = UNSANDBOXED,
     network: bool = True,
+    guard: Guard | None = None,
 ) -> LocalWorkspace:
     """One with all tools, in a directory that exists."""
     given = rules(root.parent, choice=choice, network=network)
@@ -59,4 +61,5 @@ def local_workspace(
         redact=redact or Redactor([]),
         disk=DiskWork(),
         contents=Contents(),
+        guard=guard,
     )

@@ -1,13 +1,14 @@
 """Shells as a run makes them, with the sandbox and without."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox, choose_sandbox
 from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.shell import Shell
 
 MakeShell = Callable[..., Shell]
@@ -19,6 +20,13 @@ def bubblewrap() -> SandboxChoice:
     if choice.name == "none":
         pytest.skip(choice.warning)
     return choice
+
+
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    made = Guard("nobody carries this", os.environ)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -37,7 +45,7 @@ def choice(request: pytest.FixtureRequest) -> SandboxChoice:
 
 
 @pytest.fixture
-def make_shell(tmp_path: Path) -> MakeShell:
+def make_shell(tmp_path: Path, guard: Guard) -> MakeShell:
     def make(
         choice: SandboxChoice,
         root: Path,
@@ -63,7 +71,7 @@ def make_shell(tmp_path: Path) -> MakeShell:
             readable=(outputs,),
             network=network,
         )
-        return Shell(root, sandbox, environ, outputs)
+        return Shell(root, sandbox, environ, outputs, guard=guard)
 
     return make
 

@@ -20,12 +20,12 @@ from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import snapshot
 from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_tree
-from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.programs import Programs
 from agentbatch.workspace.sandbox.mounts import covering
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, Walls, build_sandbox
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.tools.base import Hand, ToolDirectory
 from agentbatch.workspace.tools.toolbox import dispatch
@@ -144,7 +144,7 @@ class LocalWorkspace:
         self._contents = contents
         self._begun = begun
         self._redact = redact
-        self._shell = Shell(root, sandbox, env, outputs, redact)
+        self._shell = Shell(root, sandbox, env, outputs, redact, guard)
         self._guard = guard
         self._programs = Programs(
             root,

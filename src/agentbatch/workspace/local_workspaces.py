@@ -34,12 +34,12 @@ from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposa
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
-from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.limits import TaskLimits, group_name, remove_groups
 from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
 from agentbatch.workspace.shell.environment import container_environment, shell_environment
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.marks import MARK, sweep
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since

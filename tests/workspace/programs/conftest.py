@@ -7,17 +7,21 @@ import pytest
 
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.shell.guard import Guard
 from tests.support.workspaces import local_workspace
 
 MakeWorkspace = Callable[..., LocalWorkspace]
 
 
 @pytest.fixture
-async def make_workspace(choice: SandboxChoice, root: Path, tmp_path: Path) -> AsyncIterator[MakeWorkspace]:
+async def make_workspace(
+    choice: SandboxChoice, root: Path, tmp_path: Path, guard: Guard
+) -> AsyncIterator[MakeWorkspace]:
     made = []
 
     def make(**given: object) -> LocalWorkspace:
-        made.append(local_workspace(root, tmp_path / "run/outputs", choice=choice, **given))  # type: ignore[arg-type]
+        given = {"choice": choice, "guard": guard, **given}
+        made.append(local_workspace(root, tmp_path / "run/outputs", **given))  # type: ignore[arg-type]
         return made[-1]
 
     yield make

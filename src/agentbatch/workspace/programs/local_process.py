@@ -14,6 +14,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.programs.error_tail import ErrorTail
 from agentbatch.workspace.programs.freezing import freeze, thaw
 from agentbatch.workspace.programs.relay import Relay
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.processes import CHUNK, KILL_PATIENCE, MarkedProcess
 
 ERRORS_AT_ONCE = 16
@@ -50,16 +51,18 @@ class LocalProcess:
         redact: Redactor,
         relay: Relay | None = None,
         apart: Apart | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Start it; `begin` follows. `relay`: its way to a port of this machine, `apart`: where it is by itself; both
-        end with the program. Raises OSError."""
+        end with the program. `guard`: who starts it. Raises OSError."""
         self._relay = relay
         self._apart = apart
         passed = () if relay is None or relay.is_open else (relay.handle,)
         pipe = subprocess.PIPE
-        self._process = MarkedProcess(argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe, passed=passed)
-        started = self._process.process
-        streams = started.stdin, started.stdout, started.stderr
+        self._process = MarkedProcess(
+            argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe, passed=passed, guard=guard
+        )
+        streams = self._process.streams
         self._stdin, self._stdout, self._stderr = (stream for stream in streams if stream is not None)
         for stream in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(stream.fileno(), False)
@@ -126,13 +129,13 @@ class LocalProcess:
         if self._apart is not None:
             await self._apart.freeze()
         elif not self._over.done():
-            await asyncio.to_thread(freeze, self._process.token, self._process.process.pid)
+            await asyncio.to_thread(freeze, self._process.token, self._process.pid)
 
     async def thaw(self) -> None:
         if self._apart is not None:
             await self._apart.thaw()
         elif not self._over.done():
-            await asyncio.to_thread(thaw, self._process.token, self._process.process.pid)
+            await asyncio.to_thread(thaw, self._process.token, self._process.pid)
 
     async def _stop(self, why: str) -> None:
         self._stopped.set()

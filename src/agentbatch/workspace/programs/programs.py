@@ -14,13 +14,13 @@ from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.programs.credentials import credential_files
 from agentbatch.workspace.programs.finding import command_line, find_program, settled_path
-from agentbatch.workspace.programs.guard import Guard
 from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_home, toolchain_variables
 from agentbatch.workspace.programs.in_container import open_in_container
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
 from agentbatch.workspace.sandbox.sandbox import Sandbox, Walls
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.shell import limited
 from agentbatch.workspace.workspace import Program
 
@@ -112,10 +112,9 @@ class Programs:
         argv = limited(argv if relay is None else relay.around(argv))
         argv[0] = str(find_program(argv[0], self._env["PATH"], self._directories))
         argv, env = _around(sandbox, home, logins, relay).wrap(argv, env)
-        if self._guard is not None and not walls:
-            self._guard.start()
+        guard = None if walls else self._guard
         try:
-            return LocalProcess(argv, self._root, env, self._redact, relay), home
+            return LocalProcess(argv, self._root, env, self._redact, relay, guard=guard), home
         except OSError:
             if relay is not None:
                 await relay.close()

@@ -1,10 +1,9 @@
 """How processes are found that a command or program has started: by a variable of their environment that they inherit.
 
-Linux only, by /proc: on other systems nothing is found. Without a sandbox a process gets away that has emptied its
-environment and whose parents have ended; a pid namespace closes that gap.
+Linux only, by /proc: on other systems nothing is found. A process gets away that has emptied its environment and whose
+parents have ended; a pid namespace closes that gap, and without one the guard (`guarding.py`).
 
-As a program of its own it is the guard of an engine: it ends what carries the mark when its input ends, as it does
-when the engine is killed. It imports the standard library alone.
+As a program of its own it ends what carries a mark, once its input has ended. It imports the standard library alone.
 """
 
 import os

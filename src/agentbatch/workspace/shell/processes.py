@@ -8,8 +8,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from agentbatch.cancellation import to_the_end
+from agentbatch.workspace.shell.guard import AVAILABLE, Guard, GuardedProcess
 from agentbatch.workspace.shell.marks import MARK, sweep
 from agentbatch.workspace.shell.output import Collector
 
@@ -39,26 +41,41 @@ class MarkedProcess:
         stdout: int,
         stderr: int,
         passed: Sequence[int] = (),
+        guard: Guard | None = None,
     ) -> None:
         """Start it. `stdin`, `stdout`, `stderr`: as `subprocess.Popen` takes them; `passed`: handles that it keeps.
-        Raises OSError."""
+        `guard`: who starts it where no pid namespace holds what it starts. Raises OSError."""
         self.token = secrets.token_hex(16)
         marks = f"{env[MARK]}:{self.token}" if MARK in env else self.token
-        self.process = subprocess.Popen(
+        env = {**env, MARK: marks}
+        self.streams: list[IO[bytes] | None]
+        self._process: subprocess.Popen[bytes] | GuardedProcess
+        if guard is not None and AVAILABLE:
+            self._process, self.streams = _guarded(guard, argv, cwd, env, (stdin, stdout, stderr))
+            return
+        process = self._process = subprocess.Popen(
             argv,
             bufsize=0,
             cwd=cwd,
-            env={**env, MARK: marks},
+            env=env,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             pass_fds=passed,
             start_new_session=True,
         )
+        self.streams = [process.stdin, process.stdout, process.stderr]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def end(self, sweeping: bool) -> None:
         """Kill whatever is left and reap the process. `sweeping`: look for processes that left the group, too; a pid
         namespace makes it needless."""
+        if isinstance(self._process, GuardedProcess):
+            await self._end_guarded(self._process)
+            return
         # The leader is not reaped yet, so its number cannot belong to another group by now.
         self.kill_group()
         if sweeping:
@@ -68,9 +85,19 @@ class MarkedProcess:
     async def end_family(self) -> None:
         """The same for what may hide its environment: what descends from the process goes first, while that can be
         seen. Returns when it has ended, where `end` with a pid namespace need not wait for all of it."""
-        await asyncio.to_thread(sweep, self.token, self.process.pid)
+        if isinstance(self._process, GuardedProcess):
+            await self._end_guarded(self._process)
+            return
+        await asyncio.to_thread(sweep, self.token, self.pid)
         self.kill_group()
         await self._reap()
+
+    async def _end_guarded(self, process: GuardedProcess) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(KILL_PATIENCE):
+                await process.end()
+        if process.lost:  # without the guard, by what its descendants carry
+            await asyncio.to_thread(sweep, self.token)
 
     async def _reap(self) -> None:
         try:
@@ -79,46 +106,83 @@ class MarkedProcess:
         except TimeoutError:
             pass  # Popen's own clean-up reaps it when the kernel lets it go
         else:
-            self.process.wait()
+            assert not isinstance(self._process, GuardedProcess)
+            self._process.wait()
 
     @property
     def exit_code(self) -> int | None:
         """As a shell gives it: 128 + n for a process that died of signal n."""
-        code = self.process.returncode
+        code = self._process.returncode
         return 128 - code if code is not None and code < 0 else code
 
     def kill_group(self) -> None:
         """Only until `end` is over."""
         # Nothing may be left of it; macOS says EPERM where only the zombie is.
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
 
     async def exited(self) -> None:
         """Returns when the process has ended, without reaping it where the system allows."""
-        if self.process.returncode is not None:
+        if isinstance(self._process, GuardedProcess):
+            await self._process.exited()
+            return
+        if self._process.returncode is not None:
             return
         if not hasattr(os, "pidfd_open"):
-            while self.process.poll() is None:  # noqa: ASYNC110 - there is nothing to be woken by
+            while self._process.poll() is None:  # noqa: ASYNC110 - there is nothing to be woken by
                 await asyncio.sleep(POLL)
             return
-        handle = os.pidfd_open(self.process.pid)
+        handle = os.pidfd_open(self.pid)
         try:
             await _readable(handle)
         finally:
             os.close(handle)
 
 
+def _guarded(
+    guard: Guard, argv: Sequence[str], cwd: Path, env: Mapping[str, str], wanted: Sequence[int]
+) -> tuple[GuardedProcess, list[IO[bytes] | None]]:
+    """Started by the guard, with our ends of the pipes that are `wanted`."""
+    ours: list[IO[bytes] | None] = []
+    theirs: list[int] = []
+    made: list[int] = []
+    try:
+        for place, what in enumerate(wanted):
+            if what == subprocess.PIPE:
+                read, write = os.pipe()
+                made.append(read if place == 0 else write)
+                ours.append(os.fdopen(write, "wb", 0) if place == 0 else os.fdopen(read, "rb", 0))
+            elif what == subprocess.DEVNULL:
+                made.append(os.open(os.devnull, os.O_RDWR))
+                ours.append(None)
+            else:
+                ours.append(None)
+            theirs.append(made[-1] if what < 0 else what)
+        return guard.start(argv, cwd, env, theirs), ours
+    except BaseException:
+        for stream in ours:
+            if stream is not None:
+                stream.close()
+        raise
+    finally:
+        for handle in made:
+            os.close(handle)
+
+
 class CommandProcess:
     """One running command. Whoever starts one calls `end` in a `finally`."""
 
-    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], sweep: bool) -> None:
-        """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`."""
+    def __init__(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], sweep: bool, guard: Guard | None = None
+    ) -> None:
+        """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`; `guard`:
+        who starts it."""
         self._sweep = sweep
         self._read, write = os.pipe()
         try:
             os.set_blocking(self._read, False)
             self._process = MarkedProcess(
-                argv, cwd, env, stdin=subprocess.DEVNULL, stdout=write, stderr=write
+                argv, cwd, env, stdin=subprocess.DEVNULL, stdout=write, stderr=write, guard=guard
             )
         except (OSError, ValueError):
             os.close(self._read)

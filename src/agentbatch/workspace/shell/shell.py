@@ -7,6 +7,7 @@ from pathlib import Path
 from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.sandbox.sandbox import Walls
+from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import CommandProcess
 from agentbatch.workspace.workspace import CommandResult
@@ -35,8 +36,11 @@ class Shell:
         env: Mapping[str, str],
         outputs: Path,
         redact: Redactor | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """`redact` masks keys in what commands print, before it is cut or kept."""
+        """`redact` masks keys in what commands print, before it is cut or kept. `guard`: who starts them where there is
+        no sandbox."""
+        self._guard = guard if sandbox.name == "none" else None
         self._redact = redact
         self._root = root
         self._sandbox = sandbox
@@ -61,7 +65,9 @@ class Shell:
         argv, env = self._sandbox.wrap(limited(["bash", "-c", command]), self._env)
         outside = self._sandbox.outside or self._root
         try:
-            process = CommandProcess(argv, outside, env, sweep=self._sandbox.name == "none")
+            process = CommandProcess(
+                argv, outside, env, sweep=self._sandbox.name == "none", guard=self._guard
+            )
         except OSError as error:
             return _not_started(f"{error.strerror or error}: {error.filename or outside}")
         try:
