@@ -85,6 +85,7 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/run/prepare/prepared_run.py", "agentbatch.local.server_plan"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tui/screens/export.py", "agentbatch.display.reports.report"): "every kind of report",
+    ("workspace/shell/guarding.py", "ctypes"): "only the guard's own process has a use for it",
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""
 

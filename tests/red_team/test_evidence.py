@@ -95,6 +95,10 @@ FORGED: dict[str, tuple[Scene, str]] = {
     "tests that were only told of": (wrong(told("pytest -q", "1 passed")), well("C1", "1 passed")),
     "tests that were only told of, and how they ended": (wrong(told("pytest -q", "")), well("C1", "exit 0")),
     "a told run, without its ref": (wrong(told(RUN, "8")), well("", "8")),
+    "a told run where nothing of the work can be run": (
+        wrong(told("curl -X PUT x", "8"), after={"notes.md": "8?\n"}),
+        HONEST,
+    ),
     "a told run beside one that failed": (wrong(told(RUN, "8"), ran(RUN, "5", 1)), HONEST),
     "a told run of another's output": (
         wrong(ran("ls", "x"), told(RUN, "[C1] command, exit 0: ls\n8")),

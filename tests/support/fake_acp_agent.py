@@ -123,6 +123,11 @@ class FakeAgent:
                 }
             case "session/load":
                 self.session = params["sessionId"]
+                for step in self.script.get("replay", []):
+                    self.step(dict(step))
+                if self.script.get("anyone"):
+                    self.heard(method, "")
+                    return {"result": {}}
                 if not self.kept.exists():
                     return {"error": {"code": -32002, "message": "no such session"}}
                 for text in json.loads(self.kept.read_text()):
@@ -144,7 +149,8 @@ class FakeAgent:
 
     def prompt(self, text: str) -> Message:
         self.heard("session/prompt", text)
-        self.keep([*json.loads(self.kept.read_text()), text])
+        if not self.script.get("anyone"):
+            self.keep([*json.loads(self.kept.read_text()), text])
         turns = self.script["turns"]
         done = HOME / "turns"
         number = int(done.read_text()) if done.exists() else 0

@@ -72,7 +72,7 @@ def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: 
 def _is_ours(record: logging.LogRecord) -> bool:
     """What an agent sends that is no HTTP is no news; a fault of ours is."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError | OSError)
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | OSError)
 
 
 _log = logging.getLogger(__name__)

@@ -43,6 +43,8 @@ async def content_of(request: web.BaseRequest) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise too_large from None
+    except web.RequestPayloadError:
+        raise RefusedRequest(400, "The request's body is not what its headers say.") from None
     except TimeoutError:
         raise RefusedRequest(408, "The request did not arrive in time.") from None
 

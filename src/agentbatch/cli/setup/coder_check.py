@@ -16,7 +16,10 @@ from agentbatch.runs import events as e
 from agentbatch.runs.log_lines import line
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.tasks.coders.makers import CoderKinds
+from agentbatch.tasks.run.prepare.own_files import planted_coders
 from agentbatch.text import clip, counted, duration, money
+from agentbatch.workspace.preparation import own_environment
 
 TASK = "fizzbuzz.py with a function fizzbuzz"
 """In the prompt of the sample task that is tried."""
@@ -39,6 +42,9 @@ async def coder_check(settings: Settings, folder: Path, tell: Callable[[str], No
                 tell(text.replace(" task 1/1:", "", 1))
 
     name = f"coder {settings.coder_name}"
+    entry = CoderKinds(folder).entries.get(settings.coder_name)
+    if entry is not None and entry.own and not settings.trust_changes and (planted := planted_coders(folder)):
+        return Check("fail", name, planted)
     with tempfile.TemporaryDirectory(prefix="agentbatch-doctor-") as place:
         own = Path(place).resolve()
         for kind in ("agents", "prompts"):
@@ -62,7 +68,9 @@ async def coder_check(settings: Settings, folder: Path, tell: Callable[[str], No
         }
         try:
             tell(f"{settings.coder_name} gets a small task, and at most {SECONDS / 60:.0f} minutes for it")
-            prepared = prepare(settings.model_copy(update=small), folder=own, environ=dict(os.environ))
+            # What lies here a task may have put here.
+            environ = own_environment(os.environ, [own, Path.cwd()])
+            prepared = prepare(settings.model_copy(update=small), folder=own, environ=environ)
             outcome = await run_batch(prepared, listeners=[follow])
         except UserError as error:
             return Check("fail", name, str(error))

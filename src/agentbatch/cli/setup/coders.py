@@ -20,6 +20,7 @@ from agentbatch.tasks.coders.external.probe import probe
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.assemble import throwaway_workspace
 from agentbatch.tasks.run.prepare.coders import check_named, missing_package
+from agentbatch.tasks.run.prepare.own_files import planted_coders
 from agentbatch.text import clip, fold, pad, width
 from agentbatch.workspace.preparation import choose_here, find_program, own_environment
 
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         check_named(kinds, name, "coders")
     chosen = [entry for name, entry in kinds.entries.items() if not args.names or name in args.names]
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
-    asyncio.run(_show(look(chosen, os.environ, settings.sandbox), chosen, as_json=args.as_json))
+    planted = "" if settings.trust_changes else planted_coders(kinds.folder)
+    asyncio.run(_show(look(chosen, os.environ, settings.sandbox, planted), chosen, as_json=args.as_json))
     return 0
 
 
@@ -107,14 +109,16 @@ async def _show(looked: AsyncIterator[Found], entries: list[CoderEntry], *, as_j
 
 
 async def look(
-    entries: list[CoderEntry], environ: Mapping[str, str], sandbox: SandboxName
+    entries: list[CoderEntry], environ: Mapping[str, str], sandbox: SandboxName, planted: str = ""
 ) -> AsyncIterator[Found]:
-    """In the order of `entries`."""
+    """In the order of `entries`. `planted`: why nothing is started that the user's file names; empty: it is."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(entry: CoderEntry) -> Found:
         if entry.protocol == "builtin":
             return Found(entry, None, __version__)
+        if entry.own and planted:
+            return Found(entry, None, problem=planted)
         async with room:
             return await _asked(entry, environ, sandbox)
 
@@ -132,7 +136,7 @@ async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: Sandbox
         except UserError:
             return Found(entry, None)
         choice = choose_here(sandbox, ours["PATH"])
-        async with throwaway_workspace(folder, environ, choice) as workspace:
+        async with throwaway_workspace(folder, ours, choice) as workspace:
             probed = await probe(entry, workspace)
     missing = missing_package(entry)
     problem = probed.problem or (f"It {missing}." if missing else "")

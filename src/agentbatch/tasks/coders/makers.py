@@ -35,7 +35,7 @@ class CoderKinds:
 
     def __init__(self, folder: Path, logins: Collection[str] = ()) -> None:
         """`logins`: names of those that use a login of their own."""
-        self._folder = folder
+        self.folder = folder
         self._logins = logins
         self._made: dict[str, CoderKind] = {}
 
@@ -43,7 +43,7 @@ class CoderKinds:
     def entries(self) -> Mapping[str, CoderEntry]:
         return {
             name: entry.logged_in() if name in self._logins else entry.without_login()
-            for name, entry in load_coders(self._folder).items()
+            for name, entry in load_coders(self.folder).items()
         }
 
     def usual_steps(self, name: str) -> tuple[Escalation, ...]:
@@ -55,5 +55,5 @@ class CoderKinds:
         """Of a coder that there is."""
         if name not in self._made:
             entry = self.entries[name]
-            self._made[name] = KINDS[entry.protocol](self._folder, entry)
+            self._made[name] = KINDS[entry.protocol](self.folder, entry)
         return self._made[name]

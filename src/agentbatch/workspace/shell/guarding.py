@@ -18,11 +18,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 HEADER = 8
@@ -185,9 +182,9 @@ class Guarding:
             os._exit(127)
 
 
-def prctl() -> "Any":
+def prctl() -> Callable[..., object]:
     """The C library's."""
-    import ctypes  # the engine, which reads this file for its words, has no use for it
+    import ctypes
 
     return ctypes.CDLL(None).prctl
 

@@ -13,6 +13,7 @@ from agentbatch.tasks.coders.catalog.apis import PATHS, elsewhere, lacks
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.chosen.kind import ChosenKind
 from agentbatch.tasks.coders.makers import CoderKinds
+from agentbatch.tasks.run.prepare.own_files import planted_coders
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
@@ -55,6 +56,9 @@ def choose_coders(
         if entry.program and any(task.image is None and name in task.coders for task in tasks):
             _check_installed(entry, who, path, plan.tasks)
     used = [kinds.entries[name] for name in asked]
+    own = next((entry.name for entry in used if entry.own), None)
+    if own is not None and not settings.trust_changes and (planted := planted_coders(kinds.folder)):
+        raise UserError(f"{asked[own]}: {planted}")
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
     return Chosen(
         ChosenKind({name: kinds.get(name) for name in asked}),

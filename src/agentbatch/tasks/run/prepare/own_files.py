@@ -9,6 +9,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import read_given
 from agentbatch.runs.listing import list_runs
 from agentbatch.runs.store.database import load_info, reading
+from agentbatch.tasks.coders.catalog.catalog import FILE as CODERS
 from agentbatch.text import list_names
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -41,19 +42,38 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def changed_since_last_run(folder: Path, now: Mapping[str, str]) -> str:
     """A sentence; empty where nothing has, or where the tasks of the latest run could not write there."""
+    run, before = _of_latest_run(folder)
+    paths = changed(before, now) if before else []
+    if not paths:
+        return ""
+    return (
+        f"Changed since run {run} began, whose tasks could write here: {list_names(paths, 5, 80)}. "
+        "They hold for this run; look at them."
+    )
+
+
+def planted_coders(folder: Path) -> str:
+    """A sentence, where agents/coders.toml, which says what is started, may be a task's work: it is not as it was when
+    the latest run began, whose tasks could write there. Empty: it is the user's."""
+    path = os.path.join("agents", CODERS)
+    now = digests([folder / path], folder)
+    run, before = _of_latest_run(folder)
+    if not before or not now or now.get(path) == before.get(path, ""):
+        return ""
+    return (
+        f"{path} was changed since run {run} began, whose tasks could write it, and says what is started. Nothing of "
+        "it is; look at it, and then give --trust-changes."
+    )
+
+
+def _of_latest_run(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """Its id and what its files were when it began; none where its tasks could not write there."""
     for latest in list_runs(folder):
         try:
             with reading(latest.database) as connection:
                 info = load_info(connection)
         except UserError:
             continue
-        if info is None or info.kind != "tasks":
-            continue
-        paths = changed(info.own_files, now) if info.own_files else []
-        if not paths:
-            return ""
-        return (
-            f"Changed since run {latest.run_id} began, whose tasks could write here: {list_names(paths, 5, 80)}. "
-            "They hold for this run; look at them."
-        )
-    return ""
+        if info is not None and info.kind == "tasks":
+            return latest.run_id, info.own_files
+    return "", {}
