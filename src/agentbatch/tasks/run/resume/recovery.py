@@ -1,5 +1,6 @@
 """What a killed process leaves half done beside a run's database, repaired when the run is resumed."""
 
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,14 +26,16 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
 
     Slow: call it in a thread. Raises OSError, UserError.
     """
-    for place in (folder.path, *_task_folders(folder)):
-        remove_temporary(place)
-    remove_temporary(results_file.parent, results_file.name)
+    _remove_temporary(folder.path)
+    _remove_temporary(results_file.parent, results_file.name)
+    whole = {
+        os.path.basename(place) for place in _task_folders(folder) if TRANSCRIPT in _remove_temporary(place)
+    }
     with reading(folder.database, "is damaged") as connection:
         for task in tasks:
-            path = folder.task(task.id) / TRANSCRIPT
-            if not task.finished or task.resumable or path.exists():
+            if not task.finished or task.resumable or task.id in whole:
                 continue
+            path = folder.task(task.id) / TRANSCRIPT
             if task.choice is not None and task.choice.attempt:
                 take_over(folder, task.choice.attempt, task.id)
             elif task.started_at is not None:
@@ -41,20 +44,23 @@ def repair_run(folder: RunFolder, tasks: Iterable[TaskState], redact: Redactor, 
                 write_atomic(path, text, mode=PRIVATE, follow=False)
 
 
-def remove_temporary(folder: Path, name: str = "") -> None:
+def _remove_temporary(folder: str | Path, name: str = "") -> list[str]:
     """Remove what `write_atomic` was writing in the folder; `name`: of this document only. What cannot be removed (a
-    folder of such a name is not ours) stays."""
-    with suppress(OSError):
-        for entry in folder.iterdir():
-            if TEMPORARY.fullmatch(entry.name) and entry.name.startswith(f".{name[:40]}"):
-                with suppress(OSError):
-                    entry.unlink()
+    folder of such a name is not ours) stays. Returns the names that were there."""
+    try:
+        found = os.listdir(folder)
+    except OSError:
+        return []
+    for entry in found:
+        if entry.endswith(".tmp") and TEMPORARY.fullmatch(entry) and entry.startswith(f".{name[:40]}"):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, entry))
+    return found
 
 
-def _task_folders(folder: RunFolder) -> list[Path]:
-    tasks = folder.path / "tasks"
-    return (
-        [place for place in tasks.iterdir() if place.is_dir() and not place.is_symlink()]
-        if tasks.is_dir()
-        else []
-    )
+def _task_folders(folder: RunFolder) -> list[str]:
+    try:
+        with os.scandir(folder.task("")) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
