@@ -67,6 +67,22 @@ async def test_contents_around_the_size_of_a_part(tmp_path: Path, size: int) -> 
     assert (tmp_path / "node/b").read_bytes() == b"b" * 7
 
 
+async def test_what_is_kept_from_tasks_is_not_sent_and_nothing_comes_over_it(tmp_path: Path) -> None:
+    node = side(tmp_path, "node")
+    (tmp_path / "home/secrets").mkdir(parents=True)
+    for name in (".env", "secrets/key", "open"):
+        (tmp_path / "home" / name).write_bytes(b"KEY=1")
+    kept = [tmp_path / "home" / name for name in (".env", "secrets")]
+    home = LocalSide(tmp_path / "home", tmp_path / "home-store", [*kept, tmp_path / "elsewhere"])
+    there = await bring(home, node)
+    assert list(there.manifest) == ["open"]
+    (tmp_path / "node/.env").write_bytes(b"forged")
+    (tmp_path / "node/secrets").write_bytes(b"forged")
+    for since in (there.manifest, None):
+        assert len((await bring(node, home, since)).problems) == 2
+    assert [(tmp_path / "home" / name).read_bytes() for name in (".env", "secrets/key")] == [b"KEY=1"] * 2
+
+
 async def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     home = side(tmp_path, "home")
     for name in ("same", "changed", "replaced"):

@@ -40,6 +40,11 @@ def test_what_is_the_same_takes_next_to_nothing() -> None:
     assert decoded(encoded(between({}, ALL))).come["e"].mtime == -1
 
 
+def test_too_many_are_refused_before_they_are_read() -> None:
+    with pytest.raises(UserError, match="1,000,000 are the most"):
+        decoded(struct.pack("<Q", 1_000_001))
+
+
 WHOLE = encoded(between({}, {"a": FILE}))
 
 

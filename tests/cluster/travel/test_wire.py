@@ -4,6 +4,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.side import bring
 from agentbatch.cluster.travel.wire import RemoteSide, ServedSide
@@ -54,12 +56,18 @@ async def test_one_changed_file_of_many_moves_little(tmp_path: Path) -> None:
     assert wire.bytes < 1000
 
 
-async def test_an_end_that_began_anew_is_told_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_since", [False, True])
+async def test_an_end_that_began_anew_is_told_all(tmp_path: Path, with_since: bool) -> None:
     home, wire, node = ends(tmp_path)
     (tmp_path / "home/a").write_bytes(b"a")
     there = await bring(home, node)
+    since = there.manifest if with_since else None
     wire.served = ServedSide(LocalSide(tmp_path / "node", tmp_path / "store-node"))
     (tmp_path / "home/b").mkdir()
-    assert await node.place(await home.scan(), there.manifest) == []
+    assert await node.place(await home.scan(), since) == []
     assert (tmp_path / "node/b").is_dir()
     assert await node.scan() == await home.scan()
+
+    wire.served = ServedSide(LocalSide(tmp_path / "node", tmp_path / "store-node"))
+    (tmp_path / "node/a").unlink()
+    assert list(await node.scan()) == ["b"]
