@@ -331,6 +331,10 @@ async def test_what_would_change_the_price_is_left_out(tmp_path: Path) -> None:
         "provider": {"sort": "throughput"},
         "extra_body": {"model": "dearest"},
         "api_base": "x",
+        "fallbacks": ["dearest"],
+        "context_window_fallback_dict": {"coder": "dearest"},
+        "mock_testing_content_policy_fallbacks": True,
+        "num_retries": 9,
     }
     async with served(Say(content="Hi.")) as upstream, Desk.open(upstream.base_url, tmp_path) as desk:
         token = desk.gateway.open(desk.account())

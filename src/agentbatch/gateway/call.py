@@ -45,10 +45,16 @@ PRICED_APART = ("service_tier", "speed", "inference_geo")
 """Fields by which an agent would be served at another price than the one that is counted."""
 
 ELSEWHERE = (
-    *("models", "route", "fallbacks", "provider", "preset"),
-    *("extra_body", "api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "user_config"),
+    *("models", "route", "provider", "preset"),
+    *("extra_body", "extra_headers", "api_key", "api_base", "base_url", "api_version", "custom_llm_provider"),
+    *("user_config", "model_list", "num_retries", "max_retries", "mock_response"),
 )
-"""Fields by which a router (OpenRouter, LiteLLM) would take another model, another provider or another key."""
+"""Fields by which a router (OpenRouter, LiteLLM) would take another model, another provider or another key, call more
+than once, or not at all."""
+
+ELSEWHERE_NAMED = "fallback"
+"""And all whose names have this in them: LiteLLM has `fallbacks`, `context_window_fallback_dict`,
+`mock_testing_content_policy_fallbacks` and more (docs.litellm.ai/docs/proxy/reliability)."""
 
 MAX_HEADER = 1_000
 """Characters of one of an agent's that is passed on."""
@@ -236,7 +242,10 @@ def passed_on(names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, s
 
 def asked_here(body: Mapping[str, Any]) -> dict[str, Any]:
     """A request without what would have it served elsewhere, or at another price."""
-    return {name: value for name, value in body.items() if name not in PRICED_APART + ELSEWHERE}
+    left_out = PRICED_APART + ELSEWHERE
+    return {
+        name: value for name, value in body.items() if name not in left_out and ELSEWHERE_NAMED not in name
+    }
 
 
 def estimate_input(content: bytes, body: Mapping[str, Any]) -> int:

@@ -93,7 +93,14 @@ def test_credentials_are_files(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").touch()
     (tmp_path / ".codex/auth.json").symlink_to(tmp_path / "elsewhere")
     assert credential_files(tmp_path, [".codex/auth.json"]) == {".codex/auth.json": tmp_path / "elsewhere"}
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "keys").symlink_to(tmp_path / ".codex")
+    os.mkfifo(tmp_path / "fifo")
+    none = "There are no credentials in"
     for name, says in {
+        **dict.fromkeys(("loop", "nowhere", "fifo", "a\0b", "elsewhere/x", "../x/.codex/auth.json"), none),
+        **dict.fromkeys(("", ".", "keys", "keys/"), "are a folder. Name the file"),
         ".codex": "are a folder. Name the file",
         ".claude/.credentials.json": "log in with the program itself first",
         ".codex/../elsewhere": "There are no credentials in",
