@@ -51,6 +51,10 @@ class Talk:
 
     async def stop(self) -> None: ...
 
+    async def freeze(self) -> None: ...
+
+    async def thaw(self) -> None: ...
+
 
 def line(**message: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"

@@ -174,12 +174,20 @@ async def tried(folder: Path) -> dict[str, Outcome]:
     return found
 
 
+class Kept(logging.Handler):
+    def __init__(self, said: list[logging.LogRecord]) -> None:
+        super().__init__(logging.WARNING)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record)
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcome]]:
     """All of them one after another, and whatever was said about it in a log."""
     said: list[logging.LogRecord] = []
-    listener = logging.Handler(logging.WARNING)
-    listener.emit = said.append  # type: ignore[method-assign]
+    listener = Kept(said)
     logging.getLogger().addHandler(listener)
     try:
         yield asyncio.run(tried(tmp_path_factory.mktemp("gateway")))
