@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 
 import pytest
@@ -19,7 +20,11 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.engine import Engine, find_engine
 from agentbatch.workspace.containers.images import Wanted, have_images
-from agentbatch.workspace.workspace import Image
+from agentbatch.workspace.containers.walls import Containers
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.shell.shell import Shell
+from agentbatch.workspace.workspace import Image, Limits
+from tests.support.red_team import Attempt, House, Outcome, outcomes, script_of
 
 NAME = "localhost/agentbatch-tests"
 WANTED = "needs podman, runc and a static busybox: apt install podman runc busybox-static"
@@ -36,6 +41,41 @@ def podman() -> Engine:
         return have_images(engine, Wanted((Image(f"{NAME}:small"),)), print)[0]
     except (OSError, UserError) as error:
         pytest.skip(f"{error}; {WANTED}")
+
+
+async def turn_inside(
+    house: House,
+    several: Iterable[Attempt],
+    kind: str = "whole",
+    guarded: Iterable[Path] = (),
+    turns: int = 1,
+) -> list[dict[str, Outcome]]:
+    """`red_team.turn` in a container, so many times."""
+    one = Image(image(podman(), kind))
+    engine, had = have_images(podman(), Wanted((one,), network=False), print)
+    rules = house.rules(SandboxChoice("none", None, ""))
+    run = Containers(engine, had, False, token_hex(8), rules.home, rules.hidden_dirs)
+    walls = run.walls(
+        one,
+        Limits(processes=300),
+        house.folder / "container",
+        root=house.root,
+        inside=str(house.root),
+        readable=[],
+        hidden_files=rules.hidden_files,
+        guarded=list(guarded),
+    )
+    env = {name: value for name, value in house.environ().items() if name not in ("PATH", "HOME")}
+    shell = Shell(house.root, walls, {**env, "OWNER_HOME": str(house.home)}, house.folder / "outputs")
+    several, found = list(several), []
+    try:
+        for _ in range(turns):
+            mark = token_hex(8)
+            done = await shell.run(script_of(several, mark), 120.0)
+            found.append(outcomes(several, mark, f"\n{done.output}\n"))
+    finally:
+        await walls.close()
+    return found
 
 
 def image(engine: Engine, kind: str) -> str:

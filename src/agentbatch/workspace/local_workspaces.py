@@ -243,15 +243,16 @@ class LocalTaskWorkspace:
         """What is read-only in the directory, and what is hidden in that and the rest of its worktree; its beginning is
         written down. Slow on a large one."""
         order, isolated = self._order, self._isolated
+        if order.image is not None and self._run.containers is not None:
+            self._path += f":{self._run.containers.path_here(order.image, root, self._inside)}"
         inside = programs_inside(root, self._path)
         if isolated is None:
             named = programs_named(root, self._path, inside)
             begin_watch(root, named, self._folder, resume=order.resume)
-        if order.image is not None and self._run.containers is not None:
-            path = self._run.containers.path_here(order.image, root, self._inside)
-            dockerfile = Path(order.image.dockerfile or "/")
-            inside = [*inside, *programs_inside(root, path), *([dockerfile] if dockerfile.is_file() else [])]
-        guarded = [*inside, *read_only_in(root)]
+        built_of = (
+            [Path(order.image.dockerfile)] if order.image is not None and order.image.dockerfile else []
+        )
+        guarded = [*inside, *read_only_in(root), *built_of]
         return guarded, [] if order.isolation == "copy" else env_files_in(top)
 
     async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:

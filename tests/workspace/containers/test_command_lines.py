@@ -21,8 +21,8 @@ DOCKER = Engine("docker", Path("/usr/bin/docker"), "1000:1000")
 UNLIMITED = Limits()
 
 
-def inside(network: bool = True, limits: Limits = UNLIMITED, binds: tuple[Bind, ...] = ()) -> Inside:
-    return Inside("python:3.12", "/bin/bash", binds, network, limits, "m1")
+def inside(network: bool = True, limits: Limits = UNLIMITED) -> Inside:
+    return Inside("python:3.12", "/bin/bash", network, limits, "m1")
 
 
 def flags(words: list[str], name: str) -> list[str]:
@@ -31,7 +31,7 @@ def flags(words: list[str], name: str) -> list[str]:
 
 @pytest.mark.parametrize("engine", [PODMAN, DOCKER])
 def test_a_container_has_few_rights_and_ends_with_its_input(engine: Engine) -> None:
-    words = run_arguments(engine, "n1", inside(), ["--ulimit", "nofile=9:9"])
+    words = run_arguments(engine, "n1", inside(), [Bind(Path("/a"), "/b")], ["--ulimit", "nofile=9:9"])
     options, rest = words[: words.index("--")], words[words.index("--") + 1 :]
     assert words[:2] == [str(engine.binary), "run"]
     assert {"--rm", "--interactive", "--read-only", "--no-healthcheck"} <= {*options}
@@ -44,12 +44,13 @@ def test_a_container_has_few_rights_and_ends_with_its_input(engine: Engine) -> N
     assert flags(options, "--label") == ["agentbatch.mark=m1"]
     assert flags(options, "--ulimit") == ["nofile=9:9"]
     assert {*flags(options, "--env")} >= {"http_proxy=", "HTTPS_PROXY=", "no_proxy="}
+    assert flags(options, "--mount") == ["type=bind,source=/a,target=/b,readonly"]
     assert rest[0] == "python:3.12"
     assert "read -r" in rest[2]
 
 
 def test_limits_and_no_network() -> None:
-    words = run_arguments(PODMAN, "n1", inside(network=False, limits=Limits(2**30, 1.5, 64)), [])
+    words = run_arguments(PODMAN, "n1", inside(network=False, limits=Limits(2**30, 1.5, 64)), [], [])
     assert flags(words, "--network") == ["none"]
     assert flags(words, "--memory") == flags(words, "--memory-swap") == ["1073741824b"]
     assert flags(words, "--cpus") == ["1.5"]

@@ -201,3 +201,10 @@ async def test_a_container_that_somebody_ended_begins_again(task: MakeTask, engi
     (name,) = engine.ask("ps", "--quiet", "--filter", "label=agentbatch.mark").output.split()
     engine.ask("rm", "--force", name)
     assert (await place.run("echo on", 30)).output == "on\n"
+
+
+async def test_a_fork_bomb_ends_with_its_command(task: MakeTask) -> None:
+    place = await task(limits=Limits(processes=100))
+    bomb = await place.run("b() { b | b & }; b; sleep 1; while :; do :; done", 3.0)
+    assert bomb.timed_out
+    assert int((await place.run("ps | wc -l", 30)).output) < 10

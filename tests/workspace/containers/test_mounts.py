@@ -29,7 +29,7 @@ def planned(folder: Path, inside: str = "/testbed", **given: list[Path]) -> dict
     """By its place inside, what lies there, relative to `folder`, and whether it is writable."""
     none: dict[str, list[Path]] = {"hidden_dirs": [], "hidden_files": [], "readable": [], "guarded": []}
     binds = plan_binds(
-        folder / "task", inside, folders=Folders(folder / "box"), home=folder / "home", **{**none, **given}
+        folder / "task", inside, Folders(folder / "box"), home=folder / "home", **{**none, **given}
     )
     return {bind.target: (str(bind.source.relative_to(folder)), bind.writable) for bind in binds}
 

@@ -48,7 +48,6 @@ class Inside:
     image: str
     bash: str
     """Its place in the image."""
-    binds: tuple[Bind, ...]
     network: bool
     limits: Limits
     mark: str
@@ -56,7 +55,12 @@ class Inside:
 
 
 def run_arguments(
-    engine: Engine, name: str, inside: Inside, limits: Sequence[str], script: str = WAIT
+    engine: Engine,
+    name: str,
+    inside: Inside,
+    binds: Sequence[Bind],
+    limits: Sequence[str],
+    script: str = WAIT,
 ) -> list[str]:
     """Starts a container that waits; it is gone when it has ended. `name`: empty for any; `limits`:
     `engine.resource_limits()`."""
@@ -73,7 +77,7 @@ def run_arguments(
         *(() if inside.network else ("--network", "none")),
         *limits,
         *_limits(inside.limits),
-        *(word for bind in inside.binds for word in bind.arguments()),
+        *(word for bind in binds for word in bind.arguments()),
         *("--workdir", "/", "--entrypoint", inside.bash, "--", inside.image, "-c", script, name),
     )
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,9 +25,12 @@ from agentbatch.workspace.containers.inhabitants import (
     has_first,
     tell_inhabitants,
 )
-from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Folders
+from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Bind, Folders
 from agentbatch.workspace.containers.traces import Device, devices
 from agentbatch.workspace.files.removal import remove_tree
+
+Plan = Callable[[Folders], Sequence[Bind]]
+"""What a container sees of this machine. Raises UserError."""
 
 START_TIMEOUT = 120.0
 """Seconds until it waits; it needs half of one, on a machine where a hundred start more."""
@@ -38,10 +41,15 @@ END_TIMEOUT = 20.0
 class Container:
     """`end` is called for every one."""
 
-    def __init__(self, engine: Engine, inside: Inside, folders: Folders, few: asyncio.Semaphore) -> None:
-        """`folders`: its own. `few`: at most so many of a run start at the same time."""
+    def __init__(
+        self, engine: Engine, inside: Inside, plan: Plan, folders: Folders, few: asyncio.Semaphore
+    ) -> None:
+        """`plan`: what it sees, looked up whenever it starts; `folders`: its own. `few`: at most so many of a run start
+        at the same time."""
         self.engine = engine
         self.inside = inside
+        self._plan = plan
+        self._binds: Sequence[Bind] = ()
         self._folders = folders
         self.few = few
         self._name = ""
@@ -86,7 +94,8 @@ class Container:
         """What a command has left running is ended, and what it has left outside of the task's directory is gone."""
         if self.is_up and not (self._first and await asyncio.to_thread(self._is_clean)):
             await self.end()
-        await asyncio.to_thread(self._empty)
+        if not await asyncio.to_thread(self._empty):
+            await self.end()
 
     @property
     def namespaces(self) -> str:
@@ -130,7 +139,8 @@ class Container:
     async def _start(self) -> None:
         await asyncio.to_thread(self._make_folders)
         self._name = f"agentbatch-{secrets.token_hex(12)}"
-        words = run_arguments(self.engine, self._name, self.inside, resource_limits())
+        self._binds = self._plan(self._folders)
+        words = run_arguments(self.engine, self._name, self.inside, self._binds, resource_limits())
         pipe = subprocess.PIPE
         self._client = client = await asyncio.create_subprocess_exec(
             *words,
@@ -167,12 +177,20 @@ class Container:
         folders.blank_file.touch()
         folders.home.mkdir(exist_ok=True)
 
-    def _empty(self) -> None:
+    def _empty(self) -> bool:
+        """False: places that others are laid over have been moved, and that is lost."""
+        ways = True
         for folder, place in self._folders.emptied.items():
-            kept = [bind.target for bind in self.inside.binds if bind.target != place]
-            _empty(folder, place, kept if self.is_up else [])
+            below = (
+                [bind.target for bind in self._binds if bind.target.startswith(f"{place}/")]
+                if self.is_up
+                else []
+            )
+            _empty(folder, place, below)
+            ways = ways and all(os.path.lexists(f"{folder}{one.removeprefix(place)}") for one in below)
         if self._folders.home.parent.is_dir():
             self._folders.home.mkdir(exist_ok=True)
+        return ways
 
 
 def _empty(folder: Path, place: str, kept: Sequence[str]) -> None:

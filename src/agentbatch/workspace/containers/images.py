@@ -142,6 +142,6 @@ def _probe(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[st
         cpus=max((one.cpus for one in wanted.limits), default=0.0),
         processes=max((one.processes for one in wanted.limits), default=0),
     )
-    inside = Inside(reference, "bash", (), wanted.network, most, "probe")
-    words = [*run_arguments(engine, "", inside, resource_limits(), script=PROBE), *programs]
+    inside = Inside(reference, "bash", wanted.network, most, "probe")
+    words = [*run_arguments(engine, "", inside, (), resource_limits(), script=PROBE), *programs]
     return engine.ask(*words[len(engine.command()) :], timeout=PROBE_TIMEOUT)

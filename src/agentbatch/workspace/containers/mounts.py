@@ -88,8 +88,8 @@ def check_place(inside: str) -> str:
 def plan_binds(
     root: Path,
     inside: str,
-    *,
     folders: Folders,
+    *,
     home: Path,
     hidden_dirs: Sequence[Path],
     hidden_files: Sequence[Path],

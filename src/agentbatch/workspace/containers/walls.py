@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from agentbatch.workspace.containers.command_lines import Inside
-from agentbatch.workspace.containers.container import Container
+from agentbatch.workspace.containers.container import Container, Plan
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
@@ -29,10 +29,10 @@ class ContainerWalls:
         container: Container,
         directory: str,
         out_of_reach: Sequence[Path],
-        plan: Callable[..., tuple[Bind, ...]],
+        plan: Plan,
     ) -> None:
         """`directory`: the task's, inside; `out_of_reach`: what is hidden in it, by its place on this machine; `plan`:
-        what every container of the task sees of that, by its `folders`."""
+        what every container of the task sees of that."""
         self._container = container
         self._plan = plan
         self.name: str = container.engine.name
@@ -70,9 +70,12 @@ class ContainerWalls:
 
     def beside(self, binds: Sequence[Bind], folder: Path) -> Container:
         """Another container for a program of the task, which sees more than its commands do. `folder`: its own."""
-        here, folders = self._container, Folders(folder)
-        inside = replace(here.inside, binds=(*self._plan(folders=folders), *binds))
-        return Container(here.engine, inside, folders, here.few)
+        here = self._container
+
+        def plan(folders: Folders) -> Sequence[Bind]:
+            return [*self._plan(folders), *binds]
+
+        return Container(here.engine, here.inside, plan, Folders(folder), here.few)
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,6 @@ class Containers:
             readable=readable,
             guarded=guarded,
         )
-        made = Inside(had.reference, had.bash, plan(folders=folders), self.network, limits, self.mark)
+        made = Inside(had.reference, had.bash, self.network, limits, self.mark)
         hidden = out_of_reach(root, self.home, self.hidden_dirs, hidden_files)
-        return ContainerWalls(Container(self.engine, made, folders, self.few), inside, hidden, plan)
+        return ContainerWalls(Container(self.engine, made, plan, folders, self.few), inside, hidden, plan)
